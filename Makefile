@@ -1,0 +1,27 @@
+# Two commands do everything on a fresh machine: `make bench` and `make test`.
+# ARGS reaches pytest: make bench ARGS="--cola-dir ~/cola_public -k bs16"
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.PHONY: bench test check clean
+
+bench: $(INSTALLED)
+	$(VENV)/bin/pytest benchmarks/ $(ARGS)
+
+test: $(INSTALLED)
+	$(VENV)/bin/pytest tests/ $(ARGS)
+
+check: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[quickstart,test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks

@@ -1,0 +1,23 @@
+"""Fine-tune every cell of the suites and hold it to its threshold: one test a cell."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.gates import explain, judge
+from harness.plan import Cell
+from harness.records import Record
+from harness.timing import record_timing, training_clock
+
+
+@pytest.mark.benchmark(timer=training_clock)
+def test_finetune(
+    cell: Cell, cell_records: list[Record], records_folder: Path, benchmark: Any
+) -> None:
+    judgement = judge(cell, cell_records)
+    scored = [record for record in cell_records if record.scores is not None]
+    if scored:
+        record_timing(benchmark, scored, judgement)
+    if judgement.verdict == "fail":
+        pytest.fail(explain(cell, judgement, records_folder), pytrace=False)

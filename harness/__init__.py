@@ -1,0 +1,1 @@
+"""A pytest-driven benchmark of fine-tuning pretrained encoders on CoLA."""

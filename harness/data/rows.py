@@ -1,0 +1,88 @@
+"""Rows of labelled sentences as every reader returns them, and what the readers of text share."""
+
+import codecs
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import BadInput
+
+PROBLEMS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One split, column by column; all columns have the same length.
+
+    Attributes:
+        sentences: the texts.
+        labels: 0 or 1 each, or -1 where the label is hidden.
+        idx: a number for each row, unique within the split.
+        sources: the publication or phenomenon a sentence comes from, "" where unknown.
+        domains: "in", "out", or "" where unknown.
+    """
+
+    sentences: Sequence[str]
+    labels: Sequence[int]
+    idx: Sequence[int]
+    sources: Sequence[str]
+    domains: Sequence[str]
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        BadInput: a file that cannot be read, or that is empty.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
+    if not content:
+        raise BadInput([f"{path}: empty; it must hold labelled sentences"])
+    return content
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text, without the byte order mark that some editors put first.
+
+    Line ends are left as they are.
+
+    Raises:
+        BadInput: a file that cannot be read, is empty, is not UTF-8 or holds NUL bytes.
+    """
+    content = read_bytes(path)
+    body = content.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        position = error.start + len(content) - len(body)
+        what = f"not UTF-8 text (byte {position} is {content[position]:#04x})"
+        raise BadInput([_at_byte(path, content, position, what)]) from None
+    if "\0" in text:
+        position = content.index(b"\0")
+        raise BadInput([_at_byte(path, content, position, f"a NUL byte (byte {position})")])
+    if not text.strip():
+        raise BadInput([f"{path}: blank; it must hold labelled sentences"])
+    return text
+
+
+def _at_byte(path: Path, content: bytes, position: int, what: str) -> str:
+    line = content.count(b"\n", 0, position) + 1
+    return f"{path}:{line}: {what}; save the file as UTF-8 text"
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message quotes it: one line, shortened, whatever its nesting."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 60
+    return short.repr(value)
+
+
+def capped(problems: Sequence[str], path: Path) -> list[str]:
+    """Return the first ten problems of a file, and one line that counts the others."""
+    more = len(problems) - PROBLEMS_SHOWN
+    counted = [f"{path}: and {more:,} more such problems"] if more > 0 else []
+    return [*problems[:PROBLEMS_SHOWN], *counted]

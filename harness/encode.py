@@ -1,0 +1,140 @@
+"""Sentences to token ids: truncated to a length, padded only when a batch is put together."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import datasets
+from datasets import Dataset, DatasetDict
+from torch.nn import Embedding
+from transformers import (
+    BatchEncoding,
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from harness.errors import BadInput
+
+# A tokenizer that knows of no limit has a model_max_length of 1e30.
+_NO_LIMIT = 10**9
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Splits as a model takes them.
+
+    Attributes:
+        splits: the splits given, each with the tokenizer's outputs (`input_ids`,
+            `attention_mask`, ...: lists of one sentence's own length, no padding) and `label`.
+        truncated: how many sentences of train and validation together lost tokens.
+    """
+
+    splits: DatasetDict
+    truncated: int
+
+
+def encode(
+    splits: DatasetDict, tokenizer: PreTrainedTokenizerBase, max_length: int | None
+) -> Encoded:
+    """Tokenise the column `sentence` of every split; labels pass through as they are.
+
+    Args:
+        splits: with columns `sentence` and `label` at least.
+        tokenizer: of the checkpoint to be trained.
+        max_length: tokens kept of a sentence, special tokens included; None for the limit that
+            the tokenizer itself declares, if it declares one.
+
+    Raises:
+        BadInput: a length that leaves no room beside the special tokens.
+    """
+    limit = _length_limit(tokenizer, max_length)
+
+    def tokenize(batch: Mapping[str, list[str]]) -> BatchEncoding:
+        # Spelled out, because a tokenizer.json may carry settings of its own for both.
+        inputs: BatchEncoding = tokenizer(
+            batch["sentence"], truncation=limit is not None, max_length=limit, padding=False
+        )
+        return inputs
+
+    with _no_progress_bars():
+        encoded = DatasetDict(
+            {
+                name: split.map(
+                    tokenize,
+                    batched=True,
+                    remove_columns=[column for column in split.column_names if column != "label"],
+                    keep_in_memory=True,
+                    load_from_cache_file=False,
+                )
+                for name, split in splits.items()
+            }
+        )
+    truncated = 0
+    if limit is not None:
+        for name in {"train", "validation"} & splits.keys():
+            truncated += _count_truncated(splits[name], encoded[name], tokenizer, limit)
+    return Encoded(splits=encoded, truncated=truncated)
+
+
+def collator(tokenizer: PreTrainedTokenizerBase) -> DataCollatorWithPadding:
+    """Put rows together into a batch of tensors, padded to its own longest sentence."""
+    return DataCollatorWithPadding(tokenizer)
+
+
+def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Give a tokenizer and its model a common pad token, changing both in place.
+
+    GPT-2 and its kin were trained without one. The end-of-text token serves where there is one:
+    the attention mask hides it. Otherwise "[PAD]" is added, and a row of embeddings for it.
+    """
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token is not None:
+            tokenizer.pad_token = tokenizer.eos_token
+        else:
+            tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+            # Embedding matrices are often larger than the vocabulary: never shrink one.
+            if len(tokenizer) > cast(Embedding, model.get_input_embeddings()).num_embeddings:
+                model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    # The classification heads of decoders look for a sentence's last token by this setting.
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+
+
+def _length_limit(tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> int | None:
+    limit = tokenizer.model_max_length if max_length is None else max_length
+    if limit >= _NO_LIMIT:
+        return None
+    special = tokenizer.num_special_tokens_to_add()
+    if limit <= special:
+        raise BadInput(
+            [
+                f"max_length: {limit} leaves no room for a word, as this tokenizer adds {special} "
+                f"special tokens; allowed are {special + 1} and more, or none for its own limit"
+            ]
+        )
+    return limit
+
+
+def _count_truncated(
+    split: Dataset, encoded: Dataset, tokenizer: PreTrainedTokenizerBase, limit: int
+) -> int:
+    """Count the sentences longer than `limit`, telling them from those of just that length."""
+    rows = zip(split["sentence"], encoded["input_ids"], strict=True)
+    suspects = [sentence for sentence, ids in rows if len(ids) >= limit]
+    if not suspects:
+        return 0
+    whole = tokenizer(suspects, truncation=False, padding=False, verbose=False)["input_ids"]
+    return sum(len(ids) > limit for ids in whole)
+
+
+@contextlib.contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    if datasets.are_progress_bars_disabled():
+        yield
+        return
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.enable_progress_bars()

@@ -1,0 +1,36 @@
+"""The two kinds of trouble that a user, not a programmer, has to hear about."""
+
+from collections.abc import Sequence
+
+
+class BadInput(Exception):
+    """Input that its author must mend before anything can run.
+
+    Args:
+        problems: one line per mistake, every mistake of the input at once. Each says where it
+            is, the value seen, what is allowed, and the way out.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[type["BadInput"], tuple[tuple[str, ...]]]:
+        return (type(self), (self.problems,))
+
+
+class Unavailable(Exception):
+    """Data or a checkpoint that cannot be reached now, though nothing is wrong with the request.
+
+    Args:
+        reason: what could not be reached, and why.
+        way_out: what the user can do about it.
+    """
+
+    def __init__(self, reason: str, way_out: str) -> None:
+        self.reason = reason
+        self.way_out = way_out
+        super().__init__(f"{reason}; {way_out}")
+
+    def __reduce__(self) -> tuple[type["Unavailable"], tuple[str, str]]:
+        return (type(self), (self.reason, self.way_out))

@@ -1,0 +1,33 @@
+"""Where runs are computed. An executor takes a function and a job, and knows nothing of ML."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+class Executor(Protocol):
+    """Computes functions of jobs elsewhere, several at a time.
+
+    The function must be importable by name, the job and the result picklable.
+    """
+
+    def submit(
+        self, function: Callable[[J], R], job: J, seconds: float | None = None
+    ) -> "Future[R]":
+        """Queue a job, first come first served.
+
+        A job that takes longer than `seconds` is killed. The future raises what the function
+        raised, or WorkerLost.
+        """
+        ...
+
+    def close(self) -> None:
+        """Cancel what waits, kill what runs, and return when nothing is left of it."""
+        ...
+
+
+class WorkerLost(Exception):
+    """A worker ended, or was ended, without an answer: killed, crashed, or out of time."""

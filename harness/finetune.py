@@ -1,0 +1,253 @@
+"""One fine-tuning with `Trainer`, as the tutorial does it; knows nothing of suites or pytest."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    EvalPrediction,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from harness.encode import Encoded, collator, ensure_pad_token
+from harness.score import Scores, score
+from harness.spec import TrainingSpec
+
+METRIC = "matthews_correlation"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one run is told, beside its checkpoint and data."""
+
+    batch_size: int
+    learning_rate: float
+    seed: int
+    training: TrainingSpec
+    device: str
+    class_names: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class EpochOutcome:
+    """The state at an epoch's end; `seconds` is the wall time since training began."""
+
+    epoch: int
+    train_loss: float | None
+    eval_loss: float | None
+    scores: Scores
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves: `logits` by split, each (sentences, 2) in the split's own order.
+
+    `model` is the selected epoch's model, on the CPU or GPU where it was trained;
+    `train_seconds` is the wall time around `trainer.train()`, the evaluation after each epoch
+    included; `evaluate_seconds` that of predicting the validation split once with it.
+    """
+
+    epochs: tuple[EpochOutcome, ...]
+    selected_epoch: int
+    logits: dict[str, np.ndarray]
+    train_seconds: float
+    evaluate_seconds: float
+    parameters: int
+    model: PreTrainedModel
+
+
+def load_model(
+    checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
+) -> PreTrainedModel:
+    """Load a pretrained encoder under a classification head initialised from the run's seed."""
+    set_seed(settings.seed)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint_folder,
+        num_labels=2,
+        id2label=dict(enumerate(settings.class_names)),
+        label2id={name: label for label, name in enumerate(settings.class_names)},
+        ignore_mismatched_sizes=True,  # a checkpoint with another task's head gets a new one
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+    )
+    ensure_pad_token(tokenizer, model)
+    return model
+
+
+def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
+    """Return the tutorial's `TrainingArguments` for a run; `scratch` receives its checkpoints."""
+    training = settings.training
+    best = training.selection == "best-epoch"
+    return TrainingArguments(
+        output_dir=str(scratch),
+        eval_strategy="epoch",
+        save_strategy="epoch" if best else "no",
+        save_total_limit=1,
+        save_only_model=True,
+        logging_strategy="epoch",
+        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=training.eval_batch_size,
+        num_train_epochs=training.epochs,
+        weight_decay=training.weight_decay,
+        warmup_steps=training.warmup_ratio,
+        lr_scheduler_type=training.lr_scheduler,
+        max_grad_norm=training.max_grad_norm,
+        bf16=training.precision == "bf16",
+        fp16=training.precision == "fp16",
+        load_best_model_at_end=best,
+        metric_for_best_model=METRIC,
+        greater_is_better=True,
+        seed=settings.seed,
+        use_cpu=settings.device == "cpu",
+        dataloader_pin_memory=settings.device == "cuda",
+        disable_tqdm=True,
+        report_to="none",
+    )
+
+
+def finetune(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    encoded: Encoded,
+    settings: Settings,
+    scratch: Path,
+) -> Outcome:
+    """Fine-tune a model on the train split and predict every other split with the result.
+
+    Raises:
+        ValueError: the model's logits are NaN or infinite, as after a learning rate too high.
+    """
+    history = _History()
+    trainer = Trainer(
+        model=model,
+        args=training_arguments(settings, scratch),
+        train_dataset=encoded.splits["train"],
+        eval_dataset=encoded.splits["validation"],
+        processing_class=tokenizer,
+        data_collator=collator(tokenizer),
+        compute_metrics=_metrics,
+        callbacks=[history],
+    )
+    started = time.perf_counter()
+    trainer.train()
+    _wait_for_device(settings.device)
+    train_seconds = time.perf_counter() - started
+
+    epochs = history.epochs()
+    selected = epochs[-1].epoch
+    if settings.training.selection == "best-epoch":
+        # Trainer, too, keeps the first of equally good epochs.
+        selected = max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
+
+    logits = {}
+    evaluate_seconds = 0.0
+    for split in ("validation", "test"):
+        if split in encoded.splits:
+            started = time.perf_counter()
+            # Hidden labels (-1) would index out of the loss; predictions need no labels.
+            inputs = encoded.splits[split].remove_columns("label")
+            logits[split] = _logits(trainer.predict(inputs).predictions)
+            if split == "validation":
+                evaluate_seconds = time.perf_counter() - started
+    return Outcome(
+        epochs=epochs,
+        selected_epoch=selected,
+        logits=logits,
+        train_seconds=train_seconds,
+        evaluate_seconds=evaluate_seconds,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        model=model,
+    )
+
+
+class _History(TrainerCallback):
+    """Notes every epoch's losses, scores and time as Trainer reports them."""
+
+    def __init__(self) -> None:
+        self._started = 0.0
+        self._train_loss: dict[int, float] = {}
+        self._evaluated: list[tuple[int, dict[str, float], float]] = []
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._started = time.perf_counter()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if logs and "loss" in logs and state.epoch is not None:
+            self._train_loss[round(state.epoch)] = logs["loss"]
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if metrics is not None and state.epoch is not None:
+            seconds = time.perf_counter() - self._started
+            self._evaluated.append((round(state.epoch), dict(metrics), seconds))
+
+    def epochs(self) -> tuple[EpochOutcome, ...]:
+        return tuple(
+            EpochOutcome(
+                epoch=epoch,
+                train_loss=_finite(self._train_loss.get(epoch)),
+                eval_loss=_finite(metrics.get("eval_loss")),
+                scores=Scores(
+                    matthews_correlation=metrics[f"eval_{METRIC}"],
+                    accuracy=metrics["eval_accuracy"],
+                    f1=metrics["eval_f1"],
+                    one_class=bool(metrics["eval_one_class"]),
+                ),
+                seconds=seconds,
+            )
+            for epoch, metrics, seconds in self._evaluated
+        )
+
+
+def _metrics(prediction: EvalPrediction) -> dict[str, float]:
+    scores = score(_logits(prediction.predictions), np.asarray(prediction.label_ids))
+    return {
+        METRIC: scores.matthews_correlation,
+        "accuracy": scores.accuracy,
+        "f1": scores.f1,
+        "one_class": float(scores.one_class),
+    }
+
+
+def _logits(predictions: Any) -> np.ndarray:
+    """Take the logits of a model that returns more than them, such as hidden states."""
+    first = predictions[0] if isinstance(predictions, tuple) else predictions
+    return np.asarray(first, dtype=np.float32)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
+
+
+def _wait_for_device(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()

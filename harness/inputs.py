@@ -1,0 +1,96 @@
+"""What a suite needs before it can train: its data and checkpoints, found or explained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import checkpoints, provenance
+from harness.checkpoints import Checkpoint
+from harness.errors import BadInput, Unavailable
+from harness.hub import Hub
+from harness.plan import Cell, Run
+from harness.records import DatasetFacts, run_key
+from harness.spec import Suite
+
+if TYPE_CHECKING:  # data imports `datasets`; collecting tests need not
+    from harness.data import Data, Source
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A suite's data and checkpoints.
+
+    `dataset` and `source` are None where the data cannot be reached.
+    `unavailable` says why, and the way out, by checkpoint name, or under "" for the data.
+    """
+
+    source: "Source | None"
+    dataset: DatasetFacts | None
+    checkpoints: dict[str, Checkpoint]
+    unavailable: dict[str, Unavailable]
+    device: str
+
+    def missing(self, cell: Cell) -> Unavailable | None:
+        """Return why a cell cannot run here, or None if it can."""
+        return self.unavailable.get("") or self.unavailable.get(cell.checkpoint)
+
+    def key(self, run: Run) -> str:
+        """Return the content key of a run that nothing is missing for."""
+        assert self.dataset is not None
+        digest = self.checkpoints[run.cell.checkpoint].digest
+        return run_key(run, digest, self.dataset.fingerprint, self.device)
+
+
+def find_inputs(
+    suite: Suite, base: Path, cells: Sequence[Cell], cola_dir: Path | None, hub: Hub
+) -> Inputs:
+    """Find the data of a suite and the checkpoints of some of its cells.
+
+    Args:
+        base: the folder that relative paths of the suite start from.
+
+    Raises:
+        BadInput: every mistake in the data and in all checkpoints at once.
+    """
+    from harness import data
+
+    problems: list[str] = []
+    unavailable: dict[str, Unavailable] = {}
+    source = dataset = None
+    try:
+        source = data.find(suite.dataset, cola_dir, hub, base)
+        dataset = _facts(suite, data.load(source))
+    except BadInput as error:
+        problems += error.problems
+    except Unavailable as error:
+        unavailable[""] = error
+    found: dict[str, Checkpoint] = {}
+    for name in dict.fromkeys(cell.checkpoint for cell in cells):
+        try:
+            found[name] = checkpoints.resolve(name, hub, base)
+        except BadInput as error:
+            problems += error.problems
+        except Unavailable as error:
+            unavailable[name] = error
+    device = provenance.device_type()
+    if suite.training.precision == "fp16" and device == "cpu":
+        problems.append(
+            f"suite {suite.name}: training.precision: 'fp16': needs a GPU and this machine has "
+            "none; use bf16 or fp32"
+        )
+    if problems:
+        raise BadInput(problems)
+    return Inputs(source, dataset, found, unavailable, device)
+
+
+def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
+    splits = loaded.splits
+    return DatasetFacts(
+        name=suite.dataset.source,
+        origin=loaded.origin,
+        fingerprint=loaded.fingerprint,
+        train=len(splits["train"]),
+        validation=len(splits["validation"]),
+        test=len(splits["test"]) if "test" in splits else 0,
+    )

@@ -1,0 +1,162 @@
+"""Records to a leaderboard: a row for each cell of the plan, ranked by mean MCC."""
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean, stdev
+
+import pandas as pd
+
+from harness.gates import judge
+from harness.plan import Cell
+from harness.records import Record
+
+COLUMNS = {
+    "rank": "Int64",
+    "checkpoint": "string",
+    "batch_size": "Int64",
+    "learning_rate": "Float64",
+    "seeds": "Int64",
+    "status": "string",
+    "mcc": "Float64",
+    "mcc_sd": "Float64",
+    "accuracy": "Float64",
+    "f1": "Float64",
+    "train_seconds": "Float64",
+    "samples_per_second": "Float64",
+    "eval_ms_per_sentence": "Float64",
+    "peak_memory_mb": "Float64",
+    "parameters_m": "Float64",
+    "time_to_target_seconds": "Float64",
+    "threshold": "Float64",
+    "verdict": "string",
+    "concurrency": "Int64",
+}
+"""Columns of a leaderboard in order, with their pandas types, which hold a null as a null."""
+
+Value = str | int | float | None
+"""What one field of a row holds; None where nothing was measured."""
+
+
+def leaderboard(cells: Sequence[Cell], records: Iterable[Record]) -> pd.DataFrame:
+    """Return a row for each cell, by rank, then in the plan's order, cells without a score last.
+
+    `seeds` counts the runs that were scored. `mcc`, `accuracy`, `f1` and all times are means over
+    those runs, `mcc_sd` is their sample standard deviation, `peak_memory_mb` and `concurrency`
+    are their largest values: the worst that a run needed, and was disturbed by. What one of them
+    did not measure is null, never 0 and never a mean of fewer runs. Equal means share a rank.
+
+    `time_to_target_seconds` is the training time up to the first epoch that reached the cell's
+    target; null unless every scored run reached it. It is taken from the epochs because a run
+    may have been trained when the suite set another target.
+
+    `status` is `ok` (every seed scored), `failed` (some run failed), `skipped` (every run was),
+    `not run` (no record) or `partial`. `verdict` is what gates.judge says of the cell.
+
+    Args:
+        records: at most one for each cell and seed; those of other cells and seeds are left out.
+
+    Raises:
+        ValueError: two records of one cell and seed.
+    """
+    runs = runs_by_cell(cells, records)
+    rows = [_row(cell, runs[cell.id]) for cell in cells]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object).astype(COLUMNS)
+    frame["rank"] = frame["mcc"].rank(method="min", ascending=False).astype("Int64")
+    return frame.sort_values("rank", kind="stable", na_position="last", ignore_index=True)
+
+
+def runs_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return the records of each cell's own seeds, by seed, under the cell's id, in plan order.
+
+    Raises:
+        ValueError: two records of one cell and seed.
+    """
+    seeds = {cell.id: set(cell.seeds) for cell in cells}
+    found: dict[str, dict[int, Record]] = {cell.id: {} for cell in cells}
+    for record in records:
+        if record.seed not in seeds.get(record.cell, ()):
+            continue
+        if record.seed in found[record.cell]:
+            raise ValueError(f"two records of {record.cell} with seed {record.seed}")
+        found[record.cell][record.seed] = record
+    return {cell: [runs[seed] for seed in sorted(runs)] for cell, runs in found.items()}
+
+
+def scored(runs: Iterable[Record]) -> list[Record]:
+    """Return the runs that ended with a score."""
+    return [run for run in runs if run.status == "ok" and run.scores is not None]
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean, or None where a value is missing or there is none."""
+    measured = _all_measured(values)
+    return fmean(measured) if measured else None
+
+
+def deviation(values: Iterable[float | None]) -> float | None:
+    """Return the sample standard deviation, or None where a value is missing or of fewer than two.
+
+    The square root of the squared deviations from the mean, summed and divided by n - 1.
+    """
+    measured = _all_measured(values)
+    return stdev(measured) if len(measured) > 1 else None
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Value]]:
+    """Return a leaderboard as plain rows, each null as None."""
+    columns = [
+        [None if value is pd.NA else value for value in frame[column].tolist()]
+        for column in COLUMNS
+    ]
+    return [dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _row(cell: Cell, runs: Sequence[Record]) -> dict[str, Value]:
+    ended = scored(runs)
+    scores = [run.scores for run in ended if run.scores is not None]
+    mccs = [score.mcc for score in scores]
+    parameters = mean(run.parameters for run in ended)
+    judgement = judge(cell, runs)
+    return {
+        "checkpoint": cell.checkpoint,
+        "batch_size": cell.batch_size,
+        "learning_rate": cell.learning_rate,
+        "seeds": len(ended),
+        "status": _status(cell, runs),
+        "mcc": mean(mccs),
+        "mcc_sd": deviation(mccs),
+        "accuracy": mean(score.accuracy for score in scores),
+        "f1": mean(score.f1 for score in scores),
+        "train_seconds": mean(None if run.times is None else run.times.train for run in ended),
+        "samples_per_second": mean(run.samples_per_second for run in ended),
+        "eval_ms_per_sentence": mean(run.eval_ms_per_sentence for run in ended),
+        "peak_memory_mb": max(_all_measured(run.peak_memory_mb for run in ended), default=None),
+        "parameters_m": None if parameters is None else parameters / 1e6,
+        "time_to_target_seconds": mean(_time_to_target(run, cell.target) for run in ended),
+        "threshold": cell.threshold,
+        "verdict": judgement.verdict,
+        "concurrency": max(_all_measured(run.concurrency for run in ended), default=None),
+    }
+
+
+def _status(cell: Cell, runs: Sequence[Record]) -> str:
+    statuses = {run.status for run in runs}
+    if not runs:
+        return "not run"
+    if "failed" in statuses:
+        return "failed"
+    if len(statuses) == 1 and len(runs) == len(cell.seeds):
+        return runs[0].status
+    return "partial"
+
+
+def _time_to_target(run: Record, target: float | None) -> float | None:
+    if target is None:
+        return None
+    return next((epoch.seconds for epoch in run.epochs if epoch.scores.mcc >= target), None)
+
+
+def _all_measured(values: Iterable[float | None]) -> list[float]:
+    """Return the values, or none of them where one is missing."""
+    numbers = list(values)
+    measured = [number for number in numbers if number is not None]
+    return measured if len(measured) == len(numbers) else []

@@ -1,0 +1,143 @@
+"""The pytest side: options, a test for every cell, the session's life, the closing summary."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.errors import BadInput
+from harness.leaderboard import leaderboard
+from harness.options import add_options, planned_suites, session_options
+from harness.plan import Cell
+from harness.records import Record
+from harness.report import terminal_table, write_tables
+from harness.session import Planned, Session
+
+PROBLEMS = pytest.StashKey[str]()
+PLANNED = pytest.StashKey[Sequence[Planned]]()
+SESSION = pytest.StashKey[Session]()
+WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of every cell of the chosen suites, for a test that takes a `cell`."""
+    if "cell" not in metafunc.fixturenames:
+        return
+    config = metafunc.config
+    if PLANNED not in config.stash:
+        try:
+            config.stash[PLANNED] = planned_suites(config)
+        except BadInput as error:
+            # Raised here it would be shown as a traceback; pytest_collection_finish raises it.
+            config.stash[PLANNED] = []
+            config.stash[PROBLEMS] = str(error)
+    cells = [cell for planned in config.stash[PLANNED] for cell in planned.cells]
+    metafunc.parametrize("cell", cells, ids=[f"{cell.suite}/{cell.id}" for cell in cells])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start training the selected cells, unless the user only asked to see them."""
+    config = session.config
+    if PROBLEMS in config.stash:
+        raise pytest.UsageError(config.stash[PROBLEMS])
+    parameters = [
+        item.callspec.params.get("cell") for item in session.items if hasattr(item, "callspec")
+    ]
+    cells = [parameter for parameter in parameters if isinstance(parameter, Cell)]
+    if not cells or config.option.collectonly:
+        return
+    if hasattr(config, "workerinput") or config.getoption("numprocesses", None):
+        raise pytest.UsageError(
+            "pytest-xdist (-n) cannot share the runs of a session; use --workers to train "
+            "several at a time"
+        )
+    started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), session_options(config))
+    config.stash[SESSION] = started
+    try:
+        started.start()
+    except BadInput as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    if SESSION not in config.stash:
+        return []
+    session = config.stash[SESSION]
+    lines = [
+        f"{name}: {counts.finished} runs finished before, {counts.to_train} to train, "
+        f"{counts.skipped} skipped"
+        for name, counts in session.counts.items()
+    ]
+    if session.workers:
+        lines.append(f"runs at a time: {session.workers}")
+    return lines + session.notes
+
+
+@pytest.fixture
+def cell_records(request: pytest.FixtureRequest, cell: Cell) -> list[Record]:
+    """The records of a cell, one a seed, once all its runs ended; skips where they cannot run."""
+    found = request.config.stash[SESSION].wait(cell)
+    reasons = dict.fromkeys(r.reason for r in found if r.status == "skipped" and r.reason)
+    if reasons:
+        reason = "; ".join(reasons)
+        if request.config.getoption("strict_cells"):
+            pytest.fail(
+                f"{cell.id}: not possible here, and --strict allows no skip: {reason}",
+                pytrace=False,
+            )
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture
+def records_folder(request: pytest.FixtureRequest, cell: Cell) -> Path:
+    """The folder of a cell's records."""
+    return request.config.stash[SESSION].folder(cell.suite) / "runs" / cell.id
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop what runs, write the tables, and let no session pass that scored nothing."""
+    config = session.config
+    if SESSION not in config.stash:
+        return
+    running = config.stash[SESSION]
+    running.close()
+    written: dict[str, Sequence[Path]] = {}
+    for planned in running.planned:
+        stored = running.stored(planned)
+        # Published tables are not replaced by a session in which nothing could run.
+        if any(item.record.scores for item in stored):
+            name = planned.suite.name
+            written[name] = write_tables(running.folder(name), name, planned.cells, stored)
+    config.stash[WRITTEN] = written
+    if not running.scored() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print each suite's leaderboard and where it was written."""
+    config = terminalreporter.config
+    if WRITTEN not in config.stash:
+        return
+    running = config.stash[SESSION]
+    for planned in running.planned:
+        name = planned.suite.name
+        terminalreporter.section(f"leaderboard: {name}")
+        records = [item.record for item in running.stored(planned)]
+        terminalreporter.write_line(terminal_table(leaderboard(planned.cells, records)))
+        paths = config.stash[WRITTEN].get(name)
+        terminalreporter.write_line(
+            f"written: {', '.join(os.path.relpath(path) for path in paths)}"
+            if paths
+            else f"nothing was scored, so {os.path.relpath(running.folder(name))} is as it was"
+        )
+    if not running.scored():
+        terminalreporter.write_line(
+            "No selected cell was scored: a session without a score does not pass.", red=True
+        )

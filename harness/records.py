@@ -1,0 +1,276 @@
+"""What a run leaves on disk: its schema, its key, writing it whole, finding it again."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from harness.plan import Run
+from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
+from harness.spec import TrainingSpec
+
+SCHEMA_VERSION: Final = 1
+
+PREDICTIONS = pa.schema(
+    [
+        ("split", pa.string()),
+        ("idx", pa.int32()),
+        ("label", pa.int8()),
+        ("domain", pa.string()),
+        ("source", pa.string()),
+        ("tokens", pa.int32()),
+        ("logit_0", pa.float32()),
+        ("logit_1", pa.float32()),
+    ]
+)
+"""Columns of predictions.parquet: a row for every sentence scored or predicted.
+
+`label` is null where it is hidden; `domain` and `source` are empty where the data do not tell.
+"""
+
+JOINED_PREDICTIONS = pa.schema([("key", pa.string()), *PREDICTIONS])
+"""Columns of the predictions of many runs: each run's key in front of PREDICTIONS."""
+
+FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+Seconds = Annotated[float, Field(ge=0, lt=1e12)]
+
+
+class DatasetFacts(BaseModel):
+    """The data that a run was trained and scored on; split sizes in sentences."""
+
+    model_config = FROZEN
+
+    name: str
+    origin: str
+    fingerprint: str
+    train: int
+    validation: int
+    test: int
+
+
+class Scores(BaseModel):
+    """Quality on one labelled set of sentences."""
+
+    model_config = FROZEN
+
+    mcc: Annotated[float, Field(ge=-1, le=1)]
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    f1: Annotated[float, Field(ge=0, le=1)]
+
+
+class Epoch(BaseModel):
+    """One pass over the training split; `seconds` is training time from the start to its end."""
+
+    model_config = FROZEN
+
+    epoch: int
+    train_loss: float | None
+    eval_loss: float | None
+    scores: Scores
+    seconds: Seconds
+
+
+class Times(BaseModel):
+    """Where a run's wall time went, in seconds; `train` is measured around `trainer.train()`."""
+
+    model_config = FROZEN
+
+    load: Seconds
+    tokenise: Seconds
+    train: Seconds
+    evaluate: Seconds
+    total: Seconds
+
+
+class Record(BaseModel):
+    """One run: what was asked, what came out, how long it took, and what made it.
+
+    A number that was not measured is None, never 0. `scores` are the validation scores of the
+    selected epoch's model; `verdict` is this run's own MCC against its cell's threshold at the
+    time (the gate itself judges the cell's mean over seeds, whenever a table is made).
+    """
+
+    model_config = FROZEN
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    key: str | None
+    suite: str
+    cell: str
+    checkpoint: str
+    checkpoint_digest: str | None
+    checkpoint_revision: str | None
+    batch_size: int
+    learning_rate: float
+    seed: int
+    training: TrainingSpec
+    status: Literal["ok", "failed", "skipped"]
+    reason: str | None
+    dataset: DatasetFacts | None = None
+    threshold: float | None = None
+    verdict: Literal["pass", "fail"] | None = None
+    scores: Scores | None = None
+    scores_in_domain: Scores | None = None
+    scores_out_of_domain: Scores | None = None
+    scores_test: Scores | None = None
+    epochs: tuple[Epoch, ...] = ()
+    selected_epoch: int | None = None
+    times: Times | None = None
+    samples_per_second: float | None = None
+    eval_ms_per_sentence: float | None = None
+    target_mcc: float | None = None
+    time_to_target_seconds: float | None = None
+    peak_memory_mb: float | None = None
+    parameters: int | None = None
+    truncated_sentences: int | None = None
+    warnings: tuple[str, ...] = ()
+    device: str | None = None
+    threads: int | None = None
+    concurrency: int | None = None
+    model_kept: bool = False
+    predictions_sha256: str | None = None
+    recipe_version: int = RECIPE_VERSION
+    versions: dict[str, str | None] = {}
+    commit: str | None = None
+    machine: Machine | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+    @model_validator(mode="after")
+    def _status_fits(self) -> Self:
+        if self.status == "ok" and None in (self.key, self.scores, self.times, self.dataset):
+            raise PydanticCustomError("status", "a run that is ok has key, scores, times, dataset")
+        if self.status != "ok" and (self.reason is None or self.scores is not None):
+            raise PydanticCustomError("status", "a run that is not ok has a reason and no scores")
+        return self
+
+
+def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: str) -> str:
+    """Return the content key of a run: 16 hex digits over everything that changes its result."""
+    content = {
+        "checkpoint": checkpoint_digest,
+        "dataset": dataset_fingerprint,
+        "batch_size": run.cell.batch_size,
+        "learning_rate": run.cell.learning_rate,
+        "seed": run.seed,
+        "training": run.training.model_dump(),
+        "device": device,
+        "versions": versions(RESULT_PACKAGES),
+        "recipe": RECIPE_VERSION,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def run_folder(suite_folder: Path, run: Run, key: str | None) -> Path:
+    """Return the folder of a run in the store; a skipped run has no key."""
+    return suite_folder / "runs" / run.cell.id / f"seed-{run.seed}-{key or 'skipped'}"
+
+
+def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> Record:
+    """Write a run's predictions, then its record, each whole or not at all.
+
+    record.json comes last: where it exists, the run ended and everything else is in place.
+    Returns the record as written, with the predictions' digest.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if predictions is not None:
+        buffer = pa.BufferOutputStream()
+        pq.write_table(predictions.cast(PREDICTIONS), buffer)
+        content = buffer.getvalue().to_pybytes()
+        write_atomically(folder / "predictions.parquet", content)
+        digest = hashlib.sha256(content).hexdigest()
+        record = record.model_copy(update={"predictions_sha256": digest})
+    write_atomically(folder / "record.json", record.model_dump_json(indent=1).encode() + b"\n")
+    return record
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file by writing a neighbour, flushing it to disk, and renaming it into place."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def discard_run(folder: Path) -> None:
+    """Remove what a run left, its record first, so that no half-removed run looks finished."""
+    (folder / "record.json").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record, and the folder where it lies."""
+
+    record: Record
+    folder: Path
+
+
+def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
+    """Read every record under a suite's results folder.
+
+    Returns the records in the order of their paths, and one line for each file that is torn,
+    foreign or does not fit its predictions: such a run counts as not finished.
+    """
+    found: list[Stored] = []
+    unreadable: list[str] = []
+    for path in sorted(suite_folder.glob("runs/*/*/record.json")):
+        try:
+            found.append(Stored(_read_record(path), path.parent))
+        except ValueError as error:
+            unreadable.append(f"{path.relative_to(suite_folder)}: {error}; it will run again")
+    return found, unreadable
+
+
+def _read_record(path: Path) -> Record:
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ValueError(f"not a record: {where}: {first['msg']}") from None
+    if record.status == "ok":
+        predictions = path.with_name("predictions.parquet")
+        if not predictions.exists():
+            raise ValueError("its predictions.parquet is missing")
+        if hashlib.sha256(predictions.read_bytes()).hexdigest() != record.predictions_sha256:
+            raise ValueError("its predictions.parquet is not the one it was written with")
+    return record
+
+
+def read_predictions(folder: Path) -> pa.Table:
+    """Read a run's predictions, with the columns of PREDICTIONS."""
+    return pq.read_table(folder / "predictions.parquet", schema=PREDICTIONS)
+
+
+def join_predictions(stored: Iterable[Stored]) -> pa.Table:
+    """Put the predictions of many runs into one table, with each run's key as first column."""
+    tables = [
+        table.add_column(0, "key", pa.array([item.record.key] * table.num_rows, pa.string()))
+        for item in stored
+        for table in [read_predictions(item.folder)]
+    ]
+    return pa.concat_tables(tables) if tables else JOINED_PREDICTIONS.empty_table()
+
+
+def finished(stored: Sequence[Stored]) -> Iterator[tuple[str, Stored]]:
+    """Yield key and record of every run that ended with a score."""
+    for item in stored:
+        if item.record.status == "ok" and item.record.key is not None:
+            yield item.record.key, item

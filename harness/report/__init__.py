@@ -1,0 +1,72 @@
+"""A suite's plan and records to the files in its results folder, and back from the published one.
+
+`write_tables` is the entry point. Everything it writes but predictions.parquet is a pure function
+of what leaderboard.json holds, so `render(read_published(path))` gives the same bytes again.
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from harness.errors import BadInput
+from harness.leaderboard import leaderboard
+from harness.plan import Cell
+from harness.records import Stored, join_predictions, write_atomically
+from harness.report.markdown import as_markdown
+from harness.report.published import Published, as_csv, as_json, publish, read_published
+from harness.report.terminal import terminal_table
+
+__all__ = ["Published", "publish", "read_published", "render", "terminal_table", "write_tables"]
+
+
+def write_tables(
+    folder: Path, suite: str, cells: Sequence[Cell], stored: Sequence[Stored]
+) -> list[Path]:
+    """Write leaderboard.md, .csv and .json, and predictions.parquet; return their paths.
+
+    Each file is replaced whole or not at all, leaderboard.json last. The same plan and records
+    give the same bytes; predictions.parquet, which holds a row for every run and sentence with
+    the run's key in front, as long as pyarrow stays the same.
+
+    Args:
+        folder: the suite's results folder; made where it does not exist.
+        cells: the suite's plan.
+        stored: at most one record for each cell and seed; those of other cells are left out.
+
+    Raises:
+        BadInput: the folder cannot be written.
+        ValueError: two records of one cell and seed.
+    """
+    published = publish(suite, cells, [item.record for item in stored])
+    contents = {"predictions.parquet": _predictions(published, stored), **render(published)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            write_atomically(folder / name, content)
+    except OSError as error:
+        raise BadInput(
+            [f"{folder}: the tables cannot be written ({error.strerror}); name a folder that can"]
+        ) from None
+    return [folder / name for name in contents]
+
+
+def render(published: Published) -> dict[str, bytes]:
+    """Return the content of leaderboard.md, .csv and .json, by file name."""
+    frame = leaderboard(published.cells, published.records)
+    texts = {
+        "leaderboard.md": as_markdown(published, frame),
+        "leaderboard.csv": as_csv(frame),
+        "leaderboard.json": as_json(published, frame),
+    }
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def _predictions(published: Published, stored: Sequence[Stored]) -> bytes:
+    found = {(item.record.cell, item.record.seed): item for item in stored}
+    ended = [found[run.cell, run.seed] for run in published.records if run.status == "ok"]
+    table = join_predictions(ended)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()

@@ -1,0 +1,155 @@
+"""How a leaderboard's numbers are shown to people: headings, rounding, what each column means."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness import leaderboard
+from harness.leaderboard import Value
+
+Row = dict[str, Value]
+
+MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column for people.
+
+    Args:
+        name: the leaderboard's column.
+        heading: over the column in a document.
+        short: over the column in a terminal.
+        meaning: one line of the legend.
+        write: a value that is not None, as text.
+    """
+
+    name: str
+    heading: str
+    short: str
+    meaning: str
+    write: Callable[[float], str] = str
+
+    @property
+    def alignment(self) -> Literal["left", "right"]:
+        """Words begin at the left, numbers end at the right."""
+        return "left" if leaderboard.COLUMNS[self.name] == "string" else "right"
+
+    def text(self, row: Row) -> str:
+        """Write a row's value."""
+        value = row[self.name]
+        if value is None:
+            return MISSING
+        if isinstance(value, str):
+            return value
+        return self.write(value) + (spread(row["mcc_sd"]) if self.name == "mcc" else "")
+
+
+def decimals(places: int) -> Callable[[float], str]:
+    """Return a writer of numbers with so many decimals, which never writes -0."""
+    return lambda value: f"{value:z.{places}f}"
+
+
+def spread(deviation: Value) -> str:
+    """Write what follows a mean: its standard deviation, or nothing where there is none."""
+    return "" if deviation is None else f" ± {deviation:.3f}"
+
+
+def scientific(value: float) -> str:
+    """Write a learning rate the way people do: 2e-5."""
+    return np.format_float_scientific(value, trim="-", exp_digits=1)
+
+
+def printable(text: str) -> str:
+    """Return text on one line, each character that a terminal acts upon as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+COLUMNS = (
+    Column("rank", "rank", "#", "by MCC, the highest first; equal means share a rank"),
+    Column("checkpoint", "checkpoint", "checkpoint", "the pretrained model"),
+    Column("batch_size", "batch size", "batch", "sentences a training step"),
+    Column("learning_rate", "learning rate", "lr", "its peak", scientific),
+    Column("seeds", "seeds", "seeds", "runs that were scored; the means are over these"),
+    Column(
+        "status",
+        "status",
+        "status",
+        "ok: every seed was scored; failed: a run failed; skipped: no run was possible; "
+        "partial: some seeds have no record yet; not run: none has",
+    ),
+    Column(
+        "mcc",
+        "MCC",
+        "MCC",
+        "Matthews correlation coefficient on the validation split: 1 is perfect, 0 is no better "
+        "than guessing; mean over seeds ± sample standard deviation",
+        decimals(3),
+    ),
+    Column("accuracy", "accuracy", "acc", "share of sentences judged right", decimals(3)),
+    Column("f1", "F1", "F1", "F1 of the class labelled 1", decimals(3)),
+    Column("train_seconds", "train s", "train s", "seconds of `trainer.train()`", decimals(1)),
+    Column(
+        "samples_per_second",
+        "sentences/s",
+        "sent/s",
+        "training sentences a second",
+        decimals(1),
+    ),
+    Column(
+        "eval_ms_per_sentence",
+        "eval ms",
+        "eval ms",
+        "milliseconds of evaluation for a sentence",
+        decimals(2),
+    ),
+    Column(
+        "peak_memory_mb",
+        "peak MB",
+        "MB",
+        "most memory that any run took, the GPU's where there is one; 1 MB is 2^20 bytes",
+        decimals(0),
+    ),
+    Column("parameters_m", "params M", "M par", "millions of parameters", decimals(1)),
+    Column(
+        "time_to_target_seconds",
+        "s to target",
+        "target s",
+        "training seconds until an epoch first reached the target MCC, if every seed did",
+        decimals(1),
+    ),
+    Column("threshold", "gate", "gate", "the mean MCC that the suite demands"),
+    Column("verdict", "verdict", "verdict", "pass: the MCC reaches the gate, and no run failed"),
+    Column(
+        "concurrency",
+        "runs at once",
+        "runs",
+        "most runs that shared the machine; compare times between equal numbers only",
+    ),
+)
+"""In order; `mcc_sd` is written with `mcc`."""
+
+
+def informative(rows: Sequence[Row]) -> list[Column]:
+    """Return the columns that tell rows apart, or tell something about them."""
+
+    def tells(column: Column) -> bool:
+        values = {row[column.name] for row in rows}
+        match column.name:
+            case "seeds":
+                return bool(values - {0, 1})
+            case "status":
+                return values != {"ok"}
+            case "concurrency":
+                return len(values - {None}) > 1
+            case _:
+                return values != {None}
+
+    return [column for column in COLUMNS if tells(column)]

@@ -1,0 +1,254 @@
+"""A leaderboard as a Markdown document (GitHub's flavour)."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import pandas as pd
+from tabulate import tabulate
+
+from harness.leaderboard import Value, deviation, mean, rows_of, runs_by_cell, scored
+from harness.plan import Cell
+from harness.provenance import Machine
+from harness.records import DatasetFacts, Record, Scores
+from harness.report.columns import (
+    MISSING,
+    Column,
+    Row,
+    informative,
+    printable,
+    scientific,
+    spread,
+)
+from harness.report.published import Published
+
+SELECTION = {
+    "best-epoch": "the epoch with the highest validation MCC counts, "
+    "chosen on the very sentences that score it",
+    "last-epoch": "the model after the last epoch counts",
+}
+
+PARTS: dict[str, Callable[[Record], Scores | None]] = {
+    "in-domain MCC": lambda record: record.scores_in_domain,
+    "out-of-domain MCC": lambda record: record.scores_out_of_domain,
+    "test MCC": lambda record: record.scores_test,
+}
+"""Further sets of sentences that a run may be scored on."""
+
+
+def as_markdown(published: Published, frame: pd.DataFrame) -> str:
+    """Return leaderboard.md: what this is, the table, what is missing and why, what made it."""
+    rows = rows_of(frame)
+    columns = informative(rows)
+    blocks = [
+        f"# Leaderboard: {escaped(published.suite)}",
+        *_introduction(published),
+        _table(columns, rows),
+        *_section("Runs without a score", _without_score(published)),
+        *_section("Warnings", _warnings(published)),
+        *_parts(published, rows),
+        *_section("Environment", _environments(published)),
+        *_section("Columns", _legend(columns, published.cells)),
+        "Numbers in full: [leaderboard.csv](leaderboard.csv). Every record: "
+        "[leaderboard.json](leaderboard.json). Every run's logits: "
+        "[predictions.parquet](predictions.parquet).",
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def code(text: str) -> str:
+    """Return text as a code span, in which Markdown changes nothing (CommonMark 6.1)."""
+    text = printable(text)
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    # One space at both ends is taken off, unless there is nothing but spaces.
+    pad = " " if text.strip() and (text[0] in "` " or text[-1] in "` ") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def escaped(text: str) -> str:
+    """Return prose on one line, with what Markdown or HTML would act upon escaped."""
+    # An underscore inside a word is only an underscore.
+    special = r"[\\`*\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])"
+    return re.sub(special, r"\\\g<0>", printable(" ".join(text.split())))
+
+
+def _grid(headings: Sequence[str], lines: Iterable[Sequence[str]], columns: Sequence[str]) -> str:
+    # A pipe ends a table's field even inside a code span, unless it is escaped.
+    fields = [[text.replace("|", "\\|") for text in line] for line in lines]
+    return tabulate(fields, headings, "pipe", disable_numparse=True, colalign=columns)
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+    def field(column: Column, row: Row) -> str:
+        text = column.text(row)
+        return code(text) if column.name == "checkpoint" else text
+
+    return _grid(
+        [column.heading for column in columns],
+        [[field(column, row) for column in columns] for row in rows],
+        [column.alignment for column in columns],
+    )
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    """Return a heading and a list, or nothing where there is nothing to list."""
+    items = "\n".join(f"- {line}" for line in lines)
+    return [f"## {title}", items] if items else []
+
+
+def _introduction(published: Published) -> Iterator[str]:
+    runs = scored(published.records)
+    seeds = max((len(cell.seeds) for cell in published.cells), default=0)
+    spread_known = (
+        "numbers are means over the seeds of a row, ± the sample standard deviation"
+        if seeds > 1
+        else "one seed a row, so how far another seed would land is not known"
+    )
+    settings = dict.fromkeys(
+        (run.dataset, run.training.epochs, run.training.selection)
+        for run in runs
+        if run.dataset is not None
+    )
+    for facts, epochs, selection in settings:
+        yield (
+            f"Every row is a pretrained checkpoint fine-tuned on {_name(facts)}: "
+            f"{facts.train:,} sentences for {_count(epochs, 'epoch')}, "
+            f"scored on the {facts.validation:,} of the validation split; "
+            f"{SELECTION[selection]}; {spread_known}."
+        )
+        if facts.name == "embedded":
+            yield (
+                "**The embedded corpus is the harness' own: synthetic sentences from a small "
+                "grammar, so that the pipeline runs anywhere. "
+                "These scores say nothing about CoLA.**"
+            )
+    if not runs:
+        yield "No run has been scored yet."
+
+
+def _name(facts: DatasetFacts) -> str:
+    return f"CoLA ({escaped(facts.origin)})" if facts.name == "cola" else escaped(facts.origin)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _without_score(published: Published) -> Iterator[str]:
+    for status in ("failed", "skipped"):
+        said = (
+            (run.reason or "no reason was recorded", run.cell, run.seed)
+            for run in published.records
+            if run.status == status
+        )
+        for reason, runs in _grouped(published.cells, said):
+            yield f"{status}: {runs}: {escaped(reason)}"
+    recorded = {(run.cell, run.seed) for run in published.records}
+    missing = (
+        ("", cell.id, seed)
+        for cell in published.cells
+        for seed in cell.seeds
+        if (cell.id, seed) not in recorded
+    )
+    for _, runs in _grouped(published.cells, missing):
+        yield f"not run: {runs}"
+
+
+def _warnings(published: Published) -> Iterator[str]:
+    said = ((warning, run.cell, run.seed) for run in published.records for warning in run.warnings)
+    for warning, runs in _grouped(published.cells, said):
+        yield f"{runs}: {escaped(warning)}"
+
+
+def _grouped(
+    cells: Sequence[Cell], said: Iterable[tuple[str, str, int]]
+) -> Iterator[tuple[str, str]]:
+    """Yield each text that is said of runs (text, cell id, seed) once, with all those runs."""
+    one_seed = {cell.id for cell in cells if len(cell.seeds) == 1}
+    groups: dict[str, dict[str, list[int]]] = {}
+    for text, cell, seed in said:
+        groups.setdefault(text, {}).setdefault(cell, []).append(seed)
+    for text, runs in groups.items():
+        names = (
+            code(cell) if cell in one_seed else f"{code(cell)} ({_seeds(seeds)})"
+            for cell, seeds in runs.items()
+        )
+        yield text, ", ".join(names)
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def _parts(published: Published, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a heading and a table of the MCC on parts of the data, where any is known."""
+    runs = runs_by_cell(published.cells, published.records)
+    cells: dict[tuple[Value, Value, Value], Cell] = {
+        (cell.checkpoint, cell.batch_size, cell.learning_rate): cell for cell in published.cells
+    }
+    lines = []
+    for row in rows:
+        cell = cells[row["checkpoint"], row["batch_size"], row["learning_rate"]]
+        ended = scored(runs[cell.id])
+        mccs = [_mean_mcc(part(run) for run in ended) for part in PARTS.values()]
+        if set(mccs) != {MISSING}:
+            settings = [str(cell.batch_size), scientific(cell.learning_rate)]
+            lines.append([code(cell.checkpoint), *settings, *mccs])
+    if not lines:
+        return
+    known = [
+        position
+        for position, texts in enumerate(zip(*lines, strict=True))
+        if set(texts) != {MISSING}
+    ]
+    headings = ["checkpoint", "batch size", "learning rate", *PARTS]
+    yield "## MCC by part of the data"
+    yield _grid(
+        [headings[position] for position in known],
+        [[line[position] for position in known] for line in lines],
+        ["left", *["right"] * (len(known) - 1)],
+    )
+
+
+def _mean_mcc(scores: Iterable[Scores | None]) -> str:
+    mccs = [None if score is None else score.mcc for score in scores]
+    value = mean(mccs)
+    return MISSING if value is None else f"{value:z.3f}{spread(deviation(mccs))}"
+
+
+def _environments(published: Published) -> Iterator[str]:
+    described = [
+        _environment(run, run.machine) for run in published.records if run.machine is not None
+    ]
+    for environment, runs in Counter(described).items():
+        share = "" if runs == len(described) else f" ({runs} of {len(described)} runs)"
+        yield f"{environment}{share}"
+
+
+def _environment(run: Record, machine: Machine) -> str:
+    memory = None if machine.memory_gb is None else f"{machine.memory_gb:g} GB"
+    parts = [machine.accelerator, machine.processor, _count(machine.cores, "core"), memory]
+    hardware = ", ".join(part for part in [run.device, *parts, machine.system] if part)
+    packages = [
+        f"{package} {version}"
+        for package, version in run.versions.items()
+        if package in ("torch", "transformers") and version is not None
+    ]
+    software = ", ".join([f"Python {machine.python}", *packages])
+    facts = [escaped(hardware), escaped(software)]
+    if run.commit is not None:
+        facts.append(f"harness commit {code(run.commit)}")
+    if run.threads is not None:
+        facts.append(f"{_count(run.threads, 'thread')} a run")
+    if run.concurrency is not None:
+        facts.append(f"{_count(run.concurrency, 'run')} at a time")
+    return "; ".join(facts)
+
+
+def _legend(columns: Sequence[Column], cells: Sequence[Cell]) -> Iterator[str]:
+    targets = dict.fromkeys(cell.target for cell in cells if cell.target is not None)
+    for column in columns:
+        target = (
+            f" ({', '.join(map(str, targets))})" if column.name == "time_to_target_seconds" else ""
+        )
+        yield f"{column.heading}: {column.meaning}{target}"

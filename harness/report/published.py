@@ -1,0 +1,162 @@
+"""The published evidence of a suite: its plan and every record, in one JSON file."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from harness.errors import BadInput
+from harness.leaderboard import COLUMNS, Value, rows_of, runs_by_cell
+from harness.plan import Cell
+from harness.records import DatasetFacts, Record
+
+SCHEMA_VERSION: Final = 1
+
+MOST_PROBLEMS = 20
+"""How many mistakes of a file are told before the rest is only counted."""
+
+WAY_OUT = "write it anew with `pytest benchmarks/`, or name another leaderboard.json"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a leaderboard shows: the plan, and at most one record for each cell and seed.
+
+    `records` are in the order of the cells, then by seed.
+    """
+
+    suite: str
+    cells: tuple[Cell, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def datasets(self) -> tuple[DatasetFacts, ...]:
+        """The data that the runs were trained on; more than one where runs differ in it."""
+        known = [record.dataset for record in self.records if record.dataset is not None]
+        return tuple({facts.model_dump_json(): facts for facts in known}.values())
+
+
+class _Document(BaseModel):
+    """leaderboard.json. `rows` are the table for other readers; the harness makes its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    schema_version: Literal[1]
+    suite: str
+    rows: tuple[dict[str, Value], ...]
+    cells: tuple[Cell, ...]
+    records: tuple[Record, ...]
+
+
+def publish(suite: str, cells: Sequence[Cell], records: Iterable[Record]) -> Published:
+    """Choose the records that belong to the plan, and put them in order.
+
+    Raises:
+        ValueError: two records of one cell and seed.
+    """
+    chosen = chain.from_iterable(runs_by_cell(cells, records).values())
+    return Published(suite, tuple(cells), tuple(chosen))
+
+
+def as_json(published: Published, frame: pd.DataFrame) -> str:
+    """Return leaderboard.json: the table's rows, then all that they are made from."""
+    document = _Document(
+        schema_version=SCHEMA_VERSION,
+        suite=published.suite,
+        rows=tuple(rows_of(frame)),
+        cells=published.cells,
+        records=published.records,
+    )
+    return document.model_dump_json(indent=1) + "\n"
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """Return a leaderboard as CSV (RFC 4180, but `\\n` ends a line), a null as an empty field.
+
+    Numbers are written in full: the shortest decimal that reads back as the same float.
+    """
+    lines = [COLUMNS, *(row.values() for row in rows_of(frame))]
+    return "".join(",".join(map(_field, line)) + "\n" for line in lines)
+
+
+def _field(value: Value) -> str:
+    # Not the csv module: it leaves a lone carriage return unquoted where lines end in \n.
+    text = "" if value is None else str(value)
+    quoted = any(character in text for character in ',"\r\n')
+    return '"' + text.replace('"', '""') + '"' if quoted else text
+
+
+def read_published(path: Path) -> Published:
+    """Read a leaderboard.json that the harness wrote.
+
+    Raises:
+        BadInput: the file cannot be read, is torn, is something else, has another schema, or
+            contradicts itself; every mistake at once.
+    """
+    try:
+        document = _Document.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
+    except ValidationError as error:
+        raise BadInput(_told(path, _invalid(error.errors(include_url=False)))) from None
+    if problems := list(_contradictions(document)):
+        raise BadInput(_told(path, problems))
+    return publish(document.suite, document.cells, document.records)
+
+
+def _told(path: Path, problems: Sequence[str]) -> list[str]:
+    told = [f"{path}: {problem}; {WAY_OUT}" for problem in problems[:MOST_PROBLEMS]]
+    more = len(problems) - len(told)
+    return [*told, f"{path}: {more} more mistakes like these"] if more else told
+
+
+def _invalid(details: Sequence[ErrorDetails]) -> list[str]:
+    """Say what does not fit the schema; of a foreign file, only that it is one."""
+    for detail in details:
+        match detail["type"], detail["loc"]:
+            case "json_invalid", _:
+                return [f"not whole JSON: {detail['msg'].removeprefix('Invalid JSON: ')}"]
+            case _, ():
+                return [f"{_shown(detail['input'])}: a leaderboard.json is an object"]
+            case "missing", ("schema_version",):
+                return ["no schema_version: not a leaderboard.json of this harness"]
+            case _, ("schema_version",):
+                seen = _shown(detail["input"])
+                return [f"schema_version: {seen}: this version reads {SCHEMA_VERSION} only"]
+    return [_mistake(detail) for detail in details]
+
+
+def _mistake(detail: ErrorDetails) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+    where = "".join(parts).lstrip(".")
+    if detail["type"] == "missing":
+        return f"{where}: missing"
+    message = detail["msg"][:1].lower() + detail["msg"][1:]
+    return f"{where}: {_shown(detail['input'])}: {message}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _contradictions(document: _Document) -> Iterator[str]:
+    seeds: dict[str, tuple[int, ...]] = {}
+    for position, cell in enumerate(document.cells):
+        if cell.id in seeds:
+            yield f"cells[{position}].id: {_shown(cell.id)}: a second cell of this id"
+        seeds[cell.id] = cell.seeds
+    known: set[tuple[str, int]] = set()
+    for position, record in enumerate(document.records):
+        run = (record.cell, record.seed)
+        named = f"records[{position}]: cell {_shown(record.cell)}, seed {record.seed}"
+        if record.seed not in seeds.get(record.cell, ()):
+            yield f"{named}: not a run of any of its cells"
+        elif run in known:
+            yield f"{named}: a second record of this run"
+        known.add(run)

@@ -1,0 +1,48 @@
+"""A leaderboard in a terminal."""
+
+import pandas as pd
+from tabulate import tabulate
+
+from harness.leaderboard import rows_of
+from harness.report.columns import informative, printable
+
+DISPENSABLE = (
+    "parameters_m",
+    "eval_ms_per_sentence",
+    "f1",
+    "samples_per_second",
+    "time_to_target_seconds",
+    "peak_memory_mb",
+    "concurrency",
+    "accuracy",
+    "seeds",
+)
+"""Columns that make room where the table is too wide, the first ones first."""
+
+GAP = 2
+
+
+def terminal_table(frame: pd.DataFrame, width: int = 120) -> str:
+    """Return a leaderboard as plain text, with as many columns as fit the width.
+
+    Long checkpoint names are not cut: they may make the table wider than asked.
+    """
+    rows = rows_of(frame)
+    columns = {column.name: column for column in informative(rows)}
+    texts = {
+        name: [column.short, *(printable(column.text(row)) for row in rows)]
+        for name, column in columns.items()
+    }
+    widths = {name: max(map(len, lines)) for name, lines in texts.items()}
+    for name in DISPENSABLE:
+        if sum(widths.values()) + GAP * (len(widths) - 1) > width:
+            widths.pop(name, None)
+    rule = ["-" * widths[name] for name in widths]
+    headings, *lines = zip(*(texts[name] for name in widths), strict=True)
+    # Not tabulate's own "simple" format: it makes every column two wider than its heading.
+    return tabulate(
+        [headings, rule, *lines],
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=[columns[name].alignment for name in widths],
+    )

@@ -1,0 +1,104 @@
+"""Matthews correlation, accuracy and F1 from logits and labels, through `evaluate`."""
+
+import contextlib
+import functools
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import evaluate
+import numpy as np
+
+METRIC_FOLDER = Path(__file__).parent / "metrics" / "acceptability"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one evaluation.
+
+    Attributes:
+        matthews_correlation: between -1 and 1, 0 for a prediction of one class only.
+        accuracy: share of sentences classified as annotated.
+        f1: of the acceptable class (label 1).
+        one_class: whether every sentence was given the same class; the scores then say nothing
+            about the model's judgement.
+    """
+
+    matthews_correlation: float
+    accuracy: float
+    f1: float
+    one_class: bool
+
+
+def score(logits: np.ndarray, labels: np.ndarray) -> Scores:
+    """Score the class with the larger logit against the annotated class of each sentence.
+
+    Args:
+        logits: (sentences, 2), finite; column 1 is the acceptable class. A tie goes to class 0.
+        labels: (sentences,), each 0 or 1.
+
+    Raises:
+        ValueError: no sentences, shapes that do not match, NaN or infinite logits, or labels
+            other than 0 and 1 (such as the -1 of a hidden test label).
+    """
+    _check(logits, labels)
+    predictions = logits.argmax(axis=1)
+    values = _metric().compute(predictions=predictions, references=labels.astype(np.int64))
+    return Scores(**values, one_class=bool((predictions == predictions[0]).all()))
+
+
+def _check(logits: np.ndarray, labels: np.ndarray) -> None:
+    if logits.ndim != 2 or logits.shape[1] != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"logits of shape {logits.shape} and labels of shape {labels.shape} do not match: "
+            "expected (sentences, 2) and (sentences,)"
+        )
+    if len(labels) == 0:
+        raise ValueError("no sentences to score")
+    broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if broken:
+        raise ValueError(f"logits of {broken} of {len(logits)} sentences are NaN or infinite")
+    unknown = sorted({label.item() for label in labels[~np.isin(labels, (0, 1))]})
+    if unknown:
+        raise ValueError(
+            f"labels must be 0 or 1, found {unknown[:5]}; hidden test labels cannot be scored"
+        )
+
+
+@functools.cache
+def _metric() -> evaluate.EvaluationModule:
+    """The metric module, loaded once a process.
+
+    `evaluate.load` copies a module's source into a cache that every process of the user shares,
+    and imports the copy. Here a temporary folder takes that cache's place for the duration: a
+    process killed while copying cannot leave half a file to the next one, and nothing has to be
+    written to the user's home.
+    """
+    with tempfile.TemporaryDirectory(prefix="acceptability-") as folder, _modules_cache(folder):
+        return evaluate.load(str(METRIC_FOLDER), cache_dir=folder, keep_in_memory=True)
+
+
+@contextlib.contextmanager
+def _modules_cache(folder: str) -> Iterator[None]:
+    """Let `evaluate` keep its copies of modules in `folder`, and undo all traces of it after."""
+    shared_cache = evaluate.config.HF_MODULES_CACHE
+    loaded_before = _forget_copies()
+    evaluate.config.HF_MODULES_CACHE = folder
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        evaluate.config.HF_MODULES_CACHE = shared_cache
+        # A path in /tmp that no longer exists must not stay importable: anyone could create it.
+        sys.path.remove(folder)
+        _forget_copies()
+        sys.modules.update(loaded_before)
+
+
+def _forget_copies() -> dict[str, ModuleType]:
+    package = evaluate.config.MODULE_NAME_FOR_DYNAMIC_MODULES
+    names = [name for name in sys.modules if name == package or name.startswith(package + ".")]
+    return {name: sys.modules.pop(name) for name in names}

@@ -1,0 +1,310 @@
+"""The suite file: TOML, with overrides from the command line, to frozen and validated models."""
+
+import difflib
+import tomllib
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from harness.errors import BadInput
+
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+MatthewsCorrelation = Annotated[float, Field(ge=-1, le=1)]
+
+
+class DatasetSpec(BaseModel):
+    """Where the labelled sentences come from."""
+
+    model_config = STRICT
+
+    source: Literal["cola", "embedded", "file"] = Field(
+        description="`cola`: the hub's nyu-mll/glue, or the corpus' own folder; `embedded`: the "
+        "corpus shipped with the harness; `file`: your own labelled file"
+    )
+    path: Text | None = Field(
+        None, description="the data file, or CoLA's folder; relative to the suite file"
+    )
+    text_column: Text = Field("sentence", description="the file's column of sentences")
+    label_column: Text = Field("label", description="the file's column of labels, 0 or 1")
+    class_names: tuple[Text, Text] = Field(
+        ("unacceptable", "acceptable"), strict=False, description="names of the labels 0 and 1"
+    )
+    validation_size: float | int = Field(
+        0.1, description="the file's validation split: a fraction (0.1) or a count (500)"
+    )
+    test_size: float | int = Field(
+        0, description="the file's labelled test split: a fraction, a count, or 0 for none"
+    )
+    split_seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the file's split")
+
+    @field_validator("validation_size", "test_size")
+    @classmethod
+    def _size(cls, value: float | int) -> float | int:
+        if value < 0 or (isinstance(value, float) and value >= 1):
+            raise PydanticCustomError("size", "a fraction below 1 (0.1) or a whole number (500)")
+        return value
+
+    @model_validator(mode="after")
+    def _path_fits_source(self) -> Self:
+        if self.source == "file" and self.path is None:
+            raise PydanticCustomError("path", 'source = "file" needs path = "FILE"')
+        if self.source == "embedded" and self.path is not None:
+            raise PydanticCustomError("path", "the embedded corpus has no path; remove it")
+        if self.source == "file" and self.validation_size == 0:
+            raise PydanticCustomError("path", "validation_size must be above 0: nothing to score")
+        if self.text_column == self.label_column:
+            raise PydanticCustomError("column", "text_column and label_column must differ")
+        if self.class_names[0] == self.class_names[1]:
+            raise PydanticCustomError("classes", "the two class_names must differ")
+        return self
+
+
+def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
+    return [value for value, times in Counter(values).items() if times > 1]
+
+
+class MatrixSpec(BaseModel):
+    """The matrix: every checkpoint x batch size x learning rate is a cell, every seed a run."""
+
+    model_config = STRICT
+
+    checkpoints: tuple[Text, ...] = Field(
+        min_length=1,
+        strict=False,
+        description="`org/name[@revision]` from the hub, a folder, or `package:NAME/path`",
+    )
+    batch_sizes: tuple[Count, ...] = Field(
+        min_length=1, strict=False, description="sentences a training step"
+    )
+    learning_rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        min_length=1, strict=False, description="peak learning rates of AdamW"
+    )
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
+        (0,), min_length=1, strict=False, description="one run a seed"
+    )
+
+    @field_validator("checkpoints", "batch_sizes", "learning_rates", "seeds")
+    @classmethod
+    def _distinct(cls, values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+        if repeated := _repeated(values):
+            names = ", ".join(map(repr, repeated))
+            raise PydanticCustomError("duplicate", f"every value once; {names} repeats a cell")
+        return values
+
+
+class TrainingSpec(BaseModel):
+    """Everything else that `TrainingArguments` is told; all of it is part of a run's key."""
+
+    model_config = STRICT
+
+    epochs: Count = Field(5, description="passes over the training split")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay")
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of the steps over which the learning rate rises"
+    )
+    lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(
+        "linear", description="how the learning rate falls afterwards"
+    )
+    max_grad_norm: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="gradients are clipped to this norm"
+    )
+    max_length: Annotated[int, Field(ge=4)] | None = Field(
+        None, description="tokens at which a sentence is cut; by default the model's own limit"
+    )
+    eval_batch_size: Count = Field(64, description="sentences an evaluation step")
+    selection: Literal["best-epoch", "last-epoch"] = Field(
+        "best-epoch", description="which epoch's model is scored: the tutorial takes the best"
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32", description="arithmetic of training; fp16 needs a GPU"
+    )
+
+
+class CheckpointGates(BaseModel):
+    """Thresholds of one checkpoint; they stand in place of the suite's."""
+
+    model_config = STRICT
+
+    min_mcc: MatthewsCorrelation | None = Field(
+        None, description="the mean MCC over a cell's seeds must reach this"
+    )
+
+
+class GatesSpec(BaseModel):
+    """Thresholds that a cell must meet for its test to pass."""
+
+    model_config = STRICT
+
+    min_mcc: MatthewsCorrelation | None = Field(
+        None, description="the mean MCC over a cell's seeds must reach this"
+    )
+    target_mcc: MatthewsCorrelation | None = Field(
+        None, description="time to this MCC is reported; by default the cell's min_mcc"
+    )
+    checkpoint: dict[str, CheckpointGates] = Field(
+        default_factory=dict, description="thresholds by checkpoint, in place of the suite's"
+    )
+
+
+class LimitsSpec(BaseModel):
+    """What a session may use."""
+
+    model_config = STRICT
+
+    run_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="a run that takes longer is stopped and failed"
+    )
+    workers: int | str = Field("auto", description="runs at a time: a number, or `auto`")
+
+    @field_validator("workers")
+    @classmethod
+    def _workers(cls, value: int | str) -> int | str:
+        if value != "auto" and (isinstance(value, str) or value < 1):
+            raise PydanticCustomError("workers", 'a whole number from 1, or "auto"')
+        return value
+
+
+class Suite(BaseModel):
+    """One benchmark: a data set, a matrix, how to train, and what to demand."""
+
+    model_config = STRICT
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
+        description="names the folder under results/"
+    )
+    keep_models: Literal["none", "best", "all"] = Field(
+        "none", description="which fine-tuned models stay: none, each checkpoint's best run, all"
+    )
+    dataset: DatasetSpec
+    matrix: MatrixSpec
+    training: TrainingSpec = Field(default_factory=TrainingSpec)
+    gates: GatesSpec = Field(default_factory=GatesSpec)
+    limits: LimitsSpec = Field(default_factory=LimitsSpec)
+
+
+class Override(BaseModel):
+    """One value from the command line in place of a suite file's.
+
+    `key` is the dotted path into the suite, `flag` what the user typed it after.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    flag: str
+    value: Any
+
+
+def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
+    """Read a suite file and apply the command line's overrides.
+
+    Raises:
+        BadInput: every mistake of the file and of the overrides at once, each with the file and
+            key (or the flag), the value seen and what is allowed.
+    """
+    raw = _read_toml(path)
+    problems = list(_problems(raw, path, {}))
+    if not problems:
+        problems = list(_unused_gates(raw, path))
+    flags = {override.key: override.flag for override in overrides}
+    for override in overrides:
+        _set(raw, override.key.split("."), override.value)
+    problems += [line for line in _problems(raw, path, flags) if line not in problems]
+    if problems:
+        raise BadInput(problems)
+    return Suite.model_validate(raw)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput([f"{path}: no such suite file; name one that exists"]) from None
+    except OSError as error:
+        raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            [f"{path}: not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x})"]
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput([f"{path}: not valid TOML: {error}"]) from None
+
+
+def _set(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    table = raw
+    for key in keys[:-1]:
+        inner = table.setdefault(key, {})
+        if not isinstance(inner, dict):
+            return  # the file's own mistake at this key is reported already
+        table = inner
+    table[keys[-1]] = value
+
+
+def _problems(raw: dict[str, Any], path: Path, flags: Mapping[str, str]) -> Iterator[str]:
+    try:
+        Suite.model_validate(raw)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if detail["type"] == "too_short" and detail["input"]:
+                continue  # pydantic counts valid values only; the invalid ones are reported
+            yield _problem(detail, path, flags)
+
+
+def _problem(detail: ErrorDetails, path: Path, flags: Mapping[str, str]) -> str:
+    # A union's branches add their type names to the location; only keys of the file are shown.
+    keys = [part for part in detail["loc"] if part not in ("int", "float", "str")]
+    names = [part for part in keys if isinstance(part, str)]
+    dotted = ".".join(names)
+    where = flags.get(dotted)
+    if where is None:
+        shown = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in keys).lstrip(".")
+        where = f"{path}: {shown}" if shown else str(path)
+    match detail["type"]:
+        case "missing":
+            return f"{where}: missing; add it"
+        case "extra_forbidden":
+            return f"{where}: unknown key{_did_you_mean(names)}"
+        case "too_short":
+            return f"{where}: empty; give at least one value"
+        case _:
+            seen = "" if isinstance(detail["input"], dict) else f"{_shown(detail['input'])}: "
+            return f"{where}: {seen}{detail['msg'][:1].lower()}{detail['msg'][1:]}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _did_you_mean(names: Sequence[str]) -> str:
+    model: Any = Suite
+    for name in names[:-1]:
+        model = _table(model, name)
+    allowed = sorted(model.model_fields)
+    near = difflib.get_close_matches(names[-1], allowed, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{hint} (allowed: {', '.join(allowed)})"
+
+
+def _table(model: Any, name: str) -> Any:
+    if name not in model.model_fields:  # the name of a checkpoint under gates.checkpoint
+        return model
+    annotation = model.model_fields[name].annotation
+    return get_args(annotation)[1] if get_origin(annotation) is dict else annotation
+
+
+def _unused_gates(raw: dict[str, Any], path: Path) -> Iterator[str]:
+    suite = Suite.model_validate(raw)
+    for name in suite.gates.checkpoint:
+        if name not in suite.matrix.checkpoints:
+            yield (
+                f'{path}: gates.checkpoint."{name}": no such checkpoint in matrix.checkpoints '
+                f"({', '.join(suite.matrix.checkpoints)}); a gate that never applies is a mistake"
+            )

@@ -1,0 +1,293 @@
+"""Everything a worker process does for one run, from its job to a record."""
+
+import contextlib
+import os
+import resource
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import torch
+import transformers
+from transformers import AutoTokenizer
+
+from harness import data, provenance, records
+from harness.checkpoints import Checkpoint
+from harness.encode import Encoded, encode
+from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
+from harness.plan import Run
+from harness.records import DatasetFacts, Epoch, Record, Times
+from harness.score import Scores, score
+
+HIDDEN_LABEL = -1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run with everything found out about it before it starts.
+
+    `folder` is the run's own in the store; the worker writes its log, its scratch files and a
+    kept model there. `concurrency` is the number of runs that share the machine.
+    """
+
+    run: Run
+    key: str
+    checkpoint: Checkpoint
+    source: data.Source
+    dataset: DatasetFacts
+    folder: Path
+    device: str
+    threads: int
+    concurrency: int
+    keep_model: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run's record and predictions (records.PREDICTIONS), not yet on disk; None if it failed."""
+
+    record: Record
+    predictions: pa.Table | None
+
+
+def execute(job: Job) -> Result:
+    """Train, score and describe one run; an exception becomes a failed record."""
+    started_at = _now()
+    started = time.perf_counter()
+    job.folder.mkdir(parents=True, exist_ok=True)
+    scratch = job.folder / "scratch"
+    try:
+        with _output_in(job.folder / "log.txt"):
+            try:
+                result = _train_and_score(job, scratch, started)
+            except Exception as error:
+                traceback.print_exc()
+                record = describe(job).model_copy(
+                    update={"status": "failed", "reason": one_line(error)}
+                )
+                result = Result(record, None)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    record = result.record.model_copy(
+        update={"started_at": started_at, "finished_at": _now(), **_circumstances()}
+    )
+    return Result(record, result.predictions)
+
+
+def describe(job: Job) -> Record:
+    """Return the part of a run's record that is known before it runs, marked as failed."""
+    cell = job.run.cell
+    return Record(
+        key=job.key,
+        suite=cell.suite,
+        cell=cell.id,
+        checkpoint=cell.checkpoint,
+        checkpoint_digest=job.checkpoint.digest,
+        checkpoint_revision=job.checkpoint.revision,
+        batch_size=cell.batch_size,
+        learning_rate=cell.learning_rate,
+        seed=job.run.seed,
+        training=job.run.training,
+        status="failed",
+        reason="it did not end",
+        dataset=job.dataset,
+        threshold=cell.threshold,
+        target_mcc=cell.target,
+        device=job.device,
+        threads=job.threads,
+        concurrency=job.concurrency,
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception as one line of at most 300 characters."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def _train_and_score(job: Job, scratch: Path, started: float) -> Result:
+    torch.set_num_threads(job.threads)
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    datasets.disable_progress_bars()
+    run = job.run
+    settings = Settings(
+        batch_size=run.cell.batch_size,
+        learning_rate=run.cell.learning_rate,
+        seed=run.seed,
+        training=run.training,
+        device=job.device,
+        class_names=job.source.spec.class_names,
+    )
+
+    loading = time.perf_counter()
+    loaded = data.load(job.source)
+    if loaded.fingerprint != job.dataset.fingerprint:
+        raise RuntimeError("the data changed after the session began")
+    tokenizer = AutoTokenizer.from_pretrained(
+        job.checkpoint.folder, trust_remote_code=False, local_files_only=True
+    )
+    model = load_model(job.checkpoint.folder, tokenizer, settings)
+    tokenising = time.perf_counter()
+    encoded = encode(loaded.splits, tokenizer, run.training.max_length)
+    training = time.perf_counter()
+    outcome = finetune(model, tokenizer, encoded, settings, scratch)
+    if job.keep_model:
+        outcome.model.save_pretrained(job.folder / "model")
+        tokenizer.save_pretrained(job.folder / "model")
+
+    predictions = _predictions(loaded.splits, encoded, outcome)
+    times = Times(
+        load=tokenising - loading,
+        tokenise=training - tokenising,
+        train=outcome.train_seconds,
+        evaluate=outcome.evaluate_seconds,
+        total=time.perf_counter() - started,
+    )
+    return Result(_record(job, loaded.splits, encoded, outcome, times), predictions)
+
+
+def _record(
+    job: Job,
+    splits: datasets.DatasetDict,
+    encoded: Encoded,
+    outcome: Outcome,
+    times: Times,
+) -> Record:
+    run = job.run
+    logits = outcome.logits["validation"]
+    labels = np.asarray(splits["validation"]["label"])
+    domains = np.asarray(splits["validation"]["domain"])
+    scores = score(logits, labels)
+    test = None
+    if "test" in splits and not _hidden(splits["test"]):
+        test = score(outcome.logits["test"], np.asarray(splits["test"]["label"]))
+    threshold = run.cell.threshold
+    mcc = scores.matthews_correlation
+    return describe(job).model_copy(
+        update={
+            "status": "ok",
+            "reason": None,
+            "verdict": None if threshold is None else "pass" if mcc >= threshold else "fail",
+            "scores": _stored(scores),
+            "scores_in_domain": _domain_scores(logits, labels, domains == "in"),
+            "scores_out_of_domain": _domain_scores(logits, labels, domains == "out"),
+            "scores_test": None if test is None else _stored(test),
+            "epochs": tuple(map(_epoch, outcome.epochs)),
+            "selected_epoch": outcome.selected_epoch,
+            "times": times,
+            "samples_per_second": job.dataset.train * run.training.epochs / outcome.train_seconds,
+            "eval_ms_per_sentence": 1000 * outcome.evaluate_seconds / len(labels),
+            "time_to_target_seconds": _time_to_target(outcome.epochs, run.cell.target),
+            "peak_memory_mb": _peak_memory_mb(job.device),
+            "parameters": outcome.parameters,
+            "truncated_sentences": encoded.truncated,
+            "warnings": tuple(_warnings(scores, encoded)),
+            "model_kept": job.keep_model,
+        }
+    )
+
+
+def _predictions(splits: datasets.DatasetDict, encoded: Encoded, outcome: Outcome) -> pa.Table:
+    tables = []
+    for split, logits in outcome.logits.items():
+        rows = splits[split]
+        labels = None if _hidden(rows) else rows["label"]
+        tables.append(
+            pa.table(
+                {
+                    "split": [split] * len(rows),
+                    "idx": rows["idx"],
+                    "label": pa.nulls(len(rows), pa.int8()) if labels is None else labels,
+                    "domain": rows["domain"],
+                    "source": rows["source"],
+                    "tokens": [len(tokens) for tokens in encoded.splits[split]["input_ids"]],
+                    "logit_0": logits[:, 0],
+                    "logit_1": logits[:, 1],
+                }
+            ).cast(records.PREDICTIONS)
+        )
+    return pa.concat_tables(tables)
+
+
+def _hidden(rows: datasets.Dataset) -> bool:
+    return HIDDEN_LABEL in rows["label"]
+
+
+def _stored(scores: Scores) -> records.Scores:
+    return records.Scores(mcc=scores.matthews_correlation, accuracy=scores.accuracy, f1=scores.f1)
+
+
+def _domain_scores(
+    logits: np.ndarray, labels: np.ndarray, chosen: np.ndarray
+) -> records.Scores | None:
+    return _stored(score(logits[chosen], labels[chosen])) if chosen.any() else None
+
+
+def _epoch(outcome: EpochOutcome) -> Epoch:
+    return Epoch(
+        epoch=outcome.epoch,
+        train_loss=outcome.train_loss,
+        eval_loss=outcome.eval_loss,
+        scores=_stored(outcome.scores),
+        seconds=outcome.seconds,
+    )
+
+
+def _time_to_target(epochs: tuple[EpochOutcome, ...], target: float | None) -> float | None:
+    """Return the training time to the end of the first epoch whose MCC reached the target."""
+    if target is None:
+        return None
+    reached = (e.seconds for e in epochs if e.scores.matthews_correlation >= target)
+    return next(reached, None)
+
+
+def _warnings(scores: Scores, encoded: Encoded) -> Iterator[str]:
+    if scores.one_class:
+        yield "every validation sentence got the same class: the model learned nothing usable"
+    if encoded.truncated:
+        yield f"{encoded.truncated} sentences were cut at the maximum length"
+
+
+def _peak_memory_mb(device: str) -> float:
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB here
+
+
+def _circumstances() -> dict[str, object]:
+    return {
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def _output_in(path: Path) -> Iterator[None]:
+    """Send everything this process prints, C libraries included, to a file."""
+    with path.open("w", encoding="utf-8") as file:
+        saved = [os.dup(1), os.dup(2)]
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, old in enumerate(saved, start=1):
+                os.dup2(old, number)
+                os.close(old)

@@ -1,0 +1,181 @@
+"""Builders of plans, records and predictions as a session leaves them, for tests.
+
+Everything has a plausible value unless a test says otherwise; the same call builds the same.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from harness.plan import Cell, Run
+from harness.provenance import Machine
+from harness.records import (
+    PREDICTIONS,
+    DatasetFacts,
+    Epoch,
+    Record,
+    Scores,
+    Stored,
+    Times,
+    run_folder,
+    write_record,
+)
+from harness.spec import TrainingSpec
+
+COLA = DatasetFacts(
+    name="cola",
+    origin="the corpus' own TSV folder",
+    fingerprint="c" * 64,
+    train=8551,
+    validation=1043,
+    test=1063,
+)
+
+EMBEDDED = DatasetFacts(
+    name="embedded",
+    origin="the embedded corpus",
+    fingerprint="e" * 64,
+    train=3000,
+    validation=600,
+    test=600,
+)
+
+MACHINE = Machine(
+    system="Linux x86_64",
+    processor="Example CPU",
+    cores=2,
+    memory_gb=8.0,
+    accelerator=None,
+    python="3.11.9",
+)
+
+CIRCUMSTANCES: dict[str, Any] = {
+    "checkpoint_digest": "d" * 64,
+    "dataset": COLA,
+    "device": "cpu",
+    "threads": 2,
+    "concurrency": 1,
+    "versions": {"torch": "2.13.0", "transformers": "5.23.0"},
+    "commit": "0123456789ab",
+    "machine": MACHINE,
+    "started_at": "2026-01-02T03:04:05+00:00",
+    "finished_at": "2026-01-02T03:06:05+00:00",
+}
+"""What every run that started leaves, whatever became of it."""
+
+
+def make_cell(
+    checkpoint: str = "org/encoder",
+    batch_size: int = 16,
+    learning_rate: float = 2e-5,
+    seeds: tuple[int, ...] = (0,),
+    **changes: Any,
+) -> Cell:
+    """Build a cell of the suite `sample`, with a gate at 0.3 and a target of 0.3."""
+    fields: dict[str, Any] = {
+        "suite": "sample",
+        "id": f"{checkpoint.rpartition('/')[2]}-bs{batch_size}-lr{learning_rate:g}",
+        "checkpoint": checkpoint,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seeds": seeds,
+        "threshold": 0.3,
+        "target": 0.3,
+    }
+    return Cell(**{**fields, **changes})
+
+
+def make_record(cell: Cell, seed: int = 0, mcc: float = 0.4, **changes: Any) -> Record:
+    """Build the record of a run that was scored: two epochs, the second the better one."""
+    scores = Scores(mcc=mcc, accuracy=0.6 + mcc / 4, f1=0.7 + mcc / 4)
+    epochs = (
+        Epoch(
+            epoch=1,
+            train_loss=0.65,
+            eval_loss=0.62,
+            scores=Scores(mcc=mcc / 2, accuracy=0.6, f1=0.7),
+            seconds=50.0 + seed,
+        ),
+        Epoch(epoch=2, train_loss=0.5, eval_loss=0.55, scores=scores, seconds=100.0 + seed),
+    )
+    reached = [e.seconds for e in epochs if cell.target is not None and e.scores.mcc >= cell.target]
+    fields: dict[str, Any] = {
+        "key": _key(cell, seed),
+        "status": "ok",
+        "reason": None,
+        "scores": scores,
+        "epochs": epochs,
+        "selected_epoch": 2,
+        "times": Times(load=1.0, tokenise=2.0, train=100.5 + seed, evaluate=3.0, total=107.0),
+        "samples_per_second": 170.25 - seed,
+        "eval_ms_per_sentence": 2.875,
+        "time_to_target_seconds": min(reached, default=None),
+        "peak_memory_mb": 900.5 + seed,
+        "parameters": 22_713_986,
+        "truncated_sentences": 0,
+        "predictions_sha256": "0" * 64,
+    }
+    return _record(cell, seed, {**CIRCUMSTANCES, **fields, **changes})
+
+
+def failed_record(
+    cell: Cell, seed: int = 0, reason: str = "RuntimeError: out of memory", **changes: Any
+) -> Record:
+    """Build the record of a run that broke off."""
+    fields = {"key": _key(cell, seed), "status": "failed", "reason": reason}
+    return _record(cell, seed, {**CIRCUMSTANCES, **fields, **changes})
+
+
+def skipped_record(
+    cell: Cell, seed: int = 0, reason: str = "the hub cannot be reached; go online", **changes: Any
+) -> Record:
+    """Build the record of a run that was not possible."""
+    fields = {"key": None, "checkpoint_digest": None, "status": "skipped", "reason": reason}
+    return _record(cell, seed, {**fields, **changes})
+
+
+def make_predictions(seed: int = 0, sentences: int = 8) -> pa.Table:
+    """Build predictions of a validation split: random logits, half of the labels 1."""
+    random = np.random.default_rng(seed)
+    return pa.table(
+        {
+            "split": ["validation"] * sentences,
+            "idx": np.arange(sentences),
+            "label": np.arange(sentences) % 2,
+            "domain": ["in", "out"] * (sentences // 2) + ["out"] * (sentences % 2),
+            "source": ["book"] * sentences,
+            "tokens": random.integers(4, 20, sentences),
+            "logit_0": random.normal(size=sentences),
+            "logit_1": random.normal(size=sentences),
+        }
+    ).cast(PREDICTIONS)
+
+
+def keep(suite_folder: Path, cell: Cell, record: Record) -> Stored:
+    """Write a record to the store, with predictions if it was scored."""
+    folder = run_folder(suite_folder, Run(cell, record.seed, record.training), record.key)
+    predictions = make_predictions(record.seed) if record.status == "ok" else None
+    return Stored(write_record(folder, record, predictions), folder)
+
+
+def _key(cell: Cell, seed: int) -> str:
+    return hashlib.sha256(f"{cell.id} {seed}".encode()).hexdigest()[:16]
+
+
+def _record(cell: Cell, seed: int, fields: dict[str, Any]) -> Record:
+    asked = {
+        "suite": cell.suite,
+        "cell": cell.id,
+        "checkpoint": cell.checkpoint,
+        "checkpoint_revision": None,
+        "batch_size": cell.batch_size,
+        "learning_rate": cell.learning_rate,
+        "seed": seed,
+        "training": TrainingSpec(),
+        "threshold": cell.threshold,
+        "target_mcc": cell.target,
+    }
+    return Record.model_validate({**asked, **fields})
