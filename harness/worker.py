@@ -21,13 +21,12 @@ from transformers import AutoTokenizer
 
 from harness import data, provenance, records
 from harness.checkpoints import Checkpoint
+from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, encode
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
 from harness.plan import Run
 from harness.records import DatasetFacts, Epoch, Record, Times
 from harness.score import Scores, score
-
-HIDDEN_LABEL = -1
 
 
 @dataclass(frozen=True)

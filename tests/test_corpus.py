@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import matthews_corrcoef
 
 from harness import corpus
 from harness.corpus import Sentence, generate, inflect
@@ -140,16 +143,13 @@ def test_two_thirds_of_the_held_out_words_are_used(splits: Splits, split: str) -
 def test_the_words_of_a_sentence_without_their_order_do_not_give_its_label(
     splits: Splits,
 ) -> None:
-    text = pytest.importorskip("sklearn.feature_extraction.text")
-    linear_model = pytest.importorskip("sklearn.linear_model")
-    metrics = pytest.importorskip("sklearn.metrics")
-    vectorizer = text.CountVectorizer(analyzer=words_of)
+    vectorizer = CountVectorizer(analyzer=words_of)
     counts = vectorizer.fit_transform([s.text for s in splits["train"]])
-    model = linear_model.LogisticRegression(max_iter=2000)
+    model = LogisticRegression(max_iter=2000)
     model.fit(counts, [s.label for s in splits["train"]])
     held_out = splits["validation"] + splits["test"]
     predicted = model.predict(vectorizer.transform([s.text for s in held_out]))
-    assert metrics.matthews_corrcoef([s.label for s in held_out], predicted) < 0.3
+    assert matthews_corrcoef([s.label for s in held_out], predicted) < 0.3
 
 
 @pytest.mark.parametrize(

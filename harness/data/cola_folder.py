@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.rows import Rows, capped, read_text, shown
+from harness.data.rows import HIDDEN_LABEL, Rows, capped, read_text, shown
 from harness.errors import BadInput
 
-HIDDEN_LABEL = -1
 WAY_OUT = "the corpus is cola_public from nyu-mll.github.io/cola"
 
 # Runs of sentences of one domain ("" where unknown), in order, and how many there are.

@@ -10,6 +10,9 @@ from harness.errors import BadInput
 
 PROBLEMS_SHOWN = 10
 
+HIDDEN_LABEL = -1
+"""Stands for the label of a test sentence that only the benchmark's owners know."""
+
 
 @dataclass(frozen=True)
 class Rows:
