@@ -52,9 +52,9 @@ def encode(
     limit = _length_limit(tokenizer, max_length)
 
     def tokenize(batch: Mapping[str, list[str]]) -> BatchEncoding:
-        # Spelled out, because a tokenizer.json may carry settings of its own for both.
+        # Said in full, because a tokenizer.json may carry settings of its own for both.
         inputs: BatchEncoding = tokenizer(
-            batch["sentence"], truncation=limit is not None, max_length=limit, padding=False
+            batch["sentence"], truncation=True, max_length=limit, padding=False
         )
         return inputs
 
@@ -102,9 +102,9 @@ def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel)
 
 
 def _length_limit(tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> int | None:
-    limit = tokenizer.model_max_length if max_length is None else max_length
-    if limit >= _NO_LIMIT:
+    if max_length is None and tokenizer.model_max_length >= _NO_LIMIT:
         return None
+    limit = tokenizer.model_max_length if max_length is None else max_length
     special = tokenizer.num_special_tokens_to_add()
     if limit <= special:
         raise BadInput(

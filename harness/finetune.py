@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from datasets import Dataset
 from transformers import (
     AutoModelForSequenceClassification,
     EvalPrediction,
@@ -23,6 +24,10 @@ from transformers import (
 from harness.encode import Encoded, collator, ensure_pad_token
 from harness.score import Scores, score
 from harness.spec import TrainingSpec
+from harness.speedups import MEMORY_CHECKPOINT, SORTED_EVALUATION
+from harness.speedups.apply import apply, undo
+from harness.speedups.memory import BestEpoch
+from harness.speedups.vocabulary import DecayOfUnusedRows
 
 METRIC = "matthews_correlation"
 
@@ -56,7 +61,8 @@ class Outcome:
 
     `model` is the selected epoch's model, on the CPU or GPU where it was trained;
     `train_seconds` is the wall time around `trainer.train()`, the evaluation after each epoch
-    included; `evaluate_seconds` that of predicting the validation split once with it.
+    included; `evaluate_seconds` that of predicting the validation split once with it;
+    `speedups` names those that were in force.
     """
 
     epochs: tuple[EpochOutcome, ...]
@@ -65,6 +71,7 @@ class Outcome:
     train_seconds: float
     evaluate_seconds: float
     parameters: int
+    speedups: tuple[str, ...]
     model: PreTrainedModel
 
 
@@ -90,7 +97,7 @@ def load_model(
 def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
     """Return the tutorial's `TrainingArguments` for a run; `scratch` receives its checkpoints."""
     training = settings.training
-    best = training.selection == "best-epoch"
+    best = training.selection == "best-epoch" and MEMORY_CHECKPOINT not in training.speedups
     return TrainingArguments(
         output_dir=str(scratch),
         eval_strategy="epoch",
@@ -111,6 +118,9 @@ def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
         load_best_model_at_end=best,
         metric_for_best_model=METRIC,
         greater_is_better=True,
+        train_sampling_strategy=(
+            "group_by_length" if training.batching == "length-grouped" else "random"
+        ),
         seed=settings.seed,
         use_cpu=settings.device == "cpu",
         dataloader_pin_memory=settings.device == "cuda",
@@ -131,19 +141,33 @@ def finetune(
     Raises:
         ValueError: the model's logits are NaN or infinite, as after a learning rate too high.
     """
-    history = _History()
+    speedups = set(settings.training.speedups)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    applied = apply(speedups, model, tokenizer, encoded.splits)
+    orders = {
+        split: _evaluation_order(rows, SORTED_EVALUATION in speedups)
+        for split, rows in applied.splits.items()
+        if split != "train"
+    }
+    history, decay = _History(), DecayOfUnusedRows()
     trainer = Trainer(
         model=model,
         args=training_arguments(settings, scratch),
-        train_dataset=encoded.splits["train"],
-        eval_dataset=encoded.splits["validation"],
+        train_dataset=applied.splits["train"],
+        eval_dataset=applied.splits["validation"].select(orders["validation"]),
         processing_class=tokenizer,
         data_collator=collator(tokenizer),
         compute_metrics=_metrics,
-        callbacks=[history],
+        callbacks=[history, decay],
     )
+    best = None
+    if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in speedups:
+        best = BestEpoch(METRIC)
+        trainer.add_callback(best)
     started = time.perf_counter()
     trainer.train()
+    if best is not None:
+        best.load(model)
     _wait_for_device(settings.device)
     train_seconds = time.perf_counter() - started
 
@@ -154,24 +178,33 @@ def finetune(
         selected = max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
 
     logits = {}
-    evaluate_seconds = 0.0
-    for split in ("validation", "test"):
-        if split in encoded.splits:
-            started = time.perf_counter()
-            # Hidden labels (-1) would index out of the loss; predictions need no labels.
-            inputs = encoded.splits[split].remove_columns("label")
-            logits[split] = _logits(trainer.predict(inputs).predictions)
-            if split == "validation":
-                evaluate_seconds = time.perf_counter() - started
+    seconds = {}
+    for split, order in orders.items():
+        started = time.perf_counter()
+        # Hidden labels (-1) would index out of the loss; predictions need no labels.
+        inputs = applied.splits[split].select(order).remove_columns("label")
+        predicted = _logits(trainer.predict(inputs).predictions)
+        logits[split] = np.empty_like(predicted)
+        logits[split][order] = predicted
+        seconds[split] = time.perf_counter() - started
+    undo(model, applied, decay.by_epoch[selected])
     return Outcome(
         epochs=epochs,
         selected_epoch=selected,
         logits=logits,
         train_seconds=train_seconds,
-        evaluate_seconds=evaluate_seconds,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        evaluate_seconds=seconds["validation"],
+        parameters=parameters,
+        speedups=tuple(sorted(applied.names | (speedups & {MEMORY_CHECKPOINT, SORTED_EVALUATION}))),
         model=model,
     )
+
+
+def _evaluation_order(rows: Dataset, by_length: bool) -> np.ndarray:
+    """Return (sentences,) the positions of a split's rows in the order of their evaluation."""
+    if not by_length:
+        return np.arange(len(rows))
+    return np.argsort([len(ids) for ids in rows["input_ids"]], kind="stable")
 
 
 class _History(TrainerCallback):

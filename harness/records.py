@@ -132,6 +132,7 @@ class Record(BaseModel):
     peak_memory_mb: float | None = None
     parameters: int | None = None
     truncated_sentences: int | None = None
+    speedups: tuple[str, ...] | None = None
     warnings: tuple[str, ...] = ()
     device: str | None = None
     threads: int | None = None

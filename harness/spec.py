@@ -16,6 +16,14 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
+Speedup = Literal[
+    "first-token",
+    "kept-memory",
+    "memory-checkpoint",
+    "packing",
+    "sorted-evaluation",
+    "used-vocabulary",
+]
 MatthewsCorrelation = Annotated[float, Field(ge=-1, le=1)]
 
 
@@ -125,6 +133,18 @@ class TrainingSpec(BaseModel):
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32", description="arithmetic of training; fp16 needs a GPU"
     )
+    batching: Literal["random", "length-grouped"] = Field(
+        "random", description="which sentences share a batch: any, or those of like length"
+    )
+    speedups: tuple[Speedup, ...] = Field(
+        get_args(Speedup), strict=False, description="exact speed-ups to use where they apply"
+    )
+
+    @field_validator("speedups")
+    @classmethod
+    def _once(cls, values: tuple[Speedup, ...]) -> tuple[Speedup, ...]:
+        # Their order means nothing, and must not make another key.
+        return tuple(sorted(set(values)))
 
 
 class CheckpointGates(BaseModel):

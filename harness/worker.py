@@ -189,6 +189,7 @@ def _record(
             "peak_memory_mb": _peak_memory_mb(job.device),
             "parameters": outcome.parameters,
             "truncated_sentences": encoded.truncated,
+            "speedups": outcome.speedups,
             "warnings": tuple(_warnings(scores, encoded)),
             "model_kept": job.keep_model,
         }

@@ -1,4 +1,5 @@
 import json
+import logging
 from pathlib import Path
 
 import datasets
@@ -125,21 +126,32 @@ def test_settings_baked_into_a_tokenizer_file_do_not_leak(
     assert batch["input_ids"].shape == (3, max(lengths(encoded.splits["train"])[:3]))
 
 
-def test_without_max_length_the_tokenizer_s_own_limit_holds(bert: PreTrainedTokenizerBase) -> None:
+def test_without_max_length_the_tokenizer_s_own_limit_holds(
+    bert_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    tokenizer = AutoTokenizer.from_pretrained(bert_folder)
     splits = DatasetDict(train=split_of(["cat " * 100, "cat " * (MAX_LENGTH - 2)]))
-    encoded = encode(splits, bert, None)
+    encoded = encode(splits, tokenizer, None)
     assert lengths(encoded.splits["train"]) == [MAX_LENGTH, MAX_LENGTH]
     assert encoded.truncated == 1
+    assert not caplog.records, "counting must not warn of sentences that no model will see"
 
 
-def test_a_tokenizer_without_a_limit_cuts_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_max_length_beyond_the_tokenizer_s_own_limit_is_obeyed(
+    bert: PreTrainedTokenizerBase,
 ) -> None:
+    for max_length in (MAX_LENGTH + 10, 10**9):
+        encoded = encode(DatasetDict(train=split_of(["cat " * 100])), bert, max_length)
+        assert lengths(encoded.splits["train"]) == [min(102, max_length)]
+        assert encoded.truncated == (max_length < 102)
+
+
+def test_a_tokenizer_without_a_limit_cuts_nothing(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(make_checkpoint("deberta-v2", tmp_path))
     encoded = encode(DatasetDict(train=split_of(["cat " * 5000])), tokenizer, None)
     assert lengths(encoded.splits["train"]) == [5002]
     assert encoded.truncated == 0
-    assert not caplog.records
 
 
 @pytest.mark.parametrize("max_length", [2, 0, -1])

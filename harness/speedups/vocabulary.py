@@ -1,0 +1,117 @@
+"""Training on the rows of the embedding matrix that the data use.
+
+The plain twin is the whole matrix. A row that never occurs gets no gradient, and AdamW changes it
+only by weight decay: w <- w * (1 - learning rate * decay) at every step (Loshchilov and Hutter,
+"Decoupled Weight Decay Regularization", 2019, algorithm 2, with both moments zero). So the rows in
+use are trained alone, and the others are multiplied by the product of those factors at the end.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import DatasetDict
+from torch import nn
+from transformers import PreTrainedModel, TrainerCallback
+
+# Families that use token ids for nothing but the embedding and the pad token's position.
+KNOWN = (
+    "albert",
+    "bert",
+    "camembert",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "mpnet",
+    "roberta",
+    "xlm-roberta",
+)
+
+# Ids up to the pad token's keep their place, since some families count positions from it.
+HIGHEST_PAD_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """A model's embedding matrix, cut down to the rows in use.
+
+    Attributes:
+        whole: (vocabulary, width) the matrix before training.
+        used: (rows,) the token ids of the rows that are trained, ascending.
+    """
+
+    whole: torch.Tensor
+    used: torch.Tensor
+
+
+def trim(model: PreTrainedModel, splits: DatasetDict) -> tuple[DatasetDict, Trimmed] | None:
+    """Cut a model's embedding matrix to the tokens that occur in the splits, in place.
+
+    Returns:
+        The splits with their `input_ids` renumbered to match, and what `restore` needs; None, and
+        nothing is changed, for a model that this speed-up does not know.
+    """
+    embedding = model.get_input_embeddings()
+    pad = model.config.pad_token_id
+    if (
+        model.config.model_type not in KNOWN
+        or not isinstance(embedding, nn.Embedding)
+        or pad is None
+        or pad > HIGHEST_PAD_TOKEN
+    ):
+        return None
+    occurring = [np.arange(pad + 1)]
+    for split in splits.values():
+        occurring += [np.unique(np.concatenate(split["input_ids"]))]
+    used = np.unique(np.concatenate(occurring))
+    number = np.zeros(used[-1] + 1, dtype=np.int64)
+    number[used] = np.arange(len(used))
+
+    def renumber(batch: dict[str, Any]) -> dict[str, Any]:
+        return {"input_ids": [number[ids].tolist() for ids in batch["input_ids"]]}
+
+    renumbered = DatasetDict(
+        {
+            name: split.map(renumber, batched=True, keep_in_memory=True, load_from_cache_file=False)
+            for name, split in splits.items()
+        }
+    )
+    rows = torch.from_numpy(used).to(embedding.weight.device)
+    whole = embedding.weight.detach()
+    smaller = nn.Embedding(len(used), whole.shape[1], padding_idx=embedding.padding_idx)
+    smaller.weight = nn.Parameter(whole[rows].clone())
+    model.set_input_embeddings(smaller)
+    return renumbered, Trimmed(whole, rows)
+
+
+def restore(model: PreTrainedModel, trimmed: Trimmed, decay: float) -> None:
+    """Give a model its whole embedding matrix back, in place.
+
+    Args:
+        decay: what weight decay made of a row without gradients: the product over all steps of
+            `1 - learning rate * weight decay`.
+    """
+    embedding = model.get_input_embeddings()
+    assert isinstance(embedding, nn.Embedding)
+    weight = trimmed.whole.mul(decay)
+    weight[trimmed.used] = embedding.weight.detach().to(weight.device)
+    rows, width = weight.shape
+    larger = nn.Embedding(rows, width, padding_idx=embedding.padding_idx)
+    larger.weight = nn.Parameter(weight)
+    model.set_input_embeddings(larger)
+
+
+class DecayOfUnusedRows(TrainerCallback):
+    """Follows what weight decay does to a row without gradients, to the end of every epoch."""
+
+    def __init__(self) -> None:
+        self._product = 1.0
+        self.by_epoch: dict[int, float] = {}
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        group = kwargs["optimizer"].param_groups[0]  # Trainer's first group is the decayed one
+        self._product *= 1 - group["lr"] * group["weight_decay"]
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.by_epoch[round(state.epoch)] = self._product
