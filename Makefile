@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test speed check clean
+.PHONY: bench test speed docs check clean
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/ $(ARGS)
@@ -16,6 +16,10 @@ test: $(INSTALLED)
 # The harness against the tutorial's script, side by side; needs COLA_DIR, a quarter of an hour.
 speed: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/speed.py -s $(ARGS)
+
+# Rewrites the parts of the documentation that come from the code.
+docs: $(INSTALLED)
+	$(VENV)/bin/python docs/generate.py
 
 check: $(INSTALLED)
 	$(VENV)/bin/ruff check .

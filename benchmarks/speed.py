@@ -43,6 +43,10 @@ LADDER = (
     ("used-vocabulary", ("kept-memory", "used-vocabulary")),
     ("packing", ("kept-memory", "used-vocabulary", "packing")),
     ("first-token", ("kept-memory", "used-vocabulary", "packing", "first-token")),
+    (
+        "fast-dropout",
+        ("kept-memory", "used-vocabulary", "packing", "first-token", "fast-dropout"),
+    ),
 )
 
 
@@ -145,7 +149,7 @@ def useful_flops(checkpoint: Checkpoint, cola_dir: Path) -> float:
     }
     width, inner = config.hidden_size, config.intermediate_size
     weights = config.num_hidden_layers * (4 * width**2 + 2 * width * inner)
-    return 2.0 * weights * (3 * EPOCHS * tokens["train"] + EPOCHS * tokens["validation"])
+    return float(2 * weights * EPOCHS * (3 * tokens["train"] + tokens["validation"]))
 
 
 def ladder(checkpoint: Checkpoint, cola_dir: Path) -> dict[str, list[float]]:

@@ -61,7 +61,7 @@ class Outcome:
 
     `model` is the selected epoch's model, on the CPU or GPU where it was trained;
     `train_seconds` is the wall time around `trainer.train()`, the evaluation after each epoch
-    included; `evaluate_seconds` that of predicting the validation split once with it;
+    included; `evaluate_seconds` that of predicting the validation split once;
     `speedups` names those that were in force.
     """
 
@@ -157,7 +157,7 @@ def finetune(
         eval_dataset=applied.splits["validation"].select(orders["validation"]),
         processing_class=tokenizer,
         data_collator=collator(tokenizer),
-        compute_metrics=_metrics,
+        compute_metrics=history.compute_metrics,
         callbacks=[history, decay],
     )
     best = None
@@ -177,23 +177,19 @@ def finetune(
         # Trainer, too, keeps the first of equally good epochs.
         selected = max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
 
-    logits = {}
-    seconds = {}
-    for split, order in orders.items():
-        started = time.perf_counter()
+    # The selected epoch's model was evaluated when the epoch ended; it would predict the same again.
+    in_order = {"validation": history.logits[selected]}
+    if "test" in orders:
         # Hidden labels (-1) would index out of the loss; predictions need no labels.
-        inputs = applied.splits[split].select(order).remove_columns("label")
-        predicted = _logits(trainer.predict(inputs).predictions)
-        logits[split] = np.empty_like(predicted)
-        logits[split][order] = predicted
-        seconds[split] = time.perf_counter() - started
+        test = applied.splits["test"].select(orders["test"]).remove_columns("label")
+        in_order["test"] = _logits(trainer.predict(test).predictions)
     undo(model, applied, decay.by_epoch[selected])
     return Outcome(
         epochs=epochs,
         selected_epoch=selected,
-        logits=logits,
+        logits={split: rows[np.argsort(orders[split])] for split, rows in in_order.items()},
         train_seconds=train_seconds,
-        evaluate_seconds=seconds["validation"],
+        evaluate_seconds=history.evaluate_seconds[selected],
         parameters=parameters,
         speedups=tuple(sorted(applied.names | (speedups & {MEMORY_CHECKPOINT, SORTED_EVALUATION}))),
         model=model,
@@ -208,12 +204,25 @@ def _evaluation_order(rows: Dataset, by_length: bool) -> np.ndarray:
 
 
 class _History(TrainerCallback):
-    """Notes every epoch's losses, scores and time as Trainer reports them."""
+    """Notes every epoch's losses, scores, logits and times as Trainer reports them."""
 
     def __init__(self) -> None:
+        self.logits: dict[int, np.ndarray] = {}
+        self.evaluate_seconds: dict[int, float] = {}
         self._started = 0.0
         self._train_loss: dict[int, float] = {}
         self._evaluated: list[tuple[int, dict[str, float], float]] = []
+        self._latest_logits: np.ndarray | None = None
+
+    def compute_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
+        self._latest_logits = _logits(prediction.predictions)
+        scores = score(self._latest_logits, np.asarray(prediction.label_ids))
+        return {
+            METRIC: scores.matthews_correlation,
+            "accuracy": scores.accuracy,
+            "f1": scores.f1,
+            "one_class": float(scores.one_class),
+        }
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -241,7 +250,11 @@ class _History(TrainerCallback):
     ) -> None:
         if metrics is not None and state.epoch is not None:
             seconds = time.perf_counter() - self._started
-            self._evaluated.append((round(state.epoch), dict(metrics), seconds))
+            epoch = round(state.epoch)
+            assert self._latest_logits is not None  # compute_metrics was called just before
+            self.logits[epoch] = self._latest_logits
+            self.evaluate_seconds[epoch] = metrics["eval_runtime"]
+            self._evaluated.append((epoch, dict(metrics), seconds))
 
     def epochs(self) -> tuple[EpochOutcome, ...]:
         return tuple(
@@ -259,16 +272,6 @@ class _History(TrainerCallback):
             )
             for epoch, metrics, seconds in self._evaluated
         )
-
-
-def _metrics(prediction: EvalPrediction) -> dict[str, float]:
-    scores = score(_logits(prediction.predictions), np.asarray(prediction.label_ids))
-    return {
-        METRIC: scores.matthews_correlation,
-        "accuracy": scores.accuracy,
-        "f1": scores.f1,
-        "one_class": float(scores.one_class),
-    }
 
 
 def _logits(predictions: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 Speedup = Literal[
+    "fast-dropout",
     "first-token",
     "kept-memory",
     "memory-checkpoint",

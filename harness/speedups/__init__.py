@@ -5,6 +5,8 @@ random numbers under them, of the same distribution, so a run with them is anoth
 same experiment. Each switches itself off for a model that it does not know.
 """
 
+FAST_DROPOUT = "fast-dropout"
+"""Dropout masks come from whole random words, four decisions to a word."""
 FIRST_TOKEN = "first-token"  # noqa: S105 - no password
 """The last layer computes only the token that the classification head reads."""
 KEPT_MEMORY = "kept-memory"
@@ -19,6 +21,7 @@ USED_VOCABULARY = "used-vocabulary"
 """Only the embedding rows of tokens that occur in the data are trained; the rest only decay."""
 
 NAMES = (
+    FAST_DROPOUT,
     FIRST_TOKEN,
     KEPT_MEMORY,
     MEMORY_CHECKPOINT,

@@ -4,9 +4,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from datasets import DatasetDict
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.speedups import FIRST_TOKEN, KEPT_MEMORY, PACKING, USED_VOCABULARY
+from harness.speedups import (
+    FAST_DROPOUT,
+    FIRST_TOKEN,
+    KEPT_MEMORY,
+    PACKING,
+    USED_VOCABULARY,
+)
+from harness.speedups.dropout import dropout
 from harness.speedups.layers import Encoder, find_encoder
 from harness.speedups.memory import keep_freed_memory
 from harness.speedups.packing import rewrite_forward
@@ -39,12 +47,18 @@ def apply(
     """Change a model in place by those of the named speed-ups that know its family."""
     applied = set()
     encoder = None
+    rewritten = {FAST_DROPOUT, FIRST_TOKEN, PACKING} & set(names)
     # A sentence's first token is found by its position, which padding on the left would shift.
-    if {PACKING, FIRST_TOKEN} & set(names) and tokenizer.padding_side == "right":
+    if rewritten and tokenizer.padding_side == "right":
         encoder = find_encoder(model)
     if encoder is not None:
-        rewrite_forward(encoder, pack=PACKING in names, first_token_only=FIRST_TOKEN in names)
-        applied |= {PACKING, FIRST_TOKEN} & set(names)
+        rewrite_forward(
+            encoder,
+            pack=PACKING in names,
+            first_token_only=FIRST_TOKEN in names,
+            dropout=dropout if FAST_DROPOUT in names else F.dropout,
+        )
+        applied |= rewritten
     trimmed = None
     if USED_VOCABULARY in names and (result := trim(model, splits)) is not None:
         splits, trimmed = result

@@ -6,6 +6,7 @@ after the other in one row for all projections and norms; only attention, which 
 these lengths, sees sentences padded to the batch's longest.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttenti
 
 from harness.speedups.layers import Encoder, Layer
 
+Dropout = Callable[[Tensor, float, bool], Tensor]
+"""Hidden states, probability and whether the model trains, to hidden states."""
+
 
 @dataclass(frozen=True)
 class Packing:
@@ -25,18 +29,20 @@ class Packing:
         sentences, length: of the padded batch.
         rows: (tokens,) positions of the real tokens in the flattened batch; None if all are.
         starts: (sentences,) positions of each sentence's first token among the real ones.
-        mask: what is added to, or allowed in, attention scores, broadcastable to (sentences,
-            heads, length, length); None where every token attends to every token.
+        bias: what is added to attention scores, broadcastable to (sentences, heads, length,
+            length); None where that is nothing.
     """
 
     sentences: int
     length: int
     rows: Tensor | None
     starts: Tensor
-    mask: Tensor | None
+    bias: Tensor | None
 
 
-def rewrite_forward(encoder: Encoder, pack: bool, first_token_only: bool) -> None:
+def rewrite_forward(
+    encoder: Encoder, pack: bool, first_token_only: bool, dropout: Dropout = F.dropout
+) -> None:
     """Replace the forward of a model's encoder, in place.
 
     Args:
@@ -54,11 +60,11 @@ def rewrite_forward(encoder: Encoder, pack: bool, first_token_only: bool) -> Non
         training = encoder.module.training
         *inner, last = encoder.layers
         for layer in inner:
-            hidden = _layer(layer, hidden, packing, training)
+            hidden = _layer(layer, hidden, packing, dropout, training)
         if first_token_only:
-            hidden = _first_token_layer(last, hidden, packing, training)
+            hidden = _first_token_layer(last, hidden, packing, dropout, training)
             return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=hidden[:, None])
-        hidden = _layer(last, hidden, packing, training)
+        hidden = _layer(last, hidden, packing, dropout, training)
         return BaseModelOutputWithPastAndCrossAttentions(
             last_hidden_state=_pad(hidden, packing).view(hidden_states.shape)
         )
@@ -77,14 +83,14 @@ def _packing(
     # Every query row of an encoder's mask is the same: which keys are real.
     keys = attention_mask[:, :1, -1:, :]
     real = keys if keys.dtype == torch.bool else keys == 0
-    mask = real
-    if bias is not None:
-        mask = bias.masked_fill(~real, torch.finfo(bias.dtype).min)
+    if bias is None:
+        bias = hidden_states.new_zeros(sentences, 1, 1, length)
+    bias = bias.masked_fill(~real, torch.finfo(bias.dtype).min)
     if not pack:
-        return Packing(sentences, length, None, starts, mask)
+        return Packing(sentences, length, None, starts, bias)
     lengths = real.sum(dim=-1).flatten()
     rows = real.flatten().nonzero().squeeze(1)
-    return Packing(sentences, length, rows, lengths.cumsum(0) - lengths, mask)
+    return Packing(sentences, length, rows, lengths.cumsum(0) - lengths, bias)
 
 
 def _pad(hidden: Tensor, packing: Packing) -> Tensor:
@@ -95,54 +101,65 @@ def _pad(hidden: Tensor, packing: Packing) -> Tensor:
     return padded.index_copy(0, packing.rows, hidden)
 
 
-def _layer(layer: Layer, hidden: Tensor, packing: Packing, training: bool) -> Tensor:
-    weight = torch.cat([layer.query.weight, layer.key.weight, layer.value.weight])
-    offset = torch.cat([layer.query.bias, layer.key.bias, layer.value.bias])
-    projected = _pad(F.linear(hidden, weight, offset), packing)
-    query, key, value = projected.view(
-        packing.sentences, packing.length, 3, layer.heads, -1
-    ).permute(2, 0, 3, 1, 4)
-    attended = F.scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        attn_mask=packing.mask,
-        dropout_p=layer.attention_dropout if training else 0.0,
-    )
-    attended = attended.transpose(1, 2).reshape(packing.sentences * packing.length, -1)
+def _layer(
+    layer: Layer, hidden: Tensor, packing: Packing, dropout: Dropout, training: bool
+) -> Tensor:
+    query = _heads(layer, layer.query(hidden), packing)
+    key = _heads(layer, layer.key(hidden), packing)
+    value = _heads(layer, layer.value(hidden), packing)
+    attended = _attend(layer, query, key, value, packing.bias, dropout, training)
     if packing.rows is not None:
         attended = attended.index_select(0, packing.rows)
-    return _after_attention(layer, attended, hidden, training)
+    return _after_attention(layer, attended, hidden, dropout, training)
 
 
-def _first_token_layer(layer: Layer, hidden: Tensor, packing: Packing, training: bool) -> Tensor:
+def _first_token_layer(
+    layer: Layer, hidden: Tensor, packing: Packing, dropout: Dropout, training: bool
+) -> Tensor:
     """Return the layer's output for each sentence's first token, (sentences, width)."""
     first = hidden.index_select(0, packing.starts)
     query = layer.query(first).view(packing.sentences, 1, layer.heads, -1).transpose(1, 2)
-    weight = torch.cat([layer.key.weight, layer.value.weight])
-    offset = torch.cat([layer.key.bias, layer.value.bias])
-    projected = _pad(F.linear(hidden, weight, offset), packing)
-    key, value = projected.view(packing.sentences, packing.length, 2, layer.heads, -1).permute(
-        2, 0, 3, 1, 4
-    )
-    mask = packing.mask
-    if mask is not None and mask.shape[2] > 1:
-        mask = mask[:, :, :1]
-    attended = F.scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        attn_mask=mask,
-        dropout_p=layer.attention_dropout if training else 0.0,
-    )
-    attended = attended.reshape(packing.sentences, -1)
-    return _after_attention(layer, attended, first, training)
+    key = _heads(layer, layer.key(hidden), packing)
+    value = _heads(layer, layer.value(hidden), packing)
+    bias = None if packing.bias is None else packing.bias[:, :, :1]
+    attended = _attend(layer, query, key, value, bias, dropout, training)
+    return _after_attention(layer, attended, first, dropout, training)
 
 
-def _after_attention(layer: Layer, attended: Tensor, hidden: Tensor, training: bool) -> Tensor:
-    projected = F.dropout(layer.projection(attended), layer.projection_dropout, training)
+def _heads(layer: Layer, projected: Tensor, packing: Packing) -> Tensor:
+    """Spread packed rows (tokens, width) to (sentences, heads, length, width of a head)."""
+    padded = _pad(projected, packing)
+    return padded.view(packing.sentences, packing.length, layer.heads, -1).transpose(1, 2)
+
+
+def _attend(
+    layer: Layer,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | None,
+    dropout: Dropout,
+    training: bool,
+) -> Tensor:
+    """Return (sentences * queries, width).
+
+    Written out, since torch's fused kernel has no dropout on a CPU, and its fallback looks for
+    rows without any key, of which there are none here.
+    """
+    scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(2, 3))
+    if bias is not None:
+        scores = scores + bias
+    weights = dropout(scores.softmax(dim=-1), layer.attention_dropout, training)
+    attended = torch.matmul(weights, value).transpose(1, 2)
+    return attended.reshape(attended.shape[0] * attended.shape[1], -1)
+
+
+def _after_attention(
+    layer: Layer, attended: Tensor, hidden: Tensor, dropout: Dropout, training: bool
+) -> Tensor:
+    projected = dropout(layer.projection(attended), layer.projection_dropout, training)
     hidden = layer.attention_norm(projected + hidden)
     inner = layer.down(layer.activation(layer.up(hidden)))
-    inner = F.dropout(inner, layer.feed_forward_dropout, training)
+    inner = dropout(inner, layer.feed_forward_dropout, training)
     output: Tensor = layer.output_norm(inner + hidden)
     return output

@@ -1,0 +1,81 @@
+"""Write the parts of the documentation that come from the code or from results: `make docs`.
+
+A test fails while a part differs from what this writes.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from tabulate import tabulate
+
+from harness.options import OVERRIDES
+from harness.spec import Suite
+
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> None:
+    """Rewrite every generated part in place."""
+    for path, part, text in generated():
+        path.write_text(replaced(path.read_text(encoding="utf-8"), part, text), encoding="utf-8")
+
+
+def generated() -> Iterator[tuple[Path, str, str]]:
+    """Yield every generated part: its file, its name, and the text that belongs there."""
+    leaderboard = ROOT / "results" / "quickstart" / "leaderboard.md"
+    yield ROOT / "README.md", "leaderboard", first_table(leaderboard.read_text(encoding="utf-8"))
+    yield ROOT / "docs" / "suites.md", "keys", suite_keys()
+
+
+def replaced(document: str, part: str, text: str) -> str:
+    """Return a document with the text between a part's two marks replaced."""
+    pattern = re.compile(rf"(<!-- {part} -->\n).*?(<!-- end {part} -->)", re.DOTALL)
+    new, times = pattern.subn(lambda match: f"{match[1]}{text}\n{match[2]}", document)
+    if times != 1:
+        sys.exit(f"expected one part <!-- {part} --> ... <!-- end {part} -->, found {times}")
+    return new
+
+
+def first_table(document: str) -> str:
+    """Return the first table of a Markdown document."""
+    lines = document.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
+    end = next((n for n, line in enumerate(lines[start:], start) if not line.startswith("|")), None)
+    return "\n".join(lines[start:end])
+
+
+def suite_keys() -> str:
+    """Return a table of every key that a suite file may have."""
+    flags = {key: flag for flag, (key, _, _) in OVERRIDES.items()}
+    rows = [
+        (f"`{key}`", field.description, _default(field), f"`{flags[key]}`" if key in flags else "")
+        for key, field in _fields(Suite, "")
+    ]
+    return tabulate(rows, ("key", "what it says", "default", "flag"), tablefmt="pipe")
+
+
+def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from _fields(annotation, f"{prefix}{name}.")
+        elif get_origin(annotation) is dict:
+            yield from _fields(get_args(annotation)[1], f'{prefix}{name}."NAME".')
+        else:
+            yield f"{prefix}{name}", field
+
+
+def _default(field: Any) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return "none" if value is None else f"`{value!r}`".replace("'", '"')
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Dropout whose masks come from whole random words, four decisions to a word."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+_LEVELS = 2**16
+
+
+def dropout(hidden: Tensor, probability: float, training: bool) -> Tensor:
+    """Zero elements at random and scale the others up, so that the expectation stays.
+
+    The plain twin is `torch.nn.functional.dropout`, which on a CPU draws a whole random number for
+    every element. The probability is rounded to the nearest 1/65536, and the scale is that of the
+    rounded one. On other devices, the plain twin is used.
+    """
+    if not training or probability == 0.0:
+        return hidden
+    if hidden.device.type != "cpu":
+        return F.dropout(hidden, probability, training)
+    dropped = round(probability * _LEVELS)
+    count = math.prod(hidden.shape)
+    words = torch.randint(-(2**63), 2**63 - 1, ((count + 3) // 4,))
+    decisions = words.view(torch.int16)[:count].view(hidden.shape)
+    kept = decisions >= dropped - _LEVELS // 2
+    return hidden * kept.to(hidden.dtype).mul_(_LEVELS / (_LEVELS - dropped))
