@@ -177,7 +177,7 @@ def finetune(
         # Trainer, too, keeps the first of equally good epochs.
         selected = max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
 
-    # The selected epoch's model was evaluated when the epoch ended; it would predict the same again.
+    # The selected epoch's model was evaluated at the epoch's end; it would predict the same again.
     in_order = {"validation": history.logits[selected]}
     if "test" in orders:
         # Hidden labels (-1) would index out of the loss; predictions need no labels.

@@ -9,7 +9,7 @@ from harness import checkpoints, provenance
 from harness.checkpoints import Checkpoint
 from harness.errors import BadInput, Unavailable
 from harness.hub import Hub
-from harness.plan import Cell, Run
+from harness.plan import Cell, Run, published_names
 from harness.records import DatasetFacts, run_key
 from harness.spec import Suite
 
@@ -22,7 +22,8 @@ class Inputs:
     """A suite's data and checkpoints.
 
     `dataset` and `source` are None where the data cannot be reached.
-    `unavailable` says why, and the way out, by checkpoint name, or under "" for the data.
+    `checkpoints` has them by published name. `unavailable` says why one cannot be had, and the
+    way out, by published name too, or under "" for the data.
     """
 
     source: "Source | None"
@@ -66,13 +67,15 @@ def find_inputs(
     except Unavailable as error:
         unavailable[""] = error
     found: dict[str, Checkpoint] = {}
-    for name in dict.fromkeys(cell.checkpoint for cell in cells):
-        try:
-            found[name] = checkpoints.resolve(name, hub, base)
-        except BadInput as error:
-            problems += error.problems
-        except Unavailable as error:
-            unavailable[name] = error
+    wanted = {cell.checkpoint for cell in cells}
+    for name, published in published_names(suite).items():
+        if published in wanted:
+            try:
+                found[published] = checkpoints.resolve(name, hub, base)
+            except BadInput as error:
+                problems += error.problems
+            except Unavailable as error:
+                unavailable[published] = error
     device = provenance.device_type()
     if suite.training.precision == "fp16" and device == "cpu":
         problems.append(

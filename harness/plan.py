@@ -14,6 +14,7 @@ from harness.spec import Suite, TrainingSpec
 class Cell:
     """One (checkpoint, batch size, learning rate) of a suite's matrix.
 
+    `checkpoint` is the name that results are published under: see published_names.
     `threshold` is the mean MCC that the gate demands, `target` the MCC to which time is
     reported; None where the suite sets none.
     """
@@ -43,12 +44,13 @@ def make_plan(suite: Suite) -> list[Cell]:
     A cell's id names its checkpoint, batch size and learning rate, is safe as a file name on
     every system, and is unique within the suite.
     """
+    names = published_names(suite)
     slugs = _slugs(suite.matrix.checkpoints)
     return [
         Cell(
             suite=suite.name,
             id=f"{slugs[checkpoint]}-bs{batch_size}-lr{_scientific(learning_rate)}",
-            checkpoint=checkpoint,
+            checkpoint=names[checkpoint],
             batch_size=batch_size,
             learning_rate=learning_rate,
             seeds=suite.matrix.seeds,
@@ -59,6 +61,39 @@ def make_plan(suite: Suite) -> list[Cell]:
         for batch_size in suite.matrix.batch_sizes
         for learning_rate in suite.matrix.learning_rates
     ]
+
+
+def published_names(suite: Suite) -> dict[str, str]:
+    """Return the published name of every checkpoint, by its name in the suite.
+
+    They are the same but for folders: where one lies is the business of one machine only, so its
+    own name stands for it, with a digest of the path where another checkpoint has that name too.
+    """
+    names = {
+        name: re.split(r"[/\\]+", name.rstrip("/\\"))[-1] if _is_path(name) else name
+        for name in suite.matrix.checkpoints
+    }
+    times = Counter(names.values())
+    return {
+        name: published
+        if times[published] == 1 or not _is_path(name)
+        else _told_apart(published, name)
+        for name, published in names.items()
+    }
+
+
+def _is_path(checkpoint: str) -> bool:
+    if checkpoint.startswith("package:"):
+        return False
+    return (
+        checkpoint.startswith((".", "/", "~"))
+        or checkpoint.partition("@")[0].count("/") > 1
+        or "\\" in checkpoint
+    )
+
+
+def _told_apart(name: str, checkpoint: str) -> str:
+    return f"{name}-{hashlib.sha256(checkpoint.encode()).hexdigest()[:8]}"
 
 
 def runs_of(cell: Cell, training: TrainingSpec) -> list[Run]:
@@ -77,19 +112,19 @@ def _slugs(checkpoints: Sequence[str]) -> dict[str, str]:
     # Compared without case: two names that differ in case share a folder on some systems.
     times = Counter(slug.lower() for slug in slugs.values())
     return {
-        checkpoint: slug
-        if times[slug.lower()] == 1
-        else f"{slug}-{hashlib.sha256(checkpoint.encode()).hexdigest()[:8]}"
+        checkpoint: slug if times[slug.lower()] == 1 else _told_apart(slug, checkpoint)
         for checkpoint, slug in slugs.items()
     }
 
 
 def _slug(checkpoint: str) -> str:
-    name = checkpoint.removeprefix("package:")
-    if name == checkpoint:
+    name, _, revision = checkpoint.partition("@")
+    if name.startswith("package:"):
+        name = name.removeprefix("package:")
+    else:
         name = name.rstrip("/").rpartition("/")[2]
-    slug = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")
-    return slug[:80] or "checkpoint"
+    slug = re.sub(r"[^A-Za-z0-9._]+", "-", f"{name}-{revision}").strip("-.")
+    return slug[:80].rstrip("-.") or "checkpoint"
 
 
 def _scientific(learning_rate: float) -> str:
