@@ -1,7 +1,7 @@
 """The pytest side: options, a test for every cell, the session's life, the closing summary."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -80,19 +80,23 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 
 @pytest.fixture
-def cell_records(request: pytest.FixtureRequest, cell: Cell) -> list[Record]:
-    """The records of a cell, one a seed, once all its runs ended; skips where they cannot run."""
-    found = request.config.stash[SESSION].wait(cell)
-    reasons = dict.fromkeys(r.reason for r in found if r.status == "skipped" and r.reason)
-    if reasons:
-        reason = "; ".join(reasons)
-        if request.config.getoption("strict_cells"):
-            pytest.fail(
-                f"{cell.id}: not possible here, and --strict allows no skip: {reason}",
-                pytrace=False,
-            )
-        pytest.skip(reason)
-    return found
+def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[], list[Record]]:
+    """Return a function that waits until all runs of a cell ended, and gives their records.
+
+    It skips the test, or fails it under `--strict`, where the cell cannot run here.
+    """
+
+    def wait() -> list[Record]:
+        records = request.config.stash[SESSION].wait(cell)
+        reasons = dict.fromkeys(r.reason for r in records if r.status == "skipped" and r.reason)
+        if reasons and request.config.getoption("strict", False):
+            reason = "; ".join(reasons)
+            pytest.fail(f"{cell.id} cannot run, and --strict allows no skip: {reason}", False)
+        if reasons:
+            pytest.skip("; ".join(reasons))
+        return records
+
+    return wait
 
 
 @pytest.fixture
@@ -129,14 +133,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for planned in running.planned:
         name = planned.suite.name
         terminalreporter.section(f"leaderboard: {name}")
+        if name not in config.stash[WRITTEN]:
+            folder = os.path.relpath(running.folder(name))
+            terminalreporter.write_line(f"nothing was scored; the tables in {folder} are untouched")
+            continue
         records = [item.record for item in running.stored(planned)]
         terminalreporter.write_line(terminal_table(leaderboard(planned.cells, records)))
-        paths = config.stash[WRITTEN].get(name)
-        terminalreporter.write_line(
-            f"written: {', '.join(os.path.relpath(path) for path in paths)}"
-            if paths
-            else f"nothing was scored, so {os.path.relpath(running.folder(name))} is as it was"
-        )
+        paths = ", ".join(os.path.relpath(path) for path in config.stash[WRITTEN][name])
+        terminalreporter.write_line(f"written: {paths}")
     if not running.scored():
         terminalreporter.write_line(
             "No selected cell was scored: a session without a score does not pass.", red=True

@@ -14,13 +14,13 @@ def dropout(hidden: Tensor, probability: float, training: bool) -> Tensor:
 
     The plain twin is `torch.nn.functional.dropout`, which on a CPU draws a whole random number for
     every element. The probability is rounded to the nearest 1/65536, and the scale is that of the
-    rounded one. On other devices, the plain twin is used.
+    rounded one. The plain twin is used on other devices, and where the rounded one is 0 or 1.
     """
     if not training or probability == 0.0:
         return hidden
-    if hidden.device.type != "cpu":
-        return F.dropout(hidden, probability, training)
     dropped = round(probability * _LEVELS)
+    if hidden.device.type != "cpu" or not 0 < dropped < _LEVELS:
+        return F.dropout(hidden, probability, training)
     count = math.prod(hidden.shape)
     words = torch.randint(-(2**63), 2**63 - 1, ((count + 3) // 4,))
     decisions = words.view(torch.int16)[:count].view(hidden.shape)

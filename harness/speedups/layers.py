@@ -51,23 +51,35 @@ class Encoder:
 def find_encoder(model: Any) -> Encoder | None:
     """Return the encoder of a sequence classifier whose head reads the first token only.
 
-    None for families that are not known here; their speed-ups stay off.
+    None, so that speed-ups stay off, for families that are not known here and for settings that
+    rewritten layers would not honour.
     """
     match model.config.model_type:
-        case "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra":
-            if model.config.is_decoder or model.config.add_cross_attention:
-                return None
+        case "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra" if _plain(model.config):
             encoder = model.base_model.encoder
             return Encoder(encoder, [_bert_layer(layer) for layer in encoder.layer], None)
-        case "distilbert":
+        case "distilbert" if _plain(model.config):
             encoder = model.base_model.transformer
             return Encoder(encoder, [_distilbert_layer(layer) for layer in encoder.layer], None)
-        case "mpnet":
+        case "mpnet" if _plain(model.config):
             encoder = model.base_model.encoder
             layers = [_mpnet_layer(layer) for layer in encoder.layer]
             return Encoder(encoder, layers, encoder.compute_position_bias)
         case _:
             return None
+
+
+def _plain(config: Any) -> bool:
+    """Whether a configuration asks an encoder for nothing but its last hidden states."""
+    return (
+        config.num_hidden_layers > 0
+        and config._attn_implementation in ("eager", "sdpa")  # others have masks of their own
+        and not config.chunk_size_feed_forward
+        and not config.output_hidden_states
+        and not config.output_attentions
+        and not getattr(config, "is_decoder", False)
+        and not getattr(config, "add_cross_attention", False)
+    )
 
 
 def _bert_layer(layer: Any) -> Layer:

@@ -10,14 +10,17 @@ from transformers import PreTrainedModel, TrainerCallback
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-_LARGEST_THRESHOLD = 2**30
+_LARGEST = 2**30
+# The documented maximum of M_MMAP_THRESHOLD on 64 bits; some versions refuse more.
+_DOCUMENTED = 2**25
 
 
 def keep_freed_memory() -> bool:
     """Tell glibc's allocator to keep what is freed; returns whether it did.
 
-    Gradients and activations are freed and allocated again at every step. Blocks of this size
-    come from mmap and go back at once, and their pages are faulted in and zeroed anew each time.
+    Gradients and activations are freed and allocated again at every step. By default, the largest
+    blocks come from mmap and go back at once, and so does the heap's end when much of it is free;
+    their pages are faulted in and zeroed anew each time. The setting lasts as long as the process.
     """
     if sys.platform != "linux":
         return False
@@ -25,10 +28,9 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except AttributeError:  # another C library
         return False
-    answers = [
-        mallopt(option, _LARGEST_THRESHOLD) for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD)
-    ]
-    return all(answer == 1 for answer in answers)
+    if not any(mallopt(_M_MMAP_THRESHOLD, size) for size in (_LARGEST, _DOCUMENTED)):
+        return False
+    return bool(mallopt(_M_TRIM_THRESHOLD, _LARGEST))
 
 
 class BestEpoch(TrainerCallback):

@@ -27,8 +27,9 @@ class Packing:
 
     Attributes:
         sentences, length: of the padded batch.
-        rows: (tokens,) positions of the real tokens in the flattened batch; None if all are.
-        starts: (sentences,) positions of each sentence's first token among the real ones.
+        rows: (tokens,) positions in the flattened batch of the tokens to compute, the real ones;
+            None to compute all, padding too.
+        starts: (sentences,) positions of each sentence's first token among those.
         bias: what is added to attention scores, broadcastable to (sentences, heads, length,
             length); None where that is nothing.
     """
@@ -49,6 +50,7 @@ def rewrite_forward(
         pack: whether projections and norms see the real tokens only.
         first_token_only: whether the last layer computes the first token only; the encoder then
             returns (sentences, 1, width) instead of (sentences, length, width).
+        dropout: what is applied at every dropout inside the layers.
     """
 
     def forward(hidden_states: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Any:

@@ -2,8 +2,9 @@
 
 The plain twin is the whole matrix. A row that never occurs gets no gradient, and AdamW changes it
 only by weight decay: w <- w * (1 - learning rate * decay) at every step (Loshchilov and Hutter,
-"Decoupled Weight Decay Regularization", 2019, algorithm 2, with both moments zero). So the rows in
-use are trained alone, and the others are multiplied by the product of those factors at the end.
+"Decoupled Weight Decay Regularization", 2019, algorithm 2, with both moments zero and the decay
+scaled by the learning rate as in torch). So the rows in use are trained alone, and the others are
+multiplied by the product of those factors at the end.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ KNOWN = (
     "xlm-roberta",
 )
 
-# Ids up to the pad token's keep their place, since some families count positions from it.
+# Ids up to the pad token's keep their place, since some families count positions from it. That is
+# the embedding's padding_idx to the model, and the configuration's to whatever makes the batches.
 HIGHEST_PAD_TOKEN = 16
 
 
@@ -53,15 +55,16 @@ def trim(model: PreTrainedModel, splits: DatasetDict) -> tuple[DatasetDict, Trim
         nothing is changed, for a model that this speed-up does not know.
     """
     embedding = model.get_input_embeddings()
-    pad = model.config.pad_token_id
     if (
         model.config.model_type not in KNOWN
         or not isinstance(embedding, nn.Embedding)
-        or pad is None
-        or pad > HIGHEST_PAD_TOKEN
+        or model.config.pad_token_id is None
     ):
         return None
-    occurring = [np.arange(pad + 1)]
+    highest = max(model.config.pad_token_id, embedding.padding_idx or 0)
+    if highest > HIGHEST_PAD_TOKEN:
+        return None
+    occurring = [np.arange(highest + 1)]
     for split in splits.values():
         occurring += [np.unique(np.concatenate(split["input_ids"]))]
     used = np.unique(np.concatenate(occurring))
@@ -79,9 +82,7 @@ def trim(model: PreTrainedModel, splits: DatasetDict) -> tuple[DatasetDict, Trim
     )
     rows = torch.from_numpy(used).to(embedding.weight.device)
     whole = embedding.weight.detach()
-    smaller = nn.Embedding(len(used), whole.shape[1], padding_idx=embedding.padding_idx)
-    smaller.weight = nn.Parameter(whole[rows].clone())
-    model.set_input_embeddings(smaller)
+    model.set_input_embeddings(_embedding(whole[rows], embedding.padding_idx))
     return renumbered, Trimmed(whole, rows)
 
 
@@ -94,12 +95,17 @@ def restore(model: PreTrainedModel, trimmed: Trimmed, decay: float) -> None:
     """
     embedding = model.get_input_embeddings()
     assert isinstance(embedding, nn.Embedding)
-    weight = trimmed.whole.mul(decay)
-    weight[trimmed.used] = embedding.weight.detach().to(weight.device)
-    rows, width = weight.shape
-    larger = nn.Embedding(rows, width, padding_idx=embedding.padding_idx)
-    larger.weight = nn.Parameter(weight)
-    model.set_input_embeddings(larger)
+    trained = embedding.weight.detach()
+    weight = trimmed.whole.to(trained.device) * decay
+    weight[trimmed.used.to(trained.device)] = trained
+    model.set_input_embeddings(_embedding(weight, embedding.padding_idx))
+
+
+def _embedding(weight: torch.Tensor, padding_idx: int | None) -> nn.Embedding:
+    made: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
+        weight, freeze=False, padding_idx=padding_idx
+    )
+    return made
 
 
 class DecayOfUnusedRows(TrainerCallback):
@@ -109,8 +115,11 @@ class DecayOfUnusedRows(TrainerCallback):
         self._product = 1.0
         self.by_epoch: dict[int, float] = {}
 
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        group = kwargs["optimizer"].param_groups[0]  # Trainer's first group is the decayed one
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if kwargs["optimizer"].step_was_skipped:  # after an overflow in half precision
+            return
+        # Trainer's first group is the decayed one; its scheduler has not moved on yet.
+        group = kwargs["optimizer"].param_groups[0]
         self._product *= 1 - group["lr"] * group["weight_decay"]
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

