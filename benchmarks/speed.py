@@ -85,7 +85,7 @@ def run(*command: str) -> Timed:
 def tutorial(checkpoint: Checkpoint, cola_dir: Path, cell: tuple[int, float], *more: str) -> Timed:
     batch_size, learning_rate = cell
     return run(
-        "benchmarks/tutorial.py",
+        "benchmarks/tutorial_script.py",
         checkpoint.folder,
         str(cola_dir),
         *map(str, (batch_size, learning_rate, EPOCHS, SEED)),

@@ -184,6 +184,9 @@ def finetune(
         test = applied.splits["test"].select(orders["test"]).remove_columns("label")
         in_order["test"] = _logits(trainer.predict(test).predictions)
     undo(model, applied, decay.by_epoch[selected])
+    in_force = applied.names | (speedups & {SORTED_EVALUATION})
+    if best is not None:
+        in_force |= {MEMORY_CHECKPOINT}
     return Outcome(
         epochs=epochs,
         selected_epoch=selected,
@@ -191,7 +194,7 @@ def finetune(
         train_seconds=train_seconds,
         evaluate_seconds=history.evaluate_seconds[selected],
         parameters=parameters,
-        speedups=tuple(sorted(applied.names | (speedups & {MEMORY_CHECKPOINT, SORTED_EVALUATION}))),
+        speedups=tuple(sorted(in_force)),
         model=model,
     )
 

@@ -113,6 +113,10 @@ def one_line(error: BaseException) -> str:
 
 
 def _train_and_score(job: Job, scratch: Path, started: float) -> Result:
+    if job.device == "cuda":
+        # With more than one GPU in sight, Trainer would spread each batch over all of them.
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or "0"
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
     torch.set_num_threads(job.threads)
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]

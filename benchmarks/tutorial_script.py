@@ -1,6 +1,6 @@
 """CoLA as the fine-tuning tutorial does it, written as a newcomer would: the plain twin of a run.
 
-    python benchmarks/tutorial.py CHECKPOINT COLA_DIR BATCH_SIZE LEARNING_RATE EPOCHS SEED
+    python benchmarks/tutorial_script.py CHECKPOINT COLA_DIR BATCH_SIZE LEARNING_RATE EPOCHS SEED
 
 Nothing here knows of the harness. `make speed` measures the harness against it.
 """
