@@ -11,9 +11,11 @@ from harness.gates import explain, judge
 def test_the_mean_over_seeds_decides() -> None:
     cell = make_cell(seeds=(0, 1), threshold=0.3)
     above = judge(cell, [make_record(cell, 0, mcc=0.2), make_record(cell, 1, mcc=0.5)])
-    assert (above.verdict, above.mcc) == ("pass", pytest.approx(0.35))
+    assert above.verdict == "pass"
+    assert above.mcc == pytest.approx(0.35)
     below = judge(cell, [make_record(cell, 0, mcc=0.2), make_record(cell, 1, mcc=0.3)])
-    assert (below.verdict, below.margin) == ("fail", pytest.approx(-0.05))
+    assert below.verdict == "fail"
+    assert below.margin == pytest.approx(-0.05)
 
 
 def test_a_mean_exactly_at_the_threshold_passes() -> None:
