@@ -43,6 +43,7 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "--seeds": ("matrix.seeds", _list_of(_number(int)), "seeds, by commas: 1,2,3 are three runs"),
     "--epochs": ("training.epochs", _number(int), "passes over the training split"),
     "--min-mcc": ("gates.min_mcc", _number(float), "the mean MCC that every cell must reach"),
+    "--executor": ("limits.executor", str, "local or ray"),
     "--workers": ("limits.workers", _number(int), "runs at a time, or auto"),
 }
 
@@ -65,6 +66,11 @@ def add_options(parser: pytest.Parser) -> None:
         "by default the environment's COLA_DIR",
     )
     group.addoption("--results-dir", metavar="FOLDER", help="where results go; by default results/")
+    group.addoption(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="the Ray cluster that `--executor ray` joins; by default it starts a Ray here",
+    )
     group.addoption(
         "--rerun", action="store_true", help="train again what an earlier session finished"
     )
@@ -113,4 +119,5 @@ def session_options(config: pytest.Config) -> Options:
         results=config.rootpath / "results" if results is None else here / results,
         cola_dir=None if cola is None else here / cola,
         rerun=config.getoption("rerun"),
+        ray_address=config.getoption("ray_address"),
     )

@@ -23,6 +23,10 @@ if TYPE_CHECKING:  # worker imports torch; a session that trains nothing need no
     from harness.worker import Job, Result
 
 
+PRELOAD = ("harness.worker",)
+"""What every run imports, and an executor therefore once for all of them."""
+
+
 @dataclass(frozen=True)
 class Planned:
     """A suite, the file it was read from, and all its cells."""
@@ -39,6 +43,7 @@ class Options:
     results: Path
     cola_dir: Path | None
     rerun: bool
+    ray_address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Session:
         self.counts: dict[str, Counts] = {}
         self.notes: list[str] = []
         self.workers = 0
+        self._threads = 1
         self._selected = tuple(selected)
         self._options = options
         self._runs: dict[tuple[str, str, int], Future[Stored]] = {}
@@ -189,8 +195,25 @@ class Session:
             return
         from harness.worker import execute
 
-        self.workers = _workers([planned.suite for planned in self.planned], len(missing))
-        self._executor = LocalExecutor(self.workers, preload=["harness.worker"])
+        suites = [planned.suite for planned in self.planned]
+        asked = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
+        cores = provenance.available_cores()
+        workers = min(len(missing), min(asked, default=cores))
+        self._threads = max(1, cores // workers)
+        if any(suite.limits.executor == "ray" for suite in suites):
+            from harness.executors.ray import RayExecutor
+
+            joined = self._options.ray_address
+            ray = RayExecutor(
+                None if joined and not asked else workers,
+                cpus=self._threads,
+                gpus=1 if missing[0].inputs.device == "cuda" else 0,
+                address=joined,
+                preload=PRELOAD,
+            )
+            self._executor, self.workers = ray, ray.workers
+        else:
+            self._executor, self.workers = LocalExecutor(workers, preload=PRELOAD), workers
         for item in missing:
             job = self._job(item)
             future: Future[Stored] = Future()
@@ -212,7 +235,7 @@ class Session:
             dataset=inputs.dataset,
             folder=records.run_folder(self.folder(missing.suite.name), run, missing.key),
             device=inputs.device,
-            threads=max(1, provenance.available_cores() // self.workers),
+            threads=self._threads,
             concurrency=self.workers,
             keep_model=missing.suite.keep_models != "none",
         )
@@ -270,12 +293,6 @@ def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
         target_mcc=cell.target,
     )
     return Stored(records.write_record(folder, record, None), folder)
-
-
-def _workers(suites: Sequence[Suite], runs: int) -> int:
-    """Return how many runs to train at a time: the suites' smallest limit, else one a core."""
-    asked = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
-    return min(runs, min(asked, default=provenance.available_cores()))
 
 
 def _reusable(store: Sequence[Stored], suite: Suite) -> dict[str, Stored]:

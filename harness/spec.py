@@ -182,6 +182,9 @@ class LimitsSpec(BaseModel):
     run_seconds: Annotated[float, Field(gt=0)] | None = Field(
         None, description="a run that takes longer is stopped and failed"
     )
+    executor: Literal["local", "ray"] = Field(
+        "local", description="where runs are trained: this machine, or Ray (`pip install .[ray]`)"
+    )
     workers: int | str = Field("auto", description="runs at a time: a number, or `auto`")
 
     @field_validator("workers")

@@ -226,6 +226,21 @@ def test_a_broken_checkpoint_and_a_hanging_run_fail_alone_and_are_tried_again(
     assert "stopped after the limit of 0.05 s" in again.output
 
 
+@pytest.mark.ray
+def test_ray_trains_the_same_models(folder: Path, first: Session, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    session = run(tmp_path, "--executor", "ray", "-k", "lr1e-03", suite=folder / "tiny.toml")
+    assert session.code == 0, session.output
+    local, _ = read_store(folder / "results" / "tiny")
+    by_key = {item.record.key: item for item in local}
+    by_ray, _ = read_store(tmp_path / "results" / "tiny")
+    assert len(by_ray) == 2
+    for item in by_ray:
+        twin = by_key[item.record.key]
+        assert item.record.scores == twin.record.scores
+        assert read_predictions(item.folder).equals(read_predictions(twin.folder))
+
+
 def test_selecting_and_collecting_train_nothing(folder: Path) -> None:
     session = run(
         folder / "collect", "--collect-only", "-q", "-k", "lr1e-03", suite=folder / "tiny.toml"

@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -51,6 +52,14 @@ def report(job: tuple[int, int]) -> int:
         connection.sendall(f"{number} {os.getpid()} {devices}\n".encode())
         connection.recv(1)
     return number * number
+
+
+def refuse(problem: str) -> None:
+    raise BadInput([problem, "and another"])
+
+
+def answer_with_a_lock(_: object) -> object:
+    return threading.Lock()
 
 
 def surroundings(module: str) -> tuple[int, int, bool]:
@@ -194,6 +203,30 @@ def test_a_job_whose_own_process_is_killed_is_not_repeated(
         killed.result(PATIENCE)
     begun[1].release()
     assert other.result(PATIENCE) == 1
+
+
+def test_a_job_out_of_time_is_killed(
+    join: Callable[..., RayExecutor], server: socket.socket
+) -> None:
+    future = join().submit(report, (port(server), 0), seconds=1)
+    job = begin(server)
+    with pytest.raises(WorkerLost, match="after the limit of 1 s"):
+        future.result(PATIENCE)
+    job.wait_until_dead()
+
+
+def test_a_future_raises_what_the_function_raised_or_why_nothing_can_be_sent(
+    join: Callable[..., RayExecutor],
+) -> None:
+    executor = join()
+    refused = executor.submit(refuse, "one")
+    unsendable = executor.submit(answer_with_a_lock, None)
+    with pytest.raises(BadInput) as caught:
+        refused.result(PATIENCE)
+    assert type(caught.value) is BadInput
+    assert caught.value.problems == ("one", "and another")
+    with pytest.raises(RuntimeError, match=r"cannot be sent.*lock"):
+        unsendable.result(PATIENCE)
 
 
 def test_jobs_have_processes_of_their_own_forked_from_servers_that_preloaded(

@@ -13,6 +13,9 @@ from typing import Any
 
 from harness.executors import J, R, WorkerLost
 
+# A worker that answered gets this long to end by itself, and to give back what it holds.
+EXIT_SECONDS = 2
+
 
 class LocalExecutor:
     """Computes up to `workers` jobs at a time, each in a process of its own.
@@ -64,6 +67,7 @@ class LocalExecutor:
             except EOFError:
                 process.join()
                 raise WorkerLost(_cause_of_death(process.exitcode)) from None
+            process.join(EXIT_SECONDS)
             if succeeded:
                 return answer  # type: ignore[no-any-return]
             raise answer
