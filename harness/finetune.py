@@ -183,6 +183,8 @@ def finetune(
         # Hidden labels (-1) would index out of the loss; predictions need no labels.
         test = applied.splits["test"].select(orders["test"]).remove_columns("label")
         in_order["test"] = _logits(trainer.predict(test).predictions)
+        if not np.isfinite(in_order["test"]).all():
+            raise ValueError("logits of the test split are NaN or infinite")
     undo(model, applied, decay.by_epoch[selected])
     in_force = applied.names | (speedups & {SORTED_EVALUATION})
     if best is not None:

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict
 RECIPE_VERSION = 1
 """Raised whenever a change of the training path changes a number; part of every run's key."""
 
-RESULT_PACKAGES = ("torch", "transformers", "tokenizers", "datasets")
+RESULT_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "accelerate")
 """Packages whose versions are part of a run's key."""
 
-RECORDED_PACKAGES = (*RESULT_PACKAGES, "accelerate", "evaluate", "numpy", "scikit-learn", "scipy")
+RECORDED_PACKAGES = (*RESULT_PACKAGES, "evaluate", "numpy", "scikit-learn", "scipy")
 
 
 class Machine(BaseModel):

@@ -242,7 +242,7 @@ class Session:
 
     def _keep(self, job: "Job", future: "Future[Stored]", answer: "Future[Result]") -> None:
         """Write what a run left as soon as it ends; called in a thread of the executor."""
-        from harness.worker import Result, describe, one_line
+        from harness.worker import Result, failure, one_line
 
         if self._closing.is_set() and (answer.cancelled() or answer.exception() is not None):
             future.cancel()  # ended with the session: neither finished nor failed
@@ -251,14 +251,14 @@ class Session:
             result = answer.result()
         except (WorkerLost, CancelledError, Exception) as error:
             reason = str(error) if isinstance(error, WorkerLost) else one_line(error)
-            result = Result(describe(job).model_copy(update={"reason": reason}), None)
+            result = Result(failure(job, reason), None)
         try:
             shutil.rmtree(job.folder / "scratch", ignore_errors=True)
             record = records.write_record(job.folder, result.record, result.predictions)
             records.discard_run(records.run_folder(self.folder(record.suite), job.run, None))
         except OSError as error:
             reason = f"its record could not be written: {one_line(error)}"
-            record = describe(job).model_copy(update={"reason": reason})
+            record = failure(job, reason)
         future.set_result(Stored(record, job.folder))
 
 

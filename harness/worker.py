@@ -69,10 +69,7 @@ def execute(job: Job) -> Result:
                 result = _train_and_score(job, scratch, started)
             except Exception as error:
                 traceback.print_exc()
-                record = describe(job).model_copy(
-                    update={"status": "failed", "reason": one_line(error)}
-                )
-                result = Result(record, None)
+                result = Result(failure(job, one_line(error)), None)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     record = result.record.model_copy(
@@ -104,6 +101,14 @@ def describe(job: Job) -> Record:
         threads=job.threads,
         concurrency=job.concurrency,
     )
+
+
+def failure(job: Job, reason: str) -> Record:
+    """Return the record of a run that failed; folders of this machine lose their paths."""
+    folders = [job.checkpoint.folder, str(job.folder), job.source.path]
+    for folder in filter(None, folders):
+        reason = reason.replace(folder, Path(folder).name)
+    return describe(job).model_copy(update={"reason": reason})
 
 
 def one_line(error: BaseException) -> str:
@@ -143,10 +148,6 @@ def _train_and_score(job: Job, scratch: Path, started: float) -> Result:
     encoded = encode(loaded.splits, tokenizer, run.training.max_length)
     training = time.perf_counter()
     outcome = finetune(model, tokenizer, encoded, settings, scratch)
-    if job.keep_model:
-        outcome.model.save_pretrained(job.folder / "model")
-        tokenizer.save_pretrained(job.folder / "model")
-
     predictions = _predictions(loaded.splits, encoded, outcome)
     times = Times(
         load=tokenising - loading,
@@ -155,7 +156,11 @@ def _train_and_score(job: Job, scratch: Path, started: float) -> Result:
         evaluate=outcome.evaluate_seconds,
         total=time.perf_counter() - started,
     )
-    return Result(_record(job, loaded.splits, encoded, outcome, times), predictions)
+    record = _record(job, loaded.splits, encoded, outcome, times)
+    if job.keep_model:
+        outcome.model.save_pretrained(job.folder / "model")
+        tokenizer.save_pretrained(job.folder / "model")
+    return Result(record, predictions)
 
 
 def _record(

@@ -50,13 +50,18 @@ def sleep(folder: Path) -> None:
 
 
 def overlap(folder: Path) -> int:
-    """Note this job as running for a moment; return how many were noted at once."""
+    """Note this job as running until there is company; return how many were noted at once."""
     mine = folder / str(os.getpid())
     mine.touch()
-    time.sleep(0.3)
-    running = len(list(folder.iterdir()))
+    most = 0
+    patience = time.monotonic() + 20
+    while most < WORKERS and time.monotonic() < patience:
+        time.sleep(0.05)
+        most = max(most, len(list(folder.iterdir())))
+    time.sleep(0.2)
+    most = max(most, len(list(folder.iterdir())))
     mine.unlink()
-    return running
+    return most
 
 
 def process_of(_: int) -> int:
