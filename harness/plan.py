@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -73,13 +73,7 @@ def published_names(suite: Suite) -> dict[str, str]:
         name: re.split(r"[/\\]+", name.rstrip("/\\"))[-1] if _is_path(name) else name
         for name in suite.matrix.checkpoints
     }
-    times = Counter(names.values())
-    return {
-        name: published
-        if times[published] == 1 or not _is_path(name)
-        else _told_apart(published, name)
-        for name, published in names.items()
-    }
+    return _told_apart(names, _is_path)
 
 
 def _is_path(checkpoint: str) -> bool:
@@ -92,8 +86,21 @@ def _is_path(checkpoint: str) -> bool:
     )
 
 
-def _told_apart(name: str, checkpoint: str) -> str:
-    return f"{name}-{hashlib.sha256(checkpoint.encode()).hexdigest()[:8]}"
+def _told_apart(names: dict[str, str], renamed: Callable[[str], bool]) -> dict[str, str]:
+    """Add a digest of the checkpoint to names that several share, for checkpoints to be `renamed`.
+
+    Compared without case: two names that differ in case share a folder on some systems. A name
+    made here may be another's already; the rounds after the first add the whole digest.
+    """
+    digits = 8
+    while True:
+        times = Counter(name.lower() for name in names.values())
+        shared = [c for c, name in names.items() if times[name.lower()] > 1 and renamed(c)]
+        if not shared:
+            return names
+        digests = {c: hashlib.sha256(c.encode()).hexdigest()[:digits] for c in shared}
+        names = names | {c: f"{names[c]}-{digest}" for c, digest in digests.items()}
+        digits = 64
 
 
 def runs_of(cell: Cell, training: TrainingSpec) -> list[Run]:
@@ -109,12 +116,7 @@ def _threshold(suite: Suite, checkpoint: str) -> float | None:
 def _slugs(checkpoints: Sequence[str]) -> dict[str, str]:
     """Name every checkpoint in file-name characters: briefly, and with a digest where two clash."""
     slugs = {checkpoint: _slug(checkpoint) for checkpoint in checkpoints}
-    # Compared without case: two names that differ in case share a folder on some systems.
-    times = Counter(slug.lower() for slug in slugs.values())
-    return {
-        checkpoint: slug if times[slug.lower()] == 1 else _told_apart(slug, checkpoint)
-        for checkpoint, slug in slugs.items()
-    }
+    return _told_apart(slugs, lambda _: True)
 
 
 def _slug(checkpoint: str) -> str:
@@ -124,6 +126,8 @@ def _slug(checkpoint: str) -> str:
     else:
         name = name.rstrip("/").rpartition("/")[2]
     slug = re.sub(r"[^A-Za-z0-9._]+", "-", f"{name}-{revision}").strip("-.")
+    # Windows takes a name that begins like this for a device.
+    slug = re.sub(r"^(con|prn|aux|nul|com\d|lpt\d)\.", r"\1-", slug, flags=re.IGNORECASE)
     return slug[:80].rstrip("-.") or "checkpoint"
 
 

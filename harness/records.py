@@ -187,6 +187,8 @@ def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> 
         buffer = pa.BufferOutputStream()
         pq.write_table(predictions.cast(PREDICTIONS), buffer)
         content = buffer.getvalue().to_pybytes()
+        # An earlier record must not stand beside predictions that it was not written with.
+        (folder / "record.json").unlink(missing_ok=True)
         write_atomically(folder / "predictions.parquet", content)
         digest = hashlib.sha256(content).hexdigest()
         record = record.model_copy(update={"predictions_sha256": digest})
@@ -241,16 +243,20 @@ def _read_record(path: Path) -> Record:
     try:
         record = Record.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from None
+        raise ValueError(f"it cannot be read ({error.strerror})") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ValueError(f"not a record: {where}: {first['msg']}") from None
     if record.status == "ok":
-        predictions = path.with_name("predictions.parquet")
-        if not predictions.exists():
-            raise ValueError("its predictions.parquet is missing")
-        if hashlib.sha256(predictions.read_bytes()).hexdigest() != record.predictions_sha256:
+        try:
+            predictions = path.with_name("predictions.parquet").read_bytes()
+        except FileNotFoundError:
+            raise ValueError("its predictions.parquet is missing") from None
+        except OSError as error:
+            reason = f"its predictions.parquet cannot be read ({error.strerror})"
+            raise ValueError(reason) from None
+        if hashlib.sha256(predictions).hexdigest() != record.predictions_sha256:
             raise ValueError("its predictions.parquet is not the one it was written with")
     return record
 

@@ -1,13 +1,22 @@
 """The suite file: TOML, with overrides from the command line, to frozen and validated models."""
 
 import difflib
+import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from harness.errors import BadInput
@@ -15,7 +24,8 @@ from harness.errors import BadInput
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
+# Tables and tokenizers keep counts in machine integers.
+Count = Annotated[int, Field(ge=1, lt=2**31)]
 Speedup = Literal[
     "fast-dropout",
     "first-token",
@@ -38,10 +48,14 @@ class DatasetSpec(BaseModel):
         "corpus shipped with the harness; `file`: your own labelled file"
     )
     path: Text | None = Field(
-        None, description="the data file, or CoLA's folder; relative to the suite file"
+        None,
+        validate_default=True,
+        description="the data file, or CoLA's folder; relative to the suite file",
     )
     text_column: Text = Field("sentence", description="the file's column of sentences")
-    label_column: Text = Field("label", description="the file's column of labels, 0 or 1")
+    label_column: Text = Field(
+        "label", validate_default=True, description="the file's column of labels, 0 or 1"
+    )
     class_names: tuple[Text, Text] = Field(
         ("unacceptable", "acceptable"), strict=False, description="names of the labels 0 and 1"
     )
@@ -53,26 +67,48 @@ class DatasetSpec(BaseModel):
     )
     split_seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the file's split")
 
-    @field_validator("validation_size", "test_size")
+    # Each check sits at the key to mend: one mistake then hides no other.
+
+    @field_validator("path")
     @classmethod
-    def _size(cls, value: float | int) -> float | int:
-        if value < 0 or (isinstance(value, float) and value >= 1):
-            raise PydanticCustomError("size", "a fraction below 1 (0.1) or a whole number (500)")
+    def _fits_source(cls, value: str | None, info: ValidationInfo) -> str | None:
+        source = info.data.get("source")
+        if source == "file" and value is None:
+            raise PydanticCustomError("path", 'source = "file" needs path = "FILE"')
+        if source == "embedded" and value is not None:
+            raise PydanticCustomError("path", "the embedded corpus has no path; remove it")
         return value
 
-    @model_validator(mode="after")
-    def _path_fits_source(self) -> Self:
-        if self.source == "file" and self.path is None:
-            raise PydanticCustomError("path", 'source = "file" needs path = "FILE"')
-        if self.source == "embedded" and self.path is not None:
-            raise PydanticCustomError("path", "the embedded corpus has no path; remove it")
-        if self.source == "file" and self.validation_size == 0:
-            raise PydanticCustomError("path", "validation_size must be above 0: nothing to score")
-        if self.text_column == self.label_column:
+    @field_validator("label_column")
+    @classmethod
+    def _other_column(cls, value: str, info: ValidationInfo) -> str:
+        if value == info.data.get("text_column"):
             raise PydanticCustomError("column", "text_column and label_column must differ")
-        if self.class_names[0] == self.class_names[1]:
-            raise PydanticCustomError("classes", "the two class_names must differ")
-        return self
+        return value
+
+    @field_validator("class_names")
+    @classmethod
+    def _two_classes(cls, values: tuple[str, str]) -> tuple[str, str]:
+        if values[0] == values[1]:
+            raise PydanticCustomError("classes", "the two class names must differ")
+        return values
+
+    @field_validator("validation_size", "test_size", mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        fraction = isinstance(value, float) and 0 <= value < 1
+        if fraction or (type(value) is int and value >= 0):
+            return value
+        raise PydanticCustomError(
+            "size", "input should be a fraction below 1 (0.1) or a whole number (500)"
+        )
+
+    @field_validator("validation_size")
+    @classmethod
+    def _something_to_score(cls, value: float | int, info: ValidationInfo) -> float | int:
+        if value == 0 and info.data.get("source") == "file":
+            raise PydanticCustomError("size", "must be above 0: there is nothing to score")
+        return value
 
 
 def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
@@ -104,7 +140,7 @@ class MatrixSpec(BaseModel):
     def _distinct(cls, values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
         if repeated := _repeated(values):
             names = ", ".join(map(repr, repeated))
-            raise PydanticCustomError("duplicate", f"every value once; {names} repeats a cell")
+            raise PydanticCustomError("duplicate", f"every value once; repeated: {names}")
         return values
 
 
@@ -124,7 +160,7 @@ class TrainingSpec(BaseModel):
     max_grad_norm: Annotated[float, Field(gt=0)] = Field(
         1.0, description="gradients are clipped to this norm"
     )
-    max_length: Annotated[int, Field(ge=4)] | None = Field(
+    max_length: Annotated[int, Field(ge=4, lt=2**31)] | None = Field(
         None, description="tokens at which a sentence is cut; by default the model's own limit"
     )
     eval_batch_size: Count = Field(64, description="sentences an evaluation step")
@@ -179,7 +215,8 @@ class LimitsSpec(BaseModel):
 
     model_config = STRICT
 
-    run_seconds: Annotated[float, Field(gt=0)] | None = Field(
+    # The system's timers end at 2**31 milliseconds.
+    run_seconds: Annotated[float, Field(gt=0, le=2_000_000)] | None = Field(
         None, description="a run that takes longer is stopped and failed"
     )
     executor: Literal["local", "ray"] = Field(
@@ -187,12 +224,12 @@ class LimitsSpec(BaseModel):
     )
     workers: int | str = Field("auto", description="runs at a time: a number, or `auto`")
 
-    @field_validator("workers")
+    @field_validator("workers", mode="before")
     @classmethod
-    def _workers(cls, value: int | str) -> int | str:
-        if value != "auto" and (isinstance(value, str) or value < 1):
-            raise PydanticCustomError("workers", 'a whole number from 1, or "auto"')
-        return value
+    def _workers(cls, value: Any) -> Any:
+        if value == "auto" or (type(value) is int and value >= 1):
+            return value
+        raise PydanticCustomError("workers", 'input should be a whole number from 1, or "auto"')
 
 
 class Suite(BaseModel):
@@ -234,10 +271,8 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
             key (or the flag), the value seen and what is allowed.
     """
     raw = _read_toml(path)
-    problems = list(_problems(raw, path, {}))
-    if not problems:
-        problems = list(_unused_gates(raw, path))
-    flags = {override.key: override.flag for override in overrides}
+    problems = [*_problems(raw, path, {}), *_unused_gates(raw, path)]
+    flags = {tuple(override.key.split(".")): override.flag for override in overrides}
     for override in overrides:
         _set(raw, override.key.split("."), override.value)
     problems += [line for line in _problems(raw, path, flags) if line not in problems]
@@ -248,7 +283,7 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise BadInput([f"{path}: no such suite file; name one that exists"]) from None
     except OSError as error:
@@ -259,6 +294,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise BadInput([f"{path}: not valid TOML: {error}"]) from None
+    except RecursionError:
+        raise BadInput([f"{path}: nested too deeply to read; a suite has two levels"]) from None
+    except ValueError:  # Python converts no longer text to an integer
+        raise BadInput([f"{path}: a number of thousands of digits; write a shorter one"]) from None
 
 
 def _set(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
@@ -271,7 +310,9 @@ def _set(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
     table[keys[-1]] = value
 
 
-def _problems(raw: dict[str, Any], path: Path, flags: Mapping[str, str]) -> Iterator[str]:
+def _problems(
+    raw: dict[str, Any], path: Path, flags: Mapping[tuple[str, ...], str]
+) -> Iterator[str]:
     try:
         Suite.model_validate(raw)
     except ValidationError as error:
@@ -281,15 +322,25 @@ def _problems(raw: dict[str, Any], path: Path, flags: Mapping[str, str]) -> Iter
             yield _problem(detail, path, flags)
 
 
-def _problem(detail: ErrorDetails, path: Path, flags: Mapping[str, str]) -> str:
-    # A union's branches add their type names to the location; only keys of the file are shown.
-    keys = [part for part in detail["loc"] if part not in ("int", "float", "str")]
-    names = [part for part in keys if isinstance(part, str)]
-    dotted = ".".join(names)
-    where = flags.get(dotted)
-    if where is None:
-        shown = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in keys).lstrip(".")
-        where = f"{path}: {shown}" if shown else str(path)
+# Where pydantic's own words speak of Python rather than of the file.
+_MESSAGES = {
+    "dict_type": "input should be a table, [section] or {key = value}",
+    "int_type": "input should be a whole number",
+    "float_type": "input should be a number",
+    "model_type": "input should be a table, [section] or {key = value}",
+    "string_pattern_mismatch": "input should be letters, digits, - and _, at most 64, and begin "
+    "with a letter or digit",
+    "string_too_short": "input should not be empty",
+    "string_type": 'input should be text in quotes, "..."',
+    "string_unicode": "input should be Unicode text",
+    "too_long": "input should be exactly two values",
+    "tuple_type": "input should be a list, [...]",
+}
+
+
+def _problem(detail: ErrorDetails, path: Path, flags: Mapping[tuple[str, ...], str]) -> str:
+    names = tuple(part for part in detail["loc"] if isinstance(part, str))
+    where = flags.get(names) or f"{path}: {_dotted(detail['loc'])}"
     match detail["type"]:
         case "missing":
             return f"{where}: missing; add it"
@@ -297,38 +348,55 @@ def _problem(detail: ErrorDetails, path: Path, flags: Mapping[str, str]) -> str:
             return f"{where}: unknown key{_did_you_mean(names)}"
         case "too_short":
             return f"{where}: empty; give at least one value"
-        case _:
-            seen = "" if isinstance(detail["input"], dict) else f"{_shown(detail['input'])}: "
-            return f"{where}: {seen}{detail['msg'][:1].lower()}{detail['msg'][1:]}"
+        case kind:
+            message = _MESSAGES.get(kind) or f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            return f"{where}: {_shown(detail['input'])}{message}"
+
+
+def _dotted(location: Iterable[str | int]) -> str:
+    """Write a place in the file as TOML writes keys: matrix.seeds[0], gates.checkpoint."a/b"."""
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{_quoted(part)}" for part in location
+    ).removeprefix(".")
+
+
+def _quoted(key: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        return key
+    return json.dumps(key, ensure_ascii=not key.isprintable())
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    """Return a value with a colon after it; nothing for a table, or for a key that is not there."""
+    if isinstance(value, dict) or value is None:
+        return ""
+    try:
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+    except RecursionError:
+        return ""
+    return f"{text}: " if len(text) <= 80 else f"{text[:77]}...: "
 
 
 def _did_you_mean(names: Sequence[str]) -> str:
     model: Any = Suite
     for name in names[:-1]:
-        model = _table(model, name)
+        is_dict = get_origin(model) is dict  # its keys are names of checkpoints
+        model = get_args(model)[1] if is_dict else model.model_fields[name].annotation
     allowed = sorted(model.model_fields)
     near = difflib.get_close_matches(names[-1], allowed, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{hint} (allowed: {', '.join(allowed)})"
 
 
-def _table(model: Any, name: str) -> Any:
-    if name not in model.model_fields:  # the name of a checkpoint under gates.checkpoint
-        return model
-    annotation = model.model_fields[name].annotation
-    return get_args(annotation)[1] if get_origin(annotation) is dict else annotation
-
-
 def _unused_gates(raw: dict[str, Any], path: Path) -> Iterator[str]:
-    suite = Suite.model_validate(raw)
-    for name in suite.gates.checkpoint:
-        if name not in suite.matrix.checkpoints:
-            yield (
-                f'{path}: gates.checkpoint."{name}": no such checkpoint in matrix.checkpoints '
-                f"({', '.join(suite.matrix.checkpoints)}); a gate that never applies is a mistake"
-            )
+    """Yield the gates of checkpoints that the file does not name, whatever else is wrong in it."""
+    match raw:
+        case {"matrix": {"checkpoints": [_, *_] as named}, "gates": {"checkpoint": {**gates}}}:
+            known = [name for name in named if isinstance(name, str)]
+            for name in map(str, gates):
+                if name not in known:
+                    where = _dotted(("gates", "checkpoint", name))
+                    yield (
+                        f"{path}: {where}: no such checkpoint in matrix.checkpoints "
+                        f"({', '.join(map(repr, known))}); a gate that never applies is a mistake"
+                    )
