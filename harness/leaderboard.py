@@ -7,7 +7,7 @@ import pandas as pd
 
 from harness.gates import judge
 from harness.plan import Cell
-from harness.records import Record
+from harness.records import Record, time_to_target
 
 COLUMNS = {
     "rank": "Int64",
@@ -131,7 +131,7 @@ def _row(cell: Cell, runs: Sequence[Record]) -> dict[str, Value]:
         "eval_ms_per_sentence": mean(run.eval_ms_per_sentence for run in ended),
         "peak_memory_mb": max(_all_measured(run.peak_memory_mb for run in ended), default=None),
         "parameters_m": None if parameters is None else parameters / 1e6,
-        "time_to_target_seconds": mean(_time_to_target(run, cell.target) for run in ended),
+        "time_to_target_seconds": mean(time_to_target(run.epochs, cell.target) for run in ended),
         "threshold": cell.threshold,
         "verdict": judgement.verdict,
         "concurrency": max(_all_measured(run.concurrency for run in ended), default=None),
@@ -147,12 +147,6 @@ def _status(cell: Cell, runs: Sequence[Record]) -> str:
     if len(statuses) == 1 and len(runs) == len(cell.seeds):
         return runs[0].status
     return "partial"
-
-
-def _time_to_target(run: Record, target: float | None) -> float | None:
-    if target is None:
-        return None
-    return next((epoch.seconds for epoch in run.epochs if epoch.scores.mcc >= target), None)
 
 
 def _all_measured(values: Iterable[float | None]) -> list[float]:

@@ -58,10 +58,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             "several at a time"
         )
     started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), session_options(config))
-    config.stash[SESSION] = started
+    config.stash[SESSION] = started  # first, so that an interruption of the start closes it too
     try:
         started.start()
     except BadInput as error:
+        del config.stash[SESSION]
         raise pytest.UsageError(str(error)) from None
 
 

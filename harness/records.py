@@ -155,6 +155,13 @@ class Record(BaseModel):
         return self
 
 
+def time_to_target(epochs: Sequence[Epoch], target: float | None) -> float | None:
+    """Return the training seconds to the end of the first epoch whose MCC reached the target."""
+    if target is None:
+        return None
+    return next((epoch.seconds for epoch in epochs if epoch.scores.mcc >= target), None)
+
+
 def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: str) -> str:
     """Return the content key of a run: 16 hex digits over everything that changes its result."""
     content = {

@@ -178,7 +178,7 @@ class Session:
                     self._settle(run, _skip(self.folder(suite.name), run, unavailable))
                 elif (key := inputs.key(run)) in finished:
                     counts["finished"] += 1
-                    self._settle(run, finished[key])
+                    self._settle(run, _adopt(run, finished[key]))
                 else:
                     counts["to_train"] += 1
                     missing.append(_Missing(suite, run, key, inputs))
@@ -198,7 +198,9 @@ class Session:
         suites = [planned.suite for planned in self.planned]
         asked = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
         cores = provenance.available_cores()
-        workers = min(len(missing), min(asked, default=cores))
+        # A GPU is shared only by those who ask for it: how many runs fit depends on the model.
+        usual = cores if missing[0].inputs.device == "cpu" else 1
+        workers = min(len(missing), min(asked, default=usual))
         self._threads = max(1, cores // workers)
         if any(suite.limits.executor == "ray" for suite in suites):
             from harness.executors.ray import RayExecutor
@@ -244,16 +246,16 @@ class Session:
         """Write what a run left as soon as it ends; called in a thread of the executor."""
         from harness.worker import Result, failure, one_line
 
+        shutil.rmtree(job.folder / "scratch", ignore_errors=True)
         if self._closing.is_set() and (answer.cancelled() or answer.exception() is not None):
             future.cancel()  # ended with the session: neither finished nor failed
             return
         try:
             result = answer.result()
-        except (WorkerLost, CancelledError, Exception) as error:
+        except (CancelledError, Exception) as error:
             reason = str(error) if isinstance(error, WorkerLost) else one_line(error)
             result = Result(failure(job, reason), None)
         try:
-            shutil.rmtree(job.folder / "scratch", ignore_errors=True)
             record = records.write_record(job.folder, result.record, result.predictions)
             records.discard_run(records.run_folder(self.folder(record.suite), job.run, None))
         except OSError as error:
@@ -271,6 +273,28 @@ def _results_problems(results: Path) -> list[str]:
     except OSError as error:
         cause = error.strerror or str(error)
     return [f"--results-dir: {results}: cannot be written ({cause}); name a folder that can"]
+
+
+def _adopt(run: Run, stored: Stored) -> Stored:
+    """Return a finished run as one of this plan: it may have been trained under other names.
+
+    Names and thresholds are no part of a run's key; on disk the record stays as it was written.
+    """
+    cell, scores = run.cell, stored.record.scores
+    assert scores is not None
+    passed = None if cell.threshold is None else scores.mcc >= cell.threshold
+    record = stored.record.model_copy(
+        update={
+            "suite": cell.suite,
+            "cell": cell.id,
+            "checkpoint": cell.checkpoint,
+            "threshold": cell.threshold,
+            "verdict": None if passed is None else "pass" if passed else "fail",
+            "target_mcc": cell.target,
+            "time_to_target_seconds": records.time_to_target(stored.record.epochs, cell.target),
+        }
+    )
+    return Stored(record, stored.folder)
 
 
 def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:

@@ -178,6 +178,7 @@ def _record(
     test = None
     if "test" in splits and not _hidden(splits["test"]):
         test = score(outcome.logits["test"], np.asarray(splits["test"]["label"]))
+    epochs = tuple(map(_epoch, outcome.epochs))
     threshold = run.cell.threshold
     mcc = scores.matthews_correlation
     return describe(job).model_copy(
@@ -189,12 +190,12 @@ def _record(
             "scores_in_domain": _domain_scores(logits, labels, domains == "in"),
             "scores_out_of_domain": _domain_scores(logits, labels, domains == "out"),
             "scores_test": None if test is None else _stored(test),
-            "epochs": tuple(map(_epoch, outcome.epochs)),
+            "epochs": epochs,
             "selected_epoch": outcome.selected_epoch,
             "times": times,
             "samples_per_second": job.dataset.train * run.training.epochs / outcome.train_seconds,
             "eval_ms_per_sentence": 1000 * outcome.evaluate_seconds / len(labels),
-            "time_to_target_seconds": _time_to_target(outcome.epochs, run.cell.target),
+            "time_to_target_seconds": records.time_to_target(epochs, run.cell.target),
             "peak_memory_mb": _peak_memory_mb(job.device),
             "parameters": outcome.parameters,
             "truncated_sentences": encoded.truncated,
@@ -249,14 +250,6 @@ def _epoch(outcome: EpochOutcome) -> Epoch:
         scores=_stored(outcome.scores),
         seconds=outcome.seconds,
     )
-
-
-def _time_to_target(epochs: tuple[EpochOutcome, ...], target: float | None) -> float | None:
-    """Return the training time to the end of the first epoch whose MCC reached the target."""
-    if target is None:
-        return None
-    reached = (e.seconds for e in epochs if e.scores.matthews_correlation >= target)
-    return next(reached, None)
 
 
 def _warnings(scores: Scores, encoded: Encoded) -> Iterator[str]:

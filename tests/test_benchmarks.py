@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -170,6 +171,27 @@ def test_a_second_session_trains_nothing_and_writes_the_same_tables(
     assert contents(folder / "results") == before
 
 
+def test_a_finished_run_is_reused_under_another_name_and_threshold(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    (tmp_path / "renamed").symlink_to(folder / "encoder")
+    suite = tmp_path / "again.toml"
+    suite.write_text(
+        SUITE.replace('"./encoder"', '"./renamed"')
+        .replace('"data.csv"', f'"{folder / "data.csv"}"')
+        .replace("min_mcc = -1", "min_mcc = 0.99"),
+        encoding="utf-8",
+    )
+    copied = tmp_path / "results" / "tiny"
+    shutil.copytree(folder / "results" / "tiny" / "runs", copied / "runs")
+    session = run(tmp_path, suite=suite)
+    assert session.code == 1
+    assert "4 runs finished before, 0 to train" in session.output
+    assert "2 failed" in session.output
+    rows = json.loads((copied / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
+    assert {(row["checkpoint"], row["verdict"]) for row in rows} == {("renamed", "fail")}
+
+
 def test_a_changed_setting_trains_again_and_only_what_is_selected(
     folder: Path, first: Session
 ) -> None:
@@ -316,3 +338,4 @@ def test_every_mistake_in_data_and_checkpoints_is_told_before_anything_trains(
         assert expected in session.output, session.output
     assert "Traceback" not in session.output
     assert "test_finetune" not in session.output
+    assert "leaderboard" not in session.output
