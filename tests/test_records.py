@@ -1,9 +1,8 @@
 """A record is on disk whole or not at all, and is believed only if it is what was written."""
 
-import signal
+import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,15 @@ from samples import failed_record, keep, make_cell, make_predictions, make_recor
 
 from harness import records
 from harness.plan import Run
+from harness.provenance import RESULT_PACKAGES, versions
 from harness.records import (
     PREDICTIONS,
-    Record,
+    discard_run,
     finished,
     join_predictions,
     read_predictions,
     read_store,
+    run_folder,
     run_key,
     write_record,
 )
@@ -73,15 +74,34 @@ def test_whatever_else_changes_a_result_changes_the_key(other: Callable[[], str]
     assert other() != key_of()
 
 
-def test_versions_and_recipe_change_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_recipe_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
     before = key_of()
-    with monkeypatch.context() as patched:
-        patched.setattr(records, "RECIPE_VERSION", 10**6)
-        assert key_of() != before
-    with monkeypatch.context() as patched:
-        patched.setattr(records, "versions", lambda packages: dict.fromkeys(packages, "0"))
-        assert key_of() != before
-    assert key_of() == before
+    monkeypatch.setattr(records, "RECIPE_VERSION", 10**6)
+    assert key_of() != before
+
+
+@pytest.mark.parametrize("package", ["torch", "transformers", "tokenizers", "datasets"])
+def test_another_version_of_a_package_that_makes_results_is_another_key(
+    monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    before = key_of()
+    other = {**versions(RESULT_PACKAGES), package: "0.0.1"}
+    monkeypatch.setattr(records, "versions", lambda packages: {p: other[p] for p in packages})
+    assert key_of() != before
+
+
+def test_a_key_is_the_same_in_every_process() -> None:
+    program = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from test_records import key_of
+print(key_of())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == key_of()
+    assert len(key_of()) == 16
 
 
 def test_what_changes_no_result_leaves_the_key() -> None:
@@ -106,27 +126,56 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 
 NUMBER = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+MEASURED = ("samples_per_second", "eval_ms_per_sentence", "time_to_target_seconds", "target_mcc")
 
 
-@given(rate=NUMBER, memory=NUMBER, parameters=st.none() | st.integers(0, 2**40), text=st.text())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_numbers_and_texts_survive_the_round_trip(
-    tmp_path: Path, rate: float | None, memory: float | None, parameters: int | None, text: str
+@given(
+    numbers=st.fixed_dictionaries({name: NUMBER for name in MEASURED}),
+    parameters=st.none() | st.integers(0, 2**62),
+    mcc=st.floats(-1, 1),
+    text=st.text(),
+)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50
+)
+def test_every_number_and_text_comes_back_from_disk_as_it_was(
+    tmp_path: Path, numbers: dict[str, float | None], parameters: int | None, mcc: float, text: str
 ) -> None:
+    cell = make_cell(threshold=None)
     record = make_record(
-        make_cell(),
-        samples_per_second=rate,
-        peak_memory_mb=memory,
-        parameters=parameters,
-        warnings=(text,),
+        cell, mcc=mcc, **numbers, parameters=parameters, warnings=(text,), checkpoint=text
     )
-    assert Record.model_validate_json(record.model_dump_json()) == record
+    written = keep(tmp_path, cell, record)
+    assert read_store(tmp_path) == ([written], [])
+    assert written.record == record.model_copy(
+        update={"predictions_sha256": written.record.predictions_sha256}
+    )
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_number_that_is_none_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="finite"):
         make_record(make_cell(), samples_per_second=number)
+
+
+def test_no_number_on_disk_is_nan_even_where_a_record_was_not_checked(tmp_path: Path) -> None:
+    unchecked = {"samples_per_second": float("nan"), "peak_memory_mb": float("-inf")}
+    record = failed_record(make_cell()).model_copy(update=unchecked)
+    write_record(tmp_path, record, None)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    text = (tmp_path / "record.json").read_text(encoding="utf-8")
+    read = json.loads(text, parse_constant=refuse)
+    assert [read[name] for name in unchecked] == [None, None]
+
+
+def test_what_was_not_measured_is_null_and_never_zero(tmp_path: Path) -> None:
+    write_record(tmp_path, failed_record(make_cell()), None)
+    read = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
+    measured = (*MEASURED[:3], "scores", "times", "parameters", "peak_memory_mb", "verdict")
+    assert {read[name] for name in measured} == {None}
 
 
 def test_status_and_content_must_agree() -> None:
@@ -140,15 +189,30 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "torn": lambda folder: truncate(folder / "record.json"),
     "empty": lambda folder: (folder / "record.json").write_bytes(b""),
     "foreign": lambda folder: (folder / "record.json").write_text('{"accuracy": 1}'),
     "not a table": lambda folder: (folder / "record.json").write_text("[1, 2]"),
+    "nested too deeply": lambda folder: (folder / "record.json").write_text("[" * 10**5),
+    "cut inside a letter": lambda folder: (folder / "record.json").write_bytes(b'{"key": "\xc3'),
+    "a folder": lambda folder: replace_by_folder(folder / "record.json"),
     "binary": lambda folder: (folder / "record.json").write_bytes(bytes(range(256))),
     "another schema": lambda folder: (folder / "record.json").write_text(
         (folder / "record.json").read_text().replace('"schema_version": 1', '"schema_version": 2')
     ),
+    "an unknown field": lambda folder: (folder / "record.json").write_text(
+        (folder / "record.json").read_text().replace("{", '{"two\\nlines": 1,', 1)
+    ),
+    "a score out of range": lambda folder: (folder / "record.json").write_text(
+        (folder / "record.json").read_text().replace('"mcc": 0.4', '"mcc": 1.4')
+    ),
+    "predictions a folder": lambda folder: replace_by_folder(folder / "predictions.parquet"),
     "predictions gone": lambda folder: (folder / "predictions.parquet").unlink(),
     "predictions torn": lambda folder: truncate(folder / "predictions.parquet"),
     "predictions of another run": lambda folder: (folder / "predictions.parquet").write_bytes(b"x"),
@@ -163,8 +227,53 @@ def test_a_damaged_record_is_reported_and_not_believed(tmp_path: Path, damage: s
     stored, unreadable = read_store(tmp_path)
     assert stored == [good]
     (line,) = unreadable
-    assert "record.json" in line
-    assert "it will run again" in line
+    run = run_folder(Path(), replace(RUN, cell=cell), make_record(cell, 0).key)
+    assert line.startswith(f"{run / 'record.json'}: ")
+    assert line.endswith("; it will run again")
+    assert line.isprintable()
+
+
+def test_a_record_is_believed_only_with_the_predictions_of_its_own_run(tmp_path: Path) -> None:
+    cell = make_cell(seeds=(0, 1))
+    first, second = (keep(tmp_path, cell, make_record(cell, seed)) for seed in cell.seeds)
+    other = (second.folder / "predictions.parquet").read_bytes()
+    (first.folder / "predictions.parquet").write_bytes(other)
+    stored, unreadable = read_store(tmp_path)
+    assert stored == [second]
+    assert "predictions.parquet is not the one it was written with" in unreadable[0]
+
+
+def test_half_a_file_that_a_killed_writer_left_is_not_read(tmp_path: Path) -> None:
+    cell = make_cell()
+    kept = keep(tmp_path, cell, make_record(cell))
+    whole = (kept.folder / "record.json").read_bytes()
+    (kept.folder / ".record.json.123.partial").write_bytes(whole[:100])
+    (kept.folder / ".predictions.parquet.123.partial").write_bytes(b"PAR1")
+    unfinished = tmp_path / "runs" / cell.id / "seed-9-0123456789abcdef"
+    unfinished.mkdir()
+    (unfinished / ".record.json.123.partial").write_bytes(whole)
+    assert read_store(tmp_path) == ([kept], [])
+
+
+def test_a_record_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    cell = make_cell()
+    for mcc in (0.1, 0.9):
+        latest = keep(tmp_path, cell, make_record(cell, mcc=mcc))
+        assert read_store(tmp_path) == ([latest], [])
+    assert sorted(path.name for path in latest.folder.iterdir()) == [
+        "predictions.parquet",
+        "record.json",
+    ]
+
+
+def test_a_discarded_run_leaves_nothing_and_may_never_have_been(tmp_path: Path) -> None:
+    cell = make_cell()
+    kept = keep(tmp_path, cell, make_record(cell))
+    (kept.folder / "model").mkdir()
+    for _ in range(2):
+        discard_run(kept.folder)
+        assert not kept.folder.exists()
+    assert read_store(tmp_path) == ([], [])
 
 
 def test_an_empty_store_is_no_mistake(tmp_path: Path) -> None:
@@ -195,24 +304,37 @@ def test_a_folder_that_cannot_be_written_raises_and_leaves_nothing(tmp_path: Pat
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_record_or_none(tmp_path: Path) -> None:
+    """Writers rewrite one run in a loop, each time with other predictions, and are killed."""
     program = f"""
 import sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
-from samples import keep, make_cell, make_record
+from harness.plan import Run
+from harness.records import run_folder, write_record
+from samples import make_cell, make_predictions, make_record
 cell = make_cell()
-print("ready", flush=True)
-for number in range(10**6):
-    keep(Path({str(tmp_path)!r}), cell, make_record(cell, mcc=(number % 100) / 100))
+record = make_record(cell)
+folder = run_folder(Path({str(tmp_path)!r}), Run(cell, 0, record.training), record.key)
+number = 0
+while True:
+    number += 1
+    scored = record.model_copy(update=dict(parameters=number))
+    write_record(folder, scored, make_predictions(number))
+    if number == 1:
+        print("writing", flush=True)
 """
+    whole = 0
     for attempt in range(6):
-        writer = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
-        assert writer.stdout is not None
-        writer.stdout.readline()
-        time.sleep(0.01 + 0.037 * attempt)
-        writer.send_signal(signal.SIGKILL)
-        writer.communicate()
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"writing\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                writer.wait(timeout=0.01 + 0.0137 * attempt)
+            writer.kill()
         stored, unreadable = read_store(tmp_path)
-        # Between the two renames, predictions are newer than their record: it is not believed.
-        assert all("not the one it was written with" in line for line in unreadable)
-        assert len(stored) + len(unreadable) <= 1
+        assert unreadable == []
+        for item in stored:
+            whole += 1
+            assert item.record.parameters is not None
+            assert read_predictions(item.folder).equals(make_predictions(item.record.parameters))
+    assert whole > 0
