@@ -253,7 +253,8 @@ def _read_record(path: Path) -> Record:
         raise ValueError(f"it cannot be read ({error.strerror})") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
+        # A foreign file's key may hold anything, line ends too.
+        where = ascii(".".join(map(str, first["loc"])) or "the file")[1:-1]
         raise ValueError(f"not a record: {where}: {first['msg']}") from None
     if record.status == "ok":
         try:

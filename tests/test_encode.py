@@ -189,7 +189,7 @@ def test_encoding_writes_no_file_and_shows_no_progress(
     capfd.readouterr()
     encoded = encode(DatasetDict(train=Dataset.load_from_disk(str(on_disk))), bert, 8)
     assert capfd.readouterr() == ("", "")
-    datasets.enable_progress_bars()  # another test may have run a worker, which turns them off
+    assert not datasets.are_progress_bars_disabled()
     assert sorted(tmp_path.rglob("*")) == files
     assert encoded.splits["train"].cache_files == []
 
