@@ -1,6 +1,7 @@
 """A record is on disk whole or not at all, and is believed only if it is what was written."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -268,6 +269,18 @@ def test_a_record_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
     ]
 
 
+def test_an_earlier_record_does_not_outlive_the_predictions_it_was_written_with(
+    tmp_path: Path,
+) -> None:
+    cell = make_cell()
+    kept = keep(tmp_path, cell, make_record(cell))
+    (kept.folder / f".record.json.{os.getpid()}.partial").mkdir()  # the record cannot be written
+    with pytest.raises(OSError, match="record"):
+        write_record(kept.folder, make_record(cell, mcc=0.9), make_predictions(7))
+    assert read_predictions(kept.folder).equals(make_predictions(7))
+    assert read_store(tmp_path) == ([], [])
+
+
 def test_a_discarded_run_leaves_nothing_and_may_never_have_been(tmp_path: Path) -> None:
     cell = make_cell()
     kept = keep(tmp_path, cell, make_record(cell))
@@ -305,27 +318,27 @@ def test_a_folder_that_cannot_be_written_raises_and_leaves_nothing(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_writer_killed_at_any_moment_leaves_a_whole_record_or_none(tmp_path: Path) -> None:
-    """Writers rewrite one run in a loop, each time with other predictions, and are killed."""
+def test_a_writer_killed_at_any_moment_leaves_whole_records(tmp_path: Path) -> None:
+    """Writers rewrite a scored and a failed run in a loop, and are killed at some moment."""
     program = f"""
 import sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from harness.plan import Run
 from harness.records import run_folder, write_record
-from samples import make_cell, make_predictions, make_record
+from samples import failed_record, make_cell, make_predictions, make_record
 cell = make_cell()
-record = make_record(cell)
-folder = run_folder(Path({str(tmp_path)!r}), Run(cell, 0, record.training), record.key)
+def write(record, predictions):
+    run = Run(cell, record.seed, record.training)
+    write_record(run_folder(Path({str(tmp_path)!r}), run, record.key), record, predictions)
 number = 0
 while True:
     number += 1
-    scored = record.model_copy(update=dict(parameters=number))
-    write_record(folder, scored, make_predictions(number))
+    write(make_record(cell, 0, parameters=number), make_predictions(number))
+    write(failed_record(cell, 1, reason="x" * number), None)
     if number == 1:
         print("writing", flush=True)
 """
-    whole = 0
     for attempt in range(6):
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
             assert writer.stdout is not None
@@ -335,8 +348,9 @@ while True:
             writer.kill()
         stored, unreadable = read_store(tmp_path)
         assert unreadable == []
-        for item in stored:
-            whole += 1
+        # Between new predictions and their record a scored run is not there; a failed one always.
+        *scored, failed = stored
+        assert set(failed.record.reason or "") == {"x"}
+        for item in scored:
             assert item.record.parameters is not None
             assert read_predictions(item.folder).equals(make_predictions(item.record.parameters))
-    assert whole > 0
