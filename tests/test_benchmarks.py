@@ -46,13 +46,13 @@ class Session:
     output: str
 
 
-def run(folder: Path, *arguments: str, suite: Path | None = None) -> Session:
-    """Run `pytest benchmarks/` on a suite, with results in the folder."""
+def begin(folder: Path, *arguments: str, suite: Path | None = None) -> subprocess.Popen[str]:
+    """Start `pytest benchmarks/` on a suite, with results in the folder."""
     named = () if suite is None else ("--suite", str(suite))
     environment = {
         name: value for name, value in os.environ.items() if name not in ("COLA_DIR", "CI")
     } | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    return subprocess.Popen(
         [
             *(sys.executable, "-m", "pytest", "benchmarks/", "-p", "no:cacheprovider"),
             *("--color=no", "--results-dir", str(folder / "results")),
@@ -61,11 +61,17 @@ def run(folder: Path, *arguments: str, suite: Path | None = None) -> Session:
         ],
         cwd=ROOT,
         env=environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
-    return Session(done.returncode, done.stdout + done.stderr)
+
+
+def run(folder: Path, *arguments: str, suite: Path | None = None) -> Session:
+    """Run `pytest benchmarks/` to its end."""
+    process = begin(folder, *arguments, suite=suite)
+    output, _ = process.communicate()
+    return Session(process.returncode, output)
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +216,34 @@ def test_a_changed_setting_trains_again_and_only_what_is_selected(
     after = contents(folder / "results" / "tiny" / "runs")
     assert {path: after[path] for path in before} == before
     assert sum(path.endswith("record.json") for path in set(after) - set(before)) == 1
+
+
+def test_a_killed_session_goes_on_where_it_was(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    suite = folder / "tiny.toml"
+    runs = tmp_path / "results" / "tiny" / "runs"
+    killed = begin(tmp_path, "--workers", "1", suite=suite)
+    while not (finished := list(runs.glob("*/*/record.json"))):
+        assert killed.poll() is None
+    killed.kill()
+    killed.communicate()
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in finished}
+    resumed = run(tmp_path, suite=suite)
+    assert resumed.code == 0, resumed.output
+    count = re.search(r"(\d) runs finished before, (\d) to train", resumed.output)
+    assert count is not None
+    assert int(count[1]) >= len(finished)
+    assert int(count[1]) + int(count[2]) == 4
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before}
+    assert after == before
+    assert not list(runs.glob("*/*/scratch"))
+    undisturbed, _ = read_store(folder / "results" / "tiny")
+    scores = {item.record.key: item.record.scores for item in undisturbed}
+    stored, _ = read_store(tmp_path / "results" / "tiny")
+    assert {item.record.key for item in stored} <= set(scores)
+    assert len(stored) == 4
+    assert all(item.record.scores == scores[item.record.key] for item in stored)
 
 
 def test_a_broken_checkpoint_and_a_hanging_run_fail_alone_and_are_tried_again(

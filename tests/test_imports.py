@@ -126,6 +126,7 @@ def test_every_noun_of_the_package_has_its_place() -> None:
         "__pycache__",
     }
     assert nouns == set(MAY_IMPORT)
+    assert nouns_imported_by((PACKAGE / "__init__.py").read_text(encoding="utf-8")) == set()
 
 
 def test_no_noun_imports_itself_through_others() -> None:

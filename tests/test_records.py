@@ -27,6 +27,7 @@ from harness.records import (
     read_store,
     run_folder,
     run_key,
+    time_to_target,
     write_record,
 )
 from harness.spec import TrainingSpec
@@ -112,6 +113,23 @@ def test_what_changes_no_result_leaves_the_key() -> None:
     assert key_of(replace(RUN, cell=cell)) == key_of()
     turned = TrainingSpec(speedups=tuple(reversed(TrainingSpec().speedups)))
     assert key_of(replace(RUN, training=turned)) == key_of()
+
+
+@pytest.mark.parametrize(
+    ("target", "seconds"), [(None, None), (-1.0, 10.0), (0.5, 20.0), (0.51, None), (0.1, 10.0)]
+)
+def test_time_to_target_ends_with_the_first_epoch_that_reached_it(
+    target: float | None, seconds: float | None
+) -> None:
+    first, _ = make_record(make_cell()).epochs
+    epochs = [
+        first.model_copy(
+            update={"scores": first.scores.model_copy(update={"mcc": mcc}), "seconds": ended}
+        )
+        for mcc, ended in [(0.1, 10.0), (0.5, 20.0), (0.3, 30.0)]
+    ]
+    assert time_to_target(epochs, target) == seconds
+    assert time_to_target([], target) is None
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
