@@ -258,7 +258,7 @@ class Session:
         try:
             record = records.write_record(job.folder, result.record, result.predictions)
             records.discard_run(records.run_folder(self.folder(record.suite), job.run, None))
-        except OSError as error:
+        except Exception as error:  # whatever it is, the test that waits must hear of it
             reason = f"its record could not be written: {one_line(error)}"
             record = failure(job, reason)
         future.set_result(Stored(record, job.folder))

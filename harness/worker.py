@@ -114,6 +114,7 @@ def failure(job: Job, reason: str) -> Record:
 def one_line(error: BaseException) -> str:
     """Return an exception as one line of at most 300 characters."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = text.encode(errors="replace").decode()  # a file's name need not be valid Unicode
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 

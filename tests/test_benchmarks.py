@@ -185,13 +185,13 @@ def test_a_finished_run_is_reused_under_another_name_and_threshold(
     suite.write_text(
         SUITE.replace('"./encoder"', '"./renamed"')
         .replace('"data.csv"', f'"{folder / "data.csv"}"')
-        .replace("min_mcc = -1", "min_mcc = 0.99"),
+        .replace("min_mcc = -1", '[gates.checkpoint."./renamed"]\nmin_mcc = -1'),
         encoding="utf-8",
     )
     copied = tmp_path / "results" / "tiny"
     shutil.copytree(folder / "results" / "tiny" / "runs", copied / "runs")
-    session = run(tmp_path, suite=suite)
-    assert session.code == 1
+    session = run(tmp_path, "--min-mcc", "0.99", suite=suite)
+    assert session.code == 1, session.output
     assert "4 runs finished before, 0 to train" in session.output
     assert "2 failed" in session.output
     rows = json.loads((copied / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
