@@ -164,6 +164,11 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
         ) from error
 
 
+def digest_of(folder: str) -> str:
+    """Return the digest of the checkpoint in a folder as it is now; see Checkpoint."""
+    return _digest(_inspect(Path(folder)).files)
+
+
 def _refuse(name: str, problems: list[str]) -> None:
     if problems:
         raise BadInput([f"checkpoint {name!r}: {problem}" for problem in problems])

@@ -94,6 +94,9 @@ def planned_suites(config: pytest.Config) -> list[Planned]:
         for flag, (key, convert, _) in OVERRIDES.items()
         if (text := config.getoption(flag.removeprefix("--").replace("-", "_"))) is not None
     ]
+    for override in overrides:
+        if override.key == "matrix.checkpoints":
+            override.value[:] = [_from_here(config, name) for name in override.value]
     if config.getoption("min_mcc") is not None:
         # "Every cell", the flag says: a checkpoint's own threshold does not stand against it.
         overrides.append(Override(key="gates.checkpoint", flag="--min-mcc", value={}))
@@ -117,14 +120,27 @@ def planned_suites(config: pytest.Config) -> list[Planned]:
     return planned
 
 
+def _from_here(config: pytest.Config, checkpoint: str) -> str:
+    """Return a folder named on the command line as seen from anywhere; other names as they are."""
+    folder = config.invocation_params.dir / _home(checkpoint)
+    return str(folder) if checkpoint.startswith((".", "~")) or folder.is_dir() else checkpoint
+
+
 def session_options(config: pytest.Config) -> Options:
     """Return what the command line and the environment say about the session."""
     here = config.invocation_params.dir
     results = config.getoption("results_dir")
     cola = config.getoption("cola_dir") or os.environ.get("COLA_DIR") or None
     return Options(
-        results=config.rootpath / "results" if results is None else here / results,
-        cola_dir=None if cola is None else here / cola,
+        results=config.rootpath / "results" if results is None else here / _home(results),
+        cola_dir=None if cola is None else here / _home(cola),
         rerun=config.getoption("rerun"),
         ray_address=config.getoption("ray_address"),
     )
+
+
+def _home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # ~NAME of a user that does not exist: an ordinary, if odd, file name
+        return Path(path)

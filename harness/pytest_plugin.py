@@ -119,9 +119,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         # Published tables are not replaced by a session in which nothing could run.
         if any(item.record.scores for item in stored):
             name = planned.suite.name
-            written[name] = write_tables(running.folder(name), name, planned.cells, stored)
+            try:
+                written[name] = write_tables(running.folder(name), name, planned.cells, stored)
+            except BadInput as error:
+                config.stash[PROBLEMS] = str(error)
     config.stash[WRITTEN] = written
-    if not running.scored() and session.exitstatus == pytest.ExitCode.OK:
+    if (not running.scored() or PROBLEMS in config.stash) and (
+        session.exitstatus == pytest.ExitCode.OK
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -135,8 +140,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         name = planned.suite.name
         terminalreporter.section(f"leaderboard: {name}")
         if name not in config.stash[WRITTEN]:
+            if PROBLEMS in config.stash:
+                terminalreporter.write_line(config.stash[PROBLEMS], red=True)
             folder = os.path.relpath(running.folder(name))
-            terminalreporter.write_line(f"nothing was scored; the tables in {folder} are untouched")
+            terminalreporter.write_line(f"no table was written; {folder} is as it was")
             continue
         records = [item.record for item in running.stored(planned)]
         terminalreporter.write_line(terminal_table(leaderboard(planned.cells, records)))

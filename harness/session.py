@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from harness import hub, provenance, records
 from harness.errors import BadInput, Unavailable
-from harness.executors import Executor, WorkerLost
+from harness.executors import Executor
 from harness.executors.local import LocalExecutor
 from harness.inputs import Inputs, find_inputs
 from harness.plan import Cell, Run, runs_of
 from harness.records import Record, Stored
 from harness.spec import Suite
 
-if TYPE_CHECKING:  # worker imports torch; a session that trains nothing need not
+if TYPE_CHECKING:  # worker imports torch; collecting tests need not
     from harness.worker import Job, Result
 
 
@@ -88,6 +88,9 @@ class Session:
         self._selected = tuple(selected)
         self._options = options
         self._runs: dict[tuple[str, str, int], Future[Stored]] = {}
+        self._inputs: dict[str, Inputs] = {}
+        self._finished_before: set[str] = set()
+        self._waited: set[tuple[str, str]] = set()
         self._executor: Executor | None = None
         self._closing = threading.Event()
 
@@ -101,19 +104,17 @@ class Session:
         Raises:
             BadInput: every mistake in data, checkpoints and the results folder at once.
         """
-        problems = _results_problems(self._options.results)
+        folders = [self.folder(planned.suite.name) / "runs" for planned in self.planned]
+        problems = [problem for folder in folders for problem in _results_problems(folder)]
         found: list[tuple[Planned, Inputs]] = []
         reached = hub.probe()
         for planned in self.planned:
             cells = [cell for cell in self._selected if cell.suite == planned.suite.name]
             base = planned.path.resolve().parent
             try:
-                found.append(
-                    (
-                        planned,
-                        find_inputs(planned.suite, base, cells, self._options.cola_dir, reached),
-                    )
-                )
+                inputs = find_inputs(planned.suite, base, cells, self._options.cola_dir, reached)
+                self._inputs[planned.suite.name] = inputs
+                found.append((planned, inputs))
             except BadInput as error:
                 problems += error.problems
         if problems:
@@ -122,6 +123,7 @@ class Session:
 
     def wait(self, cell: Cell) -> list[Record]:
         """Return the records of a selected cell, one a seed, as soon as all its runs ended."""
+        self._waited.add((cell.suite, cell.id))
         return [self._runs[cell.suite, cell.id, seed].result().record for seed in cell.seeds]
 
     def close(self) -> None:
@@ -137,16 +139,21 @@ class Session:
                         shutil.rmtree(item.folder / "model", ignore_errors=True)
 
     def scored(self) -> bool:
-        """Return whether any selected run has a score."""
-        ended = [f.result() for f in self._runs.values() if f.done() and not f.cancelled()]
-        return any(item.record.scores for item in ended)
+        """Return whether any run has a score that somebody waited for."""
+        return any(
+            future.result().record.scores
+            for (suite, cell, _), future in self._runs.items()
+            if (suite, cell) in self._waited and future.done() and not future.cancelled()
+        )
 
     def stored(self, planned: Planned) -> list[Stored]:
         """Return the records of a suite's cells, in the order of its cells and seeds.
 
-        Cells that were not selected show what earlier sessions found with the same settings.
+        Cells that were not selected show what earlier sessions found in the same circumstances.
         """
-        earlier = _latest(records.read_store(self.folder(planned.suite.name))[0], planned.suite)
+        name = planned.suite.name
+        store = records.read_store(self.folder(name))[0]
+        earlier = _latest(store, planned.suite, self._inputs[name]) if name in self._inputs else {}
         found = []
         for cell in planned.cells:
             for seed in cell.seeds:
@@ -165,12 +172,19 @@ class Session:
         suite = planned.suite
         store, unreadable = records.read_store(self.folder(suite.name))
         self.notes += [f"{suite.name}: {line}" for line in unreadable]
-        finished = {} if self._options.rerun else _reusable(store, suite)
+        cells = [cell for cell in self._selected if cell.suite == suite.name]
+        keys = {
+            inputs.key(run)
+            for cell in cells
+            if inputs.missing(cell) is None
+            for run in runs_of(cell, suite.training)
+        }
+        of_plan = {key: item for key, item in records.finished(store) if key in keys}
+        self._finished_before |= of_plan.keys()
+        finished = {} if self._options.rerun else _reusable(of_plan, suite)
         counts = {"finished": 0, "to_train": 0, "skipped": 0}
         missing = []
-        for cell in self._selected:
-            if cell.suite != suite.name:
-                continue
+        for cell in cells:
             unavailable = inputs.missing(cell)
             for run in runs_of(cell, suite.training):
                 if unavailable is not None:
@@ -244,7 +258,7 @@ class Session:
 
     def _keep(self, job: "Job", future: "Future[Stored]", answer: "Future[Result]") -> None:
         """Write what a run left as soon as it ends; called in a thread of the executor."""
-        from harness.worker import Result, failure, one_line
+        from harness.worker import Result, failure
 
         shutil.rmtree(job.folder / "scratch", ignore_errors=True)
         if self._closing.is_set() and (answer.cancelled() or answer.exception() is not None):
@@ -253,14 +267,15 @@ class Session:
         try:
             result = answer.result()
         except (CancelledError, Exception) as error:
-            reason = str(error) if isinstance(error, WorkerLost) else one_line(error)
-            result = Result(failure(job, reason), None)
-        try:
-            record = records.write_record(job.folder, result.record, result.predictions)
-            records.discard_run(records.run_folder(self.folder(record.suite), job.run, None))
-        except Exception as error:  # whatever it is, the test that waits must hear of it
-            reason = f"its record could not be written: {one_line(error)}"
-            record = failure(job, reason)
+            result = Result(failure(job, error), None)
+        record = result.record
+        # A repetition that fails does not undo the run that it was to repeat.
+        if record.status == "ok" or job.key not in self._finished_before:
+            try:
+                record = records.write_record(job.folder, record, result.predictions)
+                records.discard_run(records.run_folder(self.folder(record.suite), job.run, None))
+            except Exception as error:  # whatever it is, the test that waits must hear of it
+                record = failure(job, error)
         future.set_result(Stored(record, job.folder))
 
 
@@ -319,9 +334,8 @@ def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
     return Stored(records.write_record(folder, record, None), folder)
 
 
-def _reusable(store: Sequence[Stored], suite: Suite) -> dict[str, Stored]:
+def _reusable(finished: dict[str, Stored], suite: Suite) -> dict[str, Stored]:
     """Return the finished runs by key, without those whose model is wanted and was not kept."""
-    finished = dict(records.finished(store))
     match suite.keep_models:
         case "none":
             wanted: Sequence[Stored] = ()
@@ -345,10 +359,25 @@ def _best(stored: Sequence[Stored]) -> list[Stored]:
     return list(best.values())
 
 
-def _latest(store: Sequence[Stored], suite: Suite) -> dict[tuple[str, int], Stored]:
-    """Return the newest record of each cell and seed that was made with the suite's settings."""
+def _latest(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> dict[tuple[str, int], Stored]:
+    """Return the newest record of each cell and seed that a run of today would be like.
+
+    The checkpoint's files are compared where this session looked at them.
+    """
     latest: dict[tuple[str, int], Stored] = {}
     for item in sorted(store, key=lambda item: item.record.finished_at or ""):
-        if item.record.training == suite.training and item.record.status != "skipped":
-            latest[item.record.cell, item.record.seed] = item
+        record = item.record
+        checkpoint = inputs.checkpoints.get(record.checkpoint)
+        if (
+            record.status != "skipped"
+            and record.training == suite.training
+            and record.dataset is not None
+            and inputs.dataset is not None
+            and record.dataset.fingerprint == inputs.dataset.fingerprint
+            and record.device == inputs.device
+            and record.recipe_version == provenance.RECIPE_VERSION
+            and provenance.versions().items() >= record.versions.items()
+            and (checkpoint is None or checkpoint.digest == record.checkpoint_digest)
+        ):
+            latest[record.cell, record.seed] = item
     return latest

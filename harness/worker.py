@@ -19,10 +19,11 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
-from harness import data, provenance, records
+from harness import checkpoints, data, provenance, records
 from harness.checkpoints import Checkpoint
 from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, encode
+from harness.executors import WorkerLost
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
 from harness.plan import Run
 from harness.records import DatasetFacts, Epoch, Record, Times
@@ -69,13 +70,11 @@ def execute(job: Job) -> Result:
                 result = _train_and_score(job, scratch, started)
             except Exception as error:
                 traceback.print_exc()
-                result = Result(failure(job, one_line(error)), None)
+                result = Result(failure(job, error), None)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    record = result.record.model_copy(
-        update={"started_at": started_at, "finished_at": _now(), **_circumstances()}
-    )
-    return Result(record, result.predictions)
+    ended = {"started_at": started_at, "finished_at": _now(), **_circumstances()}
+    return Result(result.record.model_copy(update=ended), result.predictions)
 
 
 def describe(job: Job) -> Record:
@@ -103,17 +102,19 @@ def describe(job: Job) -> Record:
     )
 
 
-def failure(job: Job, reason: str) -> Record:
+def failure(job: Job, error: BaseException) -> Record:
     """Return the record of a run that failed; folders of this machine lose their paths."""
-    folders = [job.checkpoint.folder, str(job.folder), job.source.path]
-    for folder in filter(None, folders):
+    reason = str(error) if isinstance(error, WorkerLost) else f"{type(error).__name__}: {error}"
+    for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
         reason = reason.replace(folder, Path(folder).name)
-    return describe(job).model_copy(update={"reason": reason})
+    reason = reason.replace(str(Path.home()), "~")
+    ended = {"reason": one_line(reason), "finished_at": _now(), **_circumstances()}
+    return describe(job).model_copy(update=ended)
 
 
-def one_line(error: BaseException) -> str:
-    """Return an exception as one line of at most 300 characters."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
+def one_line(text: str) -> str:
+    """Return a text as one line of at most 300 characters."""
+    text = " ".join(text.split())
     text = text.encode(errors="replace").decode()  # a file's name need not be valid Unicode
     return text if len(text) <= 300 else f"{text[:297]}..."
 
@@ -145,6 +146,8 @@ def _train_and_score(job: Job, scratch: Path, started: float) -> Result:
         job.checkpoint.folder, trust_remote_code=False, local_files_only=True
     )
     model = load_model(job.checkpoint.folder, tokenizer, settings)
+    if checkpoints.digest_of(job.checkpoint.folder) != job.checkpoint.digest:
+        raise RuntimeError("the checkpoint changed after the session began")
     tokenising = time.perf_counter()
     encoded = encode(loaded.splits, tokenizer, run.training.max_length)
     training = time.perf_counter()
@@ -159,8 +162,11 @@ def _train_and_score(job: Job, scratch: Path, started: float) -> Result:
     )
     record = _record(job, loaded.splits, encoded, outcome, times)
     if job.keep_model:
-        outcome.model.save_pretrained(job.folder / "model")
-        tokenizer.save_pretrained(job.folder / "model")
+        outcome.model.save_pretrained(scratch / "model")
+        tokenizer.save_pretrained(scratch / "model")
+        # Renamed into place whole: half a model must not be taken for a kept one.
+        shutil.rmtree(job.folder / "model", ignore_errors=True)
+        (scratch / "model").rename(job.folder / "model")
     return Result(record, predictions)
 
 

@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checkpoints",
         "data",
         "encode",
+        "executors",
         "finetune",
         "plan",
         "provenance",

@@ -43,9 +43,8 @@ class LocalExecutor:
         """Cancel what waits and kill what runs; see Executor."""
         with self._lock:
             self._closed = True
-            running = tuple(self._running)
-        for process in running:
-            process.kill()
+            for process in self._running:
+                process.kill()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _compute(self, function: Callable[[J], R], job: J, seconds: float | None) -> R:

@@ -100,7 +100,7 @@ COLUMNS = (
         "samples_per_second",
         "sentences/s",
         "sent/s",
-        "training sentences a second",
+        "training sentences a second, each epoch's evaluation included in the time",
         decimals(1),
     ),
     Column(
