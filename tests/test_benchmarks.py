@@ -346,6 +346,33 @@ def test_every_mistake_of_the_command_line_is_told_at_once() -> None:
     assert "Traceback" not in session.output
 
 
+def test_folders_of_the_command_line_start_where_it_was_typed(folder: Path, tmp_path: Path) -> None:
+    missing = run(tmp_path, "--checkpoints", "./no-such-model", suite=folder / "tiny.toml")
+    assert missing.code == 4
+    assert str(ROOT / "no-such-model") in missing.output
+    relative = os.path.relpath(folder / "encoder", ROOT)
+    found = run(folder, "--checkpoints", relative, "-k", "lr1e-03", suite=folder / "tiny.toml")
+    assert found.code == 0, found.output
+    assert "1 passed" in found.output
+
+
+def test_a_results_folder_in_the_way_is_told_before_anything_trains(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "tiny").write_text("a file where the suite's folder should be")
+    session = run(tmp_path, suite=folder / "tiny.toml")
+    assert session.code == 4
+    assert "cannot be written" in session.output
+    assert "Traceback" not in session.output
+
+
+def test_gates_that_nobody_judged_do_not_pass(folder: Path, first: Session) -> None:
+    session = run(folder, "--benchmark-skip", suite=folder / "tiny.toml")
+    assert session.code != 0
+    assert "does not pass" in session.output
+
+
 def test_every_mistake_in_data_and_checkpoints_is_told_before_anything_trains(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -296,6 +296,19 @@ def test_a_finished_run_leaves_no_scratch_files(
     assert not (job.folder / "scratch").exists()
 
 
+def test_a_checkpoint_that_changed_while_its_run_waited_fails(
+    bert: Path, mixed: DatasetSpec, tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    for file in bert.iterdir():
+        (changed / file.name).write_bytes(file.read_bytes())
+    job = make_job(changed, mixed, tmp_path)
+    config = changed / "config.json"
+    config.write_text(config.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert "checkpoint changed after the session began" in assert_failed(job, execute(job))
+
+
 def test_an_exception_becomes_a_failed_record_and_a_traceback_in_the_log(
     bert: Path, mixed: DatasetSpec, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
