@@ -24,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # A cell that failed, was skipped or was interrupted has no time to measure.
+    config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test of every cell of the chosen suites, for a test that takes a `cell`."""
     if "cell" not in metafunc.fixturenames:
@@ -71,8 +76,8 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return []
     session = config.stash[SESSION]
     lines = [
-        f"{name}: {counts.finished} runs finished before, {counts.to_train} to train, "
-        f"{counts.skipped} skipped"
+        f"{name}: {counts.finished} of {counts.finished + counts.to_train + counts.skipped} runs "
+        f"finished before, {counts.to_train} to train, {counts.skipped} skipped"
         for name, counts in session.counts.items()
     ]
     if session.workers:

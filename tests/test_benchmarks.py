@@ -4,13 +4,16 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+from support import wait_for
 from tiny import SENTENCES, make_checkpoint
 
 from harness.records import read_predictions, read_store
@@ -46,21 +49,27 @@ class Session:
     output: str
 
 
-def begin(folder: Path, *arguments: str, suite: Path | None = None) -> subprocess.Popen[str]:
-    """Start `pytest benchmarks/` on a suite, with results in the folder."""
+def begin(
+    folder: Path, *arguments: str, suite: Path | None = None, own_group: bool = False
+) -> subprocess.Popen[str]:
+    """Start `pytest benchmarks/` on a suite, with results in the folder.
+
+    `own_group` gives it a process group, which a signal reaches as Ctrl-C does in a terminal.
+    """
     named = () if suite is None else ("--suite", str(suite))
     environment = {
         name: value for name, value in os.environ.items() if name not in ("COLA_DIR", "CI")
     } | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "pytest", "benchmarks/", "-p", "no:cacheprovider"),
-            *("--color=no", "--results-dir", str(folder / "results")),
+            *(sys.executable, "-m", "pytest", "benchmarks/", "--color=no"),
+            *("-o", f"cache_dir={folder / 'cache'}", "--results-dir", str(folder / "results")),
             # One thread a run: two would wait for each other where other work shares the cores.
             *("--workers", "2", *named, *arguments),
         ],
         cwd=ROOT,
         env=environment,
+        start_new_session=own_group,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -93,6 +102,13 @@ def first(folder: Path) -> Session:
         *("--benchmark-json", str(folder / "timing.json")),
         suite=folder / "tiny.toml",
     )
+
+
+def copy_store(folder: Path, to: Path) -> Path:
+    """Give another results folder the finished runs, and return the suite's folder in it."""
+    suite = to / "results" / "tiny"
+    shutil.copytree(folder / "results" / "tiny" / "runs", suite / "runs")
+    return suite
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -173,7 +189,7 @@ def test_a_second_session_trains_nothing_and_writes_the_same_tables(
     before = contents(folder / "results")
     again = run(folder, suite=folder / "tiny.toml")
     assert again.code == 0, again.output
-    assert "4 runs finished before, 0 to train" in again.output
+    assert "4 of 4 runs finished before, 0 to train" in again.output
     assert contents(folder / "results") == before
 
 
@@ -188,22 +204,22 @@ def test_a_finished_run_is_reused_under_another_name_and_threshold(
         .replace("min_mcc = -1", '[gates.checkpoint."./renamed"]\nmin_mcc = -1'),
         encoding="utf-8",
     )
-    copied = tmp_path / "results" / "tiny"
-    shutil.copytree(folder / "results" / "tiny" / "runs", copied / "runs")
+    copied = copy_store(folder, tmp_path)
     session = run(tmp_path, "--min-mcc", "0.99", suite=suite)
     assert session.code == 1, session.output
-    assert "4 runs finished before, 0 to train" in session.output
+    assert "4 of 4 runs finished before, 0 to train" in session.output
     assert "2 failed" in session.output
     rows = json.loads((copied / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
     assert {(row["checkpoint"], row["verdict"]) for row in rows} == {("renamed", "fail")}
 
 
 def test_a_changed_setting_trains_again_and_only_what_is_selected(
-    folder: Path, first: Session
+    folder: Path, first: Session, tmp_path: Path
 ) -> None:
-    before = contents(folder / "results" / "tiny" / "runs")
+    runs = copy_store(folder, tmp_path) / "runs"
+    before = contents(runs)
     session = run(
-        folder,
+        tmp_path,
         *("-k", "lr1e-04", "--seeds", "1", "--epochs", "1", "--min-mcc", "0.99"),
         suite=folder / "tiny.toml",
     )
@@ -212,10 +228,82 @@ def test_a_changed_setting_trains_again_and_only_what_is_selected(
     message = session.output.partition("FAILURES")[2]
     assert re.search(r"MCC -?\d\.\d{4} is below the threshold 0\.9900 \(margin -\d", message)
     assert re.search(r"MCC by seed: seed 1: -?\d\.\d{4}", message)
-    assert f"records: {folder / 'results' / 'tiny' / 'runs' / 'encoder-bs8-lr1e-04'}" in message
-    after = contents(folder / "results" / "tiny" / "runs")
+    assert f"records: {runs / 'encoder-bs8-lr1e-04'}" in message
+    after = contents(runs)
     assert {path: after[path] for path in before} == before
     assert sum(path.endswith("record.json") for path in set(after) - set(before)) == 1
+
+
+def test_x_stops_at_the_first_cell_that_fails_and_lf_selects_it_again(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    copy_store(folder, tmp_path)
+    arguments = ("--min-mcc", "0.99")
+    stopped = run(tmp_path, *arguments, "-x", suite=folder / "tiny.toml")
+    assert stopped.code == 1, stopped.output
+    assert "4 of 4 runs finished before" in stopped.output
+    assert "== 1 failed in" in stopped.output
+    again = run(tmp_path, *arguments, "--lf", suite=folder / "tiny.toml")
+    assert again.code == 1, again.output
+    assert "2 of 2 runs finished before" in again.output
+    assert "== 1 failed in" in again.output
+    failed = re.compile(r"^FAILED .*$", re.MULTILINE)
+    assert failed.findall(again.output) == failed.findall(stopped.output)
+
+
+def test_a_repetition_changes_no_score_and_only_the_best_model_stays_if_asked(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    suite = folder / "best.toml"
+    suite.write_text(SUITE.replace('keep_models = "all"', 'keep_models = "best"'), "utf-8")
+    copied = copy_store(folder, tmp_path)
+    before, _ = read_store(copied)
+    session = run(tmp_path, "--rerun", "-k", "lr1e-04", suite=suite)
+    assert session.code == 0, session.output
+    assert "0 of 2 runs finished before, 2 to train" in session.output
+    after, _ = read_store(copied)
+    assert [item.folder for item in after] == [item.folder for item in before]
+    for old, new in zip(before, after, strict=True):
+        assert new.record.scores == old.record.scores
+        assert new.record.predictions_sha256 == old.record.predictions_sha256
+        repeated = old.record.learning_rate == 1e-4
+        assert (new.record.times != old.record.times) == repeated
+    mccs = [item.record.scores.mcc for item in after if item.record.scores is not None]
+    best = after[mccs.index(max(mccs))]
+    assert list(copied.glob("runs/*/*/model")) == [best.folder / "model"]
+
+
+def test_an_interrupted_session_ends_quietly_and_leaves_nothing_behind(
+    folder: Path, tmp_path: Path
+) -> None:
+    suite = folder / "tiny.toml"
+    session = begin(tmp_path, "--epochs", "500", suite=suite, own_group=True)
+    runs = tmp_path / "results" / "tiny" / "runs"
+    wait_for(runs, "*/*/log.txt", session)
+    family = psutil.Process(session.pid).children(recursive=True)
+    os.killpg(session.pid, signal.SIGINT)
+    output, _ = session.communicate()
+    assert session.returncode == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in output
+    assert "Traceback" not in output
+    assert "PytestBenchmarkWarning" not in output
+    assert len(family) >= 3
+    assert not psutil.wait_procs(family, timeout=20)[1]
+    assert not list(runs.glob("*/*/record.json"))
+    assert not list(runs.glob("*/*/scratch"))
+
+
+def test_tables_that_cannot_be_written_fail_the_session_with_the_reason(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    obstacle = copy_store(folder, tmp_path) / "leaderboard.md"
+    obstacle.mkdir()
+    session = run(tmp_path, suite=folder / "tiny.toml")
+    assert session.code == 1, session.output
+    assert "2 passed" in session.output
+    assert "the tables cannot be written (Is a directory)" in session.output
+    assert "Traceback" not in session.output
+    assert "INTERNALERROR" not in session.output
 
 
 def test_a_killed_session_goes_on_where_it_was(
@@ -224,14 +312,13 @@ def test_a_killed_session_goes_on_where_it_was(
     suite = folder / "tiny.toml"
     runs = tmp_path / "results" / "tiny" / "runs"
     killed = begin(tmp_path, "--workers", "1", suite=suite)
-    while not (finished := list(runs.glob("*/*/record.json"))):
-        assert killed.poll() is None
+    finished = wait_for(runs, "*/*/record.json", killed)
     killed.kill()
     killed.communicate()
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in finished}
     resumed = run(tmp_path, suite=suite)
     assert resumed.code == 0, resumed.output
-    count = re.search(r"(\d) runs finished before, (\d) to train", resumed.output)
+    count = re.search(r"(\d) of 4 runs finished before, (\d) to train", resumed.output)
     assert count is not None
     assert int(count[1]) >= len(finished)
     assert int(count[1]) + int(count[2]) == 4
@@ -278,7 +365,7 @@ def test_a_broken_checkpoint_and_a_hanging_run_fail_alone_and_are_tried_again(
 
     suite.write_text(suite.read_text() + "[limits]\nrun_seconds = 0.05\n", encoding="utf-8")
     again = run(tmp_path, suite=suite)
-    assert "1 runs finished before, 1 to train" in again.output
+    assert "1 of 2 runs finished before, 1 to train" in again.output
     assert "stopped after the limit of 0.05 s" in again.output
 
 
@@ -297,14 +384,12 @@ def test_ray_trains_the_same_models(folder: Path, first: Session, tmp_path: Path
         assert read_predictions(item.folder).equals(read_predictions(twin.folder))
 
 
-def test_selecting_and_collecting_train_nothing(folder: Path) -> None:
-    session = run(
-        folder / "collect", "--collect-only", "-q", "-k", "lr1e-03", suite=folder / "tiny.toml"
-    )
+def test_selecting_and_collecting_train_nothing(folder: Path, tmp_path: Path) -> None:
+    session = run(tmp_path, "--collect-only", "-q", "-k", "lr1e-03", suite=folder / "tiny.toml")
     assert session.code == 0
     assert session.output.count("::test_finetune[") == 1
     assert "::test_finetune[tiny/encoder-bs8-lr1e-03]" in session.output
-    assert not (folder / "collect" / "results").exists()
+    assert not (tmp_path / "results").exists()
 
 
 def test_what_cannot_be_reached_is_skipped_and_nothing_published_is_touched(
@@ -327,9 +412,9 @@ def test_what_cannot_be_reached_is_skipped_and_nothing_published_is_touched(
     assert "--strict allows no skip" in strict.output
 
 
-def test_every_mistake_of_the_command_line_is_told_at_once() -> None:
+def test_every_mistake_of_the_command_line_is_told_at_once(tmp_path: Path) -> None:
     session = run(
-        Path("unused"),
+        tmp_path,
         *("--batch-sizes", "16,0", "--learning-rates=-1,nan", "--seeds", "1,1"),
         *("--epochs", "few", "--checkpoints", ","),
     )

@@ -1,71 +1,24 @@
 """What every executor promises, with jobs that know nothing of machine learning."""
 
-import ctypes
+import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 
 import psutil
 import pytest
+import toys
+from support import wait_for
 
 from harness.executors import Executor, WorkerLost
 from harness.executors.local import LocalExecutor
 
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray reads it on import: loopback only
 WORKERS = 2
-
-
-def double(number: int) -> int:
-    return 2 * number
-
-
-def fail(message: str) -> None:
-    raise KeyError(message)
-
-
-def unsendable(_: int) -> Callable[[], int]:
-    return lambda: 1
-
-
-def kill_itself(number: int) -> None:
-    os.kill(os.getpid(), number)
-
-
-def exit_at_once(code: int) -> None:
-    os._exit(code)
-
-
-def segfault(_: int) -> None:
-    ctypes.string_at(0)
-
-
-def sleep(folder: Path) -> None:
-    (folder / f"{os.getpid()}.pid").touch()
-    time.sleep(600)
-
-
-def overlap(folder: Path) -> int:
-    """Note this job as running until there is company; return how many were noted at once."""
-    mine = folder / str(os.getpid())
-    mine.touch()
-    most = 0
-    patience = time.monotonic() + 20
-    while most < WORKERS and time.monotonic() < patience:
-        time.sleep(0.05)
-        most = max(most, len(list(folder.iterdir())))
-    time.sleep(0.2)
-    most = max(most, len(list(folder.iterdir())))
-    mine.unlink()
-    return most
-
-
-def process_of(_: int) -> int:
-    return os.getpid()
 
 
 @pytest.fixture(
@@ -85,68 +38,97 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
 
 
 def test_a_job_gives_its_answer(executor: Executor) -> None:
-    assert [f.result() for f in [executor.submit(double, n) for n in range(6)]] == [
-        0,
-        2,
-        4,
-        6,
-        8,
-        10,
-    ]
+    futures = [executor.submit(toys.double, number) for number in range(6)]
+    assert [future.result() for future in futures] == [0, 2, 4, 6, 8, 10]
 
 
 def test_a_job_raises_what_its_function_raised(executor: Executor) -> None:
     with pytest.raises(KeyError, match="no such thing"):
-        executor.submit(fail, "no such thing").result()
+        executor.submit(toys.raise_key_error, "no such thing").result()
 
 
 def test_an_answer_that_cannot_be_sent_is_said_to_be_one(executor: Executor) -> None:
-    with pytest.raises(RuntimeError, match="cannot be sent"):
-        executor.submit(unsendable, 0).result()
+    with pytest.raises(RuntimeError, match=r"the answer cannot be sent: .*lambda"):
+        executor.submit(toys.return_function, 0).result()
+
+
+def test_a_job_that_cannot_be_sent_is_said_to_be_one(executor: Executor) -> None:
+    with pytest.raises(Exception, match=r"pickle.*lambda"):
+        executor.submit(lambda number: number, 0).result()
 
 
 @pytest.mark.parametrize(
     ("function", "argument", "cause"),
     [
-        (kill_itself, signal.SIGKILL.value, "SIGKILL"),
-        (kill_itself, signal.SIGTERM.value, "SIGTERM"),
-        (segfault, 0, "SIGSEGV"),
-        (exit_at_once, 7, "exit code 7"),
+        (toys.kill_itself, signal.SIGKILL.value, "killed by SIGKILL, as the kernel does"),
+        (toys.kill_itself, signal.SIGTERM.value, "killed by SIGTERM$"),
+        (toys.segfault, 0, "killed by SIGSEGV$"),
+        (toys.kill_itself, signal.SIGRTMIN.value + 1, "killed by signal"),
+        (toys.exit_at_once, 7, "exit code 7"),
+        (toys.exit_politely, 0, "exit code 0"),
+        (toys.die_while_answering, signal.SIGKILL.value, "killed by SIGKILL"),
     ],
 )
 def test_a_worker_that_dies_loses_its_own_job_only(
     executor: Executor, function: Callable[[int], None], argument: int, cause: str
 ) -> None:
     lost = executor.submit(function, argument)
-    other = executor.submit(double, 21)
+    other = executor.submit(toys.double, 21)
     with pytest.raises(WorkerLost, match=cause):
         lost.result()
     assert other.result() == 42
 
 
 def test_a_job_that_takes_too_long_is_killed(executor: Executor, tmp_path: Path) -> None:
-    with pytest.raises(WorkerLost, match="limit of 2 s"):
-        executor.submit(sleep, tmp_path, 2).result()
+    with pytest.raises(WorkerLost, match="stopped after the limit of 2 s"):
+        executor.submit(toys.sleep, tmp_path, 2).result()
     (noted,) = tmp_path.iterdir()
     assert not psutil.pid_exists(int(noted.stem))
 
 
 def test_no_more_jobs_run_at_a_time_than_asked(executor: Executor, tmp_path: Path) -> None:
-    most = max(f.result() for f in [executor.submit(overlap, tmp_path) for _ in range(6)])
-    assert most == WORKERS
+    tasks = [(tmp_path, WORKERS)] * 6
+    assert max(f.result() for f in [executor.submit(toys.overlap, t) for t in tasks]) == WORKERS
 
 
 def test_every_job_has_a_process_of_its_own(executor: Executor) -> None:
-    processes = [executor.submit(process_of, n).result() for n in range(4)]
-    assert len({os.getpid(), *processes}) == 5
+    workers = [executor.submit(toys.processes, number).result()[1] for number in range(4)]
+    assert len({os.getpid(), *workers}) == 5
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (toys.return_shy, "too shy to be sent: <Shy instance"),
+        (
+            toys.raise_choosy,
+            "missing 1 required positional argument: .*it does not suit: too green",
+        ),
+    ],
+)
+def test_an_answer_that_can_hardly_be_told_is_told_all_the_same(
+    function: Callable[[str], object], told: str
+) -> None:
+    executor = LocalExecutor(1)
+    with pytest.raises(RuntimeError, match=f"the answer cannot be sent: .*{told}"):
+        executor.submit(function, "too green").result()
+    executor.close()
+
+
+def test_jobs_begin_in_the_order_in_which_they_were_submitted(tmp_path: Path) -> None:
+    executor = LocalExecutor(1)
+    lines = [(tmp_path / "order", letter) for letter in "queue"]
+    for future in [executor.submit(toys.append, line) for line in lines]:
+        future.result()
+    executor.close()
+    assert (tmp_path / "order").read_text() == "queue"
 
 
 def test_closing_cancels_what_waits_and_kills_what_runs(tmp_path: Path) -> None:
     executor = LocalExecutor(1)
-    running = executor.submit(sleep, tmp_path)
-    waiting = executor.submit(double, 1)
-    while not list(tmp_path.iterdir()):
-        assert not running.done()
+    running = executor.submit(toys.sleep, tmp_path)
+    waiting = executor.submit(toys.double, 1)
+    wait_for(tmp_path, "*.pid")
     executor.close()
     with pytest.raises(WorkerLost):
         running.result(timeout=10)
@@ -156,34 +138,109 @@ def test_closing_cancels_what_waits_and_kills_what_runs(tmp_path: Path) -> None:
     assert not psutil.pid_exists(int(noted.stem))
 
 
-def test_many_jobs_leave_no_open_files_behind() -> None:
-    executor = LocalExecutor(WORKERS)
-    executor.submit(double, 1).result()
-    before = psutil.Process().num_fds()
-    for future in [executor.submit(double, n) for n in range(40)]:
-        future.result()
+def test_of_workers_that_die_at_the_same_time_every_cause_is_known() -> None:
+    executor = LocalExecutor(4)
+    futures = [executor.submit(toys.kill_itself, signal.SIGKILL.value) for _ in range(150)]
+    causes = {str(future.exception()) for future in futures}
     executor.close()
-    assert psutil.Process().num_fds() <= before
+    (cause,) = causes
+    assert "killed by SIGKILL" in cause
+
+
+def test_many_jobs_leave_no_open_files_and_no_processes_behind() -> None:
+    executor = LocalExecutor(WORKERS)
+    executor.submit(toys.double, 1).result()
+    this = psutil.Process()
+    before = this.num_fds()
+    # The first executor of this process started a fork server, and what tracks its resources.
+    servers = {process.pid for process in this.children()}
+    futures = [executor.submit(toys.double, number) for number in range(50)]
+    broken = [executor.submit(lambda number: number, 0) for _ in range(10)]
+    assert [future.result() for future in futures] == [2 * number for number in range(50)]
+    assert all(future.exception() for future in broken)
+    executor.close()
+    assert this.num_fds() <= before
+    assert {process.pid for process in this.children(recursive=True)} <= servers
 
 
 SESSION = """
+import json
 import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
-from test_executors import sleep
+import toys
 from harness.executors.local import LocalExecutor
+folder = Path({folder!r})
 if __name__ == "__main__":
-    LocalExecutor(1).submit(sleep, Path({folder!r})).result()
+{body}
 """
 
 
+def begin(folder: Path, body: str) -> subprocess.Popen[str]:
+    """Start a session of its own process group that uses an executor."""
+    program = folder / "session.py"
+    body = "\n".join(f"    {line}" for line in body.strip().splitlines())
+    program.write_text(SESSION.format(path=sys.path, folder=str(folder), body=body), "utf-8")
+    tests = str(Path(__file__).parent)  # for the fork server, which looks there for its preloads
+    return subprocess.Popen(
+        [sys.executable, str(program)],
+        env={**os.environ, "PYTHONPATH": tests, "SLOW_IMPORT_FOLDER": str(folder)},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def test_the_workers_of_a_killed_session_end_with_it(tmp_path: Path) -> None:
-    program = tmp_path / "session.py"
-    program.write_text(SESSION.format(path=sys.path, folder=str(tmp_path)), encoding="utf-8")
-    session = subprocess.Popen([sys.executable, str(program)])
-    while not (noted := list(tmp_path.glob("*.pid"))):
-        assert session.poll() is None
-    worker = psutil.Process(int(noted[0].stem))
+    session = begin(tmp_path, "LocalExecutor(1).submit(toys.sleep, folder).result()")
+    (noted,) = wait_for(tmp_path, "*.pid", session)
+    family = psutil.Process(session.pid).children(recursive=True)
+    assert int(noted.stem) in {process.pid for process in family}
     session.kill()
-    session.wait()
-    worker.wait(timeout=10)
+    session.communicate()
+    assert not psutil.wait_procs(family, timeout=20)[1]
+
+
+INTERRUPTED = """
+executor = LocalExecutor(1, preload=[{preload}])
+future = executor.submit(toys.note, folder / "working")
+try:
+    toys.sleep(folder)
+except KeyboardInterrupt:
+    (folder / "go").touch()
+    print("interrupted", future.result())
+    executor.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("preload", "reached"),
+    [("", "working"), ("'slow_import'", "importing")],
+    ids=["work", "import"],
+)
+def test_an_interruption_from_the_keyboard_is_left_to_the_session(
+    tmp_path: Path, preload: str, reached: str
+) -> None:
+    session = begin(tmp_path, INTERRUPTED.format(preload=preload))
+    wait_for(tmp_path, "*.pid", session)
+    wait_for(tmp_path, reached, session)
+    os.killpg(session.pid, signal.SIGINT)
+    output, _ = session.communicate()
+    assert output == "interrupted working\n"
+    assert session.returncode == 0
+
+
+PRELOADING = """
+executor = LocalExecutor(2, preload=["toys"])
+print(json.dumps([executor.submit(toys.processes, number).result() for number in range(3)]))
+executor.close()
+"""
+
+
+def test_what_every_job_needs_is_imported_once_for_all(tmp_path: Path) -> None:
+    output, _ = begin(tmp_path, PRELOADING).communicate()
+    importers, workers, parents = zip(*json.loads(output), strict=True)
+    assert len(set(workers)) == 3
+    assert set(importers) == set(parents)
+    assert len(set(importers)) == 1

@@ -1,13 +1,16 @@
 """Runs on this machine: one process a job, forked from a server that has the imports loaded."""
 
+import contextlib
 import multiprocessing
 import os
+import pickle
+import reprlib
 import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -15,6 +18,10 @@ from harness.executors import J, R, WorkerLost
 
 # A worker that answered gets this long to end by itself, and to give back what it holds.
 EXIT_SECONDS = 2
+
+# Unlike repr, it does not fail with what it shows.
+SHORT = reprlib.Repr()
+SHORT.maxother = 200
 
 
 class LocalExecutor:
@@ -28,7 +35,18 @@ class LocalExecutor:
     def __init__(self, workers: int, preload: Sequence[str] = ()) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="executor")
+        # Ctrl-C reaches the whole process group. What these threads start is born deaf to it: the
+        # fork server with its imports, and every worker. Only the session decides what ends.
+        # The tracker comes first because on its start it would unblock the signal again.
+        resource_tracker.ensure_running()
+        self._threads = ThreadPoolExecutor(
+            workers,
+            thread_name_prefix="executor",
+            initializer=signal.pthread_sigmask,
+            initargs=(signal.SIG_BLOCK, {signal.SIGINT}),
+        )
+        # Held while a process starts or is put away: to start one, multiprocessing polls all the
+        # others, and of two threads that poll the same one only the first reads its exit code.
         self._lock = threading.Lock()
         self._running: set[BaseProcess] = set()
         self._closed = False
@@ -49,48 +67,66 @@ class LocalExecutor:
 
     def _compute(self, function: Callable[[J], R], job: J, seconds: float | None) -> R:
         ours, theirs = self._context.Pipe()
-        process: ForkServerProcess = self._context.Process(
-            target=_work, args=(theirs, function, job), daemon=True
-        )
+        with ours:
+            with theirs:  # closed here, so that a dead worker is seen as the end of the stream
+                process = self._start(theirs, function, job)
+            pickled = None
+            try:
+                if not wait([ours], seconds):
+                    raise WorkerLost(f"stopped after the limit of {seconds:g} s")
+                with contextlib.suppress(EOFError, OSError):  # OSError: in the middle of an answer
+                    pickled = ours.recv_bytes()
+                    wait([process.sentinel], EXIT_SECONDS)
+            finally:
+                exit_code = self._end(process)
+        if pickled is None:
+            raise WorkerLost(_cause_of_death(exit_code))
+        succeeded, answer = pickle.loads(pickled)  # noqa: S301
+        if succeeded:
+            return answer  # type: ignore[no-any-return]
+        raise answer
+
+    def _start(self, connection: Connection, function: Callable[[J], R], job: J) -> BaseProcess:
+        process = self._context.Process(target=_work, args=(connection, function, job), daemon=True)
         with self._lock:
             if self._closed:
                 raise WorkerLost("the session ended before this run began")
             process.start()
             self._running.add(process)
-        theirs.close()  # so that a dead worker is seen as the end of the stream
-        try:
-            if not wait([ours], seconds):
-                raise WorkerLost(f"stopped after the limit of {seconds:g} s")
-            try:
-                succeeded, answer = ours.recv()
-            except EOFError:
-                process.join()
-                raise WorkerLost(_cause_of_death(process.exitcode)) from None
-            process.join(EXIT_SECONDS)
-            if succeeded:
-                return answer  # type: ignore[no-any-return]
-            raise answer
-        finally:
-            process.kill()
+        return process
+
+    def _end(self, process: BaseProcess) -> int | None:
+        """Kill a process if it still runs, let go of it, and return its exit code."""
+        process.kill()
+        wait([process.sentinel])
+        with self._lock:
             process.join()
-            with self._lock:
-                self._running.discard(process)
+            exit_code = process.exitcode
+            self._running.discard(process)
             process.close()
-            ours.close()
+        return exit_code
 
 
 def _work(connection: Connection, function: Callable[[Any], Any], job: Any) -> None:
-    # Ctrl-C reaches the whole process group; the session decides what becomes of its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_session, args=(connection,), daemon=True).start()
+    connection.send_bytes(pickled_answer(function, job))
+
+
+def pickled_answer(function: Callable[[J], R], job: J) -> bytes:
+    """Compute a job; return whether it succeeded, and its answer or its exception, pickled."""
+    answer: Any
     try:
-        answer = (True, function(job))
+        succeeded, answer = True, function(job)
     except Exception as error:
-        answer = (False, error)
+        succeeded, answer = False, error
     try:
-        connection.send(answer)
-    except Exception as error:  # what cannot be pickled is still told apart from a crash
-        connection.send((False, RuntimeError(f"the answer cannot be sent: {error}: {answer!r}")))
+        pickled = pickle.dumps((succeeded, answer))
+        if not succeeded:
+            pickle.loads(pickled)  # noqa: S301 - an exception may be unable to come back
+        return pickled
+    except Exception as error:  # still told apart from a crash
+        failure = RuntimeError(f"the answer cannot be sent: {error}: {SHORT.repr(answer)}")
+        return pickle.dumps((False, failure))
 
 
 def _die_with_session(connection: Connection) -> None:
@@ -102,6 +138,7 @@ def _die_with_session(connection: Connection) -> None:
 def _cause_of_death(exit_code: int | None) -> str:
     if exit_code is None or exit_code >= 0:
         return f"its worker process ended with exit code {exit_code} and no answer"
-    name = signal.Signals(-exit_code).name
+    names = {number.value: number.name for number in signal.Signals}
+    name = names.get(-exit_code, f"signal {-exit_code}")  # real-time signals have no name
     hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
     return f"its worker process was killed by {name}{hint}"

@@ -1,0 +1,10 @@
+"""A module whose import takes until its test allows it, for an executor to preload."""
+
+import os
+import time
+from pathlib import Path
+
+folder = Path(os.environ["SLOW_IMPORT_FOLDER"])
+(folder / "importing").touch()
+while not (folder / "go").exists():
+    time.sleep(0.01)

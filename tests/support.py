@@ -1,0 +1,15 @@
+"""Waiting for programs that tests start."""
+
+import subprocess
+import time
+from pathlib import Path
+
+
+def wait_for(
+    folder: Path, pattern: str, program: subprocess.Popen[str] | None = None
+) -> list[Path]:
+    """Wait until files are found in a folder, and return them; a program must not end before."""
+    while not (found := list(folder.glob(pattern))):
+        assert program is None or program.poll() is None, program.communicate()[0]
+        time.sleep(0.02)
+    return found

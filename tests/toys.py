@@ -1,0 +1,119 @@
+"""Jobs that know nothing of machine learning, for executors to compute.
+
+Workers import this module for every job, so it imports little.
+"""
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NoReturn
+
+POLL_SECONDS = 0.01
+IMPORTED_BY = os.getpid()
+
+
+class Choosy(Exception):
+    """An exception that pickles, but cannot be made again from what it keeps."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what}: {why}")
+
+
+class Shy:
+    """An object that can neither be pickled nor shown."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("too shy to be sent")
+
+    def __repr__(self) -> NoReturn:
+        raise TypeError("too shy to be shown")
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def raise_key_error(message: str) -> None:
+    raise KeyError(message)
+
+
+def raise_choosy(why: str) -> None:
+    raise Choosy("it does not suit", why)
+
+
+def return_function(_: int) -> Callable[[], int]:
+    return lambda: 1
+
+
+def return_shy(_: object) -> Shy:
+    return Shy()
+
+
+def kill_itself(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def exit_at_once(code: int) -> None:
+    os._exit(code)
+
+
+def exit_politely(code: int) -> None:
+    sys.exit(code)
+
+
+def segfault(_: int) -> None:
+    ctypes.string_at(0)
+
+
+def die_while_answering(number: int) -> None:
+    """Make the connection send one byte of the answer, and die."""
+
+    def send_a_byte(connection: Connection, buffer: bytes) -> None:
+        os.write(connection.fileno(), bytes(buffer[:1]))
+        os.kill(os.getpid(), number)
+
+    Connection._send = send_a_byte  # type: ignore[attr-defined]
+
+
+def sleep(folder: Path) -> None:
+    """Note this process and never end by itself."""
+    (folder / f"{os.getpid()}.pid").touch()
+    time.sleep(600)
+
+
+def note(file: Path) -> str:
+    """Note this process, wait until the file `go` lies beside, and answer."""
+    file.touch()
+    while not (file.parent / "go").exists():
+        time.sleep(POLL_SECONDS)
+    return file.name
+
+
+def append(line: tuple[Path, str]) -> None:
+    with line[0].open("a") as file:
+        file.write(line[1])
+
+
+def overlap(task: tuple[Path, int]) -> int:
+    """Note this job as running until there is company; return how many were noted at once."""
+    folder, workers = task
+    mine = folder / str(os.getpid())
+    mine.touch()
+    most = 0
+    patience = time.monotonic() + 20
+    while most < workers and time.monotonic() < patience:
+        time.sleep(POLL_SECONDS)
+        most = max(most, len(list(folder.iterdir())))
+    time.sleep(0.2)  # for one more to come, if more than asked are let in
+    most = max(most, len(list(folder.iterdir())))
+    mine.unlink()
+    return most
+
+
+def processes(_: int) -> tuple[int, int, int]:
+    """Return the process that imported this module, this process, and its parent."""
+    return IMPORTED_BY, os.getpid(), os.getppid()
