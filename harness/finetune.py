@@ -46,13 +46,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class EpochOutcome:
-    """The state at an epoch's end; `seconds` is the wall time since training began."""
+    """The state at an epoch's end; `seconds` is the wall time since training began.
+
+    `classes` is (sentences,): the class given to each validation sentence, in the split's order.
+    """
 
     epoch: int
     train_loss: float | None
     eval_loss: float | None
     scores: Scores
     seconds: float
+    classes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def finetune(
         for split, rows in applied.splits.items()
         if split != "train"
     }
-    history, decay = _History(), DecayOfUnusedRows()
+    history, decay = _History(np.argsort(orders["validation"])), DecayOfUnusedRows()
     trainer = Trainer(
         model=model,
         args=training_arguments(settings, scratch),
@@ -178,13 +182,14 @@ def finetune(
         selected = max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
 
     # The selected epoch's model was evaluated at the epoch's end; it would predict the same again.
-    in_order = {"validation": history.logits[selected]}
+    logits = {"validation": history.logits[selected]}
     if "test" in orders:
         # Hidden labels (-1) would index out of the loss; predictions need no labels.
         test = applied.splits["test"].select(orders["test"]).remove_columns("label")
-        in_order["test"] = _logits(trainer.predict(test).predictions)
-        if not np.isfinite(in_order["test"]).all():
+        predicted = _logits(trainer.predict(test).predictions)
+        if not np.isfinite(predicted).all():
             raise ValueError("logits of the test split are NaN or infinite")
+        logits["test"] = predicted[np.argsort(orders["test"])]
     undo(model, applied, decay.by_epoch[selected])
     in_force = applied.names | (speedups & {SORTED_EVALUATION})
     if best is not None:
@@ -192,7 +197,7 @@ def finetune(
     return Outcome(
         epochs=epochs,
         selected_epoch=selected,
-        logits={split: rows[np.argsort(orders[split])] for split, rows in in_order.items()},
+        logits=logits,
         train_seconds=train_seconds,
         evaluate_seconds=history.evaluate_seconds[selected],
         parameters=parameters,
@@ -209,9 +214,14 @@ def _evaluation_order(rows: Dataset, by_length: bool) -> np.ndarray:
 
 
 class _History(TrainerCallback):
-    """Notes every epoch's losses, scores, logits and times as Trainer reports them."""
+    """Notes every epoch's losses, scores, logits and times as Trainer reports them.
 
-    def __init__(self) -> None:
+    Args:
+        places: (sentences,) where each validation sentence stands in the order of evaluation.
+    """
+
+    def __init__(self, places: np.ndarray) -> None:
+        self._places = places
         self.logits: dict[int, np.ndarray] = {}
         self.evaluate_seconds: dict[int, float] = {}
         self._started = 0.0
@@ -257,7 +267,7 @@ class _History(TrainerCallback):
             seconds = time.perf_counter() - self._started
             epoch = round(state.epoch)
             assert self._latest_logits is not None  # compute_metrics was called just before
-            self.logits[epoch] = self._latest_logits
+            self.logits[epoch] = self._latest_logits[self._places]
             self.evaluate_seconds[epoch] = metrics["eval_runtime"]
             self._evaluated.append((epoch, dict(metrics), seconds))
 
@@ -274,6 +284,7 @@ class _History(TrainerCallback):
                     one_class=bool(metrics["eval_one_class"]),
                 ),
                 seconds=seconds,
+                classes=self.logits[epoch].argmax(axis=1),
             )
             for epoch, metrics, seconds in self._evaluated
         )

@@ -69,7 +69,10 @@ class Scores(BaseModel):
 
 
 class Epoch(BaseModel):
-    """One pass over the training split; `seconds` is training time from the start to its end."""
+    """One pass over the training split; `seconds` is training time from the start to its end.
+
+    `classes` is the class given to each validation sentence, as harness.classes packs it.
+    """
 
     model_config = FROZEN
 
@@ -78,6 +81,18 @@ class Epoch(BaseModel):
     eval_loss: float | None
     scores: Scores
     seconds: Seconds
+    classes: str | None = None
+
+
+class Confusion(BaseModel):
+    """Sentences by label and predicted class; class 1 is the positive one."""
+
+    model_config = FROZEN
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
 
 
 class Times(BaseModel):
@@ -98,6 +113,9 @@ class Record(BaseModel):
     A number that was not measured is None, never 0. `scores` are the validation scores of the
     selected epoch's model; `verdict` is this run's own MCC against its cell's threshold at the
     time (the gate itself judges the cell's mean over seeds, whenever a table is made).
+    `labels` are the validation split's, as harness.classes packs them. `confusion_by` holds the
+    selected epoch's counts for groups of validation sentences: by `source` where the data tell
+    it, by `length` in words.
     """
 
     model_config = FROZEN
@@ -122,6 +140,8 @@ class Record(BaseModel):
     scores_in_domain: Scores | None = None
     scores_out_of_domain: Scores | None = None
     scores_test: Scores | None = None
+    confusion_by: dict[str, dict[str, Confusion]] = {}
+    labels: str | None = None
     epochs: tuple[Epoch, ...] = ()
     selected_epoch: int | None = None
     times: Times | None = None

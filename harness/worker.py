@@ -19,15 +19,19 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
-from harness import checkpoints, data, provenance, records
+from harness import checkpoints, classes, data, diagnosis, provenance, records
 from harness.checkpoints import Checkpoint
 from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, encode
 from harness.executors import WorkerLost
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
 from harness.plan import Run
-from harness.records import DatasetFacts, Epoch, Record, Times
+from harness.records import Confusion, DatasetFacts, Epoch, Record, Times
 from harness.score import Scores, score
+
+
+LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
+"""Ranges of sentence lengths, each by its most words; longer sentences are a range of their own."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,10 @@ def _record(
     if "test" in splits and not _hidden(splits["test"]):
         test = score(outcome.logits["test"], np.asarray(splits["test"]["label"]))
     epochs = tuple(map(_epoch, outcome.epochs))
+    groups = {
+        "source": list(splits["validation"]["source"]),
+        "length": [_length(sentence) for sentence in splits["validation"]["sentence"]],
+    }
     threshold = run.cell.threshold
     mcc = scores.matthews_correlation
     return describe(job).model_copy(
@@ -197,6 +205,12 @@ def _record(
             "scores_in_domain": _domain_scores(logits, labels, domains == "in"),
             "scores_out_of_domain": _domain_scores(logits, labels, domains == "out"),
             "scores_test": None if test is None else _stored(test),
+            "confusion_by": {
+                name: counts
+                for name, of_sentences in groups.items()
+                if (counts := _confusion_by(of_sentences, labels, logits.argmax(axis=1)))
+            },
+            "labels": classes.pack(labels),
             "epochs": epochs,
             "selected_epoch": outcome.selected_epoch,
             "times": times,
@@ -207,7 +221,7 @@ def _record(
             "parameters": outcome.parameters,
             "truncated_sentences": encoded.truncated,
             "speedups": outcome.speedups,
-            "warnings": tuple(_warnings(scores, encoded)),
+            "warnings": tuple(diagnosis.warnings(epochs, scores.one_class, encoded.truncated)),
             "model_kept": job.keep_model,
         }
     )
@@ -256,14 +270,32 @@ def _epoch(outcome: EpochOutcome) -> Epoch:
         eval_loss=outcome.eval_loss,
         scores=_stored(outcome.scores),
         seconds=outcome.seconds,
+        classes=classes.pack(outcome.classes),
     )
 
 
-def _warnings(scores: Scores, encoded: Encoded) -> Iterator[str]:
-    if scores.one_class:
-        yield "every validation sentence got the same class: the model learned nothing usable"
-    if encoded.truncated:
-        yield f"{encoded.truncated} sentences were cut at the maximum length"
+def _confusion_by(
+    groups: list[str], labels: np.ndarray, predicted: np.ndarray
+) -> dict[str, Confusion]:
+    """Count label and predicted class in each named group of sentences; "" names none."""
+    of_sentences = np.asarray(groups, dtype=object)
+    counts = {}
+    for group in sorted(set(groups) - {""}):
+        chosen = of_sentences == group
+        label, given = labels[chosen] == 1, predicted[chosen] == 1
+        counts[group] = Confusion(
+            true_positive=int((label & given).sum()),
+            false_positive=int((~label & given).sum()),
+            false_negative=int((label & ~given).sum()),
+            true_negative=int((~label & ~given).sum()),
+        )
+    return counts
+
+
+def _length(sentence: str) -> str:
+    """Name the range that a sentence's number of words falls in."""
+    words = len(sentence.split())
+    return next((name for most, name in LENGTHS if words <= most), "14 words or more")
 
 
 def _peak_memory_mb(device: str) -> float:

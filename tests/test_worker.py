@@ -14,6 +14,7 @@ import pytest
 import torch
 from jobs import execute_ok, file_spec, make_job, sentences, write_rows
 from safetensors.torch import load_file, save_file
+from sklearn.metrics import confusion_matrix, matthews_corrcoef
 from tiny import make_checkpoint
 from transformers import (
     AutoModelForSequenceClassification,
@@ -22,6 +23,7 @@ from transformers import (
 )
 
 from harness import records
+from harness.classes import unpack
 from harness.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES
 from harness.spec import DatasetSpec
 from harness.worker import Job, Result, execute
@@ -154,6 +156,40 @@ def test_the_selected_epoch_is_the_first_of_the_best(
     assert record.scores == record.epochs[best].scores
 
 
+def test_every_epoch_keeps_the_class_of_every_validation_sentence(
+    bert: Path, telling: DatasetSpec, tmp_path: Path
+) -> None:
+    record, predictions = execute_ok(
+        make_job(bert, telling, tmp_path, epochs=3, learning_rate=2e-3)
+    )
+    assert record.labels is not None
+    labels = unpack(record.labels, VALIDATION)
+    assert labels.tolist() == predictions["label"].to_pylist()
+    for epoch in record.epochs:
+        assert epoch.classes is not None
+        given = unpack(epoch.classes, VALIDATION)
+        assert epoch.scores.mcc == pytest.approx(matthews_corrcoef(labels, given))
+        if epoch.epoch == record.selected_epoch:
+            assert given.tolist() == logits_of(predictions).argmax(axis=1).tolist()
+
+
+def test_confusions_by_length_add_up_to_that_of_all_sentences(
+    bert: Path, mixed: DatasetSpec, tmp_path: Path
+) -> None:
+    record, predictions = execute_ok(make_job(bert, mixed, tmp_path))
+    assert set(record.confusion_by) == {"length"}  # the file tells no source
+    groups = record.confusion_by["length"]
+    assert set(groups) <= {"1-4 words", "5-6 words", "7-9 words"}
+    labels, given = predictions["label"].to_numpy(), logits_of(predictions).argmax(axis=1)
+    ((true_negative, false_positive), (false_negative, true_positive)) = confusion_matrix(
+        labels, given, labels=[0, 1]
+    )
+    assert sum(group.true_positive for group in groups.values()) == true_positive
+    assert sum(group.false_positive for group in groups.values()) == false_positive
+    assert sum(group.false_negative for group in groups.values()) == false_negative
+    assert sum(group.true_negative for group in groups.values()) == true_negative
+
+
 def test_time_to_target_is_the_end_of_the_first_epoch_that_reached_it(
     bert: Path, telling: DatasetSpec, tmp_path: Path
 ) -> None:
@@ -198,8 +234,7 @@ def test_a_model_that_gives_every_sentence_the_same_class_is_warned_of(
     assert set(logits_of(predictions).argmax(axis=1)) == {1}
     assert record.scores is not None
     assert record.scores.mcc == 0
-    (warning,) = record.warnings
-    assert "same class" in warning
+    assert "same class" in record.warnings[0]
 
 
 def test_sentences_cut_at_the_maximum_length_are_counted_and_warned_of(

@@ -1,0 +1,54 @@
+"""What went wrong with a run that ended: its symptoms in plain words, likely cause and remedy."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.records import Epoch
+
+FALLEN = 0.99
+"""A training loss that stays above this share of the first epoch's has not fallen."""
+
+RISEN = 1.5
+"""A training loss that ends above this multiple of its lowest has exploded."""
+
+TOO_HIGH = "the learning rate is too high for this batch size: lower it, or set warmup_ratio"
+
+
+def warnings(epochs: Sequence[Epoch], one_class: bool, truncated: int) -> Iterator[str]:
+    """Yield a line for each symptom of a run that scored.
+
+    Args:
+        epochs: all of them, in order.
+        one_class: whether the scored model gave every validation sentence the same class.
+        truncated: sentences that lost tokens.
+    """
+    unknown = [epoch.epoch for epoch in epochs if epoch.train_loss is None]
+    losses = [epoch.train_loss for epoch in epochs if epoch.train_loss is not None]
+    never_fell = len(losses) > 1 and min(losses[1:]) > FALLEN * losses[0]
+    exploded = len(losses) > 1 and losses[-1] > RISEN * min(losses)
+    learned = max((epoch.scores.mcc for epoch in epochs), default=0.0) > 0.1
+    if one_class:
+        cause = (
+            TOO_HIGH
+            if never_fell or exploded or unknown
+            else "too few steps or too low a learning rate to learn from, or one too high"
+        )
+        yield (
+            "every validation sentence got the same class, so MCC is exactly 0: the model learned "
+            f"nothing usable; likely {cause}"
+        )
+    elif learned and epochs[-1].scores.mcc == 0.0:
+        yield f"the model collapsed to MCC 0 by its last epoch; likely {TOO_HIGH}"
+    if unknown:
+        numbers = ", ".join(map(str, unknown))
+        yield f"the training loss was no finite number in epoch {numbers}; likely {TOO_HIGH}"
+    if exploded:
+        yield (
+            f"the training loss rose from {min(losses):.3f} to {losses[-1]:.3f}; likely {TOO_HIGH}"
+        )
+    elif never_fell:
+        yield (
+            f"the training loss never fell (first epoch {losses[0]:.3f}, lowest after it "
+            f"{min(losses[1:]):.3f}); likely {TOO_HIGH}, or one too low to learn"
+        )
+    if truncated:
+        yield f"{truncated} sentences were cut at the maximum length"

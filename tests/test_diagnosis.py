@@ -1,0 +1,69 @@
+"""Each way that a run goes wrong is told, with its likely cause; a sound run has no warning."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness.diagnosis import warnings
+from harness.records import Epoch, Scores
+
+
+def epochs(losses: Sequence[float | None], mccs: Sequence[float]) -> list[Epoch]:
+    return [
+        Epoch(
+            epoch=number,
+            train_loss=loss,
+            eval_loss=0.5,
+            scores=Scores(mcc=mcc, accuracy=0.7, f1=0.8),
+            seconds=10.0 * number,
+        )
+        for number, (loss, mcc) in enumerate(zip(losses, mccs, strict=True), start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "mccs"),
+    [
+        ([0.61], [0.2]),
+        ([0.61, 0.52, 0.44], [0.1, 0.3, 0.28]),
+        ([0.61, 0.605, 0.60], [0.0, 0.0, 0.05]),
+        ([0.5, 0.2, 0.25], [0.5, 0.55, 0.54]),
+    ],
+)
+def test_a_run_that_learned_has_no_warning(losses: list[float], mccs: list[float]) -> None:
+    assert list(warnings(epochs(losses, mccs), one_class=False, truncated=0)) == []
+
+
+def test_one_class_with_a_loss_that_never_fell_blames_a_high_learning_rate() -> None:
+    told = list(warnings(epochs([0.62, 0.63, 0.62], [0.0] * 3), one_class=True, truncated=0))
+    assert len(told) == 2
+    assert "MCC is exactly 0" in told[0]
+    assert "learning rate is too high for this batch size" in told[0]
+    assert "never fell (first epoch 0.620, lowest after it 0.620)" in told[1]
+
+
+def test_one_class_after_one_epoch_leaves_the_cause_open() -> None:
+    (told,) = warnings(epochs([0.62], [0.0]), one_class=True, truncated=0)
+    assert "too low a learning rate" in told
+    assert "or one too high" in told
+
+
+def test_an_exploding_loss_is_told_with_its_figures() -> None:
+    (told,) = warnings(epochs([0.6, 0.4, 0.9], [0.2, 0.3, 0.05]), one_class=False, truncated=0)
+    assert "rose from 0.400 to 0.900" in told
+    assert "lower it" in told
+
+
+def test_a_loss_that_is_no_number_names_its_epochs() -> None:
+    (told,) = warnings(epochs([0.6, None, None], [0.2, 0.05, 0.05]), one_class=False, truncated=0)
+    assert "no finite number in epoch 2, 3" in told
+
+
+def test_a_collapse_after_a_good_epoch_is_told_although_the_best_epoch_is_scored() -> None:
+    (told,) = warnings(epochs([0.6, 0.5], [0.35, 0.0]), one_class=False, truncated=0)
+    assert "collapsed to MCC 0 by its last epoch" in told
+
+
+def test_cut_sentences_are_counted() -> None:
+    (told,) = warnings(epochs([0.6, 0.5], [0.3, 0.4]), one_class=False, truncated=3)
+    assert told == "3 sentences were cut at the maximum length"
