@@ -29,7 +29,6 @@ from harness.plan import Run
 from harness.records import Confusion, DatasetFacts, Epoch, Record, Times
 from harness.score import Scores, score
 
-
 LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
 """Ranges of sentence lengths, each by its most words; longer sentences are a range of their own."""
 
