@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import datasets
+import numpy as np
 from datasets import Dataset, DatasetDict
 from torch.nn import Embedding
 from transformers import (
@@ -78,6 +79,13 @@ def encode(
     return Encoded(splits=encoded, truncated=truncated)
 
 
+def token_counts(split: Dataset) -> np.ndarray:
+    """Return (sentences,) the number of tokens of each sentence of an encoded split."""
+    ids = split.with_format("arrow")[:]["input_ids"].combine_chunks()
+    counts: np.ndarray = ids.value_lengths().to_numpy()
+    return counts
+
+
 def collator(tokenizer: PreTrainedTokenizerBase) -> DataCollatorWithPadding:
     """Put rows together into a batch of tensors, padded to its own longest sentence."""
     return DataCollatorWithPadding(tokenizer)
@@ -120,10 +128,10 @@ def _count_truncated(
     split: Dataset, encoded: Dataset, tokenizer: PreTrainedTokenizerBase, limit: int
 ) -> int:
     """Count the sentences longer than `limit`, telling them from those of just that length."""
-    rows = zip(split["sentence"], encoded["input_ids"], strict=True)
-    suspects = [sentence for sentence, ids in rows if len(ids) >= limit]
-    if not suspects:
+    long = np.flatnonzero(token_counts(encoded) >= limit)
+    if not len(long):
         return 0
+    suspects = list(split.select(long)["sentence"])
     whole = tokenizer(suspects, truncation=False, padding=False, verbose=False)["input_ids"]
     return sum(len(ids) > limit for ids in whole)
 

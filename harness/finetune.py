@@ -1,6 +1,7 @@
 """One fine-tuning with `Trainer`, as the tutorial does it; knows nothing of suites or pytest."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from transformers import (
     set_seed,
 )
 
-from harness.encode import Encoded, collator, ensure_pad_token
+from harness.encode import Encoded, collator, ensure_pad_token, token_counts
+from harness.progress import Progress
 from harness.score import Scores, score
 from harness.spec import TrainingSpec
 from harness.speedups import MEMORY_CHECKPOINT, SORTED_EVALUATION
@@ -139,8 +141,13 @@ def finetune(
     encoded: Encoded,
     settings: Settings,
     scratch: Path,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """Fine-tune a model on the train split and predict every other split with the result.
+
+    Args:
+        scratch: a folder for Trainer's checkpoints.
+        on_progress: called after every step and every evaluation.
 
     Raises:
         ValueError: the model's logits are NaN or infinite, as after a learning rate too high.
@@ -168,6 +175,8 @@ def finetune(
     if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in speedups:
         best = BestEpoch(METRIC)
         trainer.add_callback(best)
+    if on_progress is not None:
+        trainer.add_callback(_Reporting(on_progress))
     started = time.perf_counter()
     trainer.train()
     if best is not None:
@@ -210,7 +219,7 @@ def _evaluation_order(rows: Dataset, by_length: bool) -> np.ndarray:
     """Return (sentences,) the positions of a split's rows in the order of their evaluation."""
     if not by_length:
         return np.arange(len(rows))
-    return np.argsort([len(ids) for ids in rows["input_ids"]], kind="stable")
+    return np.argsort(token_counts(rows), kind="stable")
 
 
 class _History(TrainerCallback):
@@ -288,6 +297,38 @@ class _History(TrainerCallback):
             )
             for epoch, metrics, seconds in self._evaluated
         )
+
+
+class _Reporting(TrainerCallback):
+    """Tells how far the training is."""
+
+    def __init__(self, tell: Callable[[Progress], None]) -> None:
+        self._tell = tell
+        self._mcc: float | None = None
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._tell(
+            Progress(
+                epoch=state.epoch or 0.0,
+                epochs=round(args.num_train_epochs),
+                step=state.global_step,
+                steps=state.max_steps,
+                mcc=self._mcc,
+            )
+        )
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        self._mcc = (metrics or {}).get(f"eval_{METRIC}")
+        self.on_step_end(args, state, control)
 
 
 def _logits(predictions: Any) -> np.ndarray:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from harness import checkpoints, provenance
 from harness.checkpoints import Checkpoint
 from harness.errors import BadInput, Unavailable
+from harness.forecast import Work
 from harness.hub import Hub
 from harness.plan import Cell, Run, published_names
 from harness.records import DatasetFacts, run_key
 from harness.spec import Suite
+from harness.workload import Tokens, tokens_of
 
 if TYPE_CHECKING:  # data imports `datasets`; collecting tests need not
     from harness.data import Data, Source
@@ -21,13 +23,14 @@ if TYPE_CHECKING:  # data imports `datasets`; collecting tests need not
 class Inputs:
     """A suite's data and checkpoints.
 
-    `dataset` and `source` are None where the data cannot be reached.
+    `dataset`, `source` and `tokens` are None where the data cannot be reached.
     `checkpoints` has them by published name. `unavailable` says why one cannot be had, and the
     way out, by published name too, or under "" for the data.
     """
 
     source: "Source | None"
     dataset: DatasetFacts | None
+    tokens: Tokens | None
     checkpoints: dict[str, Checkpoint]
     unavailable: dict[str, Unavailable]
     device: str
@@ -41,6 +44,22 @@ class Inputs:
         assert self.dataset is not None
         digest = self.checkpoints[run.cell.checkpoint].digest
         return run_key(run, digest, self.dataset.fingerprint, self.device)
+
+    def work(self, run: Run) -> Work:
+        """Return what the time of a run that nothing is missing for depends on."""
+        assert self.dataset is not None
+        assert self.tokens is not None
+        checkpoint = self.checkpoints[run.cell.checkpoint]
+        return Work(
+            checkpoint_digest=checkpoint.digest,
+            checkpoint_folder=checkpoint.folder,
+            fingerprint=self.dataset.fingerprint,
+            sentences=(self.dataset.train, self.dataset.validation),
+            tokens=self.tokens,
+            batch_size=run.cell.batch_size,
+            training=run.training,
+            device=self.device,
+        )
 
 
 def find_inputs(
@@ -58,10 +77,11 @@ def find_inputs(
 
     problems: list[str] = []
     unavailable: dict[str, Unavailable] = {}
-    source = dataset = None
+    source = dataset = tokens = None
     try:
         source = data.find(suite.dataset, cola_dir, hub, base)
-        dataset = _facts(suite, data.load(source))
+        loaded = data.load(source)
+        dataset, tokens = _facts(suite, loaded), _tokens(loaded)
     except BadInput as error:
         problems += error.problems
     except Unavailable as error:
@@ -84,7 +104,7 @@ def find_inputs(
         )
     if problems:
         raise BadInput(problems)
-    return Inputs(source, dataset, found, unavailable, device)
+    return Inputs(source, dataset, tokens, found, unavailable, device)
 
 
 def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
@@ -97,3 +117,8 @@ def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
         validation=len(splits["validation"]),
         test=len(splits["test"]) if "test" in splits else 0,
     )
+
+
+def _tokens(loaded: "Data") -> Tokens:
+    counts = {name: tokens_of(split["sentence"]) for name, split in loaded.splits.items()}
+    return Tokens(counts["train"], counts["validation"], counts.get("test", 0))

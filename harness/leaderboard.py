@@ -5,6 +5,9 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
+from harness import stats
+from harness.baseline import Baseline
+from harness.evidence import NoEvidence, evidence
 from harness.gates import judge
 from harness.plan import Cell
 from harness.records import Record, time_to_target
@@ -18,7 +21,14 @@ COLUMNS = {
     "status": "string",
     "mcc": "Float64",
     "mcc_sd": "Float64",
+    "mcc_low": "Float64",
+    "mcc_high": "Float64",
+    "mcc_last_epoch": "Float64",
+    "mcc_adjusted": "Float64",
     "accuracy": "Float64",
+    "accuracy_sd": "Float64",
+    "accuracy_low": "Float64",
+    "accuracy_high": "Float64",
     "f1": "Float64",
     "train_seconds": "Float64",
     "samples_per_second": "Float64",
@@ -29,14 +39,19 @@ COLUMNS = {
     "threshold": "Float64",
     "verdict": "string",
     "concurrency": "Int64",
+    "warnings": "string",
 }
 """Columns of a leaderboard in order, with their pandas types, which hold a null as a null."""
+
+BETWEEN_WARNINGS = " | "
 
 Value = str | int | float | None
 """What one field of a row holds; None where nothing was measured."""
 
 
-def leaderboard(cells: Sequence[Cell], records: Iterable[Record]) -> pd.DataFrame:
+def leaderboard(
+    cells: Sequence[Cell], records: Iterable[Record], baseline: Baseline | None = None
+) -> pd.DataFrame:
     """Return a row for each cell, by rank, then in the plan's order, cells without a score last.
 
     `seeds` counts the runs that were scored. `mcc`, `accuracy`, `f1` and all times are means over
@@ -44,21 +59,29 @@ def leaderboard(cells: Sequence[Cell], records: Iterable[Record]) -> pd.DataFram
     are their largest values: the worst that a run needed, and was disturbed by. What one of them
     did not measure is null, never 0 and never a mean of fewer runs. Equal means share a rank.
 
+    `mcc_low` to `mcc_high` is the 95 % interval of the mean MCC: over sentences and seeds, with
+    one seed over sentences only, and null where records hold no predictions and there is one
+    seed. `mcc_last_epoch` is the mean MCC after the last epoch, whichever was selected;
+    `mcc_adjusted` that of the selected epochs were they chosen on other sentences than those
+    that score them (stats.selection_adjusted). `accuracy_*` are as those of MCC.
+
     `time_to_target_seconds` is the training time up to the first epoch that reached the cell's
     target; null unless every scored run reached it. It is taken from the epochs because a run
-    may have been trained when the suite set another target.
+    may have been trained when the suite set another target. `warnings` holds each warning of the
+    runs once.
 
     `status` is `ok` (every seed scored), `failed` (some run failed), `skipped` (every run was),
     `not run` (no record) or `partial`. `verdict` is what gates.judge says of the cell.
 
     Args:
         records: at most one for each cell and seed; those of other cells and seeds are left out.
+        baseline: what the cells are judged against besides their thresholds.
 
     Raises:
         ValueError: two records of one cell and seed.
     """
     runs = runs_by_cell(cells, records)
-    rows = [_row(cell, runs[cell.id]) for cell in cells]
+    rows = [_row(cell, runs[cell.id], baseline) for cell in cells]
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object).astype(COLUMNS)
     frame["rank"] = frame["mcc"].rank(method="min", ascending=False).astype("Int64")
     return frame.sort_values("rank", kind="stable", na_position="last", ignore_index=True)
@@ -110,12 +133,14 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Value]]:
     return [dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _row(cell: Cell, runs: Sequence[Record]) -> dict[str, Value]:
+def _row(cell: Cell, runs: Sequence[Record], baseline: Baseline | None) -> dict[str, Value]:
     ended = scored(runs)
     scores = [run.scores for run in ended if run.scores is not None]
     mccs = [score.mcc for score in scores]
     parameters = mean(run.parameters for run in ended)
-    judgement = judge(cell, runs)
+    judgement = judge(cell, runs, baseline)
+    mcc, accuracy = judgement.mcc_interval, judgement.accuracy_interval
+    warnings = dict.fromkeys(warning for run in runs for warning in run.warnings)
     return {
         "checkpoint": cell.checkpoint,
         "batch_size": cell.batch_size,
@@ -124,7 +149,14 @@ def _row(cell: Cell, runs: Sequence[Record]) -> dict[str, Value]:
         "status": _status(cell, runs),
         "mcc": mean(mccs),
         "mcc_sd": deviation(mccs),
+        "mcc_low": None if mcc is None else mcc.low,
+        "mcc_high": None if mcc is None else mcc.high,
+        "mcc_last_epoch": mean(run.epochs[-1].scores.mcc if run.epochs else None for run in ended),
+        "mcc_adjusted": _adjusted(ended),
         "accuracy": mean(score.accuracy for score in scores),
+        "accuracy_sd": deviation(score.accuracy for score in scores),
+        "accuracy_low": None if accuracy is None else accuracy.low,
+        "accuracy_high": None if accuracy is None else accuracy.high,
         "f1": mean(score.f1 for score in scores),
         "train_seconds": mean(None if run.times is None else run.times.train for run in ended),
         "samples_per_second": mean(run.samples_per_second for run in ended),
@@ -135,7 +167,19 @@ def _row(cell: Cell, runs: Sequence[Record]) -> dict[str, Value]:
         "threshold": cell.threshold,
         "verdict": judgement.verdict,
         "concurrency": max(_all_measured(run.concurrency for run in ended), default=None),
+        "warnings": BETWEEN_WARNINGS.join(warnings) or None,
     }
+
+
+def _adjusted(runs: Sequence[Record]) -> float | None:
+    try:
+        found = evidence(runs)
+    except NoEvidence:
+        return None
+    if runs[0].training.selection == "last-epoch":
+        return fmean(stats.mcc(found.labels, found.selected))  # nothing was chosen
+    selection = stats.selection_adjusted(found.labels, [found.by_epoch])
+    return None if selection is None else selection.adjusted[0]
 
 
 def _status(cell: Cell, runs: Sequence[Record]) -> str:

@@ -1,16 +1,20 @@
 """The command line's options, and what they make of a suite and a session."""
 
+import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.plan import make_plan
+from harness.references import Reference, load_references
+from harness.report import as_baseline, read_published
 from harness.session import Options, Planned
-from harness.spec import Override, load_suite
+from harness.spec import Override, Suite, Thresholds, load_suite
 
 DEFAULT_SUITES = ("benchmarks/quickstart.toml", "benchmarks/cola.toml")
 
@@ -47,6 +51,11 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
         _number(float),
         "the mean MCC that every cell must reach, whatever the suite says",
     ),
+    "--max-drop": (
+        "gates.max_drop",
+        _number(float),
+        "the MCC that a cell may lose against --baseline",
+    ),
     "--executor": ("limits.executor", str, "local or ray"),
     "--workers": ("limits.workers", _number(int), "runs at a time, or auto"),
 }
@@ -70,6 +79,12 @@ def add_options(parser: pytest.Parser) -> None:
         "by default the environment's COLA_DIR",
     )
     group.addoption("--results-dir", metavar="FOLDER", help="where results go; by default results/")
+    group.addoption(
+        "--baseline",
+        metavar="FILE",
+        help="an earlier leaderboard.json: a cell whose MCC fell below it by more than "
+        "gates.max_drop fails",
+    )
     group.addoption(
         "--ray-address",
         metavar="HOST:PORT",
@@ -97,15 +112,14 @@ def planned_suites(config: pytest.Config) -> list[Planned]:
     for override in overrides:
         if override.key == "matrix.checkpoints":
             override.value[:] = [_from_here(config, name) for name in override.value]
-    if config.getoption("min_mcc") is not None:
-        # "Every cell", the flag says: a checkpoint's own threshold does not stand against it.
-        overrides.append(Override(key="gates.checkpoint", flag="--min-mcc", value={}))
     planned: list[Planned] = []
     problems: list[str] = []
     for path in paths:
         shown = Path(os.path.relpath(path, config.invocation_params.dir))
         try:
-            suite = load_suite(shown if shown.exists() else path, overrides)
+            file = shown if shown.exists() else path
+            suite = _for_every_cell(load_suite(file, overrides), overrides)
+            problems += _unknown_cells(file)
         except BadInput as error:
             problems += error.problems
             continue
@@ -114,10 +128,49 @@ def planned_suites(config: pytest.Config) -> list[Planned]:
                 f"{shown}: name: {suite.name!r}: another suite of this session has that name; "
                 "results would mix, rename one"
             )
-        planned.append(Planned(suite, path, tuple(make_plan(suite))))
+        references: tuple[Reference, ...] = ()
+        if suite.references is not None:
+            try:
+                references = load_references(shown.parent / suite.references)
+            except BadInput as error:
+                problems += error.problems
+        planned.append(Planned(suite, path, tuple(make_plan(suite)), references))
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     return planned
+
+
+def _for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:
+    """Take from checkpoints and cells their own thresholds that the command line gives to all."""
+    given = [key for o in overrides if (key := o.key.removeprefix("gates.")) != o.key]
+    if not given:
+        return suite
+    cleared = dict.fromkeys(given)
+
+    def without(own: dict[str, Thresholds]) -> dict[str, Thresholds]:
+        return {name: gates.model_copy(update=cleared) for name, gates in own.items()}
+
+    gates = suite.gates
+    changed = {"checkpoint": without(gates.checkpoint), "cell": without(gates.cell)}
+    return suite.model_copy(update={"gates": gates.model_copy(update=changed)})
+
+
+def _unknown_cells(path: Path) -> Iterator[str]:
+    """Yield the gates of cells that the suite file, without any flag, does not have."""
+    suite = load_suite(path)
+    known = [cell.id for cell in make_plan(suite)]
+    for name in suite.gates.cell:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield (
+                f"{path}: gates.cell: {name!r}: no such cell{hint} (`--collect-only` lists them); "
+                "a gate that never applies is a mistake"
+            )
+
+
+def _baseline(path: Path) -> Baseline:
+    return as_baseline(read_published(path), path.name)
 
 
 def _from_here(config: pytest.Config, checkpoint: str) -> str:
@@ -127,15 +180,21 @@ def _from_here(config: pytest.Config, checkpoint: str) -> str:
 
 
 def session_options(config: pytest.Config) -> Options:
-    """Return what the command line and the environment say about the session."""
+    """Return what the command line and the environment say about the session.
+
+    Raises:
+        BadInput: the baseline cannot be read.
+    """
     here = config.invocation_params.dir
     results = config.getoption("results_dir")
+    baseline = config.getoption("baseline")
     cola = config.getoption("cola_dir") or os.environ.get("COLA_DIR") or None
     return Options(
         results=config.rootpath / "results" if results is None else here / _home(results),
         cola_dir=None if cola is None else here / _home(cola),
         rerun=config.getoption("rerun"),
         ray_address=config.getoption("ray_address"),
+        baseline=None if baseline is None else _baseline(here / _home(baseline)),
     )
 
 

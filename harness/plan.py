@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from harness.spec import Suite, TrainingSpec
+from harness.spec import Suite, Thresholds, TrainingSpec, thresholds_of
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Cell:
     """One (checkpoint, batch size, learning rate) of a suite's matrix.
 
     `checkpoint` is the name that results are published under: see published_names.
-    `threshold` is the mean MCC that the gate demands, `target` the MCC to which time is
-    reported; None where the suite sets none.
+    `gates` are what it must reach, `target` the MCC to which time is reported; None where the
+    suite sets none.
     """
 
     suite: str
@@ -25,8 +25,13 @@ class Cell:
     batch_size: int
     learning_rate: float
     seeds: tuple[int, ...]
-    threshold: float | None
+    gates: Thresholds
     target: float | None
+
+    @property
+    def threshold(self) -> float | None:
+        """The MCC that the cell must reach."""
+        return self.gates.min_mcc
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,13 @@ def make_plan(suite: Suite) -> list[Cell]:
     return [
         Cell(
             suite=suite.name,
-            id=f"{slugs[checkpoint]}-bs{batch_size}-lr{_scientific(learning_rate)}",
+            id=(cell_id := f"{slugs[checkpoint]}-bs{batch_size}-lr{_scientific(learning_rate)}"),
             checkpoint=names[checkpoint],
             batch_size=batch_size,
             learning_rate=learning_rate,
             seeds=suite.matrix.seeds,
-            threshold=(threshold := _threshold(suite, checkpoint)),
-            target=threshold if suite.gates.target_mcc is None else suite.gates.target_mcc,
+            gates=(gates := thresholds_of(suite.gates, checkpoint, cell_id)),
+            target=gates.min_mcc if suite.gates.target_mcc is None else suite.gates.target_mcc,
         )
         for checkpoint in suite.matrix.checkpoints
         for batch_size in suite.matrix.batch_sizes
@@ -106,11 +111,6 @@ def _told_apart(names: dict[str, str], renamed: Callable[[str], bool]) -> dict[s
 def runs_of(cell: Cell, training: TrainingSpec) -> list[Run]:
     """Return one run for each of the cell's seeds."""
     return [Run(cell, seed, training) for seed in cell.seeds]
-
-
-def _threshold(suite: Suite, checkpoint: str) -> float | None:
-    own = suite.gates.checkpoint.get(checkpoint)
-    return suite.gates.min_mcc if own is None or own.min_mcc is None else own.min_mcc
 
 
 def _slugs(checkpoints: Sequence[str]) -> dict[str, str]:

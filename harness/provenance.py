@@ -1,5 +1,7 @@
 """What made a result: recipe version, package versions, commit, machine, device."""
 
+import contextlib
+import ctypes
 import functools
 import importlib.metadata
 import os
@@ -52,6 +54,8 @@ def available_cores() -> int:
 @functools.cache
 def device_type() -> str:
     """Return `cuda` where torch sees a GPU, else `cpu`."""
+    if not _driver_installed():
+        return "cpu"  # without the seconds that torch takes to say so
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -87,6 +91,15 @@ def commit() -> str | None:
         return revision + ("+" if git("status", "--porcelain", "--", str(here)) else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _driver_installed() -> bool:
+    """Return whether the system has what torch's `cuda` needs: NVIDIA's driver, or AMD's."""
+    for library in ("libcuda.so.1", "nvcuda.dll"):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(library)
+            return True
+    return Path("/dev/kfd").exists()
 
 
 def _processor() -> str:

@@ -2,21 +2,27 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from harness.display import Display
 from harness.errors import BadInput
-from harness.leaderboard import leaderboard
+from harness.gates import Check, Judgement, judge, judge_suite
+from harness.leaderboard import leaderboard, runs_by_cell
 from harness.options import add_options, planned_suites, session_options
-from harness.plan import Cell
+from harness.plan import Cell, published_names
 from harness.records import Record
 from harness.report import terminal_table, write_tables
+from harness.schedule import describe
 from harness.session import Planned, Session
+from harness.spec import SuiteGates
 
 PROBLEMS = pytest.StashKey[str]()
 PLANNED = pytest.StashKey[Sequence[Planned]]()
 SESSION = pytest.StashKey[Session]()
+DISPLAY = pytest.StashKey[Display]()
 WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
 
 
@@ -30,10 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test of every cell of the chosen suites, for a test that takes a `cell`."""
-    if "cell" not in metafunc.fixturenames:
-        return
+    """Make a test of every cell of the chosen suites, and of every suite that has its own gates."""
     config = metafunc.config
+    if not {"cell", "gated_suite"} & set(metafunc.fixturenames):
+        return
     if PLANNED not in config.stash:
         try:
             config.stash[PLANNED] = planned_suites(config)
@@ -41,8 +47,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             # Raised here it would be shown as a traceback; pytest_collection_finish raises it.
             config.stash[PLANNED] = []
             config.stash[PROBLEMS] = str(error)
-    cells = [cell for planned in config.stash[PLANNED] for cell in planned.cells]
-    metafunc.parametrize("cell", cells, ids=[f"{cell.suite}/{cell.id}" for cell in cells])
+    if "cell" in metafunc.fixturenames:
+        cells = [cell for planned in config.stash[PLANNED] for cell in planned.cells]
+        metafunc.parametrize("cell", cells, ids=[f"{cell.suite}/{cell.id}" for cell in cells])
+    if "gated_suite" in metafunc.fixturenames:
+        gated = [p for p in config.stash[PLANNED] if p.suite.gates.suite != SuiteGates()]
+        metafunc.parametrize("gated_suite", gated, ids=[p.suite.name for p in gated])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the test of gated suites where no suite has gates of its own."""
+    if not any(p.suite.gates.suite != SuiteGates() for p in config.stash.get(PLANNED, ())):
+        items[:] = [
+            item for item in items if "gated_suite" not in getattr(item, "fixturenames", ())
+        ]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -51,10 +69,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if PROBLEMS in config.stash:
         raise pytest.UsageError(config.stash[PROBLEMS])
-    parameters = [
-        item.callspec.params.get("cell") for item in session.items if hasattr(item, "callspec")
-    ]
-    cells = [parameter for parameter in parameters if isinstance(parameter, Cell)]
+    cells: list[Cell] = []
+    for item in session.items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if isinstance(cell := parameters.get("cell"), Cell):
+            cells.append(cell)
+        if isinstance(planned := parameters.get("gated_suite"), Planned):
+            cells += planned.cells  # a suite is judged by all its cells
     if not cells or config.option.collectonly:
         return
     if hasattr(config, "workerinput") or config.getoption("numprocesses", None):
@@ -62,7 +83,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             "pytest-xdist (-n) cannot share the runs of a session; use --workers to train "
             "several at a time"
         )
-    started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), session_options(config))
+    try:
+        options = session_options(config)
+    except BadInput as error:
+        raise pytest.UsageError(str(error)) from None
+    started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), options)
+    config.stash[DISPLAY] = Display(config)
     config.stash[SESSION] = started  # first, so that an interruption of the start closes it too
     try:
         started.start()
@@ -80,8 +106,8 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         f"finished before, {counts.to_train} to train, {counts.skipped} skipped"
         for name, counts in session.counts.items()
     ]
-    if session.workers:
-        lines.append(f"runs at a time: {session.workers}")
+    if session.schedule is not None:
+        lines.append(describe(session.schedule, session.workers))
     return lines + session.notes
 
 
@@ -93,7 +119,11 @@ def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[],
     """
 
     def wait() -> list[Record]:
-        records = request.config.stash[SESSION].wait(cell)
+        session, display = request.config.stash[SESSION], request.config.stash[DISPLAY]
+        try:
+            records = session.wait(cell, lambda: display.update(session.state()))
+        finally:
+            display.clear()
         reasons = dict.fromkeys(r.reason for r in records if r.status == "skipped" and r.reason)
         if reasons and request.config.getoption("strict", False):
             reason = "; ".join(reasons)
@@ -103,6 +133,35 @@ def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[],
         return records
 
     return wait
+
+
+@pytest.fixture
+def judge_cell(
+    request: pytest.FixtureRequest, cell: Cell
+) -> Callable[[Sequence[Record]], Judgement]:
+    """Return a function that judges a cell's records by its gates and the session's baseline."""
+    return partial(judge, cell, baseline=request.config.stash[SESSION].baseline(cell.suite))
+
+
+@pytest.fixture
+def suite_checks(
+    request: pytest.FixtureRequest, gated_suite: Planned
+) -> Callable[[], Sequence[Check]]:
+    """Return a function that waits for a suite's selected cells and judges all of them together."""
+
+    def checks() -> Sequence[Check]:
+        session, display = request.config.stash[SESSION], request.config.stash[DISPLAY]
+        try:
+            session.wait_for_suite(gated_suite, lambda: display.update(session.state()))
+        finally:
+            display.clear()
+        records = [item.record for item in session.stored(gated_suite)]
+        names = published_names(gated_suite.suite)
+        gates = gated_suite.suite.gates.suite
+        gates = gates.model_copy(update={"order": tuple(names[name] for name in gates.order)})
+        return judge_suite(gates, gated_suite.cells, runs_by_cell(gated_suite.cells, records))
+
+    return checks
 
 
 @pytest.fixture
@@ -125,7 +184,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if any(item.record.scores for item in stored):
             name = planned.suite.name
             try:
-                written[name] = write_tables(running.folder(name), name, planned.cells, stored)
+                written[name] = write_tables(
+                    running.folder(name),
+                    name,
+                    planned.cells,
+                    stored,
+                    running.baseline(name),
+                    planned.references,
+                )
             except BadInput as error:
                 config.stash[PROBLEMS] = str(error)
     config.stash[WRITTEN] = written
@@ -151,7 +217,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"no table was written; {folder} is as it was")
             continue
         records = [item.record for item in running.stored(planned)]
-        terminalreporter.write_line(terminal_table(leaderboard(planned.cells, records)))
+        table = leaderboard(planned.cells, records, running.baseline(name))
+        terminalreporter.write_line(terminal_table(table))
         paths = ", ".join(os.path.relpath(path) for path in config.stash[WRITTEN][name])
         terminalreporter.write_line(f"written: {paths}")
     if not running.scored():

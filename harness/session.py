@@ -3,20 +3,27 @@
 import os
 import shutil
 import threading
-from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import hub, provenance, records
+from harness import baseline as baselines
+from harness import hub, progress, records
+from harness.baseline import Baseline
 from harness.errors import BadInput, Unavailable
 from harness.executors import Executor
-from harness.executors.local import LocalExecutor
+from harness.executors.local import LocalExecutor, start_fork_server
+from harness.forecast import Underway, seconds_left
 from harness.inputs import Inputs, find_inputs
 from harness.plan import Cell, Run, runs_of
+from harness.progress import State, duration
 from harness.records import Record, Stored
+from harness.references import Reference
+from harness.reuse import adopted, best_by_checkpoint, latest, reusable
+from harness.schedule import Schedule, schedule
 from harness.spec import Suite
 
 if TYPE_CHECKING:  # worker imports torch; collecting tests need not
@@ -29,11 +36,12 @@ PRELOAD = ("harness.worker",)
 
 @dataclass(frozen=True)
 class Planned:
-    """A suite, the file it was read from, and all its cells."""
+    """A suite, the file it was read from, all its cells, and published scores to show beside."""
 
     suite: Suite
     path: Path
     cells: tuple[Cell, ...]
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class Options:
     cola_dir: Path | None
     rerun: bool
     ray_address: str | None = None
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,10 @@ class Counts:
     skipped: int
 
 
+TICK_SECONDS = 1.0
+"""How often whoever waits is told that time goes by."""
+
+
 @dataclass(frozen=True)
 class _Missing:
     """A run that has to be trained, with what it needs."""
@@ -63,6 +76,15 @@ class _Missing:
     run: Run
     key: str
     inputs: Inputs
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A run that is trained in this session, and the seconds that it is expected to take."""
+
+    job: "Job"
+    expected: float
+    future: "Future[Stored]"
 
 
 class Session:
@@ -84,11 +106,14 @@ class Session:
         self.counts: dict[str, Counts] = {}
         self.notes: list[str] = []
         self.workers = 0
-        self._threads = 1
+        self.schedule: Schedule | None = None
         self._selected = tuple(selected)
         self._options = options
         self._runs: dict[tuple[str, str, int], Future[Stored]] = {}
         self._inputs: dict[str, Inputs] = {}
+        self._store: dict[str, list[Stored]] = {}
+        self._tasks: list[_Task] = []
+        self._ended: list[str] = []
         self._finished_before: set[str] = set()
         self._waited: set[tuple[str, str]] = set()
         self._executor: Executor | None = None
@@ -98,6 +123,11 @@ class Session:
         """Return a suite's results folder."""
         return self._options.results / suite
 
+    def baseline(self, suite: str) -> Baseline | None:
+        """Return what a suite's cells are held against, if anything."""
+        given = self._options.baseline
+        return given if given is not None and given.suite == suite else None
+
     def start(self) -> None:
         """Find data, checkpoints and finished runs; begin training the others.
 
@@ -106,6 +136,8 @@ class Session:
         """
         folders = [self.folder(planned.suite.name) / "runs" for planned in self.planned]
         problems = [problem for folder in folders for problem in _results_problems(folder)]
+        if self._may_train():
+            start_fork_server(PRELOAD)  # its imports go on while data and checkpoints are read
         found: list[tuple[Planned, Inputs]] = []
         reached = hub.probe()
         for planned in self.planned:
@@ -117,14 +149,67 @@ class Session:
                 found.append((planned, inputs))
             except BadInput as error:
                 problems += error.problems
+        if self._options.baseline is not None:
+            names = [planned.suite.name for planned in self.planned]
+            datasets = {
+                name: inputs.dataset
+                for name, inputs in self._inputs.items()
+                if inputs.dataset is not None
+            }
+            problems += baselines.problems(self._options.baseline, names, datasets)
         if problems:
             raise BadInput(list(dict.fromkeys(problems)))
         self._train([run for planned, inputs in found for run in self._missing(planned, inputs)])
 
-    def wait(self, cell: Cell) -> list[Record]:
-        """Return the records of a selected cell, one a seed, as soon as all its runs ended."""
+    def wait(self, cell: Cell, tick: Callable[[], None]) -> list[Record]:
+        """Return the records of a selected cell, one a seed, as soon as all its runs ended.
+
+        Args:
+            tick: called about once a second while they have not.
+        """
         self._waited.add((cell.suite, cell.id))
-        return [self._runs[cell.suite, cell.id, seed].result().record for seed in cell.seeds]
+        runs = [self._runs[cell.suite, cell.id, seed] for seed in cell.seeds]
+        while wait(runs, timeout=TICK_SECONDS).not_done:
+            tick()
+        tick()
+        return [run.result().record for run in runs]
+
+    def wait_for_suite(self, planned: Planned, tick: Callable[[], None]) -> None:
+        """Return as soon as all selected runs of a suite ended; see `wait`."""
+        runs = [run for (suite, _, _), run in self._runs.items() if suite == planned.suite.name]
+        while wait(runs, timeout=TICK_SECONDS).not_done:
+            tick()
+
+    def state(self) -> State:
+        """Return where the session is."""
+        underway: list[tuple[str, progress.Progress]] = []
+        ages: list[Underway] = []
+        waiting: list[float] = []
+        took: list[tuple[float, float]] = []
+        for task in self._tasks:
+            now = None if task.future.done() else progress.read(task.job.folder)
+            if task.future.done():
+                times = None if task.future.cancelled() else task.future.result().record.times
+                if times is not None:
+                    took.append((task.expected, times.total))
+            elif now is None:
+                waiting.append(task.expected)
+            else:
+                underway.append((_title(task.job.run), now))
+                fraction = now.step / now.steps if now.steps else 0.0
+                ages.append(Underway(task.expected, now.seconds, fraction))
+        absolute = self.schedule is not None and self.schedule.forecast.basis is not None
+        before = sum(counts.finished for counts in self.counts.values())
+        left = None
+        if waiting or ages:
+            left = seconds_left(waiting, ages, took, self.workers, absolute)
+        return State(
+            done=before + len(self._ended),
+            total=before + len(self._tasks),
+            running=underway,
+            ended=tuple(self._ended),
+            seconds_left=left,
+        )
 
     def close(self) -> None:
         """Stop whatever still runs, and remove kept models that are not the best."""
@@ -133,7 +218,7 @@ class Session:
             self._executor.close()
         for planned in self.planned:
             if planned.suite.keep_models == "best":
-                best = {item.folder for item in _best(self.stored(planned))}
+                best = {item.folder for item in best_by_checkpoint(self.stored(planned))}
                 for item in self.stored(planned):
                     if item.folder not in best:
                         shutil.rmtree(item.folder / "model", ignore_errors=True)
@@ -152,25 +237,38 @@ class Session:
         Cells that were not selected show what earlier sessions found in the same circumstances.
         """
         name = planned.suite.name
-        store = records.read_store(self.folder(name))[0]
-        earlier = _latest(store, planned.suite, self._inputs[name]) if name in self._inputs else {}
+        earlier = (
+            latest(self._store[name], planned.suite, self._inputs[name])
+            if name in self._store
+            else {}
+        )
         found = []
         for cell in planned.cells:
             for seed in cell.seeds:
                 future = self._runs.get((cell.suite, cell.id, seed))
-                if future is None:
+                if future is None or future.cancelled() or not future.done():
                     item = earlier.get((cell.id, seed))
                 else:
-                    ended = future.done() and not future.cancelled()
-                    item = future.result() if ended else None
+                    item = future.result()
                 if item is not None:
                     found.append(item)
         return found
+
+    def _may_train(self) -> bool:
+        """Return whether some selected run has left no record here, whatever it may be worth."""
+        if any(planned.suite.limits.executor != "local" for planned in self.planned):
+            return False
+        return self._options.rerun or any(
+            not any((self.folder(c.suite) / "runs" / c.id).glob(f"seed-{seed}-*/record.json"))
+            for c in self._selected
+            for seed in c.seeds
+        )
 
     def _missing(self, planned: Planned, inputs: Inputs) -> list[_Missing]:
         """Settle the runs that need no training, and return the others."""
         suite = planned.suite
         store, unreadable = records.read_store(self.folder(suite.name))
+        self._store[suite.name] = store
         self.notes += [f"{suite.name}: {line}" for line in unreadable]
         cells = [cell for cell in self._selected if cell.suite == suite.name]
         keys = {
@@ -181,7 +279,7 @@ class Session:
         }
         of_plan = {key: item for key, item in records.finished(store) if key in keys}
         self._finished_before |= of_plan.keys()
-        finished = {} if self._options.rerun else _reusable(of_plan, suite)
+        finished = {} if self._options.rerun else reusable(of_plan, suite)
         counts = {"finished": 0, "to_train": 0, "skipped": 0}
         missing = []
         for cell in cells:
@@ -192,7 +290,7 @@ class Session:
                     self._settle(run, _skip(self.folder(suite.name), run, unavailable))
                 elif (key := inputs.key(run)) in finished:
                     counts["finished"] += 1
-                    self._settle(run, _adopt(run, finished[key]))
+                    self._settle(run, adopted(run, finished[key]))
                 else:
                     counts["to_train"] += 1
                     missing.append(_Missing(suite, run, key, inputs))
@@ -211,33 +309,40 @@ class Session:
 
         suites = [planned.suite for planned in self.planned]
         asked = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
-        cores = provenance.available_cores()
-        # A GPU is shared only by those who ask for it: how many runs fit depends on the model.
-        usual = cores if missing[0].inputs.device == "cpu" else 1
-        workers = min(len(missing), min(asked, default=usual))
-        self._threads = max(1, cores // workers)
+        earlier = [item.record for store in self._store.values() for item in store]
+        works = [item.inputs.work(item.run) for item in missing]
+        self.schedule = schedule(works, min(asked, default=None), earlier)
+        self.workers = self.schedule.sharing.workers
         if any(suite.limits.executor == "ray" for suite in suites):
             from harness.executors.ray import RayExecutor
 
             joined = self._options.ray_address
             ray = RayExecutor(
-                None if joined and not asked else workers,
-                cpus=self._threads,
+                None if joined and not asked else self.workers,
+                cpus=self.schedule.sharing.threads,
                 gpus=1 if missing[0].inputs.device == "cuda" else 0,
                 address=joined,
                 preload=PRELOAD,
             )
             self._executor, self.workers = ray, ray.workers
         else:
-            self._executor, self.workers = LocalExecutor(workers, preload=PRELOAD), workers
-        for item in missing:
-            job = self._job(item)
+            self._executor = LocalExecutor(self.workers, preload=PRELOAD)
+        for position in self.schedule.order:
+            item = missing[position]
             future: Future[Stored] = Future()
+            task = _Task(
+                self._job(item, self.schedule.sharing.threads),
+                self.schedule.forecast.seconds[position],
+                future,
+            )
+            self._tasks.append(task)
             self._runs[item.run.cell.suite, item.run.cell.id, item.run.seed] = future
-            answer = self._executor.submit(execute, job, item.suite.limits.run_seconds)
-            answer.add_done_callback(partial(self._keep, job, future))
+        for task, position in zip(self._tasks, self.schedule.order, strict=True):
+            limit = missing[position].suite.limits.run_seconds
+            answer = self._executor.submit(execute, task.job, limit)
+            answer.add_done_callback(partial(self._keep, task.job, task.future))
 
-    def _job(self, missing: _Missing) -> "Job":
+    def _job(self, missing: _Missing, threads: int) -> "Job":
         from harness.worker import Job
 
         inputs, run = missing.inputs, missing.run
@@ -251,7 +356,7 @@ class Session:
             dataset=inputs.dataset,
             folder=records.run_folder(self.folder(missing.suite.name), run, missing.key),
             device=inputs.device,
-            threads=self._threads,
+            threads=threads,
             concurrency=self.workers,
             keep_model=missing.suite.keep_models != "none",
         )
@@ -261,6 +366,7 @@ class Session:
         from harness.worker import Result, failure
 
         shutil.rmtree(job.folder / "scratch", ignore_errors=True)
+        progress.discard(job.folder)
         if self._closing.is_set() and (answer.cancelled() or answer.exception() is not None):
             future.cancel()  # ended with the session: neither finished nor failed
             return
@@ -276,7 +382,19 @@ class Session:
                 records.discard_run(records.run_folder(self.folder(record.suite), job.run, None))
             except Exception as error:  # whatever it is, the test that waits must hear of it
                 record = failure(job, error)
+        self._ended.append(_outcome(job.run, record))
         future.set_result(Stored(record, job.folder))
+
+
+def _title(run: Run) -> str:
+    seed = f" seed {run.seed}" if len(run.cell.seeds) > 1 else ""
+    return f"{run.cell.suite}/{run.cell.id}{seed}"
+
+
+def _outcome(run: Run, record: Record) -> str:
+    if record.scores is None or record.times is None:
+        return f"{_title(run)}: failed: {record.reason}"
+    return f"{_title(run)}: MCC {record.scores.mcc:.3f} in {duration(record.times.total)}"
 
 
 def _results_problems(results: Path) -> list[str]:
@@ -288,28 +406,6 @@ def _results_problems(results: Path) -> list[str]:
     except OSError as error:
         cause = error.strerror or str(error)
     return [f"--results-dir: {results}: cannot be written ({cause}); name a folder that can"]
-
-
-def _adopt(run: Run, stored: Stored) -> Stored:
-    """Return a finished run as one of this plan: it may have been trained under other names.
-
-    Names and thresholds are no part of a run's key; on disk the record stays as it was written.
-    """
-    cell, scores = run.cell, stored.record.scores
-    assert scores is not None
-    passed = None if cell.threshold is None else scores.mcc >= cell.threshold
-    record = stored.record.model_copy(
-        update={
-            "suite": cell.suite,
-            "cell": cell.id,
-            "checkpoint": cell.checkpoint,
-            "threshold": cell.threshold,
-            "verdict": None if passed is None else "pass" if passed else "fail",
-            "target_mcc": cell.target,
-            "time_to_target_seconds": records.time_to_target(stored.record.epochs, cell.target),
-        }
-    )
-    return Stored(record, stored.folder)
 
 
 def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
@@ -332,52 +428,3 @@ def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
         target_mcc=cell.target,
     )
     return Stored(records.write_record(folder, record, None), folder)
-
-
-def _reusable(finished: dict[str, Stored], suite: Suite) -> dict[str, Stored]:
-    """Return the finished runs by key, without those whose model is wanted and was not kept."""
-    match suite.keep_models:
-        case "none":
-            wanted: Sequence[Stored] = ()
-        case "best":
-            wanted = _best(list(finished.values()))
-        case "all":
-            wanted = list(finished.values())
-    lost = {item.record.key for item in wanted if not (item.folder / "model").is_dir()}
-    return {key: item for key, item in finished.items() if key not in lost}
-
-
-def _best(stored: Sequence[Stored]) -> list[Stored]:
-    """Return each checkpoint's run of highest MCC, the earliest of equals."""
-    best: dict[str, Stored] = {}
-    for item in stored:
-        if item.record.scores is not None:
-            held = best.setdefault(item.record.checkpoint, item)
-            assert held.record.scores is not None
-            if item.record.scores.mcc > held.record.scores.mcc:
-                best[item.record.checkpoint] = item
-    return list(best.values())
-
-
-def _latest(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> dict[tuple[str, int], Stored]:
-    """Return the newest record of each cell and seed that a run of today would be like.
-
-    The checkpoint's files are compared where this session looked at them.
-    """
-    latest: dict[tuple[str, int], Stored] = {}
-    for item in sorted(store, key=lambda item: item.record.finished_at or ""):
-        record = item.record
-        checkpoint = inputs.checkpoints.get(record.checkpoint)
-        if (
-            record.status != "skipped"
-            and record.training == suite.training
-            and record.dataset is not None
-            and inputs.dataset is not None
-            and record.dataset.fingerprint == inputs.dataset.fingerprint
-            and record.device == inputs.device
-            and record.recipe_version == provenance.RECIPE_VERSION
-            and provenance.versions().items() >= record.versions.items()
-            and (checkpoint is None or checkpoint.digest == record.checkpoint_digest)
-        ):
-            latest[record.cell, record.seed] = item
-    return latest

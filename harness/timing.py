@@ -35,13 +35,16 @@ def record_timing(benchmark: Any, records: Sequence[Record], judgement: Judgemen
     def replay() -> None:
         _clock[0] = next(seconds)
 
+    interval = judgement.mcc_interval
     benchmark.group = records[0].suite
     benchmark.pedantic(replay, setup=rewind, rounds=len(records))
     benchmark.extra_info.update(
         mcc=judgement.mcc,
         mcc_by_seed={str(seed): mcc for seed, mcc in judgement.by_seed.items()},
+        mcc_interval=None if interval is None else [interval.low, interval.high],
         threshold=judgement.threshold,
         verdict=judgement.verdict,
+        gates={check.gate: check.verdict for check in judgement.checks},
         samples_per_second=[record.samples_per_second for record in records],
         peak_memory_mb=[record.peak_memory_mb for record in records],
         concurrency=[record.concurrency for record in records],

@@ -5,9 +5,10 @@ import os
 import resource
 import shutil
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,15 +18,17 @@ import numpy as np
 import pyarrow as pa
 import torch
 import transformers
+from tqdm import tqdm
 from transformers import AutoTokenizer
 
-from harness import checkpoints, classes, data, diagnosis, provenance, records
+from harness import checkpoints, classes, data, diagnosis, progress, provenance, records
 from harness.checkpoints import Checkpoint
 from harness.data.rows import HIDDEN_LABEL
-from harness.encode import Encoded, encode
+from harness.encode import Encoded, encode, token_counts
 from harness.executors import WorkerLost
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
 from harness.plan import Run
+from harness.progress import Progress
 from harness.records import Confusion, DatasetFacts, Epoch, Record, Times
 from harness.score import Scores, score
 
@@ -37,8 +40,8 @@ LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 wor
 class Job:
     """A run with everything found out about it before it starts.
 
-    `folder` is the run's own in the store; the worker writes its log, its scratch files and a
-    kept model there. `concurrency` is the number of runs that share the machine.
+    `folder` is the run's own in the store; the worker writes its log, its progress, its scratch
+    files and a kept model there. `concurrency` is the number of runs that share the machine.
     """
 
     run: Run
@@ -67,15 +70,17 @@ def execute(job: Job) -> Result:
     started = time.perf_counter()
     job.folder.mkdir(parents=True, exist_ok=True)
     scratch = job.folder / "scratch"
+    report = progress.writer(job.folder)
     try:
         with _output_in(job.folder / "log.txt"):
             try:
-                result = _train_and_score(job, scratch, started)
+                result = _train_and_score(job, scratch, started, report)
             except Exception as error:
                 traceback.print_exc()
                 result = Result(failure(job, error), None)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        progress.discard(job.folder)
     ended = {"started_at": started_at, "finished_at": _now(), **_circumstances()}
     return Result(result.record.model_copy(update=ended), result.predictions)
 
@@ -122,12 +127,16 @@ def one_line(text: str) -> str:
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 
-def _train_and_score(job: Job, scratch: Path, started: float) -> Result:
+def _train_and_score(
+    job: Job, scratch: Path, started: float, report: Callable[[Progress], None]
+) -> Result:
     if job.device == "cuda":
         # With more than one GPU in sight, Trainer would spread each batch over all of them.
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or "0"
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
     torch.set_num_threads(job.threads)
+    # tqdm's own lock is a semaphore of the system, which a worker that is killed leaves behind.
+    tqdm.set_lock(threading.RLock())
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     datasets.disable_progress_bars()
@@ -154,7 +163,7 @@ def _train_and_score(job: Job, scratch: Path, started: float) -> Result:
     tokenising = time.perf_counter()
     encoded = encode(loaded.splits, tokenizer, run.training.max_length)
     training = time.perf_counter()
-    outcome = finetune(model, tokenizer, encoded, settings, scratch)
+    outcome = finetune(model, tokenizer, encoded, settings, scratch, report)
     predictions = _predictions(loaded.splits, encoded, outcome)
     times = Times(
         load=tokenising - loading,
@@ -230,16 +239,16 @@ def _predictions(splits: datasets.DatasetDict, encoded: Encoded, outcome: Outcom
     tables = []
     for split, logits in outcome.logits.items():
         rows = splits[split]
-        labels = None if _hidden(rows) else rows["label"]
+        labels = None if _hidden(rows) else list(rows["label"])
         tables.append(
             pa.table(
                 {
                     "split": [split] * len(rows),
-                    "idx": rows["idx"],
+                    "idx": list(rows["idx"]),
                     "label": pa.nulls(len(rows), pa.int8()) if labels is None else labels,
-                    "domain": rows["domain"],
-                    "source": rows["source"],
-                    "tokens": [len(tokens) for tokens in encoded.splits[split]["input_ids"]],
+                    "domain": list(rows["domain"]),
+                    "source": list(rows["source"]),
+                    "tokens": token_counts(encoded.splits[split]),
                     "logit_0": logits[:, 0],
                     "logit_1": logits[:, 1],
                 }

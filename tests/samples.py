@@ -25,7 +25,7 @@ from harness.records import (
     run_folder,
     write_record,
 )
-from harness.spec import TrainingSpec
+from harness.spec import Thresholds, TrainingSpec
 
 COLA = DatasetFacts(
     name="cola",
@@ -84,7 +84,7 @@ def make_cell(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "seeds": seeds,
-        "threshold": 0.3,
+        "gates": Thresholds(min_mcc=changes.pop("threshold", 0.3)),
         "target": 0.3,
     }
     return Cell(**{**fields, **changes})

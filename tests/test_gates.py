@@ -86,8 +86,11 @@ def test_the_explanation_gives_value_threshold_margin_seeds_and_place(tmp_path: 
     cell = make_cell(seeds=(0, 7), threshold=0.3)
     records = [make_record(cell, 0, mcc=0.2), make_record(cell, 7, mcc=0.1)]
     assert explain(cell, judge(cell, records), tmp_path).splitlines() == [
-        f"{cell.id}: MCC 0.1500 is below the threshold 0.3000 (margin -0.1500)",
+        f"{cell.id}: MCC 0.1500 (95 % interval -0.4853 to 0.7853, seeds only) is below the "
+        "threshold 0.3000 (margin -0.1500)",
         "  MCC by seed: seed 0: 0.2000, seed 7: 0.1000",
+        "  mean MCC 0.1500 (95 % interval -0.4853 to 0.7853, seeds only)",
+        "  trained in 104.0 s a run",
         f"  records: {tmp_path}",
     ]
 
@@ -105,5 +108,6 @@ def test_the_explanation_of_a_failed_run_gives_its_reason(tmp_path: Path) -> Non
     assert explain(cell, judgement, tmp_path).splitlines() == [
         f"{cell.id}: the run with seed 1 failed: {lost.reason}",
         "  MCC by seed: seed 0: 0.9000, seed 1: not scored",
+        "  trained in 100.5 s a run",
         f"  records: {tmp_path}",
     ]

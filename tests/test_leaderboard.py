@@ -5,15 +5,22 @@ import random
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import failed_record, make_cell, make_record, skipped_record
+from samples import failed_record, make_cell, make_record, predicted_record, skipped_record
+from scipy.stats import sem
+from sklearn.metrics import matthews_corrcoef
 
+from harness import stats
+from harness.evidence import evidence
 from harness.leaderboard import deviation, leaderboard, mean, rows_of
 from harness.plan import Cell
 from harness.records import Record
+from harness.spec import TrainingSpec
 
 COLUMNS = [
     "rank",
@@ -24,7 +31,14 @@ COLUMNS = [
     "status",
     "mcc",
     "mcc_sd",
+    "mcc_low",
+    "mcc_high",
+    "mcc_last_epoch",
+    "mcc_adjusted",
     "accuracy",
+    "accuracy_sd",
+    "accuracy_low",
+    "accuracy_high",
     "f1",
     "train_seconds",
     "samples_per_second",
@@ -35,6 +49,7 @@ COLUMNS = [
     "threshold",
     "verdict",
     "concurrency",
+    "warnings",
 ]
 
 MEASURED = COLUMNS[COLUMNS.index("mcc") : COLUMNS.index("threshold")]
@@ -61,6 +76,7 @@ def test_a_row_holds_means_over_its_seeds_and_the_worst_memory_and_concurrency()
         for seed in cell.seeds
     ]
     row = one_row(cell, records)
+    accuracies = [r.scores.accuracy for r in records if r.scores]
     assert row == {
         "rank": 1,
         "checkpoint": "org/encoder",
@@ -70,7 +86,14 @@ def test_a_row_holds_means_over_its_seeds_and_the_worst_memory_and_concurrency()
         "status": "ok",
         "mcc": fmean(mccs),
         "mcc_sd": stdev(mccs),
-        "accuracy": fmean(r.scores.accuracy for r in records if r.scores),
+        "mcc_low": pytest.approx(fmean(mccs) - reach(mccs)),
+        "mcc_high": pytest.approx(fmean(mccs) + reach(mccs)),
+        "mcc_last_epoch": fmean(mccs),
+        "mcc_adjusted": None,
+        "accuracy": fmean(accuracies),
+        "accuracy_sd": stdev(accuracies),
+        "accuracy_low": pytest.approx(fmean(accuracies) - reach(accuracies)),
+        "accuracy_high": pytest.approx(fmean(accuracies) + reach(accuracies)),
         "f1": fmean(r.scores.f1 for r in records if r.scores),
         "train_seconds": fmean([100.5, 101.5, 102.5]),
         "samples_per_second": fmean([170.25, 169.25, 168.25]),
@@ -81,10 +104,44 @@ def test_a_row_holds_means_over_its_seeds_and_the_worst_memory_and_concurrency()
         "threshold": 0.3,
         "verdict": "pass",
         "concurrency": 3,
+        "warnings": None,
     }
-    assert list(map(type, row.values())) == list(
-        map(type, [1, "", 1, 0.1, 1, "", *[0.1] * 10, 0.3, "", 1])
-    )
+    kinds = [1, "", 1, 0.1, 1, "", *[0.1] * 5, None, *[0.1] * 12, "", 1, None]
+    assert list(map(type, row.values())) == list(map(type, kinds))
+
+
+def reach(values: list[float]) -> float:
+    """Return how far Student's 95 % interval of a mean reaches, from scipy's own."""
+    low, high = scipy.stats.t.interval(0.95, len(values) - 1, scale=sem(values))
+    assert low == -high
+    return float(high)
+
+
+def test_predictions_give_intervals_over_sentences_and_the_cost_of_choosing() -> None:
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 2, 400)
+    cell = make_cell(seeds=(0, 1))
+    predicted = np.where(random.random((2, 3, 400)) < 0.3, 1 - labels, labels)
+    records = [predicted_record(cell, seed, labels, predicted[seed]) for seed in cell.seeds]
+    row = one_row(cell, records)
+    interval = stats.mean_interval(labels, evidence(records).selected)
+    assert (row["mcc_low"], row["mcc_high"]) == (interval.low, interval.high)
+    last = [matthews_corrcoef(labels, predicted[seed][-1]) for seed in cell.seeds]
+    assert row["mcc_last_epoch"] == pytest.approx(fmean(last))
+    adjusted, mcc = row["mcc_adjusted"], row["mcc"]
+    assert isinstance(adjusted, float)
+    assert isinstance(mcc, float)
+    assert 0.3 < adjusted < mcc
+
+    untouched = TrainingSpec(selection="last-epoch")
+    fixed = [r.model_copy(update={"training": untouched, "selected_epoch": 3}) for r in records]
+    assert one_row(cell, fixed)["mcc_adjusted"] == pytest.approx(fmean(last))
+
+
+def test_each_warning_is_held_once() -> None:
+    cell = make_cell(seeds=(0, 1))
+    records = [make_record(cell, seed, warnings=("cut", f"seed {seed}")) for seed in cell.seeds]
+    assert one_row(cell, records)["warnings"] == "cut | seed 0 | seed 1"
 
 
 def test_one_seed_has_no_standard_deviation() -> None:

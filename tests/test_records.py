@@ -30,7 +30,7 @@ from harness.records import (
     time_to_target,
     write_record,
 )
-from harness.spec import TrainingSpec
+from harness.spec import Thresholds, TrainingSpec
 
 RUN = Run(make_cell(), 0, TrainingSpec())
 OTHER_TRAINING: dict[str, Any] = {
@@ -109,7 +109,9 @@ print(key_of())
 
 
 def test_what_changes_no_result_leaves_the_key() -> None:
-    cell = replace(RUN.cell, suite="other", id="other", threshold=0.9, target=0.1, seeds=(0, 1))
+    cell = replace(
+        RUN.cell, suite="other", id="other", gates=Thresholds(min_mcc=0.9), target=0.1, seeds=(0, 1)
+    )
     assert key_of(replace(RUN, cell=cell)) == key_of()
     turned = TrainingSpec(speedups=tuple(reversed(TrainingSpec().speedups)))
     assert key_of(replace(RUN, training=turned)) == key_of()

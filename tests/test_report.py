@@ -137,11 +137,13 @@ def test_json_is_standard_and_ordered_by_cell_and_seed(tmp_path: Path) -> None:
     write_tables(tmp_path, "sample", cells, stored[::-1])
     text = (tmp_path / "leaderboard.json").read_text(encoding="utf-8")
     content = json.loads(text, parse_constant=refuse)
-    assert list(content) == ["schema_version", "suite", "rows", "cells", "records"]
-    assert content["schema_version"] == 1
+    assert list(content) == [
+        *("schema_version", "suite", "rows", "cells", "records", "baseline", "references")
+    ]
+    assert content["schema_version"] == 2
     assert content["rows"] == rows_of(leaderboard(cells, records))
     assert [cell["seeds"] for cell in content["cells"]] == [[0, 1], [1, 0], [0, 1], [0, 1]]
-    assert content["cells"][0]["threshold"] == 0.3
+    assert content["cells"][0]["gates"]["min_mcc"] == 0.3
     on_disk = [json.loads((item.folder / "record.json").read_bytes()) for item in stored]
     assert content["records"] == on_disk
 
@@ -220,6 +222,7 @@ def test_the_table_shows_rounded_numbers_with_the_spread_between_seeds() -> None
         "learning rate": "2e-5",
         "seeds": "3",
         "MCC": "0.420 ± 0.026",
+        "95 % interval": "0.354 to 0.486",
         "accuracy": "0.705",
         "F1": "0.805",
         "train s": "101.5",
@@ -414,12 +417,12 @@ def problems_of(folder: Path, content: bytes) -> list[str]:
     [
         (b"", "not whole JSON: "),
         (b"rank,checkpoint\n", "not whole JSON: "),
-        (b'{"schema_version": 1, "suite": "sa', "not whole JSON: "),
+        (b'{"schema_version": 2, "suite": "sa', "not whole JSON: "),
         (b'{"suite": "\xff"}', "not whole JSON: "),
         (b"[1, 2]", "[1, 2]: a leaderboard.json is an object"),
         (b'{"benchmarks": []}', "no schema_version: not a leaderboard.json of this harness"),
-        (b'{"schema_version": 2}', "schema_version: 2: this version reads 1 only"),
-        (b'{"schema_version": "1"}', "schema_version: '1': this version reads 1 only"),
+        (b'{"schema_version": 1}', "schema_version: 1: this version reads 2 only"),
+        (b'{"schema_version": "2"}', "schema_version: '2': this version reads 2 only"),
     ],
 )
 def test_a_torn_or_foreign_file_gets_one_error_with_a_way_out(
@@ -466,10 +469,10 @@ def test_every_mistake_of_a_file_is_told_at_once_with_the_value_seen(tmp_path: P
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     content = published_content()
     content["records"][0]["scores"]["mcc"] = float("nan")
-    content["cells"][0]["threshold"] = float("inf")
+    content["cells"][0]["target"] = float("inf")
     problems = problems_of(tmp_path, json.dumps(content).encode())
     assert [problem.partition(" input")[0] for problem in problems] == [
-        "cells[0].threshold: inf:",
+        "cells[0].target: inf:",
         "records[0].scores.mcc: nan:",
     ]
 
@@ -518,7 +521,7 @@ def test_the_terminal_shows_the_rows_in_order_within_120_columns() -> None:
     assert lines[0].split()[:2] == ["#", "checkpoint"]
     assert lines[2].split()[:7] == ["1", names[1], "32", "1e-4", "1", "failed", "0.500"]
     assert lines[3].split()[:7] == ["2", names[0], "32", "1e-4", "3", "ok", "0.300"]
-    assert [line.split()[-3:] for line in lines[2:]] == [["0.3", "fail", "2"], ["0.3", "pass", "1"]]
+    assert [line.split()[-2:] for line in lines[2:]] == [["0.3", "fail"], ["0.3", "pass"]]
 
 
 def test_a_wide_terminal_shows_more_columns_and_a_narrow_one_the_essential() -> None:

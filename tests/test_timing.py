@@ -91,12 +91,16 @@ def test_quality_and_verdict_lie_beside_the_times(saved: dict[str, dict[str, Any
     cell, records = runs(TIMES["equal"])
     judgement = judge(cell, records)
     assert judgement.verdict == "fail"
+    interval = judgement.mcc_interval
+    assert interval is not None
     assert saved["equal"]["group"] == "sample"
     assert saved["equal"]["extra_info"] == {
         "mcc": judgement.mcc,
         "mcc_by_seed": {"5": records[0].scores and records[0].scores.mcc, "6": 0.1 * 3},
+        "mcc_interval": [interval.low, interval.high],
         "threshold": 0.3,
         "verdict": "fail",
+        "gates": {"min_mcc": "fail"},
         "samples_per_second": [record.samples_per_second for record in records],
         "peak_memory_mb": [record.peak_memory_mb for record in records],
         "concurrency": [2, 2],

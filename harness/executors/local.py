@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -24,6 +24,25 @@ SHORT = reprlib.Repr()
 SHORT.maxother = 200
 
 
+def start_fork_server(preload: Sequence[str]) -> None:
+    """Begin to import, in a process of its own, what every job needs; return at once.
+
+    The server is this process' only one and ends with it. Ctrl-C reaches the whole process group,
+    and only the session decides what ends: so the server is born deaf to it, as is every worker.
+
+    Args:
+        preload: modules to import. Calls after the first change nothing.
+    """
+    multiprocessing.set_forkserver_preload(list(preload))
+    # The tracker comes first because on its start it would unblock the signal again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class LocalExecutor:
     """Computes up to `workers` jobs at a time, each in a process of its own.
 
@@ -34,11 +53,8 @@ class LocalExecutor:
 
     def __init__(self, workers: int, preload: Sequence[str] = ()) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
-        # Ctrl-C reaches the whole process group. What these threads start is born deaf to it: the
-        # fork server with its imports, and every worker. Only the session decides what ends.
-        # The tracker comes first because on its start it would unblock the signal again.
-        resource_tracker.ensure_running()
+        start_fork_server(preload)
+        # What these threads start, should the server have to be started again, is deaf to Ctrl-C.
         self._threads = ThreadPoolExecutor(
             workers,
             thread_name_prefix="executor",

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.executors import J, R, WorkerLost
-from harness.executors.local import LocalExecutor
+from harness.executors.local import LocalExecutor, pickled_answer
 
 # A job whose node is lost is placed again, until it is itself the likelier cause of the losses.
 RETRIES = 3
@@ -185,15 +185,7 @@ def _call(task: tuple[bytes, str | None]) -> bytes:
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
     function, job = pickle.loads(pickled)  # noqa: S301
-    try:
-        succeeded, answer = True, function(job)
-    except Exception as error:
-        succeeded, answer = False, error
-    try:
-        return pickle.dumps((succeeded, answer))
-    except Exception as error:
-        failure = RuntimeError(f"the answer cannot be sent: {error}: {answer!r}")
-        return pickle.dumps((False, failure))
+    return pickled_answer(function, job)
 
 
 def _start(cores: int | None, gpus: float) -> None:

@@ -10,19 +10,41 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.leaderboard import leaderboard
 from harness.plan import Cell
 from harness.records import Stored, join_predictions, write_atomically
+from harness.references import Reference
 from harness.report.markdown import as_markdown
-from harness.report.published import Published, as_csv, as_json, publish, read_published
+from harness.report.published import (
+    Published,
+    as_baseline,
+    as_csv,
+    as_json,
+    publish,
+    read_published,
+)
 from harness.report.terminal import terminal_table
 
-__all__ = ["Published", "publish", "read_published", "render", "terminal_table", "write_tables"]
+__all__ = [
+    "Published",
+    "as_baseline",
+    "publish",
+    "read_published",
+    "render",
+    "terminal_table",
+    "write_tables",
+]
 
 
 def write_tables(
-    folder: Path, suite: str, cells: Sequence[Cell], stored: Sequence[Stored]
+    folder: Path,
+    suite: str,
+    cells: Sequence[Cell],
+    stored: Sequence[Stored],
+    baseline: Baseline | None = None,
+    references: Sequence[Reference] = (),
 ) -> list[Path]:
     """Write leaderboard.md, .csv and .json, and predictions.parquet; return their paths.
 
@@ -34,12 +56,14 @@ def write_tables(
         folder: the suite's results folder; made where it does not exist.
         cells: the suite's plan.
         stored: at most one record for each cell and seed; those of other cells are left out.
+        baseline: what the cells are held against.
+        references: published scores; those of other checkpoints are left out.
 
     Raises:
         BadInput: the folder cannot be written.
         ValueError: two records of one cell and seed.
     """
-    published = publish(suite, cells, [item.record for item in stored])
+    published = publish(suite, cells, [item.record for item in stored], baseline, references)
     contents = {"predictions.parquet": _predictions(published, stored), **render(published)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +78,7 @@ def write_tables(
 
 def render(published: Published) -> dict[str, bytes]:
     """Return the content of leaderboard.md, .csv and .json, by file name."""
-    frame = leaderboard(published.cells, published.records)
+    frame = leaderboard(published.cells, published.records, published.baseline)
     texts = {
         "leaderboard.md": as_markdown(published, frame),
         "leaderboard.csv": as_csv(frame),

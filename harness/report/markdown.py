@@ -1,11 +1,9 @@
 """A leaderboard as a Markdown document (GitHub's flavour)."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pandas as pd
-from tabulate import tabulate
 
 from harness.leaderboard import Value, deviation, mean, rows_of, runs_by_cell, scored
 from harness.plan import Cell
@@ -16,10 +14,11 @@ from harness.report.columns import (
     Column,
     Row,
     informative,
-    printable,
     scientific,
     spread,
 )
+from harness.report.findings import findings
+from harness.report.markup import code, escaped, grid, section
 from harness.report.published import Published
 
 SELECTION = {
@@ -44,11 +43,12 @@ def as_markdown(published: Published, frame: pd.DataFrame) -> str:
         f"# Leaderboard: {escaped(published.suite)}",
         *_introduction(published),
         _table(columns, rows),
-        *_section("Runs without a score", _without_score(published)),
-        *_section("Warnings", _warnings(published)),
+        *section("Runs without a score", _without_score(published)),
+        *section("Warnings", _warnings(published)),
+        *findings(published),
         *_parts(published, rows),
-        *_section("Environment", _environments(published)),
-        *_section("Columns", _legend(columns, published.cells)),
+        *section("Environment", _environments(published)),
+        *section("Columns", _legend(columns, published.cells)),
         "Numbers in full: [leaderboard.csv](leaderboard.csv). Every record: "
         "[leaderboard.json](leaderboard.json). Every run's logits: "
         "[predictions.parquet](predictions.parquet).",
@@ -56,44 +56,16 @@ def as_markdown(published: Published, frame: pd.DataFrame) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def code(text: str) -> str:
-    """Return text as a code span, in which Markdown changes nothing (CommonMark 6.1)."""
-    text = printable(text)
-    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
-    # One space at both ends is taken off, unless there is nothing but spaces.
-    pad = " " if text.strip() and (text[0] in "` " or text[-1] in "` ") else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
-
-
-def escaped(text: str) -> str:
-    """Return prose on one line, with what Markdown or HTML would act upon escaped."""
-    # An underscore inside a word is only an underscore.
-    special = r"[\\`*\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])"
-    return re.sub(special, r"\\\g<0>", printable(" ".join(text.split())))
-
-
-def _grid(headings: Sequence[str], lines: Iterable[Sequence[str]], columns: Sequence[str]) -> str:
-    # A pipe ends a table's field even inside a code span, unless it is escaped.
-    fields = [[text.replace("|", "\\|") for text in line] for line in lines]
-    return tabulate(fields, headings, "pipe", disable_numparse=True, colalign=columns)
-
-
 def _table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     def field(column: Column, row: Row) -> str:
         text = column.text(row)
         return code(text) if column.name == "checkpoint" else text
 
-    return _grid(
+    return grid(
         [column.heading for column in columns],
         [[field(column, row) for column in columns] for row in rows],
         [column.alignment for column in columns],
     )
-
-
-def _section(title: str, lines: Iterable[str]) -> list[str]:
-    """Return a heading and a list, or nothing where there is nothing to list."""
-    items = "\n".join(f"- {line}" for line in lines)
-    return [f"## {title}", items] if items else []
 
 
 def _introduction(published: Published) -> Iterator[str]:
@@ -203,7 +175,7 @@ def _parts(published: Published, rows: Sequence[Row]) -> Iterator[str]:
     ]
     headings = ["checkpoint", "batch size", "learning rate", *PARTS]
     yield "## MCC by part of the data"
-    yield _grid(
+    yield grid(
         [headings[position] for position in known],
         [[line[position] for position in known] for line in lines],
         ["left", *["right"] * (len(known) - 1)],

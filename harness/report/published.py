@@ -10,12 +10,14 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.leaderboard import COLUMNS, Value, rows_of, runs_by_cell
 from harness.plan import Cell
 from harness.records import DatasetFacts, Record
+from harness.references import Reference
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 MOST_PROBLEMS = 20
 """How many mistakes of a file are told before the rest is only counted."""
@@ -27,12 +29,15 @@ WAY_OUT = "write it anew with `pytest benchmarks/`, or name another leaderboard.
 class Published:
     """What a leaderboard shows: the plan, and at most one record for each cell and seed.
 
-    `records` are in the order of the cells, then by seed.
+    `records` are in the order of the cells, then by seed. `baseline` is what the cells were held
+    against, `references` are published scores of its checkpoints.
     """
 
     suite: str
     cells: tuple[Cell, ...]
     records: tuple[Record, ...]
+    baseline: Baseline | None = None
+    references: tuple[Reference, ...] = ()
 
     @property
     def datasets(self) -> tuple[DatasetFacts, ...]:
@@ -46,21 +51,40 @@ class _Document(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     suite: str
     rows: tuple[dict[str, Value], ...]
     cells: tuple[Cell, ...]
     records: tuple[Record, ...]
+    baseline: Baseline | None
+    references: tuple[Reference, ...]
 
 
-def publish(suite: str, cells: Sequence[Cell], records: Iterable[Record]) -> Published:
-    """Choose the records that belong to the plan, and put them in order.
+def publish(
+    suite: str,
+    cells: Sequence[Cell],
+    records: Iterable[Record],
+    baseline: Baseline | None = None,
+    references: Iterable[Reference] = (),
+) -> Published:
+    """Choose the records and references that belong to the plan, and put them in order.
 
     Raises:
         ValueError: two records of one cell and seed.
     """
     chosen = chain.from_iterable(runs_by_cell(cells, records).values())
-    return Published(suite, tuple(cells), tuple(chosen))
+    known = {cell.checkpoint for cell in cells}
+    fitting = tuple(reference for reference in references if reference.checkpoint in known)
+    return Published(suite, tuple(cells), tuple(chosen), baseline, fitting)
+
+
+def as_baseline(published: Published, source: str) -> Baseline:
+    """Return a leaderboard as what another one is held against.
+
+    Args:
+        source: its name for messages.
+    """
+    return Baseline(source, published.suite, published.records)
 
 
 def as_json(published: Published, frame: pd.DataFrame) -> str:
@@ -71,6 +95,8 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
         rows=tuple(rows_of(frame)),
         cells=published.cells,
         records=published.records,
+        baseline=published.baseline,
+        references=published.references,
     )
     return document.model_dump_json(indent=1) + "\n"
 
@@ -106,7 +132,13 @@ def read_published(path: Path) -> Published:
         raise BadInput(_told(path, _invalid(error.errors(include_url=False)))) from None
     if problems := list(_contradictions(document)):
         raise BadInput(_told(path, problems))
-    return publish(document.suite, document.cells, document.records)
+    return publish(
+        document.suite,
+        document.cells,
+        document.records,
+        document.baseline,
+        document.references,
+    )
 
 
 def _told(path: Path, problems: Sequence[str]) -> list[str]:

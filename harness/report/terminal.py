@@ -13,6 +13,8 @@ DISPENSABLE = (
     "samples_per_second",
     "time_to_target_seconds",
     "peak_memory_mb",
+    "mcc_last_epoch",
+    "mcc_adjusted",
     "concurrency",
     "accuracy",
     "seeds",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from datasets import DatasetDict
 from torch import nn
@@ -66,17 +67,26 @@ def trim(model: PreTrainedModel, splits: DatasetDict) -> tuple[DatasetDict, Trim
         return None
     occurring = [np.arange(highest + 1)]
     for split in splits.values():
-        occurring += [np.unique(np.concatenate(split["input_ids"]))]
+        ids = split.with_format("arrow")[:]["input_ids"].combine_chunks()
+        occurring += [np.unique(ids.flatten().to_numpy())]
     used = np.unique(np.concatenate(occurring))
     number = np.zeros(used[-1] + 1, dtype=np.int64)
     number[used] = np.arange(len(used))
 
-    def renumber(batch: dict[str, Any]) -> dict[str, Any]:
-        return {"input_ids": [number[ids].tolist() for ids in batch["input_ids"]]}
+    def renumber(batch: pa.Table) -> pa.Table:
+        ids = batch["input_ids"].combine_chunks()
+        lists = pa.ListArray.from_arrays(
+            np.concatenate([[0], np.cumsum(ids.value_lengths().to_numpy())]).astype(np.int32),
+            pa.array(number[ids.flatten().to_numpy()].astype(np.int32)),
+        )
+        return batch.set_column(batch.schema.get_field_index("input_ids"), "input_ids", lists)
 
+    # As Arrow, whole columns at a time: CoLA's 10,000 rows one by one take more than a second.
     renumbered = DatasetDict(
         {
-            name: split.map(renumber, batched=True, keep_in_memory=True, load_from_cache_file=False)
+            name: split.with_format("arrow")
+            .map(renumber, batched=True, keep_in_memory=True, load_from_cache_file=False)
+            .with_format(None)
             for name, split in splits.items()
         }
     )

@@ -20,12 +20,24 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from harness.errors import BadInput
+from harness.spec.fields import STRICT, Count, Text
+from harness.spec.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
 
-STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+__all__ = [
+    "DatasetSpec",
+    "GatesSpec",
+    "LimitsSpec",
+    "MatrixSpec",
+    "Override",
+    "Speedup",
+    "Suite",
+    "SuiteGates",
+    "Thresholds",
+    "TrainingSpec",
+    "load_suite",
+    "thresholds_of",
+]
 
-Text = Annotated[str, Field(min_length=1)]
-# Tables and tokenizers keep counts in machine integers.
-Count = Annotated[int, Field(ge=1, lt=2**31)]
 Speedup = Literal[
     "fast-dropout",
     "first-token",
@@ -35,7 +47,6 @@ Speedup = Literal[
     "sorted-evaluation",
     "used-vocabulary",
 ]
-MatthewsCorrelation = Annotated[float, Field(ge=-1, le=1)]
 
 
 class DatasetSpec(BaseModel):
@@ -184,32 +195,6 @@ class TrainingSpec(BaseModel):
         return tuple(sorted(set(values)))
 
 
-class CheckpointGates(BaseModel):
-    """Thresholds of one checkpoint; they stand in place of the suite's."""
-
-    model_config = STRICT
-
-    min_mcc: MatthewsCorrelation | None = Field(
-        None, description="the mean MCC over a cell's seeds must reach this"
-    )
-
-
-class GatesSpec(BaseModel):
-    """Thresholds that a cell must meet for its test to pass."""
-
-    model_config = STRICT
-
-    min_mcc: MatthewsCorrelation | None = Field(
-        None, description="the mean MCC over a cell's seeds must reach this"
-    )
-    target_mcc: MatthewsCorrelation | None = Field(
-        None, description="time to this MCC is reported; by default the cell's min_mcc"
-    )
-    checkpoint: dict[str, CheckpointGates] = Field(
-        default_factory=dict, description="thresholds by checkpoint, in place of the suite's"
-    )
-
-
 class LimitsSpec(BaseModel):
     """What a session may use."""
 
@@ -242,6 +227,9 @@ class Suite(BaseModel):
     )
     keep_models: Literal["none", "best", "all"] = Field(
         "none", description="which fine-tuned models stay: none, each checkpoint's best run, all"
+    )
+    references: Text | None = Field(
+        None, description="file of published scores to show beside; relative to the suite file"
     )
     dataset: DatasetSpec
     matrix: MatrixSpec
@@ -391,12 +379,22 @@ def _did_you_mean(names: Sequence[str]) -> str:
 def _unused_gates(raw: dict[str, Any], path: Path) -> Iterator[str]:
     """Yield the gates of checkpoints that the file does not name, whatever else is wrong in it."""
     match raw:
-        case {"matrix": {"checkpoints": [_, *_] as named}, "gates": {"checkpoint": {**gates}}}:
+        case {"matrix": {"checkpoints": [_, *_] as named}, "gates": {**gates}}:
             known = [name for name in named if isinstance(name, str)]
-            for name in map(str, gates):
-                if name not in known:
-                    where = _dotted(("gates", "checkpoint", name))
-                    yield (
-                        f"{path}: {where}: no such checkpoint in matrix.checkpoints "
-                        f"({', '.join(map(repr, known))}); a gate that never applies is a mistake"
-                    )
+        case _:
+            return
+    used: list[tuple[str | int, ...]] = []
+    match gates:
+        case {"checkpoint": {**by_checkpoint}}:
+            used += [("gates", "checkpoint", str(name)) for name in by_checkpoint]
+    match gates:
+        case {"suite": {"order": [*names]}}:
+            used += [("gates", "suite", "order", place) for place in range(len(names))]
+    for place in used:
+        name = names[place[-1]] if isinstance(place[-1], int) else place[-1]
+        if isinstance(name, str) and name not in known:
+            shown = "" if name is place[-1] else f"{name!r}: "
+            yield (
+                f"{path}: {_dotted(place)}: {shown}no such checkpoint in matrix.checkpoints "
+                f"({', '.join(map(repr, known))}); a gate that never applies is a mistake"
+            )

@@ -1,0 +1,183 @@
+"""Two cells, or many, held against each other on the same sentences: which is better, if any."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from statistics import fmean
+from typing import Literal
+
+from harness import stats
+from harness.evidence import NoEvidence, evidence
+from harness.plan import Cell
+from harness.records import Record
+
+ALPHA = 0.05
+"""Of all differences that are none, at most this share of tables shows one (Holm's correction)."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A cell's scored runs under the name that a comparison calls them by."""
+
+    name: str
+    runs: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One against another: a's MCC less b's, and what a costs for each unit that b does.
+
+    The difference is of means over seeds, with its 95 % interval and two-sided p-value; `adjusted`
+    is that p-value after Holm's correction for all pairs compared with it. `covers` names the
+    sources of error that both count. All of these are None where `obstacle` says why they cannot
+    be compared. `time_ratio` (training) and `memory_ratio` are None where one was not measured,
+    or measured under other circumstances.
+    """
+
+    a: str
+    b: str
+    mcc_a: float | None
+    mcc_b: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    adjusted: float | None
+    covers: str | None
+    time_ratio: float | None
+    memory_ratio: float | None
+    obstacle: str | None
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "no difference shown", "not comparable"]:
+        """What may be said of a, compared with b."""
+        if self.adjusted is None or self.difference is None:
+            return "not comparable"
+        if self.adjusted >= ALPHA:
+            return "no difference shown"
+        return "better" if self.difference > 0 else "worse"
+
+
+def compare(a: Contestant, b: Contestant) -> Comparison:
+    """Compare two cells on the sentences that both were scored on.
+
+    Seeds are paired where both used the same.
+    """
+    empty = Comparison(
+        a=a.name,
+        b=b.name,
+        mcc_a=_mean_mcc(a.runs),
+        mcc_b=_mean_mcc(b.runs),
+        difference=None,
+        low=None,
+        high=None,
+        p_value=None,
+        adjusted=None,
+        covers=None,
+        time_ratio=_time_ratio(a.runs, b.runs),
+        memory_ratio=_memory_ratio(a.runs, b.runs),
+        obstacle=None,
+    )
+    try:
+        ours, theirs = evidence(a.runs), evidence(b.runs)
+    except NoEvidence as error:
+        return replace(empty, obstacle=str(error))
+    if ours.fingerprint != theirs.fingerprint:
+        return replace(empty, obstacle="they were scored on different data")
+    found = stats.paired_difference(
+        ours.labels, ours.selected, theirs.selected, paired_seeds=ours.seeds == theirs.seeds
+    )
+    return replace(
+        empty,
+        difference=found.difference,
+        low=found.low,
+        high=found.high,
+        p_value=found.p_value,
+        adjusted=found.p_value,
+        covers=found.covers,
+    )
+
+
+def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
+    """Compare every pair, with p-values corrected for their number (Holm 1979)."""
+    return corrected([compare(a, b) for a, b in combinations(contestants, 2)])
+
+
+def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
+    """Return comparisons with Holm's correction for all of them together."""
+    known = [position for position, pair in enumerate(pairs) if pair.p_value is not None]
+    adjusted = stats.holm([p for pair in pairs if (p := pair.p_value) is not None])
+    found = list(pairs)
+    for position, p_value in zip(known, adjusted, strict=True):
+        found[position] = replace(pairs[position], adjusted=float(p_value))
+    return found
+
+
+def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Contestant]:
+    """Return each checkpoint's cell of highest mean MCC, under the checkpoint's name.
+
+    Args:
+        runs: the records of each cell, by its id.
+    """
+    best: dict[str, tuple[float, Contestant]] = {}
+    for cell in cells:
+        mcc = _mean_mcc(runs[cell.id])
+        if mcc is not None and (cell.checkpoint not in best or mcc > best[cell.checkpoint][0]):
+            scored = tuple(run for run in runs[cell.id] if run.scores is not None)
+            best[cell.checkpoint] = (mcc, Contestant(cell.checkpoint, scored))
+    return [contestant for _, contestant in best.values()]
+
+
+def conclusion(pair: Comparison, pairs: int = 1) -> str:
+    """Say in one plain sentence what a comparison shows.
+
+    Args:
+        pairs: how many were corrected for together.
+    """
+    if pair.obstacle is not None:
+        return f"{pair.a} and {pair.b} cannot be compared: {pair.obstacle}."
+    assert pair.difference is not None
+    assert pair.low is not None
+    assert pair.high is not None
+    assert pair.adjusted is not None
+    head = {
+        "better": f"{pair.a} is better than {pair.b}",
+        "worse": f"{pair.a} is worse than {pair.b}",
+    }.get(pair.verdict, f"No difference is shown between {pair.a} and {pair.b}")
+    correction = "" if pairs == 1 else f", corrected for {pairs} comparisons"
+    scope = "" if pair.covers == "sentences and seeds" else ", of these runs only: one seed each"
+    return (
+        f"{head}: MCC {pair.mcc_a:.3f} against {pair.mcc_b:.3f}, a difference of "
+        f"{pair.difference:+.3f} (95 % interval {pair.low:+.3f} to {pair.high:+.3f}, "
+        f"p = {pair.adjusted:.2g}{correction}{scope}){_costs(pair)}."
+    )
+
+
+def _costs(pair: Comparison) -> str:
+    said = []
+    if pair.time_ratio is not None:
+        said.append(f"{pair.time_ratio:.2g} times the training time")
+    if pair.memory_ratio is not None:
+        said.append(f"{pair.memory_ratio:.2g} times the memory")
+    return f"; {pair.a} takes {' and '.join(said)} of {pair.b}" if said else ""
+
+
+def _mean_mcc(runs: Iterable[Record]) -> float | None:
+    mccs = [run.scores.mcc for run in runs if run.scores is not None]
+    return fmean(mccs) if mccs else None
+
+
+def _time_ratio(a: Sequence[Record], b: Sequence[Record]) -> float | None:
+    circumstances = {(run.device, run.threads, run.concurrency, run.machine) for run in (*a, *b)}
+    ours = [run.times.train for run in a if run.times is not None]
+    theirs = [run.times.train for run in b if run.times is not None]
+    if len(circumstances) != 1 or not ours or not theirs or fmean(theirs) == 0:
+        return None
+    return fmean(ours) / fmean(theirs)
+
+
+def _memory_ratio(a: Sequence[Record], b: Sequence[Record]) -> float | None:
+    ours = [run.peak_memory_mb for run in a if run.peak_memory_mb is not None]
+    theirs = [run.peak_memory_mb for run in b if run.peak_memory_mb is not None]
+    devices = {run.device for run in (*a, *b)}
+    return max(ours) / max(theirs) if ours and theirs and len(devices) == 1 else None

@@ -1,0 +1,176 @@
+"""What a leaderboard's numbers show beyond its table, as blocks of Markdown."""
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from harness import stats
+from harness.comparison import Comparison, best_cells, compare_all, conclusion
+from harness.evidence import Evidence, NoEvidence, evidence
+from harness.gates import judge
+from harness.leaderboard import runs_by_cell
+from harness.mistakes import by_group, missed_by_all
+from harness.records import Record
+from harness.report.columns import MISSING
+from harness.report.markup import code, escaped, grid, section
+from harness.report.published import Published
+
+MOST_SENTENCES = 40
+"""How many positions of sentences are listed before the rest is only counted."""
+
+GROUPS = ("source", "length")
+
+
+def findings(published: Published) -> Iterator[str]:
+    """Yield a heading and a text for each finding that the records bear."""
+    runs = runs_by_cell(published.cells, published.records)
+    yield from section("Gates", _gates(published, runs))
+    contestants = best_cells(published.cells, runs)
+    if len(contestants) > 1:
+        yield from _pairwise(compare_all(contestants), [each.name for each in contestants])
+    yield from section("What the choice of the best was worth", _choosing(published, runs))
+    yield from section("Published scores", _references(published, runs))
+    yield from _mistakes([(each.name, each.runs) for each in contestants])
+
+
+def _gates(published: Published, runs: dict[str, list[Record]]) -> Iterator[str]:
+    """Yield every check of every cell that says more than the table's own columns."""
+    for cell in published.cells:
+        judgement = judge(cell, runs[cell.id], published.baseline)
+        for check in judgement.checks:
+            if check.gate != "min_mcc" or check.verdict != "pass":
+                yield f"{check.verdict}: {code(cell.id)}: {escaped(check.reason)}"
+
+
+def _pairwise(pairs: Sequence[Comparison], names: Sequence[str]) -> Iterator[str]:
+    verdicts = {(pair.a, pair.b): _cell(pair, 1) for pair in pairs}
+    verdicts |= {(pair.b, pair.a): _cell(pair, -1) for pair in pairs}
+    yield "## Checkpoints against each other"
+    if all(pair.obstacle is not None for pair in pairs):
+        yield f"They cannot be compared: {escaped(pairs[0].obstacle or '')}."
+        return
+    yield (
+        "Each checkpoint's best cell, the row's MCC less the column's on the same sentences; "
+        f"p-values are corrected for {len(pairs)} comparison{'s' * (len(pairs) > 1)} (Holm 1979). "
+        "That each cell was chosen as the best of its checkpoint is not corrected for."
+    )
+    yield grid(
+        ["", *map(code, names)],
+        [[code(a), *(verdicts.get((a, b), MISSING) for b in names)] for a in names],
+        ["left"] * (len(names) + 1),
+    )
+    yield "\n".join(f"- {escaped(conclusion(pair, len(pairs)))}" for pair in pairs)
+
+
+def _cell(pair: Comparison, sign: int) -> str:
+    if pair.difference is None or pair.adjusted is None:
+        return "not comparable"
+    worse = {"better": "worse", "worse": "better"}
+    verdict = pair.verdict if sign == 1 else worse.get(pair.verdict, pair.verdict)
+    return f"{verdict} ({sign * pair.difference:+.3f}, p = {pair.adjusted:.2g})"
+
+
+def _choosing(published: Published, runs: dict[str, list[Record]]) -> Iterator[str]:
+    known: list[Evidence] = []
+    for cell in published.cells:
+        try:
+            known.append(evidence(runs[cell.id]))
+        except NoEvidence:
+            continue
+    means = [float(stats.mcc(found.labels, found.selected).mean()) for found in known]
+    if len(known) < 2 or len({found.labels.tobytes() for found in known}) > 1:
+        return
+    selection = stats.selection_adjusted(known[0].labels, [found.by_epoch for found in known])
+    if selection is None:
+        return
+    yield (
+        f"The best cell has MCC {max(means):.3f}. With cell and epochs chosen on one half of the "
+        "validation sentences and scored on the other, over and over, the winner has "
+        f"{selection.winner:.3f}: looking for the best is worth "
+        f"{max(means) - selection.winner:+.3f} by itself."
+    )
+    curve = stats.expected_best_of(means)
+    shown = [n for n in (1, 2, 3, 5, 10, 20, 50, 100) if n <= len(means)]
+    said = ", ".join(f"{curve[n - 1]:.3f} for {n}" for n in shown)
+    yield (
+        "Expected MCC of the best of n cells drawn at random from this matrix, a guide to what a "
+        f"larger search buys: {said}."
+    )
+
+
+def _references(published: Published, runs: dict[str, list[Record]]) -> Iterator[str]:
+    measured = {each.name: each.runs for each in best_cells(published.cells, runs)}
+    for reference in published.references:
+        said = (
+            f"{code(reference.checkpoint)}: {reference.mcc:.3f} published "
+            f"({escaped(reference.source)}; recipe: {escaped(reference.recipe)})"
+        )
+        if reference.checkpoint not in measured:
+            yield f"{said}; not measured here"
+            continue
+        runs_of_best = measured[reference.checkpoint]
+        mcc = fmean(run.scores.mcc for run in runs_of_best if run.scores is not None)
+        try:
+            found = evidence(runs_of_best)
+        except NoEvidence:
+            yield f"{said}; {mcc:.3f} here, {mcc - reference.mcc:+.3f}, with no interval known"
+            continue
+        interval = stats.mean_interval(found.labels, found.selected)
+        within = interval.low <= reference.mcc <= interval.high
+        yield (
+            f"{said}; {mcc:.3f} here (95 % interval {interval.low:.3f} to {interval.high:.3f}): "
+            f"{mcc - reference.mcc:+.3f}, {'within' if within else 'beyond'} the noise of this "
+            "measurement"
+        )
+
+
+def _mistakes(best: Sequence[tuple[str, Sequence[Record]]]) -> Iterator[str]:
+    groups = {name: by_group(runs) for name, runs in best}
+    kinds = [kind for kind in GROUPS if any(kind in found for found in groups.values())]
+    blocks = []
+    for kind in kinds:
+        names = dict.fromkeys(group for found in groups.values() for group in found.get(kind, {}))
+        lines = []
+        for group in names:
+            known = {name: found.get(kind, {}).get(group) for name, found in groups.items()}
+            sentences = next(value[0] for value in known.values() if value is not None)
+            mccs = [
+                MISSING if value is None or value[1] is None else f"{value[1]:z.3f}"
+                for value in known.values()
+            ]
+            lines.append([code(group), str(sentences), *mccs])
+        blocks.append(
+            grid(
+                [kind, "sentences", *(code(name) for name in groups)],
+                lines,
+                ["left", *["right"] * (len(groups) + 1)],
+            )
+        )
+    missed = _missed([runs for _, runs in best])
+    if blocks or missed:
+        yield "## Where it errs"
+        yield (
+            "MCC of each checkpoint's best cell on groups of validation sentences; "
+            f"{MISSING} where a group has one class only, so that MCC is undefined."
+        )
+        yield from blocks
+        if missed:
+            yield missed
+
+
+def _missed(runs: Sequence[Sequence[Record]]) -> str | None:
+    try:
+        found = [evidence(each) for each in runs]
+    except NoEvidence:
+        return None
+    if not found or len({each.fingerprint for each in found}) > 1:
+        return None
+    positions = missed_by_all(found)
+    if not len(positions):
+        return "No validation sentence is judged wrong by every run of these cells."
+    listed = ", ".join(str(position) for position in positions[:MOST_SENTENCES])
+    more = len(positions) - MOST_SENTENCES
+    rest = f" and {more} more" if more > 0 else ""
+    return (
+        f"{len(positions)} of {len(found[0].labels)} validation sentences are judged wrong by "
+        f"every run of these cells; their positions in the split, from 0: {listed}{rest}."
+    )

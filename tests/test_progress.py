@@ -1,0 +1,84 @@
+"""Progress comes back from the folder it was written to, and is told in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.progress import (
+    FILE,
+    Progress,
+    State,
+    discard,
+    duration,
+    live_line,
+    read,
+    writer,
+)
+
+
+def test_a_run_has_begun_once_its_writer_is_made(tmp_path: Path) -> None:
+    assert read(tmp_path) is None
+    writer(tmp_path)
+    begun = read(tmp_path)
+    assert begun is not None
+    assert (begun.step, begun.steps) == (0, 0)
+
+
+def test_a_new_score_is_written_at_once_and_a_mere_step_is_not(tmp_path: Path) -> None:
+    write = writer(tmp_path)
+    write(Progress(epoch=1.0, epochs=3, step=10, steps=30, mcc=0.25))
+    write(Progress(epoch=1.1, epochs=3, step=11, steps=30, mcc=0.25))
+    seen = read(tmp_path)
+    assert seen is not None
+    assert (seen.step, seen.mcc) == (10, 0.25)
+    assert seen.seconds >= 0
+
+
+def test_what_is_discarded_is_gone(tmp_path: Path) -> None:
+    writer(tmp_path)
+    discard(tmp_path)
+    discard(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"foreign": 1}', "\x00"])
+def test_a_torn_or_foreign_file_tells_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(text)
+    assert read(tmp_path) is None
+
+
+def test_a_folder_that_vanished_stops_no_run(tmp_path: Path) -> None:
+    write = writer(tmp_path / "gone")
+    write(Progress(mcc=0.5))
+    assert read(tmp_path / "gone") is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "1 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (89 * 60, "89 min"),
+        (3 * 3600 + 20 * 60, "3 h 20 min"),
+        (7200, "2 h"),
+    ],
+)
+def test_lengths_of_time_are_written_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_the_live_line_says_how_many_what_and_how_long() -> None:
+    running = [
+        ("cola/a-bs16-lr2e-05", Progress(seconds=9.0)),
+        ("cola/b-bs16-lr2e-05", Progress(30.0, epoch=1.54, epochs=3, step=5, steps=9, mcc=0.318)),
+    ]
+    state = State(done=3, total=8, running=running, ended=(), seconds_left=600.0)
+    assert live_line(state) == (
+        "3/8 runs; about 10 min left; cola/b-bs16-lr2e-05: epoch 1.5/3, MCC 0.32, +1 more"
+    )
+
+
+def test_a_run_that_only_began_is_starting_and_an_unknown_time_is_left_out() -> None:
+    state = State(0, 1, running=[("a", Progress())], ended=(), seconds_left=None)
+    assert live_line(state) == "0/1 runs; a: starting"

@@ -1,0 +1,333 @@
+"""Gates that look at intervals, costs, a baseline and a whole suite; what changes a verdict."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from samples import COLA, failed_record, make_cell, make_record, predicted_record
+
+from harness.baseline import DEFAULT_MAX_DROP, Baseline, problems
+from harness.gates import Judgement, explain, judge, judge_suite
+from harness.plan import Cell
+from harness.records import Record
+from harness.spec import SuiteGates, Thresholds
+
+SENTENCES = 1043
+LABELS = (np.random.default_rng(7).random(SENTENCES) < 0.7).astype(int)
+HARD = np.random.default_rng(8).random(SENTENCES)
+"""How hard each sentence is: models err on the same ones, as they do on CoLA."""
+
+
+def predictions(seed: int, errors: float, labels: np.ndarray = LABELS) -> np.ndarray:
+    """Return (1, sentences): classes with about that share of errors, most on hard sentences."""
+    luck = np.random.default_rng(seed).random(len(labels))
+    wrong = 0.8 * HARD[: len(labels)] + 0.2 * luck > 1 - errors
+    return np.where(wrong, 1 - labels, labels)[None]
+
+
+def cell_of(seeds: Sequence[int] = (1, 2, 3), name: str = "org/encoder", **gates: Any) -> Cell:
+    """Return a cell with these gates alone."""
+    return replace(make_cell(name, seeds=tuple(seeds)), gates=Thresholds(**gates))
+
+
+def runs(cell: Cell, errors: float, offset: int = 0) -> list[Record]:
+    return [
+        predicted_record(cell, seed, LABELS, predictions(seed + offset, errors))
+        for seed in cell.seeds
+    ]
+
+
+def judged(cell: Cell, errors: float) -> Judgement:
+    return judge(cell, runs(cell, errors))
+
+
+def the_reason(judgement: Judgement) -> str:
+    (check,) = judgement.checks
+    return check.reason
+
+
+def baseline_of(records: Sequence[Record]) -> Baseline:
+    return Baseline("old.json", "sample", tuple(records))
+
+
+def test_the_lower_bound_passes_where_the_whole_interval_is_above() -> None:
+    found = judged(cell_of(min_mcc=0.3, statistic="lower-bound"), 0.25)
+    assert found.mcc is not None
+    assert found.mcc_interval is not None
+    assert 0.3 < found.mcc_interval.low < found.mcc < found.mcc_interval.high
+    assert (found.verdict, found.passed) == ("pass", True)
+
+
+def test_the_lower_bound_fails_where_the_whole_interval_is_below() -> None:
+    found = judged(cell_of(min_mcc=0.9, statistic="lower-bound"), 0.25)
+    assert (found.verdict, found.passed) == ("fail", False)
+    assert "lies wholly below the threshold 0.9000" in the_reason(found)
+
+
+def test_an_interval_that_holds_the_threshold_is_not_enough_evidence() -> None:
+    mcc = judged(cell_of(), 0.25).mcc
+    assert mcc is not None
+    cell = cell_of(min_mcc=mcc - 0.001, statistic="lower-bound")
+    found = judged(cell, 0.25)
+    assert (found.verdict, found.passed) == ("not-enough-evidence", False)
+    assert "no number of seeds would settle it" in the_reason(found)
+    assert judged(replace(cell, gates=Thresholds(min_mcc=mcc - 0.001)), 0.25).verdict == "pass"
+
+
+def test_doubt_passes_only_where_the_suite_says_so() -> None:
+    mcc = judged(cell_of(), 0.25).mcc
+    cell = cell_of(min_mcc=mcc, statistic="lower-bound", on_doubt="pass")
+    found = judged(cell, 0.25)
+    assert (found.verdict, found.passed) == ("not-enough-evidence", True)
+
+
+def test_seeds_that_would_settle_it_are_counted_where_seeds_are_the_trouble() -> None:
+    cell = cell_of((1, 2), min_mcc=0.3, statistic="lower-bound")
+    records = [
+        predicted_record(cell, 1, LABELS, predictions(1, 0.15)),
+        predicted_record(cell, 2, LABELS, predictions(2, 0.33)),
+    ]
+    found = judge(cell, records)
+    assert found.verdict == "not-enough-evidence"
+    assert "seeds in all would settle it" in the_reason(found)
+
+
+def test_one_seed_is_never_enough_for_the_lower_bound() -> None:
+    found = judged(cell_of((1,), min_mcc=-0.9, statistic="lower-bound"), 0.2)
+    assert found.verdict == "not-enough-evidence"
+    assert "one seed says nothing of how far another would land" in the_reason(found)
+
+
+def test_records_without_predictions_are_not_enough_for_the_lower_bound() -> None:
+    cell = cell_of((0, 1), min_mcc=0.1, statistic="lower-bound")
+    found = judge(cell, [make_record(cell, seed, mcc=0.8) for seed in (0, 1)])
+    assert found.verdict == "not-enough-evidence"
+    assert "holds no predictions" in the_reason(found)
+
+
+def test_accuracy_has_a_gate_of_its_own() -> None:
+    found = judged(cell_of(min_accuracy=0.6), 0.25)
+    assert found.verdict == "pass"
+    assert judged(cell_of(min_accuracy=0.99), 0.25).verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("gate", "generous", "strict", "unmeasured"),
+    [
+        ("max_train_seconds", 103.0, 102.0, None),
+        ("min_samples_per_second", 168.0, 169.0, {"samples_per_second": None}),
+        ("max_eval_ms_per_sentence", 2.9, 2.8, {"eval_ms_per_sentence": None}),
+        ("max_peak_memory_mb", 903.5, 903.4, {"peak_memory_mb": None}),
+    ],
+)
+def test_costs_have_gates(
+    gate: str, generous: float, strict: float, unmeasured: dict[str, None] | None
+) -> None:
+    def found(limit: float, **changes: Any) -> Judgement:
+        gates: dict[str, Any] = {gate: limit}
+        cell = cell_of((1, 2, 3), **gates)
+        return judge(cell, [make_record(cell, seed, **changes) for seed in (1, 2, 3)])
+
+    assert found(generous).verdict == "pass"
+    assert found(strict).verdict == "fail"
+    assert gate in the_reason(found(strict))
+    if unmeasured is not None:
+        missing = found(generous, **unmeasured)
+        assert missing.verdict == "not-enough-evidence"
+        assert "did not measure it" in the_reason(missing)
+
+
+def test_the_worst_check_decides_and_every_other_is_told_in_the_explanation(
+    tmp_path: Path,
+) -> None:
+    cell = cell_of(min_mcc=0.1, min_accuracy=0.999, max_peak_memory_mb=1.0)
+    found = judged(cell, 0.25)
+    assert [check.verdict for check in found.checks] == ["pass", "fail", "fail"]
+    assert found.verdict == "fail"
+    text = explain(cell, found, tmp_path)
+    assert "accuracy" in text
+    assert "at most 1 is allowed (max_peak_memory_mb)" in text
+    assert "95 % interval" in text
+
+
+def test_identical_results_pass_the_regression_gate_a_hundred_times_of_a_hundred() -> None:
+    cell = cell_of()
+    for trial in range(100):
+        records = runs(cell, 0.22, offset=100 * trial)
+        found = judge(cell, records, baseline_of(records))
+        (check,) = found.checks
+        assert (check.measured, check.low, check.high) == (0.0, 0.0, 0.0)
+        assert found.verdict == "pass"
+
+
+def test_a_planted_drop_of_five_points_is_caught_with_three_seeds() -> None:
+    cell = cell_of()
+    caught = failed = 0
+    trials = 40
+    for trial in range(trials):
+        before = runs(cell, 0.22, offset=100 * trial)
+        after = []
+        for record in before:
+            spoilt = planted(np.random.default_rng(1000 * trial + record.seed), record, 0.05)
+            after.append(predicted_record(cell, record.seed, LABELS, spoilt))
+        found = judge(cell, after, baseline_of(before))
+        caught += not found.passed
+        failed += found.verdict == "fail"
+    assert caught == trials
+    assert failed > trials / 2  # most of them beyond chance
+
+
+def planted(random: np.random.Generator, record: Record, drop: float) -> np.ndarray:
+    """Return (1, sentences): a record's predictions, spoilt until MCC fell by `drop`."""
+    from sklearn.metrics import matthews_corrcoef
+
+    from harness.evidence import evidence
+
+    classes: np.ndarray = evidence([record]).selected[0].copy()
+    target = matthews_corrcoef(LABELS, classes) - drop
+    right = random.permutation(np.flatnonzero(classes == LABELS))
+    for position in right:
+        if matthews_corrcoef(LABELS, classes) <= target:
+            break
+        classes[position] = 1 - classes[position]
+    return classes[None]
+
+
+def test_a_drop_within_what_is_allowed_passes_and_a_larger_one_within_chance_is_doubt() -> None:
+    cell = cell_of(max_drop=0.9)
+    assert judge(cell, runs(cell, 0.4), baseline_of(runs(cell, 0.2))).verdict == "pass"
+    strict = cell_of(max_drop=0.0)
+    before, after = runs(strict, 0.22), runs(strict, 0.22, offset=50)
+    drops = [judge(strict, a, baseline_of(b)) for a, b in ((before, after), (after, before))]
+    worse = max(drops, key=lambda found: found.checks[0].measured or 0)
+    assert worse.verdict == "not-enough-evidence"
+    assert "may be chance" in the_reason(worse)
+
+
+def test_the_lower_bound_demands_that_the_drop_is_surely_small() -> None:
+    before = runs(cell_of(), 0.22)
+    generous = cell_of(max_drop=0.3, statistic="lower-bound")
+    assert judge(generous, runs(generous, 0.22, 50), baseline_of(before)).verdict == "pass"
+    tight = cell_of(max_drop=0.005, statistic="lower-bound")
+    assert judge(tight, runs(tight, 0.22, 50), baseline_of(before)).verdict == "not-enough-evidence"
+    assert judge(tight, runs(tight, 0.5), baseline_of(before)).verdict == "fail"
+
+
+def test_a_baseline_judges_cells_without_any_threshold() -> None:
+    cell = cell_of()
+    found = judge(cell, runs(cell, 0.6), baseline_of(runs(cell, 0.2)))
+    assert found.verdict == "fail"
+    assert found.checks[0].threshold == DEFAULT_MAX_DROP
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        ([], "no scored run of this cell"),
+        ([failed_record(cell_of(), 1)], "no scored run of this cell"),
+        ([make_record(cell_of(), 1)], "holds no predictions"),
+        (
+            [
+                predicted_record(
+                    cell_of(),
+                    1,
+                    LABELS,
+                    predictions(1, 0.2),
+                    dataset=COLA.model_copy(update={"fingerprint": "o" * 64}),
+                )
+            ],
+            "other sentences",
+        ),
+    ],
+)
+def test_a_baseline_that_cannot_be_compared_is_doubt_with_the_reason(
+    before: list[Record], reason: str
+) -> None:
+    cell = cell_of()
+    found = judge(cell, runs(cell, 0.2), baseline_of(before))
+    assert (found.verdict, found.passed) == ("not-enough-evidence", False)
+    assert reason in the_reason(found)
+
+
+def test_a_baseline_of_another_suite_or_other_data_is_bad_input() -> None:
+    baseline = baseline_of(runs(cell_of(), 0.2))
+    (told,) = problems(baseline, ["other"], {})
+    assert "a leaderboard of the suite 'sample'" in told
+    changed = COLA.model_copy(update={"fingerprint": "n" * 64})
+    (told,) = problems(baseline, ["sample"], {"sample": changed})
+    assert "cannot be compared" in told
+    assert list(problems(baseline, ["sample"], {"sample": COLA})) == []
+    (told,) = problems(baseline_of([]), ["sample"], {"sample": COLA})
+    assert "holds no scored run" in told
+
+
+def verdicts(cells: Sequence[Cell], records: Sequence[Record]) -> dict[str, str | None]:
+    """Return every cell's verdict against a threshold and a baseline of unspoilt runs."""
+    baseline = baseline_of([run for cell in cells for run in runs(cell, 0.2)])
+    return {
+        cell.checkpoint: judge(
+            cell, [r for r in records if r.checkpoint == cell.checkpoint], baseline
+        ).verdict
+        for cell in cells
+    }
+
+
+def test_one_change_changes_exactly_the_verdicts_that_it_should() -> None:
+    names = ("org/one", "org/two", "org/three")
+    cells = [cell_of(name=name, max_drop=0.0) for name in names]
+    records = {(cell.checkpoint, r.seed): r for cell in cells for r in runs(cell, 0.2)}
+    before = verdicts(cells, list(records.values()))
+    assert before == dict.fromkeys(names, "pass")
+
+    # One label of one prediction: the smallest drop there is, against an allowance of none.
+    classes = predictions(2, 0.2)
+    right = int(np.flatnonzero(classes[0] == LABELS)[0])
+    classes[0, right] = 1 - classes[0, right]
+    one_label = {**records, ("org/two", 2): predicted_record(cells[1], 2, LABELS, classes)}
+    assert verdicts(cells, list(one_label.values())) == {**before, "org/two": "not-enough-evidence"}
+
+    # One threshold.
+    demanding = [*cells[:2], replace(cells[2], gates=Thresholds(min_mcc=0.99, max_drop=0.0))]
+    assert verdicts(demanding, list(records.values())) == {**before, "org/three": "fail"}
+
+    # One seed's record.
+    lost = {**records, ("org/one", 3): failed_record(cells[0], 3)}
+    assert verdicts(cells, list(lost.values())) == {**before, "org/one": "fail"}
+    del lost["org/one", 3]
+    assert verdicts(cells, list(lost.values())) == {**before, "org/one": None}
+
+
+def suite_verdicts(gates: SuiteGates, mccs: dict[str, list[float | None]]) -> list[str]:
+    """Judge a suite of one cell a value; None has no score yet."""
+    cells, found = [], {}
+    for name, values in mccs.items():
+        for position, mcc in enumerate(values):
+            cell = make_cell(name, batch_size=2**position)
+            cells.append(cell)
+            found[cell.id] = [] if mcc is None else [make_record(cell, mcc=mcc)]
+    return [check.verdict for check in judge_suite(gates, cells, found)]
+
+
+@pytest.mark.parametrize(
+    ("gates", "mccs", "expected"),
+    [
+        ({"best_min_mcc": 0.5}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
+        ({"best_min_mcc": 0.6}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
+        ({"best_min_mcc": 0.6}, {"a": [0.1, 0.5], "b": [None]}, "not-enough-evidence"),
+        ({"best_min_mcc": 0.5}, {"a": [0.1, 0.5], "b": [None]}, "pass"),
+        ({"best_min_mcc": 0.5}, {"a": [None]}, "not-enough-evidence"),
+        ({"every_checkpoint_min_mcc": 0.2}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
+        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
+        ({"every_checkpoint_min_mcc": 0.2}, {"a": [0.5], "b": [None]}, "not-enough-evidence"),
+        ({"order": ["a", "b"]}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
+        ({"order": ["b", "a"]}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
+        ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.2, None]}, "not-enough-evidence"),
+    ],
+)
+def test_a_suite_is_judged_by_its_best_cells(
+    gates: dict[str, Any], mccs: dict[str, list[float | None]], expected: str
+) -> None:
+    assert suite_verdicts(SuiteGates(**gates), mccs) == [expected]
