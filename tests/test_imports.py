@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "executors": {"errors"},
     "inputs": {"checkpoints", "data", "errors", "hub", "plan", "provenance", "records", "spec"},
+    "stats": {"errors"},
     "gates": {"plan", "records"},
     "session": {
         "errors",
