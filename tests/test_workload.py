@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def test_a_pretraining_head_over_the_vocabulary_is_not_counted(tmp_path: Path) -
     folder = make_checkpoint("bert", tmp_path / "bert")
     model = AutoModelForMaskedLM.from_pretrained(folder)
     assert isinstance(model, BertForMaskedLM)
-    decoder = model.cls.predictions.decoder
+    decoder: Any = model.cls.predictions.decoder
     decoder.weight = torch.nn.Parameter(decoder.weight.detach().clone())
     model.config.tie_word_embeddings = False
     model.save_pretrained(tmp_path / "pretrained")

@@ -1,0 +1,30 @@
+"""What scores can bear: intervals, comparisons, corrections for choosing. Pure functions of arrays.
+
+Labels are (sentences,) and predictions (seeds, sentences), each 0 or 1, on the same sentences.
+docs/statistics.md says in plain English what each function computes, and its source.
+"""
+
+from harness.stats.differences import Difference, paired_difference, permutation_p_value
+from harness.stats.intervals import Interval, mean_interval, seeds_interval
+from harness.stats.multiplicity import holm
+from harness.stats.planning import ASSUMED_SEED_SD, seeds_needed
+from harness.stats.scores import Statistic, accuracy, mcc
+from harness.stats.selection import Selection, expected_best_of, selection_adjusted
+
+__all__ = [
+    "ASSUMED_SEED_SD",
+    "Difference",
+    "Interval",
+    "Selection",
+    "Statistic",
+    "accuracy",
+    "expected_best_of",
+    "holm",
+    "mcc",
+    "mean_interval",
+    "paired_difference",
+    "permutation_p_value",
+    "seeds_interval",
+    "seeds_needed",
+    "selection_adjusted",
+]

@@ -1,0 +1,416 @@
+"""Intervals, differences and corrections against closed forms, scikit-learn and scipy."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import sqrt
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import accuracy_score, matthews_corrcoef
+
+from harness.errors import BadInput
+from harness.stats import (
+    Statistic,
+    accuracy,
+    holm,
+    mcc,
+    mean_interval,
+    paired_difference,
+    permutation_p_value,
+    seeds_interval,
+)
+
+STATISTICS: tuple[Statistic, ...] = ("mcc", "accuracy")
+
+Study = tuple[np.ndarray, np.ndarray]
+
+
+@st.composite
+def studies(draw: st.DrawFn, least_seeds: int = 1) -> Study:
+    """Labels of a few sentences and predictions of a few seeds, of any kind at all."""
+    sentences = draw(st.integers(1, 40))
+    seeds = draw(st.integers(least_seeds, 4))
+    labels = draw(arrays(np.int8, sentences, elements=st.integers(0, 1)))
+    return labels, draw(arrays(np.int8, (seeds, sentences), elements=st.integers(0, 1)))
+
+
+def study(seed: int = 0, sentences: int = 1043, seeds: int = 3, wrong: float = 0.2) -> Study:
+    """Runs that share most of their errors, as those of one recipe do."""
+    generator = np.random.default_rng(seed)
+    labels = (generator.random(sentences) < 0.7).astype(np.int64)
+    hard = generator.random(sentences) < wrong
+    flipped = hard ^ (generator.random((seeds, sentences)) < 0.05)
+    return labels, np.where(flipped, 1 - labels, labels)
+
+
+# Scores.
+
+
+@pytest.mark.filterwarnings("ignore:A single label was found")
+@given(studies())
+def test_scores_of_each_seed_are_those_of_scikit_learn(study: Study) -> None:
+    labels, predictions = study
+    expected = [matthews_corrcoef(labels, row) for row in predictions]
+    assert mcc(labels, predictions) == pytest.approx(expected, abs=1e-12)
+    expected = [accuracy_score(labels, row) for row in predictions]
+    assert accuracy(labels, predictions) == pytest.approx(expected, abs=1e-12)
+
+
+def test_scores_take_any_number_of_axes_before_the_sentences() -> None:
+    labels, predictions = study(seeds=6)
+    assert (mcc(labels, predictions.reshape(2, 3, -1)).ravel() == mcc(labels, predictions)).all()
+    assert mcc(labels, predictions[0]) == mcc(labels, predictions)[0]
+
+
+# Intervals of a mean.
+
+
+def test_the_interval_of_one_seeds_accuracy_is_students_over_sentences() -> None:
+    """With one seed, accuracy is a mean of independent zeros and ones."""
+    labels, predictions = study(seeds=1)
+    right = (predictions[0] == labels).astype(float)
+    expected = scipy.stats.ttest_1samp(right, 0).confidence_interval(0.9)
+    interval = mean_interval(labels, predictions, "accuracy", level=0.9)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+    assert (interval.covers, interval.sd_seeds, interval.se_seeds) == ("sentences only", None, None)
+
+
+def test_the_sentence_part_of_mcc_is_its_jackknife_over_sentences() -> None:
+    """Tukey's jackknife leaves out one sentence at a time; the delta method needs no such loop."""
+    labels, predictions = study(sentences=800)
+    kept = ~np.eye(len(labels), dtype=bool)
+    left_out = np.array([mcc(labels[k], predictions[:, k]).mean() for k in kept])
+    jackknife = sqrt((len(labels) - 1) * left_out.var())
+    assert mean_interval(labels, predictions).se_sentences == pytest.approx(jackknife, rel=0.01)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.25])
+def test_the_parts_of_accuracys_variance_are_those_of_a_two_way_analysis(shift: float) -> None:
+    """Accuracy is linear, so mean squares of the table of right answers give every part exactly."""
+    labels, predictions = study(seeds=4)
+    predictions[0, : int(shift * len(labels))] = 1 - labels[: int(shift * len(labels))]
+    right = (predictions == labels).astype(float)
+    seeds, sentences = right.shape
+    of_seed = right.mean(axis=1, keepdims=True)
+    of_sentence, whole = right.mean(axis=0, keepdims=True), right.mean()
+    square_seed = sentences * ((of_seed - whole) ** 2).sum() / (seeds - 1)
+    square_sentence = seeds * ((of_sentence - whole) ** 2).sum() / (sentences - 1)
+    rest = right - of_seed - of_sentence + whole
+    square_rest = (rest**2).sum() / ((seeds - 1) * (sentences - 1))
+    seed_part = max(square_seed - square_rest, 0) / right.size
+
+    interval = mean_interval(labels, predictions, "accuracy")
+    assert interval.se_sentences == pytest.approx(sqrt(square_sentence / right.size))
+    assert interval.se_seeds == pytest.approx(sqrt(seed_part))
+    assert interval.standard_error == pytest.approx(sqrt(square_sentence / right.size + seed_part))
+    assert interval.sd_seeds == pytest.approx(of_seed.std(ddof=1))
+    assert interval.se_endless_seeds == pytest.approx(
+        sqrt((square_sentence - square_rest) / right.size)
+    )
+    assert interval.covers == "sentences and seeds"
+    # The seed that erred on a quarter of the sentences is what makes the second case differ.
+    assert (seed_part > square_sentence / right.size) == (shift > 0)
+
+
+def test_seeds_that_agree_on_every_sentence_add_nothing_to_the_interval_of_one() -> None:
+    labels, predictions = study(seeds=1)
+    one, three = (mean_interval(labels, np.repeat(predictions, k, axis=0)) for k in (1, 3))
+    assert (three.low, three.high) == pytest.approx((one.low, one.high))
+    assert three.se_seeds == 0
+
+
+def test_degrees_of_freedom_near_those_of_the_seeds_where_seeds_decide() -> None:
+    labels, predictions = study(seeds=3, wrong=0.02)
+    predictions[0, :300] = 1 - labels[:300]
+    interval = mean_interval(labels, predictions)
+    assert 2 < interval.degrees_of_freedom < 2.2
+    few = mean_interval(*study(seeds=1, sentences=20))
+    assert few.degrees_of_freedom == 19
+
+
+@given(studies(), st.sampled_from(STATISTICS))
+def test_an_interval_holds_its_mean_and_knows_no_order(study: Study, statistic: Statistic) -> None:
+    labels, predictions = study
+    interval = mean_interval(labels, predictions, statistic)
+    assert interval.low <= interval.mean <= interval.high
+    generator = np.random.default_rng(0)
+    sentences, seeds = (generator.permutation(n) for n in (len(labels), len(predictions)))
+    shuffled = mean_interval(labels[sentences], predictions[np.ix_(seeds, sentences)], statistic)
+    numbers = ("mean", "low", "high", "standard_error", "degrees_of_freedom")
+    for number in numbers:
+        assert getattr(shuffled, number) == pytest.approx(getattr(interval, number), abs=1e-9)
+
+
+@given(studies(), st.sampled_from(STATISTICS))
+def test_more_sentences_of_the_same_kind_narrow_the_interval(
+    study: Study, statistic: Statistic
+) -> None:
+    labels, predictions = study
+    more = mean_interval(np.tile(labels, 4), np.tile(predictions, (1, 4)), statistic)
+    fewer = mean_interval(labels, predictions, statistic)
+    assert more.mean == pytest.approx(fewer.mean)
+    if len(labels) > 1:
+        assert more.se_sentences is not None
+        assert fewer.se_sentences is not None
+        assert more.se_sentences < fewer.se_sentences
+
+
+def test_a_higher_level_widens_the_interval() -> None:
+    labels, predictions = study()
+    reach = [mean_interval(labels, predictions, level=level).high for level in (0.5, 0.9, 0.99)]
+    assert reach == sorted(reach)
+    assert len(set(reach)) == 3
+
+
+@pytest.mark.parametrize("kind", ["always 1", "always 0", "all right", "all wrong"])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_runs_whose_sentences_show_no_variation_still_have_an_interval(
+    kind: str, seeds: int
+) -> None:
+    """The true MCC of a run that predicts one class on 1,043 sentences need not be exactly 0."""
+    labels, _ = study()
+    ones = np.ones_like(labels)
+    rows = {"always 1": ones, "always 0": 0 * ones, "all right": labels, "all wrong": 1 - labels}
+    predictions = np.stack([rows[kind]] * seeds)
+    interval = mean_interval(labels, predictions)
+    assert interval.one_class_or_perfect == seeds
+    assert interval.mean == {"always 1": 0, "always 0": 0, "all right": 1, "all wrong": -1}[kind]
+    if kind.startswith("always"):
+        # An MCC of independent labels and predictions has the standard error 1 / sqrt(n).
+        assert interval.standard_error == pytest.approx(1 / sqrt(len(labels)), rel=0.15)
+    else:
+        # Hanley's rule of three: of 1,043 sentences all right, up to 3 may be wrong elsewhere.
+        three = mcc(labels, np.concatenate([1 - labels[:3], labels[3:]]))
+        assert 1 - abs(interval.low if kind == "all right" else interval.high) == pytest.approx(
+            1 - three, rel=0.5
+        )
+
+
+def test_one_run_of_one_class_among_others_is_counted_and_widens_the_interval() -> None:
+    labels, predictions = study()
+    collapsed = predictions.copy()
+    collapsed[0] = 1
+    interval, without = mean_interval(labels, collapsed), mean_interval(labels, predictions)
+    assert (interval.one_class_or_perfect, without.one_class_or_perfect) == (1, 0)
+    assert interval.high - interval.low > 5 * (without.high - without.low)
+
+
+def test_labels_of_one_class_give_0_with_an_interval() -> None:
+    interval = mean_interval(np.ones(50, int), study(sentences=50)[1])
+    assert interval.mean == 0
+    assert interval.low < -0.1
+    assert interval.high > 0.1
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=8))
+def test_the_interval_of_values_alone_is_scipys_students(values: list[float]) -> None:
+    interval = seeds_interval(values, 0.9)
+    assert interval is not None
+    expected = scipy.stats.ttest_1samp(np.array(values), 0).confidence_interval(0.9)
+    if np.std(values) > 1e-6:
+        assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+    assert interval.covers == "seeds only"
+
+
+def test_one_value_alone_has_no_interval() -> None:
+    assert seeds_interval([0.5]) is None
+    assert seeds_interval([]) is None
+
+
+# Differences.
+
+
+@given(studies(), st.sampled_from(STATISTICS), st.booleans())
+def test_identical_predictions_differ_by_nothing_at_all(
+    study: Study, statistic: Statistic, paired: bool
+) -> None:
+    labels, predictions = study
+    same = paired_difference(
+        labels, predictions, predictions.copy(), paired_seeds=paired, statistic=statistic
+    )
+    assert (same.difference, same.low, same.high, same.p_value) == (0, 0, 0, 1)
+    assert permutation_p_value(labels, predictions, predictions, statistic) == 1
+
+
+@given(studies(least_seeds=2), st.sampled_from(STATISTICS), st.booleans(), st.data())
+def test_a_difference_the_other_way_round_is_its_negative(
+    study: Study, statistic: Statistic, paired: bool, data: st.DataObject
+) -> None:
+    labels, a = study
+    b = data.draw(arrays(np.int8, a.shape, elements=st.integers(0, 1)))
+    there = paired_difference(labels, a, b, paired_seeds=paired, statistic=statistic)
+    back = paired_difference(labels, b, a, paired_seeds=paired, statistic=statistic)
+    assert there.difference == pytest.approx(-back.difference)
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+    assert there.p_value == pytest.approx(back.p_value)
+    assert there.low <= there.difference <= there.high
+
+
+@given(st.integers(0, 2000), st.integers(1, 3), st.integers(1, 3), st.floats(0.5, 0.99))
+def test_the_p_value_is_below_1_less_the_level_exactly_where_the_interval_leaves_0_out(
+    seed: int, seeds_a: int, seeds_b: int, level: float
+) -> None:
+    labels, both = study(seed, sentences=60, seeds=seeds_a + seeds_b)
+    difference = paired_difference(
+        labels, both[:seeds_a], both[seeds_a:], paired_seeds=False, level=level
+    )
+    outside = difference.low > 0 or difference.high < 0
+    assert outside == (difference.p_value < 1 - level)
+
+
+def test_the_difference_of_two_accuracies_with_one_seed_is_the_paired_t_test() -> None:
+    labels, both = study(seeds=2)
+    right = (both == labels).astype(float)
+    expected = scipy.stats.ttest_rel(right[0], right[1])
+    ends = expected.confidence_interval(0.95)
+    got = paired_difference(labels, both[:1], both[1:], paired_seeds=False, statistic="accuracy")
+    assert got.p_value == pytest.approx(expected.pvalue)
+    assert (got.low, got.high) == pytest.approx((ends.low, ends.high))
+    assert got.covers == "sentences only"
+
+
+def test_the_seed_part_of_a_difference_pairs_seeds_or_adds_their_variances() -> None:
+    """On so many sentences that these add next to nothing, the seeds' own t-tests are left."""
+    labels, base = study(seeds=1, sentences=200_000)
+    generator = np.random.default_rng(1)
+
+    def system(shares: Sequence[float]) -> np.ndarray:
+        flipped = generator.random((len(shares), len(labels))) < np.array(shares)[:, None]
+        return np.where(flipped, 1 - base, base)
+
+    a, b = system([0.02, 0.11, 0.24, 0.16]), system([0.05, 0.15, 0.26, 0.17])
+    paired = paired_difference(labels, a, b, paired_seeds=True)
+    unpaired = paired_difference(labels, a, b, paired_seeds=False)
+    a_values, b_values = mcc(labels, a), mcc(labels, b)
+    assert paired.p_value == pytest.approx(
+        scipy.stats.ttest_rel(a_values, b_values).pvalue, rel=0.05
+    )
+    welch = scipy.stats.ttest_ind(a_values, b_values, equal_var=False)
+    assert unpaired.p_value == pytest.approx(welch.pvalue, rel=0.05)
+    assert unpaired.degrees_of_freedom == pytest.approx(welch.df, rel=0.05)
+    assert paired.p_value < 0.1 < unpaired.p_value
+
+
+def test_shared_sentences_make_a_difference_surer_than_either_mean() -> None:
+    labels, both = study(seeds=2)
+    difference = paired_difference(labels, both[:1], both[1:], paired_seeds=False)
+    assert difference.standard_error < 0.8 * mean_interval(labels, both[:1]).standard_error
+
+
+def test_a_system_with_one_seed_leaves_the_seeds_of_the_other_uncounted_and_says_so() -> None:
+    labels, both = study(seeds=4)
+    difference = paired_difference(labels, both[:3], both[3:], paired_seeds=False)
+    assert (difference.covers, difference.se_seeds) == ("sentences only", None)
+    assert (difference.seeds_a, difference.seeds_b) == (3, 1)
+
+
+def test_a_collapsed_run_is_no_sure_difference_from_another_that_collapsed_otherwise() -> None:
+    labels, _ = study()
+    ones, zeros = np.ones((1, len(labels)), int), np.zeros((1, len(labels)), int)
+    difference = paired_difference(labels, ones, zeros, paired_seeds=True)
+    assert (difference.difference, difference.one_class_or_perfect) == (0, 2)
+    assert difference.high > 0.05
+
+
+def test_the_permutation_test_of_accuracy_is_the_sign_test() -> None:
+    """Only sentences that one of two runs has right count: a binomial of one half."""
+    labels = np.ones(400, int)
+    labels[:100] = 0
+    a, b = labels.copy(), labels.copy()
+    a[:12] = 1
+    b[50:77] = 1
+    exact = scipy.stats.binomtest(12, 39).pvalue
+    got = permutation_p_value(labels, a[None], b[None], "accuracy")
+    assert got == pytest.approx(exact, abs=4 * sqrt(exact / 9999))
+
+
+def test_the_permutation_test_agrees_with_scipys_on_mcc() -> None:
+    labels, both = study(seeds=2, sentences=120)
+
+    def statistic(a: np.ndarray, b: np.ndarray) -> float:
+        return float(matthews_corrcoef(labels, a) - matthews_corrcoef(labels, b))
+
+    expected = scipy.stats.permutation_test(
+        (both[0], both[1]), statistic, permutation_type="samples", n_resamples=199, rng=1
+    )
+    got = permutation_p_value(labels, both[:1], both[1:])
+    assert got == pytest.approx(expected.pvalue, abs=0.12)
+    assert permutation_p_value(labels, both[:1], both[1:]) == got
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000))
+def test_with_one_seed_permutation_and_t_are_of_one_mind(seed: int) -> None:
+    labels, both = study(seed, seeds=2)
+    by_t = paired_difference(labels, both[:1], both[1:], paired_seeds=True).p_value
+    assert permutation_p_value(labels, both[:1], both[1:]) == pytest.approx(by_t, abs=0.06)
+
+
+# Many comparisons.
+
+
+@given(st.lists(st.floats(0, 1), max_size=6))
+def test_holm_is_the_closed_test_of_bonferronis(p_values: list[float]) -> None:
+    """Marcus, Peritz and Gabriel 1976: a hypothesis falls when every set that holds it falls."""
+    count = range(len(p_values))
+    sets = [s for size in range(1, len(p_values) + 1) for s in combinations(count, size)]
+    expected = [
+        max(min(1.0, len(s) * min(p_values[i] for i in s)) for s in sets if hypothesis in s)
+        for hypothesis in count
+    ]
+    assert holm(p_values) == pytest.approx(expected)
+
+
+# Bad input.
+
+
+def test_every_mistake_of_the_input_is_reported_at_once() -> None:
+    with pytest.raises(BadInput) as error:
+        mean_interval(np.array([0, 1, 2]), np.array([[0, 1], [3, 1]]), level=95)
+    assert error.value.problems == (
+        "level is 95: expected between 0 and 1, such as 0.95",
+        "labels hold 2: expected 0 (unacceptable) or 1 (acceptable) only",
+        "predictions have shape (2, 2): expected a row a seed over the 3 sentences of the labels, "
+        "in their order",
+        "predictions hold 3: expected 0 (unacceptable) or 1 (acceptable) only",
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions"),
+    [
+        (np.zeros(0, int), np.zeros((1, 0), int)),
+        (np.zeros(3, int), np.zeros((0, 3), int)),
+        (np.zeros((1, 3), int), np.zeros((1, 3), int)),
+        (np.zeros(3, int), np.zeros(3, int)),
+        (np.zeros(3), np.full((1, 3), np.nan)),
+        (np.full(3, -1), np.zeros((1, 3), int)),
+    ],
+)
+def test_arrays_that_no_statistic_can_be_made_of_are_refused(
+    labels: np.ndarray, predictions: np.ndarray
+) -> None:
+    with pytest.raises(BadInput):
+        mean_interval(labels, predictions)
+    with pytest.raises(BadInput):
+        paired_difference(labels, predictions, predictions, paired_seeds=True)
+
+
+def test_seeds_of_different_number_can_be_neither_paired_nor_permuted() -> None:
+    labels, both = study(seeds=3)
+    with pytest.raises(BadInput, match="a has 1 seeds and b has 2: seeds can be paired only"):
+        paired_difference(labels, both[:1], both[1:], paired_seeds=True)
+    with pytest.raises(BadInput, match="a has 1 seeds and b has 2: sentences can change"):
+        permutation_p_value(labels, both[:1], both[1:])
+
+
+def test_holm_and_seeds_refuse_what_is_no_probability() -> None:
+    with pytest.raises(BadInput, match="p-value nan"):
+        holm([0.1, float("nan")])
+    with pytest.raises(BadInput, match="level is 0"):
+        seeds_interval([0.1, 0.2], 0)

@@ -1,0 +1,270 @@
+"""What choosing adds to a score, how good the best of some is, and how many seeds would settle."""
+
+from itertools import combinations
+from math import sqrt
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import matthews_corrcoef
+
+from harness.errors import BadInput
+from harness.stats import (
+    Interval,
+    expected_best_of,
+    mcc,
+    mean_interval,
+    paired_difference,
+    seeds_interval,
+    seeds_needed,
+    selection_adjusted,
+)
+
+Cells = tuple[np.ndarray, list[np.ndarray]]
+
+
+def draw_cells(
+    cells: int = 6,
+    seeds: int = 3,
+    epochs: int = 4,
+    sentences: int = 1043,
+    noise: float = 0.08,
+    study: int = 0,
+) -> Cells:
+    """Cells that are all equally good, and epochs too: whatever is best is so by luck."""
+    generator = np.random.default_rng(study)
+    labels = (generator.random(sentences) < 0.7).astype(np.int64)
+    hard = generator.random(sentences) < 0.12
+    flipped = hard ^ (generator.random((cells, seeds, epochs, sentences)) < noise)
+    return labels, list(np.where(flipped, 1 - labels, labels))
+
+
+# Selection.
+
+
+def test_with_nothing_to_choose_the_adjusted_score_is_the_plain_one_of_all_sentences() -> None:
+    labels, cells = draw_cells(epochs=1)
+    plain = [float(mcc(labels, cell[:, 0]).mean()) for cell in cells]
+    alone = selection_adjusted(labels, cells[:1])
+    assert alone is not None
+    assert (alone.plain, alone.adjusted, alone.winner) == ((plain[0],), (plain[0],), plain[0])
+    assert alone.chosen == (1.0,)
+    many = selection_adjusted(labels, cells)
+    assert many is not None
+    assert many.plain == many.adjusted == tuple(plain)
+
+
+def test_one_cell_wins_with_its_own_adjusted_score() -> None:
+    labels, cells = draw_cells(cells=1)
+    found = selection_adjusted(labels, cells)
+    assert found is not None
+    assert (found.winner, found.chosen) == (found.adjusted[0], (1.0,))
+
+
+def test_scores_that_luck_chose_fall_back_to_what_they_are_worth() -> None:
+    """Every epoch of every cell is equally good, so the mean over all of them is the truth."""
+    gains = []
+    for study in range(30):
+        labels, cells = draw_cells(study=study)
+        found = selection_adjusted(labels, cells, splits=20)
+        assert found is not None
+        worth = np.mean([mcc(labels, cell).mean() for cell in cells])
+        scores = (np.mean(found.plain), np.mean(found.adjusted), max(found.plain), found.winner)
+        gains.append(np.array(scores) - worth)
+    plain, adjusted, winner, adjusted_winner = np.mean(gains, axis=0)
+    assert plain > 0.01
+    assert adjusted == pytest.approx(0, abs=0.002)
+    assert winner > 0.02
+    assert adjusted_winner == pytest.approx(0, abs=0.004)
+
+
+def test_a_cell_that_is_really_best_keeps_its_score() -> None:
+    labels, cells = draw_cells()
+    cells[2] = draw_cells(noise=0.01)[1][2]
+    found = selection_adjusted(labels, cells)
+    assert found is not None
+    assert found.chosen[2] == 1
+    assert found.winner == pytest.approx(found.adjusted[2])
+    assert found.adjusted[2] == pytest.approx(found.plain[2], abs=0.01)
+
+
+def test_an_epoch_that_is_worse_is_not_what_is_scored() -> None:
+    labels, cells = draw_cells(cells=1, noise=0.01)
+    cells[0][:, 1:] = 1 - labels
+    found = selection_adjusted(labels, cells)
+    assert found is not None
+    assert found.adjusted[0] == pytest.approx(mcc(labels, cells[0][:, 0]).mean(), abs=0.005)
+
+
+def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time() -> None:
+    """The plain twin: scikit-learn on each half, for every run, with the halves drawn again."""
+    labels, cells = draw_cells(cells=2, seeds=2, epochs=3, sentences=61, noise=0.2)
+    splits, generator = 4, np.random.default_rng(20_240_229)
+    halves = np.zeros((splits, len(labels)), dtype=bool)
+    for label in (1, 0):
+        (places,) = np.nonzero(labels == label)
+        ranks = generator.random((splits, len(places))).argsort(axis=1).argsort(axis=1)
+        for split in range(splits):
+            halves[split, places] = ranks[split] < (len(places) + split % 2) // 2
+    chose, scored = np.zeros((2, 2, 2 * splits))
+    for c, cell in enumerate(cells):
+        for r, half in enumerate([*halves, *~halves]):
+            for run in cell:
+                on_half = [matthews_corrcoef(labels[half], p[half]) for p in run]
+                epoch = int(np.argmax(on_half))
+                chose[c, r] += on_half[epoch] / 2
+                scored[c, r] += matthews_corrcoef(labels[~half], run[epoch][~half]) / 2
+    best = chose.argmax(axis=0)
+    found = selection_adjusted(labels, cells, splits)
+    assert found is not None
+    assert found.adjusted == pytest.approx(scored.mean(axis=1))
+    assert found.winner == pytest.approx(scored[best, range(2 * splits)].mean())
+    assert found.chosen == pytest.approx([(best == c).mean() for c in range(2)])
+
+
+@given(st.data())
+def test_the_adjusted_score_of_anything_is_an_mcc_and_the_same_in_every_call(
+    data: st.DataObject,
+) -> None:
+    sentences = data.draw(st.integers(1, 20))
+    labels = data.draw(arrays(np.int8, sentences, elements=st.integers(0, 1)))
+    shapes = st.tuples(st.integers(1, 3), st.integers(1, 3), st.just(sentences))
+    bits = st.integers(0, 1)
+    cells = data.draw(
+        st.lists(
+            shapes.flatmap(lambda s: arrays(np.int8, s, elements=bits)), min_size=1, max_size=3
+        )
+    )
+    found = selection_adjusted(labels, cells, splits=3)
+    assert found == selection_adjusted(labels, cells, splits=3)
+    if found is None:
+        assert min(labels.sum(), (1 - labels).sum()) < 2
+        return
+    assert all(-1 <= value <= 1 for value in (*found.adjusted, found.winner))
+    assert sum(found.chosen) == pytest.approx(1)
+
+
+def test_labels_that_cannot_be_halved_give_no_adjusted_score() -> None:
+    labels = np.array([1, 1, 1, 1, 0])
+    assert selection_adjusted(labels, [np.ones((1, 2, 5), int)]) is None
+
+
+def test_selection_refuses_what_are_not_runs_with_epochs() -> None:
+    labels, cells = draw_cells(sentences=10)
+    with pytest.raises(BadInput, match="no cell"):
+        selection_adjusted(labels, [])
+    with pytest.raises(BadInput, match=r"cell 2 have shape \(4, 10\): expected \(seeds, epochs"):
+        selection_adjusted(labels, [cells[0], cells[1][0]])
+
+
+# The best of some.
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=7))
+def test_the_expected_best_is_the_mean_of_the_largest_over_all_subsets(scores: list[float]) -> None:
+    expected = [
+        np.mean([max(subset) for subset in combinations(scores, size)])
+        for size in range(1, len(scores) + 1)
+    ]
+    assert expected_best_of(scores) == pytest.approx(expected)
+
+
+def test_the_expected_best_of_many_starts_at_the_mean_and_ends_at_the_largest() -> None:
+    scores = np.random.default_rng(0).normal(0.5, 0.1, 2000)
+    curve = expected_best_of(scores.tolist())
+    assert curve[0] == pytest.approx(scores.mean())
+    assert curve[-1] == pytest.approx(scores.max())
+    assert list(curve) == sorted(curve)
+    # The expected largest of two normal values lies a standard deviation / sqrt(pi) up.
+    assert curve[1] == pytest.approx(scores.mean() + scores.std(ddof=1) / sqrt(np.pi), abs=0.001)
+    assert expected_best_of([]) == ()
+
+
+# Seeds needed.
+
+
+def interval(seeds: int, seed_errors: float = 0.02, sentences: int = 1043) -> Interval:
+    labels, cells = draw_cells(1, seeds, 1, sentences, seed_errors)
+    return mean_interval(labels, cells[0][:, 0])
+
+
+def test_an_interval_that_leaves_the_threshold_out_needs_no_more_seeds() -> None:
+    estimate = interval(3)
+    assert seeds_needed(estimate, estimate.low - 0.001) == 3
+    assert seeds_needed(estimate, estimate.high + 0.001) == 3
+
+
+def test_no_number_of_seeds_settles_what_the_sentences_leave_open() -> None:
+    estimate = interval(3)
+    assert seeds_needed(estimate, estimate.mean) is None
+    assert estimate.se_endless_seeds is not None
+    assert seeds_needed(estimate, estimate.mean - 1.9 * estimate.se_endless_seeds) is None
+
+
+def test_the_number_of_seeds_is_the_fewest_that_would_leave_the_threshold_out() -> None:
+    """Where the seeds' values are all there is, it is Student's: t s / sqrt(k) below the gap."""
+    values = [0.50, 0.53, 0.56]
+    estimate = seeds_interval(values)
+    assert estimate is not None
+    reach = {k: scipy.stats.t.ppf(0.975, k - 1) * 0.03 / sqrt(k) for k in range(2, 40)}
+    assert seeds_needed(estimate, 0.51) == min(k for k in reach if reach[k] < 0.02)
+    assert seeds_needed(estimate, 0.53) is None
+    assert seeds_needed(estimate, 0.53 + 1e-9) is None
+
+
+@given(st.floats(-0.2, 0.2), st.sampled_from([2, 3, 5]))
+def test_a_farther_threshold_needs_no_more_seeds(gap: float, seeds: int) -> None:
+    estimate = interval(seeds, 0.3, 300)
+    near, far = (seeds_needed(estimate, estimate.mean + f * gap) for f in (1, 1.5))
+    if near is not None:
+        assert far is not None
+        assert seeds <= far <= near
+
+
+def test_with_one_seed_the_spread_over_seeds_is_assumed_and_two_are_the_least() -> None:
+    estimate = interval(1)
+    assert seeds_needed(estimate, estimate.mean - 0.3) == 2
+    reach = 2.1 * estimate.standard_error
+    few = seeds_needed(estimate, estimate.mean - reach)
+    many = seeds_needed(estimate, estimate.mean - reach, assumed_seed_sd=0.06)
+    assert few is not None
+    assert many is not None
+    assert 2 < few < many
+
+
+def test_seeds_of_a_difference_are_those_of_each_system() -> None:
+    labels, cells = draw_cells(2, 3, 1, 1043, 0.1)
+    difference = paired_difference(labels, cells[0][:, 0], cells[1][:, 0], paired_seeds=True)
+    settled = seeds_needed(difference, difference.high + 0.001)
+    assert settled == 3
+    more = seeds_needed(difference, difference.high - 0.005)
+    assert more is not None
+    assert more > 3
+
+
+def test_what_seeds_were_said_to_settle_twice_as_many_do_and_half_as_many_do_not() -> None:
+    labels, cells = draw_cells(1, 400, 1, 1043, 0.2)
+    runs = cells[0][:, 0]
+    few = mean_interval(labels, runs[:10])
+    assert few.se_endless_seeds is not None
+    gap = 2.2 * few.se_endless_seeds
+    needed = seeds_needed(few, few.mean - gap)
+    assert needed is not None
+    assert 20 < needed < 100
+    generator = np.random.default_rng(0)
+
+    def settled(seeds: int) -> float:
+        drawn = (runs[generator.choice(400, seeds, replace=False)] for _ in range(100))
+        intervals = [mean_interval(labels, rows) for rows in drawn]
+        return float(np.mean([interval.mean - interval.low < gap for interval in intervals]))
+
+    assert settled(2 * needed) > 0.8
+    assert settled(needed // 2) < 0.2
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(BadInput, match="level is 1"):
+        seeds_needed(interval(2), 0.5, level=1)
