@@ -4,9 +4,10 @@ import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+from pydantic import BaseModel
 
 from harness.baseline import Baseline
 from harness.errors import BadInput
@@ -14,7 +15,9 @@ from harness.plan import make_plan
 from harness.references import Reference, load_references
 from harness.report import as_baseline, read_published
 from harness.session import Options, Planned
-from harness.spec import Override, Suite, Thresholds, load_suite
+from harness.spec import Override, Suite, load_suite
+
+M = TypeVar("M", bound=BaseModel)
 
 DEFAULT_SUITES = ("benchmarks/quickstart.toml", "benchmarks/cola.toml")
 
@@ -141,18 +144,34 @@ def planned_suites(config: pytest.Config) -> list[Planned]:
 
 
 def _for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:
-    """Take from checkpoints and cells their own thresholds that the command line gives to all."""
-    given = [key for o in overrides if (key := o.key.removeprefix("gates.")) != o.key]
-    if not given:
-        return suite
-    cleared = dict.fromkeys(given)
+    """Take from checkpoints and cells what the command line gives to all of them."""
+    keys = [override.key for override in overrides]
+    matrix, gates = suite.matrix, suite.gates
+    flags = {section: _last_parts(keys, section) for section in ("matrix", "gates")}
 
-    def without(own: dict[str, Thresholds]) -> dict[str, Thresholds]:
-        return {name: gates.model_copy(update=cleared) for name, gates in own.items()}
+    def without(own: dict[str, M], section: str) -> dict[str, M]:
+        return {name: each.model_copy(update=flags[section]) for name, each in own.items()}
 
-    gates = suite.gates
-    changed = {"checkpoint": without(gates.checkpoint), "cell": without(gates.cell)}
-    return suite.model_copy(update={"gates": gates.model_copy(update=changed)})
+    flags["matrix"].pop("checkpoints", None)
+    return suite.model_copy(
+        update={
+            "matrix": matrix.model_copy(
+                update={"checkpoint": without(matrix.checkpoint, "matrix")}
+            ),
+            "gates": gates.model_copy(
+                update={
+                    "checkpoint": without(gates.checkpoint, "gates"),
+                    "cell": without(gates.cell, "gates"),
+                }
+            ),
+        }
+    )
+
+
+def _last_parts(keys: Sequence[str], section: str) -> dict[str, None]:
+    """Return the keys of one section without its name, each with None."""
+    parts = (key.partition(".") for key in keys)
+    return {name: None for first, _, name in parts if first == section}
 
 
 def _unknown_cells(path: Path) -> Iterator[str]:

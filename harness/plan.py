@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from harness.spec import Suite, Thresholds, TrainingSpec, thresholds_of
+from harness.spec import CheckpointMatrix, Suite, Thresholds, TrainingSpec, thresholds_of
 
 
 @dataclass(frozen=True)
@@ -51,21 +51,28 @@ def make_plan(suite: Suite) -> list[Cell]:
     """
     names = published_names(suite)
     slugs = _slugs(suite.matrix.checkpoints)
-    return [
-        Cell(
-            suite=suite.name,
-            id=(cell_id := f"{slugs[checkpoint]}-bs{batch_size}-lr{_scientific(learning_rate)}"),
-            checkpoint=names[checkpoint],
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            seeds=suite.matrix.seeds,
-            gates=(gates := thresholds_of(suite.gates, checkpoint, cell_id)),
-            target=gates.min_mcc if suite.gates.target_mcc is None else suite.gates.target_mcc,
-        )
-        for checkpoint in suite.matrix.checkpoints
-        for batch_size in suite.matrix.batch_sizes
-        for learning_rate in suite.matrix.learning_rates
-    ]
+    matrix = suite.matrix
+    cells = []
+    for checkpoint in matrix.checkpoints:
+        own = matrix.checkpoint.get(checkpoint, CheckpointMatrix())
+        for batch_size in own.batch_sizes or matrix.batch_sizes:
+            for learning_rate in own.learning_rates or matrix.learning_rates:
+                cell_id = f"{slugs[checkpoint]}-bs{batch_size}-lr{_scientific(learning_rate)}"
+                gates = thresholds_of(suite.gates, checkpoint, cell_id)
+                target = suite.gates.target_mcc
+                cells.append(
+                    Cell(
+                        suite=suite.name,
+                        id=cell_id,
+                        checkpoint=names[checkpoint],
+                        batch_size=batch_size,
+                        learning_rate=learning_rate,
+                        seeds=own.seeds or matrix.seeds,
+                        gates=gates,
+                        target=gates.min_mcc if target is None else target,
+                    )
+                )
+    return cells
 
 
 def published_names(suite: Suite) -> dict[str, str]:

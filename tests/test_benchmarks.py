@@ -1,5 +1,6 @@
 """The real `pytest benchmarks/`, run as its users run it, on a tiny checkpoint and a tiny file."""
 
+import contextlib
 import json
 import os
 import re
@@ -367,6 +368,123 @@ def test_a_broken_checkpoint_and_a_hanging_run_fail_alone_and_are_tried_again(
     again = run(tmp_path, suite=suite)
     assert "1 of 2 runs finished before, 1 to train" in again.output
     assert "stopped after the limit of 0.05 s" in again.output
+
+
+def test_a_worker_killed_in_the_middle_of_a_suite_costs_its_own_run_only(
+    folder: Path, tmp_path: Path
+) -> None:
+    suite = folder / "tiny.toml"
+    arguments = ("--epochs", "40", "-v")
+    session = begin(tmp_path, *arguments, suite=suite)
+    runs = tmp_path / "results" / "tiny" / "runs"
+    victim = wait_for(runs, "*/*/progress.json", session)[0].parent
+    worker_of(session, victim).kill()
+    output, _ = session.communicate()
+    assert session.returncode == 1
+    assert "1 failed, 1 passed" in output
+    assert "its worker process was killed by SIGKILL" in output
+    stored, unreadable = read_store(tmp_path / "results" / "tiny")
+    assert unreadable == []
+    by_folder = {item.folder: item.record.status for item in stored}
+    assert by_folder.pop(victim) == "failed"
+    assert list(by_folder.values()) == ["ok"] * 3
+    assert not list(runs.glob("*/*/scratch"))
+    assert not list(runs.glob("*/*/progress.json"))
+    again = run(tmp_path, *arguments, suite=suite)
+    assert again.code == 0, again.output
+    assert "3 of 4 runs finished before, 1 to train" in again.output
+
+
+def worker_of(session: subprocess.Popen[str], run_folder: Path) -> psutil.Process:
+    """Return the process that writes a run's log."""
+    log = str(run_folder / "log.txt")
+    for process in psutil.Process(session.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if any(file.path == log for file in process.open_files()):
+                return process
+    raise AssertionError(f"nobody writes {log}")
+
+
+def test_before_work_starts_it_is_said_how_long_it_should_take(first: Session) -> None:
+    line = next(line for line in first.output.splitlines() if line.startswith("runs at a time"))
+    assert line.startswith("runs at a time: 2, about ")
+    assert "GB of memory each of" in line
+    assert "expected to take about" in line
+    assert line.endswith("(from a FLOP count and a probe)")
+
+
+def test_outside_a_terminal_each_run_that_ended_is_a_plain_line(first: Session) -> None:
+    told = re.findall(r"^tiny/encoder-bs8-lr\S+ seed \d: MCC \S+ in \d+ s$", first.output, re.M)
+    assert len(told) == len(set(told)) == 4
+    assert "\x1b" not in first.output
+
+
+def test_a_baseline_gates_a_suite_that_has_no_threshold(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    copy_store(folder, tmp_path)
+    published = folder / "results" / "tiny" / "leaderboard.json"
+    same = run(tmp_path, "--baseline", str(published), suite=folder / "tiny.toml")
+    assert same.code == 0, same.output
+
+    better = json.loads(published.read_text(encoding="utf-8"))
+    for record in better["records"]:
+        for epoch in record["epochs"]:
+            epoch["classes"] = record["labels"]
+        record["scores"]["mcc"] = 1.0
+    (tmp_path / "better.json").write_text(json.dumps(better), encoding="utf-8")
+    worse = run(tmp_path, "--baseline", str(tmp_path / "better.json"), suite=folder / "tiny.toml")
+    assert worse.code == 1
+    assert "2 failed" in worse.output
+    assert "a drop of +" in worse.output
+    table = (tmp_path / "results" / "tiny" / "leaderboard.md").read_text(encoding="utf-8")
+    assert "a drop of +" in table
+    generous = run(
+        tmp_path,
+        *("--baseline", str(tmp_path / "better.json"), "--max-drop", "1"),
+        suite=folder / "tiny.toml",
+    )
+    assert "p = " not in generous.output.partition("leaderboard: tiny")[0]
+
+
+def test_a_baseline_that_does_not_fit_is_told_before_anything_trains(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    published = json.loads((folder / "results" / "tiny" / "leaderboard.json").read_bytes())
+    mistakes = {
+        "other.json": ({**published, "suite": "other"}, "a leaderboard of the suite 'other'"),
+        "data.json": (
+            json.loads(
+                json.dumps(published).replace(
+                    published["records"][0]["dataset"]["fingerprint"], "0" * 64
+                )
+            ),
+            "scores on different sentences cannot be compared",
+        ),
+        "schema.json": ({**published, "schema_version": 1}, "this version reads 2 only"),
+    }
+    for name, (content, told) in mistakes.items():
+        path = tmp_path / name
+        path.write_text(json.dumps(content), encoding="utf-8")
+        session = run(tmp_path, "--baseline", str(path), suite=folder / "tiny.toml")
+        assert session.code == pytest.ExitCode.USAGE_ERROR, session.output
+        assert told in session.output
+        assert not list((tmp_path / "results").rglob("log.txt"))
+
+
+def test_a_suite_has_a_test_of_its_own_where_it_has_gates(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    copy_store(folder, tmp_path)
+    suite = tmp_path / "gated.toml"
+    text = SUITE.replace('"./encoder"', f'"{folder / "encoder"}"')
+    text = text.replace('"data.csv"', f'"{folder / "data.csv"}"')
+    suite.write_text(text + "[gates.suite]\nbest_min_mcc = 1.0\n", encoding="utf-8")
+    session = run(tmp_path, "-k", "test_suite", suite=suite)
+    assert session.code == 1
+    assert "1 failed" in session.output
+    assert "4 of 4 runs finished before" in session.output
+    assert "at least 1.0000 is demanded (gates.suite.best_min_mcc)" in session.output
 
 
 @pytest.mark.ray

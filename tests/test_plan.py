@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.plan import make_plan, published_names, runs_of
-from harness.spec import Suite
+from harness.spec import GatesSpec, Suite, Thresholds, thresholds_of
 
 
 def suite(**matrix: object) -> Suite:
@@ -95,6 +95,50 @@ def test_a_folder_is_published_under_its_own_name_only() -> None:
     assert names["/home/me/m"] != names["../x/m/"]
 
 
+def test_a_checkpoint_may_have_its_own_part_of_the_matrix() -> None:
+    made = Suite.model_validate(
+        {
+            "name": "s",
+            "dataset": {"source": "embedded"},
+            "matrix": {
+                "checkpoints": ["small", "large"],
+                "batch_sizes": [16, 32],
+                "learning_rates": [1e-4, 2e-4],
+                "seeds": [1, 2, 3],
+                "checkpoint": {
+                    "large": {"batch_sizes": [8], "learning_rates": [3e-5], "seeds": [1, 2]}
+                },
+            },
+        }
+    )
+    cells = make_plan(made)
+    assert [cell.id for cell in cells] == [
+        "small-bs16-lr1e-04",
+        "small-bs16-lr2e-04",
+        "small-bs32-lr1e-04",
+        "small-bs32-lr2e-04",
+        "large-bs8-lr3e-05",
+    ]
+    assert [cell.seeds for cell in cells] == [(1, 2, 3)] * 4 + [(1, 2)]
+
+
+def test_thresholds_come_from_the_cell_before_the_checkpoint_before_the_suite() -> None:
+    gates = GatesSpec.model_validate(
+        {
+            "min_mcc": 0.3,
+            "max_train_seconds": 60.0,
+            "statistic": "lower-bound",
+            "checkpoint": {"a": {"min_mcc": 0.1, "min_accuracy": 0.5}},
+            "cell": {"a-bs1-lr1e-01": {"min_mcc": 0.0}},
+        }
+    )
+    assert thresholds_of(gates, "a", "a-bs1-lr1e-01") == Thresholds(
+        min_mcc=0.0, min_accuracy=0.5, max_train_seconds=60.0, statistic="lower-bound"
+    )
+    assert thresholds_of(gates, "a", "other").min_mcc == 0.1
+    assert thresholds_of(gates, "b", "other").min_mcc == 0.3
+
+
 def test_thresholds_come_from_the_checkpoint_before_the_suite() -> None:
     made = Suite.model_validate(
         {
@@ -155,7 +199,7 @@ def test_ten_thousand_cells_are_planned_without_heavy_libraries() -> None:
     program = """
 import sys
 from harness.plan import make_plan
-from harness.spec import Suite
+from harness.spec import GatesSpec, Suite, Thresholds, thresholds_of
 matrix = {"checkpoints": [f"o/c{n}" for n in range(100)], "batch_sizes": list(range(1, 11)),
           "learning_rates": [n * 1e-5 for n in range(1, 11)]}
 suite = Suite.model_validate({"name": "s", "dataset": {"source": "embedded"}, "matrix": matrix})

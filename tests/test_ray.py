@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import socket
@@ -13,9 +14,13 @@ from typing import Any
 
 import psutil
 import pytest
+from test_benchmarks import SUITE
+from test_benchmarks import begin as start_session
+from tiny import SENTENCES, make_checkpoint
 
 from harness.errors import BadInput
 from harness.executors import WorkerLost
+from harness.records import read_store
 
 # Read when Ray is imported; keeps a cluster's ports off the network.
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
@@ -177,6 +182,47 @@ def test_the_jobs_of_a_lost_node_run_elsewhere_and_all_are_answered_once(
     assert [future.result(PATIENCE) for future in futures] == [n * n for n in range(6)]
     assert sorted(answered) == [n * n for n in range(6)]
     assert Counter(job.number for job in begun) == Counter([*range(6), lost.number])
+
+
+def test_a_node_lost_in_the_middle_of_a_suite_costs_no_run(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    make_checkpoint("bert", tmp_path / "encoder")
+    rows = [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(80)]
+    (tmp_path / "data.csv").write_text("\n".join(["sentence,label", *rows]) + "\n")
+    suite = tmp_path / "tiny.toml"
+    suite.write_text(SUITE.replace('keep_models = "all"', ""))
+    doomed = cluster.add_node(num_cpus=1, **NODE)
+    (raylet,) = (info.process.pid for info in doomed.all_processes["raylet"])
+    session = start_session(
+        tmp_path,
+        *("--executor", "ray", "--ray-address", cluster.address),
+        *("--workers", "3", "--epochs", "200"),
+        suite=suite,
+    )
+    runs = tmp_path / "results" / "tiny" / "runs"
+    deadline = time.monotonic() + PATIENCE
+    while not (found := logs_written_under(raylet, runs)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    cluster.remove_node(doomed, allow_graceful=False)
+    output, _ = session.communicate()
+    assert session.returncode == 0, output
+    stored, unreadable = read_store(tmp_path / "results" / "tiny")
+    assert unreadable == []
+    assert [item.record.status for item in stored] == ["ok"] * 4
+    assert len({item.record.key for item in stored}) == 4
+    assert found <= {item.folder for item in stored}
+
+
+def logs_written_under(raylet: int, runs: Path) -> set[Path]:
+    """Return the folders of the runs that train on a node: its processes hold their logs open."""
+    found = set()
+    for process in psutil.Process(raylet).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            paths = (Path(file.path) for file in process.open_files())
+            found |= {path.parent for path in paths if path.is_relative_to(runs)}
+    return found
 
 
 def test_a_job_that_keeps_losing_its_ray_worker_is_given_up(

@@ -24,6 +24,7 @@ from harness.spec.fields import STRICT, Count, Text
 from harness.spec.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
 
 __all__ = [
+    "CheckpointMatrix",
     "DatasetSpec",
     "GatesSpec",
     "LimitsSpec",
@@ -126,6 +127,36 @@ def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
     return [value for value, times in Counter(values).items() if times > 1]
 
 
+BatchSize = Count
+LearningRate = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _distinct(values: tuple[Hashable, ...] | None) -> tuple[Hashable, ...] | None:
+    if repeated := _repeated(values or ()):
+        names = ", ".join(map(repr, repeated))
+        raise PydanticCustomError("duplicate", f"every value once; repeated: {names}")
+    return values
+
+
+class CheckpointMatrix(BaseModel):
+    """One checkpoint's own part of the matrix; what it leaves out is the suite's."""
+
+    model_config = STRICT
+
+    batch_sizes: tuple[BatchSize, ...] | None = Field(
+        None, min_length=1, strict=False, description="this checkpoint's own batch sizes"
+    )
+    learning_rates: tuple[LearningRate, ...] | None = Field(
+        None, min_length=1, strict=False, description="this checkpoint's own learning rates"
+    )
+    seeds: tuple[Seed, ...] | None = Field(
+        None, min_length=1, strict=False, description="this checkpoint's own seeds"
+    )
+
+    _every_value_once = field_validator("batch_sizes", "learning_rates", "seeds")(_distinct)
+
+
 class MatrixSpec(BaseModel):
     """The matrix: every checkpoint x batch size x learning rate is a cell, every seed a run."""
 
@@ -136,23 +167,20 @@ class MatrixSpec(BaseModel):
         strict=False,
         description="`org/name[@revision]` from the hub, a folder, or `package:NAME/path`",
     )
-    batch_sizes: tuple[Count, ...] = Field(
+    batch_sizes: tuple[BatchSize, ...] = Field(
         min_length=1, strict=False, description="sentences a training step"
     )
-    learning_rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+    learning_rates: tuple[LearningRate, ...] = Field(
         min_length=1, strict=False, description="peak learning rates of AdamW"
     )
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
-        (0,), min_length=1, strict=False, description="one run a seed"
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1, strict=False, description="one run a seed")
+    checkpoint: dict[str, CheckpointMatrix] = Field(
+        default_factory=dict, description="a checkpoint's own part, in place of the suite's"
     )
 
-    @field_validator("checkpoints", "batch_sizes", "learning_rates", "seeds")
-    @classmethod
-    def _distinct(cls, values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
-        if repeated := _repeated(values):
-            names = ", ".join(map(repr, repeated))
-            raise PydanticCustomError("duplicate", f"every value once; repeated: {names}")
-        return values
+    _every_value_once = field_validator("checkpoints", "batch_sizes", "learning_rates", "seeds")(
+        _distinct
+    )
 
 
 class TrainingSpec(BaseModel):
@@ -259,7 +287,7 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
             key (or the flag), the value seen and what is allowed.
     """
     raw = _read_toml(path)
-    problems = [*_problems(raw, path, {}), *_unused_gates(raw, path)]
+    problems = [*_problems(raw, path, {}), *_unused(raw, path)]
     flags = {tuple(override.key.split(".")): override.flag for override in overrides}
     for override in overrides:
         _set(raw, override.key.split("."), override.value)
@@ -376,25 +404,25 @@ def _did_you_mean(names: Sequence[str]) -> str:
     return f"{hint} (allowed: {', '.join(allowed)})"
 
 
-def _unused_gates(raw: dict[str, Any], path: Path) -> Iterator[str]:
-    """Yield the gates of checkpoints that the file does not name, whatever else is wrong in it."""
+def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:
+    """Yield what is said of checkpoints that the file does not name, whatever else is wrong."""
     match raw:
-        case {"matrix": {"checkpoints": [_, *_] as named}, "gates": {**gates}}:
+        case {"matrix": {"checkpoints": [_, *_] as named}}:
             known = [name for name in named if isinstance(name, str)]
         case _:
             return
-    used: list[tuple[str | int, ...]] = []
-    match gates:
-        case {"checkpoint": {**by_checkpoint}}:
-            used += [("gates", "checkpoint", str(name)) for name in by_checkpoint]
-    match gates:
-        case {"suite": {"order": [*names]}}:
-            used += [("gates", "suite", "order", place) for place in range(len(names))]
-    for place in used:
-        name = names[place[-1]] if isinstance(place[-1], int) else place[-1]
+    used: list[tuple[tuple[str | int, ...], object]] = []
+    for section in ("matrix", "gates"):
+        match raw.get(section):
+            case {"checkpoint": {**own}}:
+                used += [((section, "checkpoint", str(name)), name) for name in own]
+    match raw:
+        case {"gates": {"suite": {"order": [*names]}}}:
+            used += [(("gates", "suite", "order", n), name) for n, name in enumerate(names)]
+    for place, name in used:
         if isinstance(name, str) and name not in known:
-            shown = "" if name is place[-1] else f"{name!r}: "
+            shown = f"{name!r}: " if isinstance(place[-1], int) else ""
             yield (
                 f"{path}: {_dotted(place)}: {shown}no such checkpoint in matrix.checkpoints "
-                f"({', '.join(map(repr, known))}); a gate that never applies is a mistake"
+                f"({', '.join(map(repr, known))}); what never applies is a mistake"
             )
