@@ -6,6 +6,7 @@ draws all studies that docs/statistics.md reports, a few minutes on one core, an
 figures between the marks of that document. tests/test_stats_coverage.py draws fewer of them.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -387,8 +388,9 @@ def _shares(values: Sequence[float]) -> list[str]:
 
 
 def _table(rows: Sequence[Sequence[object]], *headings: str) -> str:
-    right = ["left" if isinstance(v, str) and not v[0].isdigit() else "right" for v in rows[0]]
-    return tabulate(rows, headings, tablefmt="pipe", disable_numparse=True, colalign=right)
+    number = re.compile(r"[+-]?[\d.]+%?")
+    sides = ["right" if number.fullmatch(str(value)) else "left" for value in rows[0]]
+    return tabulate(rows, headings, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
 
 def main() -> None:

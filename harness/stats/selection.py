@@ -43,7 +43,7 @@ def selection_adjusted(
     other, so there are twice as many repetitions as splits. Within a run, the epoch with the
     largest MCC is chosen, the earliest of equals; among cells, the one with the largest mean over
     seeds. No sentence that helped to choose is scored, so luck in choosing does not count
-    (Stone 1974 on double cross-validation; Cawley and Talbot 2010, section 5).
+    (double cross-validation, Stone 1974; Cawley and Talbot 2010 on the bias it removes).
 
     It errs on the low side, a little: a half chooses less well than all sentences would.
 
