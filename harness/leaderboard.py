@@ -1,14 +1,14 @@
 """Records to a leaderboard: a row for each cell of the plan, ranked by mean MCC."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 
 import pandas as pd
 
 from harness import stats
 from harness.baseline import Baseline
-from harness.evidence import NoEvidence, evidence
-from harness.gates import judge
+from harness.evidence import Evidence
+from harness.gates import Judgement, judge
 from harness.plan import Cell
 from harness.records import Record, time_to_target
 
@@ -50,7 +50,10 @@ Value = str | int | float | None
 
 
 def leaderboard(
-    cells: Sequence[Cell], records: Iterable[Record], baseline: Baseline | None = None
+    cells: Sequence[Cell],
+    records: Iterable[Record],
+    baseline: Baseline | None = None,
+    judgements: Mapping[str, Judgement] | None = None,
 ) -> pd.DataFrame:
     """Return a row for each cell, by rank, then in the plan's order, cells without a score last.
 
@@ -76,15 +79,25 @@ def leaderboard(
     Args:
         records: at most one for each cell and seed; those of other cells and seeds are left out.
         baseline: what the cells are judged against besides their thresholds.
+        judgements: of the cells by their ids, where they were judged already.
 
     Raises:
         ValueError: two records of one cell and seed.
     """
     runs = runs_by_cell(cells, records)
-    rows = [_row(cell, runs[cell.id], baseline) for cell in cells]
+    if judgements is None:
+        judgements = judge_all(cells, runs, baseline)
+    rows = [_row(cell, runs[cell.id], judgements[cell.id]) for cell in cells]
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object).astype(COLUMNS)
     frame["rank"] = frame["mcc"].rank(method="min", ascending=False).astype("Int64")
     return frame.sort_values("rank", kind="stable", na_position="last", ignore_index=True)
+
+
+def judge_all(
+    cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]], baseline: Baseline | None
+) -> dict[str, Judgement]:
+    """Judge every cell by its records, and return the judgements by the cells' ids."""
+    return {cell.id: judge(cell, runs[cell.id], baseline) for cell in cells}
 
 
 def runs_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, list[Record]]:
@@ -133,12 +146,11 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Value]]:
     return [dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _row(cell: Cell, runs: Sequence[Record], baseline: Baseline | None) -> dict[str, Value]:
+def _row(cell: Cell, runs: Sequence[Record], judgement: Judgement) -> dict[str, Value]:
     ended = scored(runs)
     scores = [run.scores for run in ended if run.scores is not None]
     mccs = [score.mcc for score in scores]
     parameters = mean(run.parameters for run in ended)
-    judgement = judge(cell, runs, baseline)
     mcc, accuracy = judgement.mcc_interval, judgement.accuracy_interval
     warnings = dict.fromkeys(warning for run in runs for warning in run.warnings)
     return {
@@ -152,7 +164,7 @@ def _row(cell: Cell, runs: Sequence[Record], baseline: Baseline | None) -> dict[
         "mcc_low": None if mcc is None else mcc.low,
         "mcc_high": None if mcc is None else mcc.high,
         "mcc_last_epoch": mean(run.epochs[-1].scores.mcc if run.epochs else None for run in ended),
-        "mcc_adjusted": _adjusted(ended),
+        "mcc_adjusted": _adjusted(ended, judgement.evidence),
         "accuracy": mean(score.accuracy for score in scores),
         "accuracy_sd": deviation(score.accuracy for score in scores),
         "accuracy_low": None if accuracy is None else accuracy.low,
@@ -171,10 +183,8 @@ def _row(cell: Cell, runs: Sequence[Record], baseline: Baseline | None) -> dict[
     }
 
 
-def _adjusted(runs: Sequence[Record]) -> float | None:
-    try:
-        found = evidence(runs)
-    except NoEvidence:
+def _adjusted(runs: Sequence[Record], found: Evidence | None) -> float | None:
+    if found is None:
         return None
     if runs[0].training.selection == "last-epoch":
         return fmean(stats.mcc(found.labels, found.selected))  # nothing was chosen

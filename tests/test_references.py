@@ -7,10 +7,8 @@ import pytest
 from samples import make_cell, predicted_record
 
 from harness.errors import BadInput
-from harness.leaderboard import leaderboard
 from harness.references import Reference, load_references
-from harness.report import publish
-from harness.report.markdown import as_markdown
+from harness.report import publish, render
 
 OURS = Path(__file__).parent.parent / "benchmarks" / "references.toml"
 
@@ -62,8 +60,7 @@ def shown(mcc: float, checkpoint: str = "org/encoder") -> str:
         Reference(checkpoint=checkpoint, mcc=mcc, recipe="<b>", source="a *paper*"),
         Reference(checkpoint="org/never-asked-for", mcc=0.9, recipe="r", source="s"),
     ]
-    published = publish("sample", [cell], records, None, references)
-    return as_markdown(published, leaderboard([cell], records))
+    return render(publish("sample", [cell], records, None, references))["leaderboard.md"].decode()
 
 
 def test_a_measured_checkpoint_shows_the_gap_and_whether_it_is_noise() -> None:

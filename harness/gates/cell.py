@@ -1,6 +1,6 @@
 """Thresholds over a cell's records: pass, fail, not enough evidence, or nothing to judge."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -36,6 +36,7 @@ class Check:
 class Judgement:
     """A cell's verdict with everything that led to it.
 
+    `evidence` holds the predictions of the runs that were scored; None where they have none.
     `train_seconds` is the mean over the runs that were scored. `verdict` is None where there is no
     threshold or nothing was measured; `passed` says whether
     the cell's test passes, doubt counted as the suite says. `mcc` is the mean over the seeds that
@@ -49,6 +50,7 @@ class Judgement:
     mcc: float | None
     threshold: float | None
     margin: float | None
+    evidence: Evidence | None
     mcc_interval: Interval | None
     accuracy_interval: Interval | None
     train_seconds: float | None
@@ -72,8 +74,12 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
     scored = [record for record in records if record.scores is not None]
     mcc = _mean(_mccs(scored))
     found, missing = _evidence(scored)
+    intervals = {
+        "mcc": _interval(found, "mcc", _mccs(scored)),
+        "accuracy": _interval(found, "accuracy", _accuracies(scored)),
+    }
     judged = not failures and all(by_seed.get(seed) is not None for seed in cell.seeds)
-    checks = tuple(_checks(cell, scored, found, missing, baseline)) if judged else ()
+    checks = tuple(_checks(cell, scored, intervals, missing, baseline)) if judged else ()
     verdict: Verdict | None = "fail" if failures else _worst([check.verdict for check in checks])
     doubt_passes = cell.gates.on_doubt == "pass"
     return Judgement(
@@ -82,8 +88,9 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
         mcc=mcc,
         threshold=cell.threshold,
         margin=None if mcc is None or cell.threshold is None else mcc - cell.threshold,
-        mcc_interval=_interval(found, "mcc", _mccs(scored)),
-        accuracy_interval=_interval(found, "accuracy", _accuracies(scored)),
+        evidence=found,
+        mcc_interval=intervals["mcc"],
+        accuracy_interval=intervals["accuracy"],
         train_seconds=_COSTS["max_train_seconds"].measure(scored),
         by_seed=by_seed,
         failures=failures,
@@ -146,7 +153,7 @@ _COSTS = {
 def _checks(
     cell: Cell,
     runs: Sequence[Record],
-    found: Evidence | None,
+    intervals: Mapping[str, Interval | None],
     missing: str | None,
     baseline: Baseline | None,
 ) -> Iterator[Check]:
@@ -157,8 +164,8 @@ def _checks(
     )
     for name, statistic, threshold, values in scores:
         if threshold is not None:
-            interval = _interval(found, statistic, values)
             whole = gates.statistic == "lower-bound"
+            interval = intervals[statistic]
             yield _score_check(name, statistic, threshold, values, interval, whole, missing)
     if baseline is not None:
         allowed = DEFAULT_MAX_DROP if gates.max_drop is None else gates.max_drop

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from harness.baseline import Baseline
 from harness.errors import BadInput
-from harness.leaderboard import leaderboard
+from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import Cell
 from harness.records import Stored, join_predictions, write_atomically
 from harness.references import Reference
@@ -78,9 +78,11 @@ def write_tables(
 
 def render(published: Published) -> dict[str, bytes]:
     """Return the content of leaderboard.md, .csv and .json, by file name."""
-    frame = leaderboard(published.cells, published.records, published.baseline)
+    runs = runs_by_cell(published.cells, published.records)
+    judgements = judge_all(published.cells, runs, published.baseline)
+    frame = leaderboard(published.cells, published.records, judgements=judgements)
     texts = {
-        "leaderboard.md": as_markdown(published, frame),
+        "leaderboard.md": as_markdown(published, frame, judgements),
         "leaderboard.csv": as_csv(frame),
         "leaderboard.json": as_json(published, frame),
     }

@@ -1,12 +1,12 @@
 """What a leaderboard's numbers show beyond its table, as blocks of Markdown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from harness import stats
 from harness.comparison import Comparison, best_cells, compare_all, conclusion
-from harness.evidence import Evidence, NoEvidence, evidence
-from harness.gates import judge
+from harness.evidence import NoEvidence, evidence
+from harness.gates import Judgement
 from harness.leaderboard import runs_by_cell
 from harness.mistakes import by_group, missed_by_all
 from harness.records import Record
@@ -20,23 +20,26 @@ MOST_SENTENCES = 40
 GROUPS = ("source", "length")
 
 
-def findings(published: Published) -> Iterator[str]:
-    """Yield a heading and a text for each finding that the records bear."""
+def findings(published: Published, judgements: Mapping[str, Judgement]) -> Iterator[str]:
+    """Yield a heading and a text for each finding that the records bear.
+
+    Args:
+        judgements: of the cells, by their ids.
+    """
     runs = runs_by_cell(published.cells, published.records)
-    yield from section("Gates", _gates(published, runs))
+    yield from section("Gates", _gates(published, judgements))
     contestants = best_cells(published.cells, runs)
     if len(contestants) > 1:
         yield from _pairwise(compare_all(contestants), [each.name for each in contestants])
-    yield from section("What the choice of the best was worth", _choosing(published, runs))
+    yield from section("What the choice of the best was worth", _choosing(judgements))
     yield from section("Published scores", _references(published, runs))
     yield from _mistakes([(each.name, each.runs) for each in contestants])
 
 
-def _gates(published: Published, runs: dict[str, list[Record]]) -> Iterator[str]:
+def _gates(published: Published, judgements: Mapping[str, Judgement]) -> Iterator[str]:
     """Yield every check of every cell that says more than the table's own columns."""
     for cell in published.cells:
-        judgement = judge(cell, runs[cell.id], published.baseline)
-        for check in judgement.checks:
+        for check in judgements[cell.id].checks:
             if check.gate != "min_mcc" or check.verdict != "pass":
                 yield f"{check.verdict}: {code(cell.id)}: {escaped(check.reason)}"
 
@@ -69,13 +72,8 @@ def _cell(pair: Comparison, sign: int) -> str:
     return f"{verdict} ({sign * pair.difference:+.3f}, p = {pair.adjusted:.2g})"
 
 
-def _choosing(published: Published, runs: dict[str, list[Record]]) -> Iterator[str]:
-    known: list[Evidence] = []
-    for cell in published.cells:
-        try:
-            known.append(evidence(runs[cell.id]))
-        except NoEvidence:
-            continue
+def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
+    known = [each.evidence for each in judgements.values() if each.evidence is not None]
     means = [float(stats.mcc(found.labels, found.selected).mean()) for found in known]
     if len(known) < 2 or len({found.labels.tobytes() for found in known}) > 1:
         return

@@ -1,10 +1,11 @@
 """A leaderboard as a Markdown document (GitHub's flavour)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from harness.gates import Judgement
 from harness.leaderboard import Value, deviation, mean, rows_of, runs_by_cell, scored
 from harness.plan import Cell
 from harness.provenance import Machine
@@ -35,8 +36,15 @@ PARTS: dict[str, Callable[[Record], Scores | None]] = {
 """Further sets of sentences that a run may be scored on."""
 
 
-def as_markdown(published: Published, frame: pd.DataFrame) -> str:
-    """Return leaderboard.md: what this is, the table, what is missing and why, what made it."""
+def as_markdown(
+    published: Published, frame: pd.DataFrame, judgements: Mapping[str, Judgement]
+) -> str:
+    """Return leaderboard.md: what this is, the table, what is missing and why, what made it.
+
+    Args:
+        frame: the leaderboard.
+        judgements: of the cells, by their ids.
+    """
     rows = rows_of(frame)
     columns = informative(rows)
     blocks = [
@@ -45,7 +53,7 @@ def as_markdown(published: Published, frame: pd.DataFrame) -> str:
         _table(columns, rows),
         *section("Runs without a score", _without_score(published)),
         *section("Warnings", _warnings(published)),
-        *findings(published),
+        *findings(published, judgements),
         *_parts(published, rows),
         *section("Environment", _environments(published)),
         *section("Columns", _legend(columns, published.cells)),

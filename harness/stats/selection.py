@@ -1,5 +1,6 @@
 """What choosing on the sentences that are scored adds to a score, and how to take it away."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,7 @@ def selection_adjusted(
     accepting = labels == 1
     if min(accepting.sum(), (~accepting).sum()) < 2:
         return None
-    halves = _halves(accepting, splits)
+    halves = _halves(accepting.tobytes(), splits)
     over_halves = [_choose_epoch(accepting, cell, halves) for cell in candidates]
     chose = np.array([choosing for choosing, _ in over_halves])
     scored = np.array([rest for _, rest in over_halves])
@@ -110,8 +111,10 @@ def expected_best_of(scores: Sequence[float]) -> tuple[float, ...]:
     return tuple(expected)
 
 
-def _halves(accepting: np.ndarray, splits: int) -> np.ndarray:
+@functools.lru_cache(maxsize=4)  # a leaderboard's cells share their labels
+def _halves(labels: bytes, splits: int) -> np.ndarray:
     """Return (splits, sentences): True for a half of each label, its larger half by turns."""
+    accepting = np.frombuffer(labels, dtype=bool)
     generator = np.random.default_rng(GENERATOR_SEED)
     halves = np.zeros((splits, accepting.size), dtype=bool)
     larger = (np.arange(splits) % 2)[:, None]
@@ -119,6 +122,7 @@ def _halves(accepting: np.ndarray, splits: int) -> np.ndarray:
         count = int(of_label.sum())
         ranks = generator.random((splits, count)).argsort(axis=1).argsort(axis=1)
         halves[:, of_label] = ranks < (count + larger) // 2
+    halves.flags.writeable = False
     return halves
 
 
