@@ -6,7 +6,7 @@ from math import sqrt
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import matthews_corrcoef
@@ -125,6 +125,7 @@ def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time() -> N
     assert found.chosen == pytest.approx([(best == c).mean() for c in range(2)])
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_the_adjusted_score_of_anything_is_an_mcc_and_the_same_in_every_call(
     data: st.DataObject,
@@ -163,6 +164,7 @@ def test_selection_refuses_what_are_not_runs_with_epochs() -> None:
 # The best of some.
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=7))
 def test_the_expected_best_is_the_mean_of_the_largest_over_all_subsets(scores: list[float]) -> None:
     expected = [
@@ -215,6 +217,7 @@ def test_the_number_of_seeds_is_the_fewest_that_would_leave_the_threshold_out() 
     assert seeds_needed(estimate, 0.53 + 1e-9) is None
 
 
+@settings(deadline=None)
 @given(st.floats(-0.2, 0.2), st.sampled_from([2, 3, 5]))
 def test_a_farther_threshold_needs_no_more_seeds(gap: float, seeds: int) -> None:
     estimate = interval(seeds, 0.3, 300)
@@ -243,6 +246,20 @@ def test_seeds_of_a_difference_are_those_of_each_system() -> None:
     more = seeds_needed(difference, difference.high - 0.005)
     assert more is not None
     assert more > 3
+
+
+def test_a_difference_of_single_runs_assumes_the_spread_of_both() -> None:
+    labels, cells = draw_cells(2, 3, 1, 1043, 0.1)
+    a, b = cells[0][:, 0], cells[1][:, 0]
+    single = paired_difference(labels, a[:1], b[:1], paired_seeds=True)
+    threshold = single.difference - 2.1 * single.standard_error
+    least = scipy.stats.norm.ppf(0.975)
+    # With many seeds t is all but normal: 2.1^2 S = 1.96^2 (S + 2 x 0.015^2 / m).
+    error = single.standard_error**2
+    expected = 2 * 0.015**2 * least**2 / (error * (2.1**2 - least**2))
+    assert seeds_needed(single, threshold) == pytest.approx(expected, abs=2)
+    uneven = paired_difference(labels, a, b[:1], paired_seeds=False)
+    assert seeds_needed(uneven, uneven.difference + 0.5) == 3
 
 
 def test_what_seeds_were_said_to_settle_twice_as_many_do_and_half_as_many_do_not() -> None:
