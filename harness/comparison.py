@@ -61,7 +61,8 @@ class Comparison:
 def compare(a: Contestant, b: Contestant) -> Comparison:
     """Compare two cells on the sentences that both were scored on.
 
-    Seeds are paired where both used the same.
+    Seeds are paired where both trained the same checkpoint with the same seeds: of two checkpoints
+    a seed makes two different heads, and pairing would cost degrees of freedom for nothing.
     """
     empty = Comparison(
         a=a.name,
@@ -84,8 +85,10 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         return replace(empty, obstacle=str(error))
     if ours.fingerprint != theirs.fingerprint:
         return replace(empty, obstacle="they were scored on different data")
+    digests = {run.checkpoint_digest for run in (*a.runs, *b.runs)}
+    paired = ours.seeds == theirs.seeds and len(digests) == 1
     found = stats.paired_difference(
-        ours.labels, ours.selected, theirs.selected, paired_seeds=ours.seeds == theirs.seeds
+        ours.labels, ours.selected, theirs.selected, paired_seeds=paired
     )
     return replace(
         empty,
@@ -145,7 +148,9 @@ def conclusion(pair: Comparison, pairs: int = 1) -> str:
         "worse": f"{pair.a} is worse than {pair.b}",
     }.get(pair.verdict, f"No difference is shown between {pair.a} and {pair.b}")
     correction = "" if pairs == 1 else f", corrected for {pairs} comparisons"
-    scope = "" if pair.covers == "sentences and seeds" else ", of these runs only: one seed each"
+    scope = (
+        "" if pair.covers == "sentences and seeds" else ", of these runs only, for want of seeds"
+    )
     return (
         f"{head}: MCC {pair.mcc_a:.3f} against {pair.mcc_b:.3f}, a difference of "
         f"{pair.difference:+.3f} (95 % interval {pair.low:+.3f} to {pair.high:+.3f}, "

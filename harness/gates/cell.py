@@ -250,13 +250,20 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
     )
     whole = cell.gates.statistic == "lower-bound"
     verdict: Verdict
+    if whole and found.covers != "sentences and seeds" and found.low < found.high:
+        return doubt("one seed says nothing of how far another would land", drop)
     if found.high <= allowed or (drop <= allowed and not whole):
         verdict = "pass"
     elif found.low > (allowed if whole else 0.0):
         verdict = "fail"
     else:
         verdict = "not-enough-evidence"
-        said += "; the drop may be chance, more seeds would tell"
+        needed = stats.seeds_needed(found, allowed if whole else 0.0)
+        said += "; the drop may be chance" + (
+            f", about {needed} seeds in all would tell"
+            if needed is not None
+            else ", and no number of seeds would tell: the validation sentences are too few"
+        )
     return Check("max_drop", allowed, drop, found.low, found.high, verdict, said)
 
 
