@@ -245,7 +245,7 @@ def test_a_job_of_continuous_integration_gets_verdicts_as_junit_xml_and_as_a_sum
     for case in cases:
         cell = case.attrib["name"].partition("/")[2].rstrip("]")
         found = {p.attrib["name"]: p.attrib["value"] for p in case.findall("properties/property")}
-        assert found["verdict"] == "fail"
+        assert found["verdict"] == found["gate_min_mcc"] == "fail"
         assert float(found["threshold"]) == 0.99
         seeds = []
         for seed in (1, 2):
@@ -254,6 +254,7 @@ def test_a_job_of_continuous_integration_gets_verdicts_as_junit_xml_and_as_a_sum
             assert float(found[f"mcc_seed_{seed}"]) == scores.mcc
             seeds.append(scores.mcc)
         assert float(found["mcc"]) == pytest.approx(np.mean(seeds), rel=1e-12)
+        assert float(found["mcc_low"]) <= float(found["mcc"]) <= float(found["mcc_high"])
         assert case.find("failure") is not None
     text = summary.read_text(encoding="utf-8")
     assert text.startswith("What an earlier step wrote.\n### `tiny`: 2 fail\n")
