@@ -11,6 +11,7 @@ from harness.plan import Cell
 from harness.records import Record
 from harness.session import Planned
 from harness.timing import record_timing, training_clock
+from harness.verdicts import properties
 
 
 @pytest.mark.benchmark(timer=training_clock)
@@ -20,9 +21,12 @@ def test_finetune(
     judge_cell: Callable[[Sequence[Record]], Judgement],
     records_folder: Path,
     benchmark: Any,
+    record_property: Callable[[str, object], None],
 ) -> None:
     records = wait_for_records()
     judgement = judge_cell(records)
+    for name, value in properties(judgement):
+        record_property(name, value)
     scored = [record for record in records if record.scores is not None]
     if scored:
         record_timing(benchmark, scored, judgement)

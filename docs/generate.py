@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import click
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from tabulate import tabulate
 
+from harness.cli import COMMANDS
 from harness.options import OVERRIDES
 from harness.spec import Suite
 
@@ -30,6 +32,7 @@ def generated() -> Iterator[tuple[Path, str, str]]:
     leaderboard = ROOT / "results" / "quickstart" / "leaderboard.md"
     yield ROOT / "README.md", "leaderboard", first_table(leaderboard.read_text(encoding="utf-8"))
     yield ROOT / "docs" / "suites.md", "keys", suite_keys()
+    yield ROOT / "docs" / "cli.md", "commands", commands()
 
 
 def replaced(document: str, part: str, text: str) -> str:
@@ -57,6 +60,17 @@ def suite_keys() -> str:
         for key, field in _fields(Suite, "")
     ]
     return tabulate(rows, ("key", "what it says", "default", "flag"), tablefmt="pipe")
+
+
+def commands() -> str:
+    """Return every subcommand's help: what it does, its arguments and options, its examples."""
+    return "\n\n".join(f"## `harness {command.name}`\n\n{_help(command)}" for command in COMMANDS)
+
+
+def _help(command: click.Command) -> str:
+    context = click.Context(command, info_name=f"harness {command.name}", max_content_width=96)
+    context.terminal_width = 96
+    return f"```text\n{command.get_help(context)}\n```"
 
 
 def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -36,7 +36,10 @@ METRIC = "matthews_correlation"
 
 @dataclass(frozen=True)
 class Settings:
-    """What one run is told, beside its checkpoint and data."""
+    """What one run is told, beside its checkpoint and data.
+
+    `trackers` hear of the run under its `title`, among those of its `project`; by default none do.
+    """
 
     batch_size: int
     learning_rate: float
@@ -44,6 +47,9 @@ class Settings:
     training: TrainingSpec
     device: str
     class_names: tuple[str, str]
+    title: str = ""
+    project: str = ""
+    trackers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,9 @@ def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
         use_cpu=settings.device == "cpu",
         dataloader_pin_memory=settings.device == "cuda",
         disable_tqdm=True,
-        report_to="none",
+        report_to=list(settings.trackers) or "none",
+        run_name=settings.title or None,
+        project=settings.project or "huggingface",
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import checkpoints, provenance
+from harness import checkpoints, provenance, trackers
 from harness.checkpoints import Checkpoint
 from harness.errors import BadInput, Unavailable
 from harness.forecast import Work
@@ -102,6 +102,7 @@ def find_inputs(
             f"suite {suite.name}: training.precision: 'fp16': needs a GPU and this machine has "
             "none; use bf16 or fp32"
         )
+    problems += trackers.missing(suite.trackers, suite.name)
     if problems:
         raise BadInput(problems)
     return Inputs(source, dataset, tokens, found, unavailable, device)

@@ -1,19 +1,18 @@
-"""The command line's options, and what they make of a suite and a session."""
+"""The options that choose what runs, declared once for pytest and for the command `harness`."""
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
 from pydantic import BaseModel
 
 from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.plan import make_plan
 from harness.references import Reference, load_references
-from harness.report import as_baseline, read_published
 from harness.session import Options, Planned
 from harness.spec import Override, Suite, load_suite
 
@@ -64,61 +63,89 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
 }
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Declare the harness' options; `--strict` is pytest's own and covers skipped cells too."""
-    group = parser.getgroup("harness", "fine-tuning benchmark")
-    group.addoption(
+@dataclass(frozen=True)
+class Option:
+    """One option; a switch takes no value, and then `metavar` is None."""
+
+    flag: str
+    help: str
+    metavar: str | None = "VALUE"
+    repeatable: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name under which a parser keeps its value."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+OPTIONS = (
+    Option(
         "--suite",
-        action="append",
-        metavar="FILE",
-        help=f"suite file to run, repeatable; by default {' and '.join(DEFAULT_SUITES)}",
-    )
-    for flag, (key, _, text) in OVERRIDES.items():
-        group.addoption(flag, metavar="VALUE", help=f"{text}; in place of the suite's {key}")
-    group.addoption(
+        f"suite file to run, repeatable; by default {' and '.join(DEFAULT_SUITES)}",
+        "FILE",
+        repeatable=True,
+    ),
+    *(
+        Option(flag, f"{text}; in place of the suite's {key}")
+        for flag, (key, _, text) in OVERRIDES.items()
+    ),
+    Option(
         "--cola-dir",
-        metavar="FOLDER",
-        help="CoLA's own folder (raw/in_domain_train.tsv ..., or train.tsv, dev.tsv, test.tsv); "
+        "CoLA's own folder (raw/in_domain_train.tsv ..., or train.tsv, dev.tsv, test.tsv); "
         "by default the environment's COLA_DIR",
-    )
-    group.addoption("--results-dir", metavar="FOLDER", help="where results go; by default results/")
-    group.addoption(
+        "FOLDER",
+    ),
+    Option("--results-dir", "where results go; by default results/", "FOLDER"),
+    Option(
         "--baseline",
-        metavar="FILE",
-        help="an earlier leaderboard.json: a cell whose MCC fell below it by more than "
+        "an earlier leaderboard.json: a cell whose MCC fell below it by more than "
         "gates.max_drop fails",
-    )
-    group.addoption(
+        "FILE",
+    ),
+    Option(
         "--ray-address",
-        metavar="HOST:PORT",
-        help="the Ray cluster that `--executor ray` joins; by default it starts a Ray here",
-    )
-    group.addoption(
-        "--rerun", action="store_true", help="train again what an earlier session finished"
-    )
+        "the Ray cluster that `--executor ray` joins; by default it starts a Ray here",
+        "HOST:PORT",
+    ),
+    Option("--rerun", "train again what an earlier session finished", None),
+)
+"""All of them, in the order of a help text. pytest's own `--strict` covers skipped cells too."""
 
 
-def planned_suites(config: pytest.Config) -> list[Planned]:
-    """Read the chosen suites, apply the command line's overrides, and plan their cells.
+@dataclass(frozen=True)
+class Chosen:
+    """What was typed.
+
+    `values` has each option's value by its name, None (False for a switch) where it was not given.
+    Paths start `here`, where it was typed; the default suites and results/ lie in `project`.
+    """
+
+    values: Mapping[str, Any]
+    here: Path
+    project: Path
+
+
+def planned_suites(chosen: Chosen) -> list[Planned]:
+    """Read the chosen suites, apply the options that override them, and plan their cells.
 
     Raises:
-        BadInput: every mistake of every suite and flag at once.
+        BadInput: every mistake of every suite and option at once.
     """
-    named = config.getoption("suite")
-    folder = config.rootpath if named is None else config.invocation_params.dir
+    named = chosen.values.get("suite")
+    folder = chosen.here if named else chosen.project
     paths = [folder / name for name in (named or DEFAULT_SUITES)]
     overrides = [
         Override(key=key, flag=flag, value=convert(text))
         for flag, (key, convert, _) in OVERRIDES.items()
-        if (text := config.getoption(flag.removeprefix("--").replace("-", "_"))) is not None
+        if (text := chosen.values.get(flag.removeprefix("--").replace("-", "_"))) is not None
     ]
     for override in overrides:
         if override.key == "matrix.checkpoints":
-            override.value[:] = [_from_here(config, name) for name in override.value]
+            override.value[:] = [_from_here(chosen.here, name) for name in override.value]
     planned: list[Planned] = []
     problems: list[str] = []
     for path in paths:
-        shown = Path(os.path.relpath(path, config.invocation_params.dir))
+        shown = Path(os.path.relpath(path, chosen.here))
         try:
             file = shown if shown.exists() else path
             suite = _for_every_cell(load_suite(file, overrides), overrides)
@@ -189,31 +216,32 @@ def _unknown_cells(path: Path) -> Iterator[str]:
 
 
 def _baseline(path: Path) -> Baseline:
+    from harness.report import as_baseline, read_published  # pandas, which most commands need not
+
     return as_baseline(read_published(path), path.name)
 
 
-def _from_here(config: pytest.Config, checkpoint: str) -> str:
+def _from_here(here: Path, checkpoint: str) -> str:
     """Return a folder named on the command line as seen from anywhere; other names as they are."""
-    folder = config.invocation_params.dir / _home(checkpoint)
+    folder = here / _home(checkpoint)
     return str(folder) if checkpoint.startswith((".", "~")) or folder.is_dir() else checkpoint
 
 
-def session_options(config: pytest.Config) -> Options:
-    """Return what the command line and the environment say about the session.
+def session_options(chosen: Chosen) -> Options:
+    """Return what the options and the environment say about the session.
 
     Raises:
         BadInput: the baseline cannot be read.
     """
-    here = config.invocation_params.dir
-    results = config.getoption("results_dir")
-    baseline = config.getoption("baseline")
-    cola = config.getoption("cola_dir") or os.environ.get("COLA_DIR") or None
+    results = chosen.values.get("results_dir")
+    baseline = chosen.values.get("baseline")
+    cola = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR") or None
     return Options(
-        results=config.rootpath / "results" if results is None else here / _home(results),
-        cola_dir=None if cola is None else here / _home(cola),
-        rerun=config.getoption("rerun"),
-        ray_address=config.getoption("ray_address"),
-        baseline=None if baseline is None else _baseline(here / _home(baseline)),
+        results=chosen.project / "results" if results is None else chosen.here / _home(results),
+        cola_dir=None if cola is None else chosen.here / _home(cola),
+        rerun=bool(chosen.values.get("rerun")),
+        ray_address=chosen.values.get("ray_address"),
+        baseline=None if baseline is None else _baseline(chosen.here / _home(baseline)),
     )
 
 

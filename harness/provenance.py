@@ -11,6 +11,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+DISTRIBUTION = "cola-finetuning-benchmark"
+"""Under which name this project is installed."""
+
 RECIPE_VERSION = 1
 """Raised whenever a change of the training path changes a number; part of every run's key."""
 

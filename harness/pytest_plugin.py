@@ -11,10 +11,10 @@ from harness.display import Display
 from harness.errors import BadInput
 from harness.gates import Check, Judgement, judge, judge_suite
 from harness.leaderboard import leaderboard, runs_by_cell
-from harness.options import add_options, planned_suites, session_options
+from harness.options import OPTIONS, Chosen, planned_suites, session_options
 from harness.plan import Cell, published_names
 from harness.records import Record
-from harness.report import terminal_table, write_tables
+from harness.report import append_summary, as_summary, terminal_table, write_tables
 from harness.schedule import describe
 from harness.session import Planned, Session
 from harness.spec import SuiteGates
@@ -27,7 +27,18 @@ WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    add_options(parser)
+    group = parser.getgroup("harness", "fine-tuning benchmark")
+    for option in OPTIONS:
+        if option.metavar is None:
+            group.addoption(option.flag, action="store_true", help=option.help)
+        else:
+            action = "append" if option.repeatable else "store"
+            group.addoption(option.flag, action=action, metavar=option.metavar, help=option.help)
+
+
+def _chosen(config: pytest.Config) -> Chosen:
+    values = {option.name: config.getoption(option.name) for option in OPTIONS}
+    return Chosen(values, here=config.invocation_params.dir, project=config.rootpath)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     if PLANNED not in config.stash:
         try:
-            config.stash[PLANNED] = planned_suites(config)
+            config.stash[PLANNED] = planned_suites(_chosen(config))
         except BadInput as error:
             # Raised here it would be shown as a traceback; pytest_collection_finish raises it.
             config.stash[PLANNED] = []
@@ -84,7 +95,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             "several at a time"
         )
     try:
-        options = session_options(config)
+        options = session_options(_chosen(config))
     except BadInput as error:
         raise pytest.UsageError(str(error)) from None
     started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), options)
@@ -210,14 +221,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for planned in running.planned:
         name = planned.suite.name
         terminalreporter.section(f"leaderboard: {name}")
+        records = [item.record for item in running.stored(planned)]
+        table = leaderboard(planned.cells, records, running.baseline(name))
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            problem = append_summary(Path(summary), as_summary(name, table))
+            if problem is not None:
+                terminalreporter.write_line(problem, red=True)
         if name not in config.stash[WRITTEN]:
             if PROBLEMS in config.stash:
                 terminalreporter.write_line(config.stash[PROBLEMS], red=True)
             folder = os.path.relpath(running.folder(name))
             terminalreporter.write_line(f"no table was written; {folder} is as it was")
             continue
-        records = [item.record for item in running.stored(planned)]
-        table = leaderboard(planned.cells, records, running.baseline(name))
         terminalreporter.write_line(terminal_table(table))
         paths = ", ".join(os.path.relpath(path) for path in config.stash[WRITTEN][name])
         terminalreporter.write_line(f"written: {paths}")

@@ -18,13 +18,14 @@ from harness.executors import Executor
 from harness.executors.local import LocalExecutor, start_fork_server
 from harness.forecast import Underway, seconds_left
 from harness.inputs import Inputs, find_inputs
-from harness.plan import Cell, Run, runs_of
+from harness.plan import Cell, Run
 from harness.progress import State, duration
 from harness.records import Record, Stored
 from harness.references import Reference
-from harness.reuse import adopted, best_by_checkpoint, latest, reusable
+from harness.reuse import adopted, best_by_checkpoint, latest
 from harness.schedule import Schedule, schedule
 from harness.spec import Suite
+from harness.standing import standings
 
 if TYPE_CHECKING:  # worker imports torch; collecting tests need not
     from harness.worker import Job, Result
@@ -271,29 +272,22 @@ class Session:
         self._store[suite.name] = store
         self.notes += [f"{suite.name}: {line}" for line in unreadable]
         cells = [cell for cell in self._selected if cell.suite == suite.name]
-        keys = {
-            inputs.key(run)
-            for cell in cells
-            if inputs.missing(cell) is None
-            for run in runs_of(cell, suite.training)
-        }
-        of_plan = {key: item for key, item in records.finished(store) if key in keys}
-        self._finished_before |= of_plan.keys()
-        finished = {} if self._options.rerun else reusable(of_plan, suite)
         counts = {"finished": 0, "to_train": 0, "skipped": 0}
         missing = []
-        for cell in cells:
-            unavailable = inputs.missing(cell)
-            for run in runs_of(cell, suite.training):
-                if unavailable is not None:
-                    counts["skipped"] += 1
-                    self._settle(run, _skip(self.folder(suite.name), run, unavailable))
-                elif (key := inputs.key(run)) in finished:
-                    counts["finished"] += 1
-                    self._settle(run, adopted(run, finished[key]))
-                else:
-                    counts["to_train"] += 1
-                    missing.append(_Missing(suite, run, key, inputs))
+        for item in standings(suite, cells, inputs, store, self._options.rerun):
+            run = item.run
+            if item.unavailable is not None:
+                counts["skipped"] += 1
+                self._settle(run, _skip(self.folder(suite.name), run, item.unavailable))
+            elif item.stored is not None:
+                counts["finished"] += 1
+                self._settle(run, adopted(run, item.stored))
+            else:
+                assert item.key is not None
+                counts["to_train"] += 1
+                missing.append(_Missing(suite, run, item.key, inputs))
+            if item.trained_before and item.key is not None:
+                self._finished_before.add(item.key)
         self.counts[suite.name] = Counts(**counts)
         return missing
 
@@ -359,6 +353,7 @@ class Session:
             threads=threads,
             concurrency=self.workers,
             keep_model=missing.suite.keep_models != "none",
+            trackers=missing.suite.trackers,
         )
 
     def _keep(self, job: "Job", future: "Future[Stored]", answer: "Future[Result]") -> None:

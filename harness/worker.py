@@ -19,14 +19,24 @@ import pyarrow as pa
 import torch
 import transformers
 from tqdm import tqdm
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from harness import checkpoints, classes, data, diagnosis, progress, provenance, records
+from harness import (
+    checkpoints,
+    classes,
+    data,
+    diagnosis,
+    progress,
+    provenance,
+    records,
+    trackers,
+)
 from harness.checkpoints import Checkpoint
 from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, encode, token_counts
 from harness.executors import WorkerLost
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
+from harness.model_card import model_card
 from harness.plan import Run
 from harness.progress import Progress
 from harness.records import Confusion, DatasetFacts, Epoch, Record, Times
@@ -54,6 +64,7 @@ class Job:
     threads: int
     concurrency: int
     keep_model: bool
+    trackers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,11 @@ def _train_and_score(
         training=run.training,
         device=job.device,
         class_names=job.source.spec.class_names,
+        title=f"{run.cell.id}-seed-{run.seed}",
+        project=run.cell.suite,
+        trackers=job.trackers,
     )
+    trackers.prepare(job.trackers, run.cell.suite, job.folder)
 
     loading = time.perf_counter()
     loaded = data.load(job.source)
@@ -174,12 +189,27 @@ def _train_and_score(
     )
     record = _record(job, loaded.splits, encoded, outcome, times)
     if job.keep_model:
-        outcome.model.save_pretrained(scratch / "model")
-        tokenizer.save_pretrained(scratch / "model")
-        # Renamed into place whole: half a model must not be taken for a kept one.
-        shutil.rmtree(job.folder / "model", ignore_errors=True)
-        (scratch / "model").rename(job.folder / "model")
+        _keep_model(job, record, outcome, tokenizer, scratch / "model")
     return Result(record, predictions)
+
+
+def _keep_model(
+    job: Job,
+    record: Record,
+    outcome: Outcome,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+) -> None:
+    """Write model, tokenizer and model card, and then move them to where kept models lie."""
+    if job.run.training.max_length is not None:
+        tokenizer.model_max_length = job.run.training.max_length  # whoever uses it cuts there too
+    outcome.model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    card = model_card(record.model_copy(update=_circumstances()), job.source.spec.class_names)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    # Renamed into place whole: half a model must not be taken for a kept one.
+    shutil.rmtree(job.folder / "model", ignore_errors=True)
+    folder.rename(job.folder / "model")
 
 
 def _record(

@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import psutil
@@ -51,16 +53,20 @@ class Session:
 
 
 def begin(
-    folder: Path, *arguments: str, suite: Path | None = None, own_group: bool = False
+    folder: Path,
+    *arguments: str,
+    suite: Path | None = None,
+    own_group: bool = False,
+    variables: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Start `pytest benchmarks/` on a suite, with results in the folder.
 
     `own_group` gives it a process group, which a signal reaches as Ctrl-C does in a terminal.
     """
     named = () if suite is None else ("--suite", str(suite))
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("COLA_DIR", "CI")
-    } | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    unwanted = ("COLA_DIR", "CI", "GITHUB_STEP_SUMMARY")
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
+    environment |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **(variables or {})}
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "pytest", "benchmarks/", "--color=no"),
@@ -77,9 +83,14 @@ def begin(
     )
 
 
-def run(folder: Path, *arguments: str, suite: Path | None = None) -> Session:
-    """Run `pytest benchmarks/` to its end."""
-    process = begin(folder, *arguments, suite=suite)
+def run(
+    folder: Path,
+    *arguments: str,
+    suite: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Session:
+    """Run `pytest benchmarks/` to its end, with these variables in its environment."""
+    process = begin(folder, *arguments, suite=suite, variables=variables)
     output, _ = process.communicate()
     return Session(process.returncode, output)
 
@@ -212,6 +223,51 @@ def test_a_finished_run_is_reused_under_another_name_and_threshold(
     assert "2 failed" in session.output
     rows = json.loads((copied / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
     assert {(row["checkpoint"], row["verdict"]) for row in rows} == {("renamed", "fail")}
+
+
+def test_a_job_of_continuous_integration_gets_verdicts_as_junit_xml_and_as_a_summary(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    copied = copy_store(folder, tmp_path)
+    stored, _ = read_store(copied)
+    mccs = {(item.record.cell, item.record.seed): item.record.scores for item in stored}
+    junit, summary = tmp_path / "junit.xml", tmp_path / "summary.md"
+    summary.write_text("What an earlier step wrote.\n", encoding="utf-8")
+    session = run(
+        tmp_path,
+        *("--min-mcc", "0.99", "--junitxml", str(junit)),
+        suite=folder / "tiny.toml",
+        variables={"GITHUB_STEP_SUMMARY": str(summary)},
+    )
+    assert session.code == 1, session.output
+    cases = ElementTree.parse(junit).getroot().findall(".//testcase")
+    assert len(cases) == 2
+    for case in cases:
+        cell = case.attrib["name"].partition("/")[2].rstrip("]")
+        found = {p.attrib["name"]: p.attrib["value"] for p in case.findall("properties/property")}
+        assert found["verdict"] == found["gate_min_mcc"] == "fail"
+        assert float(found["threshold"]) == 0.99
+        seeds = []
+        for seed in (1, 2):
+            scores = mccs[cell, seed]
+            assert scores is not None
+            assert float(found[f"mcc_seed_{seed}"]) == scores.mcc
+            seeds.append(scores.mcc)
+        assert float(found["mcc"]) == pytest.approx(np.mean(seeds), rel=1e-12)
+        assert float(found["mcc_low"]) <= float(found["mcc"]) <= float(found["mcc_high"])
+        assert case.find("failure") is not None
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("What an earlier step wrote.\n### `tiny`: 2 fail\n")
+    assert text.count("| fail") == 2
+
+    blocked = run(
+        tmp_path,
+        suite=folder / "tiny.toml",
+        variables={"GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "summary")},
+    )
+    assert blocked.code == 0, blocked.output
+    assert "GITHUB_STEP_SUMMARY: " in blocked.output
+    assert "cannot be written" in blocked.output
 
 
 def test_a_changed_setting_trains_again_and_only_what_is_selected(

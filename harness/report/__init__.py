@@ -5,9 +5,10 @@ of what leaderboard.json holds, so `render(read_published(path))` gives the same
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.baseline import Baseline
@@ -25,15 +26,21 @@ from harness.report.published import (
     publish,
     read_published,
 )
+from harness.report.summary import append_summary, as_summary
 from harness.report.terminal import terminal_table
 
 __all__ = [
     "Published",
+    "append_summary",
     "as_baseline",
+    "as_summary",
+    "changed_files",
+    "contents_of",
     "publish",
     "read_published",
     "render",
     "terminal_table",
+    "write_files",
     "write_tables",
 ]
 
@@ -63,8 +70,33 @@ def write_tables(
         BadInput: the folder cannot be written.
         ValueError: two records of one cell and seed.
     """
+    contents = contents_of(suite, cells, stored, baseline, references)
+    write_files(folder, contents)
+    return [folder / name for name in contents]
+
+
+def contents_of(
+    suite: str,
+    cells: Sequence[Cell],
+    stored: Sequence[Stored],
+    baseline: Baseline | None = None,
+    references: Sequence[Reference] = (),
+) -> dict[str, bytes]:
+    """Return the content of every file that `write_tables` writes, by name, in its order.
+
+    Raises:
+        ValueError: two records of one cell and seed.
+    """
     published = publish(suite, cells, [item.record for item in stored], baseline, references)
-    contents = {"predictions.parquet": _predictions(published, stored), **render(published)}
+    return {"predictions.parquet": _predictions(published, stored), **render(published)}
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files, each whole or not at all.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
@@ -73,7 +105,27 @@ def write_tables(
         raise BadInput(
             [f"{folder}: the tables cannot be written ({error.strerror}); name a folder that can"]
         ) from None
-    return [folder / name for name in contents]
+
+
+def changed_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
+    """Return the names of the files that are missing in a folder, or hold something else there.
+
+    Parquet files are compared by their rows: other versions of pyarrow write other bytes.
+    """
+    return [name for name, content in contents.items() if not _same(folder / name, content)]
+
+
+def _same(path: Path, content: bytes) -> bool:
+    try:
+        present = path.read_bytes()
+    except OSError:
+        return False
+    if present == content or path.suffix != ".parquet":
+        return present == content
+    try:
+        return bool(pq.read_table(io.BytesIO(present)).equals(pq.read_table(io.BytesIO(content))))
+    except pa.ArrowException:
+        return False
 
 
 def render(published: Published) -> dict[str, bytes]:

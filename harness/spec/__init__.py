@@ -48,6 +48,7 @@ Speedup = Literal[
     "sorted-evaluation",
     "used-vocabulary",
 ]
+Tracker = Literal["tensorboard", "mlflow", "trackio", "wandb"]
 
 
 class DatasetSpec(BaseModel):
@@ -259,11 +260,22 @@ class Suite(BaseModel):
     references: Text | None = Field(
         None, description="file of published scores to show beside; relative to the suite file"
     )
+    trackers: tuple[Tracker, ...] = Field(
+        (),
+        strict=False,
+        description="experiment trackers that every run reports to: tensorboard, mlflow, trackio, "
+        "wandb; no part of a run's key",
+    )
     dataset: DatasetSpec
     matrix: MatrixSpec
     training: TrainingSpec = Field(default_factory=TrainingSpec)
     gates: GatesSpec = Field(default_factory=GatesSpec)
     limits: LimitsSpec = Field(default_factory=LimitsSpec)
+
+    @field_validator("trackers")
+    @classmethod
+    def _each_tracker_once(cls, values: tuple[Tracker, ...]) -> tuple[Tracker, ...]:
+        return tuple(dict.fromkeys(values))
 
 
 class Override(BaseModel):

@@ -1,0 +1,5 @@
+"""`python -m harness`: the command `harness`."""
+
+from harness.cli import main
+
+main()

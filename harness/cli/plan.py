@@ -1,0 +1,104 @@
+"""`harness plan`: what `pytest benchmarks/` would train, and what it would not, and why."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from tabulate import tabulate
+
+from harness import hub, records
+from harness.cli.choices import MATRIX, chosen, options
+from harness.errors import BadInput
+from harness.inputs import find_inputs
+from harness.options import planned_suites, session_options
+from harness.session import Planned
+from harness.standing import Standing, standings
+
+FINISHED, TO_TRAIN, SKIPPED = "finished", "to train", "skipped"
+
+
+@click.command(short_help="what would run, what is finished, what cannot and why")
+@options(("suite", *MATRIX, "cola_dir", "results_dir", "rerun"))
+@click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
+def plan(as_json: bool, **values: Any) -> None:
+    """Say what `pytest benchmarks/` with the same options would run.
+
+    Finds data and checkpoints as a session does, which may fetch a checkpoint from the hub, and
+    trains nothing. A run is finished when the store holds it with the same data, checkpoint,
+    settings, seed, device and package versions.
+
+    \b
+    Examples:
+      harness plan
+      harness plan --suite mine.toml --seeds 1,2,3
+      harness plan --suite benchmarks/cola.toml --cola-dir ~/cola_public --json
+    """
+    typed = chosen(values)
+    session = session_options(typed)
+    reached = hub.probe()
+    found: list[tuple[Planned, list[Standing], list[str]]] = []
+    problems: list[str] = []
+    for planned in planned_suites(typed):
+        base = planned.path.resolve().parent
+        store, unreadable = records.read_store(session.results / planned.suite.name)
+        try:
+            inputs = find_inputs(planned.suite, base, planned.cells, session.cola_dir, reached)
+        except BadInput as error:
+            problems += error.problems
+            continue
+        standing = standings(planned.suite, planned.cells, inputs, store, session.rerun)
+        found.append((planned, standing, unreadable))
+    if problems:
+        raise BadInput(list(dict.fromkeys(problems)))
+    if as_json:
+        suites = [
+            {"suite": planned.suite.name, "runs": [_as_dict(item) for item in standing]}
+            for planned, standing, _ in found
+        ]
+        click.echo(json.dumps({"suites": suites}, indent=1))
+    else:
+        click.echo("\n\n".join(_as_text(*item) for item in found))
+
+
+def _state(item: Standing) -> str:
+    if item.unavailable is not None:
+        return SKIPPED
+    return TO_TRAIN if item.stored is None else FINISHED
+
+
+def _mcc(item: Standing) -> float | None:
+    scores = None if item.stored is None else item.stored.record.scores
+    return None if scores is None else scores.mcc
+
+
+def _as_dict(item: Standing) -> dict[str, object]:
+    cell = item.run.cell
+    return {
+        "cell": cell.id,
+        "checkpoint": cell.checkpoint,
+        "batch_size": cell.batch_size,
+        "learning_rate": cell.learning_rate,
+        "seed": item.run.seed,
+        "state": _state(item),
+        "key": item.key,
+        "mcc": _mcc(item),
+        "reason": None if item.unavailable is None else str(item.unavailable),
+    }
+
+
+def _as_text(planned: Planned, standing: list[Standing], unreadable: list[str]) -> str:
+    times = Counter(map(_state, standing))
+    counts = ", ".join(f"{times[state]} {state}" for state in (FINISHED, TO_TRAIN, SKIPPED))
+    path = Path(os.path.relpath(planned.path))
+    rows = [
+        (item.run.cell.id, item.run.seed, _state(item), "" if mcc is None else f"{mcc:.3f}")
+        for item in standing
+        for mcc in [_mcc(item)]
+    ]
+    table = tabulate(rows, ("cell", "seed", "state", "MCC"), "simple", disable_numparse=True)
+    reasons = dict.fromkeys(f"skipped: {i.unavailable}" for i in standing if i.unavailable)
+    heading = f"{planned.suite.name} ({path}): {len(standing)} runs: {counts}"
+    return "\n".join([heading, "", table, *reasons, *unreadable])

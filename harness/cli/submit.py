@@ -1,0 +1,45 @@
+"""`harness submit`: GLUE's file for CoLA from a run's test predictions."""
+
+from pathlib import Path
+
+import click
+
+from harness.errors import BadInput
+
+
+@click.command(short_help="write GLUE's CoLA.tsv")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RESULTS_FOLDER")
+@click.option("--cell", metavar="ID", help="a cell's id; by default that of the best run")
+@click.option("--seed", type=int, metavar="N", help="by default the cell's best")
+@click.option(
+    "--output",
+    default="CoLA.tsv",
+    show_default=True,
+    metavar="FILE",
+    help="`-` for standard output",
+)
+def submit(folder: Path, cell: str | None, seed: int | None, output: str) -> None:
+    """Write CoLA.tsv as the GLUE benchmark takes it: header index<TAB>prediction, 1,063 rows.
+
+    Of the runs that are left to choose from, the one of the highest validation MCC is taken.
+
+    \b
+    Examples:
+      harness submit results/cola
+      harness submit results/cola --cell distilbert-base-uncased-bs16-lr2e-05 --seed 1
+    """
+    from harness.submission import candidates, choose, submission
+
+    run = choose(candidates(folder), cell, seed)
+    content = submission(folder, run)
+    assert run.record.scores is not None
+    said = f"{run.record.cell}, seed {run.record.seed}: validation MCC {run.record.scores.mcc:.4f}"
+    click.echo(said, err=True)
+    if output == "-":
+        click.echo(content, nl=False)
+        return
+    try:
+        Path(output).write_text(content, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise BadInput([f"--output: {output}: cannot be written ({error.strerror})"]) from None
+    click.echo(f"written: {output}", err=True)

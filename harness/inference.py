@@ -1,0 +1,119 @@
+"""A kept model's answers: sentences in, classes and their probabilities out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from datasets import Dataset, DatasetDict
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BatchEncoding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from harness import checkpoints
+from harness.encode import collator, encode
+from harness.errors import BadInput
+from harness.hub import Hub
+
+KEPT = ("model", "*/model", "*/*/model", "runs/*/*/model", "*/runs/*/*/model")
+"""Where kept models may lie below a folder that somebody took for one."""
+
+NO_HUB = Hub(endpoint="", reachable=False, reason="a folder is not asked of the hub")
+
+SENTENCES_AT_A_TIME = 1024
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A fine-tuned model with its tokenizer, ready to answer on the device where it is."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The likelier class of a sentence, and the probability of each class by name."""
+
+    sentence: str
+    label: str
+    probabilities: dict[str, float]
+
+
+def load(folder: Path, device: str) -> Classifier:
+    """Load a fine-tuned model from its folder; nothing is fetched.
+
+    Raises:
+        BadInput: the folder holds no model, or a pretrained one without a trained classifier.
+    """
+    if not (folder / checkpoints.CONFIG).is_file():
+        raise BadInput([f"{folder}: {_what_it_is(folder)}"])
+    found = checkpoints.resolve(str(folder.absolute()), NO_HUB, Path())
+    tokenizer = AutoTokenizer.from_pretrained(
+        found.folder, trust_remote_code=False, local_files_only=True
+    )
+    model, loading = AutoModelForSequenceClassification.from_pretrained(
+        found.folder,
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    if loading["missing_keys"]:
+        raise BadInput(
+            [
+                f"{folder}: a model without a trained classifier (no weights for "
+                f"{', '.join(sorted(loading['missing_keys']))}), so its answers would be random; "
+                "name a model that a suite with keep_models fine-tuned"
+            ]
+        )
+    return Classifier(model.eval().to(device), tokenizer)
+
+
+def _what_it_is(folder: Path) -> str:
+    if not folder.is_dir():
+        return "no such folder; name the folder of a kept model"
+    kept = sorted(path for pattern in KEPT for path in folder.glob(f"{pattern}/config.json"))
+    if kept:
+        names = ", ".join(str(path.parent) for path in kept[:5])
+        return f"no model here, but below it: {names}{', ...' if len(kept) > 5 else ''}"
+    return 'no model here (no config.json); train with keep_models = "best" in the suite'
+
+
+def classify(classifier: Classifier, sentences: Sequence[str], batch_size: int) -> Iterator[Answer]:
+    """Yield an answer for each sentence, in their order, encoded as the training's were."""
+    for start in range(0, len(sentences), SENTENCES_AT_A_TIME):
+        part = sentences[start : start + SENTENCES_AT_A_TIME]
+        for sentence, probabilities in zip(
+            part, _probabilities(classifier, part, batch_size), strict=True
+        ):
+            likelier = max(probabilities, key=lambda name: probabilities[name])
+            yield Answer(sentence, likelier, probabilities)
+
+
+def _probabilities(
+    classifier: Classifier, sentences: Sequence[str], batch_size: int
+) -> list[dict[str, float]]:
+    model, tokenizer = classifier.model, classifier.tokenizer
+    rows = Dataset.from_dict({"sentence": list(sentences), "label": [0] * len(sentences)})
+    encoded = encode(DatasetDict({"asked": rows}), tokenizer, None).splits["asked"]
+    encoded = encoded.remove_columns("label")
+    # Batches of like length have little padding.
+    order = sorted(
+        range(len(sentences)), key=[len(ids) for ids in encoded["input_ids"]].__getitem__
+    )
+    collate = collator(tokenizer)
+    names = [name for _, name in sorted((model.config.id2label or {}).items())]
+    found: dict[int, dict[str, float]] = {}
+    for start in range(0, len(order), batch_size):
+        places = order[start : start + batch_size]
+        batch = BatchEncoding(collate([encoded[place] for place in places])).to(model.device)
+        with torch.inference_mode():
+            logits = model(**batch).logits
+        for place, row in zip(places, logits.float().softmax(dim=-1).tolist(), strict=True):
+            found[place] = dict(zip(names, row, strict=True))
+    return [found[place] for place in range(len(sentences))]

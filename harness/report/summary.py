@@ -1,0 +1,78 @@
+"""A suite's verdicts in a few lines of Markdown, for the page of a continuous integration job."""
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from harness.leaderboard import rows_of
+from harness.report.columns import scientific
+from harness.report.markup import code
+
+MOST_ROWS = 50
+"""How many cells are shown before the rest is only counted."""
+
+ORDER = {"fail": 0, "not-enough-evidence": 1}
+"""Verdicts that come first, whatever the rank."""
+
+HEADINGS = (
+    "checkpoint",
+    "batch size",
+    "learning rate",
+    "MCC",
+    "95 % interval",
+    "gate",
+    "verdict",
+)
+
+
+def as_summary(suite: str, frame: pd.DataFrame) -> str:
+    """Return a heading that counts verdicts, and a row for each cell, with its verdict.
+
+    Args:
+        frame: a leaderboard; cells that fail come first, then the others by rank.
+    """
+    rows = rows_of(frame)
+    verdicts = [str(row["verdict"] or _without_verdict(str(row["status"]))) for row in rows]
+    times = Counter(verdicts)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(times.items()))
+    order = sorted(range(len(rows)), key=lambda place: ORDER.get(verdicts[place], len(ORDER)))
+    lines = [
+        (
+            code(str(rows[place]["checkpoint"])).replace("|", "\\|"),
+            str(rows[place]["batch_size"]),
+            scientific(float(rows[place]["learning_rate"] or 0)),
+            _number(rows[place]["mcc"]),
+            _interval(rows[place]["mcc_low"], rows[place]["mcc_high"]),
+            _number(rows[place]["threshold"]),
+            verdicts[place],
+        )
+        for place in order[:MOST_ROWS]
+    ]
+    table = tabulate(lines, HEADINGS, "pipe", disable_numparse=True)
+    more = len(rows) - len(lines)
+    blocks = [f"### {code(suite)}: {counts}", table, *([f"and {more} more"] if more else [])]
+    return "\n\n".join(blocks) + "\n"
+
+
+def append_summary(path: Path, text: str) -> str | None:
+    """Add text to a job's summary; return why that was not possible, if it was not."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        return f"GITHUB_STEP_SUMMARY: {path}: cannot be written ({error.strerror})"
+    return None
+
+
+def _without_verdict(status: str) -> str:
+    return "no gate" if status == "ok" else status
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else "-"
+
+
+def _interval(low: object, high: object) -> str:
+    return "-" if low is None or high is None else f"{_number(low)} to {_number(high)}"

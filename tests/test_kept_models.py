@@ -1,0 +1,137 @@
+"""A kept model as others use it: transformers' own loaders, the Hub's reader, `harness predict`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard, ModelCardData
+from jobs import execute_ok, file_spec, make_job, sentences, write_rows
+from shell import harness
+from tiny import make_checkpoint
+from transformers import AutoTokenizer, pipeline
+
+from harness.records import Record
+
+TEXTS = sentences(48)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record, list[float]]:
+    """A kept model's folder, its record, and the logits of class 1 less class 0 by row of data."""
+    folder = tmp_path_factory.mktemp("kept")
+    encoder = make_checkpoint("bert", folder / "encoder")
+    data = write_rows(folder / "data.csv", TEXTS, [n % 2 for n in range(len(TEXTS))])
+    spec = file_spec(data, 16, 8).model_copy(update={"class_names": ("bad", "good")})
+    job = make_job(encoder, spec, folder, keep_model=True, max_length=6)
+    record, predictions = execute_ok(job)
+    margins = [float("nan")] * len(TEXTS)
+    for row in predictions.to_pylist():
+        margins[row["idx"]] = row["logit_1"] - row["logit_0"]
+    return job.folder / "model", record, margins
+
+
+def expected(margins: list[float]) -> dict[str, tuple[str, float]]:
+    """Label and probability of every predicted sentence: the logistic function of the margin."""
+    found = {}
+    for text, margin in zip(TEXTS, margins, strict=True):
+        if not np.isnan(margin):
+            probability = 1 / (1 + np.exp(-abs(margin)))
+            found[text] = ("good" if margin > 0 else "bad", probability)
+    return found
+
+
+def test_a_pipeline_gives_the_labels_and_probabilities_that_were_recorded(
+    kept: tuple[Path, Record, list[float]],
+) -> None:
+    folder, _, margins = kept
+    classify = pipeline("text-classification", str(folder), device="cpu")
+    known = expected(margins)
+    assert len(known) == 24
+    for text, answer in zip(known, classify(list(known), truncation=True), strict=True):
+        label, probability = known[text]
+        assert answer["label"] == label
+        assert answer["score"] == pytest.approx(probability, abs=1e-5)
+
+
+def test_its_tokenizer_cuts_where_training_did(kept: tuple[Path, Record, list[float]]) -> None:
+    assert AutoTokenizer.from_pretrained(kept[0]).model_max_length == 6
+
+
+def test_its_card_has_the_records_score(kept: tuple[Path, Record, list[float]]) -> None:
+    folder, record, _ = kept
+    card = ModelCard.load(folder / "README.md")
+    assert record.scores is not None
+    assert isinstance(card.data, ModelCardData)
+    results = card.data.eval_results or []
+    assert results[0].metric_value == record.scores.mcc
+    assert results[0].dataset_name == "file data.csv"
+    assert "torch" in card.text
+
+
+@pytest.mark.parametrize("source", ["arguments", "file", "stdin"])
+def test_predict_gives_what_was_recorded_in_the_order_of_the_sentences(
+    source: str, kept: tuple[Path, Record, list[float]], tmp_path: Path
+) -> None:
+    folder, _, margins = kept
+    known = expected(margins)
+    lines = "".join(f"{text}\n" for text in known)
+    (tmp_path / "sentences.txt").write_text(lines, encoding="utf-8")
+    arguments = {
+        "arguments": list(known),
+        "file": ["--file", str(tmp_path / "sentences.txt")],
+        "stdin": ["-"],
+    }[source]
+    options = ("--format", "jsonl", "--batch-size", "5")
+    done = harness("predict", str(folder), *arguments, *options, stdin=lines)
+    assert done.code == 0, done.err
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [answer["sentence"] for answer in answers] == list(known)
+    for answer, (label, probability) in zip(answers, known.values(), strict=True):
+        assert answer["label"] == label
+        assert answer["probability"] == pytest.approx(probability, abs=1e-5)
+        assert sum(answer["probabilities"].values()) == pytest.approx(1)
+
+
+def test_tsv_and_text_hold_a_line_a_sentence_whatever_is_in_it(
+    kept: tuple[Path, Record, list[float]],
+) -> None:
+    odd = "the cat\tslept \\ on\nthe chair ."
+    done = harness("predict", str(kept[0]), odd, "the dog barked .", "--format", "tsv")
+    header, first, second = done.out.splitlines()
+    assert header == "label\tprobability\tsentence"
+    assert first.split("\t")[2] == r"the cat\tslept \\ on\nthe chair ."
+    assert second.split("\t")[2] == "the dog barked ."
+    text = harness("predict", str(kept[0]), odd).out
+    assert text.count("\n") == 1
+    assert r"the cat\tslept" in text
+
+
+def test_a_folder_without_a_trained_model_is_refused_with_the_way_out(
+    kept: tuple[Path, Record, list[float]], tmp_path: Path
+) -> None:
+    encoder = kept[0].parents[3] / "encoder"
+    for folder, expected_text in (
+        (tmp_path / "none", "no such folder"),
+        (tmp_path, "no model here (no config.json)"),
+        (kept[0].parent, f"but below it: {kept[0]}"),
+        (encoder, "without a trained classifier"),
+    ):
+        done = harness("predict", str(folder), "a sentence .")
+        assert done.code == 4, folder
+        assert expected_text in done.err
+        assert "Traceback" not in done.err
+
+
+def test_sentences_are_needed_from_one_place_and_none_may_be_empty(
+    kept: tuple[Path, Record, list[float]], tmp_path: Path
+) -> None:
+    assert harness("predict", str(kept[0])).code == 2
+    assert harness("predict", str(kept[0]), "one .", "--file", "x.txt").code == 2
+    done = harness("predict", str(kept[0]), "-", stdin="one .\n\n  \n")
+    assert done.code == 4
+    assert "line 2: empty" in done.err
+    assert "line 3: empty" in done.err
+    missing = harness("predict", str(kept[0]), "--file", str(tmp_path / "none.txt"))
+    assert missing.code == 4
+    assert "none.txt: cannot be read" in missing.err
