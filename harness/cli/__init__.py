@@ -9,6 +9,7 @@ import sys
 import click
 
 from harness import provenance
+from harness.cli.compare import compare
 from harness.cli.doctor import doctor
 from harness.cli.plan import plan
 from harness.cli.predict import predict
@@ -17,7 +18,7 @@ from harness.cli.submit import submit
 from harness.errors import BadInput, Unavailable
 from harness.provenance import DISTRIBUTION
 
-COMMANDS: tuple[click.Command, ...] = (doctor, plan, report, predict, submit)
+COMMANDS: tuple[click.Command, ...] = (doctor, plan, report, compare, predict, submit)
 """In the order of the help text."""
 
 BAD_INPUT = 4

@@ -12,8 +12,10 @@ from tabulate import tabulate
 from harness import hub, records
 from harness.cli.choices import MATRIX, chosen, options
 from harness.errors import BadInput
-from harness.inputs import find_inputs
+from harness.inputs import Inputs, find_inputs
 from harness.options import planned_suites, session_options
+from harness.records import Stored
+from harness.schedule import describe, schedule
 from harness.session import Planned
 from harness.standing import Standing, standings
 
@@ -27,8 +29,9 @@ def plan(as_json: bool, **values: Any) -> None:
     """Say what `pytest benchmarks/` with the same options would run.
 
     Finds data and checkpoints as a session does, which may fetch a checkpoint from the hub, and
-    trains nothing. A run is finished when the store holds it with the same data, checkpoint,
-    settings, seed, device and package versions.
+    trains nothing. Says how long that should take here, and in how much memory. A run is finished
+    when the store holds it with the same data, checkpoint, settings, seed, device and package
+    versions.
 
     \b
     Examples:
@@ -50,7 +53,9 @@ def plan(as_json: bool, **values: Any) -> None:
             problems += error.problems
             continue
         standing = standings(planned.suite, planned.cells, inputs, store, session.rerun)
-        found.append((planned, standing, unreadable))
+        found.append(
+            (planned, standing, [*_forecast(planned, standing, inputs, store), *unreadable])
+        )
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     if as_json:
@@ -61,6 +66,20 @@ def plan(as_json: bool, **values: Any) -> None:
         click.echo(json.dumps({"suites": suites}, indent=1))
     else:
         click.echo("\n\n".join(_as_text(*item) for item in found))
+
+
+def _forecast(
+    planned: Planned, standing: list[Standing], inputs: Inputs, store: list[Stored]
+) -> list[str]:
+    """Return a line on how the runs that remain would share this machine, if any remain."""
+    remaining = [i.run for i in standing if i.unavailable is None and i.stored is None]
+    if not remaining:
+        return []
+    works = [inputs.work(run) for run in remaining]
+    asked = planned.suite.limits.workers
+    workers = asked if isinstance(asked, int) else None
+    plan = schedule(works, workers, [item.record for item in store])
+    return [describe(plan, plan.sharing.workers)]
 
 
 def _state(item: Standing) -> str:

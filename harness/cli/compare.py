@@ -1,0 +1,119 @@
+"""`harness compare`: two cells, checkpoints or leaderboards held against each other."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.errors import BadInput
+
+if TYPE_CHECKING:
+    from harness.comparison import Contestant
+    from harness.records import Record
+    from harness.report import Published
+
+
+@click.command(short_help="which of two is better, if any")
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results/cola"),
+    show_default=True,
+    help="where cells and checkpoints named A and B are looked up",
+)
+@click.option("--check", is_flag=True, help="exit 1 if A is worse than B in some comparison")
+def compare(a: str, b: str, results: Path, check: bool) -> None:
+    """Compare A with B on the same sentences, with intervals, p-values and ratios of cost.
+
+    A and B are two cells (by their ids) or two checkpoints (by name, their best cells) of one
+    leaderboard, or two results folders or leaderboard.json files, whose common cells are compared
+    one by one with p-values corrected for their number (Holm).
+
+    \b
+    Examples:
+      harness compare mpnet-base minilm-l6 --results results/cola
+      harness compare minilm-l6-bs16-lr1e-04 minilm-l6-bs32-lr1e-04
+      harness compare results/cola old/leaderboard.json --check
+    """
+    from harness.comparison import compare as compared
+    from harness.comparison import conclusion, corrected
+
+    pairs = corrected([compared(ours, theirs) for ours, theirs in _pairs(a, b, results)])
+    for pair in pairs:
+        click.echo(conclusion(pair, len(pairs)))
+    if len(pairs) > 1:
+        verdicts = [pair.verdict for pair in pairs]
+        said = ", ".join(
+            f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts)
+        )
+        click.echo(f"{len(pairs)} cells in both: {said}.")
+    if check and any(pair.verdict == "worse" for pair in pairs):
+        sys.exit(1)
+
+
+def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[Contestant, Contestant]]":
+    if Path(a).exists() and Path(b).exists():
+        return _common_cells(Path(a), Path(b))
+    published = _published(results)
+    known = dict(_contestants(published))
+    problems = [
+        f"{name}: neither a file or folder nor a scored cell or checkpoint of {results} "
+        f"(which has {', '.join(known) or 'none'})"
+        for name in dict.fromkeys((a, b))
+        if name not in known
+    ]
+    if problems:
+        raise BadInput(problems)
+    return [(known[a], known[b])]
+
+
+def _common_cells(a: Path, b: Path) -> "list[tuple[Contestant, Contestant]]":
+    from harness.comparison import Contestant
+
+    ours, theirs = (_runs_by_settings(_published(path)) for path in (a, b))
+    common = [settings for settings in ours if settings in theirs]
+    if not common:
+        raise BadInput(
+            [
+                f"{a}, {b}: no cell (checkpoint, batch size, learning rate) was scored in both; "
+                "name leaderboards of one suite"
+            ]
+        )
+    return [
+        (
+            Contestant(f"{ours[each][0].cell} of {a}", tuple(ours[each])),
+            Contestant(f"{theirs[each][0].cell} of {b}", tuple(theirs[each])),
+        )
+        for each in common
+    ]
+
+
+def _runs_by_settings(published: "Published") -> "dict[tuple[str, int, float], list[Record]]":
+    found: dict[tuple[str, int, float], list[Record]] = {}
+    for run in published.records:
+        if run.scores is not None:
+            settings = (run.checkpoint, run.batch_size, run.learning_rate)
+            found.setdefault(settings, []).append(run)
+    return found
+
+
+def _contestants(published: "Published") -> "Iterator[tuple[str, Contestant]]":
+    from harness.comparison import Contestant, best_cells
+    from harness.leaderboard import runs_by_cell, scored
+
+    runs = runs_by_cell(published.cells, published.records)
+    for contestant in best_cells(published.cells, runs):
+        yield contestant.name, contestant
+    for cell in published.cells:
+        if ended := scored(runs[cell.id]):
+            yield cell.id, Contestant(cell.id, tuple(ended))
+
+
+def _published(path: Path) -> "Published":
+    from harness.report import read_published
+
+    return read_published(path / "leaderboard.json" if path.is_dir() else path)
