@@ -109,6 +109,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "provenance",
         "records",
         "references",
+        "spec",
         "stats",
     },
     "options": {"baseline", "errors", "plan", "references", "report", "session", "spec"},

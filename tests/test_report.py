@@ -28,12 +28,20 @@ from samples import (
 )
 
 from harness.errors import BadInput
-from harness.leaderboard import leaderboard, rows_of
+from harness.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.plan import Cell
 from harness.records import PREDICTIONS, Record, Scores, Stored, read_store
 from harness.report import publish, read_published, render, terminal_table, write_tables
+from harness.report.findings import findings
+from harness.report.markdown import as_markdown
+from harness.report.published import as_csv, as_json
 
-NAMES = ["leaderboard.csv", "leaderboard.json", "leaderboard.md", "predictions.parquet"]
+PICTURES = ["best-of-n", "learning-curves", "pareto-evaluation", "pareto-training"]
+RENDERED = sorted(
+    [f"leaderboard.{kind}" for kind in ("csv", "html", "json", "md")]
+    + [f"{picture}.{kind}" for picture in PICTURES for kind in ("png", "svg")]
+)
+NAMES = sorted([*RENDERED, "predictions.parquet"])
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -74,7 +82,9 @@ def mixed() -> tuple[list[Cell], list[Record]]:
 
 
 def markdown(cells: list[Cell], records: list[Record]) -> str:
-    return render(publish("sample", cells, records))["leaderboard.md"].decode()
+    published, runs = publish("sample", cells, records), runs_by_cell(cells, records)
+    found = findings(published, judge_all(cells, runs))
+    return as_markdown(published, leaderboard(cells, records), found)
 
 
 def rendered_texts(document: str) -> list[list[str]]:
@@ -114,7 +124,7 @@ def test_the_store_and_the_published_file_give_the_same_bytes_again(tmp_path: Pa
     assert {name: (tmp_path / name).read_bytes() for name in NAMES} == first
 
     published = read_published(tmp_path / "leaderboard.json")
-    assert render(published) == {name: first[name] for name in NAMES if "leaderboard" in name}
+    assert render(published) == {name: first[name] for name in RENDERED}
 
 
 def test_a_published_file_holds_the_plan_the_data_and_every_record_in_full(tmp_path: Path) -> None:
@@ -150,9 +160,9 @@ def test_json_is_standard_and_ordered_by_cell_and_seed(tmp_path: Path) -> None:
 
 def test_csv_holds_every_number_in_full_and_nothing_for_a_null() -> None:
     cells, records = mixed()
-    content = render(publish("sample", cells, records))["leaderboard.csv"]
-    assert b"\r" not in content
-    read = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    content = as_csv(leaderboard(cells, records))
+    assert "\r" not in content
+    read = list(csv.DictReader(io.StringIO(content, newline="")))
     expected = rows_of(leaderboard(cells, records))
     assert [list(row) for row in read] == [list(row) for row in expected]
     for got, row in zip(read, expected, strict=True):
@@ -165,8 +175,8 @@ def test_csv_holds_every_number_in_full_and_nothing_for_a_null() -> None:
 @settings(deadline=None)
 @given(st.sampled_from(HOSTILE) | st.text(st.characters(codec="utf-8"), min_size=1))
 def test_any_name_survives_in_csv(name: str) -> None:
-    content = render(publish("sample", [make_cell(name, id="cell")], []))["leaderboard.csv"]
-    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    content = as_csv(leaderboard([make_cell(name, id="cell")], []))
+    rows = list(csv.DictReader(io.StringIO(content, newline="")))
     assert [row["checkpoint"] for row in rows] == [name]
 
 
@@ -190,6 +200,16 @@ def test_without_a_scored_run_the_files_say_so(tmp_path: Path) -> None:
     assert (table.num_rows, table.column_names) == (0, ["key", *PREDICTIONS.names])
     document = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
     assert the_line(document, "No run has been scored yet.")
+
+
+def test_pictures_of_an_earlier_leaderboard_do_not_stay_beside_a_new_one(tmp_path: Path) -> None:
+    cell = make_cell()
+    write_tables(tmp_path, "sample", [cell], keep_all(tmp_path, [cell], [make_record(cell)]))
+    (tmp_path / "mine.png").write_bytes(b"")
+    assert {path.name for path in tmp_path.glob("*.png")} > {"mine.png"}
+    write_tables(tmp_path, "sample", [cell], [])
+    assert [path.name for path in tmp_path.glob("*.png")] == ["mine.png"]
+    assert list(tmp_path.glob("*.svg")) == []
 
 
 def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
@@ -397,9 +417,8 @@ def test_the_environment_is_told_once_or_with_its_share_of_the_runs() -> None:
 
 def published_content() -> dict[str, Any]:
     cells, records = mixed()
-    content: dict[str, Any] = json.loads(
-        render(publish("sample", cells, records))["leaderboard.json"]
-    )
+    published = publish("sample", cells, records)
+    content: dict[str, Any] = json.loads(as_json(published, leaderboard(cells, records)))
     return content
 
 
@@ -440,7 +459,7 @@ def test_a_torn_or_foreign_file_gets_one_error_with_a_way_out(
 def test_a_file_cut_anywhere_is_bad_input(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    whole = render(publish("sample", *mixed()))["leaderboard.json"].rstrip()
+    whole = as_json(publish("sample", *mixed()), leaderboard(*mixed())).encode().rstrip()
     length = data.draw(st.integers(0, len(whole) - 1))
     (problem,) = problems_of(tmp_path_factory.mktemp("cut"), whole[:length])
     assert problem.startswith("not whole JSON: ")

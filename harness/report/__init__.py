@@ -8,6 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,6 +18,8 @@ from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import Cell
 from harness.records import Stored, join_predictions, write_atomically
 from harness.references import Reference
+from harness.report.charts import FORMATS, PICTURES, Picture, lines_of, with_score
+from harness.report.findings import findings
 from harness.report.markdown import as_markdown
 from harness.report.published import (
     Published,
@@ -53,7 +56,9 @@ def write_tables(
     baseline: Baseline | None = None,
     references: Sequence[Reference] = (),
 ) -> list[Path]:
-    """Write leaderboard.md, .csv and .json, and predictions.parquet; return their paths.
+    """Write leaderboard.md, .html, .csv and .json, pictures, and predictions.parquet.
+
+    Returns their paths.
 
     Each file is replaced whole or not at all, leaderboard.json last. The same plan and records
     give the same bytes; predictions.parquet, which holds a row for every run and sentence with
@@ -101,6 +106,9 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
             write_atomically(folder / name, content)
+        # What an earlier leaderboard had, and this one has not.
+        for name in {f"{name}.{kind}" for name in PICTURES for kind in FORMATS} - {*contents}:
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(
             [f"{folder}: the tables cannot be written ({error.strerror}); name a folder that can"]
@@ -129,16 +137,35 @@ def _same(path: Path, content: bytes) -> bool:
 
 
 def render(published: Published) -> dict[str, bytes]:
-    """Return the content of leaderboard.md, .csv and .json, by file name."""
+    """Return the content of every file but predictions.parquet, by name; leaderboard.json last.
+
+    The pictures' bytes are the same as long as matplotlib stays the same.
+    """
+    # Only here: collecting tests imports this module, and should not wait for what draws.
+    from harness.report.page import as_html
+
     runs = runs_by_cell(published.cells, published.records)
     judgements = judge_all(published.cells, runs, published.baseline)
     frame = leaderboard(published.cells, published.records, judgements=judgements)
+    found = list(findings(published, judgements))
+    pictures, files = _pictures(published, frame)
     texts = {
-        "leaderboard.md": as_markdown(published, frame, judgements),
+        "leaderboard.md": as_markdown(published, frame, found, pictures),
+        "leaderboard.html": as_html(published, frame, found),
         "leaderboard.csv": as_csv(frame),
         "leaderboard.json": as_json(published, frame),
     }
-    return {name: text.encode() for name, text in texts.items()}
+    return {**files, **{name: text.encode() for name, text in texts.items()}}
+
+
+def _pictures(published: Published, frame: pd.DataFrame) -> tuple[list[Picture], dict[str, bytes]]:
+    """Return what the leaderboard's pictures show, and their files by name."""
+    if not with_score(lines_of(published, frame)):
+        return [], {}
+    from harness.report.plots import draw, pictures
+
+    found = pictures(published, frame)
+    return found, draw(found)
 
 
 def _predictions(published: Published, stored: Sequence[Stored]) -> bytes:

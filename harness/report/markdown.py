@@ -1,15 +1,15 @@
 """A leaderboard as a Markdown document (GitHub's flavour)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from harness.gates import Judgement
-from harness.leaderboard import Value, deviation, mean, rows_of, runs_by_cell, scored
+from harness.leaderboard import deviation, mean, rows_of, scored
 from harness.plan import Cell
 from harness.provenance import Machine
 from harness.records import DatasetFacts, Record, Scores
+from harness.report.charts import PARTS, Picture, lines_of
 from harness.report.columns import (
     MISSING,
     Column,
@@ -18,7 +18,6 @@ from harness.report.columns import (
     scientific,
     spread,
 )
-from harness.report.findings import findings
 from harness.report.markup import code, escaped, grid, section
 from harness.report.published import Published
 
@@ -28,40 +27,50 @@ SELECTION = {
     "last-epoch": "the model after the last epoch counts",
 }
 
-PARTS: dict[str, Callable[[Record], Scores | None]] = {
-    "in-domain MCC": lambda record: record.scores_in_domain,
-    "out-of-domain MCC": lambda record: record.scores_out_of_domain,
-    "test MCC": lambda record: record.scores_test,
-}
-"""Further sets of sentences that a run may be scored on."""
-
 
 def as_markdown(
-    published: Published, frame: pd.DataFrame, judgements: Mapping[str, Judgement]
+    published: Published,
+    frame: pd.DataFrame,
+    found: Iterable[str],
+    pictures: Sequence[Picture] = (),
 ) -> str:
     """Return leaderboard.md: what this is, the table, what is missing and why, what made it.
 
     Args:
         frame: the leaderboard.
-        judgements: of the cells, by their ids.
+        found: blocks of Markdown, from harness.report.findings.
+        pictures: those that lie beside it.
     """
     rows = rows_of(frame)
     columns = informative(rows)
     blocks = [
         f"# Leaderboard: {escaped(published.suite)}",
-        *_introduction(published),
+        *introduction(published),
         _table(columns, rows),
-        *section("Runs without a score", _without_score(published)),
-        *section("Warnings", _warnings(published)),
-        *findings(published, judgements),
-        *_parts(published, rows),
-        *section("Environment", _environments(published)),
-        *section("Columns", _legend(columns, published.cells)),
+        *section("Runs without a score", without_score(published)),
+        *section("Warnings", warnings(published)),
+        *_shown(pictures),
+        *found,
+        *_parts(published, frame),
+        *section("Environment", environments(published)),
+        *section("Columns", legend(columns, published.cells)),
         "Numbers in full: [leaderboard.csv](leaderboard.csv). Every record: "
         "[leaderboard.json](leaderboard.json). Every run's logits: "
         "[predictions.parquet](predictions.parquet).",
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _shown(pictures: Sequence[Picture]) -> Iterator[str]:
+    if pictures:
+        yield "## Pictures"
+        yield (
+            "The same to point at, and the table to sort and filter, in one file for a browser: "
+            "[leaderboard.html](leaderboard.html)."
+        )
+    for picture in pictures:
+        yield f"**{escaped(picture.title)}** ([SVG]({picture.name}.svg))"
+        yield f"![{escaped(picture.alt)}]({picture.name}.png)"
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
@@ -76,7 +85,8 @@ def _table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     )
 
 
-def _introduction(published: Published) -> Iterator[str]:
+def introduction(published: Published) -> Iterator[str]:
+    """Yield paragraphs: what was trained on what, how it was scored, how far to trust it."""
     runs = scored(published.records)
     seeds = max((len(cell.seeds) for cell in published.cells), default=0)
     spread_known = (
@@ -114,7 +124,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _without_score(published: Published) -> Iterator[str]:
+def without_score(published: Published) -> Iterator[str]:
+    """Yield each reason why runs have no score, with the runs."""
     for status in ("failed", "skipped"):
         said = (
             (run.reason or "no reason was recorded", run.cell, run.seed)
@@ -134,7 +145,8 @@ def _without_score(published: Published) -> Iterator[str]:
         yield f"not run: {runs}"
 
 
-def _warnings(published: Published) -> Iterator[str]:
+def warnings(published: Published) -> Iterator[str]:
+    """Yield each warning, with the runs that it is of."""
     said = ((warning, run.cell, run.seed) for run in published.records for warning in run.warnings)
     for warning, runs in _grouped(published.cells, said):
         yield f"{runs}: {escaped(warning)}"
@@ -160,17 +172,12 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
-def _parts(published: Published, rows: Sequence[Row]) -> Iterator[str]:
+def _parts(published: Published, frame: pd.DataFrame) -> Iterator[str]:
     """Yield a heading and a table of the MCC on parts of the data, where any is known."""
-    runs = runs_by_cell(published.cells, published.records)
-    cells: dict[tuple[Value, Value, Value], Cell] = {
-        (cell.checkpoint, cell.batch_size, cell.learning_rate): cell for cell in published.cells
-    }
     lines = []
-    for row in rows:
-        cell = cells[row["checkpoint"], row["batch_size"], row["learning_rate"]]
-        ended = scored(runs[cell.id])
-        mccs = [_mean_mcc(part(run) for run in ended) for part in PARTS.values()]
+    for line in lines_of(published, frame):
+        cell = line.cell
+        mccs = [_mean_mcc(part(run) for run in line.runs) for part in PARTS.values()]
         if set(mccs) != {MISSING}:
             settings = [str(cell.batch_size), scientific(cell.learning_rate)]
             lines.append([code(cell.checkpoint), *settings, *mccs])
@@ -181,7 +188,7 @@ def _parts(published: Published, rows: Sequence[Row]) -> Iterator[str]:
         for position, texts in enumerate(zip(*lines, strict=True))
         if set(texts) != {MISSING}
     ]
-    headings = ["checkpoint", "batch size", "learning rate", *PARTS]
+    headings = ["checkpoint", "batch size", "learning rate", *(f"{part} MCC" for part in PARTS)]
     yield "## MCC by part of the data"
     yield grid(
         [headings[position] for position in known],
@@ -196,7 +203,8 @@ def _mean_mcc(scores: Iterable[Scores | None]) -> str:
     return MISSING if value is None else f"{value:z.3f}{spread(deviation(mccs))}"
 
 
-def _environments(published: Published) -> Iterator[str]:
+def environments(published: Published) -> Iterator[str]:
+    """Yield each environment that runs were trained in, with its share of the runs."""
     described = [
         _environment(run, run.machine) for run in published.records if run.machine is not None
     ]
@@ -225,7 +233,8 @@ def _environment(run: Record, machine: Machine) -> str:
     return "; ".join(facts)
 
 
-def _legend(columns: Sequence[Column], cells: Sequence[Cell]) -> Iterator[str]:
+def legend(columns: Sequence[Column], cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield what each column means."""
     targets = dict.fromkeys(cell.target for cell in cells if cell.target is not None)
     for column in columns:
         target = (

@@ -1,0 +1,237 @@
+"use strict";
+// The table's filter, and the charts: drawn anew whenever the filter or a choice changes.
+(() => {
+  const MOST_ROWS = 100; // page.css knows it too
+  const MOST_CURVES = 24;
+  const MOST_SETTINGS = 12;
+  const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross"];
+
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const one = (id) => document.getElementById(id);
+  const three = (value) => value.toFixed(3);
+  const shown = new Set(data.rows.keys());
+
+  // --- the filter ---
+
+  const table = one("cells");
+  const filters = one("filters");
+  const selects = [...filters.querySelectorAll("select")];
+  // A row's index in the data is in its id, wherever sorting puts it.
+  const rows = [...table.tBodies[0].rows].map((element) => ({
+    element,
+    index: Number(element.id.split("-")[1]) - 1,
+    text: [...element.cells].map((cell) => cell.textContent).join("\n").toLowerCase(),
+    fields: selects.map((select) => element.cells[select.dataset.column].textContent),
+  }));
+
+  function filter() {
+    const words = one("words").value.toLowerCase().split(/\s+/).filter(Boolean);
+    shown.clear();
+    for (const row of rows) {
+      const fits =
+        words.every((word) => row.text.includes(word)) &&
+        selects.every((select, n) => !select.value || select.value === row.fields[n]);
+      row.element.hidden = !fits;
+      if (fits) shown.add(row.index);
+    }
+    one("count").textContent = `${shown.size} of ${rows.length} rows`;
+    one("more").hidden = shown.size <= MOST_ROWS || !table.classList.contains("short");
+    one("more").textContent = `Show all ${shown.size} rows`;
+    draw();
+  }
+
+  // Laying out a long table takes longer than sorting it: its first rows, until asked for more.
+  function lengthen() {
+    table.classList.remove("short");
+    one("more").hidden = true;
+  }
+
+  one("more").addEventListener("click", lengthen);
+  addEventListener("hashchange", () => {
+    const target = document.querySelector("#cells tr:target");
+    if (target && !target.checkVisibility()) {
+      lengthen();
+      target.scrollIntoView();
+    }
+  });
+  one("words").addEventListener("input", filter);
+  for (const select of selects) select.addEventListener("change", filter);
+  filters.addEventListener("submit", (event) => event.preventDefault());
+  one("everything").addEventListener("click", () => {
+    filters.reset();
+    filter();
+  });
+
+  // Verdicts of the comparison stand in a table made from Markdown, which has no classes.
+  for (const cell of document.querySelectorAll(".long td")) {
+    if (/^better /.test(cell.textContent)) cell.classList.add("pass");
+    if (/^worse /.test(cell.textContent)) cell.classList.add("fail");
+  }
+
+  // --- the charts ---
+
+  // The best checkpoints have a colour and a symbol each, all others share one.
+  const ranked = [...new Set(data.rows.filter((row) => row.mcc !== null).map((row) => row.checkpoint))];
+  const named = ranked.slice(0, ranked.length > SYMBOLS.length ? SYMBOLS.length - 1 : SYMBOLS.length);
+  const series = (row) => {
+    const place = named.indexOf(row.checkpoint);
+    return place < 0 ? "rest" : String(place);
+  };
+  const colour = (row) => `var(--series-${series(row)})`;
+  const symbol = (row) => SYMBOLS[series(row)] ?? SYMBOLS[SYMBOLS.length - 1];
+
+  function element(name, properties, ...children) {
+    const made = Object.assign(document.createElement(name), properties);
+    made.append(...children);
+    return made;
+  }
+
+  function key(visible) {
+    const list = element("ul", { className: "key" });
+    const names = named.filter((name) => visible.some((row) => row.checkpoint === name));
+    const entries = names.map((name) => [name, visible.find((row) => row.checkpoint === name)]);
+    const rest = visible.find((row) => series(row) === "rest");
+    if (rest) entries.push(["other checkpoints", rest]);
+    for (const [name, row] of entries) {
+      const shape = symbol(row).replace(/^./, (letter) => letter.toUpperCase());
+      const mark = d3.create("svg").attr("viewBox", "-8 -8 16 16").attr("aria-hidden", "true");
+      mark.append("path").attr("d", d3.symbol(d3[`symbol${shape}`], 110)()).attr("fill", colour(row));
+      list.append(element("li", {}, mark.node(), name));
+    }
+    return list;
+  }
+
+  function drawSpeed() {
+    const column = one("speed-column").value;
+    const group = one("speed-group").value;
+    const points = data.rows
+      .map((row, index) => ({ ...row, index, speed: row[column] }))
+      .filter((row) => row.mcc !== null && row.speed !== null && String(row.group) === group);
+    if (!points.length) {
+      one("speed-chart").replaceChildren("Nothing was measured.");
+      return;
+    }
+    const front = points.filter((row) => row.fronts.includes(column));
+    const speeds = points.map((row) => row.speed);
+    const log = Math.min(...speeds) > 0 && Math.max(...speeds) > 5 * Math.min(...speeds);
+    const opacity = (row) => (shown.has(row.index) ? 1 : 0.15);
+    const dots = { x: "speed", y: "mcc", r: 5, fill: colour, symbol, fillOpacity: opacity, stroke: "var(--background)" };
+    const title = (row) =>
+      [`#${row.rank} ${row.checkpoint}`, row.settings, `MCC ${row.texts.mcc}`,
+        ...(row.low === null ? [] : [`95 % interval ${row.texts.mcc_low}`]),
+        `${data.speeds[column]}: ${row.texts[column]}`].join("\n");
+    const width = Math.max(320, Math.min(960, one("speed-chart").clientWidth || 960));
+    const chart = Plot.plot({
+      width,
+      height: Math.round(Math.min(480, width * 0.75)),
+      marginLeft: 48, marginRight: 24, marginTop: 28, marginBottom: 40,
+      ariaLabel: "Speed and quality of every cell",
+      style: { background: "transparent", color: "inherit" },
+      x: { type: log ? "log" : "linear", label: data.speeds[column], inset: 12 },
+      y: { label: "MCC", grid: true, inset: 8 },
+      opacity: { type: "identity" },
+      marks: [
+        Plot.line(front, { x: "speed", y: "mcc", sort: "speed", curve: "step-after", strokeDasharray: "5 4", strokeOpacity: 0.6 }),
+        Plot.ruleX(points.filter((row) => row.low !== null), {
+          x: "speed", y1: "low", y2: "high", stroke: colour, strokeOpacity: (row) => opacity(row) * 0.7, marker: "tick",
+        }),
+        Plot.dot(points.filter((row) => !row.fronts.includes(column)), dots),
+        Plot.dot(front, { ...dots, r: 7, href: (row) => `#cells-${row.index + 1}`, ariaLabel: title }),
+        Plot.text(points.filter((row) => row.labels.includes(column)), { x: "speed", y: "mcc", text: (row) => `#${row.rank}`, dx: 10, dy: -10, textAnchor: "start", fill: "currentColor", stroke: "var(--background)", strokeWidth: 4, fillOpacity: opacity }),
+        Plot.tip(points, Plot.pointer({ x: "speed", y: "mcc", title, maxRadius: 30 })),
+      ],
+    });
+    one("speed-chart").replaceChildren(key(points), chart);
+  }
+
+  function drawCurves() {
+    const visible = data.rows.filter((row, index) => shown.has(index) && row.curves.length);
+    const drawn = visible.slice(0, MOST_CURVES);
+    one("curves-shown").textContent =
+      visible.length > drawn.length
+        ? `The best ${drawn.length} of ${visible.length} cells; filter the table to see others.`
+        : "";
+    const values = drawn.flatMap((row) => row.curves.flatMap((curve) => curve.mcc));
+    const last = Math.max(...drawn.map((row) => Math.max(...row.curves.map((curve) => curve.mcc.length))));
+    const domain = [Math.min(0, ...values), Math.max(...values)];
+    one("curves-charts").replaceChildren(...drawn.map((row) => {
+      const points = row.curves.flatMap((curve) =>
+        curve.mcc.map((mcc, n) => ({ seed: curve.seed, epoch: n + 1, mcc, selected: curve.selected === n + 1 })));
+      const chart = Plot.plot({
+        width: 240, height: 150, marginLeft: 34, marginBottom: 30, marginTop: 8, marginRight: 8,
+        ariaLabel: `Learning curves of ${row.label}`,
+        style: { background: "transparent", color: "inherit" },
+        x: { domain: [1, Math.max(2, last)], ticks: Math.min(last, 6), tickFormat: "d", label: "epoch" },
+        y: { domain, nice: true, grid: true, ticks: 4, label: null },
+        marks: [
+          Plot.ruleY([0], { strokeOpacity: 0.3 }),
+          Plot.line(points, { x: "epoch", y: "mcc", z: "seed", stroke: colour(row), strokeWidth: 1.75, strokeOpacity: 0.85 }),
+          Plot.dot(points.filter((point) => point.selected), { x: "epoch", y: "mcc", r: 3.5, fill: colour(row) }),
+          Plot.tip(points, Plot.pointer({ x: "epoch", y: "mcc", title: (point) => `seed ${point.seed}, epoch ${point.epoch}\nMCC ${three(point.mcc)}` })),
+        ],
+      });
+      const caption = element("figcaption", {}, `#${row.rank} ${row.checkpoint} `, element("small", {}, row.settings));
+      return element("figure", {}, caption, chart);
+    }));
+  }
+
+  function drawSettings() {
+    const cells = data.rows.filter((row, index) => shown.has(index) && row.mcc !== null);
+    const names = [...new Set(cells.map((row) => row.checkpoint))];
+    const drawn = names.slice(0, MOST_SETTINGS);
+    one("settings-shown").textContent =
+      names.length > drawn.length
+        ? `The best ${drawn.length} of ${names.length} checkpoints; filter the table to see others.`
+        : "";
+    const ordered = (field) => [...new Set(cells.map((row) => row[field]))].sort((a, b) => a - b);
+    const range = [Math.min(...cells.map((row) => row.mcc)), Math.max(...cells.map((row) => row.mcc))];
+    const middle = (range[0] + range[1]) / 2;
+    const batches = ordered("batch_size");
+    one("settings-charts").replaceChildren(...drawn.map((name) => {
+      const own = cells.filter((row) => row.checkpoint === name);
+      const chart = Plot.plot({
+        width: 340, height: 70 + 36 * batches.length, marginLeft: 48, marginBottom: 34, marginTop: 6,
+        padding: 0.04,
+        ariaLabel: `MCC of ${name} by batch size and learning rate`,
+        style: { background: "transparent", color: "inherit" },
+        x: { type: "band", domain: ordered("learning_rate"), label: "learning rate", tickFormat: (rate) => rate.toExponential().replace("+", "") },
+        y: { type: "band", domain: batches, label: null, tickFormat: (size) => String(size) },
+        color: { scheme: "viridis", domain: range[0] < range[1] ? range : [range[0] - 1, range[1]] },
+        marks: [
+          Plot.cell(own, { x: "learning_rate", y: "batch_size", fill: "mcc" }),
+          Plot.text(own, { x: "learning_rate", y: "batch_size", text: (row) => three(row.mcc), fill: (row) => (row.mcc > middle ? "#000" : "#fff"), fontSize: 12 }),
+        ],
+      });
+      return element("figure", {}, element("figcaption", {}, name, element("small", {}, "batch size down the side")), chart);
+    }));
+  }
+
+  function draw() {
+    if (!one("speed-chart")) return;
+    drawSpeed();
+    drawCurves();
+    drawSettings();
+  }
+
+  function offerGroups() {
+    const column = one("speed-column").value;
+    const sizes = data.groups.map((_, n) => data.rows.filter((row) => row.group === n && row[column] !== null).length);
+    const groups = [...data.groups.keys()].filter((n) => sizes[n]).sort((a, b) => sizes[b] - sizes[a]);
+    one("speed-group").replaceChildren(...groups.map((n) =>
+      element("option", { value: String(n) }, `${data.groups[n]} (${sizes[n]} cells)`)));
+  }
+
+  if (one("speed-chart")) {
+    offerGroups();
+    one("speed-column").addEventListener("change", () => { offerGroups(); drawSpeed(); });
+    one("speed-group").addEventListener("change", drawSpeed);
+    let width = one("speed-chart").clientWidth;
+    new ResizeObserver(() => {
+      if (one("speed-chart").clientWidth === width) return;
+      width = one("speed-chart").clientWidth;
+      drawSpeed();
+    }).observe(one("speed-chart"));
+  }
+  if (rows.length > MOST_ROWS) table.classList.add("short");
+  filter();
+})();

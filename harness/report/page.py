@@ -1,0 +1,355 @@
+"""A leaderboard as one HTML file that works offline: table, charts, warnings, what made it.
+
+The table is plain HTML, complete without JavaScript; libraries sort it and draw the charts. No
+text of a record becomes markup: the template escapes, and the charts' data are JSON in a block
+that is not run. A content security policy lets nothing be loaded, and no script run but those
+that this module put in.
+"""
+
+import base64
+import functools
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markdown_it import MarkdownIt
+
+from harness.leaderboard import Value
+from harness.report import charts
+from harness.report.charts import Line
+from harness.report.columns import (
+    COLUMNS,
+    MISSING,
+    Column,
+    decimals,
+    informative,
+    printable,
+    scientific,
+)
+from harness.report.markdown import environments, introduction, legend, warnings, without_score
+from harness.report.markup import section
+from harness.report.published import Published
+from harness.report.suite_file import suite_files
+
+HERE = Path(__file__).parent
+
+MOST_CELLS = 1000
+"""Rows that the page shows; of a larger matrix, the best."""
+
+MOST_ITEMS = 100
+"""Items of a list that the page shows; leaderboard.md has all."""
+
+MOST_PARTED = 100
+"""Rows of a table by parts of the data; of more, the best."""
+
+CHOICES = ("checkpoint", "batch_size", "learning_rate", "status", "verdict")
+"""Columns that the table can be filtered by, each value by itself."""
+
+MOST_CHOICES = 50
+
+VERDICTS = {"pass", "fail", "failed", "not-enough-evidence"}
+"""Words that the style sheet has a colour for."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """A JavaScript library that the page carries, as vendor/ORIGIN.toml says."""
+
+    package: str
+    version: str
+    license: str
+    license_text: str
+    sha256: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a table: what is shown, what it sorts by if by something else, how it looks."""
+
+    text: str
+    sort: str | None = None
+    kind: str = ""
+    heads: bool = False
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column's heading."""
+
+    name: str
+    heading: str
+    meaning: str = ""
+    alignment: str = "right"
+
+
+def as_html(published: Published, frame: pd.DataFrame, found: Iterable[str]) -> str:
+    """Return leaderboard.html.
+
+    Args:
+        frame: the leaderboard.
+        found: blocks of Markdown, from harness.report.findings.
+    """
+    every = charts.lines_of(published, frame)
+    lines = every[:MOST_CELLS]
+    columns = informative([line.row for line in lines])
+    scored = charts.with_score(lines)
+    scripts = [*(library.content for library in libraries()), _asset("page.js")]
+    domains = _domains(lines)
+    prose = [
+        *_sections(found),
+        *_sections(section("Runs without a score", without_score(published))),
+        *_sections(section("Warnings", warnings(published))),
+    ]
+    navigation = [("table", "Table")]
+    if scored:
+        navigation += [("speed", "Speed and quality"), ("curves", "Learning curves")]
+        navigation += [("settings", "Batch size and learning rate")]
+    if domains:
+        navigation += [("domains", "MCC by domain")]
+    navigation += [(id_, title) for id_, title, _ in prose]
+    navigation += [("made-by", "How it was made")]
+    return _template().render(
+        suite=printable(published.suite),
+        introduction=_rendered(introduction(published)),
+        facts=_facts(published, len(every), len(lines)),
+        navigation=navigation,
+        columns=[
+            Heading(column.name, column.heading, column.meaning, column.alignment)
+            for column in columns
+        ],
+        rows=[[_field(column, line) for column in columns] for line in lines],
+        choices=list(_choices(columns, lines)),
+        legend=_rendered(legend(columns, published.cells)),
+        charts=bool(scored),
+        speeds=charts.SPEEDS.items(),
+        domains=domains,
+        sections=prose,
+        suite_files=[{"which": which, "text": text} for which, text in suite_files(published)],
+        environments=_rendered(environments(published)),
+        libraries=libraries(),
+        data=_data(lines),
+        style=_asset("page.css"),
+        scripts=scripts,
+        script_hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+    )
+
+
+@functools.cache
+def libraries() -> tuple[Library, ...]:
+    """Return the libraries that the page carries, in the order they must be run."""
+    folder = HERE / "vendor"
+    origin = tomllib.loads((folder / "ORIGIN.toml").read_text(encoding="utf-8"))
+    return tuple(
+        Library(
+            package=one["package"],
+            version=one["version"],
+            license=one["license"],
+            license_text=(folder / one["license_file"]).read_text(encoding="utf-8"),
+            sha256=one["sha256"],
+            content=(folder / one["file"]).read_bytes().decode(),
+        )
+        for one in origin["library"]
+    )
+
+
+@functools.cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "assets"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template("page.html.jinja")
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return (HERE / "assets" / name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    """Return a script's hash as a content security policy writes it."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _sections(blocks: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Return id, title and HTML of each section of Markdown blocks that begin with headings."""
+    found: list[tuple[str, list[str]]] = []
+    for block in blocks:
+        if block.startswith("## "):
+            title, _, rest = block.removeprefix("## ").partition("\n")
+            found.append((title, [_cut(rest)]))
+        else:
+            found[-1][1].append(_cut(block))
+    return [
+        (re.sub(r"\W+", "-", title.lower()), title, _markdown().render("\n\n".join(texts)))
+        for title, texts in found
+    ]
+
+
+def _cut(block: str) -> str:
+    """Return a block of Markdown with the rest of a very long list only counted."""
+    items = block.strip().split("\n")
+    more = len(items) - MOST_ITEMS
+    if more <= 0 or not items[0].startswith("- "):
+        return block
+    return "\n".join([*items[:MOST_ITEMS], f"- {more:,} more: [leaderboard.md](leaderboard.md)"])
+
+
+@functools.cache
+def _markdown() -> MarkdownIt:
+    """Return a renderer in which no text is markup, and tables scroll in boxes."""
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    renderer.add_render_rule("table_open", lambda *_: '<div class="box" tabindex="0"><table>\n')
+    renderer.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    return renderer
+
+
+def _rendered(items: Iterable[str]) -> list[str]:
+    """Return Markdown of harness.report.markdown as HTML, in which no text is markup."""
+    return [_markdown().renderInline(item) for item in items]
+
+
+def _facts(published: Published, cells: int, shown: int) -> str:
+    statuses = [record.status for record in published.records]
+    counted = [
+        f"{statuses.count(status):,} {word}"
+        for status, word in (("ok", "scored"), ("failed", "failed"), ("skipped", "skipped"))
+        if status in statuses
+    ]
+    planned = sum(len(cell.seeds) for cell in published.cells)
+    facts = f"{cells:,} cells, {planned:,} runs planned: {', '.join(counted) or 'none has run'}."
+    if shown < cells:
+        facts += f" This page shows the best {shown:,} cells; leaderboard.csv has all."
+    return facts
+
+
+def _field(column: Column, line: Line) -> Field:
+    value = line.row[column.name]
+    text = printable(column.text(line.row))
+    if column.name == "checkpoint":
+        return Field(text, heads=True)
+    if value is None:
+        return Field(text, sort="", kind="missing")
+    kinds = ["left"] if column.alignment == "left" else []
+    kinds += [str(value)] if value in VERDICTS else []
+    return Field(text, _sort_key(value, text), " ".join(kinds))
+
+
+def _sort_key(value: Value, text: str) -> str | None:
+    """Return what a field sorts by, None where it is the text itself."""
+    if not isinstance(value, int | float):
+        return None
+    key = f"{value:.6g}"
+    return None if key == text else key
+
+
+def _choices(columns: Sequence[Column], lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
+    for place, column in enumerate(columns):
+        if column.name in CHOICES:
+            texts = list(dict.fromkeys(printable(column.text(line.row)) for line in lines))
+            if 2 <= len(texts) <= MOST_CHOICES:
+                yield {"column": place, "heading": column.heading, "texts": texts}
+
+
+def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
+    """Return the table of the MCC by domain, None where it is not known."""
+    groups = charts.parts(lines)
+    known = [
+        line for line in lines if any(mccs[line.cell.id] is not None for mccs in groups.values())
+    ]
+    if not known:
+        return None
+    shown = known[:MOST_PARTED]
+    return {
+        "limit": f" The best {len(shown)} of {len(known):,} cells."
+        if len(shown) < len(known)
+        else "",
+        "columns": [
+            Heading("checkpoint", "checkpoint", alignment="left"),
+            Heading("batch_size", "batch size"),
+            Heading("learning_rate", "learning rate"),
+            *(Heading(name, name) for name in groups),
+        ],
+        "rows": [
+            [
+                Field(printable(line.cell.checkpoint), heads=True),
+                Field(str(line.cell.batch_size)),
+                Field(scientific(line.cell.learning_rate)),
+                *(_shaded(mccs[line.cell.id]) for mccs in groups.values()),
+            ]
+            for line in shown
+        ],
+    }
+
+
+def _shaded(mcc: float | None) -> Field:
+    if mcc is None:
+        return Field(MISSING, sort="", kind="missing")
+    return Field(decimals(3)(mcc), kind="shaded", share=round(max(0.0, mcc), 2))
+
+
+def _data(lines: Sequence[Line]) -> Mapping[str, Any]:
+    """Return what the charts need; the rows are the table's, in its order."""
+    scored = charts.with_score(lines)
+    groups = {
+        name: number for number, name in enumerate(dict.fromkeys(map(charts.circumstances, scored)))
+    }
+    fronts: dict[str, list[str]] = {line.cell.id: [] for line in lines}
+    labels: dict[str, list[str]] = {line.cell.id: [] for line in lines}
+    for column in charts.SPEEDS:
+        for points in charts.speed_groups(lines, column).values():
+            for point in points:
+                if point.on_front:
+                    fronts[point.line.cell.id].append(column)
+            for point in charts.labelled(points):
+                labels[point.line.cell.id].append(column)
+    texts = {column.name: column for column in COLUMNS}
+
+    def row(line: Line) -> dict[str, Any]:
+        is_scored = line.row["mcc"] is not None
+        return {
+            "rank": line.row["rank"],
+            "checkpoint": printable(line.cell.checkpoint),
+            "batch_size": line.cell.batch_size,
+            "learning_rate": line.cell.learning_rate,
+            "settings": line.settings,
+            "label": line.label,
+            **{
+                name: line.number(column)
+                for name, column in (("mcc", "mcc"), ("low", "mcc_low"), ("high", "mcc_high"))
+            },
+            **{column: line.number(column) for column in charts.SPEEDS},
+            "texts": {
+                name: texts[name].text(line.row) for name in ("mcc", "mcc_low", *charts.SPEEDS)
+            },
+            "group": groups[charts.circumstances(line)] if is_scored else None,
+            "fronts": fronts[line.cell.id],
+            "labels": labels[line.cell.id],
+            "curves": [
+                {
+                    "seed": run.seed,
+                    "selected": run.selected_epoch,
+                    "mcc": [round(epoch.scores.mcc, 4) for epoch in run.epochs],
+                }
+                for run in line.runs
+                if run.epochs
+            ],
+        }
+
+    return {
+        "rows": [row(line) for line in lines],
+        "groups": list(groups),
+        "speeds": charts.SPEEDS,
+    }

@@ -1,0 +1,67 @@
+"""A real browser without a window, for tests of the leaderboard page."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+
+Driver = webdriver.Chrome
+
+
+def missing() -> str | None:
+    """Say what is needed for a browser and not there, with the way to it; None where all is."""
+    lacking = [
+        name for name, path in (("chromium", _chromium()), ("chromedriver", _driver())) if not path
+    ]
+    if not lacking:
+        return None
+    return f"no {' and no '.join(lacking)}: apt-get install chromium chromium-driver"
+
+
+@contextmanager
+def browser() -> Iterator[Driver]:
+    """Start a headless Chromium that the network cannot reach, and end it."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = _chromium() or ""
+    # Names resolve to nothing: a page that loads from anywhere shows it.
+    flags = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+    flags += ["--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1280,900"]
+    if os.geteuid() == 0:
+        flags.append("--no-sandbox")
+    for flag in flags:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Driver(options, webdriver.ChromeService(_driver()))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def show(driver: Driver, path: Path, width: int = 1280, scheme: str = "light") -> None:
+    """Open a file in a window of that width, in a light or dark scheme."""
+    screen: dict[str, Any] = {"width": width, "height": 900, "deviceScaleFactor": 1}
+    screen["mobile"] = width < 600
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    driver.get(path.as_uri())
+
+
+def complaints(driver: Driver) -> list[str]:
+    """Return what the page wrote to the console since the last call, errors and all else."""
+    entries = driver.execute("getLog", {"type": "browser"})["value"]
+    return [entry["message"] for entry in entries]
+
+
+def _chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _driver() -> str | None:
+    return shutil.which("chromedriver")
