@@ -94,7 +94,9 @@ def leaderboard(
 
 
 def judge_all(
-    cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]], baseline: Baseline | None
+    cells: Sequence[Cell],
+    runs: Mapping[str, Sequence[Record]],
+    baseline: Baseline | None = None,
 ) -> dict[str, Judgement]:
     """Judge every cell by its records, and return the judgements by the cells' ids."""
     return {cell.id: judge(cell, runs[cell.id], baseline) for cell in cells}
