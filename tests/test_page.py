@@ -64,7 +64,7 @@ class Reader(HTMLParser):
 
 
 def html_of(published: Published) -> str:
-    judgements = judge_all(published.cells, runs_by_cell(published.cells, published.records))
+    judgements = judge_all(published.cells, runs_by_cell(published.cells, published.records), None)
     frame = leaderboard(published.cells, published.records, judgements=judgements)
     return as_html(published, frame, findings(published, judgements))
 

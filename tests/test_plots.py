@@ -11,6 +11,7 @@ import pytest
 from boards import board, repeated
 from markdown_it import MarkdownIt
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from PIL import Image
 from samples import make_cell, make_record, skipped_record
@@ -111,11 +112,8 @@ def test_the_front_is_drawn_for_each_circumstance_with_the_intervals() -> None:
     assert titles == ["runs at once: 1", "runs at once: 2"]
     rows = rows_of(leaderboard(published.cells, published.records))
     timed = [row for row in rows if row["mcc"] is not None and row["concurrency"] == 2]
-    bars = [
-        tuple(segment[:, 1])
-        for lines in figure.axes[1].collections
-        for segment in lines.get_segments()
-    ]
+    drawn = [lines for lines in figure.axes[1].collections if isinstance(lines, LineCollection)]
+    bars = [tuple(segment[:, 1]) for lines in drawn for segment in lines.get_segments()]
     assert sorted(bars) == sorted((row["mcc_low"], row["mcc_high"]) for row in timed)
 
 

@@ -83,7 +83,7 @@ def mixed() -> tuple[list[Cell], list[Record]]:
 
 def markdown(cells: list[Cell], records: list[Record]) -> str:
     published, runs = publish("sample", cells, records), runs_by_cell(cells, records)
-    found = findings(published, judge_all(cells, runs))
+    found = findings(published, judge_all(cells, runs, None))
     return as_markdown(published, leaderboard(cells, records), found)
 
 
