@@ -338,9 +338,34 @@ def suite_verdicts(gates: SuiteGates, mccs: dict[str, list[float | None]]) -> li
         ({"order": ["a", "b"]}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
         ({"order": ["b", "a"]}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
         ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.2, None]}, "not-enough-evidence"),
+        # What further scores could mend is no failure, and what they cannot undo is settled.
+        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1, None]}, "not-enough-evidence"),
+        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1], "b": [None]}, "fail"),
+        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.4, None], "b": [0.3]}, "pass"),
+        ({"order": ["a", "b"]}, {"a": [0.2, None], "b": [0.5]}, "not-enough-evidence"),
+        ({"order": ["a", "b"]}, {"a": [0.2], "b": [0.5, None]}, "fail"),
+        ({"order": ["a", "b"]}, {"a": [0.5, None], "b": [0.2]}, "pass"),
+        ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.2], "c": [None]}, "pass"),
+        ({"order": ["a", "b", "c"]}, {"a": [0.5], "b": [0.3, None], "c": [0.6]}, "fail"),
+        ({"order": ["a", "b", "c"]}, {"a": [0.5], "b": [None], "c": [0.2]}, "not-enough-evidence"),
+        ({"order": ["a", "b"]}, {"a": [0.5]}, "not-enough-evidence"),
     ],
 )
 def test_a_suite_is_judged_by_its_best_cells(
     gates: dict[str, Any], mccs: dict[str, list[float | None]], expected: str
 ) -> None:
     assert suite_verdicts(SuiteGates(**gates), mccs) == [expected]
+
+
+def test_a_suites_mean_is_the_cells_own_to_the_last_bit() -> None:
+    cell = make_cell(seeds=(0, 1, 2), threshold=0.2)
+    records = [make_record(cell, seed, mcc) for seed, mcc in enumerate((0.1, 0.2, 0.3))]
+    (check,) = judge_suite(SuiteGates(best_min_mcc=0.2), [cell], {cell.id: records})
+    assert (check.verdict, judge(cell, records).verdict) == ("pass", "pass")
+
+
+def test_an_order_that_names_a_checkpoint_without_cells_says_so() -> None:
+    cell = make_cell("a")
+    records = {cell.id: [make_record(cell)]}
+    (check,) = judge_suite(SuiteGates(order=("a", "b")), [cell], records)
+    assert "but for b, of which this session has no cell" in check.reason
