@@ -14,7 +14,7 @@ from harness.baseline import DEFAULT_MAX_DROP, Baseline, problems
 from harness.gates import Judgement, explain, judge, judge_suite
 from harness.plan import Cell
 from harness.records import Record
-from harness.spec import SuiteGates, Thresholds
+from harness.spec import SuiteGates, Thresholds, TrainingSpec
 
 SENTENCES = 1043
 LABELS = (np.random.default_rng(7).random(SENTENCES) < 0.7).astype(int)
@@ -216,17 +216,31 @@ def test_the_lower_bound_demands_that_the_drop_is_surely_small() -> None:
     generous = cell_of(max_drop=0.3, statistic="lower-bound")
     assert judge(generous, runs(generous, 0.22, 50), baseline_of(before)).verdict == "pass"
     tight = cell_of(max_drop=0.005, statistic="lower-bound")
-    assert judge(tight, runs(tight, 0.22, 50), baseline_of(before)).verdict == "not-enough-evidence"
+    doubt = judge(tight, runs(tight, 0.22, 50), baseline_of(before))
+    assert doubt.verdict == "not-enough-evidence"
+    assert "; it may be larger than that, " in the_reason(doubt)
     assert judge(tight, runs(tight, 0.5), baseline_of(before)).verdict == "fail"
 
 
 def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed() -> None:
     cell = cell_of((1,), max_drop=0.5, statistic="lower-bound")
     before = runs(cell, 0.22)
-    assert judge(cell, before, baseline_of(before)).verdict == "pass"
+    same = judge(cell, before, baseline_of(before))
+    assert same.verdict == "pass"
+    assert "95 % interval +0.0000 to +0.0000, sentences only; p = 1" in the_reason(same)
     found = judge(cell, runs(cell, 0.22, 50), baseline_of(before))
     assert found.verdict == "not-enough-evidence"
     assert "one seed says nothing" in the_reason(found)
+
+
+def test_a_drop_against_other_training_is_judged_and_says_what_differs() -> None:
+    cell = cell_of()
+    now = runs(cell, 0.2)
+    shorter = [r.model_copy(update={"training": TrainingSpec(epochs=2)}) for r in now]
+    assert the_reason(judge(cell, now, baseline_of(shorter))).endswith(
+        "; the training differs: epochs 2 then, 5 now"
+    )
+    assert "differs" not in the_reason(judge(cell, now, baseline_of(now)))
 
 
 def test_a_baseline_judges_cells_without_any_threshold() -> None:
@@ -254,6 +268,8 @@ def test_a_baseline_judges_cells_without_any_threshold() -> None:
             ],
             "other sentences",
         ),
+        ([predicted_record(cell_of(), 1, 1 - LABELS, predictions(1, 0.2))], "other sentences"),
+        ([predicted_record(cell_of(), 1, LABELS[:50], predictions(1, 0.2)[:, :50])], "other sent"),
     ],
 )
 def test_a_baseline_that_cannot_be_compared_is_doubt_with_the_reason(

@@ -63,7 +63,9 @@ def _checks(
         if not best:
             said = f"no cell has a score, an MCC of at least {least:.4f} is demanded"
         met = mcc >= least
-        yield check("best_min_mcc", least, mcc if best else None, not met and not waiting, met, said)
+        yield check(
+            "best_min_mcc", least, mcc if best else None, not met and not waiting, met, said
+        )
     if (least := gates.every_checkpoint_min_mcc) is not None:
         known = {name: best[name][0] for name in names if name in best}
         below = {name: mcc for name, mcc in known.items() if mcc < least}
