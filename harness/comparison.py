@@ -28,10 +28,10 @@ class Comparison:
     """One against another: a's MCC less b's, and what a costs for each unit that b does.
 
     The difference is of means over seeds, with its 95 % interval and two-sided p-value; `adjusted`
-    is that p-value after Holm's correction for all pairs compared with it. `covers` names the
-    sources of error that both count. All of these are None where `obstacle` says why they cannot
-    be compared. `time_ratio` (training) and `memory_ratio` are None where one was not measured,
-    or measured under other circumstances.
+    is that p-value after Holm's correction for the `corrected_for` pairs that could be compared
+    together. `covers` names the sources of error that both count. All of these are None where
+    `obstacle` says why they cannot be compared. `time_ratio` (training) and `memory_ratio` are
+    None where one was not measured, or measured under other circumstances.
     """
 
     a: str
@@ -47,6 +47,7 @@ class Comparison:
     time_ratio: float | None
     memory_ratio: float | None
     obstacle: str | None
+    corrected_for: int = 1
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference shown", "not comparable"]:
@@ -83,7 +84,7 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         ours, theirs = evidence(a.runs), evidence(b.runs)
     except NoEvidence as error:
         return replace(empty, obstacle=str(error))
-    if ours.fingerprint != theirs.fingerprint:
+    if not ours.same_sentences(theirs):
         return replace(empty, obstacle="they were scored on different data")
     digests = {run.checkpoint_digest for run in (*a.runs, *b.runs)}
     paired = ours.seeds == theirs.seeds and len(digests) == 1
@@ -112,7 +113,9 @@ def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
     adjusted = stats.holm([p for pair in pairs if (p := pair.p_value) is not None])
     found = list(pairs)
     for position, p_value in zip(known, adjusted, strict=True):
-        found[position] = replace(pairs[position], adjusted=float(p_value))
+        found[position] = replace(
+            pairs[position], adjusted=float(p_value), corrected_for=len(known)
+        )
     return found
 
 
@@ -131,12 +134,8 @@ def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Con
     return [contestant for _, contestant in best.values()]
 
 
-def conclusion(pair: Comparison, pairs: int = 1) -> str:
-    """Say in one plain sentence what a comparison shows.
-
-    Args:
-        pairs: how many were corrected for together.
-    """
+def conclusion(pair: Comparison) -> str:
+    """Say in one plain sentence what a comparison shows."""
     if pair.obstacle is not None:
         return f"{pair.a} and {pair.b} cannot be compared: {pair.obstacle}."
     assert pair.difference is not None
@@ -147,6 +146,7 @@ def conclusion(pair: Comparison, pairs: int = 1) -> str:
         "better": f"{pair.a} is better than {pair.b}",
         "worse": f"{pair.a} is worse than {pair.b}",
     }.get(pair.verdict, f"No difference is shown between {pair.a} and {pair.b}")
+    pairs = pair.corrected_for
     correction = "" if pairs == 1 else f", corrected for {pairs} comparisons"
     scope = (
         "" if pair.covers == "sentences and seeds" else ", of these runs only, for want of seeds"

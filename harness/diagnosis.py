@@ -8,7 +8,11 @@ FALLEN = 0.99
 """A training loss that stays above this share of the first epoch's has not fallen."""
 
 RISEN = 1.5
-"""A training loss that ends above this multiple of its lowest has exploded."""
+"""A training loss that ends above this multiple of its lowest has exploded, if it rose by more
+than `FELT` too: one of 0.002 after 0.001 is that of a model that knows its data by heart."""
+
+FELT = 0.1
+"""A rise by less than this share of the first epoch's loss matters to nobody."""
 
 TOO_HIGH = "the learning rate is too high for this batch size: lower it, or set warmup_ratio"
 
@@ -24,7 +28,9 @@ def warnings(epochs: Sequence[Epoch], one_class: bool, truncated: int) -> Iterat
     unknown = [epoch.epoch for epoch in epochs if epoch.train_loss is None]
     losses = [epoch.train_loss for epoch in epochs if epoch.train_loss is not None]
     never_fell = len(losses) > 1 and min(losses[1:]) > FALLEN * losses[0]
-    exploded = len(losses) > 1 and losses[-1] > RISEN * min(losses)
+    exploded = len(losses) > 1 and losses[-1] > max(
+        RISEN * min(losses), min(losses) + FELT * losses[0]
+    )
     learned = max((epoch.scores.mcc for epoch in epochs), default=0.0) > 0.1
     if one_class:
         cause = (

@@ -63,10 +63,10 @@ def leaderboard(
     did not measure is null, never 0 and never a mean of fewer runs. Equal means share a rank.
 
     `mcc_low` to `mcc_high` is the 95 % interval of the mean MCC: over sentences and seeds, with
-    one seed over sentences only, and null where records hold no predictions and there is one
-    seed. `mcc_last_epoch` is the mean MCC after the last epoch, whichever was selected;
-    `mcc_adjusted` that of the selected epochs were they chosen on other sentences than those
-    that score them (stats.selection_adjusted). `accuracy_*` are as those of MCC.
+    one seed over sentences only, with records that hold no predictions over seeds only, and null
+    where both are so. `mcc_last_epoch` is the mean MCC after the last epoch, whichever was
+    selected; `mcc_adjusted` that of the selected epochs were they chosen on other sentences than
+    those that score them (stats.selection_adjusted). `accuracy_*` are as those of MCC.
 
     `time_to_target_seconds` is the training time up to the first epoch that reached the cell's
     target; null unless every scored run reached it. It is taken from the epochs because a run
@@ -161,12 +161,12 @@ def _row(cell: Cell, runs: Sequence[Record], judgement: Judgement) -> dict[str, 
         "learning_rate": cell.learning_rate,
         "seeds": len(ended),
         "status": _status(cell, runs),
-        "mcc": mean(mccs),
+        "mcc": judgement.mcc,  # the very number that was judged, to its last bit
         "mcc_sd": deviation(mccs),
         "mcc_low": None if mcc is None else mcc.low,
         "mcc_high": None if mcc is None else mcc.high,
         "mcc_last_epoch": mean(run.epochs[-1].scores.mcc if run.epochs else None for run in ended),
-        "mcc_adjusted": _adjusted(ended, judgement.evidence),
+        "mcc_adjusted": _adjusted(judgement.evidence),
         "accuracy": mean(score.accuracy for score in scores),
         "accuracy_sd": deviation(score.accuracy for score in scores),
         "accuracy_low": None if accuracy is None else accuracy.low,
@@ -185,12 +185,10 @@ def _row(cell: Cell, runs: Sequence[Record], judgement: Judgement) -> dict[str, 
     }
 
 
-def _adjusted(runs: Sequence[Record], found: Evidence | None) -> float | None:
+def _adjusted(found: Evidence | None) -> float | None:
     if found is None:
         return None
-    if runs[0].training.selection == "last-epoch":
-        return fmean(stats.mcc(found.labels, found.selected))  # nothing was chosen
-    selection = stats.selection_adjusted(found.labels, [found.by_epoch])
+    selection = stats.selection_adjusted(found.labels, [found.candidates])
     return None if selection is None else selection.adjusted[0]
 
 

@@ -177,7 +177,9 @@ class Session:
 
     def wait_for_suite(self, planned: Planned, tick: Callable[[], None]) -> None:
         """Return as soon as all selected runs of a suite ended; see `wait`."""
-        runs = [run for (suite, _, _), run in self._runs.items() if suite == planned.suite.name]
+        name = planned.suite.name
+        self._waited |= {(cell.suite, cell.id) for cell in self._selected if cell.suite == name}
+        runs = [run for (suite, _, _), run in self._runs.items() if suite == name]
         while wait(runs, timeout=TICK_SECONDS).not_done:
             tick()
 

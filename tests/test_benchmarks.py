@@ -542,6 +542,18 @@ def test_a_suite_has_a_test_of_its_own_where_it_has_gates(
     assert "4 of 4 runs finished before" in session.output
     assert "at least 1.0000 is demanded (gates.suite.best_min_mcc)" in session.output
 
+    suite.write_text(text + "[gates.suite]\nbest_min_mcc = -1.0\n", encoding="utf-8")
+    session = run(tmp_path, "-k", "test_suite", suite=suite)
+    assert session.code == 0, session.output
+
+    text = text.replace('/encoder"', '/encoder", "org/other"')
+    order = f'order = ["org/other", "{folder / "encoder"}"]'
+    suite.write_text(f"{text}[gates.suite]\n{order}\n", encoding="utf-8")
+    narrow = ("--checkpoints", str(folder / "encoder"), "-k", "test_suite")
+    session = run(tmp_path, *narrow, suite=suite)
+    assert "but for org/other, of which this session has no cell" in session.output
+    assert "KeyError" not in session.output
+
 
 @pytest.mark.ray
 def test_ray_trains_the_same_models(folder: Path, first: Session, tmp_path: Path) -> None:

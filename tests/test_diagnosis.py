@@ -28,6 +28,7 @@ def epochs(losses: Sequence[float | None], mccs: Sequence[float]) -> list[Epoch]
         ([0.61, 0.52, 0.44], [0.1, 0.3, 0.28]),
         ([0.61, 0.605, 0.60], [0.0, 0.0, 0.05]),
         ([0.5, 0.2, 0.25], [0.5, 0.55, 0.54]),
+        ([0.5, 0.004, 0.007], [0.5, 0.55, 0.54]),
     ],
 )
 def test_a_run_that_learned_has_no_warning(losses: list[float], mccs: list[float]) -> None:

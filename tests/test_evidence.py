@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples import failed_record, make_cell, make_record, predicted_record
+from samples import COLA, failed_record, make_cell, make_record, predicted_record
 
 from harness.evidence import NoEvidence, evidence
+from harness.records import Scores
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 2, 50)
@@ -19,7 +20,7 @@ def test_predictions_come_out_by_seed_epoch_and_sentence() -> None:
     found = evidence([*records, failed_record(CELL, 3)])
     assert found.seeds == (1, 2)
     assert found.labels.tolist() == LABELS.tolist()
-    assert found.by_epoch.tolist() == CLASSES.tolist()
+    assert found.candidates.tolist() == CLASSES.tolist()
     for row, record in zip(found.selected, sorted(records, key=lambda r: r.seed), strict=True):
         assert record.selected_epoch is not None
         assert row.tolist() == CLASSES[record.seed - 1][record.selected_epoch - 1].tolist()
@@ -32,6 +33,11 @@ def test_predictions_come_out_by_seed_epoch_and_sentence() -> None:
         ({"epochs": ()}, "seed 2 holds no predictions"),
         ({"labels": "AAAAAAAAAA=="}, "different data or numbers of epochs"),
         ({"selected_epoch": 9}, "selects no epoch of its own"),
+        ({"dataset": COLA.model_copy(update={"validation": 49})}, "different data"),
+        (
+            {"scores": Scores(mcc=0.9, accuracy=0.9, f1=0.9)},
+            "says MCC 0.9000 and holds predictions",
+        ),
     ],
 )
 def test_records_that_do_not_fit_are_refused_with_the_reason(

@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "workload",
     },
     "reuse": {"inputs", "plan", "provenance", "records", "spec"},
-    "evidence": {"classes", "records"},
+    "evidence": {"classes", "records", "stats"},
     "mistakes": {"evidence", "records"},
     "baseline": {"plan", "records"},
     "references": {"errors", "spec"},

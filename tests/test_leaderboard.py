@@ -2,6 +2,7 @@
 
 import math
 import random
+import statistics
 from statistics import fmean, stdev
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_a_row_holds_means_over_its_seeds_and_the_worst_memory_and_concurrency()
         "learning_rate": 1e-4,
         "seeds": 3,
         "status": "ok",
-        "mcc": fmean(mccs),
+        "mcc": statistics.mean(mccs),
         "mcc_sd": stdev(mccs),
         "mcc_low": pytest.approx(fmean(mccs) - reach(mccs)),
         "mcc_high": pytest.approx(fmean(mccs) + reach(mccs)),
@@ -136,6 +137,12 @@ def test_predictions_give_intervals_over_sentences_and_the_cost_of_choosing() ->
     untouched = TrainingSpec(selection="last-epoch")
     fixed = [r.model_copy(update={"training": untouched, "selected_epoch": 3}) for r in records]
     assert one_row(cell, fixed)["mcc_adjusted"] == pytest.approx(fmean(last))
+
+
+def test_the_mean_of_the_table_is_the_one_that_was_judged() -> None:
+    cell = make_cell(seeds=(0, 1, 2), threshold=0.2)
+    row = one_row(cell, [make_record(cell, seed, (0.1, 0.2, 0.3)[seed]) for seed in cell.seeds])
+    assert (row["mcc"], row["verdict"]) == (0.2, "pass")
 
 
 def test_each_warning_is_held_once() -> None:
@@ -273,7 +280,7 @@ def test_whatever_ran_every_cell_has_one_row_ranked_by_its_own_scores(
     for record in records:
         if record.scores is not None:
             mccs[record.checkpoint].append(record.scores.mcc)
-    means = {name: fmean(values) for name, values in mccs.items() if values}
+    means = {name: statistics.mean(values) for name, values in mccs.items() if values}
     for row in rows:
         name = row["checkpoint"]
         assert row["seeds"] == len(mccs[name])

@@ -14,7 +14,7 @@ from harness.baseline import DEFAULT_MAX_DROP, Baseline, problems
 from harness.gates import Judgement, explain, judge, judge_suite
 from harness.plan import Cell
 from harness.records import Record
-from harness.spec import SuiteGates, Thresholds
+from harness.spec import SuiteGates, Thresholds, TrainingSpec
 
 SENTENCES = 1043
 LABELS = (np.random.default_rng(7).random(SENTENCES) < 0.7).astype(int)
@@ -216,17 +216,31 @@ def test_the_lower_bound_demands_that_the_drop_is_surely_small() -> None:
     generous = cell_of(max_drop=0.3, statistic="lower-bound")
     assert judge(generous, runs(generous, 0.22, 50), baseline_of(before)).verdict == "pass"
     tight = cell_of(max_drop=0.005, statistic="lower-bound")
-    assert judge(tight, runs(tight, 0.22, 50), baseline_of(before)).verdict == "not-enough-evidence"
+    doubt = judge(tight, runs(tight, 0.22, 50), baseline_of(before))
+    assert doubt.verdict == "not-enough-evidence"
+    assert "; it may be larger than that, " in the_reason(doubt)
     assert judge(tight, runs(tight, 0.5), baseline_of(before)).verdict == "fail"
 
 
 def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed() -> None:
     cell = cell_of((1,), max_drop=0.5, statistic="lower-bound")
     before = runs(cell, 0.22)
-    assert judge(cell, before, baseline_of(before)).verdict == "pass"
+    same = judge(cell, before, baseline_of(before))
+    assert same.verdict == "pass"
+    assert "95 % interval +0.0000 to +0.0000, sentences only; p = 1" in the_reason(same)
     found = judge(cell, runs(cell, 0.22, 50), baseline_of(before))
     assert found.verdict == "not-enough-evidence"
     assert "one seed says nothing" in the_reason(found)
+
+
+def test_a_drop_against_other_training_is_judged_and_says_what_differs() -> None:
+    cell = cell_of()
+    now = runs(cell, 0.2)
+    shorter = [r.model_copy(update={"training": TrainingSpec(epochs=2)}) for r in now]
+    assert the_reason(judge(cell, now, baseline_of(shorter))).endswith(
+        "; the training differs: epochs 2 then, 5 now"
+    )
+    assert "differs" not in the_reason(judge(cell, now, baseline_of(now)))
 
 
 def test_a_baseline_judges_cells_without_any_threshold() -> None:
@@ -254,6 +268,8 @@ def test_a_baseline_judges_cells_without_any_threshold() -> None:
             ],
             "other sentences",
         ),
+        ([predicted_record(cell_of(), 1, 1 - LABELS, predictions(1, 0.2))], "other sentences"),
+        ([predicted_record(cell_of(), 1, LABELS[:50], predictions(1, 0.2)[:, :50])], "other sent"),
     ],
 )
 def test_a_baseline_that_cannot_be_compared_is_doubt_with_the_reason(
@@ -338,9 +354,34 @@ def suite_verdicts(gates: SuiteGates, mccs: dict[str, list[float | None]]) -> li
         ({"order": ["a", "b"]}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
         ({"order": ["b", "a"]}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
         ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.2, None]}, "not-enough-evidence"),
+        # What further scores could mend is no failure, and what they cannot undo is settled.
+        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1, None]}, "not-enough-evidence"),
+        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1], "b": [None]}, "fail"),
+        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.4, None], "b": [0.3]}, "pass"),
+        ({"order": ["a", "b"]}, {"a": [0.2, None], "b": [0.5]}, "not-enough-evidence"),
+        ({"order": ["a", "b"]}, {"a": [0.2], "b": [0.5, None]}, "fail"),
+        ({"order": ["a", "b"]}, {"a": [0.5, None], "b": [0.2]}, "pass"),
+        ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.2], "c": [None]}, "pass"),
+        ({"order": ["a", "b", "c"]}, {"a": [0.5], "b": [0.3, None], "c": [0.6]}, "fail"),
+        ({"order": ["a", "b", "c"]}, {"a": [0.5], "b": [None], "c": [0.2]}, "not-enough-evidence"),
+        ({"order": ["a", "b"]}, {"a": [0.5]}, "not-enough-evidence"),
     ],
 )
 def test_a_suite_is_judged_by_its_best_cells(
     gates: dict[str, Any], mccs: dict[str, list[float | None]], expected: str
 ) -> None:
     assert suite_verdicts(SuiteGates(**gates), mccs) == [expected]
+
+
+def test_a_suites_mean_is_the_cells_own_to_the_last_bit() -> None:
+    cell = make_cell(seeds=(0, 1, 2), threshold=0.2)
+    records = [make_record(cell, seed, mcc) for seed, mcc in enumerate((0.1, 0.2, 0.3))]
+    (check,) = judge_suite(SuiteGates(best_min_mcc=0.2), [cell], {cell.id: records})
+    assert (check.verdict, judge(cell, records).verdict) == ("pass", "pass")
+
+
+def test_an_order_that_names_a_checkpoint_without_cells_says_so() -> None:
+    cell = make_cell("a")
+    records = {cell.id: [make_record(cell)]}
+    (check,) = judge_suite(SuiteGates(order=("a", "b")), [cell], records)
+    assert "but for b, of which this session has no cell" in check.reason

@@ -44,7 +44,7 @@ def compare(a: str, b: str, results: Path, check: bool) -> None:
 
     pairs = corrected([compared(ours, theirs) for ours, theirs in _pairs(a, b, results)])
     for pair in pairs:
-        click.echo(conclusion(pair, len(pairs)))
+        click.echo(conclusion(pair))
     if len(pairs) > 1:
         verdicts = [pair.verdict for pair in pairs]
         said = ", ".join(

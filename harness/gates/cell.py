@@ -238,15 +238,15 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
         ours = evidence(runs)
     except NoEvidence as error:
         return doubt(str(error), drop)
-    if ours.fingerprint != theirs.fingerprint:
+    if not ours.same_sentences(theirs):
         return doubt("its scores are of other sentences", drop)
     found = stats.paired_difference(
         ours.labels, theirs.selected, ours.selected, paired_seeds=ours.seeds == theirs.seeds
     )
     said = (
         f"MCC {mean(_mccs(runs)):.4f} against the baseline's {mean(before_mccs):.4f}: a drop of "
-        f"{drop:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, "
-        f"p = {found.p_value:.2g}), allowed {allowed:.4f}"
+        f"{drop:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, {found.covers}; "
+        f"p = {found.p_value:.2g}), allowed {allowed:.4f}{_trained_otherwise(before[0], runs[0])}"
     )
     whole = cell.gates.statistic == "lower-bound"
     verdict: Verdict
@@ -259,12 +259,22 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
     else:
         verdict = "not-enough-evidence"
         needed = stats.seeds_needed(found, allowed if whole else 0.0)
-        said += "; the drop may be chance" + (
+        said += "; it may be larger than that" if whole else "; the drop may be chance"
+        said += (
             f", about {needed} seeds in all would tell"
             if needed is not None
             else ", and no number of seeds would tell: the validation sentences are too few"
         )
     return Check("max_drop", allowed, drop, found.low, found.high, verdict, said)
+
+
+def _trained_otherwise(before: Record, now: Record) -> str:
+    """Say what a baseline was trained with that is another today, if anything."""
+    old, new = before.training.model_dump(), now.training.model_dump()
+    changed = [
+        f"{name} {old[name]} then, {new[name]} now" for name in old if old[name] != new[name]
+    ]
+    return f"; the training differs: {', '.join(changed)}" if changed else ""
 
 
 def _cost_check(gate: str, cost: _Cost, limit: float, runs: Sequence[Record]) -> Check:

@@ -1,10 +1,10 @@
 """Thresholds over all cells of a suite together."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
-from statistics import fmean
+from itertools import combinations, pairwise
+from statistics import mean
 
-from harness.gates.cell import Check
+from harness.gates.cell import Check, Verdict
 from harness.plan import Cell
 from harness.records import Record
 from harness.spec import SuiteGates
@@ -15,8 +15,9 @@ def judge_suite(
 ) -> tuple[Check, ...]:
     """Judge the best cells of a suite by its own gates.
 
-    Where some seed of some cell has no score, what passes so far is not enough evidence, and only
-    a failure that further scores cannot mend is one.
+    A cell of which some seed has no score counts for nothing yet, and may still become its
+    checkpoint's best. What such cells could mend is no failure, and what they could undo is no
+    pass: both are not enough evidence.
 
     Args:
         gates: with `order` in published names.
@@ -35,29 +36,36 @@ def _checks(
     gates: SuiteGates, cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]
 ) -> Iterator[Check]:
     best: dict[str, tuple[float, str]] = {}
-    unscored = 0
+    waiting: dict[str, int] = {}
     for cell in cells:
         mccs = [run.scores.mcc for run in runs[cell.id] if run.scores is not None]
         if len(mccs) < len(cell.seeds):
-            unscored += 1
+            waiting[cell.checkpoint] = waiting.get(cell.checkpoint, 0) + 1
             continue
-        best[cell.checkpoint] = max(best.get(cell.checkpoint, (-2.0, "")), (fmean(mccs), cell.id))
-    incomplete = f"; {unscored} of {len(cells)} cells have no score yet" if unscored else ""
+        best[cell.checkpoint] = max(best.get(cell.checkpoint, (-2.0, "")), (mean(mccs), cell.id))
     names = list(dict.fromkeys(cell.checkpoint for cell in cells))
 
-    def check(gate: str, threshold: float, measured: float | None, met: bool, said: str) -> Check:
-        settled = met if gate == "best_min_mcc" else not met
-        doubtful = bool(unscored) and not settled
-        verdict = "not-enough-evidence" if doubtful else "pass" if met else "fail"
-        text = f"{said}{incomplete if doubtful else ''} (gates.suite.{gate})"
-        return Check(gate, threshold, measured, None, None, verdict, text)  # type: ignore[arg-type]
+    def final(name: str) -> bool:
+        """Return whether no further score can raise a checkpoint's best."""
+        return name in best and name not in waiting
+
+    def check(
+        gate: str, threshold: float, measured: float | None, failed: bool, passed: bool, said: str
+    ) -> Check:
+        verdict: Verdict = "fail" if failed else "pass" if passed else "not-enough-evidence"
+        doubt = "" if failed or passed else _doubt(waiting, len(cells))
+        text = f"{said}{doubt} (gates.suite.{gate})"
+        return Check(gate, threshold, measured, None, None, verdict, text)
 
     if (least := gates.best_min_mcc) is not None:
         mcc, cell_id = max(best.values(), default=(-2.0, "no cell"))
         said = f"the best cell, {cell_id}, has MCC {mcc:.4f}, at least {least:.4f} is demanded"
         if not best:
             said = f"no cell has a score, an MCC of at least {least:.4f} is demanded"
-        yield check("best_min_mcc", least, mcc if best else None, mcc >= least, said)
+        met = mcc >= least
+        yield check(
+            "best_min_mcc", least, mcc if best else None, not met and not waiting, met, said
+        )
     if (least := gates.every_checkpoint_min_mcc) is not None:
         known = {name: best[name][0] for name in names if name in best}
         below = {name: mcc for name, mcc in known.items() if mcc < least}
@@ -68,7 +76,9 @@ def _checks(
             else f"{len(known)} of {len(names)} checkpoints reach MCC {least:.4f}"
         )
         worst = min(known.values(), default=None)
-        yield check("every_checkpoint_min_mcc", least, worst, not below, said)
+        failed = any(final(name) for name in below)
+        passed = not below and len(known) == len(names)
+        yield check("every_checkpoint_min_mcc", least, worst, failed, passed, said)
     if gates.order:
         ranked = [(name, best[name][0]) for name in gates.order if name in best]
         wrong = [
@@ -77,5 +87,19 @@ def _checks(
             if below > above
         ]
         gaps = [above - below for (_, above), (_, below) in pairwise(ranked)]
+        absent = [name for name in gates.order if name not in names]
         said = "; ".join(wrong) or f"best MCC falls in the order {' > '.join(gates.order)}"
-        yield check("order", 0.0, min(gaps, default=None), not wrong, said)
+        if absent:
+            said += f", but for {', '.join(absent)}, of which this session has no cell"
+        failed = any(
+            below > above and final(higher)
+            for (higher, above), (_, below) in combinations(ranked, 2)
+        )
+        passed = not wrong and gates.order[0] in best and all(map(final, gates.order[1:]))
+        yield check("order", 0.0, min(gaps, default=None), failed, passed, said)
+
+
+def _doubt(waiting: Mapping[str, int], cells: int) -> str:
+    """Say how many cells leave a verdict open, if any do."""
+    without = sum(waiting.values())
+    return f"; {without} of {cells} cells have no score of every seed" if without else ""

@@ -104,7 +104,8 @@ COLUMNS = (
         "95 % interval",
         "95 %",
         "where the mean MCC would lie on other sentences and seeds, 95 times of 100; on other "
-        "sentences alone where there is one seed",
+        "sentences alone where there is one seed, with other seeds alone where records hold no "
+        "predictions",
         decimals(3),
     ),
     Column(
@@ -154,13 +155,13 @@ COLUMNS = (
         "training seconds until an epoch first reached the target MCC, if every seed did",
         decimals(1),
     ),
-    Column("threshold", "gate", "gate", "the mean MCC that the suite demands"),
+    Column("threshold", "gate", "gate", "the MCC that the suite demands"),
     Column(
         "verdict",
         "verdict",
         "verdict",
-        "pass: every gate is met, and no run failed; fail: one is not; not-enough-evidence: more "
-        "seeds or sentences would tell",
+        "pass: every gate is met, and no run failed; fail: one is not; not-enough-evidence: what "
+        "is known of one decides nothing, Gates says why",
     ),
     Column(
         "concurrency",

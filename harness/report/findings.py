@@ -51,17 +51,23 @@ def _pairwise(pairs: Sequence[Comparison], names: Sequence[str]) -> Iterator[str
     if all(pair.obstacle is not None for pair in pairs):
         yield f"They cannot be compared: {escaped(pairs[0].obstacle or '')}."
         return
+    together = max(pair.corrected_for for pair in pairs)
+    corrected = f"; p-values are corrected for {together} comparisons (Holm 1979)"
+    of_these_runs = (
+        " Where one of two has one seed, the verdict is of these runs: another seed may turn it."
+    )
     yield (
-        "Each checkpoint's best cell, the row's MCC less the column's on the same sentences; "
-        f"p-values are corrected for {len(pairs)} comparison{'s' * (len(pairs) > 1)} (Holm 1979). "
+        "Each checkpoint's best cell, the row's MCC less the column's on the same sentences"
+        f"{corrected if together > 1 else ''}. "
         "That each cell was chosen as the best of its checkpoint is not corrected for."
+        f"{of_these_runs if any(pair.covers == 'sentences only' for pair in pairs) else ''}"
     )
     yield grid(
         ["", *map(code, names)],
         [[code(a), *(verdicts.get((a, b), MISSING) for b in names)] for a in names],
         ["left"] * (len(names) + 1),
     )
-    yield "\n".join(f"- {escaped(conclusion(pair, len(pairs)))}" for pair in pairs)
+    yield "\n".join(f"- {escaped(conclusion(pair))}" for pair in pairs)
 
 
 def _cell(pair: Comparison, sign: int) -> str:
@@ -69,15 +75,15 @@ def _cell(pair: Comparison, sign: int) -> str:
         return "not comparable"
     worse = {"better": "worse", "worse": "better"}
     verdict = pair.verdict if sign == 1 else worse.get(pair.verdict, pair.verdict)
-    return f"{verdict} ({sign * pair.difference:+.3f}, p = {pair.adjusted:.2g})"
+    return f"{verdict} ({sign * pair.difference:+z.3f}, p = {pair.adjusted:.2g})"
 
 
 def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
     known = [each.evidence for each in judgements.values() if each.evidence is not None]
     means = [float(stats.mcc(found.labels, found.selected).mean()) for found in known]
-    if len(known) < 2 or len({found.labels.tobytes() for found in known}) > 1:
+    if len(known) < 2 or not all(found.same_sentences(known[0]) for found in known):
         return
-    selection = stats.selection_adjusted(known[0].labels, [found.by_epoch for found in known])
+    selection = stats.selection_adjusted(known[0].labels, [found.candidates for found in known])
     if selection is None:
         return
     yield (
@@ -148,7 +154,8 @@ def _mistakes(best: Sequence[tuple[str, Sequence[Record]]]) -> Iterator[str]:
         yield "## Where it errs"
         yield (
             "MCC of each checkpoint's best cell on groups of validation sentences; "
-            f"{MISSING} where a group has one class only, so that MCC is undefined."
+            f"{MISSING} where the labels of a group, or some run's answers, are all of one class, "
+            "so that MCC is undefined."
         )
         yield from blocks
         if missed:
@@ -160,7 +167,7 @@ def _missed(runs: Sequence[Sequence[Record]]) -> str | None:
         found = [evidence(each) for each in runs]
     except NoEvidence:
         return None
-    if not found or len({each.fingerprint for each in found}) > 1:
+    if not found or not all(each.same_sentences(found[0]) for each in found):
         return None
     positions = missed_by_all(found)
     if not len(positions):
