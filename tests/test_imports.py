@@ -69,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "references": {"errors", "spec"},
     "gates": {"baseline", "evidence", "plan", "records", "spec", "stats"},
     "comparison": {"evidence", "plan", "records", "stats"},
+    "lock": {"errors"},
     "session": {
         "baseline",
         "errors",
@@ -76,6 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "forecast",
         "hub",
         "inputs",
+        "lock",
         "plan",
         "progress",
         "records",
