@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import baseline as baselines
-from harness import hub, lock, progress, records
+from harness import hub, lock, progress, quarantine, records
 from harness.baseline import Baseline
 from harness.errors import BadInput, Unavailable
 from harness.executors import Executor
@@ -284,9 +284,9 @@ class Session:
     def _missing(self, planned: Planned, inputs: Inputs) -> list[_Missing]:
         """Settle the runs that need no training, and return the others."""
         suite = planned.suite
-        store, unreadable = records.read_store(self.folder(suite.name))
+        store, moved = quarantine.read_store(self.folder(suite.name))
         self._store[suite.name] = store
-        self.notes += [f"{suite.name}: {line}" for line in unreadable]
+        self.notes += [f"{suite.name}: {line}" for line in moved]
         cells = [cell for cell in self._selected if cell.suite == suite.name]
         keys = {
             inputs.key(run)
