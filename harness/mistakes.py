@@ -6,19 +6,14 @@ from statistics import fmean
 
 import numpy as np
 
+from harness.classes import matthews
 from harness.evidence import Evidence
 from harness.records import Confusion, Record
 
 
 def correlation(counts: Confusion) -> float | None:
-    """Return the Matthews correlation of counts; None where a class is missing, given or true.
-
-    (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN)) (Matthews 1975).
-    """
-    tp, fp = counts.true_positive, counts.false_positive
-    fn, tn = counts.false_negative, counts.true_negative
-    margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    return None if margins == 0 else (tp * tn - fp * fn) / float(np.sqrt(margins))
+    """Return the Matthews correlation of counts; None where a class is missing, given or true."""
+    return matthews(**counts.model_dump())
 
 
 def by_group(runs: Sequence[Record]) -> dict[str, dict[str, tuple[int, float | None]]]:

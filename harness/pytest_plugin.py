@@ -190,6 +190,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     running = config.stash[SESSION]
     running.close()
+    config.stash[WRITTEN] = _write_all_tables(config, running)
+    running.release()
+    if (not running.scored() or PROBLEMS in config.stash) and (
+        session.exitstatus == pytest.ExitCode.OK
+    ):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _write_all_tables(config: pytest.Config, running: Session) -> dict[str, Sequence[Path]]:
+    """Write the tables of every suite that has a score; return their paths, by suite."""
     written: dict[str, Sequence[Path]] = {}
     for planned in running.planned:
         stored = running.stored(planned)
@@ -207,11 +217,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
                 )
             except BadInput as error:
                 config.stash[PROBLEMS] = str(error)
-    config.stash[WRITTEN] = written
-    if (not running.scored() or PROBLEMS in config.stash) and (
-        session.exitstatus == pytest.ExitCode.OK
-    ):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    return written
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,19 +1,22 @@
 """What a run leaves on disk: its schema, its key, writing it whole, finding it again."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, BinaryIO, Final, Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from harness.classes import matthews, tally
 from harness.plan import Run
 from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
 from harness.spec import TrainingSpec
@@ -39,6 +42,15 @@ PREDICTIONS = pa.schema(
 
 JOINED_PREDICTIONS = pa.schema([("key", pa.string()), *PREDICTIONS])
 """Columns of the predictions of many runs: each run's key in front of PREDICTIONS."""
+
+MOST_BYTES = 64 * 2**20
+"""Of a record that is worth reading: one of 20 epochs on a million sentences has 4 MB."""
+
+QUARANTINE = "quarantine"
+"""Folder in a cell's, beside its runs, of those that were moved aside; see harness.quarantine."""
+
+TOLERANCE = 1e-9
+"""Between a score and the same one computed again from a record's own classes."""
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -219,7 +231,7 @@ def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> 
         write_atomically(folder / "predictions.parquet", content)
         digest = hashlib.sha256(content).hexdigest()
         record = record.model_copy(update={"predictions_sha256": digest})
-    write_atomically(folder / "record.json", record.model_dump_json(indent=1).encode() + b"\n")
+    write_atomically(folder / "record.json", _text(record))
     return record
 
 
@@ -250,25 +262,48 @@ class Stored:
     folder: Path
 
 
-def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
-    """Read every record under a suite's results folder.
+@dataclass(frozen=True)
+class Disbelieved:
+    """A run's folder whose record is not to be believed, and why, in one line."""
 
-    Returns the records in the order of their paths, and one line for each file that is torn,
-    foreign or does not fit its predictions: such a run counts as not finished.
+    folder: Path
+    reason: str
+
+
+def scan_store(suite_folder: Path) -> tuple[list[Stored], list[Disbelieved]]:
+    """Read every record under a suite's results folder, in the order of their paths.
+
+    A record is not believed where it is torn, foreign, contradicts itself, or lies beside other
+    predictions than it was written with.
     """
     found: list[Stored] = []
-    unreadable: list[str] = []
+    disbelieved: list[Disbelieved] = []
     for path in sorted(suite_folder.glob("runs/*/*/record.json")):
+        if path.parent.name == QUARANTINE:
+            continue
         try:
             found.append(Stored(_read_record(path), path.parent))
         except ValueError as error:
-            unreadable.append(f"{path.relative_to(suite_folder)}: {error}; it will run again")
-    return found, unreadable
+            disbelieved.append(Disbelieved(path.parent, str(error)))
+    return found, disbelieved
+
+
+def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
+    """Read every record that is to be believed, and a line for each that is not; see scan_store.
+
+    The run of a record that is not believed counts as not finished.
+    """
+    found, disbelieved = scan_store(suite_folder)
+    return found, [
+        f"{item.folder.relative_to(suite_folder) / 'record.json'}: {item.reason}; it will run again"
+        for item in disbelieved
+    ]
 
 
 def _read_record(path: Path) -> Record:
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        content = _json(path)
+        record = Record.model_validate_json(content)
     except OSError as error:
         raise ValueError(f"it cannot be read ({error.strerror})") from None
     except ValidationError as error:
@@ -276,17 +311,66 @@ def _read_record(path: Path) -> Record:
         # A foreign file's key may hold anything, line ends too.
         where = ascii(".".join(map(str, first["loc"])) or "the file")[1:-1]
         raise ValueError(f"not a record: {where}: {first['msg']}") from None
+    if content != _text(record):  # as it is where an earlier version wrote it, or somebody else
+        json.loads(content, object_pairs_hook=_every_key_once)
     if record.status == "ok":
+        if (contradiction := _contradiction(record)) is not None:
+            raise ValueError(f"it contradicts itself: {contradiction}")
         try:
-            predictions = path.with_name("predictions.parquet").read_bytes()
+            with _opened(path.parent / "predictions.parquet") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             raise ValueError("its predictions.parquet is missing") from None
         except OSError as error:
             reason = f"its predictions.parquet cannot be read ({error.strerror})"
             raise ValueError(reason) from None
-        if hashlib.sha256(predictions).hexdigest() != record.predictions_sha256:
+        if digest != record.predictions_sha256:
             raise ValueError("its predictions.parquet is not the one it was written with")
     return record
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open an ordinary file; of others, a pipe would wait for its writer forever."""
+    if stat.S_ISREG(path.stat().st_mode):
+        return path.open("rb")
+    raise OSError(errno.EINVAL, "not an ordinary file")
+
+
+def _json(path: Path) -> bytes:
+    """Return a record's text, which must not be longer than any record is."""
+    with _opened(path) as file:
+        if (size := os.fstat(file.fileno()).st_size) > MOST_BYTES:
+            raise ValueError(f"not a record: {size:,} bytes, {MOST_BYTES:,} are allowed")
+        return file.read()
+
+
+def _text(record: Record) -> bytes:
+    return record.model_dump_json(indent=1).encode() + b"\n"
+
+
+def _every_key_once(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("not a record: it has a key twice")  # which of the two was meant?
+
+
+def _contradiction(record: Record) -> str | None:
+    """Return where a record's scores are not those of the classes that it holds itself."""
+    if record.labels is None or record.dataset is None:
+        return None  # written before records held them
+    for epoch in record.epochs:
+        if epoch.classes is None:
+            continue
+        try:
+            counts = tally(record.labels, epoch.classes, record.dataset.validation)
+        except ValueError as error:
+            return f"epoch {epoch.epoch}: {error}"
+        mcc = matthews(*counts) or 0.0  # the metric, too, gives 0 where it is undefined
+        if abs(mcc - epoch.scores.mcc) > TOLERANCE:
+            return f"epoch {epoch.epoch} has MCC {epoch.scores.mcc:.6f}, its classes {mcc:.6f}"
+        selected = record.scores if epoch.epoch == record.selected_epoch else None
+        if selected is not None and abs(mcc - selected.mcc) > TOLERANCE:
+            return f"its MCC is not that of epoch {epoch.epoch}, which it selects"
+    return None
 
 
 def read_predictions(folder: Path) -> pa.Table:

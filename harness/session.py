@@ -1,6 +1,5 @@
 """One invocation: what is finished, what is missing, training that, keeping what comes out."""
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -11,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import baseline as baselines
-from harness import hub, progress, records
+from harness import hub, lock, progress, quarantine, records
 from harness.baseline import Baseline
 from harness.errors import BadInput, Unavailable
 from harness.executors import Executor
 from harness.executors.local import LocalExecutor, start_fork_server
 from harness.forecast import Underway, seconds_left
 from harness.inputs import Inputs, find_inputs
+from harness.lock import Lock
 from harness.plan import Cell, Run
 from harness.progress import State, duration
 from harness.records import Record, Stored
@@ -91,8 +91,9 @@ class _Task:
 class Session:
     """Runs the selected cells of some suites, and holds every run's record as it arrives.
 
-    Call `start`, then `wait` for each cell in turn, then `close`. Nothing is trained before
-    `start` has found all data and checkpoints and every mistake in them.
+    Call `start`, then `wait` for each cell in turn, then `close`, and `release` once nothing is
+    written any more. Nothing is trained before `start` has the results folders to itself and has
+    found all data and checkpoints and every mistake in them.
 
     Args:
         planned: the suites with all their cells.
@@ -118,6 +119,7 @@ class Session:
         self._finished_before: set[str] = set()
         self._waited: set[tuple[str, str]] = set()
         self._executor: Executor | None = None
+        self._locks: list[Lock] = []
         self._closing = threading.Event()
 
     def folder(self, suite: str) -> Path:
@@ -135,8 +137,7 @@ class Session:
         Raises:
             BadInput: every mistake in data, checkpoints and the results folder at once.
         """
-        folders = [self.folder(planned.suite.name) / "runs" for planned in self.planned]
-        problems = [problem for folder in folders for problem in _results_problems(folder)]
+        problems = [p for planned in self.planned for p in self._hold(planned.suite.name)]
         if self._may_train():
             start_fork_server(PRELOAD)  # its imports go on while data and checkpoints are read
         found: list[tuple[Planned, Inputs]] = []
@@ -159,6 +160,7 @@ class Session:
             }
             problems += baselines.problems(self._options.baseline, names, datasets)
         if problems:
+            self.release()
             raise BadInput(list(dict.fromkeys(problems)))
         self._train([run for planned, inputs in found for run in self._missing(planned, inputs)])
 
@@ -257,6 +259,21 @@ class Session:
                     found.append(item)
         return found
 
+    def release(self) -> None:
+        """Let other sessions into the results folders."""
+        while self._locks:
+            lock.release(self._locks.pop())
+
+    def _hold(self, suite: str) -> Sequence[str]:
+        """Keep other sessions out of a suite's results folder; return what stands against it."""
+        try:
+            held = lock.hold(self.folder(suite) / "runs")
+        except BadInput as error:
+            return error.problems
+        self._locks.append(held)
+        self.notes += [] if held.warning is None else [f"{suite}: {held.warning}"]
+        return []
+
     def _may_train(self) -> bool:
         """Return whether some selected run has left no record here, whatever it may be worth."""
         if any(planned.suite.limits.executor != "local" for planned in self.planned):
@@ -270,9 +287,9 @@ class Session:
     def _missing(self, planned: Planned, inputs: Inputs) -> list[_Missing]:
         """Settle the runs that need no training, and return the others."""
         suite = planned.suite
-        store, unreadable = records.read_store(self.folder(suite.name))
+        store, moved = quarantine.read_store(self.folder(suite.name))
         self._store[suite.name] = store
-        self.notes += [f"{suite.name}: {line}" for line in unreadable]
+        self.notes += [f"{suite.name}: {line}" for line in moved]
         cells = [cell for cell in self._selected if cell.suite == suite.name]
         counts = {"finished": 0, "to_train": 0, "skipped": 0}
         missing = []
@@ -392,17 +409,6 @@ def _outcome(run: Run, record: Record) -> str:
     if record.scores is None or record.times is None:
         return f"{_title(run)}: failed: {record.reason}"
     return f"{_title(run)}: MCC {record.scores.mcc:.3f} in {duration(record.times.total)}"
-
-
-def _results_problems(results: Path) -> list[str]:
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        if os.access(results, os.W_OK | os.X_OK):
-            return []
-        cause = "permission denied"
-    except OSError as error:
-        cause = error.strerror or str(error)
-    return [f"--results-dir: {results}: cannot be written ({cause}); name a folder that can"]
 
 
 def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:

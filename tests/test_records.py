@@ -217,6 +217,22 @@ def replace_by_folder(path: Path) -> None:
     path.mkdir()
 
 
+def replace_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def lengthen(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(100 * 2**20)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "torn": lambda folder: truncate(folder / "record.json"),
     "empty": lambda folder: (folder / "record.json").write_bytes(b""),
@@ -235,6 +251,18 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a score out of range": lambda folder: (folder / "record.json").write_text(
         (folder / "record.json").read_text().replace('"mcc": 0.4', '"mcc": 1.4')
     ),
+    "a pipe": lambda folder: replace_by_pipe(folder / "record.json"),
+    "100 MB": lambda folder: lengthen(folder / "record.json"),
+    "100,000 digits": lambda folder: edit(
+        folder / "record.json", '"seed": 0', '"seed": ' + "9" * 10**5
+    ),
+    "an exponent beyond all bounds": lambda folder: edit(
+        folder / "record.json", '"mcc": 0.4', '"mcc": 1e999999999'
+    ),
+    "a key twice": lambda folder: edit(
+        folder / "record.json", '"mcc": 0.4', '"mcc": 1, "mcc": 0.4'
+    ),
+    "predictions a pipe": lambda folder: replace_by_pipe(folder / "predictions.parquet"),
     "predictions a folder": lambda folder: replace_by_folder(folder / "predictions.parquet"),
     "predictions gone": lambda folder: (folder / "predictions.parquet").unlink(),
     "predictions torn": lambda folder: truncate(folder / "predictions.parquet"),

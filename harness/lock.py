@@ -1,0 +1,110 @@
+"""One session at a time in a results folder: an advisory lock that ends with its process."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import BadInput
+
+FILE = ".lock"
+
+# What file systems without locks answer: some of networks and of containers.
+WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A folder that this process holds.
+
+    The kernel lets go of it when the process ends, however it ends: the file that a killed
+    session leaves behind locks nothing. `warning` says so where nothing could be locked; the
+    descriptor is None then.
+    """
+
+    path: Path
+    descriptor: int | None
+    warning: str | None = None
+
+
+def hold(folder: Path) -> Lock:
+    """Make a folder where there is none, and lock it until `release` or the end of this process.
+
+    Raises:
+        BadInput: another session holds it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _lock(folder)
+    except OSError as error:
+        cause = (error.strerror or str(error)).lower()
+        problem = f"cannot be written ({cause}); name a folder that can"
+        raise BadInput([f"--results-dir: {folder}: {problem}"]) from None
+
+
+def release(lock: Lock) -> None:
+    """Let go of a folder, leaving no file behind."""
+    if lock.descriptor is not None:
+        with contextlib.suppress(OSError):  # a folder that is gone or read-only by now
+            lock.path.unlink(missing_ok=True)
+        os.close(lock.descriptor)
+
+
+def _lock(folder: Path) -> Lock:
+    path = folder / FILE
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(descriptor, 1000)
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                raise BadInput([_refusal(folder, holder)]) from None
+            if error.errno not in WITHOUT_LOCKS:
+                raise
+            warning = (
+                f"{folder}: its file system has no locks ({error.strerror}); see to it that no "
+                "second session writes there"
+            )
+            return Lock(path, None, warning)
+        if _is_at(descriptor, path):
+            break
+        os.close(descriptor)  # its holder removed the file between the two calls: take the new one
+    # Whoever is refused wants to know by whom; on a full disk the lock holds without.
+    with contextlib.suppress(OSError):
+        os.truncate(descriptor, 0)
+        os.write(descriptor, json.dumps(_this_process()).encode())
+    return Lock(path, descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    return False
+
+
+def _this_process() -> dict[str, object]:
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _refusal(folder: Path, holder: bytes) -> str:
+    try:
+        known = json.loads(holder)
+        host, since = (ascii(str(known[name]))[1:-1] for name in ("host", "since"))
+        who = f"process {known['pid']:d} on {host}, since {since}"
+    except (ValueError, TypeError, KeyError, RecursionError):  # not written yet, or not by us
+        who = "which did not say who it is"
+    return (
+        f"--results-dir: {folder}: another session is at work there ({who}); wait for it to end, "
+        "or name another folder"
+    )

@@ -1,0 +1,187 @@
+"""What a store should not be believed is moved aside with the reason, and costs one run."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from samples import keep, make_cell, make_record, predicted_record
+from sklearn.metrics import confusion_matrix, matthews_corrcoef
+
+from harness import classes, quarantine, records
+from harness.records import Stored, write_record
+
+CELL = make_cell(seeds=(0, 1))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> tuple[Stored, Stored]:
+    """Two runs with the classes that they gave after each of two epochs, in `tmp_path`."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 21)
+    first, second = (
+        keep(tmp_path, CELL, predicted_record(CELL, seed, labels, random.integers(0, 2, (2, 21))))
+        for seed in CELL.seeds
+    )
+    return first, second
+
+
+def tamper(item: Stored, change: Callable[[dict[str, Any]], object]) -> None:
+    path = item.folder / "record.json"
+    content = json.loads(path.read_bytes())
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_run_that_is_not_believed_is_moved_whole_with_the_reason_beside(
+    tmp_path: Path, store: tuple[Stored, Stored]
+) -> None:
+    bad, good = store
+    (bad.folder / "record.json").write_bytes(b'{"torn": ')
+    (bad.folder / "log.txt").write_text("what happened")
+    before = {path.name: path.read_bytes() for path in bad.folder.iterdir()}
+    found, lines = quarantine.read_store(tmp_path)
+    assert found == [good]
+    aside = tmp_path / "runs" / CELL.id / "quarantine" / bad.folder.name
+    (line,) = lines
+    assert line.startswith(f"runs/{CELL.id}/{bad.folder.name}: not a record: ")
+    assert line.endswith(f"moved to {aside.relative_to(tmp_path)}, it will run again")
+    after = {path.name: path.read_bytes() for path in aside.iterdir()}
+    reason = after.pop("reason.txt").decode()
+    assert after == before
+    assert f": {reason.strip()}; moved" in line
+    assert not bad.folder.exists()
+    assert quarantine.read_store(tmp_path) == ([good], [])
+
+
+def test_a_run_that_goes_wrong_again_and_again_loses_no_earlier_trace(
+    tmp_path: Path, store: tuple[Stored, Stored]
+) -> None:
+    bad, good = store
+    for number in range(3):
+        bad.folder.mkdir(exist_ok=True)
+        (bad.folder / "record.json").write_text(f"{number}")
+        assert quarantine.read_store(tmp_path)[0] == [good]
+    aside = tmp_path / "runs" / CELL.id / "quarantine"
+    kept = [aside / f"{bad.folder.name}{suffix}" / "record.json" for suffix in ("", "-2", "-3")]
+    assert [path.read_text() for path in kept] == ["0", "1", "2"]
+
+
+def test_what_cannot_be_moved_is_not_believed_either(
+    tmp_path: Path, store: tuple[Stored, Stored]
+) -> None:
+    bad, good = store
+    (bad.folder / "record.json").write_bytes(b"")
+    (bad.folder.parent / "quarantine").write_text("in the way")
+    found, (line,) = quarantine.read_store(tmp_path)
+    assert found == [good]
+    assert "was not moved aside" in line
+    assert bad.folder.exists()
+
+
+def test_only_reading_moves_nothing(tmp_path: Path, store: tuple[Stored, Stored]) -> None:
+    bad, good = store
+    (bad.folder / "record.json").write_bytes(b"")
+    assert records.read_store(tmp_path)[0] == [good]
+    assert bad.folder.exists()
+
+
+def set_mcc(record: dict[str, Any], change: float) -> None:
+    record["scores"]["mcc"] += change
+    for epoch in record["epochs"]:
+        epoch["scores"]["mcc"] += change
+
+
+def turn_a_class(record: dict[str, Any]) -> None:
+    given = classes.unpack(record["epochs"][0]["classes"], 21)
+    given[0] = 1 - given[0]
+    record["epochs"][0]["classes"] = classes.pack(given)
+
+
+TAMPERINGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "a better score": (lambda record: set_mcc(record, 2e-9), "epoch 1 has MCC"),
+    "one prediction turned": (turn_a_class, "epoch 1 has MCC"),
+    "labels of another size": (
+        lambda record: record.update(labels=classes.pack(np.ones(40))),
+        "40 bits do not hold 21 sentences",
+    ),
+    "classes that are no classes": (
+        lambda record: record["epochs"][1].update(classes="?" * 4),
+        "epoch 2: not base64",
+    ),
+    "letters beyond ASCII": (lambda record: record.update(labels="éééé"), "not base64"),
+    "another selected epoch's score": (
+        lambda record: record["scores"].update(mcc=record["scores"]["mcc"] / 2),
+        "its MCC is not that of epoch",
+    ),
+}
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+def test_a_record_that_contradicts_itself_is_not_believed(
+    tmp_path: Path, store: tuple[Stored, Stored], tampering: str
+) -> None:
+    bad, good = store
+    change, told = TAMPERINGS[tampering]
+    tamper(bad, change)
+    found, (line,) = quarantine.read_store(tmp_path)
+    assert found == [good]
+    assert "it contradicts itself: " in line
+    assert told in line
+
+
+def test_a_difference_below_the_tolerance_and_a_record_without_classes_are_believed(
+    tmp_path: Path, store: tuple[Stored, Stored]
+) -> None:
+    first, second = store
+    tamper(first, lambda record: set_mcc(record, 5e-10))
+    write_record(second.folder, make_record(CELL, 1), records.read_predictions(second.folder))
+    assert len(quarantine.read_store(tmp_path)[0]) == 2
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=70))
+@example([(True, True)] * 3)
+@settings(deadline=None)
+def test_counts_and_correlation_of_packed_classes_are_scikit_learns(
+    pairs: list[tuple[bool, bool]],
+) -> None:
+    labels, given_classes = np.array(pairs, dtype=int).T
+    counts = classes.tally(classes.pack(labels), classes.pack(given_classes), len(pairs))
+    tn, fp, fn, tp = confusion_matrix(labels, given_classes, labels=[0, 1]).ravel()
+    assert counts == (tp, fp, fn, tn)
+    expected = matthews_corrcoef(labels, given_classes)
+    assert (classes.matthews(*counts) or 0.0) == pytest.approx(expected, abs=1e-12)
+
+
+bytes_like_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+).map(lambda value: json.dumps(value).encode())
+
+
+@given(content=st.binary() | bytes_like_json, at=st.floats(0, 1), which=st.booleans())
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100
+)
+def test_any_damage_costs_one_run_and_is_told_in_one_line(
+    tmp_path: Path, content: bytes, at: float, which: bool
+) -> None:
+    """A file is replaced whole, or from somewhere in its middle on."""
+    kept = keep(tmp_path, CELL, make_record(CELL))
+    path = kept.folder / ("record.json" if which else "predictions.parquet")
+    whole = path.read_bytes()
+    damaged = whole[: int(at * len(whole))] + content
+    path.write_bytes(damaged)
+    found, lines = quarantine.read_store(tmp_path)
+    if found:
+        # Only the last line end may go without a difference.
+        assert found == [kept]
+        assert damaged.rstrip() == whole.rstrip()
+    else:
+        (line,) = lines
+        assert line.isprintable()
+        assert len(line) < 600
