@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
+from torch.utils.data import SequentialSampler
 from transformers import (
     AutoModelForSequenceClassification,
     EvalPrediction,
@@ -179,6 +180,9 @@ def finetune(
         compute_metrics=history.compute_metrics,
         callbacks=[history, decay],
     )
+    # Trainer groups evaluation batches by length too where it groups training batches, and then
+    # returns logits in that order.
+    trainer._get_eval_sampler = SequentialSampler
     best = None
     if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in speedups:
         best = BestEpoch(METRIC)

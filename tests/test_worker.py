@@ -156,11 +156,14 @@ def test_the_selected_epoch_is_the_first_of_the_best(
     assert record.scores == record.epochs[best].scores
 
 
+@pytest.mark.parametrize("batching", ["random", "length-grouped"])
+@pytest.mark.parametrize("speedups", [(), ("sorted-evaluation",)])
 def test_every_epoch_keeps_the_class_of_every_validation_sentence(
-    bert: Path, telling: DatasetSpec, tmp_path: Path
+    batching: str, speedups: tuple[str, ...], bert: Path, telling: DatasetSpec, tmp_path: Path
 ) -> None:
+    training = {"epochs": 3, "batching": batching, "speedups": speedups}
     record, predictions = execute_ok(
-        make_job(bert, telling, tmp_path, epochs=3, learning_rate=2e-3)
+        make_job(bert, telling, tmp_path, learning_rate=2e-3, **training)
     )
     assert record.labels is not None
     labels = unpack(record.labels, VALIDATION)
