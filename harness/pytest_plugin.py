@@ -1,5 +1,6 @@
 """The pytest side: options, a test for every cell, the session's life, the closing summary."""
 
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -46,11 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test of every cell of the chosen suites, and of every suite that has its own gates."""
-    config = metafunc.config
-    if not {"cell", "gated_suite"} & set(metafunc.fixturenames):
-        return
+def _planned(config: pytest.Config) -> Sequence[Planned]:
+    """Return the chosen suites; none of them, and the problems in the stash, where one is wrong."""
     if PLANNED not in config.stash:
         try:
             config.stash[PLANNED] = planned_suites(_chosen(config))
@@ -58,20 +56,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             # Raised here it would be shown as a traceback; pytest_collection_finish raises it.
             config.stash[PLANNED] = []
             config.stash[PROBLEMS] = str(error)
+    return config.stash[PLANNED]
+
+
+def _gated(config: pytest.Config) -> list[Planned]:
+    return [p for p in _planned(config) if p.suite.gates.suite != SuiteGates()]
+
+
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, obj: object
+) -> list[pytest.Item] | None:
+    """Leave out the test of gated suites where no suite has gates of its own."""
+    asked = inspect.signature(obj).parameters if inspect.isfunction(obj) else {}
+    return [] if "gated_suite" in asked and not _gated(collector.config) else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of every cell of the chosen suites, and of every suite that has its own gates."""
     if "cell" in metafunc.fixturenames:
-        cells = [cell for planned in config.stash[PLANNED] for cell in planned.cells]
+        cells = [cell for planned in _planned(metafunc.config) for cell in planned.cells]
         metafunc.parametrize("cell", cells, ids=[f"{cell.suite}/{cell.id}" for cell in cells])
     if "gated_suite" in metafunc.fixturenames:
-        gated = [p for p in config.stash[PLANNED] if p.suite.gates.suite != SuiteGates()]
+        gated = _gated(metafunc.config)
         metafunc.parametrize("gated_suite", gated, ids=[p.suite.name for p in gated])
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the test of gated suites where no suite has gates of its own."""
-    if not any(p.suite.gates.suite != SuiteGates() for p in config.stash.get(PLANNED, ())):
-        items[:] = [
-            item for item in items if "gated_suite" not in getattr(item, "fixturenames", ())
-        ]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -242,8 +249,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"no table was written; {folder} is as it was")
             continue
         terminalreporter.write_line(terminal_table(table))
-        paths = ", ".join(os.path.relpath(path) for path in config.stash[WRITTEN][name])
-        terminalreporter.write_line(f"written: {paths}")
+        names = [path.name for path in config.stash[WRITTEN][name]]
+        tables = [written for written in names if not written.endswith((".png", ".svg"))]
+        pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""
+        folder = os.path.relpath(running.folder(name))
+        terminalreporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
     if not running.scored():
         terminalreporter.write_line(
             "No selected cell was scored: a session without a score does not pass.", red=True
