@@ -36,5 +36,7 @@ def test_finetune(
 
 def test_suite(gated_suite: Planned, suite_checks: Callable[[], Sequence[Check]]) -> None:
     checks = suite_checks()
-    if any(check.verdict != "pass" for check in checks):
+    doubt_passes = gated_suite.suite.gates.on_doubt == "pass"
+    accepted = {"pass", "not-enough-evidence"} if doubt_passes else {"pass"}
+    if any(check.verdict not in accepted for check in checks):
         pytest.fail(explain_suite(gated_suite.suite.name, checks), pytrace=False)

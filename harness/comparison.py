@@ -122,14 +122,18 @@ def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
 def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Contestant]:
     """Return each checkpoint's cell of highest mean MCC, under the checkpoint's name.
 
+    Cells of which some seed failed or has no score yet are not judged by those that have one.
+
     Args:
         runs: the records of each cell, by its id.
     """
     best: dict[str, tuple[float, Contestant]] = {}
     for cell in cells:
-        mcc = _mean_mcc(runs[cell.id])
-        if mcc is not None and (cell.checkpoint not in best or mcc > best[cell.checkpoint][0]):
-            scored = tuple(run for run in runs[cell.id] if run.scores is not None)
+        scored = tuple(run for run in runs[cell.id] if run.scores is not None)
+        mcc = _mean_mcc(scored)
+        if mcc is None or len(scored) < len(cell.seeds):
+            continue
+        if cell.checkpoint not in best or mcc > best[cell.checkpoint][0]:
             best[cell.checkpoint] = (mcc, Contestant(cell.checkpoint, scored))
     return [contestant for _, contestant in best.values()]
 
@@ -161,9 +165,9 @@ def conclusion(pair: Comparison) -> str:
 def _costs(pair: Comparison) -> str:
     said = []
     if pair.time_ratio is not None:
-        said.append(f"{pair.time_ratio:.2g} times the training time")
+        said.append(f"{pair.time_ratio:.3g} times the training time")
     if pair.memory_ratio is not None:
-        said.append(f"{pair.memory_ratio:.2g} times the memory")
+        said.append(f"{pair.memory_ratio:.3g} times the memory")
     return f"; {pair.a} takes {' and '.join(said)} of {pair.b}" if said else ""
 
 

@@ -231,8 +231,11 @@ def session_options(chosen: Chosen) -> Options:
     """Return what the options and the environment say about the session.
 
     Raises:
-        BadInput: the baseline cannot be read.
+        BadInput: the baseline cannot be read, or a drop is limited against none.
     """
+    if chosen.values.get("max_drop") is not None and not chosen.values.get("baseline"):
+        drop = chosen.values["max_drop"]
+        raise BadInput([f"--max-drop: {drop}: says nothing without --baseline FILE; add it"])
     results = chosen.values.get("results_dir")
     baseline = chosen.values.get("baseline")
     cola = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR") or None

@@ -11,7 +11,7 @@ import pytest
 from harness.display import Display
 from harness.errors import BadInput
 from harness.gates import Check, Judgement, judge, judge_suite
-from harness.leaderboard import leaderboard, runs_by_cell
+from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.options import OPTIONS, Chosen, planned_suites, session_options
 from harness.plan import Cell, published_names
 from harness.records import Record
@@ -174,6 +174,8 @@ def suite_checks(
         finally:
             display.clear()
         records = [item.record for item in session.stored(gated_suite)]
+        if {record.status for record in records} == {"skipped"}:
+            pytest.skip("every cell was skipped")
         names = published_names(gated_suite.suite)
         gates = gated_suite.suite.gates.suite
         # --checkpoints may leave out some that the suite's file puts in order.
@@ -211,8 +213,15 @@ def _write_all_tables(config: pytest.Config, running: Session) -> dict[str, Sequ
     for planned in running.planned:
         stored = running.stored(planned)
         # Published tables are not replaced by a session in which nothing could run.
+        name = planned.suite.name
         if any(item.record.scores for item in stored):
-            name = planned.suite.name
+            if _is_its_own_baseline(config, running, planned):
+                config.stash[PROBLEMS] = (
+                    f"{config.getoption('baseline')} is the baseline, and not every cell passed "
+                    "against it: it is left as it was, for the next session would compare with "
+                    "today's; name another --results-dir to have both"
+                )
+                continue
             try:
                 written[name] = write_tables(
                     running.folder(name),
@@ -225,6 +234,20 @@ def _write_all_tables(config: pytest.Config, running: Session) -> dict[str, Sequ
             except BadInput as error:
                 config.stash[PROBLEMS] = str(error)
     return written
+
+
+def _is_its_own_baseline(config: pytest.Config, running: Session, planned: Planned) -> bool:
+    """Return whether a suite's tables would replace a baseline that some cell fell short of."""
+    name = planned.suite.name
+    baseline, published = running.baseline(name), running.folder(name) / "leaderboard.json"
+    if baseline is None or not published.exists():
+        return False
+    if not published.samefile(config.invocation_params.dir / config.getoption("baseline")):
+        return False
+    records = [item.record for item in running.stored(planned)]
+    judgements = judge_all(planned.cells, runs_by_cell(planned.cells, records), baseline)
+    checks = [check for each in judgements.values() for check in each.checks]
+    return any(check.gate == "max_drop" and check.verdict != "pass" for check in checks)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -134,7 +134,7 @@ def failure(job: Job, error: BaseException) -> Record:
 def one_line(text: str) -> str:
     """Return a text as one line of at most 300 characters."""
     text = " ".join(text.split())
-    text = text.encode(errors="replace").decode()  # a file's name need not be valid Unicode
+    text = "".join(character if character.isprintable() else "?" for character in text)
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 

@@ -483,24 +483,44 @@ def test_a_baseline_gates_a_suite_that_has_no_threshold(
     same = run(tmp_path, "--baseline", str(published), suite=folder / "tiny.toml")
     assert same.code == 0, same.output
 
-    better = json.loads(published.read_text(encoding="utf-8"))
-    for record in better["records"]:
-        for epoch in record["epochs"]:
-            epoch["classes"] = record["labels"]
-        record["scores"]["mcc"] = 1.0
-    (tmp_path / "better.json").write_text(json.dumps(better), encoding="utf-8")
-    worse = run(tmp_path, "--baseline", str(tmp_path / "better.json"), suite=folder / "tiny.toml")
+    better = tmp_path / "better.json"
+    better.write_text(flawless(published), encoding="utf-8")
+    worse = run(tmp_path, "--baseline", str(better), suite=folder / "tiny.toml")
     assert worse.code == 1
     assert "2 failed" in worse.output
     assert "a drop of +" in worse.output
     table = (tmp_path / "results" / "tiny" / "leaderboard.md").read_text(encoding="utf-8")
     assert "a drop of +" in table
-    generous = run(
-        tmp_path,
-        *("--baseline", str(tmp_path / "better.json"), "--max-drop", "1"),
-        suite=folder / "tiny.toml",
-    )
-    assert "p = " not in generous.output.partition("leaderboard: tiny")[0]
+
+
+def test_a_baseline_that_was_not_reached_is_not_replaced_by_what_fell_short_of_it(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    own = copy_store(folder, tmp_path) / "leaderboard.json"
+    own.write_text(flawless(folder / "results" / "tiny" / "leaderboard.json"), encoding="utf-8")
+    before = own.read_bytes()
+    for _ in range(2):  # the second time, too: it was not compared with the first
+        session = run(tmp_path, "--baseline", str(own), suite=folder / "tiny.toml")
+        assert session.code == 1
+        assert "is the baseline, and not every cell passed against it" in session.output
+        assert own.read_bytes() == before
+
+
+def flawless(published: Path) -> str:
+    """Return a leaderboard.json in which every run judged every sentence right."""
+    content = json.loads(published.read_text(encoding="utf-8"))
+    for record in content["records"]:
+        for epoch in record["epochs"]:
+            epoch["classes"] = record["labels"]
+            epoch["scores"]["mcc"] = 1.0
+        record["scores"]["mcc"] = 1.0
+    return json.dumps(content)
+
+
+def test_a_limited_drop_against_nothing_is_told(tmp_path: Path) -> None:
+    session = run(tmp_path, "--max-drop", "0.1")
+    assert session.code == pytest.ExitCode.USAGE_ERROR
+    assert "--max-drop: 0.1: says nothing without --baseline FILE" in session.output
 
 
 def test_a_baseline_that_does_not_fit_is_told_before_anything_trains(

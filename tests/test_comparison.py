@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from samples import MACHINE, make_cell, make_record, predicted_record
+from samples import MACHINE, failed_record, make_cell, make_record, predicted_record
 
 from harness import stats
 from harness.comparison import (
@@ -141,6 +141,9 @@ def test_each_checkpoint_is_represented_by_its_best_cell() -> None:
     (best,) = best_cells([low, high, none], runs)
     assert best.name == "a"
     assert best.runs[0].cell == high.id
+    survivors = make_cell("a", 64, seeds=(0, 1))
+    runs[survivors.id] = [make_record(survivors, 0, mcc=0.9), failed_record(survivors, 1)]
+    assert best_cells([low, high, none, survivors], runs) == [best]
 
 
 def test_a_verdict_follows_the_adjusted_p_value() -> None:

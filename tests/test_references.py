@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import make_cell, predicted_record
+from samples import EMBEDDED, make_cell, make_record, predicted_record
 
 from harness.errors import BadInput
 from harness.references import Reference, load_references
@@ -69,6 +69,14 @@ def test_a_measured_checkpoint_shows_the_gap_and_whether_it_is_noise() -> None:
     assert "within the noise of this measurement" in near
     assert "beyond the noise of this measurement" in far
     assert "never-asked-for" not in near
+
+
+def test_a_score_on_cola_is_not_held_against_other_data() -> None:
+    cell = make_cell()
+    elsewhere = make_record(cell, dataset=EMBEDDED)
+    reference = Reference(checkpoint=cell.checkpoint, mcc=0.5, recipe="r", source="s")
+    text = render(publish("sample", [cell], [elsewhere], None, [reference]))["leaderboard.md"]
+    assert b"Published scores" not in text
 
 
 def test_no_reference_no_section() -> None:

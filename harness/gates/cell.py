@@ -1,7 +1,7 @@
 """Thresholds over a cell's records: pass, fail, not enough evidence, or nothing to judge."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Literal
@@ -129,22 +129,22 @@ class _Cost:
 _COSTS = {
     "max_train_seconds": _Cost(
         True,
-        "training takes {:.1f} s",
+        "training takes {:.5g} s",
         lambda runs: _mean([None if run.times is None else run.times.train for run in runs]),
     ),
     "min_samples_per_second": _Cost(
         False,
-        "training does {:.1f} sentences/s",
+        "training does {:.5g} sentences/s",
         lambda runs: _mean([run.samples_per_second for run in runs]),
     ),
     "max_eval_ms_per_sentence": _Cost(
         True,
-        "judging a sentence takes {:.3f} ms",
+        "judging a sentence takes {:.5g} ms",
         lambda runs: _mean([run.eval_ms_per_sentence for run in runs]),
     ),
     "max_peak_memory_mb": _Cost(
         True,
-        "a run takes {:.0f} MB",
+        "a run takes {:.7g} MB",
         lambda runs: _largest([run.peak_memory_mb for run in runs]),
     ),
 }
@@ -301,7 +301,11 @@ def _interval(
 ) -> Interval | None:
     if found is not None:
         return stats.mean_interval(found.labels, found.selected, statistic)
-    return stats.seeds_interval(values) if len(values) > 1 else None
+    interval = stats.seeds_interval(values)
+    if interval is None:
+        return None
+    least, largest = stats.BOUNDS[statistic]
+    return replace(interval, low=max(interval.low, least), high=min(interval.high, largest))
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Verdict | None:

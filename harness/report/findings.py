@@ -102,7 +102,10 @@ def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
 
 
 def _references(published: Published, runs: dict[str, list[Record]]) -> Iterator[str]:
-    measured = {each.name: each.runs for each in best_cells(published.cells, runs)}
+    if any(facts.name != "cola" for facts in published.datasets):
+        return  # they are scores on CoLA
+    best = best_cells(published.cells, runs)
+    measured = {each.name.partition("@")[0]: each.runs for each in best}
     for reference in published.references:
         said = (
             f"{code(reference.checkpoint)}: {reference.mcc:.3f} published "

@@ -73,7 +73,7 @@ def publish(
         ValueError: two records of one cell and seed.
     """
     chosen = chain.from_iterable(runs_by_cell(cells, records).values())
-    known = {cell.checkpoint for cell in cells}
+    known = {cell.checkpoint.partition("@")[0] for cell in cells}
     fitting = tuple(reference for reference in references if reference.checkpoint in known)
     return Published(suite, tuple(cells), tuple(chosen), baseline, fitting)
 

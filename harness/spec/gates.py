@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from harness.spec.fields import STRICT, MatthewsCorrelation, Positive, Share, Text
 
@@ -66,6 +67,13 @@ class SuiteGates(BaseModel):
         strict=False,
         description="checkpoints from best to worst, as their best cells' MCC must rank them",
     )
+
+    @field_validator("order")
+    @classmethod
+    def _something_to_rank(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if values and len(set(values)) < max(2, len(values)):
+            raise PydanticCustomError("order", "input should be two checkpoints or more, each once")
+        return values
 
 
 class GatesSpec(Thresholds):

@@ -8,11 +8,12 @@ from harness.stats.differences import Difference, paired_difference, permutation
 from harness.stats.intervals import Interval, mean_interval, seeds_interval
 from harness.stats.multiplicity import holm
 from harness.stats.planning import ASSUMED_SEED_SD, seeds_needed
-from harness.stats.scores import Statistic, accuracy, mcc
+from harness.stats.scores import BOUNDS, Statistic, accuracy, mcc
 from harness.stats.selection import Selection, expected_best_of, selection_adjusted
 
 __all__ = [
     "ASSUMED_SEED_SD",
+    "BOUNDS",
     "Difference",
     "Interval",
     "Selection",
