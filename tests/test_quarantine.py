@@ -143,6 +143,7 @@ def test_a_difference_below_the_tolerance_and_a_record_without_classes_are_belie
     assert len(quarantine.read_store(tmp_path)[0]) == 2
 
 
+@pytest.mark.filterwarnings("ignore:A single label was found")
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=70))
 @example([(True, True)] * 3)
 @settings(deadline=None)
@@ -165,7 +166,7 @@ bytes_like_json = st.recursive(
 
 @given(content=st.binary() | bytes_like_json, at=st.floats(0, 1), which=st.booleans())
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50
 )
 def test_any_damage_costs_one_run_and_is_told_in_one_line(
     tmp_path: Path, content: bytes, at: float, which: bool
