@@ -8,8 +8,9 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -329,7 +330,7 @@ def _read_record(path: Path) -> Record:
     return record
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> BufferedReader:
     """Open an ordinary file; of others, a pipe would wait for its writer forever."""
     if stat.S_ISREG(path.stat().st_mode):
         return path.open("rb")
