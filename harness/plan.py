@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from harness.spec import CheckpointMatrix, Suite, Thresholds, TrainingSpec, thresholds_of
+from harness.spec import (
+    CheckpointMatrix,
+    Suite,
+    SuiteGates,
+    Thresholds,
+    TrainingSpec,
+    thresholds_of,
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,14 @@ def published_names(suite: Suite) -> dict[str, str]:
         for name in suite.matrix.checkpoints
     }
     return _told_apart(names, _is_path)
+
+
+def suite_gates(suite: Suite) -> SuiteGates:
+    """Return a suite's own gates, its order of checkpoints in published names."""
+    names, gates = published_names(suite), suite.gates.suite
+    # --checkpoints may leave out some that the suite's file puts in order.
+    order = tuple(names.get(name, name) for name in gates.order)
+    return gates.model_copy(update={"order": order})
 
 
 def _is_path(checkpoint: str) -> bool:

@@ -13,7 +13,7 @@ from harness.errors import BadInput
 from harness.gates import Check, Judgement, judge, judge_suite
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.options import OPTIONS, Chosen, planned_suites, session_options
-from harness.plan import Cell, published_names
+from harness.plan import Cell, suite_gates
 from harness.records import Record
 from harness.report import append_summary, as_summary, terminal_table, write_tables
 from harness.schedule import describe
@@ -176,11 +176,7 @@ def suite_checks(
         records = [item.record for item in session.stored(gated_suite)]
         if {record.status for record in records} == {"skipped"}:
             pytest.skip("every cell was skipped")
-        names = published_names(gated_suite.suite)
-        gates = gated_suite.suite.gates.suite
-        # --checkpoints may leave out some that the suite's file puts in order.
-        order = tuple(names.get(name, name) for name in gates.order)
-        gates = gates.model_copy(update={"order": order})
+        gates = suite_gates(gated_suite.suite)
         return judge_suite(gates, gated_suite.cells, runs_by_cell(gated_suite.cells, records))
 
     return checks
@@ -230,6 +226,7 @@ def _write_all_tables(config: pytest.Config, running: Session) -> dict[str, Sequ
                     stored,
                     running.baseline(name),
                     planned.references,
+                    suite_gates(planned.suite),
                 )
             except BadInput as error:
                 config.stash[PROBLEMS] = str(error)

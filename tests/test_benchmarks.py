@@ -560,7 +560,10 @@ def test_a_suite_has_a_test_of_its_own_where_it_has_gates(
     assert session.code == 1
     assert "1 failed" in session.output
     assert "4 of 4 runs finished before" in session.output
-    assert "at least 1.0000 is demanded (gates.suite.best_min_mcc)" in session.output
+    told = "at least 1.0000 is demanded (gates.suite.best_min_mcc)"
+    assert told in session.output
+    table = (tmp_path / "results" / "tiny" / "leaderboard.md").read_text(encoding="utf-8")
+    assert "fail: the suite: the best cell" in table
 
     suite.write_text(text + "[gates.suite]\nbest_min_mcc = -1.0\n", encoding="utf-8")
     session = run(tmp_path, "-k", "test_suite", suite=suite)

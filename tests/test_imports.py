@@ -131,6 +131,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inputs",
         "leaderboard",
         "options",
+        "plan",
         "provenance",
         "records",
         "report",

@@ -148,7 +148,7 @@ def test_json_is_standard_and_ordered_by_cell_and_seed(tmp_path: Path) -> None:
     text = (tmp_path / "leaderboard.json").read_text(encoding="utf-8")
     content = json.loads(text, parse_constant=refuse)
     assert list(content) == [
-        *("schema_version", "suite", "rows", "cells", "records", "baseline", "references")
+        *("schema_version", "suite", "rows", "cells", "records", "baseline", "references", "gates")
     ]
     assert content["schema_version"] == 2
     assert content["rows"] == rows_of(leaderboard(cells, records))

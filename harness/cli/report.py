@@ -11,6 +11,7 @@ from harness.archive import of_plan
 from harness.cli.choices import MATRIX, chosen, options
 from harness.errors import BadInput
 from harness.options import planned_suites, session_options
+from harness.plan import suite_gates
 from harness.records import read_store
 
 PUBLISHED = "leaderboard.json"
@@ -89,5 +90,7 @@ def _from_store(folder: Path, values: dict[str, Any]) -> tuple[dict[str, bytes],
         raise BadInput([problem, *notes])
     name, baseline = planned.suite.name, session_options(typed).baseline
     baseline = baseline if baseline is not None and baseline.suite == name else None
-    contents = contents_of(name, planned.cells, stored, baseline, planned.references)
+    contents = contents_of(
+        name, planned.cells, stored, baseline, planned.references, suite_gates(planned.suite)
+    )
     return contents, notes + left_out

@@ -22,6 +22,7 @@ from harness.report.charts import FORMATS, PICTURES, Picture, lines_of, with_sco
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
 from harness.report.published import (
+    NO_GATES,
     Published,
     as_baseline,
     as_csv,
@@ -31,6 +32,7 @@ from harness.report.published import (
 )
 from harness.report.summary import append_summary, as_summary
 from harness.report.terminal import terminal_table
+from harness.spec import SuiteGates
 
 __all__ = [
     "Published",
@@ -55,6 +57,7 @@ def write_tables(
     stored: Sequence[Stored],
     baseline: Baseline | None = None,
     references: Sequence[Reference] = (),
+    gates: SuiteGates = NO_GATES,
 ) -> list[Path]:
     """Write leaderboard.md, .html, .csv and .json, pictures, and predictions.parquet.
 
@@ -70,12 +73,13 @@ def write_tables(
         stored: at most one record for each cell and seed; those of other cells are left out.
         baseline: what the cells are held against.
         references: published scores; those of other checkpoints are left out.
+        gates: what all cells together must reach, in published names.
 
     Raises:
         BadInput: the folder cannot be written.
         ValueError: two records of one cell and seed.
     """
-    contents = contents_of(suite, cells, stored, baseline, references)
+    contents = contents_of(suite, cells, stored, baseline, references, gates)
     write_files(folder, contents)
     return [folder / name for name in contents]
 
@@ -86,13 +90,15 @@ def contents_of(
     stored: Sequence[Stored],
     baseline: Baseline | None = None,
     references: Sequence[Reference] = (),
+    gates: SuiteGates = NO_GATES,
 ) -> dict[str, bytes]:
     """Return the content of every file that `write_tables` writes, by name, in its order.
 
     Raises:
         ValueError: two records of one cell and seed.
     """
-    published = publish(suite, cells, [item.record for item in stored], baseline, references)
+    records = [item.record for item in stored]
+    published = publish(suite, cells, records, baseline, references, gates)
     return {"predictions.parquet": _predictions(published, stored), **render(published)}
 
 

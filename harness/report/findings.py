@@ -6,7 +6,7 @@ from statistics import fmean
 from harness import stats
 from harness.comparison import Comparison, best_cells, compare_all, conclusion
 from harness.evidence import NoEvidence, evidence
-from harness.gates import Judgement
+from harness.gates import Judgement, judge_suite
 from harness.leaderboard import runs_by_cell
 from harness.mistakes import by_group, missed_by_all
 from harness.records import Record
@@ -27,7 +27,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
         judgements: of the cells, by their ids.
     """
     runs = runs_by_cell(published.cells, published.records)
-    yield from section("Gates", _gates(published, judgements))
+    yield from section("Gates", _gates(published, judgements, runs))
     contestants = best_cells(published.cells, runs)
     if len(contestants) > 1:
         yield from _pairwise(compare_all(contestants), [each.name for each in contestants])
@@ -36,8 +36,14 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     yield from _mistakes([(each.name, each.runs) for each in contestants])
 
 
-def _gates(published: Published, judgements: Mapping[str, Judgement]) -> Iterator[str]:
-    """Yield every check of every cell that says more than the table's own columns."""
+def _gates(
+    published: Published,
+    judgements: Mapping[str, Judgement],
+    runs: Mapping[str, Sequence[Record]],
+) -> Iterator[str]:
+    """Yield every check of the suite, and of its cells those that the table's columns leave out."""
+    for check in judge_suite(published.gates, published.cells, runs):
+        yield f"{check.verdict}: the suite: {escaped(check.reason)}"
     for cell in published.cells:
         for check in judgements[cell.id].checks:
             if check.gate != "min_mcc" or check.verdict != "pass":

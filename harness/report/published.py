@@ -16,8 +16,11 @@ from harness.leaderboard import COLUMNS, Value, rows_of, runs_by_cell
 from harness.plan import Cell
 from harness.records import DatasetFacts, Record
 from harness.references import Reference
+from harness.spec import SuiteGates
 
 SCHEMA_VERSION: Final = 2
+
+NO_GATES = SuiteGates()
 
 MOST_PROBLEMS = 20
 """How many mistakes of a file are told before the rest is only counted."""
@@ -30,7 +33,8 @@ class Published:
     """What a leaderboard shows: the plan, and at most one record for each cell and seed.
 
     `records` are in the order of the cells, then by seed. `baseline` is what the cells were held
-    against, `references` are published scores of its checkpoints.
+    against, `references` are published scores of its checkpoints, `gates` what all cells together
+    must reach.
     """
 
     suite: str
@@ -38,6 +42,7 @@ class Published:
     records: tuple[Record, ...]
     baseline: Baseline | None = None
     references: tuple[Reference, ...] = ()
+    gates: SuiteGates = NO_GATES
 
     @property
     def datasets(self) -> tuple[DatasetFacts, ...]:
@@ -58,6 +63,7 @@ class _Document(BaseModel):
     records: tuple[Record, ...]
     baseline: Baseline | None
     references: tuple[Reference, ...]
+    gates: SuiteGates
 
 
 def publish(
@@ -66,6 +72,7 @@ def publish(
     records: Iterable[Record],
     baseline: Baseline | None = None,
     references: Iterable[Reference] = (),
+    gates: SuiteGates = NO_GATES,
 ) -> Published:
     """Choose the records and references that belong to the plan, and put them in order.
 
@@ -75,7 +82,7 @@ def publish(
     chosen = chain.from_iterable(runs_by_cell(cells, records).values())
     known = {cell.checkpoint.partition("@")[0] for cell in cells}
     fitting = tuple(reference for reference in references if reference.checkpoint in known)
-    return Published(suite, tuple(cells), tuple(chosen), baseline, fitting)
+    return Published(suite, tuple(cells), tuple(chosen), baseline, fitting, gates)
 
 
 def as_baseline(published: Published, source: str) -> Baseline:
@@ -97,6 +104,7 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
         records=published.records,
         baseline=published.baseline,
         references=published.references,
+        gates=published.gates,
     )
     return document.model_dump_json(indent=1) + "\n"
 
@@ -138,6 +146,7 @@ def read_published(path: Path) -> Published:
         document.records,
         document.baseline,
         document.references,
+        document.gates,
     )
 
 
