@@ -89,7 +89,7 @@ def _packages() -> Iterator[Finding]:
 
 def _hub(hub: Hub) -> Finding:
     if hub.reachable:
-        return Finding("ok", "model hub", f"{hub.endpoint} answers")
+        return Finding("ok", "model hub", f"{hub.address} answers")
     way_out = "package:NAME/path and folders need no hub; HF_ENDPOINT names a mirror"
     return Finding("optional", "model hub", str(hub.reason), way_out)
 

@@ -1,6 +1,11 @@
-"""The two kinds of trouble that a user, not a programmer, has to hear about."""
+"""The two kinds of trouble that a user, not a programmer, has to hear about.
+
+What they say is shown, recorded and published, so no secret may be part of it.
+"""
 
 from collections.abc import Sequence
+
+from harness.redaction import redacted
 
 
 class BadInput(Exception):
@@ -12,7 +17,7 @@ class BadInput(Exception):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(redacted, problems))
         super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> tuple[type["BadInput"], tuple[tuple[str, ...]]]:
@@ -28,9 +33,9 @@ class Unavailable(Exception):
     """
 
     def __init__(self, reason: str, way_out: str) -> None:
-        self.reason = reason
-        self.way_out = way_out
-        super().__init__(f"{reason}; {way_out}")
+        self.reason = redacted(reason)
+        self.way_out = redacted(way_out)
+        super().__init__(f"{self.reason}; {self.way_out}")
 
     def __reduce__(self) -> tuple[type["Unavailable"], tuple[str, str]]:
         return (type(self), (self.reason, self.way_out))

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from huggingface_hub import constants, get_session
 
+from harness.redaction import redacted
+
 OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 # A hub that wants a token (401), slows anonymous callers down (429) or keeps no listing (404, as
@@ -23,7 +25,8 @@ class Hub:
     """What `probe` found.
 
     Attributes:
-        endpoint: address of the hub, without a trailing slash.
+        endpoint: address of the hub, without a trailing slash; it may hold a password, so
+            `address` is what to show.
         reachable: whether requests to it are worth making.
         reason: why it is not reachable, in one line; None where it is.
     """
@@ -31,6 +34,11 @@ class Hub:
     endpoint: str
     reachable: bool
     reason: str | None
+
+    @property
+    def address(self) -> str:
+        """The endpoint without user and password."""
+        return redacted(self.endpoint)
 
 
 def probe(timeout_seconds: float = 3.0) -> Hub:
@@ -60,7 +68,9 @@ def probe(timeout_seconds: float = 3.0) -> Hub:
             reason = answer.get(timeout=timeout_seconds)
         except queue.Empty:
             reason = _no_answer(endpoint, timeout_seconds)
-    return Hub(endpoint=endpoint, reachable=reason is None, reason=reason)
+    return Hub(
+        endpoint, reachable=reason is None, reason=None if reason is None else redacted(reason)
+    )
 
 
 def plain_reason(error: BaseException, endpoint: str, timeout_seconds: float) -> str:

@@ -247,7 +247,7 @@ def _is_its_own_baseline(config: pytest.Config, running: Session, planned: Plann
     return any(check.gate == "max_drop" and check.verdict != "pass" for check in checks)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     """Print each suite's leaderboard and where it was written."""
     config = terminalreporter.config
     if WRITTEN not in config.stash:
@@ -277,4 +277,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not running.scored():
         terminalreporter.write_line(
             "No selected cell was scored: a session without a score does not pass.", red=True
+        )
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        state = running.state()
+        terminalreporter.write_line(
+            f"Interrupted: {state.done} of {state.total} runs have ended and are kept; the same "
+            "command goes on with the others.",
+            yellow=True,
         )

@@ -40,6 +40,7 @@ from harness.model_card import model_card
 from harness.plan import Run
 from harness.progress import Progress
 from harness.records import Confusion, DatasetFacts, Epoch, Record, Times
+from harness.redaction import redacted
 from harness.score import Scores, score
 
 LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
@@ -87,7 +88,7 @@ def execute(job: Job) -> Result:
             try:
                 result = _train_and_score(job, scratch, started, report)
             except Exception as error:
-                traceback.print_exc()
+                print(redacted(traceback.format_exc()), file=sys.stderr)
                 result = Result(failure(job, error), None)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -126,7 +127,7 @@ def failure(job: Job, error: BaseException) -> Record:
     reason = str(error) if isinstance(error, WorkerLost) else f"{type(error).__name__}: {error}"
     for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
         reason = reason.replace(folder, Path(folder).name)
-    reason = reason.replace(str(Path.home()), "~")
+    reason = redacted(reason.replace(str(Path.home()), "~"))
     ended = {"reason": one_line(reason), "finished_at": _now(), **_circumstances()}
     return describe(job).model_copy(update=ended)
 

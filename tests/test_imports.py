@@ -13,12 +13,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "harness"
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
+    "redaction": set(),
+    "errors": {"redaction"},
     "lock": {"errors"},
     "stats": {"errors"},
     "spec": {"errors"},
     "plan": {"spec"},
-    "hub": set(),
+    "hub": {"redaction"},
     "checkpoints": {"errors", "hub"},
     "corpus": set(),
     "data": {"corpus", "errors", "hub", "spec"},
@@ -48,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "progress",
         "provenance",
         "records",
+        "redaction",
         "score",
         "trackers",
     },
