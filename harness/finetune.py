@@ -182,7 +182,7 @@ def finetune(
     )
     # Trainer groups evaluation batches by length too where it groups training batches, and then
     # returns logits in that order.
-    trainer._get_eval_sampler = SequentialSampler
+    trainer._get_eval_sampler = SequentialSampler  # type: ignore[method-assign, assignment]
     best = None
     if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in speedups:
         best = BestEpoch(METRIC)

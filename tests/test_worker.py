@@ -161,7 +161,7 @@ def test_the_selected_epoch_is_the_first_of_the_best(
 def test_every_epoch_keeps_the_class_of_every_validation_sentence(
     batching: str, speedups: tuple[str, ...], bert: Path, telling: DatasetSpec, tmp_path: Path
 ) -> None:
-    training = {"epochs": 3, "batching": batching, "speedups": speedups}
+    training: dict[str, Any] = {"epochs": 3, "batching": batching, "speedups": speedups}
     record, predictions = execute_ok(
         make_job(bert, telling, tmp_path, learning_rate=2e-3, **training)
     )
