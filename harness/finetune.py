@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
-from torch.utils.data import SequentialSampler
 from transformers import (
     AutoModelForSequenceClassification,
     EvalPrediction,
@@ -169,7 +168,7 @@ def finetune(
         for split, rows in applied.splits.items()
         if split != "train"
     }
-    history, decay = _History(np.argsort(orders["validation"])), DecayOfUnusedRows()
+    history, decay = _History(), DecayOfUnusedRows()
     trainer = Trainer(
         model=model,
         args=training_arguments(settings, scratch),
@@ -180,9 +179,11 @@ def finetune(
         compute_metrics=history.compute_metrics,
         callbacks=[history, decay],
     )
-    # Trainer groups evaluation batches by length too where it groups training batches, and then
-    # returns logits in that order.
-    trainer._get_eval_sampler = SequentialSampler  # type: ignore[method-assign, assignment]
+    places = {
+        split: np.argsort(order[_sampled(trainer, applied.splits[split].select(order))])
+        for split, order in orders.items()
+    }
+    history.places = places["validation"]
     best = None
     if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in speedups:
         best = BestEpoch(METRIC)
@@ -210,7 +211,7 @@ def finetune(
         predicted = _logits(trainer.predict(test).predictions)
         if not np.isfinite(predicted).all():
             raise ValueError("logits of the test split are NaN or infinite")
-        logits["test"] = predicted[np.argsort(orders["test"])]
+        logits["test"] = predicted[places["test"]]
     undo(model, applied, decay.by_epoch[selected])
     in_force = applied.names | (speedups & {SORTED_EVALUATION})
     if best is not None:
@@ -234,15 +235,25 @@ def _evaluation_order(rows: Dataset, by_length: bool) -> np.ndarray:
     return np.argsort(token_counts(rows), kind="stable")
 
 
+def _sampled(trainer: Trainer, rows: Dataset) -> np.ndarray:
+    """Return (sentences,) the order in which Trainer takes rows that it is given to evaluate.
+
+    Where it groups training batches by length it groups evaluation batches too, and returns logits
+    in that order, which is the same every time.
+    """
+    sampler = trainer._get_eval_sampler(rows)
+    return np.arange(len(rows)) if sampler is None else np.fromiter(sampler, dtype=np.intp)
+
+
 class _History(TrainerCallback):
     """Notes every epoch's losses, scores, logits and times as Trainer reports them.
 
-    Args:
+    Attributes:
         places: (sentences,) where each validation sentence stands in the order of evaluation.
     """
 
-    def __init__(self, places: np.ndarray) -> None:
-        self._places = places
+    def __init__(self) -> None:
+        self.places = np.empty(0, dtype=np.intp)
         self.logits: dict[int, np.ndarray] = {}
         self.evaluate_seconds: dict[int, float] = {}
         self._started = 0.0
@@ -288,7 +299,7 @@ class _History(TrainerCallback):
             seconds = time.perf_counter() - self._started
             epoch = round(state.epoch)
             assert self._latest_logits is not None  # compute_metrics was called just before
-            self.logits[epoch] = self._latest_logits[self._places]
+            self.logits[epoch] = self._latest_logits[self.places]
             self.evaluate_seconds[epoch] = metrics["eval_runtime"]
             self._evaluated.append((epoch, dict(metrics), seconds))
 

@@ -5,8 +5,9 @@ import re
 
 MASK = "***"
 
-# User and password of an address, up to its host; and tokens of the Hugging Face hub.
-IN_ADDRESSES = re.compile(r"(?<=://)[^/\s]+@")
+# User and password of an address, up to its host, also where it was taken for a path, which has
+# one slash; and tokens of the Hugging Face hub.
+IN_ADDRESSES = re.compile(r"(:/{1,2})[^/\s]+@")
 HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
 
 SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY", re.IGNORECASE)
@@ -22,7 +23,7 @@ def redacted(text: str) -> str:
     """
     for value in _secrets():
         text = text.replace(value, MASK)
-    return HUB_TOKEN.sub(MASK, IN_ADDRESSES.sub(f"{MASK}@", text))
+    return HUB_TOKEN.sub(MASK, IN_ADDRESSES.sub(rf"\1{MASK}@", text))
 
 
 def _secrets() -> list[str]:

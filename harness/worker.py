@@ -88,7 +88,7 @@ def execute(job: Job) -> Result:
             try:
                 result = _train_and_score(job, scratch, started, report)
             except Exception as error:
-                print(redacted(traceback.format_exc()), file=sys.stderr)
+                os.write(2, redacted(traceback.format_exc()).encode())
                 result = Result(failure(job, error), None)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -101,24 +101,24 @@ PINNED_WITH = {
 }
 PINNED = {
     "otherwise": Pin(
-        recipe=1,
+        recipe=2,
         data="f77e57c23152e000",
         weights=1152.64,
         train_losses=(0.840042, 0.709382),
         eval_losses=(0.707456, 0.715901),
         logits=(
-            0.0735327,
-            -0.0781114,
-            0.0404019,
-            -0.244344,
+            0.00743713,
+            -0.342597,
             0.14812,
             -0.127635,
             0.126745,
             -0.172837,
+            0.233493,
+            -0.0932588,
         ),
     ),
     "sped up": Pin(
-        recipe=1,
+        recipe=2,
         data="f77e57c23152e000",
         weights=1152.64,
         train_losses=(0.813453, 0.726743),
@@ -135,7 +135,7 @@ PINNED = {
         ),
     ),
     "tutorial": Pin(
-        recipe=1,
+        recipe=2,
         data="f77e57c23152e000",
         weights=1152.64,
         train_losses=(0.769078, 0.837663),
