@@ -68,7 +68,12 @@ def commands() -> str:
 
 
 def _help(command: click.Command) -> str:
-    context = click.Context(command, info_name=f"harness {command.name}", max_content_width=96)
+    context = click.Context(
+        command,
+        info_name=f"harness {command.name}",
+        max_content_width=96,
+        help_option_names=["-h", "--help"],  # as the command `harness` has them
+    )
     context.terminal_width = 96
     return f"```text\n{command.get_help(context)}\n```"
 

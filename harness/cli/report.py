@@ -52,7 +52,7 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
     folder = folder if output is None else output
     changed = changed_files(folder, contents)
     if not check:
-        write_files(folder, {name: contents[name] for name in changed})
+        write_files(folder, contents)
     for note in notes:
         click.echo(note, err=True)
     for name in contents:

@@ -103,15 +103,18 @@ def contents_of(
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files, each whole or not at all.
+    """Write the files that are missing or hold something else, each whole or not at all.
+
+    Args:
+        contents: of every file of a leaderboard; pictures that it has not are removed.
 
     Raises:
         BadInput: the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            write_atomically(folder / name, content)
+        for name in changed_files(folder, contents):
+            write_atomically(folder / name, contents[name])
         # What an earlier leaderboard had, and this one has not.
         for name in {f"{name}.{kind}" for name in PICTURES for kind in FORMATS} - {*contents}:
             (folder / name).unlink(missing_ok=True)
