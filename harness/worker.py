@@ -29,11 +29,13 @@ from harness import (
     progress,
     provenance,
     records,
+    stats,
     trackers,
 )
 from harness.checkpoints import Checkpoint
 from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, encode, token_counts
+from harness.evidence import evidence
 from harness.executors import WorkerLost
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
 from harness.model_card import model_card
@@ -206,7 +208,13 @@ def _keep_model(
         tokenizer.model_max_length = job.run.training.max_length  # whoever uses it cuts there too
     outcome.model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    card = model_card(record.model_copy(update=_circumstances()), job.source.spec.class_names)
+    found = evidence([record])
+    interval = stats.mean_interval(found.labels, found.selected)
+    card = model_card(
+        record.model_copy(update=_circumstances()),
+        job.source.spec.class_names,
+        (interval.low, interval.high),
+    )
     (folder / "README.md").write_text(card, encoding="utf-8")
     # Renamed into place whole: half a model must not be taken for a kept one.
     shutil.rmtree(job.folder / "model", ignore_errors=True)

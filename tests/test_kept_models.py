@@ -66,6 +66,10 @@ def test_its_card_has_the_records_score(kept: tuple[Path, Record, list[float]]) 
     results = card.data.eval_results or []
     assert results[0].metric_value == record.scores.mcc
     assert results[0].dataset_name == "file data.csv"
+    assert results[0].metric_args is not None
+    low, high = results[0].metric_args["confidence_interval"]
+    assert -1 <= low <= record.scores.mcc <= high <= 1
+    assert "95% confidence interval" in card.text
     assert "torch" in card.text
 
 
