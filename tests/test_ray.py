@@ -14,13 +14,9 @@ from typing import Any
 
 import psutil
 import pytest
-from test_benchmarks import SUITE
-from test_benchmarks import begin as start_session
-from tiny import SENTENCES, make_checkpoint
 
 from harness.errors import BadInput
 from harness.executors import WorkerLost
-from harness.records import read_store
 
 # Read when Ray is imported; keeps a cluster's ports off the network.
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
@@ -187,6 +183,13 @@ def test_the_jobs_of_a_lost_node_run_elsewhere_and_all_are_answered_once(
 def test_a_node_lost_in_the_middle_of_a_suite_costs_no_run(
     cluster: Cluster, tmp_path: Path
 ) -> None:
+    # Not at the top: every job imports this file, and some have a second to tell that they began.
+    from test_benchmarks import SUITE
+    from test_benchmarks import begin as start_session
+    from tiny import SENTENCES, make_checkpoint
+
+    from harness.records import read_store
+
     make_checkpoint("bert", tmp_path / "encoder")
     rows = [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(80)]
     (tmp_path / "data.csv").write_text("\n".join(["sentence,label", *rows]) + "\n")
