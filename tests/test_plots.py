@@ -18,11 +18,11 @@ from samples import make_cell, make_record, skipped_record
 
 from harness.leaderboard import leaderboard, rows_of
 from harness.plan import Cell
-from harness.records import Record
+from harness.records import Record, Times
 from harness.report import Published, publish, render
 from harness.report.charts import PICTURES, Picture
 from harness.report.markdown import as_markdown
-from harness.report.plots import MOST_CURVES, draw, pictures
+from harness.report.plots import MOST_CURVES, MOST_POINTS, draw, pictures
 
 HOSTILE = (
     "$\\frac{",
@@ -127,6 +127,26 @@ def test_learning_curves_have_a_line_for_each_seed_and_of_many_cells_the_best() 
     many = pictures_of(repeated(board(), 2))["learning-curves"]
     assert many.title == "MCC after each epoch, the best 24 of 46 cells"
     assert len(drawn_axes(many.draw())) == MOST_CURVES
+
+
+def test_of_very_many_cells_the_best_are_drawn_and_every_front_whole() -> None:
+    cells = [make_cell("org/encoder", size) for size in range(1, MOST_POINTS + 101)]
+    records = [
+        make_record(cell, mcc=cell.batch_size / 2000, times=taking(cell.batch_size % 7 + 1))
+        for cell in cells
+    ]
+    # The quickest is the worst: only the front keeps it.
+    records[0] = make_record(cells[0], mcc=0.0005, times=taking(0.5))
+    picture = of(cells, records)["pareto-training"]
+    assert picture.title == "MCC against training, seconds a run, the best 1,000 cells"
+    (place,) = picture.draw().axes
+    drawn = [x for line in place.lines if line.get_marker() != "None" for x in line.get_xdata()]
+    assert len(drawn) == MOST_POINTS + 1
+    assert min(drawn) == 0.5
+
+
+def taking(seconds: float) -> Times:
+    return Times(load=0, tokenise=0, train=seconds, evaluate=0, total=seconds)
 
 
 def test_settings_show_each_mean_where_it_belongs_and_a_dash_where_there_is_none() -> None:

@@ -28,8 +28,8 @@ PICTURES = ("pareto-training", "pareto-evaluation", "learning-curves", "settings
 
 FORMATS = ("png", "svg")
 
-ROOM = 0.06
-"""Share of both axes that a label needs for itself."""
+ROOM = (0.1, 0.06)
+"""Share of the axes of speed and of MCC that a label needs for itself."""
 
 PARTS: dict[str, Callable[[Record], Scores | None]] = {
     "in-domain": lambda record: record.scores_in_domain,
@@ -154,22 +154,20 @@ def on_log_scale(points: Sequence[Point]) -> bool:
 
 def labelled(points: Sequence[Point]) -> list[Point]:
     """Return the points of the front that have room for a label, the best first."""
-    places = {point.line.cell.id: (_scaled(point, points), point.mcc) for point in points}
-    spans = [max(axis) - min(axis) or 1.0 for axis in zip(*places.values(), strict=True)]
+    scaled = math.log if on_log_scale(points) else float
+    places = {point.line.cell.id: (scaled(point.speed), point.mcc) for point in points}
+    axes = zip(*places.values(), strict=True)
+    rooms = [share * (max(axis) - min(axis) or 1.0) for axis, share in zip(axes, ROOM, strict=True)]
 
     def near(one: Point, other: Point) -> bool:
-        pairs = zip(places[one.line.cell.id], places[other.line.cell.id], spans, strict=True)
-        return all(abs(a - b) < ROOM * span for a, b, span in pairs)
+        axes = zip(places[one.line.cell.id], places[other.line.cell.id], rooms, strict=True)
+        return all(abs(a - b) < room for a, b, room in axes)
 
     found: list[Point] = []
     for point in sorted(points, key=lambda point: -point.mcc):
         if point.on_front and not any(near(point, other) for other in found):
             found.append(point)
     return found
-
-
-def _scaled(point: Point, points: Sequence[Point]) -> float:
-    return math.log(point.speed) if on_log_scale(points) else point.speed
 
 
 def parts(lines: Sequence[Line]) -> dict[str, dict[str, float | None]]:

@@ -57,6 +57,7 @@ MARKERS = ("o", "s", "^", "D", "*", "P")
 
 OTHERS = ("#8a8f96", "P")
 
+MOST_POINTS = 1000
 MOST_CURVES = 24
 MOST_CHECKPOINTS = 12
 MOST_GROUPS = 3
@@ -77,11 +78,12 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
     looks = _looks(lines)
     found = []
     for column, title in SPEEDS.items():
-        if groups := speed_groups(lines, column):
+        if groups := _few(speed_groups(lines, column)):
+            best = f", the best {MOST_POINTS:,} cells" if len(lines) > MOST_POINTS else ""
             found.append(
                 Picture(
                     f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
-                    f"MCC against {title}",
+                    f"MCC against {title}{best}",
                     _front_in_words(title, groups),
                     partial(_pareto, title, groups, looks),
                 )
@@ -146,6 +148,16 @@ def draw(found: Iterable[Picture]) -> dict[str, bytes]:
 # --- the speed/quality front ---
 
 
+def _few(groups: Mapping[str, Sequence[Point]]) -> dict[str, list[Point]]:
+    """Leave the best points, and all of each front."""
+    points = [point for group in groups.values() for point in group]
+    least = sorted((point.mcc for point in points), reverse=True)[:MOST_POINTS][-1:]
+    return {
+        name: [point for point in group if point.on_front or point.mcc >= least[0]]
+        for name, group in groups.items()
+    }
+
+
 def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> Figure:
     shown = dict(list(groups.items())[:MOST_GROUPS])
     figure = Figure(figsize=(2.6 + 4.4 * len(shown), 4.6), layout="constrained")
@@ -164,8 +176,7 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
             linewidth=1,
             zorder=1,
         )
-        for point in points:
-            _mark(place, point, looks)
+        _mark(place, points, looks)
         for point in labelled(points):
             place.annotate(
                 f"#{point.line.row['rank']}",
@@ -182,22 +193,31 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
     return figure
 
 
-def _mark(place: Axes, point: Point, looks: Looks) -> None:
-    colour, marker = looks[point.line.cell.checkpoint]
-    low, high = point.line.number("mcc_low"), point.line.number("mcc_high")
-    if low is not None and high is not None:
-        place.vlines(point.speed, low, high, color=colour, linewidth=1, alpha=0.7, zorder=2)
-    place.plot(
-        point.speed,
-        point.mcc,
-        color=colour,
-        marker=marker,
-        markersize=8 if point.on_front else 5,
-        markeredgecolor="white",
-        markeredgewidth=0.6,
-        linestyle="none",
-        zorder=3,
-    )
+def _mark(place: Axes, points: Iterable[Point], looks: Looks) -> None:
+    """Draw points with their intervals; those that look the same at once, which is quicker."""
+    alike: dict[tuple[tuple[str, str], bool], list[Point]] = {}
+    for point in points:
+        alike.setdefault((looks[point.line.cell.checkpoint], point.on_front), []).append(point)
+    for ((colour, marker), on_front), own in alike.items():
+        bars = [
+            (point.speed, low, high)
+            for point in own
+            if (low := point.line.number("mcc_low")) is not None
+            and (high := point.line.number("mcc_high")) is not None
+        ]
+        if bars:
+            place.vlines(*zip(*bars, strict=True), color=colour, linewidth=1, alpha=0.7, zorder=2)
+        place.plot(
+            [point.speed for point in own],
+            [point.mcc for point in own],
+            color=colour,
+            marker=marker,
+            markersize=8 if on_front else 5,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            linestyle="none",
+            zorder=4 if on_front else 3,
+        )
 
 
 def _key(figure: Figure, lines: Iterable[Line], looks: Looks) -> None:

@@ -128,7 +128,7 @@
       ariaLabel: "Speed and quality of every cell",
       style: { background: "transparent", color: "inherit" },
       x: { type: log ? "log" : "linear", label: data.speeds[column], inset: 12 },
-      y: { label: "MCC", grid: true, inset: 8 },
+      y: { label: "MCC", grid: true, inset: 8, ticks: 7 },
       opacity: { type: "identity" },
       marks: [
         Plot.line(front, { x: "speed", y: "mcc", sort: "speed", curve: "step-after", strokeDasharray: "5 4", strokeOpacity: 0.6 }),
@@ -161,7 +161,7 @@
         width: 240, height: 150, marginLeft: 34, marginBottom: 30, marginTop: 8, marginRight: 8,
         ariaLabel: `Learning curves of ${row.label}`,
         style: { background: "transparent", color: "inherit" },
-        x: { domain: [1, Math.max(2, last)], ticks: Math.min(last, 6), tickFormat: "d", label: "epoch" },
+        x: { domain: [1, Math.max(2, last)], ticks: d3.range(1, last + 1, Math.ceil(last / 6)), tickFormat: "d", label: "epoch" },
         y: { domain, nice: true, grid: true, ticks: 4, label: null },
         marks: [
           Plot.ruleY([0], { strokeOpacity: 0.3 }),
