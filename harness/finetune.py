@@ -256,7 +256,7 @@ class _History(TrainerCallback):
         self.places = np.empty(0, dtype=np.intp)
         self.logits: dict[int, np.ndarray] = {}
         self.evaluate_seconds: dict[int, float] = {}
-        self._started = 0.0
+        self._started = self._epoch_ended = 0.0
         self._train_loss: dict[int, float] = {}
         self._evaluated: list[tuple[int, dict[str, float], float]] = []
         self._latest_logits: np.ndarray | None = None
@@ -275,6 +275,11 @@ class _History(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._started = time.perf_counter()
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._epoch_ended = time.perf_counter()  # its evaluation comes next
 
     def on_log(
         self,
@@ -296,12 +301,13 @@ class _History(TrainerCallback):
         **_: Any,
     ) -> None:
         if metrics is not None and state.epoch is not None:
-            seconds = time.perf_counter() - self._started
+            now = time.perf_counter()
             epoch = round(state.epoch)
             assert self._latest_logits is not None  # compute_metrics was called just before
             self.logits[epoch] = self._latest_logits[self.places]
-            self.evaluate_seconds[epoch] = metrics["eval_runtime"]
-            self._evaluated.append((epoch, dict(metrics), seconds))
+            # Not Trainer's own eval_runtime: it reads a clock that may be set while it counts.
+            self.evaluate_seconds[epoch] = now - self._epoch_ended
+            self._evaluated.append((epoch, dict(metrics), now - self._started))
 
     def epochs(self) -> tuple[EpochOutcome, ...]:
         return tuple(
