@@ -39,6 +39,7 @@ class Settings:
     """What one run is told, beside its checkpoint and data.
 
     `trackers` hear of the run under its `title`, among those of its `project`; by default none do.
+    Each batch is computed in `accumulation` equal parts, whose gradients are added up.
     """
 
     batch_size: int
@@ -50,6 +51,7 @@ class Settings:
     title: str = ""
     project: str = ""
     trackers: tuple[str, ...] = ()
+    accumulation: int = 1
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,9 @@ def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
         save_only_model=True,
         logging_strategy="epoch",
         learning_rate=settings.learning_rate,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=training.eval_batch_size,
+        per_device_train_batch_size=settings.batch_size // settings.accumulation,
+        per_device_eval_batch_size=max(1, training.eval_batch_size // settings.accumulation),
+        gradient_accumulation_steps=settings.accumulation,
         num_train_epochs=training.epochs,
         weight_decay=training.weight_decay,
         warmup_steps=training.warmup_ratio,
@@ -177,6 +180,8 @@ def finetune(
         processing_class=tokenizer,
         data_collator=collator(tokenizer),
         compute_metrics=history.compute_metrics,
+        # A model's own loss is the mean over a part, and not every part has as many sentences.
+        compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
         callbacks=[history, decay],
     )
     places = {
@@ -226,6 +231,15 @@ def finetune(
         speedups=tuple(sorted(in_force)),
         model=model,
     )
+
+
+def _loss_of_part(
+    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+) -> torch.Tensor:
+    """Return what a part adds to the mean cross entropy of its batch."""
+    logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
+    whole = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+    return whole / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
 
 def _evaluation_order(rows: Dataset, by_length: bool) -> np.ndarray:

@@ -59,6 +59,11 @@ FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 Seconds = Annotated[float, Field(ge=0, lt=1e12)]
 
 
+def _unknown(value: object) -> bool:
+    """Leave a field out of what is written, as records of versions without it are."""
+    return value is None
+
+
 class DatasetFacts(BaseModel):
     """The data that a run was trained and scored on; split sizes in sentences."""
 
@@ -127,6 +132,8 @@ class Record(BaseModel):
     A number that was not measured is None, never 0. `scores` are the validation scores of the
     selected epoch's model; `verdict` is this run's own MCC against its cell's threshold at the
     time (the gate itself judges the cell's mean over seeds, whenever a table is made).
+    `batch_size` is the number of sentences a step learned from; `batch_size_used` of them were
+    computed at a time, `accumulation` times a step: fewer where memory ran out.
     `labels` are the validation split's, as harness.classes packs them. `confusion_by` holds the
     selected epoch's counts for groups of validation sentences: by `source` where the data tell
     it, by `length` in words.
@@ -142,6 +149,8 @@ class Record(BaseModel):
     checkpoint_digest: str | None
     checkpoint_revision: str | None
     batch_size: int
+    batch_size_used: int | None = Field(None, exclude_if=_unknown)
+    accumulation: int | None = Field(None, exclude_if=_unknown)
     learning_rate: float
     seed: int
     training: TrainingSpec

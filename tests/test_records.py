@@ -1,5 +1,6 @@
 """A record is on disk whole or not at all, and is believed only if it is what was written."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -44,6 +45,7 @@ OTHER_TRAINING: dict[str, Any] = {
     "selection": "last-epoch",
     "precision": "bf16",
     "batching": "length-grouped",
+    "on_oom": "halve",
     "speedups": (),
 }
 
@@ -74,6 +76,22 @@ def test_every_setting_of_training_is_part_of_the_key() -> None:
 )
 def test_whatever_else_changes_a_result_changes_the_key(other: Callable[[], str]) -> None:
     assert other() != key_of()
+
+
+def test_runs_finished_before_memory_could_be_halved_keep_their_keys() -> None:
+    content = {
+        "checkpoint": "d",
+        "dataset": "f",
+        "batch_size": 16,
+        "learning_rate": 2e-5,
+        "seed": 0,
+        "training": RUN.training.model_dump(exclude={"on_oom"}),
+        "device": "cpu",
+        "versions": versions(RESULT_PACKAGES),
+        "recipe": records.RECIPE_VERSION,
+    }
+    text = json.dumps(content, sort_keys=True)
+    assert key_of() == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def test_another_recipe_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
