@@ -149,7 +149,7 @@ def test_a_disk_that_fills_up_fails_the_run_that_no_longer_fits_and_no_other(
         encoding="utf-8",
     )
     both = ("--suite", str(large))
-    with file_size_limit(48 * 2**10):
+    with file_size_limit(24 * 2**10):
         process = begin(tmp_path, *both, suite=small)
     output, _ = process.communicate()
     assert process.returncode == 1, output

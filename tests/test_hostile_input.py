@@ -175,7 +175,7 @@ def test_a_sentence_of_ten_megabytes_is_read_or_refused_with_its_line(tmp_path: 
     lines = "".join(json.dumps(row) + "\n" for row in rows(huge))
     (tmp_path / "huge.jsonl").write_text(lines, encoding="utf-8")
     splits = read(tmp_path / "huge.jsonl", validation_size=4).splits
-    assert huge in splits["train"]["sentence"] + splits["validation"]["sentence"]
+    assert any(huge in split["sentence"][:] for split in splits.values())
     (tmp_path / "huge.csv").write_text(f"sentence,label\n{huge},1\n", encoding="utf-8")
     (problem,) = told(tmp_path / "huge.csv")
     assert f"{tmp_path / 'huge.csv'}:2: field larger than field limit" in problem
@@ -274,7 +274,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(each, (*at, key))
 
 
-VALUES = st.sampled_from(
+VALUES: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 0, -1, 2**63, 10**400, -1e308, 1.5, "", [], {}, "9" * 100, *HOSTILE[:-1]]
 )
 
@@ -285,10 +285,10 @@ def test_any_change_of_a_published_leaderboard_is_refused_or_can_be_shown(
     tmp_path: Path, changes: list[tuple[tuple[Any, ...], Any]]
 ) -> None:
     document = copy.deepcopy(PUBLISHED)
-    for (*path, last), value in ((place, value) for place, value in changes if place):
+    for (*keys, last), value in ((place, value) for place, value in changes if place):
         inner: Any = document
         try:
-            for key in path:
+            for key in keys:
                 inner = inner[key]
             inner[last] = value
         except (TypeError, KeyError, IndexError):

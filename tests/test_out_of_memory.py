@@ -84,8 +84,9 @@ def test_parts_of_a_batch_train_the_model_that_whole_batches_train(
     for accumulation in (3, 12):
         parts = trained(bert, splits, tmp_path, accumulation, batching=batching)
         for ours, theirs in zip(parts.epochs, whole.epochs, strict=True):
-            assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-10)
-            assert ours.eval_loss == pytest.approx(theirs.eval_loss, rel=1e-10)
+            # Trainer sums losses in single precision, whatever the model computes in.
+            assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-6)
+            assert ours.eval_loss == pytest.approx(theirs.eval_loss, rel=1e-6)
         for name, weight in whole.model.state_dict().items():
             torch.testing.assert_close(parts.model.state_dict()[name], weight, rtol=1e-7, atol=1e-9)
 
@@ -175,7 +176,11 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
 
 
 def test_halves_are_tried_until_they_fit_and_the_record_says_so(
-    bert: Path, spec: DatasetSpec, tmp_path: Path, room: Callable[[int], list[int]]
+    bert: Path,
+    spec: DatasetSpec,
+    tmp_path: Path,
+    room: Callable[[int], list[int]],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     seen = room(4)
     job = make_job(bert, spec, tmp_path, batch_size=BATCH, on_oom="halve", speedups=())
@@ -185,7 +190,7 @@ def test_halves_are_tried_until_they_fit_and_the_record_says_so(
     assert max(seen[2:]) == 3
     assert any(line.startswith("memory ran out: each batch of 12") for line in record.warnings)
     assert predictions.num_rows == VALIDATION
-    log = (job.folder / "log.txt").read_text(encoding="utf-8")
+    log = capsys.readouterr().out  # in a worker, the run's log
     assert "trying 6 sentences at a time" in log
     assert "trying 3 sentences at a time" in log
 

@@ -18,7 +18,7 @@ from samples import failed_record, keep, make_cell, make_predictions, make_recor
 
 from harness import records
 from harness.plan import Run
-from harness.provenance import RESULT_PACKAGES, versions
+from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
 from harness.records import (
     PREDICTIONS,
     discard_run,
@@ -88,7 +88,7 @@ def test_runs_finished_before_memory_could_be_halved_keep_their_keys() -> None:
         "training": RUN.training.model_dump(exclude={"on_oom"}),
         "device": "cpu",
         "versions": versions(RESULT_PACKAGES),
-        "recipe": records.RECIPE_VERSION,
+        "recipe": RECIPE_VERSION,
     }
     text = json.dumps(content, sort_keys=True)
     assert key_of() == hashlib.sha256(text.encode()).hexdigest()[:16]
