@@ -5,13 +5,21 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test speed docs check clean
+.PHONY: bench test coverage soak speed docs check clean
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/ $(ARGS)
 
 test: $(INSTALLED)
 	$(VENV)/bin/pytest tests/ $(ARGS)
+
+# Branch coverage of the harness, worker processes included.
+coverage: $(INSTALLED)
+	$(VENV)/bin/pytest tests/ --cov $(ARGS)
+
+# Faults at many random moments, and hundreds of runs in one session: an hour.
+soak: $(INSTALLED)
+	$(VENV)/bin/pytest tests/ -m soak $(ARGS)
 
 # The harness against the tutorial's script, side by side; needs COLA_DIR, a quarter of an hour.
 speed: $(INSTALLED)

@@ -58,3 +58,12 @@ def warnings(epochs: Sequence[Epoch], one_class: bool, truncated: int) -> Iterat
         )
     if truncated:
         yield f"{truncated} sentences were cut at the maximum length"
+
+
+def halved(batch_size: int, accumulation: int) -> Iterator[str]:
+    """Yield a line where a run's batches had to be computed in more parts than one."""
+    if accumulation > 1:
+        yield (
+            f"memory ran out: each batch of {batch_size} was computed in {accumulation} parts, so "
+            "its dropout and its time are others than on a machine with more memory"
+        )

@@ -39,6 +39,7 @@ class Settings:
     """What one run is told, beside its checkpoint and data.
 
     `trackers` hear of the run under its `title`, among those of its `project`; by default none do.
+    Each batch is computed in `accumulation` equal parts, whose gradients are added up.
     """
 
     batch_size: int
@@ -50,6 +51,7 @@ class Settings:
     title: str = ""
     project: str = ""
     trackers: tuple[str, ...] = ()
+    accumulation: int = 1
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,9 @@ def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
         save_only_model=True,
         logging_strategy="epoch",
         learning_rate=settings.learning_rate,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=training.eval_batch_size,
+        per_device_train_batch_size=settings.batch_size // settings.accumulation,
+        per_device_eval_batch_size=max(1, training.eval_batch_size // settings.accumulation),
+        gradient_accumulation_steps=settings.accumulation,
         num_train_epochs=training.epochs,
         weight_decay=training.weight_decay,
         warmup_steps=training.warmup_ratio,
@@ -177,6 +180,8 @@ def finetune(
         processing_class=tokenizer,
         data_collator=collator(tokenizer),
         compute_metrics=history.compute_metrics,
+        # A model's own loss is the mean over a part, and not every part has as many sentences.
+        compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
         callbacks=[history, decay],
     )
     places = {
@@ -228,6 +233,15 @@ def finetune(
     )
 
 
+def _loss_of_part(
+    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+) -> torch.Tensor:
+    """Return what a part adds to the mean cross entropy of its batch."""
+    logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
+    whole = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+    return whole / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+
 def _evaluation_order(rows: Dataset, by_length: bool) -> np.ndarray:
     """Return (sentences,) the positions of a split's rows in the order of their evaluation."""
     if not by_length:
@@ -256,7 +270,7 @@ class _History(TrainerCallback):
         self.places = np.empty(0, dtype=np.intp)
         self.logits: dict[int, np.ndarray] = {}
         self.evaluate_seconds: dict[int, float] = {}
-        self._started = 0.0
+        self._started = self._epoch_ended = 0.0
         self._train_loss: dict[int, float] = {}
         self._evaluated: list[tuple[int, dict[str, float], float]] = []
         self._latest_logits: np.ndarray | None = None
@@ -275,6 +289,11 @@ class _History(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._started = time.perf_counter()
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._epoch_ended = time.perf_counter()  # its evaluation comes next
 
     def on_log(
         self,
@@ -296,12 +315,13 @@ class _History(TrainerCallback):
         **_: Any,
     ) -> None:
         if metrics is not None and state.epoch is not None:
-            seconds = time.perf_counter() - self._started
+            now = time.perf_counter()
             epoch = round(state.epoch)
             assert self._latest_logits is not None  # compute_metrics was called just before
             self.logits[epoch] = self._latest_logits[self.places]
-            self.evaluate_seconds[epoch] = metrics["eval_runtime"]
-            self._evaluated.append((epoch, dict(metrics), seconds))
+            # Not Trainer's own eval_runtime: it reads a clock that may be set while it counts.
+            self.evaluate_seconds[epoch] = now - self._epoch_ended
+            self._evaluated.append((epoch, dict(metrics), now - self._started))
 
     def epochs(self) -> tuple[EpochOutcome, ...]:
         return tuple(

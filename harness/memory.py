@@ -28,7 +28,7 @@ def peak_mb(work: Work, earlier: Sequence[Record]) -> float:
     """
     beside = 0.0 if work.device == "cpu" else BASE_MB  # a record knows of the allocator's peak only
     peaks = [
-        (record.batch_size, record.peak_memory_mb + beside)
+        (record.batch_size_used or record.batch_size, record.peak_memory_mb + beside)
         for record in earlier
         if record.peak_memory_mb is not None
         and (record.checkpoint_digest, record.device) == (work.checkpoint_digest, work.device)

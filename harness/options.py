@@ -147,7 +147,7 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
     for path in paths:
         shown = Path(os.path.relpath(path, chosen.here))
         try:
-            file = shown if shown.exists() else path
+            file = shown if _is(shown, Path.exists) else path
             suite = _for_every_cell(load_suite(file, overrides), overrides)
             problems += _unknown_cells(file)
         except BadInput as error:
@@ -224,7 +224,15 @@ def _baseline(path: Path) -> Baseline:
 def _from_here(here: Path, checkpoint: str) -> str:
     """Return a folder named on the command line as seen from anywhere; other names as they are."""
     folder = here / _home(checkpoint)
-    return str(folder) if checkpoint.startswith((".", "~")) or folder.is_dir() else checkpoint
+    named = checkpoint.startswith((".", "~")) or _is(folder, Path.is_dir)
+    return str(folder) if named else checkpoint
+
+
+def _is(path: Path, what: Callable[[Path], bool]) -> bool:
+    try:
+        return what(path)
+    except OSError:  # too long for the file system, or behind a closed folder
+        return False
 
 
 def session_options(chosen: Chosen) -> Options:

@@ -1,5 +1,6 @@
 """What a run leaves on disk: its schema, its key, writing it whole, finding it again."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -56,6 +57,11 @@ TOLERANCE = 1e-9
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 Seconds = Annotated[float, Field(ge=0, lt=1e12)]
+
+
+def _unknown(value: object) -> bool:
+    """Leave a field out of what is written, as records of versions without it are."""
+    return value is None
 
 
 class DatasetFacts(BaseModel):
@@ -126,6 +132,8 @@ class Record(BaseModel):
     A number that was not measured is None, never 0. `scores` are the validation scores of the
     selected epoch's model; `verdict` is this run's own MCC against its cell's threshold at the
     time (the gate itself judges the cell's mean over seeds, whenever a table is made).
+    `batch_size` is the number of sentences a step learned from; `batch_size_used` of them were
+    computed at a time, `accumulation` times a step: fewer where memory ran out.
     `labels` are the validation split's, as harness.classes packs them. `confusion_by` holds the
     selected epoch's counts for groups of validation sentences: by `source` where the data tell
     it, by `length` in words.
@@ -141,6 +149,8 @@ class Record(BaseModel):
     checkpoint_digest: str | None
     checkpoint_revision: str | None
     batch_size: int
+    batch_size_used: int | None = Field(None, exclude_if=_unknown)
+    accumulation: int | None = Field(None, exclude_if=_unknown)
     learning_rate: float
     seed: int
     training: TrainingSpec
@@ -219,32 +229,47 @@ def run_folder(suite_folder: Path, run: Run, key: str | None) -> Path:
 def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> Record:
     """Write a run's predictions, then its record, each whole or not at all.
 
-    record.json comes last: where it exists, the run ended and everything else is in place.
+    record.json comes last: where it exists, the run ended and everything else is in place. What
+    an earlier run left stays until both are safely on disk, as that may be full.
     Returns the record as written, with the predictions' digest.
+
+    Raises:
+        OSError: one of them cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if predictions is not None:
-        buffer = pa.BufferOutputStream()
-        pq.write_table(predictions.cast(PREDICTIONS), buffer)
-        content = buffer.getvalue().to_pybytes()
-        # An earlier record must not stand beside predictions that it was not written with.
-        (folder / "record.json").unlink(missing_ok=True)
-        write_atomically(folder / "predictions.parquet", content)
-        digest = hashlib.sha256(content).hexdigest()
-        record = record.model_copy(update={"predictions_sha256": digest})
-    write_atomically(folder / "record.json", _text(record))
+    with contextlib.ExitStack() as files:
+        if predictions is not None:
+            buffer = pa.BufferOutputStream()
+            pq.write_table(predictions.cast(PREDICTIONS), buffer)
+            content = buffer.getvalue().to_pybytes()
+            digest = hashlib.sha256(content).hexdigest()
+            record = record.model_copy(update={"predictions_sha256": digest})
+            table = files.enter_context(_beside(folder / "predictions.parquet", content))
+        text = files.enter_context(_beside(folder / "record.json", _text(record)))
+        if predictions is not None:
+            # An earlier record must not stand beside predictions that it was not written with.
+            (folder / "record.json").unlink(missing_ok=True)
+            table.replace(folder / "predictions.parquet")
+        text.replace(folder / "record.json")
     return record
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file by writing a neighbour, flushing it to disk, and renaming it into place."""
+    with _beside(path, content) as written:
+        written.replace(path)
+
+
+@contextlib.contextmanager
+def _beside(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a neighbour of a file, flush it to disk, and remove it unless it was renamed."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        yield beside
     finally:
         beside.unlink(missing_ok=True)
 

@@ -33,6 +33,8 @@ def load_references(path: Path) -> tuple[Reference, ...]:
         raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
     except ValueError as error:  # TOML's and Unicode's mistakes, and numbers of thousands of digits
         raise BadInput([f"{path}: not valid TOML: {error}"]) from None
+    except RecursionError:
+        raise BadInput([f"{path}: nested too deeply to read"]) from None
     entries = document.get("reference")
     if document.keys() - {"reference"} or not isinstance(entries, list):
         raise BadInput([f"{path}: a file of references holds [[reference]] tables and no more"])

@@ -1,15 +1,17 @@
 """Everything a worker process does for one run, from its job to a record."""
 
 import contextlib
+import gc
 import os
 import resource
 import shutil
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,13 +21,14 @@ import pyarrow as pa
 import torch
 import transformers
 from tqdm import tqdm
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from harness import (
     checkpoints,
     classes,
     data,
     diagnosis,
+    out_of_memory,
     progress,
     provenance,
     records,
@@ -86,7 +89,7 @@ def execute(job: Job) -> Result:
     scratch = job.folder / "scratch"
     report = progress.writer(job.folder)
     try:
-        with _output_in(job.folder / "log.txt"):
+        with _output_in(job.folder / "log.txt"), _temporary_files_in(scratch):
             try:
                 result = _train_and_score(job, scratch, started, report)
             except Exception as error:
@@ -127,6 +130,9 @@ def describe(job: Job) -> Record:
 def failure(job: Job, error: BaseException) -> Record:
     """Return the record of a run that failed; folders of this machine lose their paths."""
     reason = str(error) if isinstance(error, WorkerLost) else f"{type(error).__name__}: {error}"
+    if out_of_memory.is_out_of_memory(error) and not isinstance(error, WorkerLost):
+        halved = job.run.training.on_oom == "halve"
+        reason = out_of_memory.explained(error, job.run.cell.batch_size, halved)
     for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
         reason = reason.replace(folder, Path(folder).name)
     reason = redacted(reason.replace(str(Path.home()), "~"))
@@ -175,13 +181,13 @@ def _train_and_score(
     tokenizer = AutoTokenizer.from_pretrained(
         job.checkpoint.folder, trust_remote_code=False, local_files_only=True
     )
-    model = load_model(job.checkpoint.folder, tokenizer, settings)
+    models = [load_model(job.checkpoint.folder, tokenizer, settings)]
     if checkpoints.digest_of(job.checkpoint.folder) != job.checkpoint.digest:
         raise RuntimeError("the checkpoint changed after the session began")
     tokenising = time.perf_counter()
     encoded = encode(loaded.splits, tokenizer, run.training.max_length)
     training = time.perf_counter()
-    outcome = finetune(model, tokenizer, encoded, settings, scratch, report)
+    outcome, accumulation = _finetune(job, models, tokenizer, encoded, settings, scratch, report)
     predictions = _predictions(loaded.splits, encoded, outcome)
     times = Times(
         load=tokenising - loading,
@@ -191,9 +197,55 @@ def _train_and_score(
         total=time.perf_counter() - started,
     )
     record = _record(job, loaded.splits, encoded, outcome, times)
+    used = {
+        "accumulation": accumulation,
+        "batch_size_used": settings.batch_size // accumulation,
+        "warnings": (*record.warnings, *diagnosis.halved(settings.batch_size, accumulation)),
+    }
+    record = record.model_copy(update=used)
     if job.keep_model:
         _keep_model(job, record, outcome, tokenizer, scratch / "model")
     return Result(record, predictions)
+
+
+def _finetune(
+    job: Job,
+    models: list[PreTrainedModel],
+    tokenizer: PreTrainedTokenizerBase,
+    encoded: Encoded,
+    settings: Settings,
+    scratch: Path,
+    report: Callable[[Progress], None],
+) -> tuple[Outcome, int]:
+    """Fine-tune in as few parts of a batch as memory allows; return the outcome and their number.
+
+    Args:
+        models: the loaded model alone. It is taken out, so that nothing holds on to it when
+            memory runs out and the next one is loaded.
+    """
+    size = settings.batch_size
+    while True:
+        parts = settings.batch_size // size
+        model = models.pop() if models else load_model(job.checkpoint.folder, tokenizer, settings)
+        try:
+            attempt = replace(settings, accumulation=parts)
+            return finetune(model, tokenizer, encoded, attempt, scratch, report), parts
+        except Exception as error:
+            if settings.training.on_oom != "halve" or not out_of_memory.is_out_of_memory(error):
+                raise
+            smaller = out_of_memory.smaller(settings.batch_size, size)
+            if smaller is None:
+                raise
+            print(f"{redacted(one_line(str(error)))}\ntrying {smaller} sentences at a time")
+            size = smaller
+        # Only here is the failed attempt's memory free: while an error is handled, it holds on to
+        # everything that it passed through.
+        del model
+        gc.collect()
+        if job.device == "cuda":
+            torch.cuda.empty_cache()
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(exist_ok=True)
 
 
 def _keep_model(
@@ -362,6 +414,17 @@ def _circumstances() -> dict[str, object]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let whatever makes temporary files make them in a folder that whoever is left removes."""
+    folder.mkdir(exist_ok=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diagnosis": {"records"},
     "trackers": set(),
     "model_card": {"records", "report"},
+    "out_of_memory": set(),
     "worker": {
         "checkpoints",
         "classes",
@@ -46,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "executors",
         "finetune",
         "model_card",
+        "out_of_memory",
         "plan",
         "progress",
         "provenance",

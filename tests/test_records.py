@@ -1,5 +1,6 @@
 """A record is on disk whole or not at all, and is believed only if it is what was written."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -17,7 +18,7 @@ from samples import failed_record, keep, make_cell, make_predictions, make_recor
 
 from harness import records
 from harness.plan import Run
-from harness.provenance import RESULT_PACKAGES, versions
+from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
 from harness.records import (
     PREDICTIONS,
     discard_run,
@@ -44,6 +45,7 @@ OTHER_TRAINING: dict[str, Any] = {
     "selection": "last-epoch",
     "precision": "bf16",
     "batching": "length-grouped",
+    "on_oom": "halve",
     "speedups": (),
 }
 
@@ -74,6 +76,22 @@ def test_every_setting_of_training_is_part_of_the_key() -> None:
 )
 def test_whatever_else_changes_a_result_changes_the_key(other: Callable[[], str]) -> None:
     assert other() != key_of()
+
+
+def test_runs_finished_before_memory_could_be_halved_keep_their_keys() -> None:
+    content = {
+        "checkpoint": "d",
+        "dataset": "f",
+        "batch_size": 16,
+        "learning_rate": 2e-5,
+        "seed": 0,
+        "training": RUN.training.model_dump(exclude={"on_oom"}),
+        "device": "cpu",
+        "versions": versions(RESULT_PACKAGES),
+        "recipe": RECIPE_VERSION,
+    }
+    text = json.dumps(content, sort_keys=True)
+    assert key_of() == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def test_another_recipe_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,16 +335,52 @@ def test_a_record_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
     ]
 
 
-def test_an_earlier_record_does_not_outlive_the_predictions_it_was_written_with(
-    tmp_path: Path,
-) -> None:
+def test_an_earlier_run_stays_until_all_of_the_next_is_on_disk(tmp_path: Path) -> None:
     cell = make_cell()
     kept = keep(tmp_path, cell, make_record(cell))
-    (kept.folder / f".record.json.{os.getpid()}.partial").mkdir()  # the record cannot be written
-    with pytest.raises(OSError, match="record"):
-        write_record(kept.folder, make_record(cell, mcc=0.9), make_predictions(7))
-    assert read_predictions(kept.folder).equals(make_predictions(7))
-    assert read_store(tmp_path) == ([], [])
+    for name in ("record.json", "predictions.parquet"):
+        obstacle = kept.folder / f".{name}.{os.getpid()}.partial"
+        obstacle.mkdir()  # so it cannot be written
+        with pytest.raises(OSError, match=name):
+            write_record(kept.folder, make_record(cell, mcc=0.9), make_predictions(7))
+        obstacle.rmdir()
+        assert read_store(tmp_path) == ([kept], [])
+
+
+def test_a_disk_that_is_full_from_any_byte_on_leaves_whole_runs(tmp_path: Path) -> None:
+    """A run is written anew under every limit on the length of a file, from none to enough."""
+    program = f"""
+import resource, sys
+sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from harness.records import read_store, write_record
+from samples import keep, make_cell, make_predictions, make_record
+folder, cell = Path(sys.argv[1]), make_cell()
+earlier = keep(folder / "full", cell, make_record(cell))
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+refused = 0
+for limit in range(0, 8000, 250):
+    for store in ("full", "empty"):
+        place = folder / store / earlier.folder.relative_to(folder / "full")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            write_record(place, make_record(cell, mcc=0.9), make_predictions(7))
+        except OSError:
+            refused += 1
+            expected = [earlier] if store == "full" else []
+            assert read_store(folder / store) == (expected, []), limit
+        else:
+            (item,), unreadable = read_store(folder / store)
+            assert item.record.scores.mcc == 0.9 and not unreadable
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert not list(folder.rglob("*.partial"))
+print(refused)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 4 < int(done.stdout) < 60, "too few limits were too low, or too high"
 
 
 def test_a_discarded_run_leaves_nothing_and_may_never_have_been(tmp_path: Path) -> None:

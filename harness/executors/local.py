@@ -9,12 +9,12 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from harness.executors import J, R, WorkerLost
+from harness.executors import J, R, WorkerLost, server
 
 # A worker that answered gets this long to end by itself, and to give back what it holds.
 EXIT_SECONDS = 2
@@ -33,13 +33,15 @@ def start_fork_server(preload: Sequence[str]) -> None:
     Args:
         preload: modules to import. Calls after the first change nothing.
     """
-    multiprocessing.set_forkserver_preload(list(preload))
+    multiprocessing.set_forkserver_preload([server.__name__, *preload])
     # The tracker comes first because on its start it would unblock the signal again.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ[server.SOCKET_FOLDER] = util.get_temp_dir()
     try:
         forkserver.ensure_running()
     finally:
+        del os.environ[server.SOCKET_FOLDER]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -213,6 +213,13 @@ class TrainingSpec(BaseModel):
     batching: Literal["random", "length-grouped"] = Field(
         "random", description="which sentences share a batch: any, or those of like length"
     )
+    # Left out of keys and records where it is "fail": those from before there was a choice stay.
+    on_oom: Literal["fail", "halve"] = Field(
+        "fail",
+        exclude_if=lambda value: value == "fail",
+        description="when memory runs out: `fail`, or `halve` the sentences computed at a time "
+        "until they fit; their gradients add up to the whole batch's",
+    )
     speedups: tuple[Speedup, ...] = Field(
         get_args(Speedup), strict=False, description="exact speed-ups to use where they apply"
     )
