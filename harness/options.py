@@ -165,6 +165,9 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
             except BadInput as error:
                 problems += error.problems
         planned.append(Planned(suite, path, tuple(make_plan(suite)), references))
+    address = chosen.values.get("ray_address")
+    if address and planned and all(each.suite.limits.executor != "ray" for each in planned):
+        problems.append(f"--ray-address: {address!r}: needs --executor ray; add it")
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     return planned

@@ -20,7 +20,7 @@ from harness.schedule import describe
 from harness.session import Planned, Session
 from harness.spec import SuiteGates
 
-PROBLEMS = pytest.StashKey[str]()
+PROBLEMS = pytest.StashKey[Sequence[str]]()
 PLANNED = pytest.StashKey[Sequence[Planned]]()
 SESSION = pytest.StashKey[Session]()
 DISPLAY = pytest.StashKey[Display]()
@@ -55,7 +55,7 @@ def _planned(config: pytest.Config) -> Sequence[Planned]:
         except BadInput as error:
             # Raised here it would be shown as a traceback; pytest_collection_finish raises it.
             config.stash[PLANNED] = []
-            config.stash[PROBLEMS] = str(error)
+            config.stash[PROBLEMS] = error.problems
     return config.stash[PLANNED]
 
 
@@ -86,7 +86,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Start training the selected cells, unless the user only asked to see them."""
     config = session.config
     if PROBLEMS in config.stash:
-        raise pytest.UsageError(config.stash[PROBLEMS])
+        raise pytest.UsageError(str(BadInput(config.stash[PROBLEMS])))
     cells: list[Cell] = []
     for item in session.items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
@@ -106,6 +106,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     except BadInput as error:
         raise pytest.UsageError(str(error)) from None
     started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), options)
+    started.notes += (unjudged := _unjudged(started, cells))
+    if unjudged and config.getoption("strict", False):
+        raise pytest.UsageError("\n".join(unjudged))
     config.stash[DISPLAY] = Display(config)
     config.stash[SESSION] = started  # first, so that an interruption of the start closes it too
     try:
@@ -113,6 +116,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     except BadInput as error:
         del config.stash[SESSION]
         raise pytest.UsageError(str(error)) from None
+
+
+def _unjudged(session: Session, cells: Sequence[Cell]) -> list[str]:
+    """Return a line for every suite with a gate that needs a baseline, and has none."""
+    suites = dict.fromkeys(cell.suite for cell in cells if cell.gates.max_drop is not None)
+    return [
+        f"{suite}: gates.max_drop judges nothing without a baseline of this suite; "
+        "give its earlier leaderboard.json with --baseline FILE"
+        for suite in suites
+        if session.baseline(suite) is None
+    ]
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -206,13 +220,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _write_all_tables(config: pytest.Config, running: Session) -> dict[str, Sequence[Path]]:
     """Write the tables of every suite that has a score; return their paths, by suite."""
     written: dict[str, Sequence[Path]] = {}
+    problems: list[str] = []
     for planned in running.planned:
         stored = running.stored(planned)
         # Published tables are not replaced by a session in which nothing could run.
         name = planned.suite.name
         if any(item.record.scores for item in stored):
             if _is_its_own_baseline(config, running, planned):
-                config.stash[PROBLEMS] = (
+                problems.append(
                     f"{config.getoption('baseline')} is the baseline, and not every cell passed "
                     "against it: it is left as it was, for the next session would compare with "
                     "today's; name another --results-dir to have both"
@@ -229,7 +244,9 @@ def _write_all_tables(config: pytest.Config, running: Session) -> dict[str, Sequ
                     suite_gates(planned.suite),
                 )
             except BadInput as error:
-                config.stash[PROBLEMS] = str(error)
+                problems += error.problems
+    if problems:
+        config.stash[PROBLEMS] = problems
     return written
 
 
@@ -264,7 +281,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
                 terminalreporter.write_line(problem, red=True)
         if name not in config.stash[WRITTEN]:
             if PROBLEMS in config.stash:
-                terminalreporter.write_line(config.stash[PROBLEMS], red=True)
+                terminalreporter.write_line("\n".join(config.stash[PROBLEMS]), red=True)
             folder = os.path.relpath(running.folder(name))
             terminalreporter.write_line(f"no table was written; {folder} is as it was")
             continue

@@ -527,6 +527,34 @@ def test_a_limited_drop_against_nothing_is_told(tmp_path: Path) -> None:
     assert "--max-drop: 0.1: says nothing without --baseline FILE" in session.output
 
 
+def test_a_limited_drop_of_a_suite_without_a_baseline_is_told_and_under_strict_refused(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    copy_store(folder, tmp_path)
+    suite = tmp_path / "drop.toml"
+    text = SUITE.replace('"./encoder"', f'"{folder / "encoder"}"').replace(
+        '"data.csv"', f'"{folder / "data.csv"}"'
+    )
+    suite.write_text(f"{text}max_drop = 0.1\n", encoding="utf-8")
+    told = "tiny: gates.max_drop judges nothing without a baseline of this suite"
+    session = run(tmp_path, suite=suite)
+    assert session.code == 0, session.output
+    assert told in session.output
+    strict = run(tmp_path, "--strict", suite=suite)
+    assert strict.code == pytest.ExitCode.USAGE_ERROR
+    assert told in strict.output
+    published = tmp_path / "results" / "tiny" / "leaderboard.json"
+    judged = run(tmp_path, "--baseline", str(published), "--strict", suite=suite)
+    assert judged.code == 0, judged.output
+    assert told not in judged.output
+
+
+def test_the_address_of_a_ray_that_is_not_asked_for_is_a_mistake(tmp_path: Path) -> None:
+    session = run(tmp_path, "--ray-address", "127.0.0.1:6379")
+    assert session.code == pytest.ExitCode.USAGE_ERROR
+    assert "--ray-address: '127.0.0.1:6379': needs --executor ray; add it" in session.output
+
+
 def test_a_baseline_that_does_not_fit_is_told_before_anything_trains(
     folder: Path, first: Session, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@
 
 import contextlib
 import json
+import os
 import random
 import re
 import resource
@@ -288,6 +289,44 @@ def test_a_session_killed_fifty_times_ends_as_if_nothing_had_been(
     folder: Path, undisturbed: tuple[Session, float], tmp_path: Path, seed: int
 ) -> None:
     killed_at_random_moments(folder, tmp_path, 5, undisturbed[1], seed=100 + seed)
+
+
+@pytest.mark.soak
+def test_a_session_interrupted_twenty_times_is_soon_gone_and_keeps_what_was_finished(
+    folder: Path, undisturbed: tuple[Session, float], tmp_path: Path
+) -> None:
+    """Ctrl-C at random moments of training; the store is begun anew once nothing is left to do."""
+    suite, moments, took = folder / "tiny.toml", random.Random(7), []
+    store = tmp_path / "0"
+    kept: dict[Path, bytes] = {}
+    while len(took) < 20:
+        session = begin(store, suite=suite, own_group=True)
+        with contextlib.suppress(AssertionError):  # the session may end without training anything
+            wait_for(store, "results/tiny/runs/*/*/progress.json", session)
+        time.sleep(moments.uniform(0, 1))
+        if session.poll() is not None:
+            output, _ = session.communicate()
+            assert session.returncode == 0, output
+            assert_as_undisturbed(folder, store)
+            store, kept = tmp_path / str(len(took) + 1), {}
+            continue
+        family = psutil.Process(session.pid).children(recursive=True)
+        started = time.monotonic()
+        os.killpg(session.pid, signal.SIGINT)
+        workers_left = psutil.wait_procs(family, timeout=20)[1]
+        took.append(time.monotonic() - started)
+        output, _ = session.communicate()
+        assert not workers_left
+        assert "Traceback" not in output
+        stored, unreadable = read_store(store / "results" / "tiny")
+        assert unreadable == []
+        now = {item.folder: (item.folder / "record.json").read_bytes() for item in stored}
+        assert now.items() >= kept.items(), "a finished run was lost or repeated"
+        assert len(now) == RUNS or session.returncode == pytest.ExitCode.INTERRUPTED, output
+        assert not list(store.glob("results/tiny/runs/*/*/scratch"))
+        kept = now
+    print(f"\nseconds from Ctrl-C until no process was left: {sorted(took)}")
+    assert max(took) < 5, "seconds until the workers are gone"
 
 
 # Clocks
