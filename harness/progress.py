@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import ConfigDict, TypeAdapter, with_config
+
 FILE = "progress.json"
 EVERY_SECONDS = 1.0
 """How often a run is written down, at most."""
 
 
+@with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 @dataclass(frozen=True)
 class Progress:
     """Where a run is: `step` of `steps`, both 0 before the first; `mcc` is the last evaluation's.
@@ -25,6 +28,9 @@ class Progress:
     step: int = 0
     steps: int = 0
     mcc: float | None = None
+
+
+READER = TypeAdapter(Progress)
 
 
 def writer(folder: Path) -> Callable[[Progress], None]:
@@ -55,8 +61,8 @@ def writer(folder: Path) -> Callable[[Progress], None]:
 def read(folder: Path) -> Progress | None:
     """Return a run's progress; None if it has not begun, has ended, or runs out of sight."""
     try:
-        return Progress(**json.loads((folder / FILE).read_text()))
-    except (OSError, ValueError, TypeError):
+        return READER.validate_json((folder / FILE).read_bytes(), strict=True)
+    except (OSError, ValueError):
         return None
 
 

@@ -41,7 +41,10 @@ def test_what_is_discarded_is_gone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"foreign": 1}', "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"foreign": 1}', "\x00", '{"seconds": NaN}', '{"epoch": "1"}', "[" * 10**5],
+)
 def test_a_torn_or_foreign_file_tells_nothing(text: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(text)
     assert read(tmp_path) is None
