@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -20,30 +20,12 @@ from pydantic_core import PydanticCustomError
 
 from harness.classes import matthews, tally
 from harness.plan import Run
+from harness.predictions import FILE as PREDICTIONS_FILE
+from harness.predictions import PREDICTIONS, check_predictions
 from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
 from harness.spec import TrainingSpec
 
 SCHEMA_VERSION: Final = 1
-
-PREDICTIONS = pa.schema(
-    [
-        ("split", pa.string()),
-        ("idx", pa.int32()),
-        ("label", pa.int8()),
-        ("domain", pa.string()),
-        ("source", pa.string()),
-        ("tokens", pa.int32()),
-        ("logit_0", pa.float32()),
-        ("logit_1", pa.float32()),
-    ]
-)
-"""Columns of predictions.parquet: a row for every sentence scored or predicted.
-
-`label` is null where it is hidden; `domain` and `source` are empty where the data do not tell.
-"""
-
-JOINED_PREDICTIONS = pa.schema([("key", pa.string()), *PREDICTIONS])
-"""Columns of the predictions of many runs: each run's key in front of PREDICTIONS."""
 
 MOST_BYTES = 64 * 2**20
 """Of a record that is worth reading: one of 20 epochs on a million sentences has 4 MB."""
@@ -244,12 +226,12 @@ def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> 
             content = buffer.getvalue().to_pybytes()
             digest = hashlib.sha256(content).hexdigest()
             record = record.model_copy(update={"predictions_sha256": digest})
-            table = files.enter_context(_beside(folder / "predictions.parquet", content))
+            table = files.enter_context(_beside(folder / PREDICTIONS_FILE, content))
         text = files.enter_context(_beside(folder / "record.json", _text(record)))
         if predictions is not None:
             # An earlier record must not stand beside predictions that it was not written with.
             (folder / "record.json").unlink(missing_ok=True)
-            table.replace(folder / "predictions.parquet")
+            table.replace(folder / PREDICTIONS_FILE)
         text.replace(folder / "record.json")
     return record
 
@@ -343,7 +325,7 @@ def _read_record(path: Path) -> Record:
         if (contradiction := _contradiction(record)) is not None:
             raise ValueError(f"it contradicts itself: {contradiction}")
         try:
-            with _opened(path.parent / "predictions.parquet") as file:
+            with _opened(path.parent / PREDICTIONS_FILE) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             raise ValueError("its predictions.parquet is missing") from None
@@ -352,7 +334,16 @@ def _read_record(path: Path) -> Record:
             raise ValueError(reason) from None
         if digest != record.predictions_sha256:
             raise ValueError("its predictions.parquet is not the one it was written with")
+        try:
+            check_predictions(path.parent, record.labels, _selected_classes(record))
+        except ValueError as error:
+            raise ValueError(f"its predictions.parquet does not bear it out: {error}") from None
     return record
+
+
+def _selected_classes(record: Record) -> str | None:
+    chosen = (each.classes for each in record.epochs if each.epoch == record.selected_epoch)
+    return next(chosen, None)
 
 
 def _opened(path: Path) -> BufferedReader:
@@ -397,21 +388,6 @@ def _contradiction(record: Record) -> str | None:
         if selected is not None and abs(mcc - selected.mcc) > TOLERANCE:
             return f"its MCC is not that of epoch {epoch.epoch}, which it selects"
     return None
-
-
-def read_predictions(folder: Path) -> pa.Table:
-    """Read a run's predictions, with the columns of PREDICTIONS."""
-    return pq.read_table(folder / "predictions.parquet", schema=PREDICTIONS)
-
-
-def join_predictions(stored: Iterable[Stored]) -> pa.Table:
-    """Put the predictions of many runs into one table, with each run's key as first column."""
-    tables = [
-        table.add_column(0, "key", pa.array([item.record.key] * table.num_rows, pa.string()))
-        for item in stored
-        for table in [read_predictions(item.folder)]
-    ]
-    return pa.concat_tables(tables) if tables else JOINED_PREDICTIONS.empty_table()
 
 
 def finished(stored: Sequence[Stored]) -> Iterator[tuple[str, Stored]]:

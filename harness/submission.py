@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import BadInput
-from harness.records import JOINED_PREDICTIONS, Record, Stored, read_predictions, read_store
+from harness.predictions import JOINED_PREDICTIONS, read_predictions
+from harness.records import Record, Stored, read_store
 from harness.report import read_published
 
 SENTENCES = 1063

@@ -43,6 +43,7 @@ from harness.executors import WorkerLost
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
 from harness.model_card import model_card
 from harness.plan import Run
+from harness.predictions import PREDICTIONS
 from harness.progress import Progress
 from harness.records import Confusion, DatasetFacts, Epoch, Record, Times
 from harness.redaction import redacted
@@ -75,7 +76,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """A run's record and predictions (records.PREDICTIONS), not yet on disk; None if it failed."""
+    """A run's record and predictions (PREDICTIONS), not yet on disk; None if it failed."""
 
     record: Record
     predictions: pa.Table | None
@@ -343,7 +344,7 @@ def _predictions(splits: datasets.DatasetDict, encoded: Encoded, outcome: Outcom
                     "logit_0": logits[:, 0],
                     "logit_1": logits[:, 1],
                 }
-            ).cast(records.PREDICTIONS)
+            ).cast(PREDICTIONS)
         )
     return pa.concat_tables(tables)
 

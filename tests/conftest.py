@@ -1,6 +1,11 @@
 """What all tests need of the process that runs them."""
 
+import os
 import signal
 
 # A shell's background job ignores Ctrl-C, and so would the sessions that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Sessions that tests start are no workers of pytest-xdist, whoever runs the tests.
+for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+    del os.environ[name]

@@ -13,9 +13,9 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from harness import classes
 from harness.plan import Cell, Run
+from harness.predictions import PREDICTIONS
 from harness.provenance import Machine
 from harness.records import (
-    PREDICTIONS,
     DatasetFacts,
     Epoch,
     Record,
@@ -192,10 +192,28 @@ def make_predictions(seed: int = 0, sentences: int = 8) -> pa.Table:
     ).cast(PREDICTIONS)
 
 
+def predictions_of(record: Record) -> pa.Table:
+    """Build predictions that bear a record out, where it holds its classes; else any."""
+    chosen = [each.classes for each in record.epochs if each.epoch == record.selected_epoch]
+    if record.labels is None or record.dataset is None or not chosen or chosen[0] is None:
+        return make_predictions(record.seed)
+    count = record.dataset.validation
+    table = make_predictions(record.seed, count)
+    given = classes.unpack(chosen[0], count)
+    for name, values in (
+        ("label", classes.unpack(record.labels, count)),
+        ("logit_0", 1.0 - given),
+        ("logit_1", given + 0.5),
+    ):
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, pa.array(values))
+    return table.cast(PREDICTIONS)
+
+
 def keep(suite_folder: Path, cell: Cell, record: Record) -> Stored:
     """Write a record to the store, with predictions if it was scored."""
     folder = run_folder(suite_folder, Run(cell, record.seed, record.training), record.key)
-    predictions = make_predictions(record.seed) if record.status == "ok" else None
+    predictions = predictions_of(record) if record.status == "ok" else None
     return Stored(write_record(folder, record, predictions), folder)
 
 

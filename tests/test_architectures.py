@@ -17,7 +17,8 @@ from tiny import ARCHITECTURES, MAX_LENGTH, make_checkpoint
 from transformers import AutoTokenizer
 
 from harness import records
-from harness.records import PREDICTIONS, Record, Scores
+from harness.predictions import PREDICTIONS, read_predictions
+from harness.records import Record, Scores
 from harness.spec import DatasetSpec
 
 ROWS, VALIDATION, TEST = 60, 16, 12
@@ -75,7 +76,7 @@ def read_again(folder: Path) -> tuple[Record, pa.Table]:
     """Read the one record of a results folder from disk."""
     (stored,), unreadable = records.read_store(folder)
     assert unreadable == []
-    return stored.record, records.read_predictions(stored.folder)
+    return stored.record, read_predictions(stored.folder)
 
 
 def test_every_architecture_has_its_head_listed() -> None:

@@ -19,7 +19,8 @@ import pytest
 from support import wait_for
 from tiny import SENTENCES, make_checkpoint
 
-from harness.records import read_predictions, read_store
+from harness.predictions import read_predictions
+from harness.records import read_store
 
 ROOT = Path(__file__).parent.parent
 

@@ -19,7 +19,8 @@ from harness import inputs, provenance
 from harness.cli import COMMANDS
 from harness.hub import Hub
 from harness.plan import Cell, Run, make_plan
-from harness.records import PREDICTIONS, Record, Stored, join_predictions, write_record
+from harness.predictions import PREDICTIONS, read_predictions
+from harness.records import Record, Stored, write_record
 from harness.report import write_tables
 from harness.spec import load_suite
 
@@ -266,7 +267,7 @@ def cola_runs(folder: Path, sentences: int, mccs: Sequence[float]) -> list[Store
 
 def expected_submission(stored: Stored) -> list[str]:
     """Make GLUE's file another way: row by row."""
-    rows = [row for row in join_predictions([stored]).to_pylist() if row["split"] == "test"]
+    rows = [row for row in read_predictions(stored.folder).to_pylist() if row["split"] == "test"]
     rows.sort(key=lambda row: row["idx"])
     classes = [int(row["logit_1"] > row["logit_0"]) for row in rows]
     return ["index\tprediction", *(f"{index}\t{c}" for index, c in enumerate(classes))]

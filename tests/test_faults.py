@@ -24,7 +24,8 @@ from support import wait_for
 from test_benchmarks import ROOT, SUITE, Session, begin, copy_store, folder, run, worker_of
 from tiny import SENTENCES
 
-from harness.records import read_predictions, read_store
+from harness.predictions import read_predictions
+from harness.records import read_store
 
 __all__ = ["folder"]  # the fixture of test_benchmarks, made once more for this module
 

@@ -228,6 +228,7 @@ EFFECTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "selection": ("last-epoch", {"save_strategy": "no", "load_best_model_at_end": False}),
     "precision": ("bf16", {"bf16": True}),
     "batching": ("length-grouped", {"train_sampling_strategy": "group_by_length"}),
+    "on_oom": ("halve", {}),  # nothing before memory runs out
     # The best epoch's weights stay in memory.
     "speedups": (("memory-checkpoint",), {"save_strategy": "no", "load_best_model_at_end": False}),
 }

@@ -1,11 +1,15 @@
 """What a store should not be believed is moved aside with the reason, and costs one run."""
 
+import hashlib
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -13,6 +17,7 @@ from samples import keep, make_cell, make_record, predicted_record
 from sklearn.metrics import confusion_matrix, matthews_corrcoef
 
 from harness import classes, quarantine, records
+from harness.predictions import read_predictions
 from harness.records import Stored, write_record
 
 CELL = make_cell(seeds=(0, 1))
@@ -134,12 +139,65 @@ def test_a_record_that_contradicts_itself_is_not_believed(
     assert told in line
 
 
+def with_column(table: pa.Table, name: str, values: Sequence[object]) -> pa.Table:
+    place = table.schema.get_field_index(name)
+    return table.set_column(place, table.schema.field(name), pa.array(values, table[name].type))
+
+
+FORGERIES: dict[str, tuple[Callable[[pa.Table], pa.Table | bytes], str]] = {
+    "no table at all": (lambda _: b"PAR1 but nothing more", "it cannot be read as Parquet"),
+    "other columns": (lambda table: table.drop_columns(["tokens"]), "it has other columns"),
+    "the other class": (
+        lambda table: (
+            with_column(table, "logit_0", [9.0, *table["logit_0"].to_pylist()[1:]])
+            if table["logit_1"][0].as_py() > 1
+            else with_column(table, "logit_1", [9.0, *table["logit_1"].to_pylist()[1:]])
+        ),
+        "its logits do not give the record's classes",
+    ),
+    "another label": (
+        lambda table: with_column(
+            table, "label", [1 - table["label"][0].as_py(), *table["label"].to_pylist()[1:]]
+        ),
+        "its labels are not the record's",
+    ),
+    "a hidden label": (
+        lambda table: with_column(table, "label", [None, *table["label"].to_pylist()[1:]]),
+        "its labels are not the record's",
+    ),
+    "a sentence less": (lambda table: table.slice(8), "its labels are not the record's"),
+    "another split": (
+        lambda table: with_column(table, "split", ["test"] * table.num_rows),
+        "its labels are not the record's",
+    ),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_predictions_that_do_not_bear_their_record_out_are_not_believed_whatever_their_digest(
+    tmp_path: Path, store: tuple[Stored, Stored], forgery: str
+) -> None:
+    bad, good = store
+    change, told = FORGERIES[forgery]
+    content = change(read_predictions(bad.folder))
+    if isinstance(content, pa.Table):
+        buffer = io.BytesIO()
+        pq.write_table(content, buffer)
+        content = buffer.getvalue()
+    (bad.folder / "predictions.parquet").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    tamper(bad, lambda record: record.update(predictions_sha256=digest))
+    found, (line,) = quarantine.read_store(tmp_path)
+    assert found == [good]
+    assert f"its predictions.parquet does not bear it out: {told}" in line
+
+
 def test_a_difference_below_the_tolerance_and_a_record_without_classes_are_believed(
     tmp_path: Path, store: tuple[Stored, Stored]
 ) -> None:
     first, second = store
     tamper(first, lambda record: set_mcc(record, 5e-10))
-    write_record(second.folder, make_record(CELL, 1), records.read_predictions(second.folder))
+    write_record(second.folder, make_record(CELL, 1), read_predictions(second.folder))
     assert len(quarantine.read_store(tmp_path)[0]) == 2
 
 

@@ -18,13 +18,11 @@ from samples import failed_record, keep, make_cell, make_predictions, make_recor
 
 from harness import records
 from harness.plan import Run
+from harness.predictions import PREDICTIONS, join_predictions, read_predictions
 from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
 from harness.records import (
-    PREDICTIONS,
     discard_run,
     finished,
-    join_predictions,
-    read_predictions,
     read_store,
     run_folder,
     run_key,
@@ -406,7 +404,7 @@ def test_the_predictions_of_no_run_are_an_empty_table() -> None:
 def test_predictions_are_joined_under_their_keys(tmp_path: Path) -> None:
     cell = make_cell(seeds=(0, 1))
     kept = [keep(tmp_path, cell, make_record(cell, seed)) for seed in cell.seeds]
-    joined = join_predictions(kept)
+    joined = join_predictions((str(item.record.key), item.folder) for item in kept)
     for item, seed in zip(kept, cell.seeds, strict=True):
         rows = joined.filter(pa.compute.equal(joined["key"], item.record.key)).drop(["key"])
         assert rows.combine_chunks().equals(make_predictions(seed))

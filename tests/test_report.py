@@ -30,7 +30,8 @@ from samples import (
 from harness.errors import BadInput
 from harness.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.plan import Cell
-from harness.records import PREDICTIONS, Record, Scores, Stored, read_store
+from harness.predictions import PREDICTIONS
+from harness.records import Record, Scores, Stored, read_store
 from harness.report import publish, read_published, render, terminal_table, write_tables
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown

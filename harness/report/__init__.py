@@ -16,7 +16,8 @@ from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import Cell
-from harness.records import Stored, join_predictions, write_atomically
+from harness.predictions import join_predictions
+from harness.records import Stored, write_atomically
 from harness.references import Reference
 from harness.report.charts import FORMATS, PICTURES, Picture, lines_of, with_score
 from harness.report.findings import findings
@@ -180,7 +181,7 @@ def _pictures(published: Published, frame: pd.DataFrame) -> tuple[list[Picture],
 def _predictions(published: Published, stored: Sequence[Stored]) -> bytes:
     found = {(item.record.cell, item.record.seed): item for item in stored}
     ended = [found[run.cell, run.seed] for run in published.records if run.status == "ok"]
-    table = join_predictions(ended)
+    table = join_predictions((str(item.record.key), item.folder) for item in ended)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()

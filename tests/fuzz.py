@@ -1,0 +1,157 @@
+"""Coverage-guided fuzzing of every reader: `python tests/fuzz.py READER [libFuzzer's options]`.
+
+Whatever a file holds, its reader answers or raises BadInput (a record's: ValueError). Anything
+else ends the search with a traceback and the file that did it. Good files to start from are made
+here, as a search from nothing seldom finds its way past the first key.
+"""
+
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["harness", "tomllib"], enable_loader_override=False):
+    from harness import checkpoints, data
+    from harness.errors import BadInput, Unavailable
+    from harness.hub import Hub
+    from harness.progress import read as read_progress
+    from harness.records import read_store, write_record
+    from harness.references import load_references
+    from harness.report import publish, read_published
+    from harness.report.published import as_json
+    from harness.spec import DatasetSpec, load_suite
+
+from samples import make_cell, make_predictions, make_record
+
+from harness.leaderboard import leaderboard
+
+UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="not asked")
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+CELL = make_cell(seeds=(0, 1))
+
+
+def written(name: str, content: bytes) -> Path:
+    path = FOLDER / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def suite(content: bytes) -> None:
+    load_suite(written("suite.toml", content))
+
+
+def references(content: bytes) -> None:
+    load_references(written("references.toml", content))
+
+
+def leaderboards(content: bytes) -> None:
+    read_published(written("leaderboard.json", content))
+
+
+def _load(spec: DatasetSpec, cola_dir: Path | None) -> None:
+    data.load(data.find(spec, cola_dir, UNREACHABLE, FOLDER))
+
+
+def table(content: bytes) -> None:
+    suffix = (".csv", ".tsv", ".jsonl")[content[0] % 3 if content else 0]
+    path = written(f"table{suffix}", content[1:])
+    _load(DatasetSpec(source="file", path=str(path), validation_size=2), None)
+
+
+def cola(content: bytes) -> None:
+    parts = content.split(b"\f")
+    for name, part in zip(("train", "dev", "test"), [*parts, b"", b""], strict=False):
+        written(f"cola/{name}.tsv", part)
+    _load(DatasetSpec(source="cola"), FOLDER / "cola")
+
+
+def record(content: bytes) -> None:
+    written("store/runs/cell/run/record.json", content)
+    stored, unreadable = read_store(FOLDER / "store")
+    assert len(stored) + len(unreadable) == 1
+
+
+def progress(content: bytes) -> None:
+    read_progress(written("run/progress.json", content).parent)
+
+
+def checkpoint(content: bytes) -> None:
+    """A folder's config, tokenizer's config, and index of shards, with weights of two bytes."""
+    names = ("config.json", "tokenizer_config.json", "model.safetensors.index.json")
+    parts = content.split(b"\f")
+    for name, part in zip(names, [*parts, b"", b""], strict=False):
+        written(f"checkpoint/{name}", part)
+    written("checkpoint/model.safetensors", parts[3] if len(parts) > 3 else b"{}")
+    written("checkpoint/tokenizer.json", b"{}")
+    checkpoints.resolve("./checkpoint", UNREACHABLE, FOLDER)
+
+
+def _record() -> bytes:
+    first = CELL.seeds[0]
+    folder = FOLDER / "store/runs/cell/run"
+    write_record(folder, make_record(CELL, first), make_predictions())
+    return (folder / "record.json").read_bytes()
+
+
+def _leaderboard() -> bytes:
+    found = [make_record(CELL, seed) for seed in CELL.seeds]
+    text = as_json(publish("sample", [CELL], found), leaderboard([CELL], found))
+    return text if isinstance(text, bytes) else text.encode()
+
+
+SUITE = b"""name = "mine"
+[dataset]
+source = "embedded"
+[matrix]
+checkpoints = ["org/one"]
+batch_sizes = [16]
+learning_rates = [2e-5]
+[training]
+epochs = 2
+[gates]
+min_mcc = 0.3
+"""
+REFERENCE = b'[[reference]]\ncheckpoint = "a/b"\nmcc = 0.5\nsource = "x"\n'
+PROGRESS = b'{"step": 1, "steps": 2, "epoch": 1.0, "seconds": 2.0}'
+ROWS = b"sentence,label\n" + b"".join(b"good %d,%d\n" % (n, n % 2) for n in range(8))
+COLA = b"\f".join(b"gj04\t%d\t*\tA sentence %d.\n" % (n % 2, n) for n in range(3))
+CONFIG = json.dumps({"model_type": "bert", "architectures": ["BertModel"]}).encode()
+
+READERS: dict[str, tuple[Callable[[bytes], None], bytes]] = {
+    "suite": (suite, SUITE),
+    "references": (references, REFERENCE),
+    "leaderboard": (leaderboards, _leaderboard()),
+    "table": (table, b"\0" + ROWS),
+    "cola": (cola, COLA),
+    "record": (record, _record()),
+    "progress": (progress, PROGRESS),
+    "checkpoint": (checkpoint, CONFIG + b"\f{}\f" + b'{"weight_map": {"a": "b.safetensors"}}'),
+}
+
+
+def main() -> None:
+    """Search one reader's inputs until libFuzzer's options say when, or something breaks."""
+    if len(sys.argv) < 2 or sys.argv[1] not in READERS:
+        sys.exit(f"usage: python tests/fuzz.py {{{','.join(READERS)}}} [-max_total_time=SECONDS]")
+    name = sys.argv.pop(1)
+    read, start = READERS[name]
+    corpus = FOLDER / "corpus"
+    corpus.mkdir()
+    (corpus / "good").write_bytes(start)
+
+    def tested(content: bytes) -> None:
+        with contextlib.suppress(BadInput, Unavailable):
+            read(content)
+
+    tested(start)
+    atheris.Setup([*sys.argv, f"-artifact_prefix={FOLDER}/", str(corpus)], tested)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
