@@ -5,21 +5,31 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test coverage soak speed docs check clean
+# Tests are shared out to the cores, and every process of theirs computes in one thread.
+TESTS := OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ -n auto --maxprocesses 8 --dist worksteal
+
+.PHONY: bench test coverage soak fuzz speed docs check audit clean
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/ $(ARGS)
 
 test: $(INSTALLED)
-	$(VENV)/bin/pytest tests/ $(ARGS)
+	$(TESTS) $(ARGS)
 
 # Branch coverage of the harness, worker processes included.
 coverage: $(INSTALLED)
-	$(VENV)/bin/pytest tests/ --cov $(ARGS)
+	$(TESTS) --cov $(ARGS)
 
-# Faults at many random moments, and hundreds of runs in one session: an hour.
+# Faults at many random moments, and hundreds of runs in one session: a quarter of an hour.
 soak: $(INSTALLED)
 	$(VENV)/bin/pytest tests/ -m soak $(ARGS)
+
+# Coverage-guided fuzzing of every reader, SECONDS each.
+SECONDS ?= 60
+fuzz: $(INSTALLED)
+	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
+	for reader in suite references leaderboard table cola record progress checkpoint; do \
+	  $(VENV)/bin/python tests/fuzz.py $$reader -max_total_time=$(SECONDS) || exit 1; done
 
 # The harness against the tutorial's script, side by side; needs COLA_DIR, a quarter of an hour.
 speed: $(INSTALLED)
@@ -33,6 +43,13 @@ check: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# Known vulnerabilities of the pinned dependencies.
+audit: $(INSTALLED)
+	$(VENV)/bin/python -m pip check
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet pip-audit==2.10.1
+	$(VENV)/bin/python .ci/audit.py $(VENV)/audit/bin/pip-audit
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

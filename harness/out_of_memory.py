@@ -1,5 +1,7 @@
 """When memory runs out: telling that from other errors, and the next smaller part of a batch."""
 
+from harness.executors import KilledForMemory, WorkerLost
+
 PHRASES = (
     "out of memory",  # CUDA, and torch's other devices
     "allocate memory",  # torch on the CPU ("can't"), and the system ("cannot")
@@ -10,6 +12,8 @@ PHRASES = (
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory ran out, on whichever device."""
+    if isinstance(error, WorkerLost):
+        return isinstance(error, KilledForMemory)
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(phrase in text for phrase in PHRASES)
 

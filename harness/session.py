@@ -13,7 +13,7 @@ from harness import baseline as baselines
 from harness import hub, lock, progress, quarantine, records
 from harness.baseline import Baseline
 from harness.errors import BadInput, Unavailable
-from harness.executors import Executor
+from harness.executors import Executor, KilledForMemory
 from harness.executors.local import LocalExecutor, start_fork_server
 from harness.forecast import Underway, seconds_left
 from harness.inputs import Inputs, find_inputs
@@ -318,8 +318,6 @@ class Session:
     def _train(self, missing: Sequence[_Missing]) -> None:
         if not missing:
             return
-        from harness.worker import execute
-
         suites = [planned.suite for planned in self.planned]
         asked = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
         earlier = [item.record for store in self._store.values() for item in store]
@@ -352,8 +350,14 @@ class Session:
             self._runs[item.run.cell.suite, item.run.cell.id, item.run.seed] = future
         for task, position in zip(self._tasks, self.schedule.order, strict=True):
             limit = missing[position].suite.limits.run_seconds
-            answer = self._executor.submit(execute, task.job, limit)
-            answer.add_done_callback(partial(self._keep, task.job, task.future))
+            self._submit(task.job, task.future, limit)
+
+    def _submit(self, job: "Job", future: "Future[Stored]", limit: float | None) -> None:
+        from harness.worker import execute
+
+        assert self._executor is not None
+        answer = self._executor.submit(execute, job, limit)
+        answer.add_done_callback(partial(self._keep, job, future, limit))
 
     def _job(self, missing: _Missing, threads: int) -> "Job":
         from harness.worker import Job
@@ -375,14 +379,23 @@ class Session:
             trackers=missing.suite.trackers,
         )
 
-    def _keep(self, job: "Job", future: "Future[Stored]", answer: "Future[Result]") -> None:
+    def _keep(
+        self, job: "Job", future: "Future[Stored]", limit: float | None, answer: "Future[Result]"
+    ) -> None:
         """Write what a run left as soon as it ends; called in a thread of the executor."""
-        from harness.worker import Result, failure
+        from harness.worker import Result, failure, in_smaller_parts
 
         shutil.rmtree(job.folder / "scratch", ignore_errors=True)
         progress.discard(job.folder)
         if self._closing.is_set() and (answer.cancelled() or answer.exception() is not None):
             future.cancel()  # ended with the session: neither finished nor failed
+            return
+        error = None if answer.cancelled() else answer.exception()
+        if isinstance(error, KilledForMemory) and (smaller := in_smaller_parts(job)) is not None:
+            try:
+                self._submit(smaller, future, limit)
+            except RuntimeError:  # the session closes at this moment
+                future.cancel()
             return
         try:
             result = answer.result()

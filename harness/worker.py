@@ -59,6 +59,7 @@ class Job:
 
     `folder` is the run's own in the store; the worker writes its log, its progress, its scratch
     files and a kept model there. `concurrency` is the number of runs that share the machine.
+    Each batch is computed in at least `parts` parts: more than one where fewer did not fit.
     """
 
     run: Run
@@ -72,6 +73,7 @@ class Job:
     concurrency: int
     keep_model: bool
     trackers: tuple[str, ...] = ()
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def describe(job: Job) -> Record:
 def failure(job: Job, error: BaseException) -> Record:
     """Return the record of a run that failed; folders of this machine lose their paths."""
     reason = str(error) if isinstance(error, WorkerLost) else f"{type(error).__name__}: {error}"
-    if out_of_memory.is_out_of_memory(error) and not isinstance(error, WorkerLost):
+    if out_of_memory.is_out_of_memory(error):
         halved = job.run.training.on_oom == "halve"
         reason = out_of_memory.explained(error, job.run.cell.batch_size, halved)
     for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
@@ -224,7 +226,7 @@ def _finetune(
         models: the loaded model alone. It is taken out, so that nothing holds on to it when
             memory runs out and the next one is loaded.
     """
-    size = settings.batch_size
+    size = settings.batch_size // job.parts
     while True:
         parts = settings.batch_size // size
         model = models.pop() if models else load_model(job.checkpoint.folder, tokenizer, settings)
@@ -247,6 +249,15 @@ def _finetune(
             torch.cuda.empty_cache()
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
+
+
+def in_smaller_parts(job: Job) -> Job | None:
+    """Return the job with more parts a batch; None where that is not wanted, or not possible."""
+    batch_size = job.run.cell.batch_size
+    size = out_of_memory.smaller(batch_size, batch_size // job.parts)
+    if job.run.training.on_oom != "halve" or size is None:
+        return None
+    return replace(job, parts=batch_size // size)
 
 
 def _keep_model(

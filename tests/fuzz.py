@@ -60,7 +60,7 @@ def _load(spec: DatasetSpec, cola_dir: Path | None) -> None:
 def table(content: bytes) -> None:
     suffix = (".csv", ".tsv", ".jsonl")[content[0] % 3 if content else 0]
     path = written(f"table{suffix}", content[1:])
-    _load(DatasetSpec(source="file", path=str(path), validation_size=2), None)
+    _load(DatasetSpec(source="file", path=str(path), validation_size=4), None)
 
 
 def cola(content: bytes) -> None:
@@ -81,12 +81,12 @@ def progress(content: bytes) -> None:
 
 
 def checkpoint(content: bytes) -> None:
-    """A folder's config, tokenizer's config, and index of shards, with weights of two bytes."""
+    """Read a folder's config, tokenizer's config, index of shards, and weights."""
     names = ("config.json", "tokenizer_config.json", "model.safetensors.index.json")
     parts = content.split(b"\f")
     for name, part in zip(names, [*parts, b"", b""], strict=False):
         written(f"checkpoint/{name}", part)
-    written("checkpoint/model.safetensors", parts[3] if len(parts) > 3 else b"{}")
+    written("checkpoint/model.safetensors", WEIGHTS if len(parts) < 4 else parts[3])
     written("checkpoint/tokenizer.json", b"{}")
     checkpoints.resolve("./checkpoint", UNREACHABLE, FOLDER)
 
@@ -116,9 +116,11 @@ epochs = 2
 [gates]
 min_mcc = 0.3
 """
-REFERENCE = b'[[reference]]\ncheckpoint = "a/b"\nmcc = 0.5\nsource = "x"\n'
+REFERENCE = b'[[reference]]\ncheckpoint = "a/b"\nmcc = 0.5\nrecipe = "y"\nsource = "x"\n'
 PROGRESS = b'{"step": 1, "steps": 2, "epoch": 1.0, "seconds": 2.0}'
-ROWS = b"sentence,label\n" + b"".join(b"good %d,%d\n" % (n, n % 2) for n in range(8))
+TENSORS = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+WEIGHTS = len(TENSORS).to_bytes(8, "little") + TENSORS + b"x"
+ROWS = b"sentence,label\n" + b"".join(b"good %d,%d\n" % (n, n % 2) for n in range(20))
 COLA = b"\f".join(b"gj04\t%d\t*\tA sentence %d.\n" % (n % 2, n) for n in range(3))
 CONFIG = json.dumps({"model_type": "bert", "architectures": ["BertModel"]}).encode()
 
@@ -130,7 +132,7 @@ READERS: dict[str, tuple[Callable[[bytes], None], bytes]] = {
     "cola": (cola, COLA),
     "record": (record, _record()),
     "progress": (progress, PROGRESS),
-    "checkpoint": (checkpoint, CONFIG + b"\f{}\f" + b'{"weight_map": {"a": "b.safetensors"}}'),
+    "checkpoint": (checkpoint, CONFIG + b"\f{}\f" + b'{"weight_map": {"a": "model.safetensors"}}'),
 }
 
 

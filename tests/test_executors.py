@@ -14,7 +14,7 @@ import pytest
 import toys
 from support import wait_for
 
-from harness.executors import Executor, WorkerLost
+from harness.executors import Executor, KilledForMemory, WorkerLost, local
 from harness.executors.local import LocalExecutor
 
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray reads it on import: loopback only
@@ -112,6 +112,21 @@ def test_an_answer_that_can_hardly_be_told_is_told_all_the_same(
     executor = LocalExecutor(1)
     with pytest.raises(RuntimeError, match=f"the answer cannot be sent: .*{told}"):
         executor.submit(function, "too green").result()
+    executor.close()
+
+
+def test_a_kill_for_memory_is_told_from_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = tmp_path / "vmstat"
+    counter.write_text("pgfault 7\noom_kill 3\n")
+    monkeypatch.setattr(local, "VMSTAT", counter)
+    executor = LocalExecutor(1)
+    with pytest.raises(WorkerLost, match="killed by SIGKILL") as other:
+        executor.submit(toys.be_killed_by_the_kernel, None).result()
+    assert not isinstance(other.value, KilledForMemory)
+    with pytest.raises(KilledForMemory):
+        executor.submit(toys.be_killed_by_the_kernel, counter).result()
     executor.close()
 
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +232,56 @@ def test_a_worker_that_hangs_is_stopped_at_its_limit_and_costs_its_own_run_only(
         True: "failed",
         False: "ok",
     }
+
+
+@pytest.fixture
+def little_memory() -> Iterator[Callable[[int], None]]:
+    """Put a process, and what it starts from now on, where the kernel allows it 2,000 MiB."""
+    first = Path("/sys/fs/cgroup/memory")  # version 1 of control groups; else version 2
+    group = (first if first.is_dir() else first.parent) / f"test-faults-{os.getpid()}"
+    limit = "memory.limit_in_bytes" if first.is_dir() else "memory.max"
+    try:
+        group.mkdir()
+        (group / limit).write_text(str(2000 * 2**20))
+    except OSError as error:
+        pytest.skip(f"no control group may be made here ({error.strerror})")
+    yield lambda process: (group / "cgroup.procs").write_text(str(process)) and None
+    group.rmdir()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="control groups are Linux'")
+def test_a_worker_that_the_kernel_kills_for_memory_says_so_or_is_halved(
+    folder: Path, tmp_path: Path, little_memory: Callable[[int], None]
+) -> None:
+    rows = [f'"{" ".join(SENTENCES[n % 16].split() * 12)} {n}",{n % 2}' for n in range(2112)]
+    (tmp_path / "long.csv").write_text("\n".join(["sentence,label", *rows]) + "\n", "utf-8")
+    text = (
+        SUITE.replace('"./encoder"', f'"{folder / "encoder"}"')
+        .replace("data.csv", "long.csv")
+        .replace("validation_size = 20", "validation_size = 64")
+        .replace("test_size = 10", "test_size = 0")
+        .replace("[1e-3, 1e-4]", "[1e-3]")
+        .replace("seeds = [1, 2]", "seeds = [1]")
+        .replace("batch_sizes = [8]", "batch_sizes = [2048]")
+        .replace("epochs = 2", "epochs = 1\nspeedups = []")
+        .replace("max_length = 32", "max_length = 64")
+    )
+    failing, halving = tmp_path / "fail.toml", tmp_path / "halve.toml"
+    failing.write_text(text, "utf-8")
+    halved = text.replace('"tiny"', '"halved"').replace("epochs", 'on_oom = "halve"\nepochs')
+    halving.write_text(halved, "utf-8")
+    session = begin(tmp_path, "--workers", "1", "--suite", str(halving), suite=failing)
+    little_memory(session.pid)
+    output, _ = session.communicate()
+    assert session.returncode == 1, output
+    assert "1 failed, 1 passed" in output
+    assert "out of memory with 2048 sentences a batch; choose smaller" in output
+    (failed,), _ = read_store(tmp_path / "results" / "tiny")
+    assert "the kernel killed its worker process" in str(failed.record.reason)
+    (done,), _ = read_store(tmp_path / "results" / "halved")
+    assert done.record.status == "ok"
+    assert done.record.batch_size == 2048
+    assert (done.record.accumulation or 0) > 1
 
 
 def killed_at_random_moments(

@@ -20,7 +20,7 @@ class Executor(Protocol):
         """Queue a job, first come first served.
 
         A job that takes longer than `seconds` is killed. The future raises what the function
-        raised, or WorkerLost.
+        raised, or WorkerLost; KilledForMemory where the system tells that it was that.
         """
         ...
 
@@ -31,3 +31,7 @@ class Executor(Protocol):
 
 class WorkerLost(Exception):
     """A worker ended, or was ended, without an answer: killed, crashed, or out of time."""
+
+
+class KilledForMemory(WorkerLost):
+    """The kernel killed a worker as memory ran out."""

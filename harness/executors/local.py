@@ -12,12 +12,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
-from harness.executors import J, R, WorkerLost, server
+from harness.executors import J, KilledForMemory, R, WorkerLost, server
 
 # A worker that answered gets this long to end by itself, and to give back what it holds.
 EXIT_SECONDS = 2
+
+# Linux counts here how often it killed a process as memory ran out, in a control group or at large.
+VMSTAT = Path("/proc/vmstat")
 
 # Unlike repr, it does not fail with what it shows.
 SHORT = reprlib.Repr()
@@ -85,6 +89,7 @@ class LocalExecutor:
 
     def _compute(self, function: Callable[[J], R], job: J, seconds: float | None) -> R:
         ours, theirs = self._context.Pipe()
+        killed_before = _killed_for_memory()
         with ours:
             with theirs:  # closed here, so that a dead worker is seen as the end of the stream
                 process = self._start(theirs, function, job)
@@ -98,6 +103,8 @@ class LocalExecutor:
             finally:
                 exit_code = self._end(process)
         if pickled is None:
+            if exit_code == -signal.SIGKILL and _killed_for_memory() > killed_before:
+                raise KilledForMemory("the kernel killed its worker process")
             raise WorkerLost(_cause_of_death(exit_code))
         succeeded, answer = pickle.loads(pickled)  # noqa: S301
         if succeeded:
@@ -151,6 +158,16 @@ def _die_with_session(connection: Connection) -> None:
     """End this process once the session's end of the pipe is gone, as after a SIGKILL."""
     wait([connection])  # the session never sends: readable means closed
     os._exit(1)
+
+
+def _killed_for_memory() -> int:
+    """Return how many processes the kernel killed so far; 0 where it does not count them."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in VMSTAT.read_text().splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0
 
 
 def _cause_of_death(exit_code: int | None) -> str:
