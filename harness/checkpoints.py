@@ -135,7 +135,7 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
     Args:
         name: `org/name`, `name`, either with `@revision`; a folder, absolute or relative to
             `base`, which begins with `.`, `/` or `~` or exists; or `package:NAME/path`.
-        hub: what `harness.hub.probe` found.
+        hub: what `harness.hub.probe` found; given up here where it stops answering.
         base: folder that relative folders start from.
 
     Raises:
@@ -344,6 +344,8 @@ def _hub_trouble(
             ]
         )
     reason = plain_reason(error, hub.endpoint, REQUEST_SECONDS)
+    if isinstance(error, httpx2.TransportError):  # no answer at all, though asked again and again
+        hub.give_up(reason)
     way_out = "try again later, or name a folder or package:NAME/path instead"
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code

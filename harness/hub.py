@@ -20,9 +20,9 @@ OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFL
 ANSWERS_OF_A_HUB = (200, 401, 404, 429)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hub:
-    """What `probe` found.
+    """What `probe` found, and what requests after it found: see `give_up`.
 
     Attributes:
         endpoint: address of the hub, without a trailing slash; it may hold a password, so
@@ -39,6 +39,10 @@ class Hub:
     def address(self) -> str:
         """The endpoint without user and password."""
         return redacted(self.endpoint)
+
+    def give_up(self, reason: str) -> None:
+        """Take the hub for unreachable from now on, so that a session waits in vain only once."""
+        self.reachable, self.reason = False, redacted(reason)
 
 
 def probe(timeout_seconds: float = 3.0) -> Hub:

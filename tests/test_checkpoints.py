@@ -488,6 +488,18 @@ def test_a_hub_that_hangs_is_given_up(
         resolve("org/tiny", reached(server), tmp_path)
 
 
+def test_a_hub_that_stops_answering_is_waited_for_once_a_session(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "REQUEST_SECONDS", 0.05)
+    server.fail("GET /api/models/", times=100, hang=True)
+    hub = reached(server)
+    for name in ("org/tiny", "org/tiny@main", "org/other"):
+        with pytest.raises(Unavailable, match=r"no answer from http://127.*within 0.05 s"):
+            resolve(name, hub, tmp_path)
+    assert server.count("/api/models/org/") == 1 + len(checkpoints.RETRY_PAUSES_SECONDS)
+
+
 def test_a_hub_that_fails_after_the_probe_leaves_the_cache(
     server: HubServer, tmp_path: Path
 ) -> None:
