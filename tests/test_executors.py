@@ -246,6 +246,22 @@ def test_an_interruption_from_the_keyboard_is_left_to_the_session(
     assert session.returncode == 0
 
 
+def test_a_long_path_of_temporary_files_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 25)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    session = begin(
+        tmp_path,
+        "executor = LocalExecutor(1)\nprint(executor.submit(toys.double, 21).result())\n"
+        "executor.close()",
+    )
+    output, _ = session.communicate()
+    assert output == "42\n"
+    assert list(long.iterdir()) == []
+
+
 PRELOADING = """
 executor = LocalExecutor(2, preload=["toys"])
 print(json.dumps([executor.submit(toys.processes, number).result() for number in range(3)]))

@@ -6,6 +6,7 @@ import os
 import pickle
 import reprlib
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,9 @@ EXIT_SECONDS = 2
 # Linux counts here how often it killed a process as memory ran out, in a control group or at large.
 VMSTAT = Path("/proc/vmstat")
 
+# A socket's path has 107 bytes on Linux and 103 elsewhere; /pymp-12345678/listener-12345678 is it.
+LONGEST_TEMPORARY_FOLDER = 70
+
 # Unlike repr, it does not fail with what it shows.
 SHORT = reprlib.Repr()
 SHORT.maxother = 200
@@ -38,6 +42,7 @@ def start_fork_server(preload: Sequence[str]) -> None:
         preload: modules to import. Calls after the first change nothing.
     """
     multiprocessing.set_forkserver_preload([server.__name__, *preload])
+    _choose_socket_folder()
     # The tracker comes first because on its start it would unblock the signal again.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -47,6 +52,15 @@ def start_fork_server(preload: Sequence[str]) -> None:
     finally:
         del os.environ[server.SOCKET_FOLDER]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _choose_socket_folder() -> None:
+    """Let multiprocessing put its sockets into /tmp where the user's TMPDIR has too long a path."""
+    before = tempfile.gettempdir()
+    if len(os.fsencode(before)) > LONGEST_TEMPORARY_FOLDER:
+        tempfile.tempdir = "/tmp"  # noqa: S108 - a folder of its own is made there
+    util.get_temp_dir()  # from now on the same
+    tempfile.tempdir = before
 
 
 class LocalExecutor:
