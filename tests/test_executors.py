@@ -275,3 +275,34 @@ def test_what_every_job_needs_is_imported_once_for_all(tmp_path: Path) -> None:
     assert len(set(workers)) == 3
     assert set(importers) == set(parents)
     assert len(set(importers)) == 1
+
+
+# The server accepts the next request, and then has no room for what comes with it.
+BROKEN = """
+import os, psutil, resource, tempfile
+tempfile.tempdir = str(folder / "temporary")
+executor = LocalExecutor(1)
+_, _, server = executor.submit(toys.processes, 0).result()
+opened = {int(name) for name in os.listdir(f"/proc/{server}/fd")}
+_, second = sorted(set(range(len(opened) + 2)) - opened)[:2]
+resource.prlimit(server, resource.RLIMIT_NOFILE, (second + 1, second + 1))
+lost = executor.submit(toys.double, 1).exception()
+while psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
+    pass
+found = [executor.submit(toys.double, number).result() for number in (2, 3)]
+executor.close()
+print(json.dumps([lost is None, found]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another process' limits are set as on Linux")
+def test_a_fork_server_that_ends_by_an_error_costs_one_job_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    session = begin(tmp_path, BROKEN)
+    output, _ = session.communicate()
+    assert session.returncode == 0, output
+    assert json.loads(output.splitlines()[-1]) == [False, [4, 6]], output
+    assert list(temporary.iterdir()) == []

@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from harness.executors import J, KilledForMemory, R, WorkerLost, server
+from harness.executors import J, KilledForMemory, R, WorkerLost
 
 # A worker that answered gets this long to end by itself, and to give back what it holds.
 EXIT_SECONDS = 2
@@ -24,8 +24,12 @@ EXIT_SECONDS = 2
 # Linux counts here how often it killed a process as memory ran out, in a control group or at large.
 VMSTAT = Path("/proc/vmstat")
 
-# A socket's path has 107 bytes on Linux and 103 elsewhere; /pymp-12345678/listener-12345678 is it.
+# A socket's path may have 103 bytes (107 on Linux); /pymp-12345678/listener-12345678 is 32 of them.
 LONGEST_TEMPORARY_FOLDER = 70
+
+# What the fork server imports first, and the variable that names its socket's folder to it alone.
+SERVER = "harness.executors.server"
+SOCKET_FOLDER = "HARNESS_SOCKET_FOLDER"
 
 # Unlike repr, it does not fail with what it shows.
 SHORT = reprlib.Repr()
@@ -41,16 +45,16 @@ def start_fork_server(preload: Sequence[str]) -> None:
     Args:
         preload: modules to import. Calls after the first change nothing.
     """
-    multiprocessing.set_forkserver_preload([server.__name__, *preload])
+    multiprocessing.set_forkserver_preload([SERVER, *preload])
     _choose_socket_folder()
     # The tracker comes first because on its start it would unblock the signal again.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ[server.SOCKET_FOLDER] = util.get_temp_dir()
+    os.environ[SOCKET_FOLDER] = util.get_temp_dir()
     try:
         forkserver.ensure_running()
     finally:
-        del os.environ[server.SOCKET_FOLDER]
+        del os.environ[SOCKET_FOLDER]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -1,4 +1,4 @@
-"""Imported by the fork server alone, whose socket's folder goes with it when it ends.
+"""Imported by the fork server alone, whose socket's folder goes with it when its session is gone.
 
 Otherwise the session removes that folder, which it cannot when it is killed.
 """
@@ -6,14 +6,17 @@ Otherwise the session removes that folder, which it cannot when it is killed.
 import atexit
 import os
 import shutil
+import sys
 
-SOCKET_FOLDER = "HARNESS_SOCKET_FOLDER"
-"""The environment variable that names the folder to the server, and to nothing that it starts."""
+from harness.executors.local import SOCKET_FOLDER
 
 
 def _remove(folder: str, server: int) -> None:
-    if os.getpid() == server:  # what it forked has its exit functions too
-        shutil.rmtree(folder, ignore_errors=True)
+    if os.getpid() != server:
+        return  # what it forked has its exit functions too
+    if hasattr(sys, "last_type"):
+        return  # an error ended it: the session is there, and starts the next one in that folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if folder := os.environ.pop(SOCKET_FOLDER, None):
