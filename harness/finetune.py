@@ -293,6 +293,7 @@ class _History(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        _wait_for_device(args.device.type)  # what is still to be trained is no part of evaluation
         self._epoch_ended = time.perf_counter()  # its evaluation comes next
 
     def on_log(

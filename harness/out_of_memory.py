@@ -7,6 +7,7 @@ PHRASES = (
     "allocate memory",  # torch on the CPU ("can't"), and the system ("cannot")
     "not enough memory",
     "bad_alloc",  # C++
+    "status_alloc_failed",  # cuBLAS and cuDNN
 )
 
 
@@ -38,4 +39,5 @@ def explained(error: BaseException, batch_size: int, halved: bool) -> str:
     else:
         what = f"with {batch_size} sentences a batch"
         way_out = 'choose smaller batch_sizes or training.on_oom = "halve"'
-    return f"out of memory {what}; {way_out}, or fewer limits.workers ({error or 'MemoryError'})"
+    told = str(error) or type(error).__name__
+    return f"out of memory {what}; {way_out}, or fewer limits.workers ({told})"

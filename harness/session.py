@@ -394,9 +394,11 @@ class Session:
         if isinstance(error, KilledForMemory) and (smaller := in_smaller_parts(job)) is not None:
             try:
                 self._submit(smaller, future, limit)
-            except RuntimeError:  # the session closes at this moment
-                future.cancel()
-            return
+                return
+            except RuntimeError:  # the session closes at this moment, or has no room for a thread
+                if self._closing.is_set():
+                    future.cancel()
+                    return
         try:
             result = answer.result()
         except (CancelledError, Exception) as error:

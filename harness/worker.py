@@ -247,6 +247,7 @@ def _finetune(
         gc.collect()
         if job.device == "cuda":
             torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()  # the record's is that of the parts that fit
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
 

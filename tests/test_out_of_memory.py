@@ -135,6 +135,7 @@ def test_what_the_libraries_raise_is_recognised(allocate: Callable[[], None]) ->
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."), True),
         (OSError(12, "Cannot allocate memory"), True),
         (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
         (MemoryError(), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ValueError("logits of 3 of 9 sentences are NaN or infinite"), False),
@@ -144,10 +145,12 @@ def test_memory_that_ran_out_is_told_from_other_errors(error: Exception, expecte
     assert is_out_of_memory(error) == expected
 
 
-def test_the_reason_begins_with_what_to_change() -> None:
+def test_the_reason_begins_with_what_to_change_and_ends_with_what_was_raised() -> None:
     text = explained(MemoryError(), 16, halved=False)
     assert text.startswith("out of memory with 16 sentences a batch; choose smaller batch_sizes")
     assert 'training.on_oom = "halve"' in text
+    assert text.endswith("(MemoryError)")
+    assert explained(RuntimeError("std::bad_alloc"), 16, halved=False).endswith("(std::bad_alloc)")
     assert "even one sentence at a time" in explained(MemoryError(), 16, halved=True)
 
 
