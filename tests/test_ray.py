@@ -55,6 +55,22 @@ def report(job: tuple[int, int]) -> int:
     return number * number
 
 
+# As if other programs had filled the node: Ray kills what it runs there.
+FULL = """
+import os
+from harness.executors.ray import RayExecutor
+from toys import sleep
+from pathlib import Path
+
+os.environ["RAY_memory_usage_threshold"] = "0.001"
+os.environ["RAY_memory_monitor_refresh_ms"] = "50"
+executor = RayExecutor(1)
+error = executor.submit(sleep, Path.cwd()).exception()
+executor.close()
+print(type(error).__name__, error)
+"""
+
+
 def refuse(problem: str) -> None:
     raise BadInput([problem, "and another"])
 
@@ -337,6 +353,19 @@ def test_without_ray_the_way_to_install_it_is_said(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BadInput) as caught:
         RayExecutor(1)
     assert caught.value.problems == ("--executor ray needs Ray: pip install '.[ray]'",)
+
+
+def test_a_job_that_ray_kills_for_memory_is_not_repeated_and_says_so(tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    session = subprocess.run(
+        [sys.executable, "-c", FULL],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parent), str(here)])},
+        capture_output=True,
+        text=True,
+    )
+    told = "KilledForMemory Ray killed its worker as its node had no more\n"
+    assert session.stdout == told, session.stderr
 
 
 @pytest.mark.parametrize("end", ["closed", "killed"])

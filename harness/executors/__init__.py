@@ -34,4 +34,4 @@ class WorkerLost(Exception):
 
 
 class KilledForMemory(WorkerLost):
-    """The kernel killed a worker as memory ran out."""
+    """A worker was killed as memory ran out: by the kernel, or by Ray, which watches its nodes."""

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from harness.errors import BadInput
-from harness.executors import J, R, WorkerLost
+from harness.executors import J, KilledForMemory, R, WorkerLost
 from harness.executors.local import LocalExecutor, pickled_answer
 
 # A job whose node is lost is placed again, until it is itself the likelier cause of the losses.
@@ -33,8 +33,8 @@ class RayExecutor:
     before it left behind.
 
     What ends a job's own process is the job's failure: killed, crashed or out of time, it raises
-    WorkerLost and is not repeated. What ends Ray's processes is not: a job whose node or Ray
-    worker is lost is placed again, up to RETRIES times. While no node is left that has room for
+    WorkerLost and is not repeated. What ends Ray's processes is not, unless Ray itself ends them
+    as memory runs out: a job whose node or Ray worker is lost is placed again, up to RETRIES times. While no node is left that has room for
     it, it waits for one to join. A future resolves once, however often its job was begun.
 
     Every node needs this project installed as it is here, and data and checkpoints at the same
@@ -116,7 +116,13 @@ class RayExecutor:
         ray.shutdown()
 
     def _compute(self, function: Callable[[J], R], job: J, seconds: float | None) -> R:
-        from ray.exceptions import NodeDiedError, ObjectLostError, RayError, WorkerCrashedError
+        from ray.exceptions import (
+            NodeDiedError,
+            ObjectLostError,
+            OutOfMemoryError,
+            RayError,
+            WorkerCrashedError,
+        )
 
         pickled = pickle.dumps((function, job))
         for _ in range(1 + RETRIES):
@@ -124,6 +130,8 @@ class RayExecutor:
                 succeeded, answer = pickle.loads(self._reply(pickled, seconds))  # noqa: S301
             except (NodeDiedError, ObjectLostError, WorkerCrashedError):
                 continue
+            except OutOfMemoryError:
+                raise KilledForMemory("Ray killed its worker as its node had no more") from None
             except RayError as error:
                 raise WorkerLost(f"Ray did not finish it: {_one_line(error)}") from None
             if succeeded:
