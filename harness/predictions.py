@@ -73,5 +73,7 @@ def check_predictions(folder: Path, labels: str | None, selected: str | None) ->
     logits = np.column_stack([table["logit_0"], table["logit_1"]])[rows]
     if not np.isin(label, (0, 1)).all() or classes.pack(label) != labels:
         raise ValueError("its labels are not the record's")
+    if not np.isfinite(logits).all():  # of which argmax would take the first
+        raise ValueError("its logits are not all numbers")
     if classes.pack(logits.argmax(axis=-1)) != selected:
         raise ValueError("its logits do not give the record's classes")

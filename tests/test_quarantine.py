@@ -155,6 +155,19 @@ FORGERIES: dict[str, tuple[Callable[[pa.Table], pa.Table | bytes], str]] = {
         ),
         "its logits do not give the record's classes",
     ),
+    "a logit that is no number": (
+        # NaN counts as the largest: in either column it is the class that the record gives.
+        lambda table: with_column(
+            table,
+            name := "logit_1" if table["logit_1"][0].as_py() > 1 else "logit_0",
+            [float("nan"), *table[name].to_pylist()[1:]],
+        ),
+        "its logits are not all numbers",
+    ),
+    "a logit that is missing": (
+        lambda table: with_column(table, "logit_0", [None, *table["logit_0"].to_pylist()[1:]]),
+        "its logits are not all numbers",
+    ),
     "another label": (
         lambda table: with_column(
             table, "label", [1 - table["label"][0].as_py(), *table["label"].to_pylist()[1:]]

@@ -34,8 +34,9 @@ class RayExecutor:
 
     What ends a job's own process is the job's failure: killed, crashed or out of time, it raises
     WorkerLost and is not repeated. What ends Ray's processes is not, unless Ray itself ends them
-    as memory runs out: a job whose node or Ray worker is lost is placed again, up to RETRIES times. While no node is left that has room for
-    it, it waits for one to join. A future resolves once, however often its job was begun.
+    as memory runs out: a job whose node or Ray worker is lost is placed again, up to RETRIES
+    times. While no node is left that has room for it, it waits for one to join. A future resolves
+    once, however often its job was begun.
 
     Every node needs this project installed as it is here, and data and checkpoints at the same
     paths. A job's folder is made on the node that runs it: unless all nodes share that folder, its
