@@ -281,7 +281,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
                 terminalreporter.write_line(problem, red=True)
         if name not in config.stash[WRITTEN]:
             if PROBLEMS in config.stash:
-                terminalreporter.write_line("\n".join(config.stash[PROBLEMS]), red=True)
+                problems = config.stash[PROBLEMS]
+                terminalreporter.write_line("\n".join(problems), red=True)
             folder = os.path.relpath(running.folder(name))
             terminalreporter.write_line(f"no table was written; {folder} is as it was")
             continue

@@ -247,7 +247,11 @@ def little_memory() -> Iterator[Callable[[int], None]]:
         with contextlib.suppress(OSError):
             group.rmdir()
         pytest.skip(f"no control group may be made here ({error.strerror})")
-    yield lambda process: (group / "cgroup.procs").write_text(str(process)) and None
+
+    def confine(process: int) -> None:
+        (group / "cgroup.procs").write_text(str(process))
+
+    yield confine
     group.rmdir()
 
 
@@ -349,8 +353,9 @@ def test_a_session_interrupted_twenty_times_is_soon_gone_and_keeps_what_was_fini
     folder: Path, undisturbed: tuple[Session, float], tmp_path: Path
 ) -> None:
     """Ctrl-C at random moments of training; the store is begun anew once nothing is left to do."""
-    suite, moments, took = folder / "tiny.toml", random.Random(7), []
+    suite, moments = folder / "tiny.toml", random.Random(7)
     store = tmp_path / "0"
+    took: list[float] = []
     kept: dict[Path, bytes] = {}
     while len(took) < 20:
         session = begin(store, suite=suite, own_group=True)

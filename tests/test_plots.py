@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from io import BytesIO
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from boards import board, repeated
 from markdown_it import MarkdownIt
@@ -140,7 +141,8 @@ def test_of_very_many_cells_the_best_are_drawn_and_every_front_whole() -> None:
     picture = of(cells, records)["pareto-training"]
     assert picture.title == "MCC against training, seconds a run, the best 1,000 cells"
     (place,) = picture.draw().axes
-    drawn = [x for line in place.lines if line.get_marker() != "None" for x in line.get_xdata()]
+    marked = [line for line in place.lines if line.get_marker() != "None"]
+    drawn = [float(x) for line in marked for x in np.asarray(line.get_xdata())]
     assert len(drawn) == MOST_POINTS + 1
     assert min(drawn) == 0.5
 
