@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diagnosis": {"records"},
     "trackers": set(),
     "model_card": {"records", "report"},
-    "out_of_memory": set(),
+    "out_of_memory": {"executors"},
     "worker": {
         "checkpoints",
         "classes",
