@@ -233,6 +233,9 @@ def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> 
             (folder / "record.json").unlink(missing_ok=True)
             table.replace(folder / PREDICTIONS_FILE)
         text.replace(folder / "record.json")
+    for left in folder.glob(".*.partial"):  # by a session that was killed as it wrote
+        with contextlib.suppress(OSError):
+            left.unlink()
     return record
 
 

@@ -322,6 +322,15 @@ def test_half_a_file_that_a_killed_writer_left_is_not_read(tmp_path: Path) -> No
     assert read_store(tmp_path) == ([kept], [])
 
 
+def test_what_a_killed_writer_left_is_gone_once_its_run_is_repeated(tmp_path: Path) -> None:
+    cell = make_cell()
+    kept = keep(tmp_path, cell, make_record(cell))
+    for name in (".record.json.123.partial", ".predictions.parquet.123.partial"):
+        (kept.folder / name).write_bytes(b"{")
+    keep(tmp_path, cell, make_record(cell))
+    assert {path.name for path in kept.folder.iterdir()} == {"record.json", "predictions.parquet"}
+
+
 def test_a_record_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
     cell = make_cell()
     for mcc in (0.1, 0.9):
