@@ -1,4 +1,4 @@
-"""Gates that look at intervals, costs, a baseline and a whole suite; what changes a verdict."""
+"""Gates that look at intervals, costs and a baseline; what changes a verdict."""
 
 import re
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ import pytest
 from samples import COLA, failed_record, make_cell, make_record, predicted_record
 
 from harness.baseline import DEFAULT_MAX_DROP, Baseline, problems
-from harness.gates import Judgement, explain, judge, judge_suite
+from harness.gates import Check, Judgement, explain, judge
 from harness.plan import Cell
 from harness.records import Record
-from harness.spec import SuiteGates, Thresholds, TrainingSpec
+from harness.spec import Thresholds, TrainingSpec
 
 SENTENCES = 1043
 LABELS = (np.random.default_rng(7).random(SENTENCES) < 0.7).astype(int)
@@ -78,6 +78,19 @@ def test_an_interval_that_holds_the_threshold_is_not_enough_evidence() -> None:
     assert judged(replace(cell, gates=Thresholds(min_mcc=mcc - 0.001)), 0.25).verdict == "pass"
 
 
+def test_an_interval_that_begins_at_the_threshold_passes_and_one_that_ends_there_is_doubt() -> None:
+    interval = judged(cell_of(), 0.25).mcc_interval
+    assert interval is not None
+    at_low, at_high = (
+        judged(cell_of(min_mcc=end, statistic="lower-bound"), 0.25)
+        for end in (interval.low, interval.high)
+    )
+    assert (at_low.verdict, at_high.verdict) == ("pass", "not-enough-evidence")
+    (check,) = at_low.checks
+    assert (check.gate, check.threshold, check.measured) == ("min_mcc", interval.low, interval.mean)
+    assert (check.low, check.high) == (interval.low, interval.high)
+
+
 def test_doubt_passes_only_where_the_suite_says_so() -> None:
     mcc = judged(cell_of(), 0.25).mcc
     cell = cell_of(min_mcc=mcc, statistic="lower-bound", on_doubt="pass")
@@ -99,7 +112,11 @@ def test_seeds_that_would_settle_it_are_counted_where_seeds_are_the_trouble() ->
 def test_one_seed_is_never_enough_for_the_lower_bound() -> None:
     found = judged(cell_of((1,), min_mcc=-0.9, statistic="lower-bound"), 0.2)
     assert found.verdict == "not-enough-evidence"
-    assert "one seed says nothing of how far another would land" in the_reason(found)
+    assert re.search(
+        ": not enough evidence, for one seed says nothing of how far another would land; "
+        r"about \d+ seeds in all would settle it$",
+        the_reason(found),
+    )
 
 
 def test_records_without_predictions_are_not_enough_for_the_lower_bound() -> None:
@@ -107,38 +124,43 @@ def test_records_without_predictions_are_not_enough_for_the_lower_bound() -> Non
     found = judge(cell, [make_record(cell, seed, mcc=0.8) for seed in (0, 1)])
     assert found.verdict == "not-enough-evidence"
     assert "holds no predictions" in the_reason(found)
+    assert "would settle it" not in the_reason(found)  # more seeds of this kind would not
 
 
 def test_accuracy_has_a_gate_of_its_own() -> None:
     found = judged(cell_of(min_accuracy=0.6), 0.25)
     assert found.verdict == "pass"
+    assert "reaches the threshold 0.6000 (margin +0." in the_reason(found)
     assert judged(cell_of(min_accuracy=0.99), 0.25).verdict == "fail"
 
 
 @pytest.mark.parametrize(
-    ("gate", "generous", "strict", "unmeasured"),
+    ("gate", "met", "missed", "said", "unmeasured"),
     [
-        ("max_train_seconds", 103.0, 102.0, None),
-        ("min_samples_per_second", 168.0, 169.0, {"samples_per_second": None}),
-        ("max_eval_ms_per_sentence", 2.9, 2.8, {"eval_ms_per_sentence": None}),
-        ("max_peak_memory_mb", 903.5, 903.4, {"peak_memory_mb": None}),
+        ("max_train_seconds", 102.5, 102.4, "at most 102.4 is", None),
+        ("min_samples_per_second", 168.25, 168.3, "at least 168.3 is", "samples_per_second"),
+        ("max_eval_ms_per_sentence", 2.875, 2.8, "at most 2.8 is", "eval_ms_per_sentence"),
+        ("max_peak_memory_mb", 903.5, 903.4, "at most 903.4 is", "peak_memory_mb"),
     ],
 )
-def test_costs_have_gates(
-    gate: str, generous: float, strict: float, unmeasured: dict[str, None] | None
+def test_costs_have_gates_that_are_met_exactly_at_the_limit(
+    gate: str, met: float, missed: float, said: str, unmeasured: str | None
 ) -> None:
-    def found(limit: float, **changes: Any) -> Judgement:
+    def the_check(limit: float, **changes: Any) -> Check:
         gates: dict[str, Any] = {gate: limit}
         cell = cell_of((1, 2, 3), **gates)
-        return judge(cell, [make_record(cell, seed, **changes) for seed in (1, 2, 3)])
+        records = [make_record(cell, seed) for seed in (1, 2, 3)]
+        (check,) = judge(cell, [records[0].model_copy(update=changes), *records[1:]]).checks
+        return check
 
-    assert found(generous).verdict == "pass"
-    assert found(strict).verdict == "fail"
-    assert gate in the_reason(found(strict))
-    if unmeasured is not None:
-        missing = found(generous, **unmeasured)
-        assert missing.verdict == "not-enough-evidence"
-        assert "did not measure it" in the_reason(missing)
+    passed, failed = the_check(met), the_check(missed)
+    assert passed == Check(gate, met, met, None, None, "pass", passed.reason)
+    assert failed == Check(gate, missed, met, None, None, "fail", failed.reason)
+    assert failed.reason.endswith(f", {said} allowed ({gate})")
+    if unmeasured is not None:  # by one run of three
+        missing = the_check(met, **{unmeasured: None})
+        assert missing == Check(gate, met, None, None, None, "not-enough-evidence", missing.reason)
+        assert "did not measure it" in missing.reason
 
 
 def test_the_worst_check_decides_and_every_other_is_told_in_the_explanation(
@@ -152,6 +174,7 @@ def test_the_worst_check_decides_and_every_other_is_told_in_the_explanation(
     assert "accuracy" in text
     assert "at most 1 is allowed (max_peak_memory_mb)" in text
     assert "95 % interval" in text
+    assert "reaches" not in text
 
 
 def test_identical_results_pass_the_regression_gate_a_hundred_times_of_a_hundred() -> None:
@@ -236,11 +259,14 @@ def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed
 def test_a_drop_against_other_training_is_judged_and_says_what_differs() -> None:
     cell = cell_of()
     now = runs(cell, 0.2)
-    shorter = [r.model_copy(update={"training": TrainingSpec(epochs=2)}) for r in now]
-    assert the_reason(judge(cell, now, baseline_of(shorter))).endswith(
-        "; the training differs: epochs 2 then, 5 now"
+    shorter = TrainingSpec(epochs=2, max_length=32)
+    before = [r.model_copy(update={"training": shorter}) for r in now]
+    assert the_reason(judge(cell, now, baseline_of(before))).endswith(
+        "; the training differs: epochs 2 then, 5 now, max_length 32 then, None now"
     )
-    assert "differs" not in the_reason(judge(cell, now, baseline_of(now)))
+    assert the_reason(judge(cell, now, baseline_of(now))).endswith(
+        f", allowed {DEFAULT_MAX_DROP:.4f}"
+    )
 
 
 def test_a_baseline_judges_cells_without_any_threshold() -> None:
@@ -327,61 +353,3 @@ def test_one_change_changes_exactly_the_verdicts_that_it_should() -> None:
     assert verdicts(cells, list(lost.values())) == {**before, "org/one": "fail"}
     del lost["org/one", 3]
     assert verdicts(cells, list(lost.values())) == {**before, "org/one": None}
-
-
-def suite_verdicts(gates: SuiteGates, mccs: dict[str, list[float | None]]) -> list[str]:
-    """Judge a suite of one cell a value; None has no score yet."""
-    cells, found = [], {}
-    for name, values in mccs.items():
-        for position, mcc in enumerate(values):
-            cell = make_cell(name, batch_size=2**position)
-            cells.append(cell)
-            found[cell.id] = [] if mcc is None else [make_record(cell, mcc=mcc)]
-    return [check.verdict for check in judge_suite(gates, cells, found)]
-
-
-@pytest.mark.parametrize(
-    ("gates", "mccs", "expected"),
-    [
-        ({"best_min_mcc": 0.5}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
-        ({"best_min_mcc": 0.6}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
-        ({"best_min_mcc": 0.6}, {"a": [0.1, 0.5], "b": [None]}, "not-enough-evidence"),
-        ({"best_min_mcc": 0.5}, {"a": [0.1, 0.5], "b": [None]}, "pass"),
-        ({"best_min_mcc": 0.5}, {"a": [None]}, "not-enough-evidence"),
-        ({"every_checkpoint_min_mcc": 0.2}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
-        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
-        ({"every_checkpoint_min_mcc": 0.2}, {"a": [0.5], "b": [None]}, "not-enough-evidence"),
-        ({"order": ["a", "b"]}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
-        ({"order": ["b", "a"]}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
-        ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.2, None]}, "not-enough-evidence"),
-        # What further scores could mend is no failure, and what they cannot undo is settled.
-        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1, None]}, "not-enough-evidence"),
-        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1], "b": [None]}, "fail"),
-        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.4, None], "b": [0.3]}, "pass"),
-        ({"order": ["a", "b"]}, {"a": [0.2, None], "b": [0.5]}, "not-enough-evidence"),
-        ({"order": ["a", "b"]}, {"a": [0.2], "b": [0.5, None]}, "fail"),
-        ({"order": ["a", "b"]}, {"a": [0.5, None], "b": [0.2]}, "pass"),
-        ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.2], "c": [None]}, "pass"),
-        ({"order": ["a", "b", "c"]}, {"a": [0.5], "b": [0.3, None], "c": [0.6]}, "fail"),
-        ({"order": ["a", "b", "c"]}, {"a": [0.5], "b": [None], "c": [0.2]}, "not-enough-evidence"),
-        ({"order": ["a", "b"]}, {"a": [0.5]}, "not-enough-evidence"),
-    ],
-)
-def test_a_suite_is_judged_by_its_best_cells(
-    gates: dict[str, Any], mccs: dict[str, list[float | None]], expected: str
-) -> None:
-    assert suite_verdicts(SuiteGates(**gates), mccs) == [expected]
-
-
-def test_a_suites_mean_is_the_cells_own_to_the_last_bit() -> None:
-    cell = make_cell(seeds=(0, 1, 2), threshold=0.2)
-    records = [make_record(cell, seed, mcc) for seed, mcc in enumerate((0.1, 0.2, 0.3))]
-    (check,) = judge_suite(SuiteGates(best_min_mcc=0.2), [cell], {cell.id: records})
-    assert (check.verdict, judge(cell, records).verdict) == ("pass", "pass")
-
-
-def test_an_order_that_names_a_checkpoint_without_cells_says_so() -> None:
-    cell = make_cell("a")
-    records = {cell.id: [make_record(cell)]}
-    (check,) = judge_suite(SuiteGates(order=("a", "b")), [cell], records)
-    assert "but for b, of which this session has no cell" in check.reason
