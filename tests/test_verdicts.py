@@ -4,13 +4,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from samples import COLA, failed_record, make_cell, make_record, predicted_record
 
+from harness import stats
 from harness.baseline import DEFAULT_MAX_DROP, Baseline, problems
+from harness.evidence import evidence
 from harness.gates import Check, Judgement, explain, judge
 from harness.plan import Cell
 from harness.records import Record
@@ -43,6 +45,11 @@ def runs(cell: Cell, errors: float, offset: int = 0) -> list[Record]:
 
 def judged(cell: Cell, errors: float) -> Judgement:
     return judge(cell, runs(cell, errors))
+
+
+def mcc_of(judgement: Judgement) -> float:
+    assert judgement.mcc is not None
+    return judgement.mcc
 
 
 def the_reason(judgement: Judgement) -> str:
@@ -130,7 +137,8 @@ def test_records_without_predictions_are_not_enough_for_the_lower_bound() -> Non
 def test_accuracy_has_a_gate_of_its_own() -> None:
     found = judged(cell_of(min_accuracy=0.6), 0.25)
     assert found.verdict == "pass"
-    assert "reaches the threshold 0.6000 (margin +0." in the_reason(found)
+    assert re.match(r"accuracy 0\.\d{4} \(.*\) reaches the threshold 0.6000", the_reason(found))
+    assert found.checks[0].gate == "min_accuracy"
     assert judged(cell_of(min_accuracy=0.99), 0.25).verdict == "fail"
 
 
@@ -208,8 +216,6 @@ def planted(random: np.random.Generator, record: Record, drop: float) -> np.ndar
     """Return (1, sentences): a record's predictions, spoilt until MCC fell by `drop`."""
     from sklearn.metrics import matthews_corrcoef
 
-    from harness.evidence import evidence
-
     classes: np.ndarray = evidence([record]).selected[0].copy()
     target = matthews_corrcoef(LABELS, classes) - drop
     right = random.permutation(np.flatnonzero(classes == LABELS))
@@ -245,6 +251,67 @@ def test_the_lower_bound_demands_that_the_drop_is_surely_small() -> None:
     assert judge(tight, runs(tight, 0.5), baseline_of(before)).verdict == "fail"
 
 
+def difference(before: Sequence[Record], after: Sequence[Record], paired: bool) -> stats.Difference:
+    """Return by how much the runs' MCC fell, from the records' predictions themselves."""
+    of_both = [evidence(records).selected for records in (before, after)]
+    return stats.paired_difference(LABELS, *of_both, paired_seeds=paired)
+
+
+@pytest.mark.parametrize(("seeds", "paired"), [((1, 2, 3), True), ((4, 5, 6), False)])
+def test_a_drop_is_measured_seed_by_seed_only_against_the_same_seeds(
+    seeds: tuple[int, ...], paired: bool
+) -> None:
+    cell = cell_of(max_drop=0.1)
+    before, after = runs(cell_of(seeds), 0.22), runs(cell, 0.3)
+    expected = difference(before, after, paired)
+    assert difference(before, after, not paired).low != expected.low
+    (check,) = judge(cell, after, baseline_of(before)).checks
+    assert (check.gate, check.threshold) == ("max_drop", 0.1)
+    assert check.measured == pytest.approx(expected.mean_a - expected.mean_b)
+    assert (check.low, check.high) == (expected.low, expected.high)
+
+
+@pytest.mark.parametrize("errors", [0.235, 0.3])
+def test_the_ends_of_the_drops_interval_decide(errors: float) -> None:
+    """A drop beyond chance fails as soon as it is larger than allowed, whatever of it is sure."""
+    cell = cell_of()
+    before, after = runs(cell, 0.22), runs(cell, errors, offset=50)
+    found = difference(before, after, paired=True)
+    (drop,) = [check.measured for check in judge(cell, after, baseline_of(before)).checks]
+    assert drop is not None
+    beyond_chance = found.low > 0
+    assert beyond_chance == (errors == 0.3)
+    assert found.low < drop < found.high
+
+    def verdict(allowed: float, statistic: Literal["mean", "lower-bound"]) -> str | None:
+        gates = Thresholds.model_construct(max_drop=allowed, statistic=statistic)
+        return judge(replace(cell, gates=gates), after, baseline_of(before)).verdict
+
+    below = "fail" if beyond_chance else "not-enough-evidence"
+    between = (drop + max(found.low, 0)) / 2
+    assert [verdict(allowed, "mean") for allowed in (drop, between)] == ["pass", below]
+    assert [
+        verdict(allowed, "lower-bound")
+        for allowed in (found.high, drop, found.low, found.low - 1e-6)
+    ] == ["pass", "not-enough-evidence", "not-enough-evidence", "fail"]
+
+
+@pytest.mark.parametrize(("statistic", "against"), [("mean", 0.0), ("lower-bound", 0.06)])
+def test_a_drop_in_doubt_says_how_many_seeds_would_tell(statistic: str, against: float) -> None:
+    cell = cell_of((1, 2), max_drop=0.06, statistic=statistic)
+    before = runs(cell, 0.22)
+    after = [
+        predicted_record(cell, seed, LABELS, predictions(seed, errors))
+        for seed, errors in ((1, 0.22), (2, 0.34))
+    ]
+    needed = stats.seeds_needed(difference(before, after, paired=True), against)
+    assert needed is not None
+    found = judge(cell, after, baseline_of(before))
+    assert found.verdict == "not-enough-evidence"
+    assert the_reason(found).startswith("MCC ")
+    assert the_reason(found).endswith(f", about {needed} seeds in all would tell")
+
+
 def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed() -> None:
     cell = cell_of((1,), max_drop=0.5, statistic="lower-bound")
     before = runs(cell, 0.22)
@@ -254,6 +321,18 @@ def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed
     found = judge(cell, runs(cell, 0.22, 50), baseline_of(before))
     assert found.verdict == "not-enough-evidence"
     assert "one seed says nothing" in the_reason(found)
+    assert found.checks[0].measured == pytest.approx(mcc_of(judged(cell, 0.22)) - mcc_of(found))
+
+
+def test_runs_without_predictions_are_doubt_with_the_drop_and_the_reason() -> None:
+    cell = cell_of((1, 2))
+    before = runs(cell, 0.2)
+    found = judge(cell, [make_record(cell, seed) for seed in (1, 2)], baseline_of(before))
+    (check,) = found.checks
+    assert check.measured == pytest.approx(mcc_of(judged(cell, 0.2)) - 0.4)
+    assert (check.gate, check.threshold) == ("max_drop", DEFAULT_MAX_DROP)
+    assert (check.low, check.high, check.verdict) == (None, None, "not-enough-evidence")
+    assert ": not enough evidence, the record of encoder-bs16-lr2e-05 with seed 1" in check.reason
 
 
 def test_a_drop_against_other_training_is_judged_and_says_what_differs() -> None:
@@ -305,6 +384,9 @@ def test_a_baseline_that_cannot_be_compared_is_doubt_with_the_reason(
     found = judge(cell, runs(cell, 0.2), baseline_of(before))
     assert (found.verdict, found.passed) == ("not-enough-evidence", False)
     assert reason in the_reason(found)
+    known = [record.scores.mcc for record in before if record.scores is not None]
+    measured = found.checks[0].measured
+    assert measured == (pytest.approx(known[0] - mcc_of(found)) if known else None)
 
 
 def test_a_baseline_of_another_suite_or_other_data_is_bad_input() -> None:
