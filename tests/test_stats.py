@@ -1,6 +1,6 @@
 """Intervals, differences and corrections against closed forms, scikit-learn and scipy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations, product
 from math import sqrt
 
@@ -67,6 +67,9 @@ def test_scores_take_any_number_of_axes_before_the_sentences() -> None:
     labels, predictions = study(seeds=6)
     assert (mcc(labels, predictions.reshape(2, 3, -1)).ravel() == mcc(labels, predictions)).all()
     assert mcc(labels, predictions[0]) == mcc(labels, predictions)[0]
+    by_two = accuracy(labels, predictions.reshape(2, 3, -1))
+    assert (by_two.ravel() == accuracy(labels, predictions)).all()
+    assert accuracy(labels, predictions[0]) == accuracy(labels, predictions)[0]
 
 
 # Intervals of a mean.
@@ -284,7 +287,7 @@ def test_the_interval_of_values_alone_is_scipys_students(values: list[float]) ->
     assert (interval.standard_error, interval.se_seeds) == pytest.approx((error, error))
     spread = np.std(values, ddof=1)
     assert (interval.sd_seeds, interval.sd_one_seed) == pytest.approx((spread, spread))
-    assert (interval.mean, interval.level) == (pytest.approx(np.mean(values)), 0.9)
+    assert (interval.mean, interval.level) == pytest.approx((np.mean(values), 0.9))
     assert (interval.seeds, interval.degrees_of_freedom) == (len(values), len(values) - 1)
     assert (interval.se_sentences, interval.se_endless_seeds) == (None, 0)
     assert interval.one_class_or_perfect == 0
@@ -575,6 +578,15 @@ def test_every_mistake_of_the_input_is_reported_at_once() -> None:
     )
 
 
+@pytest.mark.parametrize("score", [mcc, accuracy])
+def test_scores_name_what_they_refuse(score: Callable[[np.ndarray, np.ndarray], object]) -> None:
+    with pytest.raises(BadInput) as error:
+        score(np.array([0, 1]), np.array([0, 7]))
+    assert error.value.problems == (
+        "predictions hold 7: expected 0 (unacceptable) or 1 (acceptable) only",
+    )
+
+
 @pytest.mark.parametrize(
     ("labels", "predictions"),
     [
@@ -604,7 +616,12 @@ def test_seeds_of_different_number_can_be_neither_paired_nor_permuted() -> None:
 
 
 def test_holm_and_seeds_refuse_what_is_no_probability() -> None:
-    with pytest.raises(BadInput, match="p-value nan"):
-        holm([0.1, float("nan")])
+    with pytest.raises(BadInput) as error:
+        holm([0.1, float("nan"), -0.01, 1.01])
+    assert [problem.partition(":")[0] for problem in error.value.problems] == [
+        "p-value nan",
+        "p-value -0.01",
+        "p-value 1.01",
+    ]
     with pytest.raises(BadInput, match="level is 0"):
         seeds_interval([0.1, 0.2], 0)

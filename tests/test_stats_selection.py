@@ -55,6 +55,10 @@ def test_with_nothing_to_choose_the_adjusted_score_is_the_plain_one_of_all_sente
     many = selection_adjusted(labels, cells)
     assert many is not None
     assert many.plain == many.adjusted == tuple(plain)
+    assert len(many.chosen) == len(cells)
+    unhalved = selection_adjusted(np.array([1, 1, 1, 0]), [np.array([[[1, 1, 0, 0]]])])
+    assert unhalved is not None
+    assert unhalved.adjusted == pytest.approx((sqrt(1 / 3),))
 
 
 def test_one_cell_wins_with_its_own_adjusted_score() -> None:
@@ -86,7 +90,7 @@ def test_a_cell_that_is_really_best_keeps_its_score() -> None:
     cells[2] = draw_cells(noise=0.01)[1][2]
     found = selection_adjusted(labels, cells)
     assert found is not None
-    assert found.chosen[2] == 1
+    assert found.chosen == (0, 0, 1, 0, 0, 0)
     assert found.winner == pytest.approx(found.adjusted[2])
     assert found.adjusted[2] == pytest.approx(found.plain[2], abs=0.01)
 
@@ -99,9 +103,10 @@ def test_an_epoch_that_is_worse_is_not_what_is_scored() -> None:
     assert found.adjusted[0] == pytest.approx(mcc(labels, cells[0][:, 0]).mean(), abs=0.005)
 
 
-def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time() -> None:
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time(epochs: int) -> None:
     """The plain twin: scikit-learn on each half, for every run, with the halves drawn again."""
-    labels, cells = draw_cells(cells=2, seeds=2, epochs=3, sentences=61, noise=0.2)
+    labels, cells = draw_cells(cells=2, seeds=2, epochs=epochs, sentences=61, noise=0.2)
     splits, generator = 4, np.random.default_rng(20_240_229)
     halves = np.zeros((splits, len(labels)), dtype=bool)
     for label in (1, 0):
@@ -120,7 +125,7 @@ def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time() -> N
     best = chose.argmax(axis=0)
     found = selection_adjusted(labels, cells, splits)
     assert found is not None
-    assert found.adjusted == pytest.approx(scored.mean(axis=1))
+    assert found.adjusted == pytest.approx(scored.mean(axis=1) if epochs > 1 else found.plain)
     assert found.winner == pytest.approx(scored[best, range(2 * splits)].mean())
     assert found.chosen == pytest.approx([(best == c).mean() for c in range(2)])
 
@@ -150,13 +155,18 @@ def test_the_adjusted_score_of_anything_is_an_mcc_and_the_same_in_every_call(
 
 def test_labels_that_cannot_be_halved_give_no_adjusted_score() -> None:
     labels = np.array([1, 1, 1, 1, 0])
-    assert selection_adjusted(labels, [np.ones((1, 2, 5), int)]) is None
+    for those in (labels, 1 - labels):
+        assert selection_adjusted(those, [np.ones((1, 2, 5), int)]) is None
+    labels[1] = 0
+    assert selection_adjusted(labels, [np.ones((1, 2, 5), int)]) is not None
 
 
 def test_selection_refuses_what_are_not_runs_with_epochs() -> None:
     labels, cells = draw_cells(sentences=10)
     with pytest.raises(BadInput, match="no cell"):
         selection_adjusted(labels, [])
+    with pytest.raises(BadInput, match="predictions of cell 2 hold -1"):
+        selection_adjusted(labels, [cells[0], cells[1] - 1, cells[2]])
     with pytest.raises(BadInput, match=r"cell 2 have shape \(4, 10\): expected \(seeds, epochs"):
         selection_adjusted(labels, [cells[0], cells[1][0]])
 
