@@ -1,6 +1,7 @@
 """Intervals, differences and corrections against closed forms, scikit-learn and scipy."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations, product
 from math import sqrt
 
@@ -514,15 +515,18 @@ def test_the_permutation_test_of_some_seeds_is_that_of_every_swap_there_is(
     assert (exact < 0.05) == shifted
     got = permutation_p_value(labels, a, b, statistic)
     assert got == pytest.approx(exact, abs=4 * sqrt(exact * (1 - exact) / 9999) + 1e-4)
+    assert permutation_p_value(labels, a, b, statistic) == got
 
 
 @pytest.mark.parametrize("permutations", [1, 99, 9_999])
-def test_the_smallest_p_value_of_a_permutation_test_is_one_of_all_swaps(permutations: int) -> None:
+def test_p_values_of_a_permutation_test_go_from_one_of_all_swaps_to_1(permutations: int) -> None:
     labels = np.arange(200) % 2
     a, b = labels[None], labels[None].copy()
     b[0, 50:150] = 1 - labels[50:150]
     assert permutation_p_value(labels, a, b, permutations=permutations) == 1 / (1 + permutations)
     assert permutation_p_value(labels, a, b) == 1 / 10_000
+    b[0, 51:150] = labels[51:150]  # one sentence differs: whoever has it, it is as large
+    assert permutation_p_value(labels, a, b, permutations=permutations) == 1
 
 
 def test_the_permutation_test_agrees_with_scipys_on_mcc() -> None:
@@ -613,6 +617,17 @@ def test_seeds_of_different_number_can_be_neither_paired_nor_permuted() -> None:
         paired_difference(labels, both[:1], both[1:], paired_seeds=True)
     with pytest.raises(BadInput, match="a has 1 seeds and b has 2: sentences can change"):
         permutation_p_value(labels, both[:1], both[1:])
+
+
+def test_comparisons_name_the_system_whose_predictions_they_refuse() -> None:
+    labels, both = study(seeds=2, sentences=20)
+    for compare in (permutation_p_value, partial(paired_difference, paired_seeds=True)):
+        with pytest.raises(BadInput) as error:
+            compare(labels, both[:1] + 2, both[1:] - 3)
+        assert [problem.partition(":")[0] for problem in error.value.problems] == [
+            "predictions of a hold 2, 3",
+            "predictions of b hold -3, -2",
+        ]
 
 
 def test_holm_and_seeds_refuse_what_is_no_probability() -> None:

@@ -227,6 +227,48 @@ def test_the_number_of_seeds_is_the_fewest_that_would_leave_the_threshold_out() 
     assert seeds_needed(estimate, 0.53 + 1e-9) is None
 
 
+@pytest.mark.parametrize("beyond", [1.05, 1.1, 1.2, 1.5, 2])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_the_number_of_seeds_is_the_fewest_whose_students_interval_ends_before_the_threshold(
+    beyond: float, level: float
+) -> None:
+    """One number after the other, with Satterthwaite's degrees of freedom over seeds."""
+    labels, cells = draw_cells(1, 2, 1, 1043, 0.3)
+    estimate = mean_interval(labels, cells[0][:, 0])
+    assert estimate.se_endless_seeds is not None
+    assert estimate.sd_one_seed is not None
+    lasting, one_seed = estimate.se_endless_seeds**2, estimate.sd_one_seed**2
+    gap = beyond * scipy.stats.norm.ppf((1 + level) / 2) * estimate.se_endless_seeds
+
+    def reach(seeds: int) -> float:
+        total = lasting + one_seed / seeds
+        freedom = total**2 / ((one_seed / seeds) ** 2 / (seeds - 1))
+        return float(scipy.stats.t.ppf((1 + level) / 2, freedom) * sqrt(total))
+
+    expected = next(seeds for seeds in range(3, 10_001) if reach(seeds) < gap)
+    assert seeds_needed(estimate, estimate.mean + gap, level) == expected
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_seeds_that_agree_on_every_sentence_leave_nothing_for_more_of_them_to_settle(
+    seeds: int,
+) -> None:
+    labels, cells = draw_cells(1, 1, 1)
+    estimate = mean_interval(labels, np.repeat(cells[0][:, 0], seeds, axis=0))
+    assert estimate.sd_one_seed == pytest.approx(0, abs=1e-12)
+    assert seeds_needed(estimate, estimate.mean - estimate.standard_error) is None
+    assert seeds_needed(estimate, estimate.mean - 2 * estimate.standard_error) == seeds
+
+
+@pytest.mark.parametrize("seeds", [9_999, 10_001])
+def test_no_more_than_ten_thousand_seeds_are_thought_of(seeds: int) -> None:
+    estimate = seeds_interval([0.50, 0.53, 0.56])
+    assert estimate is not None
+    reach = scipy.stats.t.ppf(0.975, seeds - 1) * 0.03 / sqrt(seeds)
+    needed = seeds_needed(estimate, 0.53 + reach * (1 + 1e-9))
+    assert needed == (seeds if seeds < 10_000 else None)
+
+
 @settings(deadline=None)
 @given(st.floats(-0.2, 0.2), st.sampled_from([2, 3, 5]))
 def test_a_farther_threshold_needs_no_more_seeds(gap: float, seeds: int) -> None:
