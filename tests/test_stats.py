@@ -26,6 +26,7 @@ from harness.stats import (
     permutation_p_value,
     seeds_interval,
 )
+from harness.stats.variance import p_value
 
 STATISTICS: tuple[Statistic, ...] = ("mcc", "accuracy")
 
@@ -84,6 +85,15 @@ def test_the_interval_of_one_seeds_accuracy_is_students_over_sentences() -> None
     interval = mean_interval(labels, predictions, "accuracy", level=0.9)
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
     assert (interval.covers, interval.sd_seeds, interval.se_seeds) == ("sentences only", None, None)
+
+
+def test_two_sentences_and_two_seeds_are_the_fewest_with_a_spread() -> None:
+    of_two = mean_interval(np.array([1, 1]), np.array([[1, 0]]), "accuracy")
+    assert of_two.degrees_of_freedom == 1
+    assert of_two.standard_error == pytest.approx(np.std([1, 0], ddof=1) / sqrt(2))
+    labels, predictions = study(seeds=2)
+    spread = mcc(labels, predictions).std(ddof=1)
+    assert mean_interval(labels, predictions).sd_seeds == pytest.approx(spread)
 
 
 def test_the_sentence_part_of_mcc_is_its_jackknife_over_sentences() -> None:
@@ -223,6 +233,24 @@ def test_runs_whose_sentences_show_no_variation_still_have_an_interval(
         assert 1 - abs(interval.low if kind == "all right" else interval.high) == pytest.approx(
             1 - three, rel=0.5
         )
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_only_runs_of_one_class_or_with_all_right_or_all_wrong_show_no_variation(
+    statistic: Statistic,
+) -> None:
+    """On every table of up to two sentences of each label and prediction."""
+    for counts in product(range(3), repeat=4):
+        if not any(counts):
+            continue
+        labels, predictions = np.repeat([[0, 0, 1, 1], [0, 1, 0, 1]], counts, axis=1)
+        right = labels == predictions
+        expected = right.all() or not right.any()
+        if statistic == "mcc":
+            expected |= len(set(labels)) == 1 or len(set(predictions)) == 1
+        interval = mean_interval(labels, predictions[None], statistic)
+        assert interval.one_class_or_perfect == int(expected), counts
+        assert interval.standard_error > 0
 
 
 def test_one_run_of_one_class_among_others_is_counted_and_widens_the_interval() -> None:
@@ -630,7 +658,14 @@ def test_comparisons_name_the_system_whose_predictions_they_refuse() -> None:
         ]
 
 
-def test_holm_and_seeds_refuse_what_is_no_probability() -> None:
+def test_a_difference_without_any_error_is_none_or_sure() -> None:
+    assert [p_value(difference, 0.0, 10) for difference in (0.0, 1e-9, -0.1)] == [1, 0, 0]
+
+
+def test_what_is_no_probability_is_refused() -> None:
+    labels, both = study(seeds=2, sentences=20)
+    with pytest.raises(BadInput, match="level is 1"):
+        paired_difference(labels, both[:1], both[1:], paired_seeds=True, level=1)
     with pytest.raises(BadInput) as error:
         holm([0.1, float("nan"), -0.01, 1.01])
     assert [problem.partition(":")[0] for problem in error.value.problems] == [

@@ -258,6 +258,10 @@ def test_seeds_that_agree_on_every_sentence_leave_nothing_for_more_of_them_to_se
     assert estimate.sd_one_seed == pytest.approx(0, abs=1e-12)
     assert seeds_needed(estimate, estimate.mean - estimate.standard_error) is None
     assert seeds_needed(estimate, estimate.mean - 2 * estimate.standard_error) == seeds
+    # On few sentences Student's t of today's interval is wider than that of endless seeds.
+    labels, cells = draw_cells(1, 1, 1, 30)
+    estimate = mean_interval(labels, np.repeat(cells[0][:, 0], seeds, axis=0))
+    assert seeds_needed(estimate, estimate.mean - 2 * estimate.standard_error) == seeds + 1
 
 
 @pytest.mark.parametrize("seeds", [9_999, 10_001])
@@ -288,6 +292,10 @@ def test_with_one_seed_the_spread_over_seeds_is_assumed_and_two_are_the_least() 
     assert few is not None
     assert many is not None
     assert 2 < few < many
+    # t is all but normal then: 2.1^2 S = 1.96^2 (S + 0.015^2 / m).
+    least = scipy.stats.norm.ppf(0.975)
+    expected = 0.015**2 * least**2 / (estimate.standard_error**2 * (2.1**2 - least**2))
+    assert few == pytest.approx(expected, abs=2)
 
 
 def test_seeds_of_a_difference_are_those_of_each_system() -> None:
