@@ -235,6 +235,7 @@ def test_runs_whose_sentences_show_no_variation_still_have_an_interval(
         )
 
 
+@pytest.mark.filterwarnings("ignore:A single label was found")
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_only_runs_of_one_class_or_with_all_right_or_all_wrong_show_no_variation(
     statistic: Statistic,
@@ -251,6 +252,8 @@ def test_only_runs_of_one_class_or_with_all_right_or_all_wrong_show_no_variation
         interval = mean_interval(labels, predictions[None], statistic)
         assert interval.one_class_or_perfect == int(expected), counts
         assert interval.standard_error > 0
+        score = {"mcc": matthews_corrcoef, "accuracy": accuracy_score}[statistic]
+        assert interval.mean == pytest.approx(score(labels, predictions))
 
 
 def test_one_run_of_one_class_among_others_is_counted_and_widens_the_interval() -> None:
@@ -607,6 +610,15 @@ def test_every_mistake_of_the_input_is_reported_at_once() -> None:
         "predictions have shape (2, 2): expected a row a seed over the 3 sentences of the labels, "
         "in their order",
         "predictions hold 3: expected 0 (unacceptable) or 1 (acceptable) only",
+    )
+
+
+def test_labels_of_another_shape_and_five_of_many_wrong_values_are_named() -> None:
+    with pytest.raises(BadInput) as error:
+        mean_interval(np.arange(9).reshape(3, 3), np.zeros((1, 9), int))
+    assert error.value.problems[:2] == (
+        "labels have shape (3, 3): expected (sentences,), at least one",
+        "labels hold 2, 3, 4, 5, 6: expected 0 (unacceptable) or 1 (acceptable) only",
     )
 
 
