@@ -120,7 +120,28 @@ def test_a_suite_is_judged_by_its_best_cells(
             "best MCC falls in the order a > b > d > e, but for d, e, of which this session has "
             "no cell",
         ),
-        ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.5]}, 0.0, 0.0, "best MCC falls in the order"),
+        (
+            {"order": ["b", "a"]},
+            {"a": [0.5], "b": [0.5]},
+            0.0,
+            0.0,
+            "best MCC falls in the order b > a",
+        ),
+        # Cells without a score change neither of these, so they are not spoken of.
+        (
+            {"best_min_mcc": 0.5},
+            {"a": [0.5], "b": [None]},
+            0.5,
+            0.5,
+            "the best cell, a-bs1-lr2e-05, has MCC 0.5000, at least 0.5000 is demanded",
+        ),
+        (
+            {"every_checkpoint_min_mcc": 0.3},
+            {"a": [0.125], "b": [None]},
+            0.3,
+            0.125,
+            "best MCC below 0.3000: a 0.1250",
+        ),
         (
             {"order": ["a", "b"]},
             {"a": [0.5]},
@@ -140,8 +161,7 @@ def test_a_suites_check_says_what_was_measured_against_what(
     check = the_check(mccs, **gates)
     (gate,) = gates
     assert (check.gate, check.threshold, check.measured) == (gate, threshold, measured)
-    assert check.reason.startswith(said)
-    assert check.reason.endswith(f" (gates.suite.{gate})")
+    assert check.reason == f"{said} (gates.suite.{gate})"
     told = f"s: {check.reason}\ns: {check.reason}"
     assert explain_suite("s", [check, check]) == ("" if check.verdict == "pass" else told)
 

@@ -139,6 +139,10 @@ def test_accuracy_has_a_gate_of_its_own() -> None:
     assert found.verdict == "pass"
     assert re.match(r"accuracy 0\.\d{4} \(.*\) reaches the threshold 0.6000", the_reason(found))
     assert found.checks[0].gate == "min_accuracy"
+    assert found.evidence is not None
+    expected = stats.mean_interval(LABELS, found.evidence.selected, "accuracy")
+    assert found.accuracy_interval == expected
+    assert (found.checks[0].low, found.checks[0].high) == (expected.low, expected.high)
     assert judged(cell_of(min_accuracy=0.99), 0.25).verdict == "fail"
 
 
@@ -283,17 +287,21 @@ def test_the_ends_of_the_drops_interval_decide(errors: float) -> None:
     assert beyond_chance == (errors == 0.3)
     assert found.low < drop < found.high
 
-    def verdict(allowed: float, statistic: Literal["mean", "lower-bound"]) -> str | None:
+    def against(allowed: float, statistic: Literal["mean", "lower-bound"]) -> Judgement:
         gates = Thresholds.model_construct(max_drop=allowed, statistic=statistic)
-        return judge(replace(cell, gates=gates), after, baseline_of(before)).verdict
+        return judge(replace(cell, gates=gates), after, baseline_of(before))
 
     below = "fail" if beyond_chance else "not-enough-evidence"
     between = (drop + max(found.low, 0)) / 2
-    assert [verdict(allowed, "mean") for allowed in (drop, between)] == ["pass", below]
+    assert [against(allowed, "mean").verdict for allowed in (drop, between)] == ["pass", below]
     assert [
-        verdict(allowed, "lower-bound")
+        against(allowed, "lower-bound").verdict
         for allowed in (found.high, drop, found.low, found.low - 1e-6)
     ] == ["pass", "not-enough-evidence", "not-enough-evidence", "fail"]
+    assert the_reason(against(drop, "lower-bound")).endswith(
+        "; it may be larger than that, and no number of seeds would tell: the validation "
+        "sentences are too few"
+    )
 
 
 @pytest.mark.parametrize(("statistic", "against"), [("mean", 0.0), ("lower-bound", 0.06)])
