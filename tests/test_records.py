@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +23,8 @@ from harness.plan import Run
 from harness.predictions import PREDICTIONS, join_predictions, read_predictions
 from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
 from harness.records import (
+    Scores,
+    Times,
     discard_run,
     finished,
     read_store,
@@ -234,11 +237,41 @@ def test_what_was_not_measured_is_null_and_never_zero(tmp_path: Path) -> None:
     assert {read[name] for name in measured} == {None}
 
 
-def test_status_and_content_must_agree() -> None:
-    with pytest.raises(ValueError, match="has key, scores"):
-        make_record(make_cell(), scores=None)
-    with pytest.raises(ValueError, match="a reason and no scores"):
-        make_record(make_cell(), status="failed")
+@pytest.mark.parametrize("missing", ["key", "scores", "times", "dataset"])
+def test_a_run_that_is_ok_has_all_that_was_scored(missing: str) -> None:
+    nothing: dict[str, Any] = {missing: None}
+    with pytest.raises(ValueError, match="has key, scores, times, dataset"):
+        make_record(make_cell(), **nothing)
+
+
+def test_a_run_that_is_not_ok_has_a_reason_and_no_scores() -> None:
+    for status in ("failed", "skipped"):
+        with pytest.raises(ValueError, match="a reason and no scores"):
+            make_record(make_cell(), status=status, reason="some")
+        with pytest.raises(ValueError, match="a reason and no scores"):
+            make_record(make_cell(), status=status, scores=None)
+
+
+@pytest.mark.parametrize(("score", "least"), [("mcc", -1.0), ("accuracy", 0.0), ("f1", 0.0)])
+def test_scores_end_where_the_statistics_do(score: str, least: float) -> None:
+    middle = {"mcc": 0.5, "accuracy": 0.5, "f1": 0.5}
+    for end in (least, 1.0):
+        assert getattr(Scores(**{**middle, score: end}), score) == end
+        with pytest.raises(ValueError, match=score):
+            Scores(**{**middle, score: end + (end - 0.5) * 1e-9})
+
+
+def test_times_are_neither_negative_nor_endless() -> None:
+    known = {"load": 0.0, "tokenise": 0.0, "train": 0.0, "evaluate": 0.0, "total": 9e11}
+    assert Times(**known).load == 0
+    for beyond in (-1e-9, 1e12):
+        with pytest.raises(ValueError, match="train"):
+            Times(**{**known, "train": beyond})
+
+
+def test_a_record_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        make_record(make_cell()).seed = 1
 
 
 def truncate(path: Path) -> None:
@@ -481,6 +514,20 @@ def test_the_predictions_of_no_run_are_an_empty_table() -> None:
     joined = join_predictions([])
     assert joined.num_rows == 0
     assert joined.schema.names == ["key", *PREDICTIONS.names]
+
+
+def test_predictions_of_a_long_sentence_and_of_any_logit_come_back_as_they_were(
+    tmp_path: Path,
+) -> None:
+    written = make_predictions(sentences=2)
+    logits = np.array([0.1, -1e30], dtype=np.float32)
+    for name, values in (("tokens", [100_000, 1]), ("idx", [2**31 - 1, 0]), ("logit_1", logits)):
+        written = written.drop([name]).append_column(name, pa.array(values))
+    write_record(tmp_path, make_record(make_cell()), written.select(PREDICTIONS.names))
+    read = read_predictions(tmp_path)
+    assert read["tokens"].to_pylist() == [100_000, 1]
+    assert read["idx"].to_pylist() == [2**31 - 1, 0]
+    assert read["logit_1"].to_numpy().tolist() == logits.tolist()
 
 
 def test_predictions_without_a_column_are_read_with_its_values_unknown(tmp_path: Path) -> None:
