@@ -24,7 +24,7 @@ coverage: $(INSTALLED)
 # What is left is shown by `.venv/bin/mutmut results`; ARGS names modules: "harness.plan.*".
 mutants: $(INSTALLED)
 	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[mutation]'
-	$(VENV)/bin/mutmut run $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run $(ARGS)
 
 # Faults at many random moments, and hundreds of runs in one session: a quarter of an hour.
 soak: $(INSTALLED)

@@ -168,6 +168,11 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert read_predictions(kept[0].folder).equals(make_predictions(0))
 
 
+def test_a_record_without_the_epoch_that_it_selects_is_read(tmp_path: Path) -> None:
+    kept = keep(tmp_path, RUN.cell, make_record(RUN.cell, epochs=(), selected_epoch=None))
+    assert read_store(tmp_path) == ([kept], [])
+
+
 def test_a_run_lies_under_its_cell_by_seed_and_key(tmp_path: Path) -> None:
     cell = tmp_path / "runs" / RUN.cell.id
     assert run_folder(tmp_path, RUN, "0123abcd") == cell / "seed-0-0123abcd"
