@@ -445,6 +445,14 @@ def test_an_earlier_run_stays_until_all_of_the_next_is_on_disk(tmp_path: Path) -
         assert read_store(tmp_path) == ([kept], [])
 
 
+def test_what_cannot_be_cleared_away_keeps_no_run_from_being_written(tmp_path: Path) -> None:
+    obstacle = tmp_path / ".record.json.none.partial"
+    obstacle.mkdir()
+    record = write_record(tmp_path, failed_record(make_cell()), None)
+    assert json.loads((tmp_path / "record.json").read_bytes())["reason"] == record.reason
+    assert obstacle.exists()
+
+
 def test_no_earlier_record_stays_beside_predictions_that_may_be_others(tmp_path: Path) -> None:
     cell = make_cell()
     kept = keep(tmp_path, cell, make_record(cell))
