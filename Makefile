@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # Tests are shared out to the cores, and every process of theirs computes in one thread.
 TESTS := OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: bench test coverage soak fuzz speed docs check audit clean
+.PHONY: bench test coverage mutants soak fuzz speed docs check audit clean
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/ $(ARGS)
@@ -19,6 +19,12 @@ test: $(INSTALLED)
 # Branch coverage of the harness, worker processes included.
 coverage: $(INSTALLED)
 	$(TESTS) --cov $(ARGS)
+
+# Small changes of the code, one at a time, and whether a test notices each: half an hour.
+# What is left is shown by `.venv/bin/mutmut results`; ARGS names modules: "harness.plan.*".
+mutants: $(INSTALLED)
+	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[mutation]'
+	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run $(ARGS)
 
 # Faults at many random moments, and hundreds of runs in one session: a quarter of an hour.
 soak: $(INSTALLED)
@@ -57,4 +63,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks
+	rm -rf $(VENV) build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks

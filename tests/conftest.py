@@ -3,9 +3,16 @@
 import os
 import signal
 
+from hypothesis import settings
+
 # A shell's background job ignores Ctrl-C, and so would the sessions that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Sessions that tests start are no workers of pytest-xdist, whoever runs the tests.
 for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
     del os.environ[name]
+
+# A mutant is tried in a second or two, and the same examples are tried on each; see `make mutants`.
+settings.register_profile(
+    "mutants", max_examples=20, derandomize=True, database=None, deadline=None
+)

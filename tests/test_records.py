@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,8 @@ from harness.plan import Run
 from harness.predictions import PREDICTIONS, join_predictions, read_predictions
 from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
 from harness.records import (
+    Scores,
+    Times,
     discard_run,
     finished,
     read_store,
@@ -164,6 +168,27 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert read_predictions(kept[0].folder).equals(make_predictions(0))
 
 
+def test_a_record_without_the_epoch_that_it_selects_is_read(tmp_path: Path) -> None:
+    kept = keep(tmp_path, RUN.cell, make_record(RUN.cell, epochs=(), selected_epoch=None))
+    assert read_store(tmp_path) == ([kept], [])
+
+
+def test_a_run_lies_under_its_cell_by_seed_and_key(tmp_path: Path) -> None:
+    cell = tmp_path / "runs" / RUN.cell.id
+    assert run_folder(tmp_path, RUN, "0123abcd") == cell / "seed-0-0123abcd"
+    assert run_folder(tmp_path, replace(RUN, seed=7), None) == cell / "seed-7-skipped"
+
+
+def test_what_a_step_computed_at_a_time_is_written_only_where_it_is_known(tmp_path: Path) -> None:
+    for known in ({"batch_size_used": 8, "accumulation": 2}, {}):
+        kept = keep(tmp_path, RUN.cell, make_record(RUN.cell, **known))
+        assert read_store(tmp_path) == ([kept], [])
+        read = json.loads((kept.folder / "record.json").read_text(encoding="utf-8"))
+        assert {
+            name: read[name] for name in ("batch_size_used", "accumulation") if name in read
+        } == known
+
+
 NUMBER = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 MEASURED = ("samples_per_second", "eval_ms_per_sentence", "time_to_target_seconds", "target_mcc")
 
@@ -217,11 +242,41 @@ def test_what_was_not_measured_is_null_and_never_zero(tmp_path: Path) -> None:
     assert {read[name] for name in measured} == {None}
 
 
-def test_status_and_content_must_agree() -> None:
-    with pytest.raises(ValueError, match="has key, scores"):
-        make_record(make_cell(), scores=None)
-    with pytest.raises(ValueError, match="a reason and no scores"):
-        make_record(make_cell(), status="failed")
+@pytest.mark.parametrize("missing", ["key", "scores", "times", "dataset"])
+def test_a_run_that_is_ok_has_all_that_was_scored(missing: str) -> None:
+    nothing: dict[str, Any] = {missing: None}
+    with pytest.raises(ValueError, match="has key, scores, times, dataset"):
+        make_record(make_cell(), **nothing)
+
+
+def test_a_run_that_is_not_ok_has_a_reason_and_no_scores() -> None:
+    for status in ("failed", "skipped"):
+        with pytest.raises(ValueError, match="a reason and no scores"):
+            make_record(make_cell(), status=status, reason="some")
+        with pytest.raises(ValueError, match="a reason and no scores"):
+            make_record(make_cell(), status=status, scores=None)
+
+
+@pytest.mark.parametrize(("score", "least"), [("mcc", -1.0), ("accuracy", 0.0), ("f1", 0.0)])
+def test_scores_end_where_the_statistics_do(score: str, least: float) -> None:
+    middle = {"mcc": 0.5, "accuracy": 0.5, "f1": 0.5}
+    for end in (least, 1.0):
+        assert getattr(Scores(**{**middle, score: end}), score) == end
+        with pytest.raises(ValueError, match=score):
+            Scores(**{**middle, score: end + (end - 0.5) * 1e-9})
+
+
+def test_times_are_neither_negative_nor_endless() -> None:
+    known = {"load": 0.0, "tokenise": 0.0, "train": 0.0, "evaluate": 0.0, "total": 9e11}
+    assert Times(**known).load == 0
+    for beyond in (-1e-9, 1e12):
+        with pytest.raises(ValueError, match="train"):
+            Times(**{**known, "train": beyond})
+
+
+def test_a_record_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        make_record(make_cell()).seed = 1
 
 
 def truncate(path: Path) -> None:
@@ -286,6 +341,32 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+TOLD = {
+    "torn": "not a record: the file: Invalid JSON: ",
+    "empty": "not a record: the file: Invalid JSON: ",
+    "foreign": "not a record: key: Field required",
+    "not a table": "not a record: the file: ",
+    "nested too deeply": "not a record: the file: Invalid JSON: ",
+    "cut inside a letter": "not a record: the file: Invalid JSON: ",
+    "a folder": "it cannot be read (not an ordinary file)",
+    "binary": "not a record: the file: Invalid JSON: ",
+    "another schema": "not a record: schema_version: ",
+    "an unknown field": "not a record: two\\nlines: ",
+    "a score out of range": "not a record: scores.mcc: ",
+    "a pipe": "it cannot be read (not an ordinary file)",
+    "100 MB": "not a record: 104,857,600 bytes, 67,108,864 are allowed",
+    "100,000 digits": "not a record: the file: Invalid JSON: ",
+    "an exponent beyond all bounds": "not a record: scores.mcc: ",
+    "a key twice": "not a record: it has a key twice",
+    "predictions a pipe": "its predictions.parquet cannot be read (not an ordinary file)",
+    "predictions a folder": "its predictions.parquet cannot be read (not an ordinary file)",
+    "predictions gone": "its predictions.parquet is missing",
+    "predictions torn": "its predictions.parquet is not the one it was written with",
+    "predictions of another run": "its predictions.parquet is not the one it was written with",
+}
+"""What a line says of each damage."""
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_record_is_reported_and_not_believed(tmp_path: Path, damage: str) -> None:
     cell = make_cell(seeds=(0, 1))
@@ -295,9 +376,19 @@ def test_a_damaged_record_is_reported_and_not_believed(tmp_path: Path, damage: s
     assert stored == [good]
     (line,) = unreadable
     run = run_folder(Path(), replace(RUN, cell=cell), make_record(cell, 0).key)
-    assert line.startswith(f"{run / 'record.json'}: ")
+    assert line.startswith(f"{run / 'record.json'}: {TOLD[damage]}")
     assert line.endswith("; it will run again")
     assert line.isprintable()
+
+
+@pytest.mark.parametrize(("spare", "believed"), [(1, True), (0, True), (-1, False)])
+def test_a_record_of_the_most_bytes_allowed_is_read_and_one_of_more_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spare: int, believed: bool
+) -> None:
+    kept = keep(tmp_path, RUN.cell, make_record(RUN.cell))
+    size = (kept.folder / "record.json").stat().st_size
+    monkeypatch.setattr(records, "MOST_BYTES", size + spare)
+    assert read_store(tmp_path)[0] == [kept] * believed
 
 
 def test_a_record_is_believed_only_with_the_predictions_of_its_own_run(tmp_path: Path) -> None:
@@ -354,6 +445,23 @@ def test_an_earlier_run_stays_until_all_of_the_next_is_on_disk(tmp_path: Path) -
         assert read_store(tmp_path) == ([kept], [])
 
 
+def test_what_cannot_be_cleared_away_keeps_no_run_from_being_written(tmp_path: Path) -> None:
+    obstacle = tmp_path / ".record.json.none.partial"
+    obstacle.mkdir()
+    record = write_record(tmp_path, failed_record(make_cell()), None)
+    assert json.loads((tmp_path / "record.json").read_bytes())["reason"] == record.reason
+    assert obstacle.exists()
+
+
+def test_no_earlier_record_stays_beside_predictions_that_may_be_others(tmp_path: Path) -> None:
+    cell = make_cell()
+    kept = keep(tmp_path, cell, make_record(cell))
+    replace_by_folder(kept.folder / "predictions.parquet")  # which takes no file's place
+    with pytest.raises(OSError, match=r"predictions\.parquet"):
+        write_record(kept.folder, make_record(cell, mcc=0.9), make_predictions(7))
+    assert [path.name for path in kept.folder.iterdir()] == ["predictions.parquet"]
+
+
 def test_a_disk_that_is_full_from_any_byte_on_leaves_whole_runs(tmp_path: Path) -> None:
     """A run is written anew under every limit on the length of a file, from none to enough."""
     program = f"""
@@ -400,6 +508,17 @@ def test_a_discarded_run_leaves_nothing_and_may_never_have_been(tmp_path: Path) 
     assert read_store(tmp_path) == ([], [])
 
 
+def test_a_discarded_run_looks_unfinished_even_where_its_folder_cannot_be_removed(
+    tmp_path: Path,
+) -> None:
+    cell = make_cell()
+    kept = keep(tmp_path, cell, make_record(cell))
+    elsewhere = kept.folder.rename(tmp_path / "elsewhere")
+    kept.folder.symlink_to(elsewhere)  # which is removed neither itself nor with what it leads to
+    discard_run(kept.folder)
+    assert [path.name for path in kept.folder.iterdir()] == ["predictions.parquet"]
+
+
 def test_an_empty_store_is_no_mistake(tmp_path: Path) -> None:
     assert read_store(tmp_path / "none") == ([], [])
 
@@ -410,10 +529,34 @@ def test_the_predictions_of_no_run_are_an_empty_table() -> None:
     assert joined.schema.names == ["key", *PREDICTIONS.names]
 
 
+def test_predictions_of_a_long_sentence_and_of_any_logit_come_back_as_they_were(
+    tmp_path: Path,
+) -> None:
+    written = make_predictions(sentences=2)
+    logits = np.array([0.1, -1e30], dtype=np.float32)
+    for name, values in (("tokens", [100_000, 1]), ("idx", [2**31 - 1, 0]), ("logit_1", logits)):
+        written = written.drop([name]).append_column(name, pa.array(values))
+    write_record(tmp_path, make_record(make_cell()), written.select(PREDICTIONS.names))
+    read = read_predictions(tmp_path)
+    assert read["tokens"].to_pylist() == [100_000, 1]
+    assert read["idx"].to_pylist() == [2**31 - 1, 0]
+    assert read["logit_1"].to_numpy().tolist() == logits.tolist()
+
+
+def test_predictions_without_a_column_are_read_with_its_values_unknown(tmp_path: Path) -> None:
+    written = make_predictions()
+    pq.write_table(written.drop(["tokens"]), tmp_path / "predictions.parquet")
+    read = read_predictions(tmp_path)
+    assert read.schema.equals(PREDICTIONS)
+    assert read["tokens"].null_count == len(written)
+    assert read.drop(["tokens"]).equals(written.drop(["tokens"]))
+
+
 def test_predictions_are_joined_under_their_keys(tmp_path: Path) -> None:
     cell = make_cell(seeds=(0, 1))
     kept = [keep(tmp_path, cell, make_record(cell, seed)) for seed in cell.seeds]
     joined = join_predictions((str(item.record.key), item.folder) for item in kept)
+    assert joined.schema.equals(join_predictions([]).schema)
     for item, seed in zip(kept, cell.seeds, strict=True):
         rows = joined.filter(pa.compute.equal(joined["key"], item.record.key)).drop(["key"])
         assert rows.combine_chunks().equals(make_predictions(seed))

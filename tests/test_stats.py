@@ -1,7 +1,8 @@
 """Intervals, differences and corrections against closed forms, scikit-learn and scipy."""
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import combinations, product
 from math import sqrt
 
 import numpy as np
@@ -14,6 +15,8 @@ from sklearn.metrics import accuracy_score, matthews_corrcoef
 
 from harness.errors import BadInput
 from harness.stats import (
+    Difference,
+    Interval,
     Statistic,
     accuracy,
     holm,
@@ -23,6 +26,7 @@ from harness.stats import (
     permutation_p_value,
     seeds_interval,
 )
+from harness.stats.variance import p_value
 
 STATISTICS: tuple[Statistic, ...] = ("mcc", "accuracy")
 
@@ -65,6 +69,9 @@ def test_scores_take_any_number_of_axes_before_the_sentences() -> None:
     labels, predictions = study(seeds=6)
     assert (mcc(labels, predictions.reshape(2, 3, -1)).ravel() == mcc(labels, predictions)).all()
     assert mcc(labels, predictions[0]) == mcc(labels, predictions)[0]
+    by_two = accuracy(labels, predictions.reshape(2, 3, -1))
+    assert (by_two.ravel() == accuracy(labels, predictions)).all()
+    assert accuracy(labels, predictions[0]) == accuracy(labels, predictions)[0]
 
 
 # Intervals of a mean.
@@ -80,6 +87,15 @@ def test_the_interval_of_one_seeds_accuracy_is_students_over_sentences() -> None
     assert (interval.covers, interval.sd_seeds, interval.se_seeds) == ("sentences only", None, None)
 
 
+def test_two_sentences_and_two_seeds_are_the_fewest_with_a_spread() -> None:
+    of_two = mean_interval(np.array([1, 1]), np.array([[1, 0]]), "accuracy")
+    assert of_two.degrees_of_freedom == 1
+    assert of_two.standard_error == pytest.approx(np.std([1, 0], ddof=1) / sqrt(2))
+    labels, predictions = study(seeds=2)
+    spread = mcc(labels, predictions).std(ddof=1)
+    assert mean_interval(labels, predictions).sd_seeds == pytest.approx(spread)
+
+
 def test_the_sentence_part_of_mcc_is_its_jackknife_over_sentences() -> None:
     """Tukey's jackknife leaves out one sentence at a time; the delta method needs no such loop."""
     labels, predictions = study(sentences=800)
@@ -89,32 +105,58 @@ def test_the_sentence_part_of_mcc_is_its_jackknife_over_sentences() -> None:
     assert mean_interval(labels, predictions).se_sentences == pytest.approx(jackknife, rel=0.01)
 
 
+def mean_squares(table: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean squares of (seeds, sentences): of seeds, of sentences, of the rest."""
+    seeds, sentences = table.shape
+    of_seed = table.mean(axis=1, keepdims=True)
+    of_sentence, whole = table.mean(axis=0, keepdims=True), table.mean()
+    rest = table - of_seed - of_sentence + whole
+    return (
+        float(sentences * ((of_seed - whole) ** 2).sum() / (seeds - 1)),
+        float(seeds * ((of_sentence - whole) ** 2).sum() / (sentences - 1)),
+        float((rest**2).sum() / ((seeds - 1) * (sentences - 1))),
+    )
+
+
+def check_parts(estimate: Interval | Difference, table: np.ndarray) -> float:
+    """Compare an estimate's parts with the two-way analysis of a table; return the seeds' part."""
+    seeds, sentences = table.shape
+    of_seeds, of_sentences, rest = (square / table.size for square in mean_squares(table))
+    seed_part = max(of_seeds - rest, 0)
+    total = of_sentences + seed_part
+    assert estimate.se_sentences == pytest.approx(sqrt(of_sentences))
+    assert estimate.se_seeds == pytest.approx(sqrt(seed_part))
+    assert estimate.standard_error == pytest.approx(sqrt(total))
+    assert estimate.se_endless_seeds == pytest.approx(sqrt(of_sentences - rest))
+    assert estimate.sd_one_seed == pytest.approx(sqrt(max(of_seeds, rest) * seeds))
+    # Satterthwaite 1946.
+    freedom = total**2 / (
+        of_sentences**2 / (sentences - 1)
+        + of_seeds**2 / (seeds - 1)
+        + rest**2 / ((seeds - 1) * (sentences - 1))
+    )
+    assert estimate.degrees_of_freedom == pytest.approx(freedom)
+    assert estimate.covers == "sentences and seeds"
+    assert estimate.level == 0.9
+    reach = scipy.stats.t.ppf(0.95, freedom) * sqrt(total)
+    middle = table.mean()
+    assert (estimate.low, estimate.high) == pytest.approx((middle - reach, middle + reach))
+    return seed_part / of_sentences
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.25])
 def test_the_parts_of_accuracys_variance_are_those_of_a_two_way_analysis(shift: float) -> None:
     """Accuracy is linear, so mean squares of the table of right answers give every part exactly."""
     labels, predictions = study(seeds=4)
     predictions[0, : int(shift * len(labels))] = 1 - labels[: int(shift * len(labels))]
     right = (predictions == labels).astype(float)
-    seeds, sentences = right.shape
-    of_seed = right.mean(axis=1, keepdims=True)
-    of_sentence, whole = right.mean(axis=0, keepdims=True), right.mean()
-    square_seed = sentences * ((of_seed - whole) ** 2).sum() / (seeds - 1)
-    square_sentence = seeds * ((of_sentence - whole) ** 2).sum() / (sentences - 1)
-    rest = right - of_seed - of_sentence + whole
-    square_rest = (rest**2).sum() / ((seeds - 1) * (sentences - 1))
-    seed_part = max(square_seed - square_rest, 0) / right.size
-
-    interval = mean_interval(labels, predictions, "accuracy")
-    assert interval.se_sentences == pytest.approx(sqrt(square_sentence / right.size))
-    assert interval.se_seeds == pytest.approx(sqrt(seed_part))
-    assert interval.standard_error == pytest.approx(sqrt(square_sentence / right.size + seed_part))
-    assert interval.sd_seeds == pytest.approx(of_seed.std(ddof=1))
-    assert interval.se_endless_seeds == pytest.approx(
-        sqrt((square_sentence - square_rest) / right.size)
-    )
-    assert interval.covers == "sentences and seeds"
+    interval = mean_interval(labels, predictions, "accuracy", level=0.9)
+    share = check_parts(interval, right)
     # The seed that erred on a quarter of the sentences is what makes the second case differ.
-    assert (seed_part > square_sentence / right.size) == (shift > 0)
+    assert (share > 1) == (shift > 0)
+    assert interval.mean == pytest.approx(right.mean())
+    assert interval.sd_seeds == pytest.approx(right.mean(axis=1).std(ddof=1))
+    assert (interval.seeds, interval.one_class_or_perfect) == (4, 0)
 
 
 def test_seeds_that_agree_on_every_sentence_add_nothing_to_the_interval_of_one() -> None:
@@ -193,6 +235,27 @@ def test_runs_whose_sentences_show_no_variation_still_have_an_interval(
         )
 
 
+@pytest.mark.filterwarnings("ignore:A single label was found")
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_only_runs_of_one_class_or_with_all_right_or_all_wrong_show_no_variation(
+    statistic: Statistic,
+) -> None:
+    """On every table of up to two sentences of each label and prediction."""
+    for counts in product(range(3), repeat=4):
+        if not any(counts):
+            continue
+        labels, predictions = np.repeat([[0, 0, 1, 1], [0, 1, 0, 1]], counts, axis=1)
+        right = labels == predictions
+        expected = right.all() or not right.any()
+        if statistic == "mcc":
+            expected |= len(set(labels)) == 1 or len(set(predictions)) == 1
+        interval = mean_interval(labels, predictions[None], statistic)
+        assert interval.one_class_or_perfect == int(expected), counts
+        assert interval.standard_error > 0
+        score = {"mcc": matthews_corrcoef, "accuracy": accuracy_score}[statistic]
+        assert interval.mean == pytest.approx(score(labels, predictions))
+
+
 def test_one_run_of_one_class_among_others_is_counted_and_widens_the_interval() -> None:
     labels, predictions = study()
     collapsed = predictions.copy()
@@ -200,6 +263,39 @@ def test_one_run_of_one_class_among_others_is_counted_and_widens_the_interval() 
     interval, without = mean_interval(labels, collapsed), mean_interval(labels, predictions)
     assert (interval.one_class_or_perfect, without.one_class_or_perfect) == (1, 0)
     assert interval.high - interval.low > 5 * (without.high - without.low)
+
+
+def mcc_of_shares(shares: np.ndarray) -> float:
+    """Return the MCC of the shares of (label, prediction) = 00, 01, 10, 11."""
+    tn, fp, fn, tp = shares / shares.sum()
+    return float((tp * tn - fp * fn) / sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("accepted", [0, 10, 37, 50])
+def test_the_error_of_a_run_without_variation_is_that_of_counts_with_a_half_added_to_each(
+    statistic: Statistic, accepted: int
+) -> None:
+    """By numerical derivatives of the statistic of four shares: the delta method, another way."""
+    labels = np.repeat([1, 0], [37, 13])
+    predictions = np.repeat([1, 0], [accepted, 50 - accepted])[None]
+    if statistic == "accuracy" and accepted != 37:
+        predictions = 1 - labels[None]  # one class shows what its sentences add to accuracy
+    counts = np.bincount(2 * labels + predictions[0], minlength=4) + 0.5
+    interval = mean_interval(labels, predictions, statistic)
+    blind = accepted != 10 or statistic == "accuracy"
+    assert interval.one_class_or_perfect == int(blind)
+    if not blind:
+        counts -= 0.5
+    shares = counts / counts.sum()
+
+    def value(of: np.ndarray) -> float:
+        return mcc_of_shares(of) if statistic == "mcc" else float(of[[0, 3]].sum() / of.sum())
+
+    slopes = np.array([(value(shares + h) - value(shares - h)) / 2e-6 for h in 1e-6 * np.eye(4)])
+    variance = shares @ slopes**2 - (shares @ slopes) ** 2
+    per = len(labels) if blind else len(labels) - 1
+    assert interval.standard_error == pytest.approx(sqrt(variance / per), rel=1e-6)
 
 
 def test_labels_of_one_class_give_0_with_an_interval() -> None:
@@ -219,6 +315,19 @@ def test_the_interval_of_values_alone_is_scipys_students(values: list[float]) ->
     if np.std(values) > 1e-6:
         assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
     assert interval.covers == "seeds only"
+    error = scipy.stats.sem(values)
+    assert (interval.standard_error, interval.se_seeds) == pytest.approx((error, error))
+    spread = np.std(values, ddof=1)
+    assert (interval.sd_seeds, interval.sd_one_seed) == pytest.approx((spread, spread))
+    assert (interval.mean, interval.level) == pytest.approx((np.mean(values), 0.9))
+    assert (interval.seeds, interval.degrees_of_freedom) == (len(values), len(values) - 1)
+    assert (interval.se_sentences, interval.se_endless_seeds) == (None, 0)
+    assert interval.one_class_or_perfect == 0
+    usual = seeds_interval(values)
+    assert usual is not None
+    assert (usual.level, usual.high - usual.mean) == pytest.approx(
+        (0.95, scipy.stats.t.ppf(0.975, len(values) - 1) * error)
+    )
 
 
 def test_one_value_alone_has_no_interval() -> None:
@@ -279,6 +388,72 @@ def test_the_difference_of_two_accuracies_with_one_seed_is_the_paired_t_test() -
     assert got.p_value == pytest.approx(expected.pvalue)
     assert (got.low, got.high) == pytest.approx((ends.low, ends.high))
     assert got.covers == "sentences only"
+
+
+def test_the_parts_of_a_difference_of_accuracies_seed_by_seed_are_a_two_way_analysis() -> None:
+    labels, a = study(seeds=3)
+    b = study(seeds=3)[1]
+    b[:, :80] = 1 - labels[:80]
+    b[1, 80:110] = 1 - labels[80:110]
+    right_a, right_b = ((runs == labels).astype(float) for runs in (a, b))
+    found = paired_difference(labels, a, b, paired_seeds=True, statistic="accuracy", level=0.9)
+    check_parts(found, right_a - right_b)
+    assert found.difference == pytest.approx(right_a.mean() - right_b.mean())
+    assert (found.mean_a, found.mean_b) == pytest.approx((right_a.mean(), right_b.mean()))
+    assert (found.seeds_a, found.seeds_b, found.paired_seeds) == (3, 3, True)
+    assert found.p_value == pytest.approx(
+        2 * scipy.stats.t.sf(found.difference / found.standard_error, found.degrees_of_freedom)
+    )
+
+
+@pytest.mark.parametrize("spoilt", [0, 250])
+def test_the_parts_of_a_difference_of_independent_seeds_are_those_of_both_systems(
+    spoilt: int,
+) -> None:
+    """Sentences are shared, so their part is of the difference; each system adds its seeds'."""
+    labels, both = study(seeds=7)
+    both[0, :spoilt] = 1 - labels[:spoilt]
+    right = (both == labels).astype(float)
+    a, b, sentences = right[:3], right[3:], len(labels)
+    found = paired_difference(
+        labels, both[:3], both[3:], paired_seeds=False, statistic="accuracy", level=0.9
+    )
+    of_sentences = (a.mean(axis=0) - b.mean(axis=0)).var(ddof=1) / sentences
+    seed_part = rest_part = one_seed = uncertainty = 0.0
+    for table in (a, b):
+        seeds = len(table)
+        raw, _, rest = (square / table.size for square in mean_squares(table))
+        seed_part += max(raw - rest, 0)
+        rest_part += rest
+        one_seed += max(raw, rest) * seeds
+        uncertainty += raw**2 / (seeds - 1) + rest**2 / ((seeds - 1) * (sentences - 1))
+    total = of_sentences + seed_part
+    freedom = total**2 / (uncertainty + of_sentences**2 / (sentences - 1))
+    assert (seed_part > 0) == (spoilt > 0)
+    assert found.se_sentences == pytest.approx(sqrt(of_sentences))
+    assert found.se_seeds == pytest.approx(sqrt(seed_part))
+    assert found.standard_error == pytest.approx(sqrt(total))
+    assert found.se_endless_seeds == pytest.approx(sqrt(of_sentences - rest_part))
+    assert found.sd_one_seed == pytest.approx(sqrt(one_seed))
+    assert found.degrees_of_freedom == pytest.approx(freedom)
+    assert (found.seeds_a, found.seeds_b, found.paired_seeds) == (3, 4, False)
+    assert (found.covers, found.level) == ("sentences and seeds", 0.9)
+    reach = scipy.stats.t.ppf(0.95, freedom) * sqrt(total)
+    middle = a.mean() - b.mean()
+    assert (found.low, found.high) == pytest.approx((middle - reach, middle + reach))
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_no_interval_of_a_difference_reaches_beyond_what_two_scores_can_differ_by(
+    statistic: Statistic,
+) -> None:
+    labels = np.array([0, 1] * 3)
+    a, b = labels.copy()[None], 1 - labels[None]
+    a[0, 0] = b[0, 5] = 1
+    farthest = {"mcc": 2, "accuracy": 1}[statistic]
+    there = paired_difference(labels, a, b, paired_seeds=True, statistic=statistic)
+    back = paired_difference(labels, b, a, paired_seeds=True, statistic=statistic)
+    assert (there.high, back.low) == (farthest, -farthest)
 
 
 def test_the_seed_part_of_a_difference_pairs_seeds_or_adds_their_variances() -> None:
@@ -349,6 +524,42 @@ def test_the_permutation_test_of_accuracy_is_the_sign_test() -> None:
     assert got == pytest.approx(exact, abs=4 * sqrt(exact / 9999))
 
 
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("shifted", [False, True])
+def test_the_permutation_test_of_some_seeds_is_that_of_every_swap_there_is(
+    statistic: Statistic, shifted: bool
+) -> None:
+    """Ten sentences differ in some seed: 1,024 ways to let a and b change places on them."""
+    generator = np.random.default_rng(3)
+    labels = (generator.random(60) < 0.6).astype(int)
+    a = np.where(generator.random((3, 60)) < 0.2, 1 - labels, labels)
+    b = a.copy()
+    b[:, :10] = 1 - labels[:10] if shifted else generator.integers(0, 2, (3, 10))
+    a[0, :10] = 1 - b[0, :10]
+    score = {"mcc": mcc, "accuracy": accuracy}[statistic]
+    differences = []
+    for swap in np.array(list(product([False, True], repeat=10))):
+        swap = np.concatenate([swap, np.zeros(50, dtype=bool)])
+        of_a, of_b = np.where(swap, b, a), np.where(swap, a, b)
+        differences.append(score(labels, of_a).mean() - score(labels, of_b).mean())
+    exact = np.mean(np.abs(differences) >= abs(differences[0]) - 1e-12)
+    assert (exact < 0.05) == shifted
+    got = permutation_p_value(labels, a, b, statistic)
+    assert got == pytest.approx(exact, abs=4 * sqrt(exact * (1 - exact) / 9999) + 1e-4)
+    assert permutation_p_value(labels, a, b, statistic) == got
+
+
+@pytest.mark.parametrize("permutations", [1, 99, 9_999])
+def test_p_values_of_a_permutation_test_go_from_one_of_all_swaps_to_1(permutations: int) -> None:
+    labels = np.arange(200) % 2
+    a, b = labels[None], labels[None].copy()
+    b[0, 50:150] = 1 - labels[50:150]
+    assert permutation_p_value(labels, a, b, permutations=permutations) == 1 / (1 + permutations)
+    assert permutation_p_value(labels, a, b) == 1 / 10_000
+    b[0, 51:150] = labels[51:150]  # one sentence differs: whoever has it, it is as large
+    assert permutation_p_value(labels, a, b, permutations=permutations) == 1
+
+
 def test_the_permutation_test_agrees_with_scipys_on_mcc() -> None:
     labels, both = study(seeds=2, sentences=120)
 
@@ -402,6 +613,24 @@ def test_every_mistake_of_the_input_is_reported_at_once() -> None:
     )
 
 
+def test_labels_of_another_shape_and_five_of_many_wrong_values_are_named() -> None:
+    with pytest.raises(BadInput) as error:
+        mean_interval(np.arange(9).reshape(3, 3), np.zeros((1, 9), int))
+    assert error.value.problems[:2] == (
+        "labels have shape (3, 3): expected (sentences,), at least one",
+        "labels hold 2, 3, 4, 5, 6: expected 0 (unacceptable) or 1 (acceptable) only",
+    )
+
+
+@pytest.mark.parametrize("score", [mcc, accuracy])
+def test_scores_name_what_they_refuse(score: Callable[[np.ndarray, np.ndarray], object]) -> None:
+    with pytest.raises(BadInput) as error:
+        score(np.array([0, 1]), np.array([0, 7]))
+    assert error.value.problems == (
+        "predictions hold 7: expected 0 (unacceptable) or 1 (acceptable) only",
+    )
+
+
 @pytest.mark.parametrize(
     ("labels", "predictions"),
     [
@@ -430,8 +659,31 @@ def test_seeds_of_different_number_can_be_neither_paired_nor_permuted() -> None:
         permutation_p_value(labels, both[:1], both[1:])
 
 
-def test_holm_and_seeds_refuse_what_is_no_probability() -> None:
-    with pytest.raises(BadInput, match="p-value nan"):
-        holm([0.1, float("nan")])
+def test_comparisons_name_the_system_whose_predictions_they_refuse() -> None:
+    labels, both = study(seeds=2, sentences=20)
+    for compare in (permutation_p_value, partial(paired_difference, paired_seeds=True)):
+        with pytest.raises(BadInput) as error:
+            compare(labels, both[:1] + 2, both[1:] - 3)
+        assert [problem.partition(":")[0] for problem in error.value.problems] == [
+            "predictions of a hold 2, 3",
+            "predictions of b hold -3, -2",
+        ]
+
+
+def test_a_difference_without_any_error_is_none_or_sure() -> None:
+    assert [p_value(difference, 0.0, 10) for difference in (0.0, 1e-9, -0.1)] == [1, 0, 0]
+
+
+def test_what_is_no_probability_is_refused() -> None:
+    labels, both = study(seeds=2, sentences=20)
+    with pytest.raises(BadInput, match="level is 1"):
+        paired_difference(labels, both[:1], both[1:], paired_seeds=True, level=1)
+    with pytest.raises(BadInput) as error:
+        holm([0.1, float("nan"), -0.01, 1.01])
+    assert [problem.partition(":")[0] for problem in error.value.problems] == [
+        "p-value nan",
+        "p-value -0.01",
+        "p-value 1.01",
+    ]
     with pytest.raises(BadInput, match="level is 0"):
         seeds_interval([0.1, 0.2], 0)

@@ -13,6 +13,7 @@ from sklearn.metrics import matthews_corrcoef
 
 from harness.errors import BadInput
 from harness.stats import (
+    Difference,
     Interval,
     expected_best_of,
     mcc,
@@ -55,6 +56,10 @@ def test_with_nothing_to_choose_the_adjusted_score_is_the_plain_one_of_all_sente
     many = selection_adjusted(labels, cells)
     assert many is not None
     assert many.plain == many.adjusted == tuple(plain)
+    assert len(many.chosen) == len(cells)
+    unhalved = selection_adjusted(np.array([1, 1, 1, 0]), [np.array([[[1, 1, 0, 0]]])])
+    assert unhalved is not None
+    assert unhalved.adjusted == pytest.approx((sqrt(1 / 3),))
 
 
 def test_one_cell_wins_with_its_own_adjusted_score() -> None:
@@ -86,7 +91,7 @@ def test_a_cell_that_is_really_best_keeps_its_score() -> None:
     cells[2] = draw_cells(noise=0.01)[1][2]
     found = selection_adjusted(labels, cells)
     assert found is not None
-    assert found.chosen[2] == 1
+    assert found.chosen == (0, 0, 1, 0, 0, 0)
     assert found.winner == pytest.approx(found.adjusted[2])
     assert found.adjusted[2] == pytest.approx(found.plain[2], abs=0.01)
 
@@ -99,9 +104,10 @@ def test_an_epoch_that_is_worse_is_not_what_is_scored() -> None:
     assert found.adjusted[0] == pytest.approx(mcc(labels, cells[0][:, 0]).mean(), abs=0.005)
 
 
-def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time() -> None:
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time(epochs: int) -> None:
     """The plain twin: scikit-learn on each half, for every run, with the halves drawn again."""
-    labels, cells = draw_cells(cells=2, seeds=2, epochs=3, sentences=61, noise=0.2)
+    labels, cells = draw_cells(cells=2, seeds=2, epochs=epochs, sentences=61, noise=0.2)
     splits, generator = 4, np.random.default_rng(20_240_229)
     halves = np.zeros((splits, len(labels)), dtype=bool)
     for label in (1, 0):
@@ -120,7 +126,7 @@ def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time() -> N
     best = chose.argmax(axis=0)
     found = selection_adjusted(labels, cells, splits)
     assert found is not None
-    assert found.adjusted == pytest.approx(scored.mean(axis=1))
+    assert found.adjusted == pytest.approx(scored.mean(axis=1) if epochs > 1 else found.plain)
     assert found.winner == pytest.approx(scored[best, range(2 * splits)].mean())
     assert found.chosen == pytest.approx([(best == c).mean() for c in range(2)])
 
@@ -150,13 +156,18 @@ def test_the_adjusted_score_of_anything_is_an_mcc_and_the_same_in_every_call(
 
 def test_labels_that_cannot_be_halved_give_no_adjusted_score() -> None:
     labels = np.array([1, 1, 1, 1, 0])
-    assert selection_adjusted(labels, [np.ones((1, 2, 5), int)]) is None
+    for those in (labels, 1 - labels):
+        assert selection_adjusted(those, [np.ones((1, 2, 5), int)]) is None
+    labels[1] = 0
+    assert selection_adjusted(labels, [np.ones((1, 2, 5), int)]) is not None
 
 
 def test_selection_refuses_what_are_not_runs_with_epochs() -> None:
     labels, cells = draw_cells(sentences=10)
     with pytest.raises(BadInput, match="no cell"):
         selection_adjusted(labels, [])
+    with pytest.raises(BadInput, match="predictions of cell 2 hold -1"):
+        selection_adjusted(labels, [cells[0], cells[1] - 1, cells[2]])
     with pytest.raises(BadInput, match=r"cell 2 have shape \(4, 10\): expected \(seeds, epochs"):
         selection_adjusted(labels, [cells[0], cells[1][0]])
 
@@ -215,6 +226,66 @@ def test_the_number_of_seeds_is_the_fewest_that_would_leave_the_threshold_out() 
     assert seeds_needed(estimate, 0.51) == min(k for k in reach if reach[k] < 0.02)
     assert seeds_needed(estimate, 0.53) is None
     assert seeds_needed(estimate, 0.53 + 1e-9) is None
+
+
+@pytest.mark.parametrize("beyond", [1.05, 1.1, 1.2, 1.5, 2])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize("kind", ["two seeds", "one seed", "one seed of each"])
+def test_the_number_of_seeds_is_the_fewest_whose_students_interval_ends_before_the_threshold(
+    beyond: float, level: float, kind: str
+) -> None:
+    """One number after the other, with Satterthwaite's degrees of freedom over seeds."""
+    sentences, noise = (1043, 0.3) if kind == "two seeds" else (10_430, 0.1)
+    labels, cells = draw_cells(2, 2, 1, sentences, noise)
+    a, b = cells[0][:, 0], cells[1][:, 0]
+    estimate: Interval | Difference
+    if kind == "two seeds":
+        estimate = mean_interval(labels, a)
+        middle = estimate.mean
+        assert estimate.se_endless_seeds is not None
+        assert estimate.sd_one_seed is not None
+        lasting, one_seed, least = estimate.se_endless_seeds**2, estimate.sd_one_seed**2, 3
+    elif kind == "one seed":
+        estimate = mean_interval(labels, a[:1])
+        middle = estimate.mean
+        lasting, one_seed, least = estimate.standard_error**2, 0.015**2, 2
+    else:
+        estimate = paired_difference(labels, a[:1], b[:1], paired_seeds=False)
+        middle = estimate.difference
+        lasting, one_seed, least = estimate.standard_error**2, 2 * 0.015**2, 2
+    gap = beyond * scipy.stats.norm.ppf((1 + level) / 2) * sqrt(lasting)
+
+    def reach(seeds: int) -> float:
+        total = lasting + one_seed / seeds
+        freedom = total**2 / ((one_seed / seeds) ** 2 / (seeds - 1))
+        return float(scipy.stats.t.ppf((1 + level) / 2, freedom) * sqrt(total))
+
+    expected = next(seeds for seeds in range(least, 10_001) if reach(seeds) < gap)
+    assert seeds_needed(estimate, middle + gap, level) == expected
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_seeds_that_agree_on_every_sentence_leave_nothing_for_more_of_them_to_settle(
+    seeds: int,
+) -> None:
+    labels, cells = draw_cells(1, 1, 1)
+    estimate = mean_interval(labels, np.repeat(cells[0][:, 0], seeds, axis=0))
+    assert estimate.sd_one_seed == pytest.approx(0, abs=1e-12)
+    assert seeds_needed(estimate, estimate.mean - estimate.standard_error) is None
+    assert seeds_needed(estimate, estimate.mean - 2 * estimate.standard_error) == seeds
+    # On few sentences Student's t of today's interval is wider than that of endless seeds.
+    labels, cells = draw_cells(1, 1, 1, 30)
+    estimate = mean_interval(labels, np.repeat(cells[0][:, 0], seeds, axis=0))
+    assert seeds_needed(estimate, estimate.mean - 2 * estimate.standard_error) == seeds + 1
+
+
+@pytest.mark.parametrize("seeds", [9_999, 10_001])
+def test_no_more_than_ten_thousand_seeds_are_thought_of(seeds: int) -> None:
+    estimate = seeds_interval([0.50, 0.53, 0.56])
+    assert estimate is not None
+    reach = scipy.stats.t.ppf(0.975, seeds - 1) * 0.03 / sqrt(seeds)
+    needed = seeds_needed(estimate, 0.53 + reach * (1 + 1e-9))
+    assert needed == (seeds if seeds < 10_000 else None)
 
 
 @settings(deadline=None)

@@ -1,20 +1,22 @@
-"""Gates that look at intervals, costs, a baseline and a whole suite; what changes a verdict."""
+"""Gates that look at intervals, costs and a baseline; what changes a verdict."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from samples import COLA, failed_record, make_cell, make_record, predicted_record
 
+from harness import stats
 from harness.baseline import DEFAULT_MAX_DROP, Baseline, problems
-from harness.gates import Judgement, explain, judge, judge_suite
+from harness.evidence import evidence
+from harness.gates import Check, Judgement, explain, judge
 from harness.plan import Cell
 from harness.records import Record
-from harness.spec import SuiteGates, Thresholds, TrainingSpec
+from harness.spec import Thresholds, TrainingSpec
 
 SENTENCES = 1043
 LABELS = (np.random.default_rng(7).random(SENTENCES) < 0.7).astype(int)
@@ -43,6 +45,11 @@ def runs(cell: Cell, errors: float, offset: int = 0) -> list[Record]:
 
 def judged(cell: Cell, errors: float) -> Judgement:
     return judge(cell, runs(cell, errors))
+
+
+def mcc_of(judgement: Judgement) -> float:
+    assert judgement.mcc is not None
+    return judgement.mcc
 
 
 def the_reason(judgement: Judgement) -> str:
@@ -78,6 +85,19 @@ def test_an_interval_that_holds_the_threshold_is_not_enough_evidence() -> None:
     assert judged(replace(cell, gates=Thresholds(min_mcc=mcc - 0.001)), 0.25).verdict == "pass"
 
 
+def test_an_interval_that_begins_at_the_threshold_passes_and_one_that_ends_there_is_doubt() -> None:
+    interval = judged(cell_of(), 0.25).mcc_interval
+    assert interval is not None
+    at_low, at_high = (
+        judged(cell_of(min_mcc=end, statistic="lower-bound"), 0.25)
+        for end in (interval.low, interval.high)
+    )
+    assert (at_low.verdict, at_high.verdict) == ("pass", "not-enough-evidence")
+    (check,) = at_low.checks
+    assert (check.gate, check.threshold, check.measured) == ("min_mcc", interval.low, interval.mean)
+    assert (check.low, check.high) == (interval.low, interval.high)
+
+
 def test_doubt_passes_only_where_the_suite_says_so() -> None:
     mcc = judged(cell_of(), 0.25).mcc
     cell = cell_of(min_mcc=mcc, statistic="lower-bound", on_doubt="pass")
@@ -99,7 +119,11 @@ def test_seeds_that_would_settle_it_are_counted_where_seeds_are_the_trouble() ->
 def test_one_seed_is_never_enough_for_the_lower_bound() -> None:
     found = judged(cell_of((1,), min_mcc=-0.9, statistic="lower-bound"), 0.2)
     assert found.verdict == "not-enough-evidence"
-    assert "one seed says nothing of how far another would land" in the_reason(found)
+    assert re.search(
+        ": not enough evidence, for one seed says nothing of how far another would land; "
+        r"about \d+ seeds in all would settle it$",
+        the_reason(found),
+    )
 
 
 def test_records_without_predictions_are_not_enough_for_the_lower_bound() -> None:
@@ -107,38 +131,48 @@ def test_records_without_predictions_are_not_enough_for_the_lower_bound() -> Non
     found = judge(cell, [make_record(cell, seed, mcc=0.8) for seed in (0, 1)])
     assert found.verdict == "not-enough-evidence"
     assert "holds no predictions" in the_reason(found)
+    assert "would settle it" not in the_reason(found)  # more seeds of this kind would not
 
 
 def test_accuracy_has_a_gate_of_its_own() -> None:
     found = judged(cell_of(min_accuracy=0.6), 0.25)
     assert found.verdict == "pass"
+    assert re.match(r"accuracy 0\.\d{4} \(.*\) reaches the threshold 0.6000", the_reason(found))
+    assert found.checks[0].gate == "min_accuracy"
+    assert found.evidence is not None
+    expected = stats.mean_interval(LABELS, found.evidence.selected, "accuracy")
+    assert found.accuracy_interval == expected
+    assert (found.checks[0].low, found.checks[0].high) == (expected.low, expected.high)
     assert judged(cell_of(min_accuracy=0.99), 0.25).verdict == "fail"
 
 
 @pytest.mark.parametrize(
-    ("gate", "generous", "strict", "unmeasured"),
+    ("gate", "met", "missed", "said", "unmeasured"),
     [
-        ("max_train_seconds", 103.0, 102.0, None),
-        ("min_samples_per_second", 168.0, 169.0, {"samples_per_second": None}),
-        ("max_eval_ms_per_sentence", 2.9, 2.8, {"eval_ms_per_sentence": None}),
-        ("max_peak_memory_mb", 903.5, 903.4, {"peak_memory_mb": None}),
+        ("max_train_seconds", 102.5, 102.4, "at most 102.4 is", None),
+        ("min_samples_per_second", 168.25, 168.3, "at least 168.3 is", "samples_per_second"),
+        ("max_eval_ms_per_sentence", 2.875, 2.8, "at most 2.8 is", "eval_ms_per_sentence"),
+        ("max_peak_memory_mb", 903.5, 903.4, "at most 903.4 is", "peak_memory_mb"),
     ],
 )
-def test_costs_have_gates(
-    gate: str, generous: float, strict: float, unmeasured: dict[str, None] | None
+def test_costs_have_gates_that_are_met_exactly_at_the_limit(
+    gate: str, met: float, missed: float, said: str, unmeasured: str | None
 ) -> None:
-    def found(limit: float, **changes: Any) -> Judgement:
+    def the_check(limit: float, **changes: Any) -> Check:
         gates: dict[str, Any] = {gate: limit}
         cell = cell_of((1, 2, 3), **gates)
-        return judge(cell, [make_record(cell, seed, **changes) for seed in (1, 2, 3)])
+        records = [make_record(cell, seed, eval_ms_per_sentence=0.875 + seed) for seed in (1, 2, 3)]
+        (check,) = judge(cell, [records[0].model_copy(update=changes), *records[1:]]).checks
+        return check
 
-    assert found(generous).verdict == "pass"
-    assert found(strict).verdict == "fail"
-    assert gate in the_reason(found(strict))
-    if unmeasured is not None:
-        missing = found(generous, **unmeasured)
-        assert missing.verdict == "not-enough-evidence"
-        assert "did not measure it" in the_reason(missing)
+    passed, failed = the_check(met), the_check(missed)
+    assert passed == Check(gate, met, met, None, None, "pass", passed.reason)
+    assert failed == Check(gate, missed, met, None, None, "fail", failed.reason)
+    assert failed.reason.endswith(f", {said} allowed ({gate})")
+    if unmeasured is not None:  # by one run of three
+        missing = the_check(met, **{unmeasured: None})
+        assert missing == Check(gate, met, None, None, None, "not-enough-evidence", missing.reason)
+        assert "did not measure it" in missing.reason
 
 
 def test_the_worst_check_decides_and_every_other_is_told_in_the_explanation(
@@ -152,6 +186,7 @@ def test_the_worst_check_decides_and_every_other_is_told_in_the_explanation(
     assert "accuracy" in text
     assert "at most 1 is allowed (max_peak_memory_mb)" in text
     assert "95 % interval" in text
+    assert "reaches" not in text
 
 
 def test_identical_results_pass_the_regression_gate_a_hundred_times_of_a_hundred() -> None:
@@ -184,8 +219,6 @@ def test_a_planted_drop_of_five_points_is_caught_with_three_seeds() -> None:
 def planted(random: np.random.Generator, record: Record, drop: float) -> np.ndarray:
     """Return (1, sentences): a record's predictions, spoilt until MCC fell by `drop`."""
     from sklearn.metrics import matthews_corrcoef
-
-    from harness.evidence import evidence
 
     classes: np.ndarray = evidence([record]).selected[0].copy()
     target = matthews_corrcoef(LABELS, classes) - drop
@@ -222,6 +255,71 @@ def test_the_lower_bound_demands_that_the_drop_is_surely_small() -> None:
     assert judge(tight, runs(tight, 0.5), baseline_of(before)).verdict == "fail"
 
 
+def difference(before: Sequence[Record], after: Sequence[Record], paired: bool) -> stats.Difference:
+    """Return by how much the runs' MCC fell, from the records' predictions themselves."""
+    of_both = [evidence(records).selected for records in (before, after)]
+    return stats.paired_difference(LABELS, *of_both, paired_seeds=paired)
+
+
+@pytest.mark.parametrize(("seeds", "paired"), [((1, 2, 3), True), ((4, 5, 6), False)])
+def test_a_drop_is_measured_seed_by_seed_only_against_the_same_seeds(
+    seeds: tuple[int, ...], paired: bool
+) -> None:
+    cell = cell_of(max_drop=0.1)
+    before, after = runs(cell_of(seeds), 0.22), runs(cell, 0.3)
+    expected = difference(before, after, paired)
+    assert difference(before, after, not paired).low != expected.low
+    (check,) = judge(cell, after, baseline_of(before)).checks
+    assert (check.gate, check.threshold) == ("max_drop", 0.1)
+    assert check.measured == pytest.approx(expected.mean_a - expected.mean_b)
+    assert (check.low, check.high) == (expected.low, expected.high)
+
+
+@pytest.mark.parametrize("errors", [0.235, 0.3])
+def test_the_ends_of_the_drops_interval_decide(errors: float) -> None:
+    """A drop beyond chance fails as soon as it is larger than allowed, whatever of it is sure."""
+    cell = cell_of()
+    before, after = runs(cell, 0.22), runs(cell, errors, offset=50)
+    found = difference(before, after, paired=True)
+    (drop,) = [check.measured for check in judge(cell, after, baseline_of(before)).checks]
+    assert drop is not None
+    beyond_chance = found.low > 0
+    assert beyond_chance == (errors == 0.3)
+    assert found.low < drop < found.high
+
+    def against(allowed: float, statistic: Literal["mean", "lower-bound"]) -> Judgement:
+        gates = Thresholds.model_construct(max_drop=allowed, statistic=statistic)
+        return judge(replace(cell, gates=gates), after, baseline_of(before))
+
+    below = "fail" if beyond_chance else "not-enough-evidence"
+    between = (drop + max(found.low, 0)) / 2
+    assert [against(allowed, "mean").verdict for allowed in (drop, between)] == ["pass", below]
+    assert [
+        against(allowed, "lower-bound").verdict
+        for allowed in (found.high, drop, found.low, found.low - 1e-6)
+    ] == ["pass", "not-enough-evidence", "not-enough-evidence", "fail"]
+    assert the_reason(against(drop, "lower-bound")).endswith(
+        "; it may be larger than that, and no number of seeds would tell: the validation "
+        "sentences are too few"
+    )
+
+
+@pytest.mark.parametrize(("statistic", "against"), [("mean", 0.0), ("lower-bound", 0.06)])
+def test_a_drop_in_doubt_says_how_many_seeds_would_tell(statistic: str, against: float) -> None:
+    cell = cell_of((1, 2), max_drop=0.06, statistic=statistic)
+    before = runs(cell, 0.22)
+    after = [
+        predicted_record(cell, seed, LABELS, predictions(seed, errors))
+        for seed, errors in ((1, 0.22), (2, 0.34))
+    ]
+    needed = stats.seeds_needed(difference(before, after, paired=True), against)
+    assert needed is not None
+    found = judge(cell, after, baseline_of(before))
+    assert found.verdict == "not-enough-evidence"
+    assert the_reason(found).startswith("MCC ")
+    assert the_reason(found).endswith(f", about {needed} seeds in all would tell")
+
+
 def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed() -> None:
     cell = cell_of((1,), max_drop=0.5, statistic="lower-bound")
     before = runs(cell, 0.22)
@@ -231,16 +329,31 @@ def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed
     found = judge(cell, runs(cell, 0.22, 50), baseline_of(before))
     assert found.verdict == "not-enough-evidence"
     assert "one seed says nothing" in the_reason(found)
+    assert found.checks[0].measured == pytest.approx(mcc_of(judged(cell, 0.22)) - mcc_of(found))
+
+
+def test_runs_without_predictions_are_doubt_with_the_drop_and_the_reason() -> None:
+    cell = cell_of((1, 2))
+    before = runs(cell, 0.2)
+    found = judge(cell, [make_record(cell, seed) for seed in (1, 2)], baseline_of(before))
+    (check,) = found.checks
+    assert check.measured == pytest.approx(mcc_of(judged(cell, 0.2)) - 0.4)
+    assert (check.gate, check.threshold) == ("max_drop", DEFAULT_MAX_DROP)
+    assert (check.low, check.high, check.verdict) == (None, None, "not-enough-evidence")
+    assert ": not enough evidence, the record of encoder-bs16-lr2e-05 with seed 1" in check.reason
 
 
 def test_a_drop_against_other_training_is_judged_and_says_what_differs() -> None:
     cell = cell_of()
     now = runs(cell, 0.2)
-    shorter = [r.model_copy(update={"training": TrainingSpec(epochs=2)}) for r in now]
-    assert the_reason(judge(cell, now, baseline_of(shorter))).endswith(
-        "; the training differs: epochs 2 then, 5 now"
+    shorter = TrainingSpec(epochs=2, max_length=32)
+    before = [r.model_copy(update={"training": shorter}) for r in now]
+    assert the_reason(judge(cell, now, baseline_of(before))).endswith(
+        "; the training differs: epochs 2 then, 5 now, max_length 32 then, None now"
     )
-    assert "differs" not in the_reason(judge(cell, now, baseline_of(now)))
+    assert the_reason(judge(cell, now, baseline_of(now))).endswith(
+        f", allowed {DEFAULT_MAX_DROP:.4f}"
+    )
 
 
 def test_a_baseline_judges_cells_without_any_threshold() -> None:
@@ -279,6 +392,9 @@ def test_a_baseline_that_cannot_be_compared_is_doubt_with_the_reason(
     found = judge(cell, runs(cell, 0.2), baseline_of(before))
     assert (found.verdict, found.passed) == ("not-enough-evidence", False)
     assert reason in the_reason(found)
+    known = [record.scores.mcc for record in before if record.scores is not None]
+    measured = found.checks[0].measured
+    assert measured == (pytest.approx(known[0] - mcc_of(found)) if known else None)
 
 
 def test_a_baseline_of_another_suite_or_other_data_is_bad_input() -> None:
@@ -327,61 +443,3 @@ def test_one_change_changes_exactly_the_verdicts_that_it_should() -> None:
     assert verdicts(cells, list(lost.values())) == {**before, "org/one": "fail"}
     del lost["org/one", 3]
     assert verdicts(cells, list(lost.values())) == {**before, "org/one": None}
-
-
-def suite_verdicts(gates: SuiteGates, mccs: dict[str, list[float | None]]) -> list[str]:
-    """Judge a suite of one cell a value; None has no score yet."""
-    cells, found = [], {}
-    for name, values in mccs.items():
-        for position, mcc in enumerate(values):
-            cell = make_cell(name, batch_size=2**position)
-            cells.append(cell)
-            found[cell.id] = [] if mcc is None else [make_record(cell, mcc=mcc)]
-    return [check.verdict for check in judge_suite(gates, cells, found)]
-
-
-@pytest.mark.parametrize(
-    ("gates", "mccs", "expected"),
-    [
-        ({"best_min_mcc": 0.5}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
-        ({"best_min_mcc": 0.6}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
-        ({"best_min_mcc": 0.6}, {"a": [0.1, 0.5], "b": [None]}, "not-enough-evidence"),
-        ({"best_min_mcc": 0.5}, {"a": [0.1, 0.5], "b": [None]}, "pass"),
-        ({"best_min_mcc": 0.5}, {"a": [None]}, "not-enough-evidence"),
-        ({"every_checkpoint_min_mcc": 0.2}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
-        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
-        ({"every_checkpoint_min_mcc": 0.2}, {"a": [0.5], "b": [None]}, "not-enough-evidence"),
-        ({"order": ["a", "b"]}, {"a": [0.1, 0.5], "b": [0.2]}, "pass"),
-        ({"order": ["b", "a"]}, {"a": [0.1, 0.5], "b": [0.2]}, "fail"),
-        ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.2, None]}, "not-enough-evidence"),
-        # What further scores could mend is no failure, and what they cannot undo is settled.
-        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1, None]}, "not-enough-evidence"),
-        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.1], "b": [None]}, "fail"),
-        ({"every_checkpoint_min_mcc": 0.3}, {"a": [0.4, None], "b": [0.3]}, "pass"),
-        ({"order": ["a", "b"]}, {"a": [0.2, None], "b": [0.5]}, "not-enough-evidence"),
-        ({"order": ["a", "b"]}, {"a": [0.2], "b": [0.5, None]}, "fail"),
-        ({"order": ["a", "b"]}, {"a": [0.5, None], "b": [0.2]}, "pass"),
-        ({"order": ["a", "b"]}, {"a": [0.5], "b": [0.2], "c": [None]}, "pass"),
-        ({"order": ["a", "b", "c"]}, {"a": [0.5], "b": [0.3, None], "c": [0.6]}, "fail"),
-        ({"order": ["a", "b", "c"]}, {"a": [0.5], "b": [None], "c": [0.2]}, "not-enough-evidence"),
-        ({"order": ["a", "b"]}, {"a": [0.5]}, "not-enough-evidence"),
-    ],
-)
-def test_a_suite_is_judged_by_its_best_cells(
-    gates: dict[str, Any], mccs: dict[str, list[float | None]], expected: str
-) -> None:
-    assert suite_verdicts(SuiteGates(**gates), mccs) == [expected]
-
-
-def test_a_suites_mean_is_the_cells_own_to_the_last_bit() -> None:
-    cell = make_cell(seeds=(0, 1, 2), threshold=0.2)
-    records = [make_record(cell, seed, mcc) for seed, mcc in enumerate((0.1, 0.2, 0.3))]
-    (check,) = judge_suite(SuiteGates(best_min_mcc=0.2), [cell], {cell.id: records})
-    assert (check.verdict, judge(cell, records).verdict) == ("pass", "pass")
-
-
-def test_an_order_that_names_a_checkpoint_without_cells_says_so() -> None:
-    cell = make_cell("a")
-    records = {cell.id: [make_record(cell)]}
-    (check,) = judge_suite(SuiteGates(order=("a", "b")), [cell], records)
-    assert "but for b, of which this session has no cell" in check.reason
