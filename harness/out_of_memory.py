@@ -32,10 +32,13 @@ def explained(error: BaseException, batch_size: int, halved: bool) -> str:
     """Return a run's reason to fail: what to change, then what the library said.
 
     Args:
-        halved: whether smaller parts of the batch were tried, down to single sentences.
+        halved: whether smaller parts of a batch were tried wherever that could help.
     """
     if halved:
-        what, way_out = "even one sentence at a time", "choose a smaller checkpoint or max_length"
+        what, way_out = (
+            "however small the parts of a batch",
+            "choose a smaller checkpoint or max_length",
+        )
     else:
         what = f"with {batch_size} sentences a batch"
         way_out = 'choose smaller batch_sizes or training.on_oom = "halve"'

@@ -280,9 +280,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
             if problem is not None:
                 terminalreporter.write_line(problem, red=True)
         if name not in config.stash[WRITTEN]:
-            if PROBLEMS in config.stash:
-                problems = config.stash[PROBLEMS]
-                terminalreporter.write_line("\n".join(problems), red=True)
             folder = os.path.relpath(running.folder(name))
             terminalreporter.write_line(f"no table was written; {folder} is as it was")
             continue
@@ -292,6 +289,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""
         folder = os.path.relpath(running.folder(name))
         terminalreporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
+    for problem in config.stash.get(PROBLEMS, ()):
+        terminalreporter.write_line(problem, red=True)
     if not running.scored():
         terminalreporter.write_line(
             "No selected cell was scored: a session without a score does not pass.", red=True

@@ -151,7 +151,7 @@ def test_the_reason_begins_with_what_to_change_and_ends_with_what_was_raised() -
     assert 'training.on_oom = "halve"' in text
     assert text.endswith("(MemoryError)")
     assert explained(RuntimeError("std::bad_alloc"), 16, halved=False).endswith("(std::bad_alloc)")
-    assert "even one sentence at a time" in explained(MemoryError(), 16, halved=True)
+    assert "however small the parts of a batch" in explained(MemoryError(), 16, halved=True)
 
 
 # Runs
@@ -214,7 +214,7 @@ def test_a_run_that_fits_is_the_same_with_or_without_a_way_to_halve_it(
     ("on_oom", "told"),
     [
         ("fail", "with 12 sentences a batch; choose smaller"),
-        ("halve", "even one sentence at a time"),
+        ("halve", "however small the parts of a batch"),
     ],
 )
 def test_what_never_fits_fails_with_the_way_out(

@@ -125,11 +125,12 @@ def cluster() -> Iterator[Cluster]:
     """A cluster whose head computes nothing, with one node of two cores and two GPUs to claim."""
     # A node that does not answer is soon given up; usually that takes a quarter of a minute.
     settings = {"health_check_period_ms": 500}
+    others = psutil.Process().children(recursive=True)  # such as the fork server of other tests
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": settings, **NODE}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=2, num_gpus=2, **NODE)
     yield cluster
-    processes = psutil.Process().children(recursive=True)
+    processes = [p for p in psutil.Process().children(recursive=True) if p not in others]
     cluster.shutdown()  # type: ignore[no-untyped-call]
     assert_gone(processes)
 
