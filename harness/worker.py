@@ -226,21 +226,18 @@ def _finetune(
         models: the loaded model alone. It is taken out, so that nothing holds on to it when
             memory runs out and the next one is loaded.
     """
-    size = settings.batch_size // job.parts
     while True:
-        parts = settings.batch_size // size
         model = models.pop() if models else load_model(job.checkpoint.folder, tokenizer, settings)
         try:
-            attempt = replace(settings, accumulation=parts)
-            return finetune(model, tokenizer, encoded, attempt, scratch, report), parts
+            attempt = replace(settings, accumulation=job.parts)
+            return finetune(model, tokenizer, encoded, attempt, scratch, report), job.parts
         except Exception as error:
-            if settings.training.on_oom != "halve" or not out_of_memory.is_out_of_memory(error):
+            smaller = in_smaller_parts(job)
+            if smaller is None or not out_of_memory.is_out_of_memory(error):
                 raise
-            smaller = out_of_memory.smaller(settings.batch_size, size)
-            if smaller is None:
-                raise
-            print(f"{redacted(one_line(str(error)))}\ntrying {smaller} sentences at a time")
-            size = smaller
+            size = settings.batch_size // smaller.parts
+            print(f"{redacted(one_line(str(error)))}\ntrying {size} sentences at a time")
+            job = smaller
         # Only here is the failed attempt's memory free: while an error is handled, it holds on to
         # everything that it passed through.
         del model

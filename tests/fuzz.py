@@ -17,7 +17,6 @@ import atheris
 with atheris.instrument_imports(include=["harness", "tomllib"], enable_loader_override=False):
     from harness import checkpoints, data
     from harness.errors import BadInput, Unavailable
-    from harness.hub import Hub
     from harness.progress import read as read_progress
     from harness.records import read_store, write_record
     from harness.references import load_references
@@ -26,10 +25,10 @@ with atheris.instrument_imports(include=["harness", "tomllib"], enable_loader_ov
     from harness.spec import DatasetSpec, load_suite
 
 from samples import make_cell, make_predictions, make_record
+from support import UNREACHABLE
 
 from harness.leaderboard import leaderboard
 
-UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="not asked")
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 CELL = make_cell(seeds=(0, 1))
 

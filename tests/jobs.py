@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from support import UNREACHABLE
 from tiny import WORDS
 
 from harness import records
-from harness.hub import Hub
 from harness.inputs import find_inputs
 from harness.plan import make_plan, runs_of
 from harness.records import Record
 from harness.spec import DatasetSpec, GatesSpec, MatrixSpec, Suite, TrainingSpec
 from harness.worker import Job, execute
-
-UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="no answer within 3 s")
 
 
 def sentences(count: int) -> list[str]:

@@ -1,8 +1,12 @@
-"""Waiting for programs that tests start."""
+"""What many tests need: waiting for programs that they start, and a hub that is not there."""
 
 import subprocess
 import time
 from pathlib import Path
+
+from harness.hub import Hub
+
+UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="no answer within 3 s")
 
 
 def wait_for(

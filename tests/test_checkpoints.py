@@ -15,6 +15,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from support import UNREACHABLE
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from harness import checkpoints
@@ -22,7 +23,6 @@ from harness.checkpoints import resolve
 from harness.errors import BadInput, Unavailable
 from harness.hub import Hub
 
-UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="no answer within 3 s")
 CONFIG = {
     "model_type": "bert",
     "hidden_size": 4,

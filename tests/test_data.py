@@ -16,13 +16,13 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from hub_server import HubServer, forget_environment, glue_repository, run_client, serve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import UNREACHABLE
 
 from harness import corpus, data
 from harness.errors import BadInput, Unavailable
 from harness.hub import Hub
 from harness.spec import DatasetSpec
 
-UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="no answer within 3 s")
 HERE = Path(__file__).parent
 COLA = DatasetSpec(source="cola")
 COUNTS = {"train": 8551, "validation": 1043, "test": 1063}

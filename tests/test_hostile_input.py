@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from samples import make_cell, make_record
+from support import UNREACHABLE
 
 from harness import data
 from harness.errors import BadInput
-from harness.hub import Hub
 from harness.leaderboard import leaderboard
 from harness.options import OPTIONS, OVERRIDES, Chosen, planned_suites, session_options
 from harness.plan import make_plan, runs_of
@@ -24,7 +24,6 @@ from harness.report.published import as_csv, as_json
 from harness.spec import DatasetSpec, load_suite
 
 T = TypeVar("T")
-UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="not asked")
 
 SUITE = """
 name = "mine"

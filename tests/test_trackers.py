@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from jobs import UNREACHABLE, execute_ok, file_spec, make_job, sentences, write_rows
+from jobs import execute_ok, file_spec, make_job, sentences, write_rows
+from support import UNREACHABLE
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import make_checkpoint
 

@@ -15,6 +15,7 @@ from hub_server import HubServer, forget_environment, serve
 from hypothesis import given
 from hypothesis import strategies as st
 from jobs import execute_ok, file_spec, make_job, sentences, write_rows
+from support import UNREACHABLE
 from tiny import make_checkpoint
 
 from harness import checkpoints, hub
@@ -27,7 +28,6 @@ from harness.worker import execute, failure
 
 HARNESS = Path(__file__).parent.parent / "harness"
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in HARNESS.rglob("*.py")}
-UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="no answer within 3 s")
 
 
 def calls() -> Iterator[tuple[Path, str, ast.Call]]:
