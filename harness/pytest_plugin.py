@@ -1,8 +1,10 @@
 """The pytest side: options, a test for every cell, the session's life, the closing summary."""
 
+import contextlib
+import gc
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from harness.display import Display
 from harness.errors import BadInput
 from harness.gates import Check, Judgement, judge, judge_suite
+from harness.interrupt import hold_interrupt
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.options import OPTIONS, Chosen, planned_suites, session_options
 from harness.plan import Cell, suite_gates
@@ -24,6 +27,7 @@ PROBLEMS = pytest.StashKey[Sequence[str]]()
 PLANNED = pytest.StashKey[Sequence[Planned]]()
 SESSION = pytest.StashKey[Session]()
 DISPLAY = pytest.StashKey[Display]()
+HELD = pytest.StashKey[tuple[contextlib.ExitStack, Callable[[], bool]]]()
 WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
 
 
@@ -202,12 +206,61 @@ def records_folder(request: pytest.FixtureRequest, cell: Cell) -> Path:
     return request.config.stash[SESSION].folder(cell.suite) / "runs" / cell.id
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop what runs, write the tables, and let no session pass that scored nothing."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Hold a Ctrl-C from the end of the tests on; see pytest_sessionfinish."""
+    try:
+        return (yield)
+    finally:
+        _hold_interrupt(session.config)
+
+
+def _hold_interrupt(config: pytest.Config) -> Callable[[], bool]:
+    if HELD not in config.stash:
+        holding = contextlib.ExitStack()
+        config.stash[HELD] = holding, holding.enter_context(hold_interrupt())
+    return config.stash[HELD][1]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Stop what runs, write the tables, and let no session pass that scored nothing.
+
+    A Ctrl-C waits until the tables are written and all summaries printed; a second one does not.
+    """
     config = session.config
     if SESSION not in config.stash:
-        return
+        return (yield)
     running = config.stash[SESSION]
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    try:
+        interrupted = _hold_interrupt(config)
+        _finish(session, running)
+        result = yield
+        if interrupted() and session.exitstatus != pytest.ExitCode.INTERRUPTED:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+            if reporter is not None:
+                told = "Interrupted when all tests had ended: the tables are written."
+                reporter.write_line(told, yellow=True)
+        return result
+    except KeyboardInterrupt:
+        if reporter is not None:
+            reporter.ensure_newline()
+        pytest.exit(
+            "interrupted twice: tables may be missing; what was trained is kept, and the same "
+            "command writes them",
+            returncode=pytest.ExitCode.INTERRUPTED,
+        )
+    finally:
+        running.close()
+        running.release()
+        # The process ends. To look for garbage among all that was imported would take seconds.
+        gc.freeze()
+        config.stash[HELD][0].close()
+
+
+def _finish(session: pytest.Session, running: Session) -> None:
+    config = session.config
     running.close()
     config.stash[WRITTEN] = _write_all_tables(config, running)
     running.release()

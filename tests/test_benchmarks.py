@@ -355,6 +355,37 @@ def test_an_interrupted_session_ends_quietly_and_leaves_nothing_behind(
     assert not list(runs.glob("*/*/scratch"))
 
 
+PRESS = """
+import os
+import signal
+def pytest_terminal_summary():
+    for _ in range({times}):
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        (1, "Interrupted when all tests had ended: the tables are written."),
+        (2, "interrupted twice: tables may be missing; what was trained is kept"),
+    ],
+)
+def test_a_session_interrupted_after_its_tests_tells_so_in_a_line(
+    folder: Path, first: Session, tmp_path: Path, times: int, told: str
+) -> None:
+    store = copy_store(folder, tmp_path)
+    (tmp_path / "press.py").write_text(PRESS.format(times=times))
+    search = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    session = run(tmp_path, "-p", "press", suite=folder / "tiny.toml", variables=search)
+    assert session.code == pytest.ExitCode.INTERRUPTED, session.output
+    assert told in session.output
+    assert "Traceback" not in session.output
+    assert ("2 passed" in session.output) == (times == 1)
+    assert (store / "leaderboard.json").exists()
+    assert not (store / "runs" / ".lock").exists()
+
+
 def test_tables_that_cannot_be_written_fail_the_session_with_the_reason(
     folder: Path, first: Session, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "harness"
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "interrupt": set(),
     "redaction": set(),
     "errors": {"redaction"},
     "lock": {"errors"},
@@ -154,6 +155,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "display",
         "errors",
         "gates",
+        "interrupt",
         "leaderboard",
         "options",
         "plan",

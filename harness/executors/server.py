@@ -1,9 +1,11 @@
-"""Imported by the fork server alone, whose socket's folder goes with it when its session is gone.
+"""Imported by the fork server alone, as the first of its imports.
 
-Otherwise the session removes that folder, which it cannot when it is killed.
+Its socket's folder goes with it when its session is gone: otherwise the session removes that
+folder, which it cannot when it is killed.
 """
 
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -21,3 +23,8 @@ def _remove(folder: str, server: int) -> None:
 
 if folder := os.environ.pop(SOCKET_FOLDER, None):
     atexit.register(_remove, folder, os.getpid())
+
+# What is imported stays. To look for garbage in it takes the imports and every run part of a second
+# and a server that ends more than one, and writes to memory that runs share with the server.
+gc.disable()
+os.register_at_fork(before=gc.freeze, after_in_child=gc.enable)
