@@ -12,6 +12,7 @@ import pytest
 
 from harness.display import Display
 from harness.errors import BadInput
+from harness.garbage import uncollected
 from harness.gates import Check, Judgement, judge, judge_suite
 from harness.interrupt import hold_interrupt
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
@@ -116,7 +117,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config.stash[DISPLAY] = Display(config)
     config.stash[SESSION] = started  # first, so that an interruption of the start closes it too
     try:
-        started.start()
+        with uncollected():  # it imports torch and transformers
+            started.start()
     except BadInput as error:
         del config.stash[SESSION]
         raise pytest.UsageError(str(error)) from None
@@ -254,7 +256,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     finally:
         running.close()
         running.release()
-        # The process ends. To look for garbage among all that was imported would take seconds.
+        # The process ends. To look for garbage among all that is imported would take a second.
         gc.freeze()
         config.stash[HELD][0].close()
 

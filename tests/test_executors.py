@@ -115,6 +115,14 @@ def test_an_answer_that_can_hardly_be_told_is_told_all_the_same(
     executor.close()
 
 
+def test_a_job_looks_for_garbage_but_not_in_what_the_fork_server_imported() -> None:
+    executor = LocalExecutor(1)
+    enabled, left_out = executor.submit(toys.garbage_collection, None).result()
+    executor.close()
+    assert enabled
+    assert left_out > 1000
+
+
 def test_a_kill_for_memory_is_told_from_any_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

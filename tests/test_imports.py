@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "harness"
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "garbage": set(),
     "interrupt": set(),
     "redaction": set(),
     "errors": {"redaction"},
@@ -154,6 +155,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pytest_plugin": {
         "display",
         "errors",
+        "garbage",
         "gates",
         "interrupt",
         "leaderboard",

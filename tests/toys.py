@@ -4,6 +4,7 @@ Workers import this module for every job, so it imports little.
 """
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -125,3 +126,8 @@ def be_killed_by_the_kernel(counter: Path | None) -> None:
     if counter is not None:
         counter.write_text("pgfault 7\noom_kill 4\n")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def garbage_collection(_: object) -> tuple[bool, int]:
+    """Return whether garbage is looked for, and the number of objects in which it is not."""
+    return gc.isenabled(), gc.get_freeze_count()
