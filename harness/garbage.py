@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept away from what stays in any case."""
+"""Python's garbage collector, kept away from imports."""
 
 import contextlib
 import gc
@@ -7,16 +7,15 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Look for no garbage within the block, and never in what it leaves behind.
+    """Look for no garbage within the block.
 
-    Meant for imports. Those of torch and transformers leave half a million objects; to look
-    through them takes a second until they are complete, and a quarter each time thereafter.
+    Meant for imports. Those of torch and transformers leave half a million objects, all of which
+    stay, and which the collector looks through again and again while they become more: a second.
     """
     before = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         if before:
             gc.enable()

@@ -264,7 +264,7 @@ def little_memory() -> Iterator[Callable[[int], None]]:
 def test_a_worker_that_the_kernel_kills_for_memory_says_so_or_is_halved(
     folder: Path, tmp_path: Path, little_memory: Callable[[int], None]
 ) -> None:
-    rows = [f'"{" ".join(SENTENCES[n % 16].split() * 12)} {n}",{n % 2}' for n in range(2112)]
+    rows = [f'"{" ".join(SENTENCES[n % 16].split() * 12)} {n}",{n % 2}' for n in range(3136)]
     (tmp_path / "long.csv").write_text("\n".join(["sentence,label", *rows]) + "\n", "utf-8")
     text = (
         SUITE.replace('"./encoder"', f'"{folder / "encoder"}"')
@@ -273,7 +273,7 @@ def test_a_worker_that_the_kernel_kills_for_memory_says_so_or_is_halved(
         .replace("test_size = 10", "test_size = 0")
         .replace("[1e-3, 1e-4]", "[1e-3]")
         .replace("seeds = [1, 2]", "seeds = [1]")
-        .replace("batch_sizes = [8]", "batch_sizes = [2048]")
+        .replace("batch_sizes = [8]", "batch_sizes = [3072]")
         .replace("epochs = 2", "epochs = 1\nspeedups = []")
         .replace("max_length = 32", "max_length = 64")
     )
@@ -286,12 +286,12 @@ def test_a_worker_that_the_kernel_kills_for_memory_says_so_or_is_halved(
     output, _ = session.communicate()
     assert session.returncode == 1, output
     assert "1 failed, 1 passed" in output
-    assert "out of memory with 2048 sentences a batch; choose smaller" in output
+    assert "out of memory with 3072 sentences a batch; choose smaller" in output
     (failed,), _ = read_store(tmp_path / "results" / "tiny")
     assert "the kernel killed its worker process" in str(failed.record.reason)
     (done,), _ = read_store(tmp_path / "results" / "halved")
     assert done.record.status == "ok"
-    assert done.record.batch_size == 2048
+    assert done.record.batch_size == 3072
     assert (done.record.accumulation or 0) > 1
 
 
