@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -192,6 +193,7 @@ def test_every_command_of_a_document_does_what_a_reader_expects(
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
     }
+    worker = int(getattr(request.config, "workerinput", {"workerid": "gw0"})["workerid"][2:])
     commands = [
         [command for command in commands_of(script) if reason_not_to_run(command) is None]
         for block in BLOCKS
@@ -203,7 +205,7 @@ def test_every_command_of_a_document_does_what_a_reader_expects(
             ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
             cwd=checkout,
             env=environment,
-            preexec_fn=_on_one_core,
+            preexec_fn=partial(_on_one_core, worker),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -215,10 +217,11 @@ def test_every_command_of_a_document_does_what_a_reader_expects(
         assert not gated or "fail" in done.stdout or " passed" in done.stdout, done.stdout
 
 
-def _on_one_core() -> None:
+def _on_one_core(worker: int) -> None:
     """Let a run have one thread: two wait for each other where other work shares the cores."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[worker % len(cores)]})
 
 
 def test_what_is_not_run_is_in_a_document_and_has_a_reason() -> None:
