@@ -12,7 +12,6 @@ import pytest
 
 from harness.display import Display
 from harness.errors import BadInput
-from harness.garbage import uncollected
 from harness.gates import Check, Judgement, judge, judge_suite
 from harness.interrupt import hold_interrupt
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
@@ -117,8 +116,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config.stash[DISPLAY] = Display(config)
     config.stash[SESSION] = started  # first, so that an interruption of the start closes it too
     try:
-        with uncollected():  # it imports torch and transformers
-            started.start()
+        started.start()
     except BadInput as error:
         del config.stash[SESSION]
         raise pytest.UsageError(str(error)) from None

@@ -13,7 +13,7 @@ from harness import baseline as baselines
 from harness import hub, lock, progress, quarantine, records
 from harness.baseline import Baseline
 from harness.errors import BadInput, Unavailable
-from harness.executors import Executor, KilledForMemory
+from harness.executors import Executor, KilledForMemory, call
 from harness.executors.local import LocalExecutor, start_fork_server
 from harness.forecast import Underway, seconds_left
 from harness.inputs import Inputs, find_inputs
@@ -27,12 +27,15 @@ from harness.schedule import Schedule, schedule
 from harness.spec import Suite
 from harness.standing import standings
 
-if TYPE_CHECKING:  # worker imports torch; collecting tests need not
-    from harness.worker import Job, Result
+if TYPE_CHECKING:  # job imports datasets; collecting tests need not
+    from harness.job import Job, Result
 
 
 PRELOAD = ("harness.worker",)
 """What every run imports, and an executor therefore once for all of them."""
+
+EXECUTE: "Callable[[Job], Result]" = partial(call, "harness.worker", "execute")
+"""What a worker does with a job. The session itself needs none of what that imports: no torch."""
 
 
 @dataclass(frozen=True)
@@ -353,14 +356,12 @@ class Session:
             self._submit(task.job, task.future, limit)
 
     def _submit(self, job: "Job", future: "Future[Stored]", limit: float | None) -> None:
-        from harness.worker import execute
-
         assert self._executor is not None
-        answer = self._executor.submit(execute, job, limit)
+        answer = self._executor.submit(EXECUTE, job, limit)
         answer.add_done_callback(partial(self._keep, job, future, limit))
 
     def _job(self, missing: _Missing, threads: int) -> "Job":
-        from harness.worker import Job
+        from harness.job import Job
 
         inputs, run = missing.inputs, missing.run
         assert inputs.source is not None  # nothing is missing for a run that trains
@@ -383,7 +384,7 @@ class Session:
         self, job: "Job", future: "Future[Stored]", limit: float | None, answer: "Future[Result]"
     ) -> None:
         """Write what a run left as soon as it ends; called in a thread of the executor."""
-        from harness.worker import Result, failure, in_smaller_parts
+        from harness.job import Result, failure, in_smaller_parts
 
         shutil.rmtree(job.folder / "scratch", ignore_errors=True)
         progress.discard(job.folder)

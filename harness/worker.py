@@ -11,8 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -30,22 +29,28 @@ from harness import (
     diagnosis,
     out_of_memory,
     progress,
-    provenance,
     records,
     stats,
     trackers,
 )
-from harness.checkpoints import Checkpoint
 from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, encode, token_counts
 from harness.evidence import evidence
-from harness.executors import WorkerLost
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
+from harness.job import (
+    Job,
+    Result,
+    circumstances,
+    describe,
+    failure,
+    in_smaller_parts,
+    now,
+    one_line,
+)
 from harness.model_card import model_card
-from harness.plan import Run
 from harness.predictions import PREDICTIONS
 from harness.progress import Progress
-from harness.records import Confusion, DatasetFacts, Epoch, Record, Times
+from harness.records import Confusion, Epoch, Record, Times
 from harness.redaction import redacted
 from harness.score import Scores, score
 
@@ -53,40 +58,9 @@ LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 wor
 """Ranges of sentence lengths, each by its most words; longer sentences are a range of their own."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """A run with everything found out about it before it starts.
-
-    `folder` is the run's own in the store; the worker writes its log, its progress, its scratch
-    files and a kept model there. `concurrency` is the number of runs that share the machine.
-    Each batch is computed in at least `parts` parts: more than one where fewer did not fit.
-    """
-
-    run: Run
-    key: str
-    checkpoint: Checkpoint
-    source: data.Source
-    dataset: DatasetFacts
-    folder: Path
-    device: str
-    threads: int
-    concurrency: int
-    keep_model: bool
-    trackers: tuple[str, ...] = ()
-    parts: int = 1
-
-
-@dataclass(frozen=True)
-class Result:
-    """A run's record and predictions (PREDICTIONS), not yet on disk; None if it failed."""
-
-    record: Record
-    predictions: pa.Table | None
-
-
 def execute(job: Job) -> Result:
     """Train, score and describe one run; an exception becomes a failed record."""
-    started_at = _now()
+    started_at = now()
     started = time.perf_counter()
     job.folder.mkdir(parents=True, exist_ok=True)
     scratch = job.folder / "scratch"
@@ -101,53 +75,8 @@ def execute(job: Job) -> Result:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         progress.discard(job.folder)
-    ended = {"started_at": started_at, "finished_at": _now(), **_circumstances()}
+    ended = {"started_at": started_at, "finished_at": now(), **circumstances()}
     return Result(result.record.model_copy(update=ended), result.predictions)
-
-
-def describe(job: Job) -> Record:
-    """Return the part of a run's record that is known before it runs, marked as failed."""
-    cell = job.run.cell
-    return Record(
-        key=job.key,
-        suite=cell.suite,
-        cell=cell.id,
-        checkpoint=cell.checkpoint,
-        checkpoint_digest=job.checkpoint.digest,
-        checkpoint_revision=job.checkpoint.revision,
-        batch_size=cell.batch_size,
-        learning_rate=cell.learning_rate,
-        seed=job.run.seed,
-        training=job.run.training,
-        status="failed",
-        reason="it did not end",
-        dataset=job.dataset,
-        threshold=cell.threshold,
-        target_mcc=cell.target,
-        device=job.device,
-        threads=job.threads,
-        concurrency=job.concurrency,
-    )
-
-
-def failure(job: Job, error: BaseException) -> Record:
-    """Return the record of a run that failed; folders of this machine lose their paths."""
-    reason = str(error) if isinstance(error, WorkerLost) else f"{type(error).__name__}: {error}"
-    if out_of_memory.is_out_of_memory(error):
-        halved = job.run.training.on_oom == "halve"
-        reason = out_of_memory.explained(error, job.run.cell.batch_size, halved)
-    for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
-        reason = reason.replace(folder, Path(folder).name)
-    reason = redacted(reason.replace(str(Path.home()), "~"))
-    ended = {"reason": one_line(reason), "finished_at": _now(), **_circumstances()}
-    return describe(job).model_copy(update=ended)
-
-
-def one_line(text: str) -> str:
-    """Return a text as one line of at most 300 characters."""
-    text = " ".join(text.split())
-    text = "".join(character if character.isprintable() else "?" for character in text)
-    return text if len(text) <= 300 else f"{text[:297]}..."
 
 
 def _train_and_score(
@@ -249,15 +178,6 @@ def _finetune(
         scratch.mkdir(exist_ok=True)
 
 
-def in_smaller_parts(job: Job) -> Job | None:
-    """Return the job with more parts a batch; None where that is not wanted, or not possible."""
-    batch_size = job.run.cell.batch_size
-    size = out_of_memory.smaller(batch_size, batch_size // job.parts)
-    if job.run.training.on_oom != "halve" or size is None:
-        return None
-    return replace(job, parts=batch_size // size)
-
-
 def _keep_model(
     job: Job,
     record: Record,
@@ -273,7 +193,7 @@ def _keep_model(
     found = evidence([record])
     interval = stats.mean_interval(found.labels, found.selected)
     card = model_card(
-        record.model_copy(update=_circumstances()),
+        record.model_copy(update=circumstances()),
         job.source.spec.class_names,
         (interval.low, interval.high),
     )
@@ -412,18 +332,6 @@ def _peak_memory_mb(device: str) -> float:
         return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB here
-
-
-def _circumstances() -> dict[str, object]:
-    return {
-        "versions": provenance.versions(),
-        "commit": provenance.commit(),
-        "machine": provenance.machine(),
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @contextlib.contextmanager

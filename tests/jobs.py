@@ -12,10 +12,11 @@ from tiny import WORDS
 
 from harness import records
 from harness.inputs import find_inputs
+from harness.job import Job
 from harness.plan import make_plan, runs_of
 from harness.records import Record
 from harness.spec import DatasetSpec, GatesSpec, MatrixSpec, Suite, TrainingSpec
-from harness.worker import Job, execute
+from harness.worker import execute
 
 
 def sentences(count: int) -> list[str]:

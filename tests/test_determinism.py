@@ -11,8 +11,9 @@ from tiny import make_checkpoint
 
 from harness.executors import Executor
 from harness.executors.local import LocalExecutor
+from harness.job import Job
 from harness.session import PRELOAD
-from harness.worker import Job, execute
+from harness.worker import execute
 
 ROWS = 200
 

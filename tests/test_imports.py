@@ -13,7 +13,6 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "harness"
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "garbage": set(),
     "interrupt": set(),
     "redaction": set(),
     "errors": {"redaction"},
@@ -47,14 +46,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "diagnosis",
         "encode",
         "evidence",
-        "executors",
         "finetune",
+        "job",
         "model_card",
         "out_of_memory",
-        "plan",
         "predictions",
         "progress",
-        "provenance",
         "records",
         "redaction",
         "score",
@@ -62,6 +59,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "trackers",
     },
     "executors": {"errors"},
+    "job": {
+        "checkpoints",
+        "data",
+        "executors",
+        "out_of_memory",
+        "plan",
+        "provenance",
+        "records",
+        "redaction",
+    },
     "workload": set(),
     "forecast": {"provenance", "records", "spec", "workload"},
     "memory": {"forecast", "records", "workload"},
@@ -95,6 +102,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "forecast",
         "hub",
         "inputs",
+        "job",
         "lock",
         "plan",
         "progress",
@@ -105,7 +113,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schedule",
         "spec",
         "standing",
-        "worker",
     },
     "display": {"progress"},
     "timing": {"gates", "records"},
@@ -155,7 +162,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pytest_plugin": {
         "display",
         "errors",
-        "garbage",
         "gates",
         "interrupt",
         "leaderboard",
@@ -275,3 +281,15 @@ print("heavy:", sorted(heavy & set(sys.modules)), "code:", int(code))
     ]
     listed = [line for line in done.stdout.splitlines() if "::" in line]
     assert listed == [f"benchmarks/test_finetune.py::test_finetune[{cell}]" for cell in cells]
+
+
+def test_a_session_and_its_jobs_need_no_torch() -> None:
+    program = """
+import sys
+import harness.session, harness.job, harness.inputs, harness.data, harness.report
+print(sorted({"torch", "transformers", "evaluate", "sklearn"} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

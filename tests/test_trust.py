@@ -22,9 +22,10 @@ from harness import checkpoints, hub
 from harness.data import cola_hub
 from harness.errors import BadInput, Unavailable
 from harness.hub import Hub
+from harness.job import failure
 from harness.redaction import redacted
 from harness.spec import DatasetSpec
-from harness.worker import execute, failure
+from harness.worker import execute
 
 HARNESS = Path(__file__).parent.parent / "harness"
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in HARNESS.rglob("*.py")}

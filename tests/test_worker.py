@@ -24,9 +24,10 @@ from transformers import (
 
 from harness import records
 from harness.classes import unpack
+from harness.job import Job, Result
 from harness.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES
 from harness.spec import DatasetSpec
-from harness.worker import Job, Result, execute
+from harness.worker import execute
 
 ROWS, VALIDATION = 64, 16
 # Label 0 is for the dog, label 1 for the cat.

@@ -1,0 +1,113 @@
+"""A run with everything found out about it, and what is known of it when it fails."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from harness import data, out_of_memory, provenance
+from harness.checkpoints import Checkpoint
+from harness.executors import WorkerLost
+from harness.plan import Run
+from harness.records import DatasetFacts, Record
+from harness.redaction import redacted
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run with everything found out about it before it starts.
+
+    `folder` is the run's own in the store; the worker writes its log, its progress, its scratch
+    files and a kept model there. `concurrency` is the number of runs that share the machine.
+    Each batch is computed in at least `parts` parts: more than one where fewer did not fit.
+    """
+
+    run: Run
+    key: str
+    checkpoint: Checkpoint
+    source: data.Source
+    dataset: DatasetFacts
+    folder: Path
+    device: str
+    threads: int
+    concurrency: int
+    keep_model: bool
+    trackers: tuple[str, ...] = ()
+    parts: int = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run's record and predictions (PREDICTIONS), not yet on disk; None if it failed."""
+
+    record: Record
+    predictions: pa.Table | None
+
+
+def describe(job: Job) -> Record:
+    """Return the part of a run's record that is known before it runs, marked as failed."""
+    cell = job.run.cell
+    return Record(
+        key=job.key,
+        suite=cell.suite,
+        cell=cell.id,
+        checkpoint=cell.checkpoint,
+        checkpoint_digest=job.checkpoint.digest,
+        checkpoint_revision=job.checkpoint.revision,
+        batch_size=cell.batch_size,
+        learning_rate=cell.learning_rate,
+        seed=job.run.seed,
+        training=job.run.training,
+        status="failed",
+        reason="it did not end",
+        dataset=job.dataset,
+        threshold=cell.threshold,
+        target_mcc=cell.target,
+        device=job.device,
+        threads=job.threads,
+        concurrency=job.concurrency,
+    )
+
+
+def failure(job: Job, error: BaseException) -> Record:
+    """Return the record of a run that failed; folders of this machine lose their paths."""
+    reason = str(error) if isinstance(error, WorkerLost) else f"{type(error).__name__}: {error}"
+    if out_of_memory.is_out_of_memory(error):
+        halved = job.run.training.on_oom == "halve"
+        reason = out_of_memory.explained(error, job.run.cell.batch_size, halved)
+    for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
+        reason = reason.replace(folder, Path(folder).name)
+    reason = redacted(reason.replace(str(Path.home()), "~"))
+    ended = {"reason": one_line(reason), "finished_at": now(), **circumstances()}
+    return describe(job).model_copy(update=ended)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line of at most 300 characters."""
+    text = " ".join(text.split())
+    text = "".join(character if character.isprintable() else "?" for character in text)
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def in_smaller_parts(job: Job) -> Job | None:
+    """Return the job with more parts a batch; None where that is not wanted, or not possible."""
+    batch_size = job.run.cell.batch_size
+    size = out_of_memory.smaller(batch_size, batch_size // job.parts)
+    if job.run.training.on_oom != "halve" or size is None:
+        return None
+    return replace(job, parts=batch_size // size)
+
+
+def circumstances() -> dict[str, object]:
+    """Return the fields of a record that tell what computed it."""
+    return {
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+    }
+
+
+def now() -> str:
+    """Return the time as a record has it: UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
