@@ -134,7 +134,11 @@ class LocalExecutor:
         with self._lock:
             if self._closed:
                 raise WorkerLost("the session ended before this run began")
-            process.start()
+            try:
+                process.start()
+            except (EOFError, OSError) as error:  # EOFError: of the fork server, as it ends
+                told = f"{type(error).__name__}: {error}"
+                raise WorkerLost(f"its worker process could not be started ({told})") from None
             self._running.add(process)
         return process
 
