@@ -212,10 +212,12 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     try:
         return (yield)
     finally:
-        _hold_interrupt(session.config)
+        if SESSION in session.config.stash:
+            _hold_interrupt(session.config)
 
 
 def _hold_interrupt(config: pytest.Config) -> Callable[[], bool]:
+    """Hold a Ctrl-C from now on; return what tells whether one came."""
     if HELD not in config.stash:
         holding = contextlib.ExitStack()
         config.stash[HELD] = holding, holding.enter_context(hold_interrupt())
@@ -252,7 +254,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
             returncode=pytest.ExitCode.INTERRUPTED,
         )
     finally:
-        running.close()
+        running.close()  # once more, where it was interrupted
         running.release()
         # The process ends. To look for garbage among all that is imported would take a second.
         gc.freeze()
@@ -263,7 +265,6 @@ def _finish(session: pytest.Session, running: Session) -> None:
     config = session.config
     running.close()
     config.stash[WRITTEN] = _write_all_tables(config, running)
-    running.release()
     if (not running.scored() or PROBLEMS in config.stash) and (
         session.exitstatus == pytest.ExitCode.OK
     ):
