@@ -2,7 +2,7 @@
 
 Absolute times say little on a shared machine, so everything here is a ratio of two things measured
 side by side, the tutorial's cells before and after the harness' matrix. `pytest benchmarks/` does
-not collect this file; it takes about a quarter of an hour on two cores.
+not collect this file; it takes about a quarter of an hour on two cores, a few minutes on a GPU.
 """
 
 import json
@@ -35,8 +35,10 @@ SEED = 1
 EPOCHS = 1
 CELLS = ((16, 2e-5), (16, 5e-5), (32, 2e-5), (32, 5e-5))
 RUN_GLUE_SENTENCES = 1024
-LADDER_SENTENCES = 768
+LADDER_SENTENCES = {"cpu": 768, "cuda": 2048}
 LADDER_ROUNDS = 3
+SHARING = 4
+"""Runs that share a GPU, to see what is gained over one at a time."""
 LADDER = (
     ("none", ()),
     ("kept-memory", ("kept-memory",)),
@@ -93,8 +95,9 @@ def tutorial(checkpoint: Checkpoint, cola_dir: Path, cell: tuple[int, float], *m
     )
 
 
-def harness(cola_dir: Path, folder: Path) -> tuple[Timed, list[Record]]:
+def harness(cola_dir: Path, folder: Path, *more: str) -> tuple[Timed, list[Record]]:
     """Run the four cells as a user would: one session of `pytest benchmarks/`."""
+    folder.mkdir(exist_ok=True)
     suite = folder / "speed.toml"
     suite.write_text(
         f"""
@@ -111,6 +114,7 @@ def harness(cola_dir: Path, folder: Path) -> tuple[Timed, list[Record]]:
     timed = run(
         *("-m", "pytest", "benchmarks/test_finetune.py", "-q", "-p", "no:cacheprovider"),
         *("--suite", str(suite), "--cola-dir", str(cola_dir), "--results-dir", str(folder)),
+        *more,
     )
     stored, unreadable = read_store(folder / "speed")
     assert len(stored) == len(CELLS)
@@ -118,18 +122,19 @@ def harness(cola_dir: Path, folder: Path) -> tuple[Timed, list[Record]]:
     return timed, [item.record for item in stored]
 
 
-def gemm_peak() -> float:
-    """Return this machine's float32 matrix product rate on all cores, in FLOP/s: best of many."""
+def gemm_peak(device: str) -> float:
+    """Return a device's float32 matrix product rate (all cores), in FLOP/s: best of many."""
     import torch
 
-    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    size = 2048 if device == "cpu" else 8192
+    a, b = torch.randn(2, size, size, device=device)
 
     def seconds() -> float:
         started = time.perf_counter()
-        torch.mm(a, b)
+        torch.mm(a, b)[0, 0].item()  # which waits for a GPU
         return time.perf_counter() - started
 
-    return float(2 * 2048**3 / min(seconds() for _ in range(20)))
+    return float(2 * size**3 / min(seconds() for _ in range(20)))
 
 
 def useful_work(checkpoint: Checkpoint, cola_dir: Path) -> tuple[int, float]:
@@ -153,10 +158,14 @@ def useful_work(checkpoint: Checkpoint, cola_dir: Path) -> tuple[int, float]:
     return EPOCHS * tokens["train"], float(flops)
 
 
-def ladder(checkpoint: Checkpoint, cola_dir: Path) -> dict[str, list[float]]:
-    """Time one thread's training with more and more speed-ups, round by round in turn."""
+def ladder(folder: str, cola_dir: Path, device: str) -> dict[str, list[float]]:
+    """Time training with more and more speed-ups, round by round in turn; one thread on a CPU.
+
+    There every rung has a process of its own, since kept memory stays kept. A GPU, which takes
+    seconds to start, has one a round.
+    """
     program = """
-import sys, tempfile, torch
+import json, sys, tempfile, torch
 from pathlib import Path
 import datasets, transformers
 from transformers import AutoTokenizer
@@ -164,28 +173,55 @@ from harness.data import Source, load
 from harness.encode import encode
 from harness.finetune import Settings, finetune, load_model
 from harness.spec import DatasetSpec, TrainingSpec
-folder, cola, sentences, *names = sys.argv[1:]
+folder, cola, device, sentences, rungs = sys.argv[1:]
 torch.set_num_threads(1)
 transformers.logging.set_verbosity_error()
 datasets.disable_progress_bars()
-training = TrainingSpec(epochs=1, selection="last-epoch", speedups=names)
-settings = Settings(16, 2e-5, 1, training, "cpu", ("unacceptable", "acceptable"))
 splits = load(Source("folder", cola, None, DatasetSpec(source="cola"))).splits
 del splits["test"]
 splits["train"] = splits["train"].shuffle(seed=1).select(range(int(sentences)))
 splits["validation"] = splits["validation"].select(range(64))
 tokenizer = AutoTokenizer.from_pretrained(folder)
-model = load_model(folder, tokenizer, settings)
-with tempfile.TemporaryDirectory() as scratch:
-    outcome = finetune(model, tokenizer, encode(splits, tokenizer, None), settings, Path(scratch))
-print(outcome.train_seconds)
+encoded = encode(splits, tokenizer, None)
+def seconds(names):
+    training = TrainingSpec(epochs=1, selection="last-epoch", speedups=names)
+    settings = Settings(16, 2e-5, 1, training, device, ("unacceptable", "acceptable"))
+    model = load_model(folder, tokenizer, settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        return finetune(model, tokenizer, encoded, settings, Path(scratch)).train_seconds
+if device == "cuda":
+    seconds([])  # its libraries load with their first use
+print(json.dumps([seconds(names) for names in json.loads(rungs)]))
 """
+    names = [list(speedups) for _, speedups in LADDER]
+    parts = [names] if device == "cuda" else [[rung] for rung in names]
     seconds: dict[str, list[float]] = {name: [] for name, _ in LADDER}
     for _ in range(LADDER_ROUNDS):
-        for name, speedups in LADDER:
-            arguments = (checkpoint.folder, str(cola_dir), str(LADDER_SENTENCES), *speedups)
-            seconds[name].append(float(run("-c", program, *arguments).output))
+        took: list[float] = []
+        for rungs in parts:
+            sentences = str(LADDER_SENTENCES[device])
+            arguments = (folder, str(cola_dir), device, sentences, json.dumps(rungs))
+            took += json.loads(run("-c", program, *arguments).output)
+        for (name, _), one in zip(LADDER, took, strict=True):
+            seconds[name].append(one)
     return seconds
+
+
+def base_sized(checkpoint: Checkpoint, folder: Path) -> str:
+    """Write a BERT of base size, with random weights and a checkpoint's tokenizer; for times."""
+    from transformers import AutoModel, AutoTokenizer, BertConfig
+
+    AutoModel.from_config(BertConfig()).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    AutoTokenizer.from_pretrained(checkpoint.folder).save_pretrained(folder)
+    return str(folder)
+
+
+def gains(seconds: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Return how many times as long training without speed-ups took, by rung and round."""
+    return {
+        name: [plain / time for plain, time in zip(seconds["none"], times, strict=True)]
+        for name, times in seconds.items()
+    }
 
 
 def difference_interval(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
@@ -215,10 +251,14 @@ def padded_to_128(checkpoint: Checkpoint, cola_dir: Path) -> float:
 
 def test_speed(benchmark: Any, checkpoint: Checkpoint, cola_dir: Path, tmp_path: Path) -> None:
     """Measure and write down; a machine's bad day is no failure, so no ratio is asserted."""
+    device = provenance.device_type()
     half = len(CELLS) // 2
     theirs = [tutorial(checkpoint, cola_dir, cell) for cell in CELLS[:half]]
-    peak = gemm_peak()
-    ours, records = benchmark.pedantic(harness, args=(cola_dir, tmp_path), rounds=1)
+    peak = gemm_peak(device)
+    ours, records = benchmark.pedantic(harness, args=(cola_dir, tmp_path / "one"), rounds=1)
+    shared = None
+    if device == "cuda":
+        shared, _ = harness(cola_dir, tmp_path / "shared", "--workers", str(SHARING))
     theirs += [tutorial(checkpoint, cola_dir, cell) for cell in CELLS[half:]]
 
     tutorial_seconds = sum(timed.seconds for timed in theirs)
@@ -229,12 +269,17 @@ def test_speed(benchmark: Any, checkpoint: Checkpoint, cola_dir: Path, tmp_path:
         [json.loads(timed.output)["mcc"] for timed in theirs],
     )
     tokens, flops = (len(CELLS) * work for work in useful_work(checkpoint, cola_dir))
-    steps = ladder(checkpoint, cola_dir)
+    ladders = {"all-MiniLM-L6": gains(ladder(checkpoint.folder, cola_dir, device))}
+    if device == "cuda":
+        folder = base_sized(checkpoint, tmp_path / "base")
+        ladders["BERT of base size"] = gains(ladder(folder, cola_dir, device))
     figures = {
         "matrix": [list(cell) for cell in CELLS],
         "epochs": EPOCHS,
         "tutorial_over_harness": tutorial_seconds / ours.seconds,
-        "run_glue_over_tutorial": padded_to_128(checkpoint, cola_dir),
+        "one_at_a_time_over_sharing": None if shared is None else ours.seconds / shared.seconds,
+        # At a GPU's rate it would be a difference of two starts of a process.
+        "run_glue_over_tutorial": padded_to_128(checkpoint, cola_dir) if device == "cpu" else None,
         "harness_tokens_per_second": tokens / ours.seconds,
         "tutorial_tokens_per_second": tokens / tutorial_seconds,
         "harness_gemm_roofline_fraction": flops / ours.seconds / peak,
@@ -242,49 +287,56 @@ def test_speed(benchmark: Any, checkpoint: Checkpoint, cola_dir: Path, tmp_path:
         "mcc_difference_mean": mean,
         "mcc_difference_half_width_95": half_width,
         "workers": records[0].concurrency,
-        "ladder": {
-            name: [plain / time for plain, time in zip(steps["none"], times, strict=True)]
-            for name, times in steps.items()
-        },
+        "device": device,
+        "ladders": ladders,
         "machine": provenance.machine().model_dump(),
         "versions": provenance.versions(),
         "commit": provenance.commit(),
     }
     benchmark.extra_info.update(figures)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    write_atomically(RESULTS / "speed.json", (json.dumps(figures, indent=1) + "\n").encode())
+    name = "speed" if device == "cpu" else f"speed-{device}"
+    write_atomically(RESULTS / f"{name}.json", (json.dumps(figures, indent=1) + "\n").encode())
     text = describe(figures)
-    write_atomically(RESULTS / "speed.md", text.encode())
+    write_atomically(RESULTS / f"{name}.md", text.encode())
     print(text)
 
 
 def describe(figures: dict[str, Any]) -> str:
     """Write the figures for a reader."""
     rows = [
-        ("tutorial's script / harness, wall time of the matrix", figures["tutorial_over_harness"]),
+        ("tutorial's script / harness, wall time of the matrix", "tutorial_over_harness"),
+        (
+            f"harness, one run at a time / {SHARING} sharing the GPU, wall time of the matrix",
+            "one_at_a_time_over_sharing",
+        ),
         (
             "run_glue's padding to 128 / tutorial, a training sentence",
-            figures["run_glue_over_tutorial"],
+            "run_glue_over_tutorial",
         ),
-        ("harness, fraction of the GEMM roofline", figures["harness_gemm_roofline_fraction"]),
-        ("tutorial, fraction of the GEMM roofline", figures["tutorial_gemm_roofline_fraction"]),
+        ("harness, fraction of the GEMM roofline", "harness_gemm_roofline_fraction"),
+        ("tutorial, fraction of the GEMM roofline", "tutorial_gemm_roofline_fraction"),
     ]
+    measured = [(text, figures[name]) for text, name in rows if figures[name] is not None]
     tokens = figures["harness_tokens_per_second"], figures["tutorial_tokens_per_second"]
-    steps = [
-        (name, statistics.median(ratios), min(ratios), max(ratios))
-        for name, ratios in figures["ladder"].items()
-    ]
     machine = figures["machine"]
     mean, half_width = figures["mcc_difference_mean"], figures["mcc_difference_half_width_95"]
+    steps = [
+        (model, name, statistics.median(ratios), min(ratios), max(ratios))
+        for model, ladder in figures["ladders"].items()
+        for name, ratios in ladder.items()
+    ]
+    where = f"{machine['cores']} cores ({machine['processor']})"
+    if machine["accelerator"] is not None:
+        where = f"{machine['accelerator']}, {where}"
     return "\n".join(
         [
             "# Speed",
             "",
             f"{len(figures['matrix'])} cells of all-MiniLM-L6 on CoLA, {figures['epochs']} epoch, "
-            f"{figures['workers']} runs at a time on {machine['cores']} cores "
-            f"({machine['processor']}).",
+            f"{figures['workers']} runs at a time on {where}.",
             "",
-            tabulate(rows, ("figure", "ratio"), tablefmt="pipe", floatfmt=".2f"),
+            tabulate(measured, ("figure", "ratio"), tablefmt="pipe", floatfmt=".2f"),
             "",
             "Trained tokens a second over the whole wall time, padding not counted: "
             f"{tokens[0]:.0f} against {tokens[1]:.0f}.",
@@ -292,10 +344,12 @@ def describe(figures: dict[str, Any]) -> str:
             f"MCC, harness - tutorial, paired over the cells: {mean:+.3f} +- {half_width:.3f} "
             "(95 % t interval).",
             "",
-            "One thread's training time without speed-ups over that with more and more of them "
-            f"({LADDER_ROUNDS} rounds in turn):",
+            "One thread's training time at batch 16 without speed-ups over that with more and more "
+            f"of them ({LADDER_ROUNDS} rounds in turn):",
             "",
-            tabulate(steps, ("up to", "median", "min", "max"), tablefmt="pipe", floatfmt=".2f"),
+            tabulate(
+                steps, ("model", "up to", "median", "min", "max"), tablefmt="pipe", floatfmt=".2f"
+            ),
             "",
         ]
     )

@@ -92,13 +92,19 @@ class Outcome:
 def load_model(
     checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
 ) -> PreTrainedModel:
-    """Load a pretrained encoder under a classification head initialised from the run's seed."""
+    """Load a pretrained encoder under a classification head initialised from the run's seed.
+
+    In float32, whatever its files hold and its configuration asks for: `training.precision` says
+    what training computes in, and AdamW's steps are lost in half-precision weights (Micikevicius
+    et al., "Mixed Precision Training", 2018, section 3.1).
+    """
     set_seed(settings.seed)
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
         checkpoint_folder,
         num_labels=2,
         id2label=dict(enumerate(settings.class_names)),
         label2id={name: label for label, name in enumerate(settings.class_names)},
+        dtype=torch.float32,
         ignore_mismatched_sizes=True,  # a checkpoint with another task's head gets a new one
         use_safetensors=True,
         trust_remote_code=False,

@@ -58,6 +58,7 @@ def load(folder: Path, device: str) -> Classifier:
     )
     model, loading = AutoModelForSequenceClassification.from_pretrained(
         found.folder,
+        dtype=torch.float32,  # as it was trained and judged
         use_safetensors=True,
         trust_remote_code=False,
         local_files_only=True,

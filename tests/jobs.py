@@ -53,9 +53,10 @@ def make_job(
     keep_model: bool = False,
     min_mcc: float | None = None,
     cola_dir: Path | None = None,
+    device: str = "cpu",
     **training: Any,
 ) -> Job:
-    """Build the job of one run on the CPU in one thread, one epoch unless told otherwise.
+    """Build the job of one run in one thread, on the CPU and of one epoch unless told otherwise.
 
     Data and checkpoint are found as a session finds them where no hub can be reached.
     """
@@ -74,7 +75,7 @@ def make_job(
     (cell,) = make_plan(suite)
     (run,) = runs_of(cell, suite.training)
     inputs = find_inputs(suite, folder, [cell], cola_dir, UNREACHABLE)
-    inputs = replace(inputs, device="cpu")
+    inputs = replace(inputs, device=device)
     assert inputs.source is not None
     assert inputs.dataset is not None
     key = inputs.key(run)
@@ -85,7 +86,7 @@ def make_job(
         source=inputs.source,
         dataset=inputs.dataset,
         folder=records.run_folder(folder, run, key),
-        device="cpu",
+        device=device,
         threads=1,
         concurrency=1,
         keep_model=keep_model,

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import confusion_matrix, matthews_corrcoef
 from tiny import make_checkpoint
 from transformers import (
+    AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertForSequenceClassification,
@@ -276,6 +277,25 @@ def test_training_in_bf16_works_on_a_cpu(
     difference = np.abs(logits_of(half) - logits_of(full))
     assert difference.max() > 0, "the precision had no effect"
     assert difference.mean() < 0.2
+
+
+@pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16])
+def test_weights_stored_in_half_precision_are_trained_as_the_numbers_that_they_are(
+    bert: Path, mixed: DatasetSpec, tmp_path: Path, stored: torch.dtype
+) -> None:
+    """Whatever the files hold and the configuration declares, precision is what the suite says."""
+    half, single = tmp_path / "half", tmp_path / "single"
+    AutoModel.from_pretrained(bert).to(stored).save_pretrained(half)
+    AutoModel.from_pretrained(half).to(torch.float32).save_pretrained(single)
+    for folder in (half, single):
+        AutoTokenizer.from_pretrained(bert).save_pretrained(folder)
+    assert load_file(half / "model.safetensors")["pooler.dense.weight"].dtype == stored
+    _, expected = execute_ok(make_job(single, mixed, tmp_path))
+    job = make_job(half, mixed, tmp_path, keep_model=True)
+    _, found = execute_ok(job)
+    assert found.equals(expected)
+    kept = load_file(job.folder / "model" / "model.safetensors")
+    assert {weight.dtype for weight in kept.values()} == {torch.float32}
 
 
 def test_a_head_of_three_labels_is_replaced(bert: Path, mixed: DatasetSpec, tmp_path: Path) -> None:
