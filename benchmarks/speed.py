@@ -35,7 +35,7 @@ SEED = 1
 EPOCHS = 1
 CELLS = ((16, 2e-5), (16, 5e-5), (32, 2e-5), (32, 5e-5))
 RUN_GLUE_SENTENCES = 1024
-LADDER_SENTENCES = {"cpu": 768, "cuda": 2048}
+LADDER_SENTENCES = {"cpu": 768, "cuda": 1024}
 LADDER_ROUNDS = 3
 SHARING = 4
 """Runs that share a GPU, to see what is gained over one at a time."""
@@ -161,8 +161,8 @@ def useful_work(checkpoint: Checkpoint, cola_dir: Path) -> tuple[int, float]:
 def ladder(folder: str, cola_dir: Path, device: str) -> dict[str, list[float]]:
     """Time training with more and more speed-ups, round by round in turn; one thread on a CPU.
 
-    There every rung has a process of its own, since kept memory stays kept. A GPU, which takes
-    seconds to start, has one a round.
+    There every rung has a process of its own, since kept memory stays kept. On a GPU, which takes
+    seconds to start, one process does them all.
     """
     program = """
 import json, sys, tempfile, torch
@@ -174,6 +174,7 @@ from harness.encode import encode
 from harness.finetune import Settings, finetune, load_model
 from harness.spec import DatasetSpec, TrainingSpec
 folder, cola, device, sentences, rungs = sys.argv[1:]
+rungs = json.loads(rungs)
 torch.set_num_threads(1)
 transformers.logging.set_verbosity_error()
 datasets.disable_progress_bars()
@@ -191,20 +192,15 @@ def seconds(names):
         return finetune(model, tokenizer, encoded, settings, Path(scratch)).train_seconds
 if device == "cuda":
     seconds([])  # its libraries load with their first use
-print(json.dumps([seconds(names) for names in json.loads(rungs)]))
+print(json.dumps([seconds(names) for names in rungs]))
 """
-    names = [list(speedups) for _, speedups in LADDER]
-    parts = [names] if device == "cuda" else [[rung] for rung in names]
-    seconds: dict[str, list[float]] = {name: [] for name, _ in LADDER}
-    for _ in range(LADDER_ROUNDS):
-        took: list[float] = []
-        for rungs in parts:
-            sentences = str(LADDER_SENTENCES[device])
-            arguments = (folder, str(cola_dir), device, sentences, json.dumps(rungs))
-            took += json.loads(run("-c", program, *arguments).output)
-        for (name, _), one in zip(LADDER, took, strict=True):
-            seconds[name].append(one)
-    return seconds
+    rungs = [list(speedups) for _, speedups in LADDER] * LADDER_ROUNDS
+    took: list[float] = []
+    for part in [rungs] if device == "cuda" else [[rung] for rung in rungs]:
+        sentences = str(LADDER_SENTENCES[device])
+        arguments = (folder, str(cola_dir), device, sentences, json.dumps(part))
+        took += json.loads(run("-c", program, *arguments).output)
+    return {name: took[place :: len(LADDER)] for place, (name, _) in enumerate(LADDER)}
 
 
 def base_sized(checkpoint: Checkpoint, folder: Path) -> str:
