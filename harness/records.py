@@ -33,6 +33,9 @@ MOST_BYTES = 64 * 2**20
 QUARANTINE = "quarantine"
 """Folder in a cell's, beside its runs, of those that were moved aside; see harness.quarantine."""
 
+RECIPE_WITH_CLASSES = 2
+"""Records of this recipe and later ones hold labels, and the classes given after every epoch."""
+
 TOLERANCE = 1e-9
 """Between a score and the same one computed again from a record's own classes."""
 
@@ -375,8 +378,10 @@ def _every_key_once(pairs: list[tuple[str, object]]) -> None:
 
 def _contradiction(record: Record) -> str | None:
     """Return where a record's scores are not those of the classes that it holds itself."""
+    if record.recipe_version >= RECIPE_WITH_CLASSES and (lacks := _lacking(record)) is not None:
+        return f"it has a score and no {lacks}"
     if record.labels is None or record.dataset is None:
-        return None  # written before records held them
+        return None
     for epoch in record.epochs:
         if epoch.classes is None:
             continue
@@ -390,6 +395,17 @@ def _contradiction(record: Record) -> str | None:
         selected = record.scores if epoch.epoch == record.selected_epoch else None
         if selected is not None and abs(mcc - selected.mcc) > TOLERANCE:
             return f"its MCC is not that of epoch {epoch.epoch}, which it selects"
+    return None
+
+
+def _lacking(record: Record) -> str | None:
+    """Return what a score cannot be checked without and a record does not hold."""
+    if record.labels is None:
+        return "labels"
+    if record.selected_epoch not in (epoch.epoch for epoch in record.epochs):
+        return "epoch that it selects"
+    if any(epoch.classes is None for epoch in record.epochs):
+        return "classes of some epoch"
     return None
 
 

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from harness import classes
 from harness.plan import Cell, Run
 from harness.predictions import PREDICTIONS
-from harness.provenance import Machine
+from harness.provenance import RECIPE_VERSION, Machine
 from harness.records import (
     DatasetFacts,
     Epoch,
@@ -119,6 +119,7 @@ def make_record(cell: Cell, seed: int = 0, mcc: float = 0.4, **changes: Any) -> 
         "parameters": 22_713_986,
         "truncated_sentences": 0,
         "predictions_sha256": "0" * 64,
+        "recipe_version": 1,  # whose records held no classes
     }
     return _record(cell, seed, {**CIRCUMSTANCES, **fields, **changes})
 
@@ -155,6 +156,7 @@ def predicted_record(
         "epochs": epochs,
         "selected_epoch": best.epoch,
         "labels": classes.pack(labels),
+        "recipe_version": RECIPE_VERSION,
     }
     return make_record(cell, seed, **{**fields, **changes})
 

@@ -108,6 +108,7 @@ def turn_a_class(record: dict[str, Any], epoch: int = 0) -> None:
 
 
 def forget_the_first_and_turn_the_second(record: dict[str, Any]) -> None:
+    record["recipe_version"] = 1  # later ones may not forget
     record["epochs"][0]["classes"] = None
     turn_a_class(record, epoch=1)
 
@@ -118,6 +119,12 @@ TAMPERINGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "one prediction turned after an epoch without any": (
         forget_the_first_and_turn_the_second,
         "epoch 2 has MCC",
+    ),
+    "no labels": (lambda record: record.update(labels=None), "a score and no labels"),
+    "no epochs": (lambda record: record.update(epochs=[]), "a score and no epoch that it selects"),
+    "no classes of an epoch": (
+        lambda record: record["epochs"][0].update(classes=None),
+        "a score and no classes of some epoch",
     ),
     "labels of another size": (
         lambda record: record.update(labels=classes.pack(np.ones(40))),
@@ -227,7 +234,7 @@ def test_a_run_that_predicts_one_class_and_one_without_labels_are_believed(tmp_p
     labels = np.arange(21) % 2
     ones = np.ones((2, 21), int)
     first, second = (predicted_record(CELL, seed, labels, ones) for seed in CELL.seeds)
-    older = second.model_copy(update={"labels": None})
+    older = second.model_copy(update={"labels": None, "recipe_version": 1})
     kept = [keep(tmp_path, CELL, record) for record in (first, older)]
     assert quarantine.read_store(tmp_path) == (kept, [])
 
