@@ -402,7 +402,7 @@ def _lacking(record: Record) -> str | None:
     """Return what a score cannot be checked without and a record does not hold."""
     if record.labels is None:
         return "labels"
-    if record.selected_epoch not in (epoch.epoch for epoch in record.epochs):
+    if record.selected_epoch not in [epoch.epoch for epoch in record.epochs]:
         return "epoch that it selects"
     if any(epoch.classes is None for epoch in record.epochs):
         return "classes of some epoch"
