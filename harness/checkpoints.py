@@ -382,6 +382,11 @@ def _inspect(folder: Path) -> _Contents:
             f'{CONFIG} has no model_type, which says what to build (such as "bert"); write it '
             "with model.config.save_pretrained(folder)"
         )
+    if config is not None and config.get("quantization_config"):
+        broken.append(
+            f"{CONFIG} has a quantization_config: quantized weights are not fine-tuned; name the "
+            "checkpoint that they were made from"
+        )
     return _Contents(files, missing, broken)
 
 

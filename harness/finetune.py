@@ -22,6 +22,7 @@ from transformers import (
     set_seed,
 )
 
+from harness.configuration import read_configuration
 from harness.encode import Encoded, collator, ensure_pad_token, token_counts
 from harness.progress import Progress
 from harness.score import Scores, score
@@ -98,12 +99,17 @@ def load_model(
     what training computes in, and AdamW's steps are lost in half-precision weights (Micikevicius
     et al., "Mixed Precision Training", 2018, section 3.1).
     """
-    set_seed(settings.seed)
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+    configuration = read_configuration(
         checkpoint_folder,
         num_labels=2,
         id2label=dict(enumerate(settings.class_names)),
         label2id={name: label for label, name in enumerate(settings.class_names)},
+        problem_type="single_label_classification",  # whatever task it was fine-tuned for
+    )
+    set_seed(settings.seed)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint_folder,
+        config=configuration,
         dtype=torch.float32,
         ignore_mismatched_sizes=True,  # a checkpoint with another task's head gets a new one
         use_safetensors=True,

@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from harness import checkpoints
+from harness.configuration import read_configuration
 from harness.encode import collator, encode
 from harness.errors import BadInput
 from harness.hub import Hub
@@ -58,6 +59,7 @@ def load(folder: Path, device: str) -> Classifier:
     )
     model, loading = AutoModelForSequenceClassification.from_pretrained(
         found.folder,
+        config=read_configuration(found.folder),
         dtype=torch.float32,  # as it was trained and judged
         use_safetensors=True,
         trust_remote_code=False,

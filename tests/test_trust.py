@@ -4,6 +4,8 @@ import ast
 import json
 import os
 import pickle
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from jobs import execute_ok, file_spec, make_job, sentences, write_rows
 from support import UNREACHABLE
 from tiny import make_checkpoint
+from transformers.utils.import_utils import KERNELS_MIN_VERSION
 
 from harness import checkpoints, hub
 from harness.data import cola_hub
@@ -110,6 +113,73 @@ def test_pickled_weights_and_code_beside_safetensors_are_left_alone(
     canary.unlink()
     execute_ok(make_job(folder, data, tmp_path))
     assert not canary.exists()
+
+
+PLAINLY = """
+import sys
+from transformers import AutoModelForSequenceClassification
+AutoModelForSequenceClassification.from_pretrained(sys.argv[1], local_files_only=True)
+"""
+HARNESSED = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from jobs import execute_ok, file_spec, make_job
+folder, rows, results = map(Path, sys.argv[1:])
+execute_ok(make_job(folder, file_spec(rows, 8), results))
+"""
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"attn_implementation": "kernels-community/flash-attn"},
+        {"_attn_implementation": "someone/attention@main"},
+        {"_attn_implementation": "flash_attention_2"},
+    ],
+    ids=str,
+)
+def test_no_attention_is_fetched_that_a_configuration_asks_for(
+    data: DatasetSpec, tmp_path: Path, asked: dict[str, str]
+) -> None:
+    """With a stand-in for the package by which transformers fetches compiled code."""
+    folder = make_checkpoint("bert", tmp_path / "checkpoint")
+    config = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**config, **asked}))
+    canary, site = tmp_path / "imported", tmp_path / "site"
+    (site / "kernels").mkdir(parents=True)
+    (site / "kernels" / "__init__.py").write_text(
+        f"from pathlib import Path\nPath({str(canary)!r}).touch()\n"
+    )
+    (site / f"kernels-{KERNELS_MIN_VERSION}.dist-info").mkdir()
+    (site / f"kernels-{KERNELS_MIN_VERSION}.dist-info" / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: kernels\nVersion: {KERNELS_MIN_VERSION}\n"
+    )
+
+    def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, str(folder), *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": str(site), "HF_HUB_OFFLINE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert run(PLAINLY).returncode != 0
+    assert canary.exists(), "the trap does not work"
+    canary.unlink()
+    done = run(HARNESSED, data.path, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not canary.exists()
+
+
+def test_quantized_weights_are_refused(tmp_path: Path) -> None:
+    folder = make_checkpoint("bert", tmp_path / "quantized")
+    config = json.loads((folder / "config.json").read_bytes())
+    config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_8bit": True}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadInput, match="quantization_config: quantized weights are not fine-tuned"):
+        checkpoints.resolve(str(folder), UNREACHABLE, tmp_path)
 
 
 def test_pickled_weights_alone_are_refused(hostile: tuple[Path, Path], tmp_path: Path) -> None:

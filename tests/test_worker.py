@@ -1,6 +1,7 @@
 """One run in a worker: what its record says, what it leaves on disk, what becomes of failures."""
 
 import contextlib
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -296,6 +297,17 @@ def test_weights_stored_in_half_precision_are_trained_as_the_numbers_that_they_a
     assert found.equals(expected)
     kept = load_file(job.folder / "model" / "model.safetensors")
     assert {weight.dtype for weight in kept.values()} == {torch.float32}
+
+
+def test_a_checkpoint_of_a_regression_is_trained_to_classify(
+    bert: Path, mixed: DatasetSpec, tmp_path: Path
+) -> None:
+    model = classifier(bert, tmp_path / "regression", labels=1)
+    model.config.problem_type = "regression"
+    model.config.save_pretrained(tmp_path / "regression")
+    record, predictions = execute_ok(make_job(tmp_path / "regression", mixed, tmp_path))
+    assert len(predictions) == VALIDATION
+    assert record.epochs[0].train_loss == pytest.approx(math.log(2), abs=0.3)
 
 
 def test_a_head_of_three_labels_is_replaced(bert: Path, mixed: DatasetSpec, tmp_path: Path) -> None:
