@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -369,6 +369,22 @@ def test_a_job_that_ray_kills_for_memory_is_not_repeated_and_says_so(tmp_path: P
     assert session.stdout == told, session.stderr
 
 
+def addresses_listened_on(processes: Iterable[psutil.Process]) -> Iterator[str]:
+    """Yield where those of some processes listen that have not ended since they were listed."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for connection in process.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    yield connection.laddr.ip
+
+
+def name(process: psutil.Process) -> str:
+    """Return a process' name, or none where it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.name()
+    return ""
+
+
 @pytest.mark.parametrize("end", ["closed", "killed"])
 def test_a_session_with_its_own_ray_stays_on_this_machine_and_leaves_nothing(
     end: str, server: socket.socket
@@ -385,18 +401,13 @@ def test_a_session_with_its_own_ray_stays_on_this_machine_and_leaves_nothing(
     with session:
         job = begin(server)
         processes = psutil.Process(session.pid).children(recursive=True)
-        listening = [
-            connection.laddr.ip
-            for process in processes
-            for connection in process.net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN
-        ]
+        listening = list(addresses_listened_on(processes))
         assert listening
         assert set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
         assert job.process in processes
         if end == "killed":
             # Ray's own two agents seek their cluster for a minute before they end.
-            processes = [p for p in processes if not p.name().endswith("Agent")]
+            processes = [p for p in processes if not name(p).endswith("Agent")]
             session.send_signal(signal.SIGKILL)
         output, errors = session.communicate("end\n", PATIENCE)
     if end == "closed":
