@@ -27,6 +27,7 @@ from harness import (
     classes,
     data,
     diagnosis,
+    launchers,
     out_of_memory,
     progress,
     records,
@@ -86,7 +87,11 @@ def _train_and_score(
         # With more than one GPU in sight, Trainer would spread each batch over all of them.
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or "0"
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+    if ignored := launchers.disregard():
+        print(f"not for this run, and disregarded: {', '.join(ignored)}")
     torch.set_num_threads(job.threads)
+    # TF32, which a variable read on torch's import may have allowed, is another precision.
+    torch.set_float32_matmul_precision("highest")
     # tqdm's own lock is a semaphore of the system, which a worker that is killed leaves behind.
     tqdm.set_lock(threading.RLock())
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -71,6 +71,38 @@ def assert_as_undisturbed(folder: Path, tmp_path: Path) -> None:
         pandas.testing.assert_frame_equal(now, before, check_exact=exact, rtol=0, atol=1e-5)
 
 
+# A launcher's environment
+
+
+def test_what_a_launcher_of_distributed_training_left_in_the_environment_changes_no_bit(
+    folder: Path, undisturbed: tuple[Session, float], tmp_path: Path
+) -> None:
+    """With a rank, a run would wait for others for ever; with the rest, compute otherwise."""
+    left = {
+        "ACCELERATE_MIXED_PRECISION": "bf16",
+        "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "2",
+        "ACCELERATE_DYNAMO_BACKEND": "eager",
+        "ACCELERATE_USE_FSDP": "true",
+        "FSDP_VERSION": "2",
+        "PARALLELISM_CONFIG_DP_SHARD_SIZE": "2",
+        "OMPI_COMM_WORLD_SIZE": "2",
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "29500",
+    }
+    suite = folder / "limited.toml"
+    text = (folder / "tiny.toml").read_text(encoding="utf-8")
+    suite.write_text(f"{text}[limits]\nrun_seconds = 120\n", encoding="utf-8")
+    session = run(tmp_path, suite=suite, variables=left)
+    assert session.code == 0, session.output
+    assert_as_undisturbed(folder, tmp_path)
+    (log, *_) = sorted(tmp_path.glob("results/tiny/runs/*/*/log.txt"))
+    told = f"not for this run, and disregarded: {', '.join(sorted(left))}\n"
+    assert told in log.read_text(encoding="utf-8")
+
+
 # Two sessions
 
 

@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "quarantine": {"records"},
     "diagnosis": {"records"},
     "trackers": set(),
+    "launchers": set(),
     "model_card": {"records", "report"},
     "out_of_memory": {"executors"},
     "worker": {
@@ -49,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "evidence",
         "finetune",
         "job",
+        "launchers",
         "model_card",
         "out_of_memory",
         "predictions",

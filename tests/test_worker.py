@@ -113,6 +113,20 @@ def classifier(checkpoint: Path, folder: Path, labels: int) -> BertForSequenceCl
     return model
 
 
+def test_a_run_computes_in_full_precision_whatever_the_process_was_told(
+    bert: Path, mixed: DatasetSpec, tmp_path: Path
+) -> None:
+    """TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1 sets this on torch's import."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        execute_ok(make_job(bert, mixed, tmp_path))
+        assert torch.get_float32_matmul_precision() == "highest"
+        assert not torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def test_a_record_tells_what_was_asked_and_what_it_took(
     bert: Path, telling: DatasetSpec, tmp_path: Path
 ) -> None:
