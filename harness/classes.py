@@ -58,6 +58,25 @@ def matthews(
     return covariance / math.sqrt(given * labelled)
 
 
+def accuracy(
+    true_positive: int, false_positive: int, false_negative: int, true_negative: int
+) -> float | None:
+    """Return the share of sentences that were given their label; None of no sentences."""
+    sentences = true_positive + false_positive + false_negative + true_negative
+    return (true_positive + true_negative) / sentences if sentences else None
+
+
+def f1(
+    true_positive: int, false_positive: int, false_negative: int, true_negative: int
+) -> float | None:
+    """Return the F1 of class 1; None where it is neither given nor true.
+
+    2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall (van Rijsbergen 1979).
+    """
+    found = 2 * true_positive + false_positive + false_negative
+    return 2 * true_positive / found if found else None
+
+
 def _bytes(text: str, sentences: int) -> bytes:
     try:
         packed = base64.b64decode(text, validate=True)

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from harness.classes import matthews, tally
+from harness.classes import accuracy, f1, matthews, tally
 from harness.plan import Run
 from harness.predictions import FILE as PREDICTIONS_FILE
 from harness.predictions import PREDICTIONS, check_predictions
@@ -192,17 +193,35 @@ def time_to_target(epochs: Sequence[Epoch], target: float | None) -> float | Non
 
 def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: str) -> str:
     """Return the content key of a run: 16 hex digits over everything that changes its result."""
-    content = {
-        "checkpoint": checkpoint_digest,
-        "dataset": dataset_fingerprint,
-        "batch_size": run.cell.batch_size,
-        "learning_rate": run.cell.learning_rate,
-        "seed": run.seed,
-        "training": run.training.model_dump(),
-        "device": device,
-        "versions": versions(RESULT_PACKAGES),
-        "recipe": RECIPE_VERSION,
-    }
+    return _key(
+        checkpoint=checkpoint_digest,
+        dataset=dataset_fingerprint,
+        batch_size=run.cell.batch_size,
+        learning_rate=run.cell.learning_rate,
+        seed=run.seed,
+        training=run.training.model_dump(),
+        device=device,
+        versions=versions(RESULT_PACKAGES),
+        recipe=RECIPE_VERSION,
+    )
+
+
+def key_of(record: Record) -> str:
+    """Return the key of the run that a record tells of; see run_key."""
+    return _key(
+        checkpoint=record.checkpoint_digest,
+        dataset=None if record.dataset is None else record.dataset.fingerprint,
+        batch_size=record.batch_size,
+        learning_rate=record.learning_rate,
+        seed=record.seed,
+        training=record.training.model_dump(),
+        device=record.device,
+        versions={package: record.versions.get(package) for package in RESULT_PACKAGES},
+        recipe=record.recipe_version,
+    )
+
+
+def _key(**content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -328,8 +347,8 @@ def _read_record(path: Path) -> Record:
     if content != _text(record):  # as it is where an earlier version wrote it, or somebody else
         json.loads(content, object_pairs_hook=_every_key_once)
     if record.status == "ok":
-        if (contradiction := _contradiction(record)) is not None:
-            raise ValueError(f"it contradicts itself: {contradiction}")
+        if (said := contradiction(record)) is not None:
+            raise ValueError(f"it contradicts itself: {said}")
         try:
             with _opened(path.parent / PREDICTIONS_FILE) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -376,25 +395,46 @@ def _every_key_once(pairs: list[tuple[str, object]]) -> None:
         raise ValueError("not a record: it has a key twice")  # which of the two was meant?
 
 
-def _contradiction(record: Record) -> str | None:
-    """Return where a record's scores are not those of the classes that it holds itself."""
-    if record.recipe_version >= RECIPE_WITH_CLASSES and (lacks := _lacking(record)) is not None:
-        return f"it has a score and no {lacks}"
-    if record.labels is None or record.dataset is None:
+def contradiction(record: Record) -> str | None:
+    """Return where a record is not what it says, by what it holds itself; None if nowhere.
+
+    Its key must be that of what it was asked, and its scores those of the classes that it gave.
+    """
+    if record.status != "ok":
         return None
+    if record.key != (key := key_of(record)):
+        return f"its key is {record.key!a}, that of what it tells of is {key}"
+    if record.recipe_version >= RECIPE_WITH_CLASSES:
+        if (lacks := _lacking(record)) is not None:
+            return f"it has a score and no {lacks}"
+        if record.selected_epoch != (by_rule := _selected_by_rule(record)):
+            return f"it selects epoch {record.selected_epoch}, its rule epoch {by_rule}"
     for epoch in record.epochs:
-        if epoch.classes is None:
-            continue
-        try:
-            counts = tally(record.labels, epoch.classes, record.dataset.validation)
-        except ValueError as error:
-            return f"epoch {epoch.epoch}: {error}"
-        mcc = matthews(*counts) or 0.0  # the metric, too, gives 0 where it is undefined
-        if abs(mcc - epoch.scores.mcc) > TOLERANCE:
-            return f"epoch {epoch.epoch} has MCC {epoch.scores.mcc:.6f}, its classes {mcc:.6f}"
-        selected = record.scores if epoch.epoch == record.selected_epoch else None
-        if selected is not None and abs(mcc - selected.mcc) > TOLERANCE:
-            return f"its MCC is not that of epoch {epoch.epoch}, which it selects"
+        if (fault := _fault(record, epoch)) is not None:
+            return fault
+    return None
+
+
+def _fault(record: Record, epoch: Epoch) -> str | None:
+    """Return where the scores of an epoch, or of a run that selects it, are not its classes'."""
+    if record.labels is None or record.dataset is None or epoch.classes is None:
+        return None
+    try:
+        counts = tally(record.labels, epoch.classes, record.dataset.validation)
+    except ValueError as error:
+        return f"epoch {epoch.epoch}: {error}"
+    selected = record.scores if epoch.epoch == record.selected_epoch else None
+    for name, said, compute in (
+        ("MCC", attrgetter("mcc"), matthews),
+        ("accuracy", attrgetter("accuracy"), accuracy),
+        ("F1", attrgetter("f1"), f1),
+    ):
+        value = compute(*counts) or 0.0  # the metric, too, gives 0 where one is undefined
+        if abs(said(epoch.scores) - value) > TOLERANCE:
+            found = f"{said(epoch.scores):.6f}, its classes {value:.6f}"
+            return f"epoch {epoch.epoch} has {name} {found}"
+        if selected is not None and abs(said(selected) - value) > TOLERANCE:
+            return f"its {name} is not that of epoch {epoch.epoch}, which it selects"
     return None
 
 
@@ -407,6 +447,13 @@ def _lacking(record: Record) -> str | None:
     if any(epoch.classes is None for epoch in record.epochs):
         return "classes of some epoch"
     return None
+
+
+def _selected_by_rule(record: Record) -> int:
+    """Return the epoch that a record's training selects: the last, or the first of the best."""
+    if record.training.selection == "last-epoch":
+        return record.epochs[-1].epoch
+    return max(record.epochs, key=lambda epoch: epoch.scores.mcc).epoch
 
 
 def finished(stored: Sequence[Stored]) -> Iterator[tuple[str, Stored]]:

@@ -98,6 +98,9 @@ def _train_and_score(
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     datasets.disable_progress_bars()
     run = job.run
+    digest, fingerprint = job.checkpoint.digest, job.dataset.fingerprint
+    if records.run_key(run, digest, fingerprint, job.device) != job.key:
+        raise RuntimeError("a worker has other versions of packages than the session; see versions")
     settings = Settings(
         batch_size=run.cell.batch_size,
         learning_rate=run.cell.learning_rate,

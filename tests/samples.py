@@ -22,6 +22,7 @@ from harness.records import (
     Scores,
     Stored,
     Times,
+    key_of,
     run_folder,
     write_record,
 )
@@ -55,7 +56,6 @@ MACHINE = Machine(
 )
 
 CIRCUMSTANCES: dict[str, Any] = {
-    "checkpoint_digest": "d" * 64,
     "dataset": COLA,
     "device": "cpu",
     "threads": 2,
@@ -105,7 +105,6 @@ def make_record(cell: Cell, seed: int = 0, mcc: float = 0.4, **changes: Any) -> 
     )
     reached = [e.seconds for e in epochs if cell.target is not None and e.scores.mcc >= cell.target]
     fields: dict[str, Any] = {
-        "key": _key(cell, seed),
         "status": "ok",
         "reason": None,
         "scores": scores,
@@ -165,7 +164,7 @@ def failed_record(
     cell: Cell, seed: int = 0, reason: str = "RuntimeError: out of memory", **changes: Any
 ) -> Record:
     """Build the record of a run that broke off."""
-    fields = {"key": _key(cell, seed), "status": "failed", "reason": reason}
+    fields = {"status": "failed", "reason": reason}
     return _record(cell, seed, {**CIRCUMSTANCES, **fields, **changes})
 
 
@@ -219,12 +218,19 @@ def keep(suite_folder: Path, cell: Cell, record: Record) -> Stored:
     return Stored(write_record(folder, record, predictions), folder)
 
 
-def _key(cell: Cell, seed: int) -> str:
-    return hashlib.sha256(f"{cell.id} {seed}".encode()).hexdigest()[:16]
+def digest(checkpoint: str) -> str:
+    """Return the digest that the files of a checkpoint of this name have here."""
+    return hashlib.sha256(checkpoint.encode()).hexdigest()
+
+
+def with_key(record: Record) -> Record:
+    """Return a record under the key of what it tells of, as every run has it."""
+    return record.model_copy(update={"key": key_of(record)})
 
 
 def _record(cell: Cell, seed: int, fields: dict[str, Any]) -> Record:
     asked = {
+        "checkpoint_digest": digest(cell.checkpoint),
         "suite": cell.suite,
         "cell": cell.id,
         "checkpoint": cell.checkpoint,
@@ -236,4 +242,5 @@ def _record(cell: Cell, seed: int, fields: dict[str, Any]) -> Record:
         "threshold": cell.threshold,
         "target_mcc": cell.target,
     }
-    return Record.model_validate({**asked, **fields})
+    record = Record.model_validate({"key": "not yet known", **asked, **fields})
+    return record if "key" in fields else with_key(record)

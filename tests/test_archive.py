@@ -1,7 +1,6 @@
 """Which records of a store count for a plan when nothing but the store is asked."""
 
 from pathlib import Path
-from typing import Any
 
 from samples import COLA, failed_record, keep, make_cell, make_record, skipped_record
 
@@ -26,10 +25,10 @@ def counted(folder: Path, cell: Cell = CELL) -> tuple[list[Stored], list[str]]:
 
 
 def test_the_newest_record_of_a_run_counts(tmp_path: Path) -> None:
-    for when, mcc in ((LATE, 0.5), (EARLY, 0.4)):
-        keep(tmp_path, CELL, make_record(CELL, 1, mcc, key=f"k{mcc}", finished_at=when))
+    for when, recipe in ((LATE, 1), (EARLY, 0)):
+        keep(tmp_path, CELL, make_record(CELL, 1, recipe_version=recipe, finished_at=when))
     found, _ = counted(tmp_path)
-    assert [item.record.key for item in found] == ["k0.5"]
+    assert [item.record.recipe_version for item in found] == [1]
 
 
 def test_records_of_other_data_than_the_newest_are_left_out_and_said(tmp_path: Path) -> None:
@@ -42,12 +41,8 @@ def test_records_of_other_data_than_the_newest_are_left_out_and_said(tmp_path: P
 
 
 def test_records_of_other_checkpoint_files_or_versions_are_left_out(tmp_path: Path) -> None:
-    other: dict[str, Any]
-    for key, other in (
-        ("a", {"checkpoint_digest": "0" * 64}),
-        ("b", {"versions": {"torch": "1.0"}}),
-    ):
-        keep(tmp_path, CELL, make_record(CELL, 1, key=key, finished_at=EARLY, **other))
+    for other in ({"checkpoint_digest": "0" * 64}, {"versions": {"torch": "1.0"}}):
+        keep(tmp_path, CELL, make_record(CELL, 1, finished_at=EARLY, **other))
     keep(tmp_path, CELL, make_record(CELL, 2, finished_at=LATE))
     found, notes = counted(tmp_path)
     assert [item.record.seed for item in found] == [2]
@@ -55,7 +50,7 @@ def test_records_of_other_checkpoint_files_or_versions_are_left_out(tmp_path: Pa
 
 
 def test_other_settings_and_seeds_are_of_another_plan_and_not_worth_a_word(tmp_path: Path) -> None:
-    keep(tmp_path, CELL, make_record(CELL, 1, key="a", training=TrainingSpec(epochs=9)))
+    keep(tmp_path, CELL, make_record(CELL, 1, training=TrainingSpec(epochs=9)))
     keep(tmp_path, CELL, make_record(CELL, 7))
     assert counted(tmp_path) == ([], [])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from samples import COLA, EMBEDDED, keep, make_cell, make_predictions, make_record
+from samples import COLA, EMBEDDED, keep, make_cell, make_predictions, make_record, predicted_record
 from shell import ROOT, harness, imported_by
 from tiny import SENTENCES, make_checkpoint
 
@@ -74,18 +74,20 @@ def finish(folder: Path, results: Path, seed: int) -> Record:
     cell = make_plan(suite)[0]
     hub = Hub("http://localhost", False, "offline")
     found = inputs.find_inputs(suite, folder, [cell], None, hub)
-    run = Run(cell, seed, suite.training)
-    record = make_record(
+    labels = np.arange(20) % 2
+    answers = np.where(np.arange(20) < 8, 1 - labels, labels)  # 12 of 20 right: an MCC of 0.2
+    record = predicted_record(
         cell,
         seed,
-        mcc=0.25,
-        key=found.key(run),
+        labels,
+        np.stack([answers, answers]),
         training=suite.training,
         dataset=found.dataset,
         checkpoint_digest=found.checkpoints[cell.checkpoint].digest,
         versions=provenance.versions(),
         device="cpu",
     )
+    assert record.key == found.key(Run(cell, seed, suite.training))
     return keep(results / "tiny", cell, record).record
 
 
@@ -139,13 +141,13 @@ def test_a_plan_says_what_is_finished_what_would_train_and_what_cannot(
     assert "4 runs: 1 finished, 1 to train, 2 skipped" in done.out
     lines = [line.split() for line in done.out.splitlines()]
     assert ["encoder-bs8-lr1e-03", "1", "to", "train"] in lines
-    assert ["encoder-bs8-lr1e-03", "2", "finished", "0.250"] in lines
+    assert ["encoder-bs8-lr1e-03", "2", "finished", "0.200"] in lines
     assert "skipped: " in done.out
     assert "HF_HUB_OFFLINE" in done.out
 
     runs = json.loads(harness(*arguments, "--json", cwd=folder).out)["suites"][0]["runs"]
     assert [run["state"] for run in runs] == ["to train", "finished", "skipped", "skipped"]
-    assert [run["mcc"] for run in runs] == [None, 0.25, None, None]
+    assert [run["mcc"] for run in runs] == [None, pytest.approx(0.2), None, None]
 
     again = harness(*arguments, "--rerun", cwd=folder)
     assert "0 finished, 2 to train" in again.out

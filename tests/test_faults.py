@@ -289,6 +289,11 @@ def little_memory() -> Iterator[Callable[[int], None]]:
         (group / "cgroup.procs").write_text(str(process))
 
     yield confine
+    for _ in range(100):  # the kernel lets go of a killed process' memory in its own time
+        with contextlib.suppress(OSError):
+            group.rmdir()
+            return
+        time.sleep(0.1)
     group.rmdir()
 
 

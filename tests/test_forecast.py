@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import COLA, make_cell, make_record
+from samples import COLA, digest, make_cell, make_record
 from tiny import make_checkpoint
 
 from harness import provenance
@@ -34,7 +34,7 @@ DURATIONS = st.lists(st.floats(0.1, 1000), min_size=1, max_size=8)
 
 def make_work(folder: Path | str = "unused", **changes: Any) -> Work:
     fields: dict[str, Any] = {
-        "checkpoint_digest": "d" * 64,
+        "checkpoint_digest": digest(make_cell().checkpoint),
         "checkpoint_folder": str(folder),
         "fingerprint": COLA.fingerprint,
         "sentences": (8551, 1043),

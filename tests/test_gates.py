@@ -72,9 +72,11 @@ def test_without_a_threshold_a_failed_run_fails_and_nothing_else_is_judged() -> 
 
 def test_a_cell_with_a_seed_missing_or_skipped_is_not_judged() -> None:
     cell = make_cell(seeds=(0, 1), threshold=0.3)
-    assert judge(cell, [make_record(cell, 0, mcc=0.9)]).verdict is None
-    assert judge(cell, [make_record(cell, 0, mcc=0.9), skipped_record(cell, 1)]).verdict is None
-    assert judge(cell, []).verdict is None
+    first = make_record(cell, 0, mcc=0.9)
+    for records in ([first], [first, skipped_record(cell, 1)], []):
+        judgement = judge(cell, records)
+        assert (judgement.verdict, judgement.passed) == (None, False)
+        assert f"{cell.id}: there is no score of seed 1" in explain(cell, judgement, Path())
 
 
 def test_an_interval_of_seeds_alone_ends_where_no_score_can_be() -> None:
@@ -90,7 +92,8 @@ def test_an_interval_of_seeds_alone_ends_where_no_score_can_be() -> None:
 def test_another_cells_seed_does_not_stand_in_for_a_missing_one() -> None:
     cell = make_cell(seeds=(0, 1), threshold=0.3)
     records = [make_record(cell, seed, mcc=0.9) for seed in (0, 2)]
-    assert judge(cell, records).verdict is None
+    judgement = judge(cell, records)
+    assert (judgement.verdict, judgement.passed) == (None, False)
 
 
 def test_the_explanation_gives_value_threshold_margin_seeds_and_place(tmp_path: Path) -> None:

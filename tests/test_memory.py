@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import COLA, make_cell, make_record
+from samples import COLA, digest, make_cell, make_record
 from tiny import make_checkpoint
 
 from harness import memory
@@ -17,7 +17,7 @@ from harness.workload import Tokens, size_of
 
 def make_work(folder: Path, batch_size: int = 16, device: str = "cpu") -> Work:
     return Work(
-        checkpoint_digest="d" * 64,
+        checkpoint_digest=digest(make_cell().checkpoint),
         checkpoint_folder=str(folder),
         fingerprint=COLA.fingerprint,
         sentences=(8551, 1043),

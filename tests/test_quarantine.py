@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from samples import keep, make_cell, make_record, predicted_record
-from sklearn.metrics import confusion_matrix, matthews_corrcoef
+from samples import keep, make_cell, make_record, predicted_record, with_key
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews_corrcoef
 
 from harness import classes, quarantine, records
 from harness.predictions import read_predictions
-from harness.records import Stored, write_record
+from harness.records import Record, Stored, key_of, write_record
 
 CELL = make_cell(seeds=(0, 1))
 
@@ -95,10 +96,15 @@ def test_only_reading_moves_nothing(tmp_path: Path, store: tuple[Stored, Stored]
     assert bad.folder.exists()
 
 
-def set_mcc(record: dict[str, Any], change: float) -> None:
-    record["scores"]["mcc"] += change
+def raise_score(record: dict[str, Any], name: str, change: float) -> None:
+    record["scores"][name] += change
     for epoch in record["epochs"]:
-        epoch["scores"]["mcc"] += change
+        epoch["scores"][name] += change
+
+
+def select_the_other(record: dict[str, Any]) -> None:
+    record["selected_epoch"] = other = 3 - record["selected_epoch"]
+    record["scores"] = record["epochs"][other - 1]["scores"]
 
 
 def turn_a_class(record: dict[str, Any], epoch: int = 0) -> None:
@@ -108,13 +114,37 @@ def turn_a_class(record: dict[str, Any], epoch: int = 0) -> None:
 
 
 def forget_the_first_and_turn_the_second(record: dict[str, Any]) -> None:
-    record["recipe_version"] = 1  # later ones may not forget
     record["epochs"][0]["classes"] = None
     turn_a_class(record, epoch=1)
+    become_old(record)
+
+
+def become_old(record: dict[str, Any]) -> None:
+    """Take the recipe of the records that did not have to hold their classes, and its key."""
+    record["recipe_version"] = 1
+    record["key"] = key_of(Record.model_validate(record))
 
 
 TAMPERINGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "a better score": (lambda record: set_mcc(record, 2e-9), "epoch 1 has MCC"),
+    "a better score": (lambda record: raise_score(record, "mcc", 2e-9), "epoch 1 has MCC"),
+    "a better accuracy": (
+        lambda record: raise_score(record, "accuracy", 2e-9),
+        "epoch 1 has accuracy",
+    ),
+    "a better F1": (lambda record: raise_score(record, "f1", 2e-9), "epoch 1 has F1"),
+    "an accuracy of its own": (
+        lambda record: record["scores"].update(accuracy=1.0),
+        "its accuracy is not that of epoch",
+    ),
+    "the worse epoch": (select_the_other, "its rule epoch"),
+    "another seed": (lambda record: record.update(seed=7), "its key is"),
+    "another learning rate": (lambda record: record.update(learning_rate=1e-4), "its key is"),
+    "other training": (lambda record: record["training"].update(epochs=9), "its key is"),
+    "an older recipe, which need not hold its classes": (
+        lambda record: record.update(recipe_version=1, labels=None),
+        "its key is",
+    ),
+    "another key": (lambda record: record.update(key="0\u202e\n"), "its key is '0\\u202e\\n'"),
     "one prediction turned": (turn_a_class, "epoch 1 has MCC"),
     "one prediction turned after an epoch without any": (
         forget_the_first_and_turn_the_second,
@@ -225,7 +255,7 @@ def test_a_difference_below_the_tolerance_and_a_record_without_classes_are_belie
     tmp_path: Path, store: tuple[Stored, Stored]
 ) -> None:
     first, second = store
-    tamper(first, lambda record: set_mcc(record, 5e-10))
+    tamper(first, lambda record: raise_score(record, "mcc", 5e-10))
     write_record(second.folder, make_record(CELL, 1), read_predictions(second.folder))
     assert len(quarantine.read_store(tmp_path)[0]) == 2
 
@@ -234,7 +264,7 @@ def test_a_run_that_predicts_one_class_and_one_without_labels_are_believed(tmp_p
     labels = np.arange(21) % 2
     ones = np.ones((2, 21), int)
     first, second = (predicted_record(CELL, seed, labels, ones) for seed in CELL.seeds)
-    older = second.model_copy(update={"labels": None, "recipe_version": 1})
+    older = with_key(second.model_copy(update={"labels": None, "recipe_version": 1}))
     kept = [keep(tmp_path, CELL, record) for record in (first, older)]
     assert quarantine.read_store(tmp_path) == (kept, [])
 
@@ -252,15 +282,20 @@ def test_a_record_that_lies_in_the_quarantine_itself_is_no_run(
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=70))
 @example([(True, True)] * 3)
 @settings(deadline=None)
-def test_counts_and_correlation_of_packed_classes_are_scikit_learns(
+def test_counts_and_scores_of_packed_classes_are_scikit_learns(
     pairs: list[tuple[bool, bool]],
 ) -> None:
     labels, given_classes = np.array(pairs, dtype=int).T
     counts = classes.tally(classes.pack(labels), classes.pack(given_classes), len(pairs))
     tn, fp, fn, tp = confusion_matrix(labels, given_classes, labels=[0, 1]).ravel()
     assert counts == (tp, fp, fn, tn)
-    expected = matthews_corrcoef(labels, given_classes)
-    assert (classes.matthews(*counts) or 0.0) == pytest.approx(expected, abs=1e-12)
+    for ours, theirs in (
+        (classes.matthews, matthews_corrcoef),
+        (classes.accuracy, accuracy_score),
+        (classes.f1, partial(f1_score, zero_division=0.0)),
+    ):
+        expected = theirs(labels, given_classes)
+        assert (ours(*counts) or 0.0) == pytest.approx(expected, abs=1e-12)
 
 
 bytes_like_json = st.recursive(

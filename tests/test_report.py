@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,9 +25,11 @@ from samples import (
     make_cell,
     make_predictions,
     make_record,
+    predicted_record,
     skipped_record,
 )
 
+from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.plan import Cell
@@ -511,6 +514,23 @@ def test_records_that_contradict_the_plan_are_refused(tmp_path: Path) -> None:
         f"records[8]: cell '{first}', seed 7: {stranger}",
         f"records[9]: cell 'elsewhere', seed 0: {stranger}",
     ]
+
+
+def test_records_that_contradict_themselves_are_refused(tmp_path: Path) -> None:
+    cell = make_cell(seeds=(0, 1))
+    labels = np.arange(40) % 2
+    answers = np.stack([np.where(np.arange(40) < 10, 1 - labels, labels)] * 2)
+    records = [predicted_record(cell, seed, labels, answers) for seed in cell.seeds]
+    published = publish("sample", [cell], records, Baseline("old.json", "sample", (*records,)))
+    content = json.loads(as_json(published, leaderboard([cell], records)))
+    content["records"][0]["scores"]["accuracy"] = 0.99
+    content["records"][1]["training"]["epochs"] = 9
+    content["baseline"]["records"][1]["scores"]["mcc"] = 0.1
+    first, second, third = problems_of(tmp_path, json.dumps(content).encode())
+    said = f"cell '{cell.id}', seed {{}}: it contradicts itself: its {{}}"
+    assert first.startswith(f"records[0]: {said.format(0, 'accuracy is not that of epoch 1')}")
+    assert second.startswith(f"records[1]: {said.format(1, 'key is')}")
+    assert third.startswith(f"baseline.records[1]: {said.format(1, 'MCC is not that of epoch 1')}")
 
 
 def test_many_mistakes_are_counted_rather_than_listed(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from transformers import (
 from harness import records
 from harness.classes import unpack
 from harness.job import Job, Result
-from harness.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES
+from harness.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
 from harness.spec import DatasetSpec
 from harness.worker import execute
 
@@ -111,6 +111,17 @@ def classifier(checkpoint: Path, folder: Path, labels: int) -> BertForSequenceCl
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)
     return model
+
+
+def test_a_worker_with_other_packages_than_the_session_trains_nothing(
+    bert: Path, mixed: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on another machine of a Ray cluster: its result is not what the key promises."""
+    job = make_job(bert, mixed, tmp_path)
+    here = versions(RESULT_PACKAGES)
+    monkeypatch.setattr(records, "versions", lambda packages: {**here, "torch": "0.0.1"})
+    told = "a worker has other versions of packages than the session; see versions"
+    assert assert_failed(job, execute(job)) == f"RuntimeError: {told}"
 
 
 def test_a_run_computes_in_full_precision_whatever_the_process_was_told(

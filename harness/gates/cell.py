@@ -63,8 +63,8 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
     """Judge a cell by its thresholds and, where there is one, against a baseline.
 
     A cell with a failed run fails: a gate is not met by the seeds that happened to survive. A
-    cell of which some seed has no score yet has no verdict. Of several thresholds the worst
-    verdict counts.
+    cell of which some seed has no score yet has no verdict, and does not pass. Of several
+    thresholds the worst verdict counts.
 
     Args:
         records: at most one for each of the cell's seeds.
@@ -84,7 +84,7 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
     doubt_passes = cell.gates.on_doubt == "pass"
     return Judgement(
         verdict=verdict,
-        passed=verdict != "fail" and (verdict != "not-enough-evidence" or doubt_passes),
+        passed=judged and verdict != "fail" and (verdict != "not-enough-evidence" or doubt_passes),
         mcc=mcc,
         threshold=cell.threshold,
         margin=None if mcc is None or cell.threshold is None else mcc - cell.threshold,
@@ -103,6 +103,11 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
     lines = [
         f"{cell.id}: the run with seed {seed} failed: {reason}"
         for seed, reason in judgement.failures.items()
+    ]
+    lines += [
+        f"{cell.id}: there is no score of seed {seed}"
+        for seed in cell.seeds
+        if judgement.by_seed.get(seed) is None and seed not in judgement.failures
     ]
     lines += [f"{cell.id}: {check.reason}" for check in judgement.checks if check.verdict != "pass"]
     seeds = ", ".join(

@@ -14,7 +14,7 @@ from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.leaderboard import COLUMNS, Value, rows_of, runs_by_cell
 from harness.plan import Cell
-from harness.records import DatasetFacts, Record
+from harness.records import DatasetFacts, Record, contradiction
 from harness.references import Reference
 from harness.spec import SuiteGates
 
@@ -200,4 +200,10 @@ def _contradictions(document: _Document) -> Iterator[str]:
             yield f"{named}: not a run of any of its cells"
         elif run in known:
             yield f"{named}: a second record of this run"
+        elif (said := contradiction(record)) is not None:
+            yield f"{named}: it contradicts itself: {said}"
         known.add(run)
+    for position, record in enumerate(document.baseline.records if document.baseline else ()):
+        if (said := contradiction(record)) is not None:
+            named = f"baseline.records[{position}]: cell {_shown(record.cell)}, seed {record.seed}"
+            yield f"{named}: it contradicts itself: {said}"
