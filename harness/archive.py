@@ -6,7 +6,7 @@ from typing import Any
 from harness.plan import Cell, Run
 from harness.provenance import RESULT_PACKAGES
 from harness.records import Record, Stored
-from harness.reuse import adopted
+from harness.reuse import adopted, is_of
 from harness.spec import Suite
 
 
@@ -27,7 +27,8 @@ def of_plan(
         (
             item
             for item in store
-            if (item.record.cell, item.record.seed) in runs
+            if (run := runs.get((item.record.cell, item.record.seed))) is not None
+            and is_of(item.record, run.cell)
             and item.record.training == suite.training
         ),
         key=lambda item: item.record.finished_at or "",

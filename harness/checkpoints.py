@@ -8,6 +8,7 @@ is built, and pickled weights are never fetched.
 import hashlib
 import json
 import re
+import reprlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from harness.hub import Hub, plain_reason
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+ADAPTER = "adapter_config.json"
 
 # Every file name under which a tokenizer of transformers keeps what it needs to encode a sentence.
 TOKENIZER_FILES = (
@@ -46,6 +49,8 @@ TOKENIZER_FILES = (
     "special_tokens_map.json",
     "spiece.model",
     "spm.model",
+    "tekken.json",
+    "tiktoken.model",
     "tokenizer.json",
     "tokenizer.model",
     "tokenizer_config.json",
@@ -291,7 +296,7 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
             partial(api.model_info, repository, revision=revision, timeout=REQUEST_SECONDS)
         )
         listed = {sibling.rfilename for sibling in info.siblings or ()}
-        _refuse(name, _missing_files(listed, "tokenizer_config.json" not in listed))
+        _refuse(name, _missing_files(listed, TOKENIZER_CONFIG not in listed))
         wanted = [file for file in (CONFIG, *TOKENIZER_FILES) if file in listed]
         if WEIGHTS in listed:
             wanted.append(WEIGHTS)
@@ -360,8 +365,9 @@ def _hub_trouble(
 
 def _inspect(folder: Path) -> _Contents:
     names = {path.name for path in folder.iterdir() if path.is_file()}
-    config = _object(folder / CONFIG)
-    tokenizer = _object(folder / "tokenizer_config.json")
+    config, tokenizer = (
+        _object(folder / file) if file in names else None for file in (CONFIG, TOKENIZER_CONFIG)
+    )
     kinds = ((config or {}).get("model_type"), (tokenizer or {}).get("tokenizer_class"))
     missing = _missing_files(
         names, needs_vocabulary=not any(kind in WITHOUT_VOCABULARY for kind in kinds)
@@ -369,7 +375,9 @@ def _inspect(folder: Path) -> _Contents:
     weights = [WEIGHTS] if WEIGHTS in names else []
     if not weights and WEIGHTS_INDEX in names:
         shards = _shards(folder / WEIGHTS_INDEX)
-        missing += [f"{WEIGHTS_INDEX} lists {file}; copy it too" for file in sorted(shards - names)]
+        missing += [
+            f"{WEIGHTS_INDEX} lists {file[:100]!r}; copy it too" for file in sorted(shards - names)
+        ]
         if not shards:
             missing.append(f"{WEIGHTS_INDEX} lists no files in a weight_map; save the model again")
         weights = [WEIGHTS_INDEX, *(shards & names)]
@@ -386,6 +394,20 @@ def _inspect(folder: Path) -> _Contents:
         broken.append(
             f"{CONFIG} has a quantization_config: quantized weights are not fine-tuned; name the "
             "checkpoint that they were made from"
+        )
+    for file, content, field in (
+        (CONFIG, config, "transformers_weights"),
+        (TOKENIZER_CONFIG, tokenizer, "fast_tokenizer_files"),
+    ):
+        if content is not None and content.get(field) is not None:
+            broken.append(
+                f"{file} has {field} {reprlib.repr(content[field])}: files that no digest would "
+                f"tell apart; give them their usual names, and take {field} out"
+            )
+    if ADAPTER in names:
+        broken.append(
+            f"{ADAPTER} lies beside the weights, and adapters are not fine-tuned: transformers "
+            "would load it on top of them; name a folder without one"
         )
     return _Contents(files, missing, broken)
 
@@ -433,10 +455,10 @@ def _fault(path: Path) -> str | None:
 
 
 def _object(path: Path) -> dict[str, object] | None:
-    """The JSON object in a file; None for no file or no JSON, which are reported elsewhere."""
+    """The JSON object in a file; None for no JSON, which is reported elsewhere."""
     try:
         content = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else {}
 

@@ -6,6 +6,7 @@ What they say is shown, recorded and published, so no secret may be part of it.
 from collections.abc import Sequence
 
 from harness.redaction import redacted
+from harness.text import printable
 
 
 class BadInput(Exception):
@@ -17,7 +18,7 @@ class BadInput(Exception):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(map(redacted, problems))
+        self.problems = tuple(printable(redacted(problem)) for problem in problems)
         super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> tuple[type["BadInput"], tuple[tuple[str, ...]]]:
@@ -33,8 +34,8 @@ class Unavailable(Exception):
     """
 
     def __init__(self, reason: str, way_out: str) -> None:
-        self.reason = redacted(reason)
-        self.way_out = redacted(way_out)
+        self.reason = printable(redacted(reason))
+        self.way_out = printable(redacted(way_out))
         super().__init__(f"{self.reason}; {self.way_out}")
 
     def __reduce__(self) -> tuple[type["Unavailable"], tuple[str, str]]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from huggingface_hub import constants, get_session
 
 from harness.redaction import redacted
+from harness.text import one_line
 
 OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
@@ -87,8 +88,8 @@ def plain_reason(error: BaseException, endpoint: str, timeout_seconds: float) ->
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return f"{endpoint}: connection refused"
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return f"{endpoint}: no secure connection ({_one_line(error)})"
-    return f"{endpoint}: {_one_line(error)}"
+        return f"{endpoint}: no secure connection ({_told(error)})"
+    return f"{endpoint}: {_told(error)}"
 
 
 def _offline() -> str | None:
@@ -141,5 +142,5 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {one_line(str(error))}"

@@ -1,5 +1,6 @@
 """A kept model's answers: sentences in, classes and their probabilities out."""
 
+import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.configuration import read_configuration
 from harness.encode import collator, encode
 from harness.errors import BadInput
 from harness.hub import Hub
+from harness.text import one_line
 
 KEPT = ("model", "*/model", "*/*/model", "runs/*/*/model", "*/runs/*/*/model")
 """Where kept models may lie below a folder that somebody took for one."""
@@ -49,23 +51,39 @@ def load(folder: Path, device: str) -> Classifier:
     """Load a fine-tuned model from its folder; nothing is fetched.
 
     Raises:
-        BadInput: the folder holds no model, or a pretrained one without a trained classifier.
+        BadInput: the folder holds no model, one that cannot be loaded or whose classes have no
+            names, or a pretrained one without a trained classifier.
     """
     if not (folder / checkpoints.CONFIG).is_file():
         raise BadInput([f"{folder}: {_what_it_is(folder)}"])
     found = checkpoints.resolve(str(folder.absolute()), NO_HUB, Path())
-    tokenizer = AutoTokenizer.from_pretrained(
-        found.folder, trust_remote_code=False, local_files_only=True
-    )
-    model, loading = AutoModelForSequenceClassification.from_pretrained(
-        found.folder,
-        config=read_configuration(found.folder),
-        dtype=torch.float32,  # as it was trained and judged
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        output_loading_info=True,
-    )
+    try:
+        configuration = read_configuration(found.folder)
+        tokenizer = AutoTokenizer.from_pretrained(
+            found.folder, trust_remote_code=False, local_files_only=True
+        )
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            found.folder,
+            config=configuration,
+            dtype=torch.float32,  # as it was trained and judged
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # what transformers raises is open-ended; its user hears one line
+        told = f"{folder}: not a model that can be loaded ({one_line(f'{error}')})"
+        raise BadInput([f"{told}; name one that a suite with keep_models fine-tuned"]) from error
+    names = list((configuration.id2label or {}).values())
+    if len(set(map(str, names))) != configuration.num_labels or not all(
+        isinstance(name, str) and name.isprintable() and name.strip() for name in names
+    ):
+        raise BadInput(
+            [
+                f"{folder}: id2label in its config.json is {reprlib.repr(names)}; "
+                f"{configuration.num_labels} different names in printable text are allowed"
+            ]
+        )
     if loading["missing_keys"]:
         raise BadInput(
             [

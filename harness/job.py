@@ -1,5 +1,6 @@
 """A run with everything found out about it, and what is known of it when it fails."""
 
+import contextlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.executors import WorkerLost
 from harness.plan import Run
 from harness.records import DatasetFacts, Record
 from harness.redaction import redacted
+from harness.text import one_line
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,12 @@ def failure(job: Job, error: BaseException) -> Record:
         reason = out_of_memory.explained(error, job.run.cell.batch_size, halved)
     for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
         reason = reason.replace(folder, Path(folder).name)
-    reason = redacted(reason.replace(str(Path.home()), "~"))
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        if (home := Path.home()) != Path(home.anchor):  # which a service's is
+            reason = reason.replace(str(home), "~")
+    reason = redacted(reason)
     ended = {"reason": one_line(reason), "finished_at": now(), **circumstances()}
     return describe(job).model_copy(update=ended)
-
-
-def one_line(text: str) -> str:
-    """Return a text as one line of at most 300 characters."""
-    text = " ".join(text.split())
-    text = "".join(character if character.isprintable() else "?" for character in text)
-    return text if len(text) <= 300 else f"{text[:297]}..."
 
 
 def in_smaller_parts(job: Job) -> Job | None:

@@ -248,15 +248,21 @@ def session_options(chosen: Chosen) -> Options:
         drop = chosen.values["max_drop"]
         raise BadInput([f"--max-drop: {drop}: says nothing without --baseline FILE; add it"])
     results = chosen.values.get("results_dir")
-    baseline = chosen.values.get("baseline")
+    baseline = baseline_file(chosen)
     cola = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR") or None
     return Options(
         results=chosen.project / "results" if results is None else chosen.here / _home(results),
         cola_dir=None if cola is None else chosen.here / _home(cola),
         rerun=bool(chosen.values.get("rerun")),
         ray_address=chosen.values.get("ray_address"),
-        baseline=None if baseline is None else _baseline(chosen.here / _home(baseline)),
+        baseline=None if baseline is None else _baseline(baseline),
     )
+
+
+def baseline_file(chosen: Chosen) -> Path | None:
+    """Return the file that the session's baseline is read from, if it has one."""
+    named = chosen.values.get("baseline")
+    return chosen.here / _home(named) if named else None
 
 
 def _home(path: str) -> Path:

@@ -106,9 +106,8 @@ def _driver_installed() -> bool:
 
 
 def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+    with contextlib.suppress(OSError):  # Linux' only, and some containers hide it
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
@@ -126,4 +125,7 @@ def _accelerator() -> str | None:
         return None
     import torch
 
-    return torch.cuda.get_device_name(0)
+    try:
+        return torch.cuda.get_device_name(0)
+    except Exception:  # of a GPU that broke down meanwhile; what ran there is told all the same
+        return None

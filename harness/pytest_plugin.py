@@ -15,7 +15,7 @@ from harness.errors import BadInput
 from harness.gates import Check, Judgement, judge, judge_suite
 from harness.interrupt import hold_interrupt
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
-from harness.options import OPTIONS, Chosen, planned_suites, session_options
+from harness.options import OPTIONS, Chosen, baseline_file, planned_suites, session_options
 from harness.plan import Cell, suite_gates
 from harness.records import Record
 from harness.report import append_summary, as_summary, terminal_table, write_tables
@@ -308,14 +308,20 @@ def _is_its_own_baseline(config: pytest.Config, running: Session, planned: Plann
     """Return whether a suite's tables would replace a baseline that some cell fell short of."""
     name = planned.suite.name
     baseline, published = running.baseline(name), running.folder(name) / "leaderboard.json"
-    if baseline is None or not published.exists():
-        return False
-    if not published.samefile(config.invocation_params.dir / config.getoption("baseline")):
+    read_from = baseline_file(_chosen(config))
+    if baseline is None or read_from is None or not _same_file(published, read_from):
         return False
     records = [item.record for item in running.stored(planned)]
     judgements = judge_all(planned.cells, runs_by_cell(planned.cells, records), baseline)
     checks = [check for each in judgements.values() for check in each.checks]
     return any(check.gate == "max_drop" and check.verdict != "pass" for check in checks)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there, or not any more
+        return False
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:

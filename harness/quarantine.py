@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.records import QUARANTINE, Disbelieved, Stored, scan_store, write_atomically
+from harness.text import printable
 
 REASON = "reason.txt"
 
@@ -25,7 +26,7 @@ def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
 
 
 def _move(suite_folder: Path, item: Disbelieved) -> str:
-    told = f"{item.folder.relative_to(suite_folder)}: {item.reason}"
+    told = printable(f"{item.folder.relative_to(suite_folder)}: {item.reason}")
     try:
         aside = item.folder.parent / QUARANTINE
         aside.mkdir(exist_ok=True)
@@ -34,7 +35,7 @@ def _move(suite_folder: Path, item: Disbelieved) -> str:
         write_atomically(to / REASON, f"{item.reason}\n".encode())
     except OSError as error:
         return f"{told}; it will run again (and was not moved aside: {error.strerror})"
-    return f"{told}; moved to {to.relative_to(suite_folder)}, it will run again"
+    return printable(f"{told}; moved to {to.relative_to(suite_folder)}, it will run again")
 
 
 def _names(path: Path) -> Iterator[Path]:

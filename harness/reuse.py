@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from harness import provenance, records
 from harness.inputs import Inputs
-from harness.plan import Run
-from harness.records import Stored
+from harness.plan import Cell, Run
+from harness.records import Record, Stored
 from harness.spec import Suite
 
 
@@ -31,50 +31,93 @@ def adopted(run: Run, stored: Stored) -> Stored:
     return Stored(record, stored.folder)
 
 
-def reusable(finished: dict[str, Stored], suite: Suite) -> dict[str, Stored]:
-    """Return the finished runs by key, without those whose model is wanted and was not kept."""
+def reusable(
+    finished: dict[str, Stored], suite: Suite, candidates: Sequence[Stored]
+) -> dict[str, Stored]:
+    """Return the finished runs by key, without those whose model is wanted and was not kept.
+
+    Args:
+        candidates: all runs among which a checkpoint's best is sought; see best_by_checkpoint.
+    """
     match suite.keep_models:
         case "none":
             wanted: Sequence[Stored] = ()
         case "best":
-            wanted = best_by_checkpoint(list(finished.values()))
+            wanted = best_by_checkpoint(candidates)
         case "all":
             wanted = list(finished.values())
     lost = {item.record.key for item in wanted if not (item.folder / "model").is_dir()}
     return {key: item for key, item in finished.items() if key not in lost}
 
 
-def best_by_checkpoint(stored: Sequence[Stored]) -> list[Stored]:
-    """Return each checkpoint's run of highest MCC, the earliest of equals."""
-    best: dict[str, Stored] = {}
-    for item in stored:
-        if item.record.scores is not None:
-            held = best.setdefault(item.record.checkpoint, item)
+def best_by_checkpoint(candidates: Sequence[Stored]) -> list[Stored]:
+    """Return the run of highest MCC of each checkpoint, which is told by its files.
+
+    Of equals always the same one is taken, whatever the runs' names and order are.
+    """
+    best: dict[str | None, Stored] = {}
+    for item in sorted(candidates, key=lambda item: item.record.key or ""):
+        record = item.record
+        if record.scores is not None:
+            held = best.setdefault(record.checkpoint_digest, item)
             assert held.record.scores is not None
-            if item.record.scores.mcc > held.record.scores.mcc:
-                best[item.record.checkpoint] = item
+            if record.scores.mcc > held.record.scores.mcc:
+                best[record.checkpoint_digest] = item
     return list(best.values())
 
 
-def latest(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> dict[tuple[str, int], Stored]:
+def like_today(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[Stored]:
+    """Return the records of runs that ended and would be like today's, by all but their cell.
+
+    That is by training, data, device, recipe and the packages that change a result.
+    """
+    packages = provenance.versions(provenance.RESULT_PACKAGES)
+    return [
+        item
+        for item in store
+        if item.record.status != "skipped"
+        and item.record.training == suite.training
+        and item.record.dataset is not None
+        and inputs.dataset is not None
+        and item.record.dataset.fingerprint == inputs.dataset.fingerprint
+        and item.record.device == inputs.device
+        and item.record.recipe_version == provenance.RECIPE_VERSION
+        and item.record.versions.items() >= packages.items()
+    ]
+
+
+def is_of(record: Record, cell: Cell, digest: str | None = None) -> bool:
+    """Return whether a record is of a cell, and of its checkpoint rather than one of like name.
+
+    Args:
+        digest: that of the cell's checkpoint, where somebody looked at its files.
+    """
+    known = digest is not None and record.checkpoint_digest is not None
+    return (
+        record.cell == cell.id
+        and record.batch_size == cell.batch_size
+        and record.learning_rate == cell.learning_rate
+        and (record.checkpoint_digest == digest if known else record.checkpoint == cell.checkpoint)
+    )
+
+
+def latest(
+    store: Sequence[Stored], suite: Suite, cells: Sequence[Cell], inputs: Inputs
+) -> dict[tuple[str, int], Stored]:
     """Return the newest record of each cell and seed that a run of today would be like.
 
-    The checkpoint's files are compared where this session looked at them.
+    The checkpoint's files are compared where this session looked at them, else its name.
     """
+    by_id = {cell.id: cell for cell in cells}
     newest: dict[tuple[str, int], Stored] = {}
-    for item in sorted(store, key=lambda item: item.record.finished_at or ""):
+    for item in sorted(
+        like_today(store, suite, inputs), key=lambda item: item.record.finished_at or ""
+    ):
         record = item.record
-        checkpoint = inputs.checkpoints.get(record.checkpoint)
-        if (
-            record.status != "skipped"
-            and record.training == suite.training
-            and record.dataset is not None
-            and inputs.dataset is not None
-            and record.dataset.fingerprint == inputs.dataset.fingerprint
-            and record.device == inputs.device
-            and record.recipe_version == provenance.RECIPE_VERSION
-            and provenance.versions().items() >= record.versions.items()
-            and (checkpoint is None or checkpoint.digest == record.checkpoint_digest)
-        ):
+        cell = by_id.get(record.cell)
+        if cell is None:
+            continue
+        checkpoint = inputs.checkpoints.get(cell.checkpoint)
+        if is_of(record, cell, None if checkpoint is None else checkpoint.digest):
             newest[record.cell, record.seed] = item
     return newest

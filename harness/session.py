@@ -1,5 +1,6 @@
 """One invocation: what is finished, what is missing, training that, keeping what comes out."""
 
+import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from harness.plan import Cell, Run
 from harness.progress import State, duration
 from harness.records import Record, Stored
 from harness.references import Reference
-from harness.reuse import adopted, best_by_checkpoint, latest
+from harness.reuse import adopted, best_by_checkpoint, latest, like_today
 from harness.schedule import Schedule, schedule
 from harness.spec import Suite
 from harness.standing import standings
@@ -140,6 +141,15 @@ class Session:
         Raises:
             BadInput: every mistake in data, checkpoints and the results folder at once.
         """
+        try:
+            self._start()
+        except BaseException:
+            if self._executor is not None:
+                self._executor.close()
+            self.release()
+            raise
+
+    def _start(self) -> None:
         problems = [p for planned in self.planned for p in self._hold(planned.suite.name)]
         if self._may_train():
             start_fork_server(PRELOAD)  # its imports go on while data and checkpoints are read
@@ -163,7 +173,6 @@ class Session:
             }
             problems += baselines.problems(self._options.baseline, names, datasets)
         if problems:
-            self.release()
             raise BadInput(list(dict.fromkeys(problems)))
         self._train([run for planned, inputs in found for run in self._missing(planned, inputs)])
 
@@ -225,9 +234,10 @@ class Session:
         if self._executor is not None:
             self._executor.close()
         for planned in self.planned:
-            if planned.suite.keep_models == "best":
-                best = {item.folder for item in best_by_checkpoint(self.stored(planned))}
-                for item in self.stored(planned):
+            if planned.suite.keep_models == "best" and planned.suite.name in self._store:
+                candidates = self._candidates(planned)
+                best = {item.folder for item in best_by_checkpoint(candidates)}
+                for item in candidates:
                     if item.folder not in best:
                         shutil.rmtree(item.folder / "model", ignore_errors=True)
 
@@ -246,7 +256,7 @@ class Session:
         """
         name = planned.suite.name
         earlier = (
-            latest(self._store[name], planned.suite, self._inputs[name])
+            latest(self._store[name], planned.suite, planned.cells, self._inputs[name])
             if name in self._store
             else {}
         )
@@ -261,6 +271,17 @@ class Session:
                 if item is not None:
                     found.append(item)
         return found
+
+    def _candidates(self, planned: Planned) -> list[Stored]:
+        """Return the runs of which a checkpoint's best is one, of this plan or not."""
+        name = planned.suite.name
+        earlier = like_today(self._store[name], planned.suite, self._inputs[name])
+        now = [
+            future.result()
+            for (suite, _, _), future in self._runs.items()
+            if suite == name and future.done() and not future.cancelled()
+        ]
+        return list({item.folder: item for item in (*earlier, *now)}.values())
 
     def release(self) -> None:
         """Let other sessions into the results folders."""
@@ -384,22 +405,37 @@ class Session:
         self, job: "Job", future: "Future[Stored]", limit: float | None, answer: "Future[Result]"
     ) -> None:
         """Write what a run left as soon as it ends; called in a thread of the executor."""
+        from harness.job import describe
+
+        try:
+            record = self._kept(job, future, limit, answer)
+        except Exception as error:  # whatever it is, the test that waits must hear of it
+            told = {"reason": f"the session could not keep it: {type(error).__name__}"}
+            record = describe(job).model_copy(update=told)
+        if record is not None:
+            self._ended.append(_outcome(job.run, record))
+            future.set_result(Stored(record, job.folder))
+
+    def _kept(
+        self, job: "Job", future: "Future[Stored]", limit: float | None, answer: "Future[Result]"
+    ) -> Record | None:
+        """Write a run's record and return it; None where it ended with the session, or goes on."""
         from harness.job import Result, failure, in_smaller_parts
 
         shutil.rmtree(job.folder / "scratch", ignore_errors=True)
         progress.discard(job.folder)
         if self._closing.is_set() and (answer.cancelled() or answer.exception() is not None):
-            future.cancel()  # ended with the session: neither finished nor failed
-            return
+            future.cancel()  # neither finished nor failed
+            return None
         error = None if answer.cancelled() else answer.exception()
         if isinstance(error, KilledForMemory) and (smaller := in_smaller_parts(job)) is not None:
             try:
                 self._submit(smaller, future, limit)
-                return
+                return None
             except RuntimeError:  # the session closes at this moment, or has no room for a thread
                 if self._closing.is_set():
                     future.cancel()
-                    return
+                    return None
         try:
             result = answer.result()
         except (CancelledError, Exception) as error:
@@ -410,10 +446,9 @@ class Session:
             try:
                 record = records.write_record(job.folder, record, result.predictions)
                 records.discard_run(records.run_folder(self.folder(record.suite), job.run, None))
-            except Exception as error:  # whatever it is, the test that waits must hear of it
+            except Exception as error:  # a full disk
                 record = failure(job, error)
-        self._ended.append(_outcome(job.run, record))
-        future.set_result(Stored(record, job.folder))
+        return record
 
 
 def _title(run: Run) -> str:
@@ -446,4 +481,6 @@ def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
         threshold=cell.threshold,
         target_mcc=cell.target,
     )
-    return Stored(records.write_record(folder, record, None), folder)
+    with contextlib.suppress(OSError):  # as on a full disk; the next session finds it out again
+        records.write_record(folder, record, None)
+    return Stored(record, folder)

@@ -8,7 +8,7 @@ from harness.errors import Unavailable
 from harness.inputs import Inputs
 from harness.plan import Cell, Run, runs_of
 from harness.records import Stored
-from harness.reuse import reusable
+from harness.reuse import like_today, reusable
 from harness.spec import Suite
 
 
@@ -43,7 +43,8 @@ def standings(
     }
     wanted = set(keys.values())
     of_plan = {key: item for key, item in records.finished(store) if key in wanted}
-    usable = {} if rerun else reusable(of_plan, suite)
+    candidates = like_today(store, suite, inputs)
+    usable = {} if rerun else reusable(of_plan, suite, candidates)
 
     def standing(run: Run) -> Standing:
         key = keys.get((run.cell.id, run.seed))

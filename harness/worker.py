@@ -46,7 +46,6 @@ from harness.job import (
     failure,
     in_smaller_parts,
     now,
-    one_line,
 )
 from harness.model_card import model_card
 from harness.predictions import PREDICTIONS
@@ -54,6 +53,7 @@ from harness.progress import Progress
 from harness.records import Confusion, Epoch, Record, Times
 from harness.redaction import redacted
 from harness.score import Scores, score
+from harness.text import one_line
 
 LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
 """Ranges of sentence lengths, each by its most words; longer sentences are a range of their own."""

@@ -334,6 +334,34 @@ def test_a_repetition_changes_no_score_and_only_the_best_model_stays_if_asked(
     assert list(copied.glob("runs/*/*/model")) == [best.folder / "model"]
 
 
+def test_the_best_model_is_the_same_for_every_selection_and_name_and_nothing_trains_twice(
+    folder: Path, tmp_path: Path
+) -> None:
+    """All four runs are equally good: hardly anything is learned."""
+    text = SUITE.replace('keep_models = "all"', 'keep_models = "best"')
+    text = text.replace("[1e-3, 1e-4]", "[1e-9, 1e-10]")
+    suite, renamed = folder / "tied.toml", folder / "renamed.toml"
+    suite.write_text(text, "utf-8")
+    shutil.copytree(folder / "encoder", folder / "another", dirs_exist_ok=True)
+    renamed.write_text(text.replace("./encoder", "./another"), "utf-8")
+    assert "4 to train" in run(tmp_path, suite=suite).output
+    runs = tmp_path / "results" / "tiny" / "runs"
+    (kept,) = runs.glob("*/*/model")
+    for chosen, *arguments in (
+        (suite,),
+        (suite, "-k", "lr1e-09"),
+        (suite, "-k", "lr1e-10"),
+        (suite, "--seeds", "1"),
+        (suite, "--seeds", "2"),
+        (suite, "--learning-rates", "1e-10"),
+        (renamed,),
+    ):
+        session = run(tmp_path, *arguments, suite=chosen)
+        assert session.code == 0, session.output
+        assert " 0 to train" in session.output, (chosen, arguments)
+        assert list(runs.glob("*/*/model")) == [kept], (chosen, arguments)
+
+
 def test_an_interrupted_session_ends_quietly_and_leaves_nothing_behind(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -540,6 +568,33 @@ def test_a_baseline_that_was_not_reached_is_not_replaced_by_what_fell_short_of_i
         assert session.code == 1
         assert "is the baseline, and not every cell passed against it" in session.output
         assert own.read_bytes() == before
+
+
+def test_a_baseline_may_lie_in_the_home_folder_and_be_gone_when_tables_are_written(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    copy_store(folder, tmp_path)
+    shutil.copy(folder / "results" / "tiny" / "leaderboard.json", tmp_path / "old.json")
+    (tmp_path / "take.py").write_text(TAKE.format(file=str(tmp_path / "old.json")))
+    search = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    for arguments in ((), ("-p", "take")):
+        session = run(
+            tmp_path,
+            *("--baseline=~/old.json", *arguments),
+            suite=folder / "tiny.toml",
+            variables={"HOME": str(tmp_path), "PYTHONPATH": search},
+        )
+        assert session.code == 0, session.output
+        assert "leaderboard.md" in session.output
+    assert not (tmp_path / "old.json").exists()
+
+
+TAKE = """
+from pathlib import Path
+
+def pytest_runtest_setup():
+    Path({file!r}).unlink(missing_ok=True)
+"""
 
 
 def flawless(published: Path) -> str:

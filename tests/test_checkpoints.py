@@ -223,7 +223,7 @@ def test_sharded_weights_count_in_the_digest_each(sharded: Path) -> None:
 def test_a_missing_shard_is_named(sharded: Path) -> None:
     (sharded / "model-00002-of-00002.safetensors").unlink()
     [problem] = problems_of("tiny", sharded.parent)
-    assert "lists model-00002-of-00002.safetensors" in problem
+    assert "lists 'model-00002-of-00002.safetensors'" in problem
 
 
 @pytest.mark.parametrize("index", ["{}", '{"weight_map": []}', "[]"])
@@ -239,7 +239,7 @@ def test_an_index_cannot_point_out_of_its_folder(sharded: Path) -> None:
         '{"weight_map": {"a": "../a.safetensors"}}'
     )
     [problem] = problems_of("tiny", sharded.parent)
-    assert "lists ../a.safetensors" in problem
+    assert "lists '../a.safetensors'" in problem
 
 
 # Packages

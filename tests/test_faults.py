@@ -126,6 +126,15 @@ def test_a_second_session_on_the_same_results_is_refused_until_the_first_is_gone
     assert not (runs / ".lock").exists()
 
 
+def test_a_session_that_cannot_begin_leaves_no_lock(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "ray.py").write_text("raise ImportError('broken')\n", encoding="utf-8")
+    search = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    session = run(tmp_path, "--executor", "ray", suite=folder / "tiny.toml", variables=search)
+    assert session.code == pytest.ExitCode.USAGE_ERROR, session.output
+    assert "--executor ray needs Ray (broken): pip install '.[ray]'" in session.output
+    assert list((tmp_path / "results" / "tiny" / "runs").iterdir()) == []
+
+
 # What lies in the store
 
 
@@ -147,6 +156,27 @@ def test_runs_that_are_not_to_be_believed_are_moved_aside_and_run_again(
         aside = path.parent.parent / "quarantine" / path.parent.name
         assert (aside / "reason.txt").read_text().strip() in session.output
     assert_as_undisturbed(folder, tmp_path)
+
+
+# What fails while a failure is kept
+
+
+def test_a_failure_that_cannot_be_told_fails_its_run_and_the_session_goes_on(
+    folder: Path, tmp_path: Path
+) -> None:
+    """As where the machine cannot be described any more, with a GPU that fell off the bus."""
+    (tmp_path / "fallen.py").write_text(
+        "import harness.job\n\ndef failure(job, error):\n    raise OSError('no such device')\n\n"
+        "harness.job.failure = failure\n"
+    )
+    search = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    suite = folder / "short.toml"
+    text = (folder / "tiny.toml").read_text(encoding="utf-8")
+    suite.write_text(f"{text}[limits]\nrun_seconds = 0.05\n", encoding="utf-8")
+    session = run(tmp_path, "-p", "fallen", suite=suite, variables={"PYTHONPATH": search})
+    assert session.code == 1
+    assert "2 failed" in session.output
+    assert "failed: the session could not keep it: OSError" in session.output
 
 
 # A disk that is full, or may not be written
@@ -231,6 +261,21 @@ def test_a_results_folder_that_may_only_be_read_is_told_before_anything_trains(
 
 
 # Processes that end, or do not
+
+
+def test_a_skipped_run_that_cannot_be_written_down_is_skipped_all_the_same(
+    folder: Path, tmp_path: Path
+) -> None:
+    """The checkpoint needs a hub that is not there."""
+    suite = folder / "absent.toml"
+    text = (folder / "tiny.toml").read_text(encoding="utf-8")
+    suite.write_text(text.replace("./encoder", "org/absent"), encoding="utf-8")
+    (tmp_path / "results" / "tiny" / "runs").mkdir(parents=True)
+    with file_size_limit(100):
+        session = run(tmp_path, "-p", "no:cacheprovider", suite=suite)
+    assert "2 skipped" in session.output, session.output
+    assert "INTERNALERROR" not in session.output
+    assert not list(tmp_path.rglob("record.json"))
 
 
 def test_a_segfault_in_a_worker_costs_its_own_run_only(folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A kept model as others use it: transformers' own loaders, the Hub's reader, `harness predict`."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +127,36 @@ def test_a_folder_without_a_trained_model_is_refused_with_the_way_out(
         assert done.code == 4, folder
         assert expected_text in done.err
         assert "Traceback" not in done.err
+
+
+def test_a_model_that_cannot_be_loaded_is_refused_in_a_line(
+    kept: tuple[Path, Record, list[float]], tmp_path: Path
+) -> None:
+    config = json.loads((kept[0] / "config.json").read_bytes())
+    changes: dict[str, tuple[dict[str, object], str]] = {
+        "unknown": ({"model_type": "nobody-knows"}, "not a model that can be loaded (The check"),
+        "unfitting": ({"hidden_size": 48}, "not a model that can be loaded ("),
+        "numbers": ({"id2label": {"0": 1, "1": 2}}, "id2label in its config.json is [1, 2]; 2 dif"),
+        "escapes": ({"id2label": {"0": "bad", "1": "\x1b[2J"}}, r"['bad', '\x1b[2J']; 2 different"),
+        "twice": ({"id2label": {"0": "bad", "1": "bad"}}, "['bad', 'bad']; 2 different names"),
+    }
+    for name, (change, told) in changes.items():
+        folder = tmp_path / name
+        shutil.copytree(kept[0], folder)
+        (folder / "config.json").write_text(json.dumps({**config, **change}), encoding="utf-8")
+        done = harness("predict", str(folder), "a sentence .")
+        assert done.code == 4, (name, done.err)
+        assert told in done.err, (name, done.err)
+        assert "Traceback" not in done.err
+        assert "\x1b" not in done.err
+        assert done.err.count("\n") == 1, (name, done.err)
+
+
+def test_an_argument_that_is_not_text_is_refused(kept: tuple[Path, Record, list[float]]) -> None:
+    done = harness("predict", str(kept[0]), "one .", os.fsdecode(b"caf\xe9 ."))
+    assert done.code == 4
+    assert r"sentence 2: 'caf\udce9 .': not UTF-8 text" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_sentences_are_needed_from_one_place_and_none_may_be_empty(

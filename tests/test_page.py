@@ -24,9 +24,9 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from harness.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.report import Published, publish
-from harness.report.columns import printable
 from harness.report.findings import findings
 from harness.report.page import HERE, MOST_CELLS, MOST_ITEMS, MOST_PARTED, as_html, libraries
+from harness.text import printable
 
 ROOT = Path(__file__).parent.parent
 

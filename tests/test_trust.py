@@ -182,6 +182,33 @@ def test_quantized_weights_are_refused(tmp_path: Path) -> None:
         checkpoints.resolve(str(folder), UNREACHABLE, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("file", "field", "value"),
+    [
+        ("config.json", "transformers_weights", "pytorch_model.bin"),
+        ("tokenizer_config.json", "fast_tokenizer_files", ["tokenizer.json", "other.json"]),
+    ],
+)
+def test_a_configuration_that_names_files_of_its_own_is_refused(
+    hostile: tuple[Path, Path], tmp_path: Path, file: str, field: str, value: object
+) -> None:
+    folder, canary = hostile
+    content = json.loads((folder / file).read_bytes())
+    (folder / file).write_text(json.dumps({**content, field: value}))
+    with pytest.raises(BadInput, match=rf"{file} has {field} .* no digest would tell apart"):
+        checkpoints.resolve(str(folder), UNREACHABLE, tmp_path)
+    (folder / file).write_text(json.dumps({**content, field: None}))
+    checkpoints.resolve(str(folder), UNREACHABLE, tmp_path)
+    assert not canary.exists()
+
+
+def test_an_adapter_beside_the_weights_is_refused(tmp_path: Path) -> None:
+    folder = make_checkpoint("bert", tmp_path / "adapted")
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "org/elsewhere"}')
+    with pytest.raises(BadInput, match=r"adapter_config.json lies beside the weights"):
+        checkpoints.resolve(str(folder), UNREACHABLE, tmp_path)
+
+
 def test_pickled_weights_alone_are_refused(hostile: tuple[Path, Path], tmp_path: Path) -> None:
     folder, canary = hostile
     (folder / "model.safetensors").unlink()

@@ -26,7 +26,7 @@ from transformers import (
 
 from harness import records
 from harness.classes import unpack
-from harness.job import Job, Result
+from harness.job import Job, Result, failure
 from harness.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
 from harness.spec import DatasetSpec
 from harness.worker import execute
@@ -111,6 +111,31 @@ def classifier(checkpoint: Path, folder: Path, labels: int) -> BertForSequenceCl
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)
     return model
+
+
+@pytest.mark.parametrize(
+    ("home", "told"),
+    [
+        ("/somebody", "ValueError: ~/data/x is not /else/data"),
+        ("/", "ValueError: /somebody/data/x is not /else/data"),
+        (None, "ValueError: /somebody/data/x is not /else/data"),
+    ],
+)
+def test_a_failure_is_told_wherever_home_is_and_if_there_is_none(
+    bert: Path,
+    mixed: DatasetSpec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    home: str | None,
+    told: str,
+) -> None:
+    job = make_job(bert, mixed, tmp_path)
+    if home is None:
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)  # of no known user
+    else:
+        monkeypatch.setenv("HOME", home)
+    assert failure(job, ValueError("/somebody/data/x is not /else/data")).reason == told
 
 
 def test_a_worker_with_other_packages_than_the_session_trains_nothing(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.errors import BadInput
+from harness.text import printable
 
 if TYPE_CHECKING:
     from harness.comparison import Contestant
@@ -44,7 +45,7 @@ def compare(a: str, b: str, results: Path, check: bool) -> None:
 
     pairs = corrected([compared(ours, theirs) for ours, theirs in _pairs(a, b, results)])
     for pair in pairs:
-        click.echo(conclusion(pair))
+        click.echo(printable(conclusion(pair)))
     if len(pairs) > 1:
         verdicts = [pair.verdict for pair in pairs]
         said = ", ".join(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.errors import BadInput
+from harness.text import printable
 
 if TYPE_CHECKING:  # it imports torch
     from harness.inference import Answer
@@ -80,13 +81,22 @@ def _problems(sentences: list[str], place: str) -> Iterator[str]:
     if not sentences:
         yield "no sentence to judge; give at least one"
     for number, sentence in enumerate(sentences, start=1):
-        if not sentence.strip():
+        if not _is_text(sentence):
+            yield f"{place} {number}: {sentence[:40]!a}: not UTF-8 text; write it in UTF-8"
+        elif not sentence.strip():
             yield f"{place} {number}: empty; remove it or fill it in"
 
 
-def _text(answers: "Iterable[Answer]") -> Iterator[str]:
-    from harness.report.columns import printable
+def _is_text(argument: str) -> bool:
+    """Return whether an argument's bytes could be decoded: else it has lone surrogates."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
+
+def _text(answers: "Iterable[Answer]") -> Iterator[str]:
     for answer in answers:
         width = max(map(len, answer.probabilities))
         probability = answer.probabilities[answer.label]

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from harness.errors import BadInput
+from harness.text import printable
 
 
 @click.command(short_help="write GLUE's CoLA.tsv")
@@ -34,7 +35,7 @@ def submit(folder: Path, cell: str | None, seed: int | None, output: str) -> Non
     content = submission(folder, run)
     assert run.record.scores is not None
     said = f"{run.record.cell}, seed {run.record.seed}: validation MCC {run.record.scores.mcc:.4f}"
-    click.echo(said, err=True)
+    click.echo(printable(said), err=True)
     if output == "-":
         click.echo(content, nl=False)
         return

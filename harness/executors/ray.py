@@ -15,6 +15,7 @@ from typing import Any
 from harness.errors import BadInput
 from harness.executors import J, KilledForMemory, R, WorkerLost
 from harness.executors.local import LocalExecutor, pickled_answer
+from harness.text import one_line
 
 # A job whose node is lost is placed again, until it is itself the likelier cause of the losses.
 RETRIES = 3
@@ -54,7 +55,7 @@ class RayExecutor:
         preload: modules that every job needs; imported once by each Ray worker's fork server.
 
     Raises:
-        BadInput: Ray is not installed, no cluster answers, or no node has room for a job.
+        BadInput: Ray cannot be imported, no cluster answers, or no node has room for a job.
     """
 
     def __init__(
@@ -72,10 +73,9 @@ class RayExecutor:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
-        except ModuleNotFoundError as error:
-            if error.name != "ray":
-                raise
-            raise BadInput(["--executor ray needs Ray: pip install '.[ray]'"]) from None
+        except ImportError as error:  # not there, or broken
+            told = f"--executor ray needs Ray ({error}): pip install '.[ray]'"
+            raise BadInput([told]) from error
 
         if address is None:
             _start(None if workers is None else math.ceil(workers * cpus), gpus)
@@ -268,5 +268,5 @@ def _one_line(error: BaseException) -> str:
     from ray.exceptions import RayTaskError
 
     cause = error.cause if isinstance(error, RayTaskError) else error
-    lines = str(cause).strip().splitlines() or [""]
-    return f"{type(cause).__name__}: {lines[0][:200]}"
+    first, *_ = str(cause).strip().splitlines() or [""]
+    return f"{type(cause).__name__}: {one_line(first)}"

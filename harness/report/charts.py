@@ -10,9 +10,10 @@ import pandas as pd
 from harness.leaderboard import Value, mean, rows_of, runs_by_cell, scored
 from harness.plan import Cell
 from harness.records import Record, Scores
-from harness.report.columns import Row, printable, scientific
+from harness.report.columns import Row, scientific
 from harness.report.published import Published
 from harness.stats import expected_best_of
+from harness.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -68,16 +68,6 @@ def scientific(value: float) -> str:
     return np.format_float_scientific(value, trim="-", exp_digits=1)
 
 
-def printable(text: str) -> str:
-    """Return text on one line, each character that a terminal acts upon as its escape."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
 COLUMNS = (
     Column("rank", "rank", "#", "by MCC, the highest first; equal means share a rank"),
     Column("checkpoint", "checkpoint", "checkpoint", "the pretrained model"),

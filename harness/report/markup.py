@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from harness.report.columns import printable
+from harness.text import printable
 
 
 def code(text: str) -> str:

@@ -29,13 +29,13 @@ from harness.report.columns import (
     Column,
     decimals,
     informative,
-    printable,
     scientific,
 )
 from harness.report.markdown import environments, introduction, legend, warnings, without_score
 from harness.report.markup import section
 from harness.report.published import Published
 from harness.report.suite_file import suite_files
+from harness.text import printable
 
 HERE = Path(__file__).parent
 

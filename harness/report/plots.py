@@ -32,8 +32,9 @@ from harness.report.charts import (
     speed_groups,
     with_score,
 )
-from harness.report.columns import decimals, printable, scientific
+from harness.report.columns import decimals, scientific
 from harness.report.published import Published
+from harness.text import printable
 
 STYLE: Any = {
     "axes.axisbelow": True,

@@ -4,7 +4,8 @@ import pandas as pd
 from tabulate import tabulate
 
 from harness.leaderboard import rows_of
-from harness.report.columns import informative, printable
+from harness.report.columns import informative
+from harness.text import printable
 
 DISPENSABLE = (
     "parameters_m",

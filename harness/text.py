@@ -1,0 +1,19 @@
+"""Text made fit to be shown: on one line, and without what a terminal acts upon."""
+
+MOST_CHARACTERS = 300
+
+
+def printable(text: str) -> str:
+    """Return text on one line, each character that a terminal acts upon as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def one_line(text: str) -> str:
+    """Return what a library says in many lines as one of at most 300 characters."""
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
