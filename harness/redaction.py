@@ -1,7 +1,9 @@
 """Secrets taken out of texts that people read: messages, records, logs and tables."""
 
+import contextlib
 import os
 import re
+from pathlib import Path
 
 MASK = "***"
 
@@ -24,6 +26,17 @@ def redacted(text: str) -> str:
     for value in _secrets():
         text = text.replace(value, MASK)
     return HUB_TOKEN.sub(MASK, IN_ADDRESSES.sub(rf"\1{MASK}@", text))
+
+
+def redact_file(path: Path) -> None:
+    """Take the secrets out of a text file, where there is one and it has any.
+
+    It is written over in place: on a full disk rather nothing is left of it than a secret.
+    """
+    with contextlib.suppress(OSError):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if (clean := redacted(text)) != text:
+            path.write_text(clean, encoding="utf-8")
 
 
 def _secrets() -> list[str]:

@@ -22,6 +22,7 @@ from harness.lock import Lock
 from harness.plan import Cell, Run
 from harness.progress import State, duration
 from harness.records import Record, Stored
+from harness.redaction import redact_file
 from harness.references import Reference
 from harness.reuse import adopted, best_by_checkpoint, latest, like_today
 from harness.schedule import Schedule, schedule
@@ -428,6 +429,8 @@ class Session:
             future.cancel()  # neither finished nor failed
             return None
         error = None if answer.cancelled() else answer.exception()
+        if error is not None:
+            redact_file(job.folder / "log.txt")  # its worker did not come to it
         if isinstance(error, KilledForMemory) and (smaller := in_smaller_parts(job)) is not None:
             try:
                 self._submit(smaller, future, limit)

@@ -51,7 +51,7 @@ from harness.model_card import model_card
 from harness.predictions import PREDICTIONS
 from harness.progress import Progress
 from harness.records import Confusion, Epoch, Record, Times
-from harness.redaction import redacted
+from harness.redaction import redact_file, redacted
 from harness.score import Scores, score
 from harness.text import one_line
 
@@ -368,3 +368,4 @@ def _output_in(path: Path) -> Iterator[None]:
             for number, old in enumerate(saved, start=1):
                 os.dup2(old, number)
                 os.close(old)
+            redact_file(path)  # libraries, too, print what they were given

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -224,6 +225,17 @@ def test_a_missing_shard_is_named(sharded: Path) -> None:
     (sharded / "model-00002-of-00002.safetensors").unlink()
     [problem] = problems_of("tiny", sharded.parent)
     assert "lists 'model-00002-of-00002.safetensors'" in problem
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "tokenizer.json"])
+def test_a_pipe_is_no_file_and_is_not_waited_for(folder: Path, file: str) -> None:
+    (folder / file).unlink(missing_ok=True)
+    os.mkfifo(folder / file)
+    if file == "tokenizer_config.json":  # which need not be there
+        assert resolve(str(folder), UNREACHABLE, folder).folder == str(folder)
+    else:
+        (problem,) = problems_of(str(folder), folder)
+        assert f"no {file}" in problem or "no tokenizer files" in problem
 
 
 @pytest.mark.parametrize("index", ["{}", '{"weight_map": []}', "[]"])

@@ -282,8 +282,11 @@ def test_a_segfault_in_a_worker_costs_its_own_run_only(folder: Path, tmp_path: P
     session = begin(tmp_path, "--epochs", "40", "-k", "lr1e-03", suite=folder / "tiny.toml")
     runs = tmp_path / "results" / "tiny" / "runs"
     victim = wait_for(runs, "*/*/progress.json", session)[0].parent
+    with (victim / "log.txt").open("a", encoding="utf-8") as log:
+        log.write("a library shows hf_abcdefghijklmnop")
     worker_of(session, victim).send_signal(signal.SIGSEGV)
     output, _ = session.communicate()
+    assert "a library shows ***" in (victim / "log.txt").read_text(encoding="utf-8")
     assert session.returncode == 1
     assert "its worker process was killed by SIGSEGV" in output
     stored, unreadable = read_store(tmp_path / "results" / "tiny")

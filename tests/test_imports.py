@@ -114,6 +114,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "progress",
         "quarantine",
         "records",
+        "redaction",
         "references",
         "reuse",
         "schedule",

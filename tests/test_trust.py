@@ -21,9 +21,10 @@ from support import UNREACHABLE
 from tiny import make_checkpoint
 from transformers.utils.import_utils import KERNELS_MIN_VERSION
 
-from harness import checkpoints, hub
+from harness import checkpoints, hub, worker
 from harness.data import cola_hub
 from harness.errors import BadInput, Unavailable
+from harness.finetune import load_model
 from harness.hub import Hub
 from harness.job import failure
 from harness.redaction import redacted
@@ -306,6 +307,24 @@ def test_neither_record_nor_log_of_a_failed_run_shows_a_secret(
     assert result.record.status == "failed"
     assert "Traceback" in log
     assert_no_secret(result.record.model_dump_json() + log)
+
+
+def test_what_libraries_print_of_a_secret_is_not_left_in_the_log(
+    secrets: None, data: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Straight to the descriptor, as C libraries do."""
+    secret = f"key={KEY} token={TOKEN} https://me:{PASSWORD}@hub.example/x \udc80"
+    job = make_job(make_checkpoint("bert", tmp_path / "bert"), data, tmp_path)
+
+    def telling(*given: Any) -> Any:
+        os.write(2, os.fsencode(secret))
+        return load_model(*given)
+
+    monkeypatch.setattr(worker, "load_model", telling)
+    execute_ok(job)
+    log = (job.folder / "log.txt").read_text(encoding="utf-8")
+    assert "https://***@hub.example/x" in log
+    assert_no_secret(log)
 
 
 # No environment holds a NUL; and of a secret of asterisks nobody could tell that it is masked.
