@@ -25,6 +25,7 @@ from harness.predictions import FILE as PREDICTIONS_FILE
 from harness.predictions import PREDICTIONS, check_predictions
 from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
 from harness.spec import TrainingSpec
+from harness.text import printable
 
 SCHEMA_VERSION: Final = 1
 
@@ -327,9 +328,10 @@ def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
     The run of a record that is not believed counts as not finished.
     """
     found, disbelieved = scan_store(suite_folder)
+    places = [item.folder.relative_to(suite_folder) / "record.json" for item in disbelieved]
     return found, [
-        f"{item.folder.relative_to(suite_folder) / 'record.json'}: {item.reason}; it will run again"
-        for item in disbelieved
+        printable(f"{place}: {item.reason}; it will run again")
+        for place, item in zip(places, disbelieved, strict=True)
     ]
 
 

@@ -55,6 +55,14 @@ def test_other_settings_and_seeds_are_of_another_plan_and_not_worth_a_word(tmp_p
     assert counted(tmp_path) == ([], [])
 
 
+def test_a_checkpoint_of_like_name_is_another(tmp_path: Path) -> None:
+    """A suite's org/encoder may make room for other/encoder; a cell's id has the last part."""
+    keep(tmp_path, CELL, make_record(CELL, 1))
+    other = make_cell("other/encoder", seeds=(1, 2))
+    assert other.id == CELL.id
+    assert counted(tmp_path, other) == ([], [])
+
+
 def test_a_skipped_run_counts_only_where_none_ended(tmp_path: Path) -> None:
     keep(tmp_path, CELL, skipped_record(CELL, 1))
     keep(tmp_path, CELL, skipped_record(CELL, 2))

@@ -362,6 +362,22 @@ def test_the_best_model_is_the_same_for_every_selection_and_name_and_nothing_tra
         assert list(runs.glob("*/*/model")) == [kept], (chosen, arguments)
 
 
+def test_cells_that_were_not_selected_show_their_own_checkpoint_s_runs_alone(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    """Their ids have the last part of its name: two folders of one name are told by their files."""
+    suite_folder = copy_store(folder, tmp_path)
+    for name, seed in (("same", 0), ("other", 1)):
+        make_checkpoint("bert", folder / name / "encoder", seed=seed)
+        suite = folder / f"{name}.toml"
+        suite.write_text(SUITE.replace("./encoder", f"./{name}/encoder"), "utf-8")
+        session = run(tmp_path, "--seeds", "1", "-k", "lr1e-03", suite=suite)
+        assert session.code == 0, session.output
+        published = json.loads((suite_folder / "leaderboard.json").read_bytes())
+        shown = {record["cell"] for record in published["records"] if record["scores"]}
+        assert ("encoder-bs8-lr1e-04" in shown) == (name == "same")
+
+
 def test_an_interrupted_session_ends_quietly_and_leaves_nothing_behind(
     folder: Path, tmp_path: Path
 ) -> None:

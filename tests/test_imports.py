@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "provenance": set(),
     "classes": set(),
     "predictions": {"classes"},
-    "records": {"classes", "plan", "predictions", "provenance", "spec"},
+    "records": {"classes", "plan", "predictions", "provenance", "spec", "text"},
     "quarantine": {"records", "text"},
     "diagnosis": {"records"},
     "trackers": set(),
