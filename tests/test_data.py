@@ -712,7 +712,7 @@ GOOD = b"A cat sleeps.,1\nCat a sleeps.,0\n" * 20
             ["a.csv:4: columns seen: 3, the header has 2", "a.csv:5: columns seen: 1"],
         ),
         ("a.csv", HEADER + GOOD + b'"No end,1\n', ["a.csv:42: unexpected end of data"]),
-        ("a.tsv", b'sentence\tlabel\n"Go!" he said.\t1\n', ["a.tsv:2: '\t' expected after '\"'"]),
+        ("a.tsv", b'sentence\tlabel\n"Go!" he said.\t1\n', ["a.tsv:2: '\\t' expected after '\"'"]),
         ("a.csv", b"label,sentence,label\n1,Yes.,1\n", ["a.csv: more than one column 'label'"]),
         (
             "a.csv",
