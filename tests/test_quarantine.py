@@ -19,7 +19,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews
 
 from harness import classes, quarantine, records
 from harness.predictions import read_predictions
-from harness.records import Record, Stored, key_of, write_record
+from harness.records import RECIPE_WITH_CLASSES, Record, Stored, key_of, write_record
+from harness.spec import TrainingSpec
 
 CELL = make_cell(seeds=(0, 1))
 
@@ -119,10 +120,15 @@ def forget_the_first_and_turn_the_second(record: dict[str, Any]) -> None:
     become_old(record)
 
 
-def become_old(record: dict[str, Any]) -> None:
-    """Take the recipe of the records that did not have to hold their classes, and its key."""
-    record["recipe_version"] = 1
+def become_old(record: dict[str, Any], recipe: int = 1) -> None:
+    """Take an older recipe, by default one that did not demand classes, and its key."""
+    record["recipe_version"] = recipe
     record["key"] = key_of(Record.model_validate(record))
+
+
+def forget_labels_under_the_first_recipe_with_classes(record: dict[str, Any]) -> None:
+    record["labels"] = None
+    become_old(record, RECIPE_WITH_CLASSES)
 
 
 TAMPERINGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -151,6 +157,10 @@ TAMPERINGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "epoch 2 has MCC",
     ),
     "no labels": (lambda record: record.update(labels=None), "a score and no labels"),
+    "no labels under the first recipe that demands them": (
+        forget_labels_under_the_first_recipe_with_classes,
+        "a score and no labels",
+    ),
     "no epochs": (lambda record: record.update(epochs=[]), "a score and no epoch that it selects"),
     "no classes of an epoch": (
         lambda record: record["epochs"][0].update(classes=None),
@@ -249,6 +259,27 @@ def test_predictions_that_do_not_bear_their_record_out_are_not_believed_whatever
     found, (line,) = quarantine.read_store(tmp_path)
     assert found == [good]
     assert f"its predictions.parquet does not bear it out: {told}" in line
+
+
+def test_a_rule_that_takes_the_last_epoch_is_kept_to(tmp_path: Path) -> None:
+    """The first epoch, which gives every sentence its label, is not to be selected."""
+    labels = np.arange(21) % 2
+    worse = np.where(np.arange(21) < 5, 1 - labels, labels)
+    by_best = predicted_record(
+        CELL,
+        0,
+        labels,
+        np.stack([labels, worse]),
+        training=TrainingSpec(selection="last-epoch"),
+    )
+    last = by_best.epochs[-1]
+    by_rule = by_best.model_copy(update={"selected_epoch": last.epoch, "scores": last.scores})
+    kept = keep(tmp_path, CELL, by_rule)
+    assert quarantine.read_store(tmp_path) == ([kept], [])
+    keep(tmp_path, CELL, by_best)
+    found, (line,) = quarantine.read_store(tmp_path)
+    assert found == []
+    assert "it selects epoch 1, its rule epoch 2" in line
 
 
 def test_a_difference_below_the_tolerance_and_a_record_without_classes_are_believed(

@@ -114,6 +114,21 @@ def test_another_version_of_a_package_that_makes_results_is_another_key(
     assert key_of() != before
 
 
+def test_a_record_tells_all_that_its_run_s_key_is_of() -> None:
+    training = TrainingSpec(epochs=7)
+    record = make_record(
+        RUN.cell,
+        5,
+        training=training,
+        versions={**versions(), "another": "1"},
+        recipe_version=RECIPE_VERSION,
+        device="cuda",
+    )
+    assert record.dataset is not None
+    run, digest = Run(RUN.cell, 5, training), str(record.checkpoint_digest)
+    assert records.key_of(record) == key_of(run, digest, record.dataset.fingerprint, "cuda")
+
+
 def test_a_key_is_the_same_in_every_process() -> None:
     program = f"""
 import sys
