@@ -11,14 +11,11 @@ PREFIXES = (
     "OMPI_",
     "PARALLELISM_CONFIG_",
     "PMI_",
-    "ROLE_",
     "TORCHELASTIC_",
 )
 NAMES = (
     "CCL_WORKER_COUNT",
     "FORK_LAUNCHED",
-    "GROUP_RANK",
-    "GROUP_WORLD_SIZE",
     "LOCAL_RANK",
     "LOCAL_WORLD_SIZE",
     "MASTER_ADDR",

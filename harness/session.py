@@ -277,11 +277,13 @@ class Session:
         """Return the runs of which a checkpoint's best is one, of this plan or not."""
         name = planned.suite.name
         earlier = like_today(self._store[name], planned.suite, self._inputs[name])
-        now = [
+        ended = [
             future.result()
             for (suite, _, _), future in self._runs.items()
             if suite == name and future.done() and not future.cancelled()
         ]
+        # Of a repetition that failed, what it was to repeat still stands.
+        now = [item for item in ended if item.record.scores is not None]
         return list({item.folder: item for item in (*earlier, *now)}.values())
 
     def release(self) -> None:

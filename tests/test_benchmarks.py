@@ -360,6 +360,9 @@ def test_the_best_model_is_the_same_for_every_selection_and_name_and_nothing_tra
         assert session.code == 0, session.output
         assert " 0 to train" in session.output, (chosen, arguments)
         assert list(runs.glob("*/*/model")) == [kept], (chosen, arguments)
+    suite.write_text(f"{text}[limits]\nrun_seconds = 0.05\n", "utf-8")
+    assert "4 to train" in run(tmp_path, "--rerun", suite=suite).output  # and all of them fail
+    assert list(runs.glob("*/*/model")) == [kept]
 
 
 def test_cells_that_were_not_selected_show_their_own_checkpoint_s_runs_alone(
