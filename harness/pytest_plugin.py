@@ -49,6 +49,21 @@ def _chosen(config: pytest.Config) -> Chosen:
 def pytest_configure(config: pytest.Config) -> None:
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
+    if config.getoption("tx", None) and _names_benchmarks(config):
+        # Now: whatever one of its workers says later, pytest-xdist does not show it.
+        raise pytest.UsageError(
+            "pytest-xdist (-n) cannot share the runs of a session; leave it out, and use --workers "
+            "to train several at a time"
+        )
+
+
+def _names_benchmarks(config: pytest.Config) -> bool:
+    """Return whether the paths on the command line are of benchmarks/, within it or around it."""
+    benchmarks = config.rootpath / "benchmarks"
+    named = [
+        (config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args
+    ]
+    return any(path.is_relative_to(benchmarks) or benchmarks.is_relative_to(path) for path in named)
 
 
 def _planned(config: pytest.Config) -> Sequence[Planned]:
@@ -100,11 +115,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             cells += planned.cells  # a suite is judged by all its cells
     if not cells or config.option.collectonly:
         return
-    if hasattr(config, "workerinput") or config.getoption("numprocesses", None):
-        raise pytest.UsageError(
-            "pytest-xdist (-n) cannot share the runs of a session; use --workers to train "
-            "several at a time"
-        )
     try:
         options = session_options(_chosen(config))
     except BadInput as error:

@@ -558,6 +558,17 @@ def test_outside_a_terminal_each_run_that_ended_is_a_plain_line(first: Session) 
     assert "\x1b" not in first.output
 
 
+@pytest.mark.parametrize("arguments", [("-n", "2"), ("-n", "auto"), ("-n", "1", ".")])
+def test_sharing_a_session_among_workers_of_pytest_is_refused_in_a_line(
+    folder: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    session = run(tmp_path, *arguments, suite=folder / "tiny.toml")
+    assert session.code == pytest.ExitCode.USAGE_ERROR
+    assert session.output.startswith("ERROR: pytest-xdist (-n) cannot share the runs of a session")
+    assert session.output.count("\n") <= 2, session.output
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_baseline_gates_a_suite_that_has_no_threshold(
     folder: Path, first: Session, tmp_path: Path
 ) -> None:
