@@ -144,9 +144,7 @@ class Session:
         """
         try:
             self._start()
-        except BaseException:
-            if self._executor is not None:
-                self._executor.close()
+        except BadInput:  # after anything else the session is closed, then released
             self.release()
             raise
 

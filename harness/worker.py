@@ -100,7 +100,9 @@ def _train_and_score(
     run = job.run
     digest, fingerprint = job.checkpoint.digest, job.dataset.fingerprint
     if records.run_key(run, digest, fingerprint, job.device) != job.key:
-        raise RuntimeError("a worker has other versions of packages than the session; see versions")
+        raise RuntimeError(
+            "this worker has other versions of packages than the session; install the same for both"
+        )
     settings = Settings(
         batch_size=run.cell.batch_size,
         learning_rate=run.cell.learning_rate,

@@ -145,7 +145,7 @@ def test_a_worker_with_other_packages_than_the_session_trains_nothing(
     job = make_job(bert, mixed, tmp_path)
     here = versions(RESULT_PACKAGES)
     monkeypatch.setattr(records, "versions", lambda packages: {**here, "torch": "0.0.1"})
-    told = "a worker has other versions of packages than the session; see versions"
+    told = "this worker has other versions of packages than the session; install the same for both"
     assert assert_failed(job, execute(job)) == f"RuntimeError: {told}"
 
 
