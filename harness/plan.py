@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from harness.spec import (
+    BatchSize,
     CheckpointMatrix,
+    LearningRate,
+    Seed,
     Suite,
     SuiteGates,
     Thresholds,
@@ -29,9 +32,9 @@ class Cell:
     suite: str
     id: str
     checkpoint: str
-    batch_size: int
-    learning_rate: float
-    seeds: tuple[int, ...]
+    batch_size: BatchSize
+    learning_rate: LearningRate
+    seeds: tuple[Seed, ...]
     gates: Thresholds
     target: float | None
 

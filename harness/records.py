@@ -24,7 +24,8 @@ from harness.plan import Run
 from harness.predictions import FILE as PREDICTIONS_FILE
 from harness.predictions import PREDICTIONS, check_predictions
 from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
-from harness.spec import TrainingSpec
+from harness.spec import BatchSize, LearningRate, Seed, TrainingSpec
+from harness.spec.fields import Count, Whole
 from harness.text import printable
 
 SCHEMA_VERSION: Final = 1
@@ -59,9 +60,9 @@ class DatasetFacts(BaseModel):
     name: str
     origin: str
     fingerprint: str
-    train: int
-    validation: int
-    test: int
+    train: Whole
+    validation: Whole
+    test: Whole
 
 
 class Scores(BaseModel):
@@ -82,7 +83,7 @@ class Epoch(BaseModel):
 
     model_config = FROZEN
 
-    epoch: int
+    epoch: Count
     train_loss: float | None
     eval_loss: float | None
     scores: Scores
@@ -95,10 +96,10 @@ class Confusion(BaseModel):
 
     model_config = FROZEN
 
-    true_positive: int
-    false_positive: int
-    false_negative: int
-    true_negative: int
+    true_positive: Whole
+    false_positive: Whole
+    false_negative: Whole
+    true_negative: Whole
 
 
 class Times(BaseModel):
@@ -135,11 +136,11 @@ class Record(BaseModel):
     checkpoint: str
     checkpoint_digest: str | None
     checkpoint_revision: str | None
-    batch_size: int
-    batch_size_used: int | None = Field(None, exclude_if=_unknown)
-    accumulation: int | None = Field(None, exclude_if=_unknown)
-    learning_rate: float
-    seed: int
+    batch_size: BatchSize
+    batch_size_used: BatchSize | None = Field(None, exclude_if=_unknown)
+    accumulation: Count | None = Field(None, exclude_if=_unknown)
+    learning_rate: LearningRate
+    seed: Seed
     training: TrainingSpec
     status: Literal["ok", "failed", "skipped"]
     reason: str | None
@@ -153,20 +154,20 @@ class Record(BaseModel):
     confusion_by: dict[str, dict[str, Confusion]] = {}
     labels: str | None = None
     epochs: tuple[Epoch, ...] = ()
-    selected_epoch: int | None = None
+    selected_epoch: Count | None = None
     times: Times | None = None
     samples_per_second: float | None = None
     eval_ms_per_sentence: float | None = None
     target_mcc: float | None = None
     time_to_target_seconds: float | None = None
     peak_memory_mb: float | None = None
-    parameters: int | None = None
-    truncated_sentences: int | None = None
+    parameters: Whole | None = None
+    truncated_sentences: Whole | None = None
     speedups: tuple[str, ...] | None = None
     warnings: tuple[str, ...] = ()
     device: str | None = None
-    threads: int | None = None
-    concurrency: int | None = None
+    threads: Count | None = None
+    concurrency: Count | None = None
     model_kept: bool = False
     predictions_sha256: str | None = None
     recipe_version: int = RECIPE_VERSION

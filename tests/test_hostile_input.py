@@ -280,6 +280,10 @@ VALUES: st.SearchStrategy[Any] = st.sampled_from(
 
 @quickly
 @given(changes=st.lists(st.tuples(st.sampled_from(list(places(PUBLISHED))), VALUES), max_size=2))
+@example([(("cells", 0, "batch_size"), 2**63)])
+@example([(("records", 0, "concurrency"), 2**63)])
+@example([(("records", 0, "parameters"), 10**400)])
+@example([(("records", 0, "dataset", "validation"), 10**400)])
 def test_any_change_of_a_published_leaderboard_is_refused_or_can_be_shown(
     tmp_path: Path, changes: list[tuple[tuple[Any, ...], Any]]
 ) -> None:
