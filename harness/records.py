@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import reprlib
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
@@ -406,7 +407,7 @@ def contradiction(record: Record) -> str | None:
     if record.status != "ok":
         return None
     if record.key != (key := key_of(record)):
-        return f"its key is {record.key!a}, that of what it tells of is {key}"
+        return f"its key is {reprlib.repr(record.key)}, that of what it tells of is {key}"
     if record.recipe_version >= RECIPE_WITH_CLASSES:
         if (lacks := _lacking(record)) is not None:
             return f"it has a score and no {lacks}"

@@ -281,6 +281,7 @@ VALUES: st.SearchStrategy[Any] = st.sampled_from(
 @quickly
 @given(changes=st.lists(st.tuples(st.sampled_from(list(places(PUBLISHED))), VALUES), max_size=2))
 @example([(("cells", 0, "batch_size"), 2**63)])
+@example([(("records", 0, "key"), "x" * 2000)])
 @example([(("records", 0, "concurrency"), 2**63)])
 @example([(("records", 0, "parameters"), 10**400)])
 @example([(("records", 0, "dataset", "validation"), 10**400)])
