@@ -123,8 +123,8 @@ def _of_this_machine(record: Record) -> bool:
 def gemm_flops_per_second() -> float:
     """Measure the rate of float32 matrix products on all cores together, in a fraction of a second.
 
-    Each core multiplies for itself: the library's own threads wait for each other, and where a
-    session is at its imports meanwhile, they would do little else. The best of a few rounds counts.
+    Each core multiplies for itself, as the library's own threads wait for each other, and what
+    counts is the time that it was at it: a session is at its imports meanwhile.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits
@@ -132,23 +132,17 @@ def gemm_flops_per_second() -> float:
     cores = provenance.available_cores()
     factor = np.random.default_rng(0).standard_normal((PROBE_SIZE, PROBE_SIZE), np.float32)
 
-    def multiply(until: float) -> int:
-        product, times = np.empty_like(factor), 0
-        while time.perf_counter() < until:
+    def products_per_second(until: float) -> float:
+        product, times, started = np.empty_like(factor), 0, time.thread_time()
+        while times == 0 or time.perf_counter() < until:
             np.matmul(factor, factor, out=product)
             times += 1
-        return times
+        return times / (time.thread_time() - started)
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores) as threads:
-
-        def products_per_second(seconds: float) -> float:
-            started = time.perf_counter()
-            times = sum(threads.map(multiply, [started + seconds] * cores))
-            return times / (time.perf_counter() - started)
-
-        products_per_second(PROBE_SECONDS / 10)  # the library's own start is no rate
-        best = max(products_per_second(PROBE_SECONDS / 3) for _ in range(3))
-    return 2 * PROBE_SIZE**3 * best
+        products_per_second(0)  # the library's own start is no rate
+        rates = threads.map(products_per_second, [time.perf_counter() + PROBE_SECONDS] * cores)
+        return 2 * PROBE_SIZE**3 * sum(rates)
 
 
 def seconds_by_records(work: Work, sharing: Sharing, earlier: Sequence[Record]) -> float | None:
