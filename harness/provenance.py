@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 DISTRIBUTION = "cola-finetuning-benchmark"
 """Under which name this project is installed."""
 
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 """Raised whenever a change of the training path changes a number; part of every run's key."""
 
 RESULT_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "accelerate")
