@@ -1,6 +1,7 @@
 """What went wrong with a run that ended: its symptoms in plain words, likely cause and remedy."""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from harness.records import Epoch
 
@@ -16,14 +17,28 @@ FELT = 0.1
 
 TOO_HIGH = "the learning rate is too high for this batch size: lower it, or set warmup_ratio"
 
+DOES_NOT_READ = (
+    "every validation sentence got the same logits, before training too: the model does not read "
+    "its input; likely an attention that computes nothing on this device (MRA without CUDA), an "
+    "encoder whose output is constant, or weights that do not belong to this configuration; more "
+    "steps or another learning rate do not help: choose another checkpoint or device"
+)
 
-def warnings(epochs: Sequence[Epoch], one_class: bool, truncated: int) -> Iterator[str]:
+
+def warnings(
+    epochs: Sequence[Epoch],
+    one_class: bool,
+    truncated: int,
+    alike: Literal["always", "now"] | None = None,
+) -> Iterator[str]:
     """Yield a line for each symptom of a run that scored.
 
     Args:
         epochs: all of them, in order.
         one_class: whether the scored model gave every validation sentence the same class.
         truncated: sentences that lost tokens.
+        alike: whether the scored model gave all validation sentences the same logits, and whether
+            it did before training too ("always") or not ("now").
     """
     unknown = [epoch.epoch for epoch in epochs if epoch.train_loss is None]
     losses = [epoch.train_loss for epoch in epochs if epoch.train_loss is not None]
@@ -32,7 +47,14 @@ def warnings(epochs: Sequence[Epoch], one_class: bool, truncated: int) -> Iterat
         RISEN * min(losses), min(losses) + FELT * losses[0]
     )
     learned = max((epoch.scores.mcc for epoch in epochs), default=0.0) > 0.1
-    if one_class:
+    if alike == "always":
+        yield DOES_NOT_READ
+    elif alike == "now":
+        yield (
+            "every validation sentence got the same logits, though not before training: the model "
+            f"no longer reads its input; likely {TOO_HIGH}"
+        )
+    elif one_class:
         cause = (
             TOO_HIGH
             if never_fell or exploded or unknown
@@ -51,7 +73,7 @@ def warnings(epochs: Sequence[Epoch], one_class: bool, truncated: int) -> Iterat
         yield (
             f"the training loss rose from {min(losses):.3f} to {losses[-1]:.3f}; likely {TOO_HIGH}"
         )
-    elif never_fell:
+    elif never_fell and alike != "always":
         yield (
             f"the training loss never fell (first epoch {losses[0]:.3f}, lowest after it "
             f"{min(losses[1:]):.3f}); likely {TOO_HIGH}, or one too low to learn"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,17 +22,21 @@ from transformers import (
     set_seed,
 )
 
-from harness.configuration import read_configuration
+from harness import proof
+from harness.configuration import read_configuration, refuse_decoder
 from harness.encode import Encoded, collator, ensure_pad_token, token_counts
 from harness.progress import Progress
+from harness.proof import Sample
 from harness.score import Scores, score
 from harness.spec import TrainingSpec
 from harness.speedups import MEMORY_CHECKPOINT, SORTED_EVALUATION
-from harness.speedups.apply import apply, undo
-from harness.speedups.memory import BestEpoch
+from harness.speedups.apply import Applied, apply, undo
+from harness.speedups.memory import BestEpoch, read_best_epoch
 from harness.speedups.vocabulary import DecayOfUnusedRows
 
 METRIC = "matthews_correlation"
+LABELS = "labels"
+Alike = Literal["always", "now"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ class Outcome:
     `model` is the selected epoch's model, on the CPU or GPU where it was trained;
     `train_seconds` is the wall time around `trainer.train()`, the evaluation after each epoch
     included; `evaluate_seconds` that of predicting the validation split once;
-    `speedups` names those that were in force.
+    `speedups` names those that were in force. `sample` is a few validation sentences with their
+    recorded logits, which `model` was proven to give. `alike` is "always" where different sentences
+    had the same logits before training and have them now, "now" where only training did that.
     """
 
     epochs: tuple[EpochOutcome, ...]
@@ -88,6 +94,8 @@ class Outcome:
     parameters: int
     speedups: tuple[str, ...]
     model: PreTrainedModel
+    sample: Sample
+    alike: Alike | None
 
 
 def load_model(
@@ -142,7 +150,10 @@ def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
         max_grad_norm=training.max_grad_norm,
         bf16=training.precision == "bf16",
         fp16=training.precision == "fp16",
-        load_best_model_at_end=best,
+        # Trainer finds the labels by forward's signature, and some families' names none.
+        label_names=[LABELS],
+        # Trainer's own reading of the best epoch is partial for some families: read_best_epoch.
+        load_best_model_at_end=False,
         metric_for_best_model=METRIC,
         greater_is_better=True,
         train_sampling_strategy=(
@@ -174,7 +185,10 @@ def finetune(
 
     Raises:
         ValueError: the model's logits are NaN or infinite, as after a learning rate too high.
+        RuntimeError: the selected model does not give the logits that were recorded for it.
+        BadInput: the configuration makes a decoder of an encoder.
     """
+    refuse_decoder(model.config)
     speedups = set(settings.training.speedups)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     applied = apply(speedups, model, tokenizer, encoded.splits)
@@ -192,6 +206,7 @@ def finetune(
         processing_class=tokenizer,
         data_collator=collator(tokenizer),
         compute_metrics=history.compute_metrics,
+        preprocess_logits_for_metrics=_without_other_outputs,
         # A model's own loss is the mean over a part, and not every part has as many sentences.
         compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
         callbacks=[history, decay],
@@ -201,8 +216,12 @@ def finetune(
         for split, order in orders.items()
     }
     history.places = places["validation"]
+    validation, precision = encoded.splits["validation"], settings.training.precision
+    batches = proof.choose(trainer, validation, orders["validation"])
+    alike_before = _alike_before_training(trainer, tokenizer, applied, batches[-1], precision)
+    best_epoch = settings.training.selection == "best-epoch"
     best = None
-    if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in speedups:
+    if best_epoch and MEMORY_CHECKPOINT in speedups:
         best = BestEpoch(METRIC)
         trainer.add_callback(best)
     if on_progress is not None:
@@ -211,12 +230,15 @@ def finetune(
     trainer.train()
     if best is not None:
         best.load(model)
+    elif best_epoch:
+        rows = None if applied.trimmed is None else len(applied.trimmed.used)
+        read_best_epoch(model, trainer.state.best_model_checkpoint, rows)
     _wait_for_device(settings.device)
     train_seconds = time.perf_counter() - started
 
     epochs = history.epochs()
     selected = epochs[-1].epoch
-    if settings.training.selection == "best-epoch":
+    if best_epoch:
         # Trainer, too, keeps the first of equally good epochs.
         selected = max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
 
@@ -230,6 +252,11 @@ def finetune(
             raise ValueError("logits of the test split are NaN or infinite")
         logits["test"] = predicted[places["test"]]
     undo(model, applied, decay.by_epoch[selected])
+    sample = proof.sample(batches, logits["validation"], precision)
+    proof.prove(model, tokenizer, validation, sample, "the selected epoch's model")
+    alike: Alike | None = None
+    if proof.alike(logits["validation"], validation):
+        alike = "always" if alike_before else "now"
     in_force = applied.names | (speedups & {SORTED_EVALUATION})
     if best is not None:
         in_force |= {MEMORY_CHECKPOINT}
@@ -242,7 +269,22 @@ def finetune(
         parameters=parameters,
         speedups=tuple(sorted(in_force)),
         model=model,
+        sample=sample,
+        alike=alike,
     )
+
+
+def _alike_before_training(
+    trainer: Trainer,
+    tokenizer: PreTrainedTokenizerBase,
+    applied: Applied,
+    positions: tuple[int, ...],
+    precision: str,
+) -> bool:
+    """Return whether a model that has not learned anything gives some sentences the same logits."""
+    rows = applied.splits["validation"]
+    logits = proof.logits_of(trainer.model, tokenizer, rows, positions, precision)
+    return proof.alike(logits, rows, positions)
 
 
 def _loss_of_part(
@@ -330,7 +372,8 @@ class _History(TrainerCallback):
         if metrics is not None and state.epoch is not None:
             now = time.perf_counter()
             epoch = round(state.epoch)
-            assert self._latest_logits is not None  # compute_metrics was called just before
+            if self._latest_logits is None:  # compute_metrics is called just before
+                raise RuntimeError("Trainer evaluated without labels, so there are no scores")
             self.logits[epoch] = self._latest_logits[self.places]
             # Not Trainer's own eval_runtime: it reads a clock that may be set while it counts.
             self.evaluate_seconds[epoch] = now - self._epoch_ended
@@ -385,6 +428,11 @@ class _Reporting(TrainerCallback):
     ) -> None:
         self._mcc = (metrics or {}).get(f"eval_{METRIC}")
         self.on_step_end(args, state, control)
+
+
+def _without_other_outputs(outputs: Any, labels: Any) -> Any:
+    """Keep the logits alone of what an evaluation would gather, such as an encoder's states."""
+    return outputs[0] if isinstance(outputs, tuple) else outputs
 
 
 def _logits(predictions: Any) -> np.ndarray:

@@ -74,7 +74,7 @@ def describe(job: Job) -> Record:
 
 def failure(job: Job, error: BaseException) -> Record:
     """Return the record of a run that failed; folders of this machine lose their paths."""
-    reason = str(error) if isinstance(error, WorkerLost) else f"{type(error).__name__}: {error}"
+    reason = str(error) if isinstance(error, WorkerLost) else _reason(error)
     if out_of_memory.is_out_of_memory(error):
         halved = job.run.training.on_oom == "halve"
         reason = out_of_memory.explained(error, job.run.cell.batch_size, halved)
@@ -86,6 +86,21 @@ def failure(job: Job, error: BaseException) -> Record:
     reason = redacted(reason)
     ended = {"reason": one_line(reason), "finished_at": now(), **circumstances()}
     return describe(job).model_copy(update=ended)
+
+
+def _reason(error: BaseException) -> str:
+    """Return an error's kind and message; where it has no message, the function that raised it."""
+    kind, told = type(error).__name__, str(error)
+    if any(character.isalnum() for character in told):
+        return f"{kind}: {told}"
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None:
+        return f"{kind}, without a message"
+    module = str(place.tb_frame.f_globals.get("__name__", "unknown")).replace(".", "/")
+    function = place.tb_frame.f_code.co_qualname
+    return f"{kind}, without a message, in {module}.py:{function} (line {place.tb_lineno})"
 
 
 def in_smaller_parts(job: Job) -> Job | None:

@@ -27,16 +27,17 @@ from harness import (
     classes,
     data,
     diagnosis,
+    kept_model,
     launchers,
     out_of_memory,
     progress,
     records,
-    stats,
+    sentence_end,
     trackers,
 )
 from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, encode, token_counts
-from harness.evidence import evidence
+from harness.errors import BadInput
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
 from harness.job import (
     Job,
@@ -47,7 +48,6 @@ from harness.job import (
     in_smaller_parts,
     now,
 )
-from harness.model_card import model_card
 from harness.predictions import PREDICTIONS
 from harness.progress import Progress
 from harness.records import Confusion, Epoch, Record, Times
@@ -128,6 +128,9 @@ def _train_and_score(
         raise RuntimeError("the checkpoint changed after the session began")
     tokenising = time.perf_counter()
     encoded = encode(loaded.splits, tokenizer, run.training.max_length)
+    configuration = models[0].config
+    if told := sentence_end.problem(configuration, tokenizer, loaded.splits, encoded.splits):
+        raise BadInput([told])
     training = time.perf_counter()
     outcome, accumulation = _finetune(job, models, tokenizer, encoded, settings, scratch, report)
     predictions = _predictions(loaded.splits, encoded, outcome)
@@ -146,7 +149,8 @@ def _train_and_score(
     }
     record = record.model_copy(update=used)
     if job.keep_model:
-        _keep_model(job, record, outcome, tokenizer, scratch / "model")
+        validation = (loaded.splits["validation"], encoded.splits["validation"])
+        kept_model.keep(job, record, outcome, tokenizer, validation, scratch / "model")
     return Result(record, predictions)
 
 
@@ -186,31 +190,6 @@ def _finetune(
             torch.cuda.reset_peak_memory_stats()  # the record's is that of the parts that fit
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
-
-
-def _keep_model(
-    job: Job,
-    record: Record,
-    outcome: Outcome,
-    tokenizer: PreTrainedTokenizerBase,
-    folder: Path,
-) -> None:
-    """Write model, tokenizer and model card, and then move them to where kept models lie."""
-    if job.run.training.max_length is not None:
-        tokenizer.model_max_length = job.run.training.max_length  # whoever uses it cuts there too
-    outcome.model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    found = evidence([record])
-    interval = stats.mean_interval(found.labels, found.selected)
-    card = model_card(
-        record.model_copy(update=circumstances()),
-        job.source.spec.class_names,
-        (interval.low, interval.high),
-    )
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    # Renamed into place whole: half a model must not be taken for a kept one.
-    shutil.rmtree(job.folder / "model", ignore_errors=True)
-    folder.rename(job.folder / "model")
 
 
 def _record(
@@ -260,7 +239,9 @@ def _record(
             "parameters": outcome.parameters,
             "truncated_sentences": encoded.truncated,
             "speedups": outcome.speedups,
-            "warnings": tuple(diagnosis.warnings(epochs, scores.one_class, encoded.truncated)),
+            "warnings": tuple(
+                diagnosis.warnings(epochs, scores.one_class, encoded.truncated, outcome.alike)
+            ),
             "model_kept": job.keep_model,
         }
     )

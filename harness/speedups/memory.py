@@ -1,5 +1,6 @@
 """Memory that stays: the best epoch's weights, and what the allocator would hand back."""
 
+import copy
 import ctypes
 import sys
 from typing import Any
@@ -36,7 +37,7 @@ def keep_freed_memory() -> bool:
 class BestEpoch(TrainerCallback):
     """Keeps the weights of the epoch with the highest metric, the first of equals.
 
-    The plain twin is Trainer's `load_best_model_at_end`, which writes every epoch to disk.
+    The plain twin is Trainer, which writes every epoch to disk, and `read_best_epoch`.
     """
 
     def __init__(self, metric: str) -> None:
@@ -54,3 +55,36 @@ class BestEpoch(TrainerCallback):
     def load(self, model: PreTrainedModel) -> None:
         """Put the best epoch's weights into the model."""
         model.load_state_dict(self._weights)
+
+
+def read_best_epoch(
+    model: PreTrainedModel, folder: str | None, vocabulary: int | None = None
+) -> None:
+    """Put the weights of a checkpoint that Trainer wrote into the model, all of them.
+
+    Files hold some families' weights under other names or in other shapes than the model has them,
+    which only `from_pretrained` undoes: Trainer's `load_best_model_at_end` leaves those weights as
+    they are after the last epoch (transformers 5.23), and warns at most.
+
+    Args:
+        vocabulary: rows of the embedding matrix, where `used-vocabulary` left only a part of it.
+
+    Raises:
+        RuntimeError: the checkpoint does not hold every weight of the model.
+    """
+    if folder is None:
+        raise RuntimeError("Trainer wrote no checkpoint of the best epoch")
+    configuration = copy.deepcopy(model.config)
+    if vocabulary is not None:
+        configuration.vocab_size = vocabulary
+    read, loading = type(model).from_pretrained(
+        folder,
+        config=configuration,
+        dtype=model.dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    if wrong := [f"{what}: {sorted(map(str, names))}" for what, names in loading.items() if names]:
+        raise RuntimeError(f"the best epoch's checkpoint was not read whole ({'; '.join(wrong)})")
+    model.load_state_dict(read.state_dict())

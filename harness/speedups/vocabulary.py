@@ -55,12 +55,11 @@ def trim(model: PreTrainedModel, splits: DatasetDict) -> tuple[DatasetDict, Trim
         The splits with their `input_ids` renumbered to match, and what `restore` needs; None, and
         nothing is changed, for a model that this speed-up does not know.
     """
+    # The family first: other models may have no embeddings to ask for.
+    if model.config.model_type not in KNOWN:
+        return None
     embedding = model.get_input_embeddings()
-    if (
-        model.config.model_type not in KNOWN
-        or not isinstance(embedding, nn.Embedding)
-        or model.config.pad_token_id is None
-    ):
+    if not isinstance(embedding, nn.Embedding) or model.config.pad_token_id is None:
         return None
     highest = max(model.config.pad_token_id, embedding.padding_idx or 0)
     if highest > HIGHEST_PAD_TOKEN:
