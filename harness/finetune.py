@@ -211,6 +211,8 @@ def finetune(
         compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
         callbacks=[history, decay],
     )
+    if not proof.names_its_inputs(model):
+        trainer.args.remove_unused_columns = False  # Trainer would leave no input
     places = {
         split: np.argsort(order[_sampled(trainer, applied.splits[split].select(order))])
         for split, order in orders.items()

@@ -2,18 +2,23 @@
 
 import json
 import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard, ModelCardData
 from jobs import execute_ok, file_spec, make_job, sentences, write_rows
+from safetensors.torch import load_file, save_file
 from shell import harness
-from tiny import make_checkpoint
-from transformers import AutoTokenizer, pipeline
+from tiny import WORDS, make_checkpoint
+from transformers import AutoTokenizer, BertTokenizer, pipeline
 
 from harness.records import Record
+from harness.worker import execute
 
 TEXTS = sentences(48)
 
@@ -171,3 +176,93 @@ def test_sentences_are_needed_from_one_place_and_none_may_be_empty(
     missing = harness("predict", str(kept[0]), "--file", str(tmp_path / "none.txt"))
     assert missing.code == 4
     assert "none.txt: cannot be read" in missing.err
+
+
+# A kept model is read back and compared with its record before it is kept.
+
+
+def lose_a_layer(folder: Path) -> None:
+    change_weights(folder, lambda weights: weights.pop("bert.encoder.layer.1.output.dense.weight"))
+
+
+def shift_a_weight(folder: Path) -> None:
+    change_weights(
+        folder, lambda weights: weights["bert.encoder.layer.0.output.dense.bias"].add_(1)
+    )
+
+
+def swap_the_head(folder: Path) -> None:
+    change_weights(
+        folder, lambda weights: weights.update({HEAD: weights[HEAD].flip(0).contiguous()})
+    )
+
+
+def change_weights(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def change_config(folder: Path, change: dict[str, object], file: str = "config.json") -> None:
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | change), encoding="utf-8")
+
+
+def swap_the_names(folder: Path) -> None:
+    change_config(folder, {"id2label": {"0": "good", "1": "bad"}})
+
+
+def forget_the_names(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_bytes())
+    for name in ("num_labels", "id2label", "label2id"):
+        del config[name]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+def cut_further(folder: Path) -> None:
+    change_config(folder, {"model_max_length": 4}, "tokenizer_config.json")
+
+
+def mix_up_the_words(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_bytes())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary |= zip(WORDS, [vocabulary[word] for word in reversed(WORDS)], strict=True)
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+
+
+HEAD = "classifier.weight"
+DAMAGES: dict[Callable[[Path], None], str] = {
+    lose_a_layer: "the kept model cannot be read back: .*without a trained classifier",
+    shift_a_weight: "read back from its folder, failed verification: for validation sentence",
+    swap_the_head: "read back from its folder, failed verification: for validation sentence",
+    swap_the_names: r"calls its classes \['good', 'bad'\], recorded are \['bad', 'good'\]",
+    forget_the_names: r"calls its classes \['LABEL_0', 'LABEL_1'\]",
+    cut_further: r"a tokenizer that encodes '.*' otherwise than in training \(attention_mask",
+    mix_up_the_words: r"a tokenizer that encodes '.*' otherwise than in training \(input_ids\)",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_model_that_reads_back_otherwise_is_not_kept(
+    damage: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = make_checkpoint("bert", tmp_path / "encoder")
+    data = write_rows(tmp_path / "data.csv", TEXTS, [n % 2 for n in range(len(TEXTS))])
+    spec = file_spec(data, 16, 8).model_copy(update={"class_names": ("bad", "good")})
+    job = make_job(encoder, spec, tmp_path, keep_model=True, max_length=6)
+    write = BertTokenizer.save_pretrained
+
+    def written_badly(self: BertTokenizer, folder: Path, **others: Any) -> Any:
+        """The tokenizer is the last that is written."""
+        written = write(self, folder, **others)
+        if Path(folder).name == "model":
+            damage(Path(folder))
+        return written
+
+    monkeypatch.setattr(BertTokenizer, "save_pretrained", written_badly)
+    record = execute(job).record
+    assert record.status == "failed"
+    assert record.reason is not None
+    assert re.search(DAMAGES[damage], record.reason)
+    assert not list(job.folder.rglob("*.safetensors"))

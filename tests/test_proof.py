@@ -1,6 +1,6 @@
 """A selected model gives the logits that were recorded for it, or its run fails."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,9 @@ from harness.spec import TrainingSpec
 
 
 @pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    yield make_checkpoint("bert", tmp_path_factory.mktemp("checkpoints") / "bert")
+    return make_checkpoint("bert", tmp_path_factory.mktemp("checkpoints") / "bert")
 
 
 @pytest.fixture(scope="module")
