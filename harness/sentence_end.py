@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datasets import Dataset
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-from harness.text import one_line
+from harness.text import printable
 
 FAMILIES = (
     "bart",
@@ -43,7 +43,8 @@ def problem(
     if configuration.model_type not in FAMILIES:
         return None
     end, family = configuration.eos_token_id, configuration.model_type
-    token = f"{tokenizer.convert_ids_to_tokens(end)!r} (id {end})"
+    name = str(tokenizer.convert_ids_to_tokens(end))
+    token = f"{name!r} (id {end})"
     if end == tokenizer.pad_token_id:
         return (
             f"the tokenizer pads with {token}, which the head of {family} takes for a sentence's "
@@ -58,7 +59,7 @@ def problem(
             f"the tokenizer ends no sentence with {token}, which the head of {family} looks for; "
             "save the checkpoint's own tokenizer beside the model"
         )
-    wrong = list(_unusual(splits, counts, usual))
+    wrong = list(_unusual(splits, counts, usual, name))
     if not wrong:
         return None
     more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
@@ -69,11 +70,17 @@ def problem(
 
 
 def _unusual(
-    splits: Mapping[str, Dataset], counts: Mapping[str, Sequence[int]], usual: int
+    splits: Mapping[str, Dataset], counts: Mapping[str, Sequence[int]], usual: int, token: str
 ) -> Iterator[str]:
     for name, found in counts.items():
         places = [place for place, count in enumerate(found) if count != usual]
         for place, text in zip(places, splits[name].select(places)["sentence"], strict=True):
-            shown = one_line(text)
-            shown = f"{shown[:CHARACTERS]} ..." if len(shown) > CHARACTERS else shown
-            yield f"{name} sentence {place + 1} has {found[place]}: {shown!r}"
+            yield f"in {name}, {_around(text, token)!r} has {found[place]}"
+
+
+def _around(text: str, token: str) -> str:
+    """Return a sentence, shortened so that the token can be seen."""
+    text = printable(" ".join(text.split()))
+    start = max(0, text.find(token) + len(token) - CHARACTERS // 2)
+    end = start + CHARACTERS
+    return f"{'... ' if start else ''}{text[start:end]}{' ...' if end < len(text) else ''}"

@@ -1,6 +1,6 @@
 """Families with something of their own: trained, scored and kept, or failed with a reason."""
 
-import inspect
+import functools
 import json
 import shutil
 from collections.abc import Callable
@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import transformers
 from datasets import Dataset, DatasetDict
+from further import FURTHER, make_further
 from jobs import execute_ok, file_spec, make_job, sentences, write_rows
 from safetensors.torch import load_file, save_file
-from tiny import FURTHER, make_checkpoint
+from tiny import make_checkpoint
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
@@ -43,7 +45,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
     def made(family: str) -> Path:
         folder = root / family
-        return folder if folder.exists() else make_checkpoint(family, folder)
+        make = make_further if family in FURTHER else make_checkpoint
+        return folder if folder.exists() else make(family, folder)
 
     return made
 
@@ -75,41 +78,26 @@ CONVERTED = ("nomic_bert", "gte", "jina_embeddings_v3", "esm", "mixtral", "qwen2
 
 
 @pytest.mark.parametrize("family", CONVERTED)
-def test_the_best_epoch_s_weights_are_read_whole_and_the_kept_model_gives_what_was_recorded(
+def test_the_best_epoch_is_read_whole_and_the_kept_model_gives_what_was_recorded(
     family: str, checkpoint: Callable[[str], Path], rows: DatasetSpec, tmp_path: Path
 ) -> None:
-    kept: dict[str, dict[str, torch.Tensor]] = {}
-    for name, speedups in (("disk", ()), ("memory", ("memory-checkpoint",))):
-        job = make_job(
-            checkpoint(family),
-            rows,
-            tmp_path / name,
-            epochs=4,
-            learning_rate=3e-3,
-            keep_model=True,
-            speedups=speedups,
-        )
-        record, predictions = execute_ok(job)
-        if record.selected_epoch == 4:
-            pytest.fail("the last epoch is the best, so this test cannot tell")
-        folder = job.folder / "model"
-        kept[name] = load_file(folder / "model.safetensors")
-
-        model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        for row in predictions.to_pylist():
-            with torch.no_grad():
-                logits = model(**tokenizer(TEXTS[row["idx"]], return_tensors="pt")).logits[0]
-            assert logits.tolist() == pytest.approx([row["logit_0"], row["logit_1"]], abs=1e-4)
-    assert kept["disk"].keys() == kept["memory"].keys()
-    for name, weight in kept["disk"].items():
-        assert torch.equal(weight, kept["memory"][name]), name
+    training: dict[str, Any] = {"epochs": 4, "learning_rate": 3e-3, "speedups": ()}
+    job = make_job(checkpoint(family), rows, tmp_path, keep_model=True, **training)
+    record, predictions = execute_ok(job)
+    assert record.selected_epoch != 4, "the last epoch is the best, so this test could not tell"
+    folder = job.folder / "model"
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for row in predictions.to_pylist():
+        with torch.no_grad():
+            logits = model(**tokenizer(TEXTS[row["idx"]], return_tensors="pt")).logits[0]
+        assert logits.tolist() == pytest.approx([row["logit_0"], row["logit_1"]], abs=1e-4)
 
 
 def test_a_part_of_the_vocabulary_is_read_from_disk_too(
     checkpoint: Callable[[str], Path], rows: DatasetSpec, tmp_path: Path
 ) -> None:
-    for family in ("bert", "roberta", "deberta-v2"):
+    for family in ("roberta", "deberta-v2"):
         job = make_job(
             checkpoint(family),
             rows,
@@ -122,12 +110,41 @@ def test_a_part_of_the_vocabulary_is_read_from_disk_too(
         assert record.speedups == ("used-vocabulary",)
 
 
+@pytest.mark.parametrize("speedups", [(), ("memory-checkpoint", "sorted-evaluation")])
+def test_a_family_whose_answers_depend_on_padding_is_proven_beside_the_same_sentences(
+    speedups: tuple[str, ...],
+    checkpoint: Callable[[str], Path],
+    rows: DatasetSpec,
+    tmp_path: Path,
+) -> None:
+    training: dict[str, Any] = {"epochs": 2, "eval_batch_size": 5, "speedups": speedups}
+    record, _ = execute_ok(
+        make_job(checkpoint("fnet"), rows, tmp_path, keep_model=True, **training)
+    )
+    assert not [told for told in record.warnings if "does not read its input" in told]
+
+
+def test_a_model_evaluated_in_half_precision_is_kept(
+    checkpoint: Callable[[str], Path], rows: DatasetSpec, tmp_path: Path
+) -> None:
+    job = make_job(checkpoint("bert"), rows, tmp_path, keep_model=True, precision="bf16")
+    execute_ok(job)
+    assert (job.folder / "model" / "model.safetensors").exists()
+
+
 # Class names.
 
 
-@pytest.mark.parametrize("family", ["bart", "bert", "qwen3_5", "t5", "distilbert"])
 @pytest.mark.parametrize(
-    "names", [("LABEL_0", "LABEL_1"), ("LABEL_1", "LABEL_0"), ("no", "yes")], ids=str
+    ("family", "names"),
+    [
+        ("bart", ("LABEL_0", "LABEL_1")),
+        ("bart", ("LABEL_1", "LABEL_0")),
+        ("qwen3_5", ("LABEL_0", "LABEL_1")),
+        ("distilbert", ("LABEL_0", "LABEL_1")),
+        ("bert", ("no", "yes")),
+    ],
+    ids=str,
 )
 def test_a_kept_model_names_its_two_classes_whatever_they_are_called(
     family: str,
@@ -184,7 +201,7 @@ def test_speedups_ask_a_family_that_they_do_not_know_for_nothing() -> None:
         assert trim(model, DatasetDict()) is None
 
 
-@pytest.mark.parametrize("family", ["canine", "nomic_bert", "bart", "t5"])
+@pytest.mark.parametrize("family", ["canine", "nomic_bert", "t5"])
 def test_families_without_speedups_of_their_own_train_with_the_defaults(
     family: str, checkpoint: Callable[[str], Path], rows: DatasetSpec, tmp_path: Path
 ) -> None:
@@ -204,30 +221,44 @@ PLAIN = {
 }
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2", "bart"])
+@pytest.fixture(scope="module")
+def plain(
+    checkpoint: Callable[[str], Path], rows: DatasetSpec, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], pa.Table]:
+    """Return what an unchanged checkpoint of a family predicts, once it has been trained."""
+
+    @functools.cache
+    def predictions(family: str) -> pa.Table:
+        return execute_ok(make_job(checkpoint(family), rows, tmp_path_factory.mktemp(family)))[1]
+
+    return predictions
+
+
 @pytest.mark.parametrize(
-    "settings",
+    ("family", "settings"),
     [
-        {"output_attentions": True},
-        {"output_hidden_states": True},
-        {"return_dict": False},
-        {"torchscript": True, "chunk_size_feed_forward": 3},
-        {"problem_type": "regression"},
+        ("bert", {"output_attentions": True}),
+        ("bert", {"output_hidden_states": True, "torchscript": True}),
+        ("bert", {"return_dict": False}),
+        ("bert", {"chunk_size_feed_forward": 3, "problem_type": "regression"}),
+        ("gpt2", {"output_attentions": True}),
+        ("gpt2", {"return_dict": False, "output_hidden_states": True}),
+        ("bart", {"output_attentions": True, "return_dict": False}),
     ],
-    ids=lambda settings: next(iter(settings)),
+    ids=str,
 )
 def test_settings_that_do_not_change_the_logits_change_nothing(
     family: str,
     settings: dict[str, Any],
     checkpoint: Callable[[str], Path],
+    plain: Callable[[str], pa.Table],
     rows: DatasetSpec,
     tmp_path: Path,
 ) -> None:
-    _, plain = execute_ok(make_job(checkpoint(family), rows, tmp_path / "plain"))
     folder = changed(checkpoint(family), tmp_path / "changed", settings)
     job = make_job(folder, rows, tmp_path, keep_model=True)
     record, predictions = execute_ok(job)
-    assert predictions.equals(plain)
+    assert predictions.equals(plain(family))
     assert "packing" in record.speedups or family != "bert"
     kept = json.loads((job.folder / "model" / "config.json").read_text())
     assert {name: kept.get(name, value) for name, value in PLAIN.items()} == PLAIN
@@ -291,15 +322,16 @@ HEADS = ("bart", "mbart", "plbart", "mvp", "t5", "mt5", "umt5")
 
 
 def test_every_family_whose_head_counts_end_tokens_is_known() -> None:
-    found = set()
-    for family, name in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.items():
-        if family == "layoutlmv2":  # cannot be imported without detectron2
-            continue
-        if "number of <eos> tokens" in inspect.getsource(getattr(transformers, name)):
-            found.add(family)
-    assert found == set(sentence_end.FAMILIES)
-    assert set(HEADS) < found
-    assert set(HEADS) < set(FURTHER)
+    models = Path(transformers.__file__).parent / "models"
+    found = {
+        source.parent.name
+        for source in models.glob("*/modeling_*.py")
+        if "number of <eos> tokens" in source.read_text(encoding="utf-8")
+    }
+    assert found & set(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES) == set(
+        sentence_end.FAMILIES
+    )
+    assert set(HEADS) < set(sentence_end.FAMILIES)
 
 
 @pytest.mark.parametrize("family", HEADS)
@@ -308,13 +340,13 @@ def test_an_end_token_inside_a_sentence_is_found_before_training(
 ) -> None:
     texts = [*TEXTS]
     texts[5] = "the cat </s> slept"
-    texts[30] = "a bird </s> in the </s> tall tree " + "and the dog barked " * 5
+    texts[30] = "the dog barked and " * 5 + "a bird </s> in the </s> tall tree and the cat slept"
     spec = file_spec(write_rows(tmp_path / "rows.csv", texts, LABELS), 12)
     job = make_job(checkpoint(family), spec, tmp_path)
     told = reason(execute(job))
     assert told.startswith("BadInput: take '</s>' (id 2) out of the text: the head of " + family)
-    assert "has 2: 'the cat </s> slept'" in told
-    assert "has 3: 'a bird </s> in the </s> tall tree and the ..." in told
+    assert "in train, 'the cat </s> slept' has 2" in told
+    assert "in train, '... barked and a bird </s> in the </s> tall ...' has 3" in told
     assert "step" not in (job.folder / "log.txt").read_text()
 
 
@@ -353,7 +385,7 @@ def test_padding_with_the_end_token_and_sentences_without_one_are_told(
     assert missing.startswith("the tokenizer ends no sentence with '</s>' (id 2)")
     many = problem_of(folder, tokenizer, [[0, 9, 2]] * 5 + [[0, 2, 2]] * 4)
     assert many is not None
-    assert many.endswith("train sentence 7 has 2: 'a cat'; and 2 more")
+    assert many.endswith("in train, 'a cat' has 2; and 2 more")
     tokenizer.pad_token = tokenizer.eos_token
     padded = problem_of(folder, tokenizer, [[0, 9, 2], [0, 9, 9, 2]])
     assert padded is not None

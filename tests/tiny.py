@@ -16,7 +16,6 @@ from transformers import (
     AutoConfig,
     AutoModel,
     BertTokenizer,
-    CanineTokenizer,
     DebertaV2Tokenizer,
     DistilBertTokenizer,
     GPT2Tokenizer,
@@ -52,26 +51,25 @@ CHARACTERS = tuple("abcdefghijklmnopqrstuvwxyz.,?!'")
 
 
 def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
-    """Write the base model and the tokenizer of one of `ARCHITECTURES` or `FURTHER` into `folder`.
+    """Write the base model and the tokenizer of one of `ARCHITECTURES` into `folder`.
 
     The same seed gives the same weights, and the caller's random state is left alone.
     """
-    make_tokenizer, settings = (_RECIPES | _FURTHER)[architecture]
+    make_tokenizer, settings = _RECIPES[architecture]
     tokenizer = make_tokenizer()
     if architecture not in _UNLIMITED:
         tokenizer.model_max_length = MAX_LENGTH
-    common = {
-        "vocab_size": len(tokenizer),
+    config = AutoConfig.for_model(
+        architecture,
+        **settings,
+        vocab_size=len(tokenizer),
         # About 1 / sqrt(hidden size). With the usual 0.02 the logits of all sentences agree to
         # five digits after two layers, and no test could tell right from wrong.
-        "initializer_range": 0.2,
-        "pad_token_id": tokenizer.pad_token_id,
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-    }
-    if "text_config" in settings:  # a model that also sees pictures
-        settings = settings | {"text_config": settings["text_config"] | common}
-    config = AutoConfig.for_model(architecture, **(settings | common))
+        initializer_range=0.2,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
@@ -164,11 +162,6 @@ def _xlnet_tokenizer() -> PreTrainedTokenizerBase:
     return XLNetTokenizer(vocab=_unigram(special))
 
 
-def _canine_tokenizer() -> PreTrainedTokenizerBase:
-    tokenizer: PreTrainedTokenizerBase = CanineTokenizer()
-    return tokenizer
-
-
 # Settings that most families name alike: two layers of width 32.
 _SIZES = {
     "hidden_size": 32,
@@ -221,99 +214,5 @@ _RECIPES: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[str, Any]]
     ),
 }
 ARCHITECTURES = tuple(_RECIPES)
-
-_DECODER = _SIZES | {"num_key_value_heads": 2, "head_dim": 16}
-_SEQ2SEQ = {
-    "d_model": 32,
-    "encoder_layers": 2,
-    "decoder_layers": 2,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 64,
-    "decoder_ffn_dim": 64,
-    "max_position_embeddings": MAX_LENGTH,
-    "init_std": 0.2,
-}
-_T5 = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
-_T5 |= {"decoder_start_token_id": 0}  # as published checkpoints have it
-_LINEAR = {
-    "layer_types": ["linear_attention", "full_attention"],
-    "linear_key_head_dim": 8,
-    "linear_value_head_dim": 8,
-    "linear_num_key_heads": 2,
-    "linear_num_value_heads": 2,
-}
-# Families with something of their own, which not every test needs to try.
-_FURTHER: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[str, Any]]] = {
-    # Files hold their weights otherwise than the model does.
-    "nomic_bert": (_bert_tokenizer, _SIZES),
-    "gte": (_bert_tokenizer, _SIZES),
-    "jina_embeddings_v3": (_roberta_tokenizer, _SHIFTED | {"type_vocab_size": 1}),
-    "esm": (
-        _roberta_tokenizer,
-        _SHIFTED | {"mask_token_id": 4, "position_embedding_type": "rotary"},
-    ),
-    "mixtral": (
-        _bert_tokenizer,
-        _DECODER | {"num_local_experts": 4, "num_experts_per_tok": 2},
-    ),
-    "qwen2_moe": (
-        _bert_tokenizer,
-        _DECODER
-        | {
-            "num_experts": 4,
-            "num_experts_per_tok": 2,
-            "moe_intermediate_size": 32,
-            "shared_expert_intermediate_size": 32,
-        },
-    ),
-    # Its forward names no labels.
-    "qwen3_5": (
-        _bert_tokenizer,
-        {
-            "text_config": _DECODER | _LINEAR,
-            "vision_config": {
-                "depth": 1,
-                "hidden_size": 32,
-                "intermediate_size": 64,
-                "num_heads": 2,
-                "out_hidden_size": 32,
-                "patch_size": 4,
-            },
-        },
-    ),
-    # Characters, without a vocabulary.
-    "canine": (
-        _canine_tokenizer,
-        _SIZES | {"num_hash_buckets": 64, "local_transformer_stride": 32},
-    ),
-    # Its attention gives zeros where there is no CUDA.
-    "mra": (_roberta_tokenizer, _SIZES | {"max_position_embeddings": 4 * MAX_LENGTH}),
-    # Their heads read the end token.
-    "bart": (_roberta_tokenizer, _SEQ2SEQ),
-    "mbart": (_roberta_tokenizer, _SEQ2SEQ),
-    "plbart": (_roberta_tokenizer, _SEQ2SEQ),
-    "mvp": (_roberta_tokenizer, _SEQ2SEQ),
-    "t5": (_roberta_tokenizer, _T5),
-    "mt5": (_roberta_tokenizer, _T5),
-    "umt5": (_roberta_tokenizer, _T5),
-    # Fail, with transformers' reason.
-    "reformer": (
-        _bert_tokenizer,
-        {
-            "hidden_size": 32,
-            "num_attention_heads": 2,
-            "attention_head_size": 16,
-            "feed_forward_size": 64,
-            "attn_layers": ["local", "lsh"],
-            "axial_pos_shape": [8, 8],
-            "axial_pos_embds_dim": [16, 16],
-            "max_position_embeddings": MAX_LENGTH,
-            "is_decoder": False,
-        },
-    ),
-    "xmod": (_roberta_tokenizer, _SHIFTED | {"languages": ["en_XX", "de_DE"]}),
-}
-FURTHER = tuple(_FURTHER)
 # Published with tokenizers that declare no maximal length.
 _UNLIMITED = ("deberta-v2", "xlnet")
