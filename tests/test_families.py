@@ -346,7 +346,7 @@ def test_an_end_token_inside_a_sentence_is_found_before_training(
     told = reason(execute(job))
     assert told.startswith("BadInput: take '</s>' (id 2) out of the text: the head of " + family)
     assert "in train, 'the cat </s> slept' has 2" in told
-    assert "in train, '... barked and a bird </s> in the </s> tall ...' has 3" in told
+    assert "in train, '... rked and a bird </s> in the </s> tall tr ...' has 3" in told
     assert "step" not in (job.folder / "log.txt").read_text()
 
 

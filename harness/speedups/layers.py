@@ -74,7 +74,7 @@ def _plain(config: Any) -> bool:
     return (
         config.num_hidden_layers > 0
         and config._attn_implementation in ("eager", "sdpa")  # others have masks of their own
-        and not config.chunk_size_feed_forward
+        and not getattr(config, "chunk_size_feed_forward", 0)
         and not config.output_hidden_states
         and not config.output_attentions
         and not getattr(config, "is_decoder", False)
