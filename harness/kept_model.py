@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -44,7 +45,8 @@ def keep(
     if job.run.training.max_length is not None:
         tokenizer.model_max_length = job.run.training.max_length  # whoever uses it cuts there too
     save(outcome.model, tokenizer, class_names, folder)
-    outcome.model.to("cpu")  # one model on a GPU is enough
+    scored: Any = outcome.model
+    scored.to("cpu")  # one model on a GPU is enough
     try:
         verify(folder, job.device, class_names, validation, outcome.sample)
     except BaseException:

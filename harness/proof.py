@@ -85,7 +85,7 @@ def sample(batches: tuple[tuple[int, ...], ...], logits: np.ndarray, precision: 
 
 
 def logits_of(
-    model: PreTrainedModel,
+    model: Any,
     tokenizer: PreTrainedTokenizerBase,
     rows: Dataset,
     positions: Sequence[int],

@@ -77,7 +77,8 @@ def read_best_epoch(
     configuration = copy.deepcopy(model.config)
     if vocabulary is not None:
         configuration.vocab_size = vocabulary
-    read, loading = type(model).from_pretrained(
+    kind: Any = type(model)
+    read, loading = kind.from_pretrained(
         folder,
         config=configuration,
         dtype=model.dtype,
