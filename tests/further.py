@@ -106,9 +106,9 @@ def make_further(family: str, folder: Path) -> Path:
         make_checkpoint(donor, folder)
         for name in ("config.json", "model.safetensors"):
             (folder / name).unlink()
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     else:
-        tokenizer = CanineTokenizer()
+        tokenizer = CanineTokenizer()  # type: ignore[no-untyped-call]
         tokenizer.save_pretrained(folder)
     common = {
         "vocab_size": len(tokenizer),

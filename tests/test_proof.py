@@ -51,7 +51,8 @@ def splits(tokenizer: PreTrainedTokenizerBase) -> DatasetDict:
 def a_model(folder: Path, seed: int = 0) -> PreTrainedModel:
     torch.manual_seed(seed)
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(folder)
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def answers(model: PreTrainedModel, rows: Dataset) -> np.ndarray:
@@ -114,7 +115,7 @@ def test_logits_that_are_no_numbers_fail(
 def test_a_model_whose_answers_are_random_is_told_from_another_model(
     bert: Path, tokenizer: PreTrainedTokenizerBase, splits: DatasetDict
 ) -> None:
-    class Restless(BertForSequenceClassification):
+    class Restless(BertForSequenceClassification):  # type: ignore[no-untyped-call]
         def forward(self, *args: Any, **kwargs: Any) -> Any:
             output = super().forward(*args, **kwargs)
             output.logits = output.logits + torch.randn(output.logits.shape)
@@ -191,7 +192,7 @@ def test_the_sample_is_of_the_shortest_and_longest_sentences_with_their_recorded
     assert outcome.alike is None
 
 
-class Forgetful(BertForSequenceClassification):
+class Forgetful(BertForSequenceClassification):  # type: ignore[no-untyped-call]
     """Takes the head alone of what it is told to load, and says nothing."""
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
@@ -199,7 +200,7 @@ class Forgetful(BertForSequenceClassification):
         return super().load_state_dict(head, strict=False)
 
 
-class Rounding(BertForSequenceClassification):
+class Rounding(BertForSequenceClassification):  # type: ignore[no-untyped-call]
     """Writes its weights in eighths."""
 
     def save_pretrained(self, folder: Any, **kwargs: Any) -> None:  # type: ignore[override]
@@ -209,7 +210,7 @@ class Rounding(BertForSequenceClassification):
         super().save_pretrained(folder, **kwargs)
 
 
-class Incomplete(BertForSequenceClassification):
+class Incomplete(BertForSequenceClassification):  # type: ignore[no-untyped-call]
     """Leaves a layer out of what it writes."""
 
     def save_pretrained(self, folder: Any, **kwargs: Any) -> None:  # type: ignore[override]
@@ -315,7 +316,7 @@ def test_a_model_that_does_not_read_its_input_is_found(
 def test_a_model_that_training_made_deaf_is_told_from_one_that_always_was(
     bert: Path, tokenizer: PreTrainedTokenizerBase, splits: DatasetDict, tmp_path: Path
 ) -> None:
-    class Collapsing(BertForSequenceClassification):
+    class Collapsing(BertForSequenceClassification):  # type: ignore[no-untyped-call]
         """Answers by its head's bias alone, once it has been trained."""
 
         def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -334,8 +335,8 @@ def test_a_model_that_training_made_deaf_is_told_from_one_that_always_was(
 def test_a_forward_that_takes_labels_without_naming_them_is_scored(
     bert: Path, tokenizer: PreTrainedTokenizerBase, splits: DatasetDict, tmp_path: Path
 ) -> None:
-    class Nameless(BertForSequenceClassification):
-        def forward(  # type: ignore[override]
+    class Nameless(BertForSequenceClassification):  # type: ignore[no-untyped-call]
+        def forward(
             self, input_ids: Tensor, attention_mask: Tensor | None = None, **others: Any
         ) -> Any:
             return super().forward(input_ids, attention_mask, **others)
