@@ -12,6 +12,11 @@ from harness.errors import BadInput
 from harness.spec import DatasetSpec
 
 
+def load_small(path: Path, **settings: Any) -> data.Data:
+    """Load a file of a few rows: four of them are for validation."""
+    return load_file(path, **{"validation_size": 4, **settings})
+
+
 def load_file(path: Path, **settings: Any) -> data.Data:
     spec = DatasetSpec(source="file", path=path.name, **settings)
     return data.load(data.find(spec, None, UNREACHABLE, path.parent))

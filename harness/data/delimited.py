@@ -149,9 +149,8 @@ def _check_header(file: _File, header: _Row, quoted: bool) -> None:
         raise BadInput([f"{told} columns: set dataset.delimiter if another character does"])
     if not quoted and set(file.wanted) <= {_bare(name) for name in header.values}:
         there = listed(header.values, 2)
-        raise BadInput(
-            [f"{where}: the columns' names are in quotation marks ({there}); set {QUOTED}"]
-        )
+        told = f"{where}:{header.first}: the columns' names are in quotation marks ({there})"
+        raise BadInput([f"{told}; set {QUOTED}"])
     raise BadInput(problems)
 
 
