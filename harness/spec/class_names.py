@@ -28,7 +28,7 @@ class Meaning(NamedTuple):
     value: Decimal | str
 
 
-NUMBERED = {
+NUMBERED: dict[Meaning | None, int] = {
     Meaning("number", Decimal(0)): 0,
     Meaning("number", Decimal(1)): 1,
     Meaning("boolean", Decimal(False)): 0,
@@ -66,7 +66,7 @@ def classes_of_labels(class_names: tuple[str, str]) -> Mapping[Meaning | None, i
     unless a class name is a number or a boolean of another value: what ["1", "0"] or
     ["true", "false"] calls 1 must not be the other class because of where it stands in the list.
     """
-    named = {
+    named: dict[Meaning | None, int] = {
         meaning: number
         for number, name in enumerate(class_names)
         if (meaning := meaning_of(name)) is not None

@@ -96,7 +96,7 @@ class DatasetSpec(BaseModel):
         source, path = info.data.get("source"), info.data.get("path")
         if value is None or source is None or (source == "file" and path is None):
             return value  # not given, or the mistake is another key's
-        if source != "file" or Path(path).suffix.lower() not in DELIMITERS:
+        if source != "file" or Path(str(path)).suffix.lower() not in DELIMITERS:
             raise PydanticCustomError("delimited", "for CSV and TSV files only; remove it")
         return value
 
