@@ -93,7 +93,7 @@ def _default(field: Any) -> str:
     if field.default is PydanticUndefined:
         return "required"
     value = list(field.default) if isinstance(field.default, tuple) else field.default
-    return "none" if value is None else f"`{value!r}`".replace("'", '"')
+    return "not set" if value is None else f"`{value!r}`".replace("'", '"')
 
 
 if __name__ == "__main__":

@@ -52,9 +52,9 @@ def checkup(planned: Sequence[Planned], results: Path, cola_dir: Path | None, hu
     installed = all(finding.state != "missing" for finding in packages)
     runnable = False
     for item in planned if installed else ():
-        data = _data(item, cola_dir, hub)
+        data, *splits = _data(item, cola_dir, hub)
         models = list(_checkpoints(item, hub))
-        findings += [data, *models]
+        findings += [data, *splits, *models]
         runnable |= data.state == "ok" and any(model.state == "ok" for model in models)
     folder = _results(results)
     findings += [folder, _disk(results), _memory(), _gpu(), _ray(), _browser()]
@@ -94,21 +94,31 @@ def _hub(hub: Hub) -> Finding:
     return Finding("optional", "model hub", str(hub.reason), way_out)
 
 
-def _data(planned: Planned, cola_dir: Path | None, hub: Hub) -> Finding:
+def _data(planned: Planned, cola_dir: Path | None, hub: Hub) -> list[Finding]:
+    """Return whether the data is there, then what is in each split and what was noticed."""
     from harness import data
+    from harness.data.summary import summarize
 
     name = f"data of {planned.suite.name}"
     try:
         source = data.find(planned.suite.dataset, cola_dir, hub, planned.path.resolve().parent)
-        if source.kind == "hub":
-            return Finding("ok", name, f"the hub's, at {source.revision}")
+        if not data.is_here(source):
+            return [Finding("ok", name, f"the hub's, at {source.revision}")]
         loaded = data.load(source)
     except BadInput as error:
-        return Finding("missing", name, error.problems[0], _more(error.problems))
+        return [Finding("missing", name, error.problems[0], _more(error.problems))]
     except Unavailable as error:
-        return Finding("missing", name, error.reason, error.way_out)
+        return [Finding("missing", name, error.reason, error.way_out)]
     sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in loaded.splits.items())
-    return Finding("ok", name, f"{loaded.origin}: {sizes}")
+    of = planned.suite.name
+    return [
+        Finding("ok", name, f"{loaded.origin}: {sizes}"),
+        *(
+            Finding("ok", f"{each.split} of {of}", each.in_words())
+            for each in summarize(loaded.splits)
+        ),
+        *(Finding("ok", f"note on {name}", note) for note in loaded.notes),
+    ]
 
 
 def _checkpoints(planned: Planned, hub: Hub) -> Iterator[Finding]:

@@ -17,13 +17,15 @@ from harness.workload import Tokens, tokens_of
 
 if TYPE_CHECKING:  # data imports `datasets`; collecting tests need not
     from harness.data import Data, Source
+    from harness.data.summary import SplitSummary
 
 
 @dataclass(frozen=True)
 class Inputs:
     """A suite's data and checkpoints.
 
-    `dataset`, `source` and `tokens` are None where the data cannot be reached.
+    `dataset`, `source` and `tokens` are None where the data cannot be reached, and `splits` is
+    empty. `notes` say what was noticed in the user's own file that is no mistake.
     `checkpoints` has them by published name. `unavailable` says why one cannot be had, and the
     way out, by published name too, or under "" for the data.
     """
@@ -34,6 +36,8 @@ class Inputs:
     checkpoints: dict[str, Checkpoint]
     unavailable: dict[str, Unavailable]
     device: str
+    splits: "tuple[SplitSummary, ...]" = ()
+    notes: tuple[str, ...] = ()
 
     def missing(self, cell: Cell) -> Unavailable | None:
         """Return why a cell cannot run here, or None if it can."""
@@ -74,14 +78,18 @@ def find_inputs(
         BadInput: every mistake in the data and in all checkpoints at once.
     """
     from harness import data
+    from harness.data.summary import summarize
 
     problems: list[str] = []
     unavailable: dict[str, Unavailable] = {}
     source = dataset = tokens = None
+    splits: tuple[SplitSummary, ...] = ()
+    notes: tuple[str, ...] = ()
     try:
         source = data.find(suite.dataset, cola_dir, hub, base)
         loaded = data.load(source)
         dataset, tokens = _facts(suite, loaded), _tokens(loaded)
+        splits, notes = summarize(loaded.splits), loaded.notes
     except BadInput as error:
         problems += error.problems
     except Unavailable as error:
@@ -105,7 +113,7 @@ def find_inputs(
     problems += trackers.missing(suite.trackers, suite.name)
     if problems:
         raise BadInput(problems)
-    return Inputs(source, dataset, tokens, found, unavailable, device)
+    return Inputs(source, dataset, tokens, found, unavailable, device, splits, notes)
 
 
 def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:

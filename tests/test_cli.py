@@ -155,6 +155,42 @@ def test_a_plan_says_what_is_finished_what_would_train_and_what_cannot(
     assert "0 finished, 2 to train" in other.out
 
 
+def test_plan_and_doctor_show_what_is_in_each_split(folder: Path) -> None:
+    (folder / "own.tsv").write_text(
+        "sentence\tlabel\n" + "A cat.\t2\nCat a.\t1\n" * 10 + '"Two\nlines here."\t1\n'
+    )
+    own = SUITE.replace('path = "data.csv"', 'path = "own.tsv"\nclass_names = ["2", "1"]')
+    assert own != SUITE
+    (folder / "own.toml").write_text(own.replace("validation_size = 20", "validation_size = 4"))
+    found = json.loads(harness("plan", "--suite", "own.toml", "--json", cwd=folder).out)["suites"]
+    data = found[0]["data"]
+    assert data["origin"] == "file own.tsv"
+    assert [(split["split"], split["sentences"]) for split in data["splits"]] == [
+        ("train", 17),
+        ("validation", 4),
+    ]
+    counts = [split["labels"] for split in data["splits"]]
+    assert sum(count["2"] for count in counts) == 10
+    assert sum(count["1"] for count in counts) == 11
+    assert max(split["longest_characters"] for split in data["splits"]) == len("Two\nlines here.")
+    (note,) = data["notes"]
+    assert note.startswith("1 of 21 sentences span several lines")
+    assert note.endswith("own.tsv:22")
+    words = {
+        split["split"]: f"{split['sentences']} sentences: {split['labels']['2']} of class 0 (2), "
+        f"{split['labels']['1']} of class 1 (1); the longest has "
+        f"{split['longest_characters']} characters"
+        for split in data["splits"]
+    }
+    text = harness("plan", "--suite", "own.toml", cwd=folder).out
+    checked = harness("doctor", "--suite", "own.toml", cwd=folder).out
+    for split, line in words.items():
+        assert f"  {split}: {line}\n" in text
+        assert re.search(rf"OK +{split} of tiny +{re.escape(line)}", checked)
+    assert note in text
+    assert note in checked
+
+
 def test_a_plan_leaves_no_results_folder(folder: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     done = harness("plan", "--suite", "tiny.toml", "--results-dir", str(results), cwd=folder)

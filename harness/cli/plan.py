@@ -18,6 +18,7 @@ from harness.records import Stored
 from harness.schedule import describe, schedule
 from harness.session import Planned
 from harness.standing import Standing, standings
+from harness.text import printable
 
 FINISHED, TO_TRAIN, SKIPPED = "finished", "to train", "skipped"
 
@@ -29,9 +30,9 @@ def plan(as_json: bool, **values: Any) -> None:
     """Say what `pytest benchmarks/` with the same options would run.
 
     Finds data and checkpoints as a session does, which may fetch a checkpoint from the hub, and
-    trains nothing. Says how long that should take here, and in how much memory. A run is finished
-    when the store holds it with the same data, checkpoint, settings, seed, device and package
-    versions.
+    trains nothing. Says what is in each split of the data, how long training should take here, and
+    in how much memory. A run is finished when the store holds it with the same data, checkpoint,
+    settings, seed, device and package versions.
 
     \b
     Examples:
@@ -42,7 +43,7 @@ def plan(as_json: bool, **values: Any) -> None:
     typed = chosen(values)
     session = session_options(typed)
     reached = hub.probe()
-    found: list[tuple[Planned, list[Standing], list[str]]] = []
+    found: list[tuple[Planned, Inputs, list[Standing], list[str]]] = []
     problems: list[str] = []
     for planned in planned_suites(typed):
         base = planned.path.resolve().parent
@@ -53,15 +54,18 @@ def plan(as_json: bool, **values: Any) -> None:
             problems += error.problems
             continue
         standing = standings(planned.suite, planned.cells, inputs, store, session.rerun)
-        found.append(
-            (planned, standing, [*_forecast(planned, standing, inputs, store), *unreadable])
-        )
+        last = [*_forecast(planned, standing, inputs, store), *unreadable]
+        found.append((planned, inputs, standing, last))
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     if as_json:
         suites = [
-            {"suite": planned.suite.name, "runs": [_as_dict(item) for item in standing]}
-            for planned, standing, _ in found
+            {
+                "suite": planned.suite.name,
+                "data": _data_as_dict(inputs),
+                "runs": [_as_dict(item) for item in standing],
+            }
+            for planned, inputs, standing, _ in found
         ]
         click.echo(json.dumps({"suites": suites}, indent=1))
     else:
@@ -93,6 +97,31 @@ def _mcc(item: Standing) -> float | None:
     return None if scores is None else scores.mcc
 
 
+def _data_as_dict(inputs: Inputs) -> dict[str, object] | None:
+    """Return what is in the data; None where it cannot be reached."""
+    if inputs.dataset is None:
+        return None
+    splits = [
+        {
+            "split": split.split,
+            "sentences": split.sentences,
+            "labels": dict(split.labels),
+            "hidden_labels": split.hidden,
+            "longest_characters": split.longest,
+        }
+        for split in inputs.splits
+    ]
+    return {"origin": inputs.dataset.origin, "splits": splits, "notes": list(inputs.notes)}
+
+
+def _data_as_text(inputs: Inputs) -> list[str]:
+    if inputs.dataset is None:
+        return []
+    splits = [f"  {split.split}: {split.in_words()}" for split in inputs.splits]
+    notes = [f"  note: {note}" for note in inputs.notes]
+    return [f"data: {inputs.dataset.origin}", *map(printable, [*splits, *notes])]
+
+
 def _as_dict(item: Standing) -> dict[str, object]:
     cell = item.run.cell
     return {
@@ -108,7 +137,9 @@ def _as_dict(item: Standing) -> dict[str, object]:
     }
 
 
-def _as_text(planned: Planned, standing: list[Standing], unreadable: list[str]) -> str:
+def _as_text(
+    planned: Planned, inputs: Inputs, standing: list[Standing], unreadable: list[str]
+) -> str:
     times = Counter(map(_state, standing))
     counts = ", ".join(f"{times[state]} {state}" for state in (FINISHED, TO_TRAIN, SKIPPED))
     path = Path(os.path.relpath(planned.path))
@@ -120,4 +151,4 @@ def _as_text(planned: Planned, standing: list[Standing], unreadable: list[str]) 
     table = tabulate(rows, ("cell", "seed", "state", "MCC"), "simple", disable_numparse=True)
     reasons = dict.fromkeys(f"skipped: {i.unavailable}" for i in standing if i.unavailable)
     heading = f"{planned.suite.name} ({path}): {len(standing)} runs: {counts}"
-    return "\n".join([heading, "", table, *reasons, *unreadable])
+    return "\n".join([heading, *_data_as_text(inputs), "", table, *reasons, *unreadable])

@@ -7,7 +7,7 @@ and the same columns: `sentence`, `label` (a ClassLabel; -1 where hidden), `idx`
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -50,11 +50,13 @@ class Data:
         fingerprint: SHA-256 (hexadecimal) of the splits' sentences, labels and idx: the same
             for the same corpus, wherever it came from.
         origin: where it came from, in words, without a folder's name.
+        notes: what was noticed in the user's own file that is no mistake.
     """
 
     splits: DatasetDict
     fingerprint: str
     origin: str
+    notes: tuple[str, ...] = ()
 
 
 def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Source:
@@ -85,29 +87,36 @@ def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Sour
     return Source("folder", str(folder), None, spec)
 
 
+def is_here(source: Source) -> bool:
+    """Return whether load() can do without the hub."""
+    return source.revision is None or cola_hub.is_prepared(source.revision)
+
+
 def load(source: Source) -> Data:
     """Load the sentences into memory.
 
     Raises:
         Unavailable: the hub cannot be reached any more.
         BadInput: every mistake in the files at once: missing or unreadable files, text that is
-            not UTF-8, wrong columns, labels other than 0 and 1, empty sentences, numbers of
-            sentences that are not CoLA's, too few sentences to split.
+            not UTF-8, wrong columns, labels of no class, empty sentences, numbers of sentences
+            that are not CoLA's, too few sentences to split.
     """
-    rows, origin = _read(source)
-    return Data(_dataset_dict(rows, source.spec.class_names), _fingerprint(rows), origin)
+    rows, origin, notes = _read(source)
+    splits = _dataset_dict(rows, source.spec.class_names)
+    return Data(splits, _fingerprint(rows), origin, tuple(notes))
 
 
-def _read(source: Source) -> tuple[Mapping[str, Rows], str]:
+def _read(source: Source) -> tuple[Mapping[str, Rows], str, Sequence[str]]:
     match source:
         case Source(kind="folder", path=str(path)):
-            return cola_folder.read(Path(path)), cola_folder.origin(Path(path))
+            return cola_folder.read(Path(path)), cola_folder.origin(Path(path)), ()
         case Source(kind="file", path=str(path)):
-            return labelled_file.read(Path(path), source.spec), f"file {Path(path).name}"
+            rows, notes = labelled_file.read(Path(path), source.spec)
+            return rows, f"file {Path(path).name}", notes
         case Source(kind="hub", revision=str(revision)):
-            return cola_hub.read(revision), f"{cola_hub.REPOSITORY}@{revision}"
+            return cola_hub.read(revision), f"{cola_hub.REPOSITORY}@{revision}", ()
         case _:
-            return _embedded(), "the embedded corpus"
+            return _embedded(), "the embedded corpus", ()
 
 
 def _embedded() -> dict[str, Rows]:

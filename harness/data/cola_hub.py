@@ -50,6 +50,11 @@ def pin(hub: Hub) -> str:
     return cached[-1].name
 
 
+def is_prepared(revision: str) -> bool:
+    """Return whether the cache of `datasets` holds a commit."""
+    return bool(_prepared(revision))
+
+
 def read(revision: str) -> dict[str, Rows]:
     """Return CoLA's splits, train, validation and test, at one commit.
 

@@ -2,15 +2,17 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.data.formats import READERS
 from harness.data.rows import Rows, capped, shown
+from harness.data.table import Record
 from harness.errors import BadInput
 from harness.spec import DatasetSpec
+from harness.spec.class_names import NUMBERED, classes_of_labels, meaning_of, numbers_are_classes
 
 LEAST_OF_A_CLASS = 2
 
@@ -34,48 +36,80 @@ def check(path: Path) -> None:
         )
 
 
-def read(path: Path, spec: DatasetSpec) -> dict[str, Rows]:
-    """Return the splits of a file: train, validation and, if the spec asks for it, test.
+def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
+    """Return the splits of a file, and what was noticed in it that is no mistake.
 
-    Labels may be written 0 and 1 (as integers, floats or text), as booleans, or as the spec's
-    class names. `idx` is the row's number in the file, from 0, across all splits.
+    The splits are train, validation and, if the spec asks for it, test. A label is one of the
+    spec's class names or, where they do not contradict it, 0, 1, false or true: as text, integer,
+    float or boolean alike. `idx` is the row's number in the file, from 0, across all splits.
 
     Raises:
         BadInput: every mistake in the file at once, or too few sentences to split.
     """
     check(path)
-    table = READERS[path.suffix.lower()](path, (spec.text_column, spec.label_column))
+    table = READERS[path.suffix.lower()](path, spec)
     problems = list(table.problems)
-    sentences: list[str] = []
-    labels: list[int] = []
-    label_of_text = _label_of_text(spec.class_names)
-    for record in table.records:
+    classes = classes_of_labels(spec.class_names)
+    labels = [classes.get(meaning_of(record.label)) for record in table.records]
+    causes = _no_label_fits(path, table.records, labels, spec)
+    for record, label in zip(table.records, labels, strict=True):
         if wrong := _sentence_problem(record.sentence):
             problems.append(f"{record.where}: column {shown(spec.text_column)}: {wrong}")
-        else:
-            sentences.append(str(record.sentence))
-        label = _label(record.label, label_of_text)
-        if label is None:
-            problems.append(
-                f"{record.where}: column {shown(spec.label_column)}: {shown(record.label)}; "
-                f"a label is 0 ({spec.class_names[0]}) or 1 ({spec.class_names[1]})"
-            )
-        else:
-            labels.append(label)
+        if label is None and not causes:
+            told = f"{record.where}: column {shown(spec.label_column)}: {shown(record.label)}"
+            problems.append(f"{told}; {_allowed(record.label, spec.class_names)}")
+    problems += causes
     if problems:
         raise BadInput(capped(problems, path))
-    if not sentences:
+    if not table.records:
         raise BadInput([f"{path}: no rows; it must hold labelled sentences"])
-    return {
+    sentences = [str(record.sentence) for record in table.records]
+    known = [label for label in labels if label is not None]
+    splits = {
         split: Rows(
             sentences=[sentences[row] for row in rows],
-            labels=[labels[row] for row in rows],
+            labels=[known[row] for row in rows],
             idx=rows,
             sources=[""] * len(rows),
             domains=[""] * len(rows),
         )
-        for split, rows in _split(labels, spec, path).items()
+        for split, rows in _split(known, spec, path).items()
     }
+    return splits, [*table.notes, *_over_lines(table.records)]
+
+
+def _over_lines(records: Sequence[Record]) -> list[str]:
+    """Return a note on sentences with a line end inside: a mistake in quoting looks like them."""
+    found = [record for record in records if "\n" in str(record.sentence).replace("\r", "\n")]
+    if not found:
+        return []
+    of = f"{len(found):,} of {len(records):,} sentences span several lines"
+    return [f"{of}, the first at {found[0].where}"]
+
+
+def _no_label_fits(
+    path: Path, records: Sequence[Record], labels: Sequence[int | None], spec: DatasetSpec
+) -> list[str]:
+    """Return the one cause of as many mistakes as rows: the file has two classes of other names."""
+    seen: dict[str, Record] = {}
+    for record in records:
+        seen.setdefault(shown(record.label), record)
+    if len(seen) != 2 or any(label is not None for label in labels) or len(records) < 3:
+        return []
+    first, second = (f"{text} (first at {record.where})" for text, record in seen.items())
+    told = f"{path}: column {shown(spec.label_column)}: all labels are {first} or {second}"
+    allowed = _allowed(next(iter(seen.values())).label, spec.class_names)
+    return [f"{told}; {allowed}: set dataset.class_names to the file's two"]
+
+
+def _allowed(label: object, class_names: tuple[str, str]) -> str:
+    first, second = class_names
+    if numbers_are_classes(class_names):
+        return f"a label is 0 ({first}) or 1 ({second})"
+    allowed = f"a label is {shown(first)} or {shown(second)}, as in dataset.class_names"
+    if meaning_of(label) in NUMBERED:
+        return f"{allowed}, which do not say what class {shown(label)} is"
+    return allowed
 
 
 def _sentence_problem(value: object) -> str | None:
@@ -92,20 +126,6 @@ def _sentence_problem(value: object) -> str | None:
     except UnicodeEncodeError:
         return f"{shown(value)} holds half of a surrogate pair; write the whole character"
     return None
-
-
-def _label_of_text(class_names: tuple[str, str]) -> dict[str, int]:
-    booleans = {"False": 0, "false": 0, "True": 1, "true": 1}
-    names = {name.strip(): label for label, name in enumerate(class_names)}
-    numbers = {"0": 0, "0.0": 0, "1": 1, "1.0": 1}
-    # Later ones win: a number always means itself, whatever the classes are called.
-    return booleans | names | numbers
-
-
-def _label(value: object, label_of_text: Mapping[str, int]) -> int | None:
-    if isinstance(value, str):
-        return label_of_text.get(value.strip())
-    return 0 if value == 0 else 1 if value == 1 else None  # True equals 1, 0.0 equals 0
 
 
 def _split(labels: Sequence[int], spec: DatasetSpec, path: Path) -> dict[str, list[int]]:

@@ -14,12 +14,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     field_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from harness.errors import BadInput
+from harness.spec.dataset import DatasetSpec
 from harness.spec.fields import STRICT, Count, Text
 from harness.spec.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
 
@@ -49,79 +49,6 @@ Speedup = Literal[
     "used-vocabulary",
 ]
 Tracker = Literal["tensorboard", "mlflow", "trackio", "wandb"]
-
-
-class DatasetSpec(BaseModel):
-    """Where the labelled sentences come from."""
-
-    model_config = STRICT
-
-    source: Literal["cola", "embedded", "file"] = Field(
-        description="`cola`: the hub's nyu-mll/glue, or the corpus' own folder; `embedded`: the "
-        "corpus shipped with the harness; `file`: your own labelled file"
-    )
-    path: Text | None = Field(
-        None,
-        validate_default=True,
-        description="the data file, or CoLA's folder; relative to the suite file",
-    )
-    text_column: Text = Field("sentence", description="the file's column of sentences")
-    label_column: Text = Field(
-        "label", validate_default=True, description="the file's column of labels, 0 or 1"
-    )
-    class_names: tuple[Text, Text] = Field(
-        ("unacceptable", "acceptable"), strict=False, description="names of the labels 0 and 1"
-    )
-    validation_size: float | int = Field(
-        0.1, description="the file's validation split: a fraction (0.1) or a count (500)"
-    )
-    test_size: float | int = Field(
-        0, description="the file's labelled test split: a fraction, a count, or 0 for none"
-    )
-    split_seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the file's split")
-
-    # Each check sits at the key to mend: one mistake then hides no other.
-
-    @field_validator("path")
-    @classmethod
-    def _fits_source(cls, value: str | None, info: ValidationInfo) -> str | None:
-        source = info.data.get("source")
-        if source == "file" and value is None:
-            raise PydanticCustomError("path", 'source = "file" needs path = "FILE"')
-        if source == "embedded" and value is not None:
-            raise PydanticCustomError("path", "the embedded corpus has no path; remove it")
-        return value
-
-    @field_validator("label_column")
-    @classmethod
-    def _other_column(cls, value: str, info: ValidationInfo) -> str:
-        if value == info.data.get("text_column"):
-            raise PydanticCustomError("column", "text_column and label_column must differ")
-        return value
-
-    @field_validator("class_names")
-    @classmethod
-    def _two_classes(cls, values: tuple[str, str]) -> tuple[str, str]:
-        if values[0] == values[1]:
-            raise PydanticCustomError("classes", "the two class names must differ")
-        return values
-
-    @field_validator("validation_size", "test_size", mode="before")
-    @classmethod
-    def _size(cls, value: Any) -> Any:
-        fraction = isinstance(value, float) and 0 <= value < 1
-        if fraction or (type(value) is int and value >= 0):
-            return value
-        raise PydanticCustomError(
-            "size", "input should be a fraction below 1 (0.1) or a whole number (500)"
-        )
-
-    @field_validator("validation_size")
-    @classmethod
-    def _something_to_score(cls, value: float | int, info: ValidationInfo) -> float | int:
-        if value == 0 and info.data.get("source") == "file":
-            raise PydanticCustomError("size", "must be above 0: there is nothing to score")
-        return value
 
 
 def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
