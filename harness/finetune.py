@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from datasets import Dataset
 from transformers import (
-    AutoModelForSequenceClassification,
     EvalPrediction,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -19,11 +18,9 @@ from transformers import (
     TrainerControl,
     TrainerState,
     TrainingArguments,
-    set_seed,
 )
 
-from harness.configuration import read_configuration
-from harness.encode import Encoded, collator, ensure_pad_token, token_counts
+from harness.encode import Encoded, collator, token_counts
 from harness.progress import Progress
 from harness.score import Scores, score
 from harness.spec import TrainingSpec
@@ -88,36 +85,6 @@ class Outcome:
     parameters: int
     speedups: tuple[str, ...]
     model: PreTrainedModel
-
-
-def load_model(
-    checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
-) -> PreTrainedModel:
-    """Load a pretrained encoder under a classification head initialised from the run's seed.
-
-    In float32, whatever its files hold and its configuration asks for: `training.precision` says
-    what training computes in, and AdamW's steps are lost in half-precision weights (Micikevicius
-    et al., "Mixed Precision Training", 2018, section 3.1).
-    """
-    configuration = read_configuration(
-        checkpoint_folder,
-        num_labels=2,
-        id2label=dict(enumerate(settings.class_names)),
-        label2id={name: label for label, name in enumerate(settings.class_names)},
-        problem_type="single_label_classification",  # whatever task it was fine-tuned for
-    )
-    set_seed(settings.seed)
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint_folder,
-        config=configuration,
-        dtype=torch.float32,
-        ignore_mismatched_sizes=True,  # a checkpoint with another task's head gets a new one
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-    )
-    ensure_pad_token(tokenizer, model)
-    return model
 
 
 def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
