@@ -97,7 +97,10 @@ def _flat(name: str, split: Dataset) -> _Split:
     ids = split.with_format("arrow")[:]["input_ids"].combine_chunks()
     counts = token_counts(split)
     return _Split(
-        name, ids.flatten().to_numpy(), np.repeat(np.arange(len(counts)), counts), len(counts)
+        name,
+        ids.flatten().to_numpy().astype(np.int64),
+        np.repeat(np.arange(len(counts)), counts),
+        len(counts),
     )
 
 
@@ -124,7 +127,7 @@ def _lost_text(
     splits: DatasetDict, flat: list[_Split], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[str | None, list[str]]:
     """Find sentences of which nothing is left, and the share of unknown pieces of text."""
-    special = set(tokenizer.all_special_ids)
+    special = set(tokenizer.all_special_ids) | _blank_ids(flat, tokenizer)
     unknown_id = _unknown_id(tokenizer)
     lost, unknown, pieces, size = 0, 0, 0, 0
     example: str | None = None
@@ -161,6 +164,15 @@ def _lost_text(
             f"knows {len(tokenizer):,}: its merges are missing, or it was made for another language"
         )
     return None, warnings
+
+
+def _blank_ids(flat: list[_Split], tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Return the tokens in use that stand for a space alone, as T5's does before each word."""
+    used = sorted({int(number) for split in flat for number in np.unique(split.ids)})
+    tokens = tokenizer.convert_ids_to_tokens(used)
+    return {
+        number for number, token in zip(used, tokens, strict=True) if not (token or "").strip(" ▁Ġ")
+    }
 
 
 def _unknown_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
