@@ -171,7 +171,8 @@ import datasets, transformers
 from transformers import AutoTokenizer
 from harness.data import Source, load
 from harness.encode import encode
-from harness.finetune import Settings, finetune, load_model
+from harness.finetune import Settings, finetune
+from harness.loading import load_model
 from harness.spec import DatasetSpec, TrainingSpec
 folder, cola, device, sentences, rungs = sys.argv[1:]
 rungs = json.loads(rungs)

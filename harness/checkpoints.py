@@ -30,6 +30,7 @@ from safetensors import SafetensorError, safe_open
 
 from harness.errors import BadInput, Unavailable
 from harness.hub import Hub, plain_reason
+from harness.vocabularies import missing_vocabulary
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -58,24 +59,6 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "word_pronunciation.json",
     "word_shape.json",
-)
-# Any one of these sets is a vocabulary.
-VOCABULARIES = (
-    {"tokenizer.json"},
-    {"vocab.txt"},
-    {"vocab.json", "merges.txt"},
-    {"spiece.model"},
-    {"sentencepiece.bpe.model"},
-    {"spm.model"},
-    {"tokenizer.model"},
-)
-# These encode characters or bytes and have no vocabulary file.
-WITHOUT_VOCABULARY = (
-    "canine",
-    "perceiver",
-    "ByT5Tokenizer",
-    "CanineTokenizer",
-    "PerceiverTokenizer",
 )
 PICKLED_OR_FOREIGN = (".bin", ".bin.index.json", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 
@@ -296,7 +279,9 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
             partial(api.model_info, repository, revision=revision, timeout=REQUEST_SECONDS)
         )
         listed = {sibling.rfilename for sibling in info.siblings or ()}
-        _refuse(name, _missing_files(listed, TOKENIZER_CONFIG not in listed))
+        # What a tokenizer_config.json says of a vocabulary is known when it is here.
+        vocabulary = None if TOKENIZER_CONFIG in listed else missing_vocabulary(listed)
+        _refuse(name, _missing_files(listed, vocabulary))
         wanted = [file for file in (CONFIG, *TOKENIZER_FILES) if file in listed]
         if WEIGHTS in listed:
             wanted.append(WEIGHTS)
@@ -368,10 +353,9 @@ def _inspect(folder: Path) -> _Contents:
     config, tokenizer = (
         _object(folder / file) if file in names else None for file in (CONFIG, TOKENIZER_CONFIG)
     )
-    kinds = ((config or {}).get("model_type"), (tokenizer or {}).get("tokenizer_class"))
-    missing = _missing_files(
-        names, needs_vocabulary=not any(kind in WITHOUT_VOCABULARY for kind in kinds)
-    )
+    reader = (tokenizer or {}).get("tokenizer_class") or (config or {}).get("tokenizer_class")
+    vocabulary = missing_vocabulary(names, (config or {}).get("model_type"), reader)
+    missing = _missing_files(names, vocabulary)
     weights = [WEIGHTS] if WEIGHTS in names else []
     if not weights and WEIGHTS_INDEX in names:
         shards = _shards(folder / WEIGHTS_INDEX)
@@ -412,8 +396,12 @@ def _inspect(folder: Path) -> _Contents:
     return _Contents(files, missing, broken)
 
 
-def _missing_files(names: Iterable[str], needs_vocabulary: bool) -> list[str]:
-    """What is missing for a checkpoint among these file names of one folder."""
+def _missing_files(names: Iterable[str], vocabulary: str | None) -> list[str]:
+    """What is missing for a checkpoint among these file names of one folder.
+
+    Args:
+        vocabulary: what is missing of the tokenizer's.
+    """
     present = set(names)
     missing = []
     if CONFIG not in present:
@@ -426,11 +414,8 @@ def _missing_files(names: Iterable[str], needs_vocabulary: bool) -> list[str]:
             if other
             else f"no {WEIGHTS}; write it with model.save_pretrained(folder)"
         )
-    if needs_vocabulary and not any(files <= present for files in VOCABULARIES):
-        allowed = ", ".join("+".join(sorted(files)) for files in VOCABULARIES)
-        missing.append(
-            f"no tokenizer files ({allowed}); write them with tokenizer.save_pretrained(folder)"
-        )
+    if vocabulary is not None:
+        missing.append(vocabulary)
     return missing
 
 

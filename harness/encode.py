@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from harness.errors import BadInput
+from harness.text import one_line
 
 # A tokenizer that knows of no limit has a model_max_length of 1e30.
 _NO_LIMIT = 10**9
@@ -30,33 +31,46 @@ class Encoded:
         splits: the splits given, each with the tokenizer's outputs (`input_ids`,
             `attention_mask`, ...: lists of one sentence's own length, no padding) and `label`.
         truncated: how many sentences of train and validation together lost tokens.
+        limit: tokens at which sentences were cut, special tokens included; None for no limit.
     """
 
     splits: DatasetDict
     truncated: int
+    limit: int | None
 
 
 def encode(
-    splits: DatasetDict, tokenizer: PreTrainedTokenizerBase, max_length: int | None
+    splits: DatasetDict,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int | None,
+    positions: int | None = None,
 ) -> Encoded:
     """Tokenise the column `sentence` of every split; labels pass through as they are.
+
+    A sentence is cut at the smallest of three lengths: `max_length`, `positions`, and the limit
+    that the tokenizer itself declares. Special tokens count.
 
     Args:
         splits: with columns `sentence` and `label` at least.
         tokenizer: of the checkpoint to be trained.
-        max_length: tokens kept of a sentence, special tokens included; None for the limit that
-            the tokenizer itself declares, if it declares one.
+        max_length: tokens asked for; None for no other limit than the model's own.
+        positions: tokens that the model has positions for; None where nothing bounds them.
 
     Raises:
-        BadInput: a length that leaves no room beside the special tokens.
+        BadInput: a length that leaves no room beside the special tokens, or a tokenizer that
+            cannot encode at all.
     """
-    limit = _length_limit(tokenizer, max_length)
+    limit = _length_limit(tokenizer, max_length, positions)
 
     def tokenize(batch: Mapping[str, list[str]]) -> BatchEncoding:
         # Said in full, because a tokenizer.json may carry settings of its own for both.
-        inputs: BatchEncoding = tokenizer(
-            batch["sentence"], truncation=True, max_length=limit, padding=False
-        )
+        try:
+            inputs: BatchEncoding = tokenizer(
+                batch["sentence"], truncation=True, max_length=limit, padding=False
+            )
+        except Exception as error:  # what a tokenizer without its vocabulary raises is open-ended
+            told = f"the tokenizer cannot encode the sentences ({one_line(f'{error}')})"
+            raise BadInput([f"{told}; take the files that were saved with the model"]) from error
         return inputs
 
     with _no_progress_bars():
@@ -76,7 +90,7 @@ def encode(
     if limit is not None:
         for name in {"train", "validation"} & splits.keys():
             truncated += _count_truncated(splits[name], encoded[name], tokenizer, limit)
-    return Encoded(splits=encoded, truncated=truncated)
+    return Encoded(splits=encoded, truncated=truncated, limit=limit)
 
 
 def token_counts(split: Dataset) -> np.ndarray:
@@ -109,10 +123,14 @@ def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
 
 
-def _length_limit(tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> int | None:
-    if max_length is None and tokenizer.model_max_length >= _NO_LIMIT:
+def _length_limit(
+    tokenizer: PreTrainedTokenizerBase, max_length: int | None, positions: int | None
+) -> int | None:
+    declared = None if tokenizer.model_max_length >= _NO_LIMIT else tokenizer.model_max_length
+    limits = [limit for limit in (declared, positions, max_length) if limit is not None]
+    if not limits:
         return None
-    limit = tokenizer.model_max_length if max_length is None else max_length
+    limit = min(limits)
     special = tokenizer.num_special_tokens_to_add()
     if limit <= special:
         raise BadInput(

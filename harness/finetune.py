@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from datasets import Dataset
 from transformers import (
-    AutoModelForSequenceClassification,
     EvalPrediction,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -19,12 +18,10 @@ from transformers import (
     TrainerControl,
     TrainerState,
     TrainingArguments,
-    set_seed,
 )
 
 from harness import proof
-from harness.configuration import read_configuration, refuse_decoder
-from harness.encode import Encoded, collator, ensure_pad_token, token_counts
+from harness.encode import Encoded, collator, token_counts
 from harness.progress import Progress
 from harness.proof import Sample
 from harness.score import Scores, score
@@ -98,36 +95,6 @@ class Outcome:
     alike: Alike | None
 
 
-def load_model(
-    checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
-) -> PreTrainedModel:
-    """Load a pretrained encoder under a classification head initialised from the run's seed.
-
-    In float32, whatever its files hold and its configuration asks for: `training.precision` says
-    what training computes in, and AdamW's steps are lost in half-precision weights (Micikevicius
-    et al., "Mixed Precision Training", 2018, section 3.1).
-    """
-    configuration = read_configuration(
-        checkpoint_folder,
-        num_labels=2,
-        id2label=dict(enumerate(settings.class_names)),
-        label2id={name: label for label, name in enumerate(settings.class_names)},
-        problem_type="single_label_classification",  # whatever task it was fine-tuned for
-    )
-    set_seed(settings.seed)
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint_folder,
-        config=configuration,
-        dtype=torch.float32,
-        ignore_mismatched_sizes=True,  # a checkpoint with another task's head gets a new one
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-    )
-    ensure_pad_token(tokenizer, model)
-    return model
-
-
 def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
     """Return the tutorial's `TrainingArguments` for a run; `scratch` receives its checkpoints."""
     training = settings.training
@@ -188,7 +155,6 @@ def finetune(
         RuntimeError: the selected model does not give the logits that were recorded for it.
         BadInput: the configuration makes a decoder of an encoder.
     """
-    refuse_decoder(model.config)
     speedups = set(settings.training.speedups)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     applied = apply(speedups, model, tokenizer, encoded.splits)

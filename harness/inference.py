@@ -16,10 +16,12 @@ from transformers import (
 )
 
 from harness import checkpoints
+from harness.completeness import check_weights
 from harness.configuration import read_configuration
 from harness.encode import collator, encode
 from harness.errors import BadInput
 from harness.hub import Hub
+from harness.limits import position_limit
 from harness.text import one_line
 
 KEPT = ("model", "*/model", "*/*/model", "runs/*/*/model", "*/runs/*/*/model")
@@ -69,8 +71,13 @@ def load(folder: Path, device: str) -> Classifier:
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            ignore_mismatched_sizes=True,  # reported below, with the tensors' names
             output_loading_info=True,
         )
+        weights = check_weights(model, loading, Path(found.folder))
+    except BadInput as error:
+        told = "; ".join(error.problems)
+        raise BadInput([f"{folder}: not a model that can be loaded ({told})"]) from error
     except Exception as error:  # what transformers raises is open-ended; its user hears one line
         told = f"{folder}: not a model that can be loaded ({one_line(f'{error}')})"
         raise BadInput([f"{told}; name one that a suite with keep_models fine-tuned"]) from error
@@ -84,11 +91,11 @@ def load(folder: Path, device: str) -> Classifier:
                 f"{configuration.num_labels} different names in printable text are allowed"
             ]
         )
-    if loading["missing_keys"]:
+    if weights.initialised:
         raise BadInput(
             [
                 f"{folder}: a model without a trained classifier (no weights for "
-                f"{', '.join(sorted(loading['missing_keys']))}), so its answers would be random; "
+                f"{', '.join(weights.initialised)}), so its answers would be random; "
                 "name a model that a suite with keep_models fine-tuned"
             ]
         )
@@ -121,7 +128,8 @@ def _probabilities(
 ) -> list[dict[str, float]]:
     model, tokenizer = classifier.model, classifier.tokenizer
     rows = Dataset.from_dict({"sentence": list(sentences), "label": [0] * len(sentences)})
-    encoded = encode(DatasetDict({"asked": rows}), tokenizer, None).splits["asked"]
+    splits = DatasetDict({"asked": rows})
+    encoded = encode(splits, tokenizer, None, position_limit(model)).splits["asked"]
     encoded = encoded.remove_columns("label")
     # Batches of like length have little padding.
     order = sorted(

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from harness import data, out_of_memory, provenance
 from harness.checkpoints import Checkpoint
+from harness.errors import BadInput
 from harness.executors import WorkerLost
 from harness.plan import Run
 from harness.records import DatasetFacts, Record
@@ -74,7 +75,7 @@ def describe(job: Job) -> Record:
 
 def failure(job: Job, error: BaseException) -> Record:
     """Return the record of a run that failed; folders of this machine lose their paths."""
-    reason = str(error) if isinstance(error, WorkerLost) else _reason(error)
+    reason = _reason(error)
     if out_of_memory.is_out_of_memory(error):
         halved = job.run.training.on_oom == "halve"
         reason = out_of_memory.explained(error, job.run.cell.batch_size, halved)
@@ -84,12 +85,18 @@ def failure(job: Job, error: BaseException) -> Record:
         if (home := Path.home()) != Path(home.anchor):  # which a service's is
             reason = reason.replace(str(home), "~")
     reason = redacted(reason)
-    ended = {"reason": one_line(reason), "finished_at": now(), **circumstances()}
+    if not isinstance(error, BadInput):  # which is in plain words, with the way out at its end
+        reason = one_line(reason)
+    ended = {"reason": reason, "finished_at": now(), **circumstances()}
     return describe(job).model_copy(update=ended)
 
 
 def _reason(error: BaseException) -> str:
     """Return an error's kind and message; where it has no message, the function that raised it."""
+    if isinstance(error, WorkerLost):
+        return str(error)
+    if isinstance(error, BadInput):
+        return "; ".join(error.problems)
     kind, told = type(error).__name__, str(error)
     if any(character.isalnum() for character in told):
         return f"{kind}: {told}"

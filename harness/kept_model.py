@@ -42,8 +42,6 @@ def keep(
         RuntimeError: what was written does not read back as the model that was scored.
     """
     class_names = job.source.spec.class_names
-    if job.run.training.max_length is not None:
-        tokenizer.model_max_length = job.run.training.max_length  # whoever uses it cuts there too
     save(outcome.model, tokenizer, class_names, folder)
     scored: Any = outcome.model
     scored.to("cpu")  # one model on a GPU is enough

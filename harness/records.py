@@ -123,6 +123,8 @@ class Record(BaseModel):
     time (the gate itself judges the cell's mean over seeds, whenever a table is made).
     `batch_size` is the number of sentences a step learned from; `batch_size_used` of them were
     computed at a time, `accumulation` times a step: fewer where memory ran out.
+    `initialised` are the names of the parameters that the checkpoint did not hold, so that they
+    started at random: those of the head, and of a pooler where the pretraining had none.
     `labels` are the validation split's, as harness.classes packs them. `confusion_by` holds the
     selected epoch's counts for groups of validation sentences: by `source` where the data tell
     it, by `length` in words.
@@ -163,6 +165,7 @@ class Record(BaseModel):
     time_to_target_seconds: float | None = None
     peak_memory_mb: float | None = None
     parameters: Whole | None = None
+    initialised: tuple[str, ...] | None = Field(None, exclude_if=_unknown)
     truncated_sentences: Whole | None = None
     speedups: tuple[str, ...] | None = None
     warnings: tuple[str, ...] = ()

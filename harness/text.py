@@ -1,5 +1,7 @@
 """Text made fit to be shown: on one line, and without what a terminal acts upon."""
 
+from collections.abc import Sequence
+
 MOST_CHARACTERS = 300
 
 
@@ -17,3 +19,15 @@ def one_line(text: str) -> str:
     """Return what a library says in many lines as one of at most 300 characters."""
     text = printable(" ".join(text.split()))
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """Return the first of many names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Return the beginning of a sentence in quotation marks, fit to stand within a message."""
+    text = printable(" ".join(text.split()))
+    return f"'{text}'" if len(text) <= most else f"'{text[:most]}...'"

@@ -32,13 +32,11 @@ from harness import (
     out_of_memory,
     progress,
     records,
-    sentence_end,
     trackers,
 )
 from harness.data.rows import HIDDEN_LABEL
-from harness.encode import Encoded, encode, token_counts
-from harness.errors import BadInput
-from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
+from harness.encode import Encoded, token_counts
+from harness.finetune import EpochOutcome, Outcome, Settings, finetune
 from harness.job import (
     Job,
     Result,
@@ -48,8 +46,10 @@ from harness.job import (
     in_smaller_parts,
     now,
 )
+from harness.loading import load_checkpoint
 from harness.predictions import PREDICTIONS
 from harness.progress import Progress
+from harness.reading import read
 from harness.records import Confusion, Epoch, Record, Times
 from harness.redaction import redact_file, redacted
 from harness.score import Scores, score
@@ -123,14 +123,16 @@ def _train_and_score(
     tokenizer = AutoTokenizer.from_pretrained(
         job.checkpoint.folder, trust_remote_code=False, local_files_only=True
     )
-    models = [load_model(job.checkpoint.folder, tokenizer, settings)]
+    pretrained = load_checkpoint(job.checkpoint.folder, tokenizer, settings)
+    models, weights = [pretrained.model], pretrained.weights
+    del pretrained  # nothing else may hold on to the model; see _finetune
     if checkpoints.digest_of(job.checkpoint.folder) != job.checkpoint.digest:
         raise RuntimeError("the checkpoint changed after the session began")
     tokenising = time.perf_counter()
-    encoded = encode(loaded.splits, tokenizer, run.training.max_length)
-    configuration = models[0].config
-    if told := sentence_end.problem(configuration, tokenizer, loaded.splits, encoded.splits):
-        raise BadInput([told])
+    reading = read(loaded.splits, tokenizer, models[0], run.training.max_length)
+    encoded = reading.encoded
+    if encoded.limit is not None:
+        tokenizer.model_max_length = encoded.limit  # whoever uses a kept model cuts there, too
     training = time.perf_counter()
     outcome, accumulation = _finetune(job, models, tokenizer, encoded, settings, scratch, report)
     predictions = _predictions(loaded.splits, encoded, outcome)
@@ -145,7 +147,13 @@ def _train_and_score(
     used = {
         "accumulation": accumulation,
         "batch_size_used": settings.batch_size // accumulation,
-        "warnings": (*record.warnings, *diagnosis.halved(settings.batch_size, accumulation)),
+        "initialised": weights.initialised,
+        "warnings": (
+            *weights.warnings,
+            *reading.warnings,
+            *record.warnings,
+            *diagnosis.halved(settings.batch_size, accumulation),
+        ),
     }
     record = record.model_copy(update=used)
     if job.keep_model:
@@ -170,7 +178,9 @@ def _finetune(
             memory runs out and the next one is loaded.
     """
     while True:
-        model = models.pop() if models else load_model(job.checkpoint.folder, tokenizer, settings)
+        if not models:
+            models.append(load_checkpoint(job.checkpoint.folder, tokenizer, settings).model)
+        model = models.pop()
         try:
             attempt = replace(settings, accumulation=job.parts)
             return finetune(model, tokenizer, encoded, attempt, scratch, report), job.parts

@@ -138,20 +138,33 @@ def test_without_max_length_the_tokenizer_s_own_limit_holds(
     assert not caplog.records, "counting must not warn of sentences that no model will see"
 
 
-def test_a_max_length_beyond_the_tokenizer_s_own_limit_is_obeyed(
-    bert: PreTrainedTokenizerBase,
+@pytest.mark.parametrize(
+    ("max_length", "positions", "limit"),
+    [
+        (MAX_LENGTH + 10, None, MAX_LENGTH),
+        (10**9, None, MAX_LENGTH),
+        (MAX_LENGTH + 10, MAX_LENGTH + 20, MAX_LENGTH),
+        (None, 20, 20),
+        (30, 20, 20),
+        (10, 20, 10),
+        (None, MAX_LENGTH + 10, MAX_LENGTH),
+    ],
+)
+def test_the_smallest_limit_holds(
+    bert: PreTrainedTokenizerBase, max_length: int | None, positions: int | None, limit: int
 ) -> None:
-    for max_length in (MAX_LENGTH + 10, 10**9):
-        encoded = encode(DatasetDict(train=split_of(["cat " * 100])), bert, max_length)
-        assert lengths(encoded.splits["train"]) == [min(102, max_length)]
-        assert encoded.truncated == (max_length < 102)
+    splits = DatasetDict(train=split_of(["cat " * 100, "the cat"]))
+    encoded = encode(splits, bert, max_length, positions)
+    assert encoded.limit == limit
+    assert lengths(encoded.splits["train"]) == [limit, 4]
+    assert encoded.truncated == 1
 
 
 def test_a_tokenizer_without_a_limit_cuts_nothing(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(make_checkpoint("deberta-v2", tmp_path))
     encoded = encode(DatasetDict(train=split_of(["cat " * 5000])), tokenizer, None)
     assert lengths(encoded.splits["train"]) == [5002]
-    assert encoded.truncated == 0
+    assert (encoded.truncated, encoded.limit) == (0, None)
 
 
 @pytest.mark.parametrize("max_length", [2, 0, -1])

@@ -21,8 +21,9 @@ from transformers import AutoTokenizer
 from harness import data
 from harness.encode import encode
 from harness.executors.local import LocalExecutor
-from harness.finetune import Outcome, Settings, finetune, load_model
+from harness.finetune import Outcome, Settings, finetune
 from harness.job import Job
+from harness.loading import load_model
 from harness.session import PRELOAD
 from harness.spec import DatasetSpec, TrainingSpec
 from harness.speedups import NAMES

@@ -19,7 +19,8 @@ from transformers import AutoTokenizer
 
 from harness import data
 from harness.encode import encode
-from harness.finetune import Outcome, Settings, finetune, load_model
+from harness.finetune import Outcome, Settings, finetune
+from harness.loading import load_model
 from harness.out_of_memory import explained, is_out_of_memory, smaller
 from harness.spec import DatasetSpec, TrainingSpec
 from harness.worker import execute

@@ -15,7 +15,8 @@ from tutorial import Finished, run_tutorial, tutorial_arguments
 
 from harness import corpus
 from harness.encode import encode
-from harness.finetune import Outcome, Settings, finetune, load_model, training_arguments
+from harness.finetune import Outcome, Settings, finetune, training_arguments
+from harness.loading import load_model
 from harness.spec import TrainingSpec
 
 FEATURES = Features(

@@ -33,7 +33,8 @@ from transformers import (
 
 from harness import corpus, spec
 from harness.encode import Encoded, collator, encode
-from harness.finetune import Outcome, Settings, finetune, load_model
+from harness.finetune import Outcome, Settings, finetune
+from harness.loading import load_model
 from harness.score import score
 from harness.speedups import (
     FAST_DROPOUT,

@@ -24,9 +24,9 @@ from transformers.utils.import_utils import KERNELS_MIN_VERSION
 from harness import checkpoints, hub, worker
 from harness.data import cola_hub
 from harness.errors import BadInput, Unavailable
-from harness.finetune import load_model
 from harness.hub import Hub
 from harness.job import failure
+from harness.loading import load_checkpoint
 from harness.redaction import redacted
 from harness.spec import DatasetSpec
 from harness.worker import execute
@@ -318,9 +318,9 @@ def test_what_libraries_print_of_a_secret_is_not_left_in_the_log(
 
     def telling(*given: Any) -> Any:
         os.write(2, os.fsencode(secret))
-        return load_model(*given)
+        return load_checkpoint(*given)
 
-    monkeypatch.setattr(worker, "load_model", telling)
+    monkeypatch.setattr(worker, "load_checkpoint", telling)
     execute_ok(job)
     log = (job.folder / "log.txt").read_text(encoding="utf-8")
     assert "https://***@hub.example/x" in log

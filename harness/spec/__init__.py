@@ -128,7 +128,9 @@ class TrainingSpec(BaseModel):
         1.0, description="gradients are clipped to this norm"
     )
     max_length: Annotated[int, Field(ge=4, lt=2**31)] | None = Field(
-        None, description="tokens at which a sentence is cut; by default the model's own limit"
+        None,
+        description="tokens at which a sentence is cut; by default, and at most, the model's own "
+        "limit: the smaller of its positions and what its tokenizer declares",
     )
     eval_batch_size: Count = Field(64, description="sentences an evaluation step")
     selection: Literal["best-epoch", "last-epoch"] = Field(
