@@ -115,8 +115,10 @@ def _make_and_remove(path: Path) -> None:
 
 def _open(path: Path, mode: int, replaced: bool) -> None:
     """Open what is there for writing, and write nothing."""
-    if stat.S_ISLNK(mode) and replaced:
-        return
+    if stat.S_ISLNK(mode):
+        if replaced:
+            return
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))  # links that lead to themselves
     if not stat.S_ISREG(mode):  # to open a pipe could wait, or wake up its reader
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
