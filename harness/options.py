@@ -19,6 +19,8 @@ from harness.spec import Override, Suite, load_suite
 M = TypeVar("M", bound=BaseModel)
 
 DEFAULT_SUITES = ("benchmarks/quickstart.toml", "benchmarks/cola.toml")
+DEFAULT_RESULTS = "results/local"
+"""Where sessions write; what lies beside it in results/ is published, and only read."""
 
 
 def _number(convert: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -95,7 +97,7 @@ OPTIONS = (
         "by default the environment's COLA_DIR",
         "FOLDER",
     ),
-    Option("--results-dir", "where results go; by default results/", "FOLDER"),
+    Option("--results-dir", f"where results go; by default {DEFAULT_RESULTS}/", "FOLDER"),
     Option(
         "--baseline",
         "an earlier leaderboard.json: a cell whose MCC fell below it by more than "
@@ -117,7 +119,7 @@ class Chosen:
     """What was typed.
 
     `values` has each option's value by its name, None (False for a switch) where it was not given.
-    Paths start `here`, where it was typed; the default suites and results/ lie in `project`.
+    Paths start `here`, where it was typed; the default suites and results lie in `project`.
     """
 
     values: Mapping[str, Any]
@@ -251,12 +253,28 @@ def session_options(chosen: Chosen) -> Options:
     baseline = baseline_file(chosen)
     cola = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR") or None
     return Options(
-        results=chosen.project / "results" if results is None else chosen.here / _home(results),
+        results=chosen.project / DEFAULT_RESULTS
+        if results is None
+        else chosen.here / _home(results),
         cola_dir=None if cola is None else chosen.here / _home(cola),
         rerun=bool(chosen.values.get("rerun")),
         ray_address=chosen.values.get("ray_address"),
         baseline=None if baseline is None else _baseline(baseline),
     )
+
+
+def left_behind(chosen: Chosen, suites: Sequence[str]) -> list[str]:
+    """Return a line for each suite whose runs lie where sessions once kept them: results/."""
+    if chosen.values.get("results_dir") is not None:
+        return []
+    now = chosen.project / DEFAULT_RESULTS
+    before = {suite: now.parent / suite / "runs" for suite in suites}
+    return [
+        f"{suite}: earlier runs lie in {old} and are not read; move them to {now / suite}/, or "
+        f"name --results-dir {now.parent}"
+        for suite, old in before.items()
+        if _is(old, lambda folder: any(folder.glob("*/*/record.json")))
+    ]
 
 
 def baseline_file(chosen: Chosen) -> Path | None:

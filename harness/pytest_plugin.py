@@ -3,32 +3,46 @@
 import contextlib
 import gc
 import inspect
-import os
+import sys
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from harness.display import Display
 from harness.errors import BadInput
-from harness.gates import Check, Judgement, judge, judge_suite
 from harness.interrupt import hold_interrupt
-from harness.leaderboard import judge_all, leaderboard, runs_by_cell
-from harness.options import OPTIONS, Chosen, baseline_file, planned_suites, session_options
-from harness.plan import Cell, suite_gates
-from harness.records import Record
-from harness.report import append_summary, as_summary, terminal_table, write_tables
+from harness.ledger import demanded, unheeded, unjudged
+from harness.options import (
+    OPTIONS,
+    Chosen,
+    baseline_file,
+    left_behind,
+    planned_suites,
+    session_options,
+)
+from harness.plan import Cell
+from harness.pytest_gates import cell_of, ledger_of, otherwise
+from harness.pytest_places import problems, refuse_early, unwritten
+from harness.pytest_tables import show_all, write_all
 from harness.schedule import describe
 from harness.session import Planned, Session
+from harness.shield import shield
 from harness.spec import SuiteGates
+from harness.stash import (
+    CELLS,
+    DISPLAY,
+    HELD,
+    OPEN,
+    PLANNED,
+    PROBLEMS,
+    SESSION,
+    WRITTEN,
+    is_strict,
+    tell,
+)
 
-PROBLEMS = pytest.StashKey[Sequence[str]]()
-PLANNED = pytest.StashKey[Sequence[Planned]]()
-SESSION = pytest.StashKey[Session]()
-DISPLAY = pytest.StashKey[Display]()
-HELD = pytest.StashKey[tuple[contextlib.ExitStack, Callable[[], bool]]]()
-WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
+pytest_plugins = ("harness.pytest_gates", "harness.pytest_fixtures")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "pytest-xdist (-n) cannot share the runs of a session; leave it out, and use --workers "
             "to train several at a time"
         )
+    if _names_benchmarks(config) and not config.option.collectonly:
+        refuse_early(config)
 
 
 def _names_benchmarks(config: pytest.Config) -> bool:
@@ -75,6 +91,8 @@ def _planned(config: pytest.Config) -> Sequence[Planned]:
             # Raised here it would be shown as a traceback; pytest_collection_finish raises it.
             config.stash[PLANNED] = []
             config.stash[PROBLEMS] = error.problems
+        cells = (cell for planned in config.stash[PLANNED] for cell in planned.cells)
+        config.stash[CELLS] = {f"{cell.suite}/{cell.id}": cell for cell in cells}
     return config.stash[PLANNED]
 
 
@@ -93,11 +111,13 @@ def pytest_pycollect_makeitem(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test of every cell of the chosen suites, and of every suite that has its own gates."""
     if "cell" in metafunc.fixturenames:
-        cells = [cell for planned in _planned(metafunc.config) for cell in planned.cells]
-        metafunc.parametrize("cell", cells, ids=[f"{cell.suite}/{cell.id}" for cell in cells])
+        # By name: what reads a test's parameters, as pytest-benchmark does, gets plain text.
+        _planned(metafunc.config)
+        cells = [*metafunc.config.stash[CELLS]]
+        metafunc.parametrize("cell", cells, ids=cells, indirect=True)
     if "gated_suite" in metafunc.fixturenames:
-        gated = _gated(metafunc.config)
-        metafunc.parametrize("gated_suite", gated, ids=[p.suite.name for p in gated])
+        gated = [planned.suite.name for planned in _gated(metafunc.config)]
+        metafunc.parametrize("gated_suite", gated, ids=gated, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -106,33 +126,74 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if PROBLEMS in config.stash:
         raise pytest.UsageError(str(BadInput(config.stash[PROBLEMS])))
-    cells: list[Cell] = []
-    for item in session.items:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        if isinstance(cell := parameters.get("cell"), Cell):
-            cells.append(cell)
-        if isinstance(planned := parameters.get("gated_suite"), Planned):
-            cells += planned.cells  # a suite is judged by all its cells
+    cells = _selected(session)
     if not cells or config.option.collectonly:
         return
+    if hasattr(config, "workerinput"):
+        raise pytest.UsageError("pytest-xdist (-n) cannot share the runs of a session")
     try:
         options = session_options(_chosen(config))
     except BadInput as error:
         raise pytest.UsageError(str(error)) from None
     started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), options)
-    started.notes += (unjudged := _unjudged(started, cells))
-    if unjudged and config.getoption("strict", False):
-        raise pytest.UsageError("\n".join(unjudged))
+    started.notes += (without := _without_baseline(started, cells))
+    if without and is_strict(config):
+        raise pytest.UsageError("\n".join(without))
+    names = [planned.suite.name for planned in started.planned]
+    started.notes += left_behind(_chosen(config), names)
+    started.notes += [*unwritten(config), *_not_selected(config)]
     config.stash[DISPLAY] = Display(config)
     config.stash[SESSION] = started  # first, so that an interruption of the start closes it too
+    if config.getoption("setuponly", False):  # also by --setup-plan: no test will run
+        return
     try:
-        started.start()
+        started.start(problems(config, started))
     except BadInput as error:
         del config.stash[SESSION]
         raise pytest.UsageError(str(error)) from None
+    _shield(config)
 
 
-def _unjudged(session: Session, cells: Sequence[Cell]) -> list[str]:
+def _selected(session: pytest.Session) -> list[Cell]:
+    """Return the cells that the selected tests need."""
+    planned = {each.suite.name: each for each in _planned(session.config)}
+    cells: list[Cell] = []
+    for item in session.items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if (cell := cell_of(session.config, parameters.get("cell"))) is not None:
+            cells.append(cell)
+        suite = parameters.get("gated_suite")
+        if isinstance(suite, str) and suite in planned:
+            cells += planned[suite].cells  # a suite is judged by all its cells
+    return cells
+
+
+def _not_selected(config: pytest.Config) -> list[str]:
+    """Say before training that a session with --strict will not pass, if that is known."""
+    deselected = ledger_of(config).reasons
+    count = sum(gate in deselected for gate in demanded(config.stash[PLANNED]))
+    if not count or not is_strict(config):
+        return []
+    return [
+        f"--strict: {count} gates of the suites are deselected, so this session will not pass; "
+        "name a part of the suites with --suite, --checkpoints, --batch-sizes, --learning-rates "
+        "or --seeds instead"
+    ]
+
+
+def _shield(config: pytest.Config) -> None:
+    """Keep a plugin that fails at the end from taking what the others have to say with it."""
+    own = sys.modules[__name__]
+
+    def told(line: str) -> None:
+        config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), line]
+        tell(config, line)
+
+    for hook in (config.hook.pytest_sessionfinish, config.hook.pytest_terminal_summary):
+        shield(hook, lambda plugin: plugin is own, told)
+
+
+def _without_baseline(session: Session, cells: Sequence[Cell]) -> list[str]:
     """Return a line for every suite with a gate that needs a baseline, and has none."""
     suites = dict.fromkeys(cell.suite for cell in cells if cell.gates.max_drop is not None)
     return [
@@ -155,65 +216,6 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     if session.schedule is not None:
         lines.append(describe(session.schedule, session.workers))
     return lines + session.notes
-
-
-@pytest.fixture
-def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[], list[Record]]:
-    """Return a function that waits until all runs of a cell ended, and gives their records.
-
-    It skips the test, or fails it under `--strict`, where the cell cannot run here.
-    """
-
-    def wait() -> list[Record]:
-        session, display = request.config.stash[SESSION], request.config.stash[DISPLAY]
-        try:
-            records = session.wait(cell, lambda: display.update(session.state()))
-        finally:
-            display.clear()
-        reasons = dict.fromkeys(r.reason for r in records if r.status == "skipped" and r.reason)
-        if reasons and request.config.getoption("strict", False):
-            reason = "; ".join(reasons)
-            pytest.fail(f"{cell.id} cannot run, and --strict allows no skip: {reason}", False)
-        if reasons:
-            pytest.skip("; ".join(reasons))
-        return records
-
-    return wait
-
-
-@pytest.fixture
-def judge_cell(
-    request: pytest.FixtureRequest, cell: Cell
-) -> Callable[[Sequence[Record]], Judgement]:
-    """Return a function that judges a cell's records by its gates and the session's baseline."""
-    return partial(judge, cell, baseline=request.config.stash[SESSION].baseline(cell.suite))
-
-
-@pytest.fixture
-def suite_checks(
-    request: pytest.FixtureRequest, gated_suite: Planned
-) -> Callable[[], Sequence[Check]]:
-    """Return a function that waits for a suite's selected cells and judges all of them together."""
-
-    def checks() -> Sequence[Check]:
-        session, display = request.config.stash[SESSION], request.config.stash[DISPLAY]
-        try:
-            session.wait_for_suite(gated_suite, lambda: display.update(session.state()))
-        finally:
-            display.clear()
-        records = [item.record for item in session.stored(gated_suite)]
-        if {record.status for record in records} == {"skipped"}:
-            pytest.skip("every cell was skipped")
-        gates = suite_gates(gated_suite.suite)
-        return judge_suite(gates, gated_suite.cells, runs_by_cell(gated_suite.cells, records))
-
-    return checks
-
-
-@pytest.fixture
-def records_folder(request: pytest.FixtureRequest, cell: Cell) -> Path:
-    """The folder of a cell's records."""
-    return request.config.stash[SESSION].folder(cell.suite) / "runs" / cell.id
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -244,20 +246,20 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     if SESSION not in config.stash:
         return (yield)
     running = config.stash[SESSION]
-    reporter = config.pluginmanager.getplugin("terminalreporter")
     try:
         interrupted = _hold_interrupt(config)
         _finish(session, running)
         result = yield
+        _settle(session)  # once more, whatever others made of it
         if interrupted() and session.exitstatus != pytest.ExitCode.INTERRUPTED:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
-            if reporter is not None:
-                told = "Interrupted when all tests had ended: the tables are written."
-                reporter.write_line(told, yellow=True)
+            tell(config, "Interrupted when all tests had ended: the tables are written.")
         return result
+    except pytest.exit.Exception as end:  # of a plugin, whose exit code would be the session's
+        if end.returncode == pytest.ExitCode.OK and _open(session):
+            end.returncode = pytest.ExitCode.TESTS_FAILED
+        raise
     except KeyboardInterrupt:
-        if reporter is not None:
-            reporter.ensure_newline()
         pytest.exit(
             "interrupted twice: tables may be missing; what was trained is kept, and the same "
             "command writes them",
@@ -274,93 +276,51 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 def _finish(session: pytest.Session, running: Session) -> None:
     config = session.config
     running.close()
-    config.stash[WRITTEN] = _write_all_tables(config, running)
-    if (not running.scored() or PROBLEMS in config.stash) and (
-        session.exitstatus == pytest.ExitCode.OK
-    ):
+    config.stash[WRITTEN], found = write_all(config, baseline_file(_chosen(config)))
+    if found:
+        config.stash[PROBLEMS] = found
+    config.stash[OPEN] = _open_gates(session)
+    _settle(session)
+    if config.pluginmanager.getplugin("terminalreporter") is None:  # nobody prints a summary
+        for line in config.stash[OPEN]:
+            tell(config, line)
+
+
+def _open_gates(session: pytest.Session) -> list[str]:
+    """Return a line for all gates of the chosen suites that were not judged, or not heeded."""
+    ledger = ledger_of(session.config)
+    left = unjudged(ledger, session.config.stash[PLANNED], partial(otherwise, session))
+    return left + unheeded(ledger)
+
+
+def _settle(session: pytest.Session) -> None:
+    """Let a session pass only if nothing stands against it."""
+    if session.exitstatus == pytest.ExitCode.OK and _open(session):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _write_all_tables(config: pytest.Config, running: Session) -> dict[str, Sequence[Path]]:
-    """Write the tables of every suite that has a score; return their paths, by suite."""
-    written: dict[str, Sequence[Path]] = {}
-    problems: list[str] = []
-    for planned in running.planned:
-        stored = running.stored(planned)
-        # Published tables are not replaced by a session in which nothing could run.
-        name = planned.suite.name
-        if any(item.record.scores for item in stored):
-            if _is_its_own_baseline(config, running, planned):
-                problems.append(
-                    f"{config.getoption('baseline')} is the baseline, and not every cell passed "
-                    "against it: it is left as it was, for the next session would compare with "
-                    "today's; name another --results-dir to have both"
-                )
-                continue
-            try:
-                written[name] = write_tables(
-                    running.folder(name),
-                    name,
-                    planned.cells,
-                    stored,
-                    running.baseline(name),
-                    planned.references,
-                    suite_gates(planned.suite),
-                )
-            except BadInput as error:
-                problems += error.problems
-    if problems:
-        config.stash[PROBLEMS] = problems
-    return written
-
-
-def _is_its_own_baseline(config: pytest.Config, running: Session, planned: Planned) -> bool:
-    """Return whether a suite's tables would replace a baseline that some cell fell short of."""
-    name = planned.suite.name
-    baseline, published = running.baseline(name), running.folder(name) / "leaderboard.json"
-    read_from = baseline_file(_chosen(config))
-    if baseline is None or read_from is None or not _same_file(published, read_from):
-        return False
-    records = [item.record for item in running.stored(planned)]
-    judgements = judge_all(planned.cells, runs_by_cell(planned.cells, records), baseline)
-    checks = [check for each in judgements.values() for check in each.checks]
-    return any(check.gate == "max_drop" and check.verdict != "pass" for check in checks)
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # one of them is not there, or not any more
-        return False
+def _open(session: pytest.Session) -> bool:
+    """Return whether a session scored nothing, has problems, or left a gate open under --strict."""
+    config = session.config
+    strictly = is_strict(config) and bool(config.stash.get(OPEN, ()))
+    return strictly or PROBLEMS in config.stash or not config.stash[SESSION].scored()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
-    """Print each suite's leaderboard and where it was written."""
+    """Print each suite's leaderboard, where it was written, and what stands against a pass."""
     config = terminalreporter.config
     if WRITTEN not in config.stash:
         return
-    running = config.stash[SESSION]
-    for planned in running.planned:
-        name = planned.suite.name
-        terminalreporter.section(f"leaderboard: {name}")
-        records = [item.record for item in running.stored(planned)]
-        table = leaderboard(planned.cells, records, running.baseline(name))
-        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            problem = append_summary(Path(summary), as_summary(name, table))
-            if problem is not None:
-                terminalreporter.write_line(problem, red=True)
-        if name not in config.stash[WRITTEN]:
-            folder = os.path.relpath(running.folder(name))
-            terminalreporter.write_line(f"no table was written; {folder} is as it was")
-            continue
-        terminalreporter.write_line(terminal_table(table))
-        names = [path.name for path in config.stash[WRITTEN][name]]
-        tables = [written for written in names if not written.endswith((".png", ".svg"))]
-        pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""
-        folder = os.path.relpath(running.folder(name))
-        terminalreporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
+    show_all(terminalreporter)
+    for line in config.stash[OPEN]:
+        terminalreporter.write_line(line, red=is_strict(config), yellow=not is_strict(config))
+    if config.stash[OPEN] and is_strict(config):
+        terminalreporter.write_line(
+            "With --strict a session passes only if every gate of its suites was judged.", red=True
+        )
     for problem in config.stash.get(PROBLEMS, ()):
         terminalreporter.write_line(problem, red=True)
+    running = config.stash[SESSION]
     if not running.scored():
         terminalreporter.write_line(
             "No selected cell was scored: a session without a score does not pass.", red=True

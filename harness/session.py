@@ -136,20 +136,24 @@ class Session:
         given = self._options.baseline
         return given if given is not None and given.suite == suite else None
 
-    def start(self) -> None:
+    def start(self, problems: Sequence[str] = ()) -> None:
         """Find data, checkpoints and finished runs; begin training the others.
+
+        Args:
+            problems: mistakes that are known already, and told with those found here.
 
         Raises:
             BadInput: every mistake in data, checkpoints and the results folder at once.
         """
         try:
-            self._start()
+            self._start(problems)
         except BadInput:  # after anything else the session is closed, then released
             self.release()
             raise
 
-    def _start(self) -> None:
+    def _start(self, known: Sequence[str]) -> None:
         problems = [p for planned in self.planned for p in self._hold(planned.suite.name)]
+        problems += known
         if self._may_train():
             start_fork_server(PRELOAD)  # its imports go on while data and checkpoints are read
         found: list[tuple[Planned, Inputs]] = []

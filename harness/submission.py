@@ -51,7 +51,7 @@ def candidates(folder: Path) -> list[Candidate]:
         raise BadInput(
             [
                 f"{folder}: no scored run here, neither published (leaderboard.json with "
-                "predictions.parquet) nor in runs/; name a suite's folder under results/"
+                "predictions.parquet) nor in runs/; name a suite's folder under results/local/"
             ]
         )
     return scored

@@ -29,3 +29,23 @@ def prepare(trackers: Sequence[str], suite: str, folder: Path) -> None:
     if "wandb" in trackers:
         os.environ.setdefault("WANDB_PROJECT", suite)
         os.environ.setdefault("WANDB_DIR", str(folder))
+
+
+def places(trackers: Sequence[str]) -> Iterator[tuple[str, Path, bool]]:
+    """Yield what names each place outside the runs' folders, the place, and if it is a folder.
+
+    Of MLflow without a server, of trackio, and of W&B where its user chose the folder. The paths
+    are as the libraries' documentation gives them, seen from the working folder.
+    """
+    if "mlflow" in trackers:
+        address = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+        scheme, _, rest = address.rpartition("://")
+        if scheme == "sqlite":
+            yield "MLFLOW_TRACKING_URI", Path(rest.removeprefix("/")), False
+        elif scheme in ("", "file"):
+            yield "MLFLOW_TRACKING_URI", Path(rest.removeprefix("file:")), True
+    if "trackio" in trackers:
+        home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+        yield "TRACKIO_DIR", Path(os.environ.get("TRACKIO_DIR") or home / "trackio"), True
+    if "wandb" in trackers and (folder := os.environ.get("WANDB_DIR")):
+        yield "WANDB_DIR", Path(folder), True

@@ -267,7 +267,7 @@ def test_a_job_of_continuous_integration_gets_verdicts_as_junit_xml_and_as_a_sum
         suite=folder / "tiny.toml",
         variables={"GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "summary")},
     )
-    assert blocked.code == 0, blocked.output
+    assert blocked.code == pytest.ExitCode.USAGE_ERROR, blocked.output
     assert "GITHUB_STEP_SUMMARY: " in blocked.output
     assert "cannot be written" in blocked.output
 

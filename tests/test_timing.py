@@ -4,14 +4,17 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from samples import make_cell, make_record
 
 from harness.gates import judge
 from harness.records import Record
+from harness.timing import record_timing
 
 ROOT = Path(__file__).parent.parent
 
@@ -94,7 +97,19 @@ def test_quality_and_verdict_lie_beside_the_times(saved: dict[str, dict[str, Any
     interval = judgement.mcc_interval
     assert interval is not None
     assert saved["equal"]["group"] == "sample"
+    data = records[0].dataset
+    assert data is not None
     assert saved["equal"]["extra_info"] == {
+        "suite": "sample",
+        "cell": cell.id,
+        "checkpoint": cell.checkpoint,
+        "batch_size": cell.batch_size,
+        "learning_rate": cell.learning_rate,
+        "seeds": [5, 6],
+        "epochs": records[0].training.epochs,
+        "dataset": data.name,
+        "dataset_origin": data.origin,
+        "dataset_fingerprint": data.fingerprint,
         "mcc": judgement.mcc,
         "mcc_by_seed": {"5": records[0].scores and records[0].scores.mcc, "6": 0.1 * 3},
         "mcc_interval": [interval.low, interval.high],
@@ -132,3 +147,29 @@ def test_options_that_change_how_often_a_benchmark_is_called_work(
     done = run(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", option)
     assert done.returncode == 0, done.stdout
     assert f"{len(TIMES)} passed" in done.stdout
+
+
+class _Benchmark:
+    """What record_timing uses of pytest-benchmark's fixture."""
+
+    def __init__(self) -> None:
+        self.group: str | None = None
+        self.extra_info: dict[str, Any] = {}
+
+    def pedantic(self, replay: Any, setup: Any, rounds: int) -> None:
+        setup()
+        replay()
+
+
+def test_what_json_does_not_have_does_not_reach_it() -> None:
+    """NumPy's numbers would be written as text, NaN and infinity as no JSON at all."""
+    cell, records = runs(TIMES["equal"])
+    odd = replace(
+        judge(cell, records), mcc=float("nan"), threshold=np.float32(0.5), by_seed={5: np.inf}
+    )
+    benchmark = _Benchmark()
+    record_timing(benchmark, records, odd)
+    written = json.loads(json.dumps(benchmark.extra_info, allow_nan=False))
+    assert written["mcc"] is None
+    assert written["threshold"] == 0.5
+    assert written["mcc_by_seed"] == {"5": None}

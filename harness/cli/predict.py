@@ -42,7 +42,7 @@ def predict(
 
     \b
     Examples:
-      harness predict results/mine/runs/CELL/RUN/model "The cat sat." "Cat the sat."
+      harness predict results/local/mine/runs/CELL/RUN/model "The cat sat." "Cat the sat."
       harness predict model/ --file sentences.txt --format tsv > answers.tsv
       cat sentences.txt | harness predict model/ - --format jsonl
     """

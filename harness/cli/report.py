@@ -29,15 +29,18 @@ PUBLISHED = "leaderboard.json"
 def report(source: Path, output: Path | None, check: bool, **values: Any) -> None:
     """Rebuild every table from its evidence, and say which files changed.
 
-    The evidence is a published leaderboard.json, which holds every record in full. With --suite it
-    is the store, the records under FOLDER/runs, of which those of the suite's plan count; the
-    options after --suite change that plan as they do for `pytest benchmarks/`.
+    The evidence is a published leaderboard.json, which holds every record in full; the
+    predictions.parquet beside it goes with it. With --suite it is the store, the records under
+    FOLDER/runs, of which those of the suite's plan count; the options after --suite change that
+    plan as they do for `pytest benchmarks/`. With --output the tables are published elsewhere: no
+    session writes to results/SUITE by itself.
 
     \b
     Examples:
-      harness report results/quickstart
+      harness report results/local/quickstart
+      harness report results/local/quickstart --output results/quickstart
       harness report results/cola --check
-      harness report results/mine --suite mine.toml
+      harness report results/local/mine --suite mine.toml
       harness report downloaded.json --output tables/
     """
     if values["suite"]:
@@ -46,7 +49,7 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise click.UsageError(f"{flags}: changes a suite's plan; name the suite with --suite")
     else:
-        folder, contents, notes = *_from_published(source), []
+        folder, contents, notes = _from_published(source, output)
     from harness.report import changed_files, write_files
 
     folder = folder if output is None else output
@@ -64,15 +67,25 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
         sys.exit(1)
 
 
-def _from_published(source: Path) -> tuple[Path, dict[str, bytes]]:
-    from harness.report import read_published, render
+def _from_published(source: Path, output: Path | None) -> tuple[Path, dict[str, bytes], list[str]]:
+    """Return the evidence's folder, the content of every file, and what is to be said of it."""
+    from harness.report import PREDICTIONS, predictions_beside, read_published, render
 
     path = source / PUBLISHED if source.is_dir() else source
     if not path.exists():
         where = f"{source}: no {PUBLISHED}" if source.is_dir() else f"{source}: no such file"
         way_out = "a folder with runs/ alone needs --suite FILE to know the plan"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
-    return path.parent, render(read_published(path))
+    published = read_published(path)
+    contents = render(published)
+    predictions = predictions_beside(path.parent, published)
+    if predictions is not None:
+        return path.parent, {PREDICTIONS: predictions, **contents}, []
+    if output is not None:  # what lies there may be of other runs
+        predictions_beside(output, published)
+    missing = path.parent / PREDICTIONS
+    note = f"{missing}: not there, and not written: a leaderboard.json holds no logits"
+    return path.parent, contents, [note]
 
 
 def _from_store(folder: Path, values: dict[str, Any]) -> tuple[dict[str, bytes], list[str]]:

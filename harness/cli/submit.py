@@ -26,8 +26,8 @@ def submit(folder: Path, cell: str | None, seed: int | None, output: str) -> Non
 
     \b
     Examples:
-      harness submit results/cola
-      harness submit results/cola --cell distilbert-base-uncased-bs16-lr2e-05 --seed 1
+      harness submit results/local/cola
+      harness submit results/local/cola --cell distilbert-base-uncased-bs16-lr2e-05 --seed 1
     """
     from harness.submission import candidates, choose, submission
 

@@ -42,6 +42,8 @@ __all__ = [
     "as_summary",
     "changed_files",
     "contents_of",
+    "file_names",
+    "predictions_beside",
     "publish",
     "read_published",
     "render",
@@ -49,6 +51,15 @@ __all__ = [
     "write_files",
     "write_tables",
 ]
+
+
+PREDICTIONS = "predictions.parquet"
+TABLES = ("md", "html", "csv", "json")
+
+OTHER_PREDICTIONS = (
+    "put the file there that was written with leaderboard.json, or take it away; "
+    "`pytest benchmarks/` writes both"
+)
 
 
 def write_tables(
@@ -100,7 +111,7 @@ def contents_of(
     """
     records = [item.record for item in stored]
     published = publish(suite, cells, records, baseline, references, gates)
-    return {"predictions.parquet": _predictions(published, stored), **render(published)}
+    return {PREDICTIONS: _predictions(published, stored), **render(published)}
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -117,12 +128,21 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
         for name in changed_files(folder, contents):
             write_atomically(folder / name, contents[name])
         # What an earlier leaderboard had, and this one has not.
-        for name in {f"{name}.{kind}" for name in PICTURES for kind in FORMATS} - {*contents}:
+        for name in {*_picture_names()} - {*contents}:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(
             [f"{folder}: the tables cannot be written ({error.strerror}); name a folder that can"]
         ) from None
+
+
+def file_names() -> list[str]:
+    """Return the names of all files that tables of any suite may have."""
+    return [*_picture_names(), PREDICTIONS, *(f"leaderboard.{kind}" for kind in TABLES)]
+
+
+def _picture_names() -> list[str]:
+    return [f"{name}.{kind}" for name in PICTURES for kind in FORMATS]
 
 
 def changed_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
@@ -176,6 +196,32 @@ def _pictures(published: Published, frame: pd.DataFrame) -> tuple[list[Picture],
 
     found = pictures(published, frame)
     return found, draw(found)
+
+
+def predictions_beside(folder: Path, published: Published) -> bytes | None:
+    """Return the predictions.parquet in a folder; None where there is none.
+
+    Raises:
+        BadInput: it cannot be read, or holds the predictions of other runs than those of the
+            leaderboard.
+    """
+    path = folder / PREDICTIONS
+    if not path.exists():
+        return None
+    try:
+        content = path.read_bytes()
+        found = set(pq.read_table(io.BytesIO(content), columns=["key"])["key"].to_pylist())
+    except (OSError, pa.ArrowException, KeyError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise BadInput([f"{path}: cannot be read ({what}); {OTHER_PREDICTIONS}"]) from None
+    if found != {run.key for run in published.records if run.status == "ok"}:
+        raise BadInput(
+            [
+                f"{path}: holds the predictions of other runs than those of the leaderboard; "
+                f"{OTHER_PREDICTIONS}"
+            ]
+        )
+    return content
 
 
 def _predictions(published: Published, stored: Sequence[Stored]) -> bytes:

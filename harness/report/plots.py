@@ -34,6 +34,7 @@ from harness.report.charts import (
 )
 from harness.report.columns import decimals, scientific
 from harness.report.published import Published
+from harness.report.svg import with_short_ids
 from harness.text import printable
 
 STYLE: Any = {
@@ -142,7 +143,9 @@ def draw(found: Iterable[Picture]) -> dict[str, bytes]:
             for kind in FORMATS:
                 buffer = io.BytesIO()
                 figure.savefig(buffer, format=kind, metadata=METADATA[kind])
-                files[f"{picture.name}.{kind}"] = buffer.getvalue()
+                content = buffer.getvalue()
+                content = with_short_ids(content) if kind == "svg" else content
+                files[f"{picture.name}.{kind}"] = content
     return files
 
 

@@ -188,7 +188,7 @@ class Suite(BaseModel):
     model_config = STRICT
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
-        description="names the folder under results/"
+        description="names the folder under results/local/"
     )
     keep_models: Literal["none", "best", "all"] = Field(
         "none", description="which fine-tuned models stay: none, each checkpoint's best run, all"
