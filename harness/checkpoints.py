@@ -424,7 +424,7 @@ def _two_saves(folder: Path) -> list[str]:
     ):
         return []
     return [
-        f"{WEIGHTS} lies beside shards ({len(shards)}) of {WEIGHTS_INDEX}: the weights of two saves, "
+        f"{WEIGHTS} lies beside shards ({len(shards)}) of {WEIGHTS_INDEX}: weights of two saves, "
         f"of which transformers would load {WEIGHTS} only; remove the older of the two"
     ]
 
