@@ -143,7 +143,8 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
         if contents.missing and place.offline is not None:
             part = f"the local hub cache has only part of it ({'; '.join(contents.missing)})"
             raise Unavailable(f"{place.offline.reason}, and {part}", place.offline.way_out)
-        _refuse(name, contents.missing + contents.broken)
+        ambiguous = _two_saves(place.folder) if place.revision is None else []
+        _refuse(name, contents.missing + contents.broken + ambiguous)
         absolute = str(place.folder.absolute())
         return Checkpoint(name, absolute, _digest(contents.files), place.revision)
     except OSError as error:
@@ -394,6 +395,22 @@ def _inspect(folder: Path) -> _Contents:
             "would load it on top of them; name a folder without one"
         )
     return _Contents(files, missing, broken)
+
+
+def _two_saves(folder: Path) -> list[str]:
+    """The problem of weights in one file and in shards: `from_pretrained` takes the one file.
+
+    `save_pretrained(max_shard_size=...)` leaves the file of an earlier save (transformers 5.23.0).
+    """
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    if not {WEIGHTS, WEIGHTS_INDEX} <= names or not (
+        shards := _shards(folder / WEIGHTS_INDEX) & names
+    ):
+        return []
+    return [
+        f"{WEIGHTS} lies beside shards ({len(shards)}) of {WEIGHTS_INDEX}: weights of two saves, "
+        f"of which transformers would load {WEIGHTS} only; remove the older of the two"
+    ]
 
 
 def _missing_files(names: Iterable[str], vocabulary: str | None) -> list[str]:

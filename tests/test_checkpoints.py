@@ -227,6 +227,27 @@ def test_a_missing_shard_is_named(sharded: Path) -> None:
     assert "lists 'model-00002-of-00002.safetensors'" in problem
 
 
+def test_weights_of_two_saves_are_refused(sharded: Path) -> None:
+    save_file({"a": np.ones(3, dtype=np.float32)}, sharded / "model.safetensors")
+    [problem] = problems_of("tiny", sharded.parent)
+    assert "model.safetensors lies beside shards (2)" in problem
+    assert "remove the older" in problem
+    (sharded / "model-00001-of-00002.safetensors").unlink()
+    [problem] = problems_of("tiny", sharded.parent)
+    assert "beside shards (1)" in problem
+
+
+def test_one_file_beside_an_index_without_its_shards_is_taken(sharded: Path) -> None:
+    save_file({"a": np.ones(3, dtype=np.float32)}, sharded / "model.safetensors")
+    for shard in sharded.glob("model-*"):
+        shard.unlink()
+    assert resolve("tiny", UNREACHABLE, sharded.parent).name == "tiny"
+
+
+def test_shards_alone_are_taken(sharded: Path) -> None:
+    assert resolve("tiny", UNREACHABLE, sharded.parent).name == "tiny"
+
+
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "tokenizer.json"])
 def test_a_pipe_is_no_file_and_is_not_waited_for(folder: Path, file: str) -> None:
     (folder / file).unlink(missing_ok=True)
