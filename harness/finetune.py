@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from transformers import (
 )
 
 from harness.configuration import read_configuration
-from harness.encode import Encoded, collator, ensure_pad_token, token_counts
+from harness.encode import Encoded, collator, token_counts
+from harness.padding import KeptPadToken, Padding, ensure_pad_token, settle
 from harness.progress import Progress
 from harness.score import Scores, score
 from harness.spec import TrainingSpec
@@ -165,17 +166,25 @@ def finetune(
     settings: Settings,
     scratch: Path,
     on_progress: Callable[[Progress], None] | None = None,
+    padding: Padding | None = None,
 ) -> Outcome:
     """Fine-tune a model on the train split and predict every other split with the result.
 
     Args:
         scratch: a folder for Trainer's checkpoints.
         on_progress: called after every step and every evaluation.
+        padding: what `settle` found for this model and tokenizer; by default it is asked here.
 
     Raises:
         ValueError: the model's logits are NaN or infinite, as after a learning rate too high.
     """
     speedups = set(settings.training.speedups)
+    if padding is None:
+        padding = settle(model, tokenizer, encoded.splits["train"])
+    if padding.alone:  # whatever the order or size of batches, they would change the answers
+        speedups -= {SORTED_EVALUATION}
+        training = settings.training.model_copy(update={"eval_batch_size": 1})
+        settings = replace(settings, training=training)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     applied = apply(speedups, model, tokenizer, encoded.splits)
     orders = {
@@ -190,11 +199,11 @@ def finetune(
         train_dataset=applied.splits["train"],
         eval_dataset=applied.splits["validation"].select(orders["validation"]),
         processing_class=tokenizer,
-        data_collator=collator(tokenizer),
+        data_collator=collator(tokenizer, padding.shortest),
         compute_metrics=history.compute_metrics,
         # A model's own loss is the mean over a part, and not every part has as many sentences.
         compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
-        callbacks=[history, decay],
+        callbacks=[KeptPadToken(model), history, decay],
     )
     places = {
         split: np.argsort(order[_sampled(trainer, applied.splits[split].select(order))])

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import datasets
@@ -48,6 +48,7 @@ from harness.job import (
     now,
 )
 from harness.model_card import model_card
+from harness.padding import Padding, settle
 from harness.predictions import PREDICTIONS
 from harness.progress import Progress
 from harness.records import Confusion, Epoch, Record, Times
@@ -128,21 +129,30 @@ def _train_and_score(
         raise RuntimeError("the checkpoint changed after the session began")
     tokenising = time.perf_counter()
     encoded = encode(loaded.splits, tokenizer, run.training.max_length)
-    training = time.perf_counter()
-    outcome, accumulation = _finetune(job, models, tokenizer, encoded, settings, scratch, report)
+    tokenised = time.perf_counter()
+    padding = settle(models[0], tokenizer, encoded.splits["train"])
+    outcome, accumulation = _finetune(
+        job, models, tokenizer, encoded, padding, settings, scratch, report
+    )
     predictions = _predictions(loaded.splits, encoded, outcome)
     times = Times(
         load=tokenising - loading,
-        tokenise=training - tokenising,
+        tokenise=tokenised - tokenising,
         train=outcome.train_seconds,
         evaluate=outcome.evaluate_seconds,
         total=time.perf_counter() - started,
     )
     record = _record(job, loaded.splits, encoded, outcome, times)
+    padded = records.Padding(**asdict(padding))
     used = {
         "accumulation": accumulation,
         "batch_size_used": settings.batch_size // accumulation,
-        "warnings": (*record.warnings, *diagnosis.halved(settings.batch_size, accumulation)),
+        "padding": padded,
+        "warnings": (
+            *record.warnings,
+            *diagnosis.padded(padded),
+            *diagnosis.halved(settings.batch_size, accumulation),
+        ),
     }
     record = record.model_copy(update=used)
     if job.keep_model:
@@ -155,6 +165,7 @@ def _finetune(
     models: list[PreTrainedModel],
     tokenizer: PreTrainedTokenizerBase,
     encoded: Encoded,
+    padding: Padding,
     settings: Settings,
     scratch: Path,
     report: Callable[[Progress], None],
@@ -169,7 +180,8 @@ def _finetune(
         model = models.pop() if models else load_model(job.checkpoint.folder, tokenizer, settings)
         try:
             attempt = replace(settings, accumulation=job.parts)
-            return finetune(model, tokenizer, encoded, attempt, scratch, report), job.parts
+            outcome = finetune(model, tokenizer, encoded, attempt, scratch, report, padding)
+            return outcome, job.parts
         except Exception as error:
             smaller = in_smaller_parts(job)
             if smaller is None or not out_of_memory.is_out_of_memory(error):
