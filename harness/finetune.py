@@ -24,7 +24,7 @@ from transformers import (
 
 from harness.configuration import read_configuration
 from harness.encode import Encoded, collator, token_counts
-from harness.padding import KeptPadToken, Padding, ensure_pad_token, settle
+from harness.padding import KeptPadToken, Padding, ensure_pad_token, mend_pad_token, settle
 from harness.progress import Progress
 from harness.score import Scores, score
 from harness.spec import TrainingSpec
@@ -107,6 +107,7 @@ def load_model(
         label2id={name: label for label, name in enumerate(settings.class_names)},
         problem_type="single_label_classification",  # whatever task it was fine-tuned for
     )
+    mend_pad_token(configuration, tokenizer)
     set_seed(settings.seed)
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
         checkpoint_folder,

@@ -22,6 +22,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import (
     BatchEncoding,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     TrainerCallback,
@@ -48,6 +49,9 @@ ROUNDING = 1e-4
 """Differences below this share of the largest logit may be rounding alone, whatever the spread is:
 all logits of a fresh head on a random encoder agree to five digits. They are measured again in
 double precision."""
+
+SINGLE = 1e-6
+"""Float32 rounds to 6e-8 of a number, and a model's logits to a small multiple of that."""
 
 CONSTANT = 1e-9
 """Logits that spread by less than this share of the largest are all the same."""
@@ -89,6 +93,20 @@ class Padding:
     deviations: Mapping[Side, float | None]
     alone: bool
     shortest: int
+
+
+def mend_pad_token(configuration: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let a configuration name the tokenizer's pad token where it names none, or none that exists.
+
+    Before the model is built: RoBERTa counts positions from it, and embeddings refuse a number
+    beyond their rows. Decoders that were trained without padding stay as they are.
+    """
+    text = configuration.get_text_config()
+    declared, rows = getattr(text, "pad_token_id", None), getattr(text, "vocab_size", None)
+    if rows is None or (isinstance(declared, int) and declared < rows):
+        return
+    own = tokenizer.pad_token_id
+    text.pad_token_id = own if own is not None and own < rows else None
 
 
 def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
@@ -221,6 +239,7 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
         rows: encoded sentences, such as the train split; one at least.
     """
     own: Side = tokenizer.padding_side
+    other: Side = "left" if own == "right" else "right"
     sentences = _sentences(rows, tokenizer, model)
     deviations: dict[Side, float | None] = {}
     with _undisturbed(model) as twin:
@@ -228,18 +247,23 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
         if shortest is None:
             return Padding(own, own, {}, alone=False, shortest=1)
         collate = collator(tokenizer, shortest)
-        other: Side = "left" if own == "right" else "right"
         for side in (own, other):
-            tokenizer.padding_side = side
+            _pad_on(side, tokenizer)
             deviation = _deviation(model, twin, sentences, collate)
-            if deviation is None:
-                tokenizer.padding_side = own
-                return Padding(own, own, {}, alone=False, shortest=shortest)
+            if deviation is None:  # no answer even alone: training will say why
+                break
             deviations[side] = deviation if np.isfinite(deviation) else None
             if deviation <= TOLERANCE:
                 return Padding(side, own, deviations, alone=False, shortest=shortest)
-    tokenizer.padding_side = own
-    return Padding(own, own, deviations, alone=True, shortest=shortest)
+    _pad_on(own, tokenizer)
+    return Padding(own, own, deviations, alone=own in deviations, shortest=shortest)
+
+
+def _pad_on(side: Side, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Set a tokenizer's side, and let it be saved: by itself it saves what it was made with."""
+    if tokenizer.padding_side != side:
+        tokenizer.padding_side = side
+        tokenizer.init_kwargs["padding_side"] = side
 
 
 def fewest_tokens(
@@ -318,7 +342,18 @@ def _sentences(
         _resized(_taken(model, rows[int(order[place])]), min(special + int(words), length), special)
         for place, words in zip(places, lengths, strict=True)
     ]
-    return [*short, _resized(_taken(model, longest), length, special)]
+    made = [*short, _resized(_taken(model, longest), length, special)]
+    if _has_meaning(tokenizer):
+        # A sentence may consist of it. Padded on the left, Llama takes that for nothing.
+        ids = list(made[0]["input_ids"])
+        ids[: len(ids) - special] = [tokenizer.pad_token_id] * (len(ids) - special)
+        made.insert(1, {**made[0], "input_ids": ids})
+    return made
+
+
+def _has_meaning(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Return whether the pad token can also be a part of a sentence, as an end of text is."""
+    return tokenizer.pad_token_id in (tokenizer.eos_token_id, tokenizer.unk_token_id)
 
 
 def _resized(row: Row, tokens: int, special: int) -> Row:
@@ -362,7 +397,10 @@ def _deviation(
     difference, spread, largest = compared
     if TOLERANCE * spread < difference <= ROUNDING * largest:
         again = _compared(copy.deepcopy(model).double().eval(), sentences, collate)
-        difference, spread, _ = compared if again is None else again
+        if again is not None:
+            difference, spread, _ = again
+        elif difference <= SINGLE * largest:  # some compute in no other precision
+            difference = 0.0
     if not difference:
         return 0.0
     # Where all answers are one (MRA without a GPU), their spread is rounding too.
