@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from harness.records import Epoch
+from harness.records import Epoch, Padding
 
 FALLEN = 0.99
 """A training loss that stays above this share of the first epoch's has not fallen."""
@@ -80,6 +80,23 @@ def warnings(
         )
     if truncated:
         yield f"{truncated} sentences were cut at the maximum length"
+
+
+def padded(padding: Padding) -> Iterator[str]:
+    """Yield a line where padding changes a model's answers, or would have changed them."""
+    found = padding.deviations.get(padding.tokenizer_side)
+    extent = "" if found is None else f" by up to {found:.2g} standard deviations of the logits"
+    if padding.side != padding.tokenizer_side:
+        yield (
+            f"the tokenizer pads on the {padding.tokenizer_side}, where padding changes this "
+            f"model's answers{extent}: padded on the {padding.side}, where it does not"
+        )
+    if padding.alone:
+        yield (
+            f"padding changes this model's answers{extent}, on whichever side: each sentence was "
+            "evaluated alone, and has to be used alone (`harness predict` does); training pads its "
+            "batches, so what was learned depends on which sentences met in them"
+        )
 
 
 def halved(batch_size: int, accumulation: int) -> Iterator[str]:

@@ -1,14 +1,14 @@
 """Sentences to token ids: truncated to a length, padded only when a batch is put together."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import datasets
 import numpy as np
 from datasets import Dataset, DatasetDict
-from torch.nn import Embedding
 from transformers import (
     BatchEncoding,
     DataCollatorWithPadding,
@@ -100,27 +100,36 @@ def token_counts(split: Dataset) -> np.ndarray:
     return counts
 
 
-def collator(tokenizer: PreTrainedTokenizerBase) -> DataCollatorWithPadding:
-    """Put rows together into a batch of tensors, padded to its own longest sentence."""
-    return DataCollatorWithPadding(tokenizer)
+def collator(
+    tokenizer: PreTrainedTokenizerBase, shortest: int = 1
+) -> Callable[[list[Any]], dict[str, Any]]:
+    """Put rows together into a batch of tensors, padded to its own longest sentence.
 
-
-def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Give a tokenizer and its model a common pad token, changing both in place.
-
-    GPT-2 and its kin were trained without one. The end-of-text token serves where there is one:
-    the attention mask hides it. Otherwise "[PAD]" is added, and a row of embeddings for it.
+    Args:
+        shortest: tokens that a batch has at least, for models that take no shorter one.
     """
-    if tokenizer.pad_token_id is None:
-        if tokenizer.eos_token is not None:
-            tokenizer.pad_token = tokenizer.eos_token
-        else:
-            tokenizer.add_special_tokens({"pad_token": "[PAD]"})
-            # Embedding matrices are often larger than the vocabulary: never shrink one.
-            if len(tokenizer) > cast(Embedding, model.get_input_embeddings()).num_embeddings:
-                model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    # The classification heads of decoders look for a sentence's last token by this setting.
-    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+    to_longest = DataCollatorWithPadding(tokenizer)
+    to_shortest = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=shortest)
+
+    def collate(rows: list[Any]) -> dict[str, Any]:
+        short = all(len(row["input_ids"]) < shortest for row in rows)
+        return (to_shortest if short else to_longest)(rows)
+
+    return collate
+
+
+def taken(model: PreTrainedModel, names: Iterable[str]) -> set[str]:
+    """Return those of a tokenizer's outputs that a model takes, as Trainer chooses them.
+
+    All of them where its forward does not name its inputs.
+    """
+    named = inspect.signature(type(model).forward).parameters
+    return {name for name in names if name in named or not names_its_inputs(model)}
+
+
+def names_its_inputs(model: PreTrainedModel) -> bool:
+    """Return whether a model's forward names its inputs, rather than taking any keyword."""
+    return "input_ids" in inspect.signature(type(model).forward).parameters
 
 
 def _length_limit(

@@ -1,8 +1,8 @@
 """One fine-tuning with `Trainer`, as the tutorial does it; knows nothing of suites or pytest."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,8 @@ from transformers import (
 )
 
 from harness import proof
-from harness.encode import Encoded, collator, token_counts
+from harness.encode import Encoded, collator, names_its_inputs, token_counts
+from harness.padding import KeptPadToken, Padding, settle
 from harness.progress import Progress
 from harness.proof import Sample
 from harness.score import Scores, score
@@ -143,12 +144,14 @@ def finetune(
     settings: Settings,
     scratch: Path,
     on_progress: Callable[[Progress], None] | None = None,
+    padding: Padding | None = None,
 ) -> Outcome:
     """Fine-tune a model on the train split and predict every other split with the result.
 
     Args:
         scratch: a folder for Trainer's checkpoints.
         on_progress: called after every step and every evaluation.
+        padding: what `settle` found for this model and tokenizer; by default it is asked here.
 
     Raises:
         ValueError: the model's logits are NaN or infinite, as after a learning rate too high.
@@ -156,6 +159,12 @@ def finetune(
         BadInput: the configuration makes a decoder of an encoder.
     """
     speedups = set(settings.training.speedups)
+    if padding is None:
+        padding = settle(model, tokenizer, encoded.splits["train"])
+    if padding.alone:  # whatever the order or size of batches, they would change the answers
+        speedups -= {SORTED_EVALUATION}
+        training = settings.training.model_copy(update={"eval_batch_size": 1})
+        settings = replace(settings, training=training)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     applied = apply(speedups, model, tokenizer, encoded.splits)
     orders = {
@@ -170,14 +179,14 @@ def finetune(
         train_dataset=applied.splits["train"],
         eval_dataset=applied.splits["validation"].select(orders["validation"]),
         processing_class=tokenizer,
-        data_collator=collator(tokenizer),
+        data_collator=collator(tokenizer, padding.shortest),
         compute_metrics=history.compute_metrics,
         preprocess_logits_for_metrics=_without_other_outputs,
         # A model's own loss is the mean over a part, and not every part has as many sentences.
         compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
-        callbacks=[history, decay],
+        callbacks=[KeptPadToken(model), history, decay],
     )
-    if not proof.names_its_inputs(model):
+    if not names_its_inputs(model):
         trainer.args.remove_unused_columns = False  # Trainer would leave no input
     places = {
         split: np.argsort(order[_sampled(trainer, applied.splits[split].select(order))])
@@ -186,7 +195,9 @@ def finetune(
     history.places = places["validation"]
     validation, precision = encoded.splits["validation"], settings.training.precision
     batches = proof.choose(trainer, validation, orders["validation"])
-    alike_before = _alike_before_training(trainer, tokenizer, applied, batches[-1], precision)
+    alike_before = _alike_before_training(
+        trainer, tokenizer, applied, [place for batch in batches for place in batch], padding
+    )
     best_epoch = settings.training.selection == "best-epoch"
     best = None
     if best_epoch and MEMORY_CHECKPOINT in speedups:
@@ -220,7 +231,7 @@ def finetune(
             raise ValueError("logits of the test split are NaN or infinite")
         logits["test"] = predicted[places["test"]]
     undo(model, applied, decay.by_epoch[selected])
-    sample = proof.sample(batches, logits["validation"], precision)
+    sample = proof.sample(batches, logits["validation"], precision, padding.shortest)
     proof.prove(model, tokenizer, validation, sample, "the selected epoch's model")
     alike: Alike | None = None
     if proof.alike(logits["validation"], validation):
@@ -246,12 +257,12 @@ def _alike_before_training(
     trainer: Trainer,
     tokenizer: PreTrainedTokenizerBase,
     applied: Applied,
-    positions: tuple[int, ...],
-    precision: str,
+    positions: Sequence[int],
+    padding: Padding,
 ) -> bool:
     """Return whether a model that has not learned anything gives some sentences the same logits."""
     rows = applied.splits["validation"]
-    logits = proof.logits_of(trainer.model, tokenizer, rows, positions, precision)
+    logits = proof.logits_of(trainer.model, tokenizer, rows, positions, "fp32", padding.shortest)
     return proof.alike(logits, rows, positions)
 
 

@@ -10,7 +10,6 @@ from datasets import Dataset, DatasetDict
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
-    BatchEncoding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -18,10 +17,11 @@ from transformers import (
 from harness import checkpoints
 from harness.completeness import check_weights
 from harness.configuration import read_configuration
-from harness.encode import collator, encode
+from harness.encode import encode
 from harness.errors import BadInput
 from harness.hub import Hub
 from harness.limits import position_limit
+from harness.padding import answers
 from harness.text import one_line
 
 KEPT = ("model", "*/model", "*/*/model", "runs/*/*/model", "*/runs/*/*/model")
@@ -130,19 +130,6 @@ def _probabilities(
     rows = Dataset.from_dict({"sentence": list(sentences), "label": [0] * len(sentences)})
     splits = DatasetDict({"asked": rows})
     encoded = encode(splits, tokenizer, None, position_limit(model)).splits["asked"]
-    encoded = encoded.remove_columns("label")
-    # Batches of like length have little padding.
-    order = sorted(
-        range(len(sentences)), key=[len(ids) for ids in encoded["input_ids"]].__getitem__
-    )
-    collate = collator(tokenizer)
+    logits = answers(model, tokenizer, encoded.remove_columns("label"), batch_size)
     names = [name for _, name in sorted((model.config.id2label or {}).items())]
-    found: dict[int, dict[str, float]] = {}
-    for start in range(0, len(order), batch_size):
-        places = order[start : start + batch_size]
-        batch = BatchEncoding(collate([encoded[place] for place in places])).to(model.device)
-        with torch.inference_mode():
-            logits = model(**batch).logits
-        for place, row in zip(places, logits.float().softmax(dim=-1).tolist(), strict=True):
-            found[place] = dict(zip(names, row, strict=True))
-    return [found[place] for place in range(len(sentences))]
+    return [dict(zip(names, row, strict=True)) for row in logits.softmax(dim=-1).tolist()]

@@ -13,8 +13,8 @@ from transformers import (
 
 from harness.completeness import Weights, check_weights
 from harness.configuration import read_configuration, refuse_decoder
-from harness.encode import ensure_pad_token
 from harness.finetune import Settings
+from harness.padding import ensure_pad_token, mend_pad_token
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def load_checkpoint(
         problem_type="single_label_classification",  # whatever task it was fine-tuned for
     )
     refuse_decoder(configuration)
+    mend_pad_token(configuration, tokenizer)
     set_seed(settings.seed)
     model, report = AutoModelForSequenceClassification.from_pretrained(
         checkpoint_folder,

@@ -1,7 +1,6 @@
 """Proof that a model gives the logits that were recorded for it, on a few sentences."""
 
 import contextlib
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
-from harness.encode import collator, token_counts
+from harness.encode import collator, taken, token_counts
 
 SHORT, LONG = 2, 2
 """Sentences taken from a batch: its shortest, and its longest."""
@@ -41,11 +40,13 @@ class Sample:
             longest sentence is among them, so that the others are padded as they were.
         logits: (sentences, 2) for each batch, as recorded.
         precision: that of the evaluation.
+        shortest: tokens that a batch had at least; see harness.encode.collator.
     """
 
     batches: tuple[tuple[int, ...], ...]
     logits: tuple[np.ndarray, ...]
     precision: str
+    shortest: int = 1
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -79,9 +80,11 @@ def _ends(by_length: np.ndarray) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(position) for position in ends))
 
 
-def sample(batches: tuple[tuple[int, ...], ...], logits: np.ndarray, precision: str) -> Sample:
+def sample(
+    batches: tuple[tuple[int, ...], ...], logits: np.ndarray, precision: str, shortest: int = 1
+) -> Sample:
     """Put chosen sentences together with the logits (sentences, 2) recorded for their split."""
-    return Sample(batches, tuple(logits[list(batch)] for batch in batches), precision)
+    return Sample(batches, tuple(logits[list(batch)] for batch in batches), precision, shortest)
 
 
 def logits_of(
@@ -90,13 +93,11 @@ def logits_of(
     rows: Dataset,
     positions: Sequence[int],
     precision: str,
+    shortest: int = 1,
 ) -> np.ndarray:
     """Return (sentences, 2) a model's logits for some rows of an encoded split, as one batch."""
-    batch = collator(tokenizer)([rows[position] for position in positions])
-    # As Trainer does: tokenizers also give what a model does not take.
-    named = {*inspect.signature(type(model).forward).parameters, "labels"}
-    taken = named if names_its_inputs(model) else set(batch)
-    inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name in taken}
+    batch = collator(tokenizer, shortest)([rows[position] for position in positions])
+    inputs = {name: torch.as_tensor(batch[name]).to(model.device) for name in taken(model, batch)}
     half = _HALF.get(precision)
     arithmetic = (
         contextlib.nullcontext() if half is None else torch.autocast(model.device.type, dtype=half)
@@ -104,11 +105,6 @@ def logits_of(
     with torch.no_grad(), arithmetic:
         logits: np.ndarray = model.eval()(**inputs).logits.float().cpu().numpy()
     return logits
-
-
-def names_its_inputs(model: PreTrainedModel) -> bool:
-    """Return whether a model's forward names its inputs, rather than taking any keyword."""
-    return "input_ids" in inspect.signature(type(model).forward).parameters
 
 
 def prove(
@@ -128,7 +124,7 @@ def prove(
         RuntimeError: they differ by more than rounding.
     """
     for batch, logits in zip(recorded.batches, recorded.logits, strict=True):
-        found = logits_of(model, tokenizer, rows, batch, recorded.precision)
+        found = logits_of(model, tokenizer, rows, batch, recorded.precision, recorded.shortest)
         if found.shape != logits.shape:
             raise RuntimeError(
                 f"{what} gives {found.shape[1]} logits a sentence, {logits.shape[1]} were recorded"
@@ -139,7 +135,7 @@ def prove(
         difference = np.abs(found - logits).max(axis=1)
         if not (difference <= allowed).all():
             worst = int(np.nan_to_num(difference, nan=np.inf).argmax())
-            again = logits_of(model, tokenizer, rows, batch, recorded.precision)
+            again = logits_of(model, tokenizer, rows, batch, recorded.precision, recorded.shortest)
             random = not np.allclose(found, again, rtol=0, atol=allowed, equal_nan=True)
             raise RuntimeError(
                 f"{what} failed verification: for validation sentence {batch[worst]} it gives the "

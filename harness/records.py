@@ -115,6 +115,24 @@ class Times(BaseModel):
     total: Seconds
 
 
+class Padding(BaseModel):
+    """The side on which batches were padded, and what answers had to do with it.
+
+    `tokenizer_side` is where the checkpoint's tokenizer would have padded. `deviations`, by side:
+    the largest difference between the logits of a sentence alone and in company, before training,
+    in standard deviations of the logits; None where they were no numbers in company. `alone` tells
+    that every sentence was evaluated alone, `shortest` to how many tokens it was padded at least.
+    """
+
+    model_config = FROZEN
+
+    side: Literal["left", "right"]
+    tokenizer_side: Literal["left", "right"]
+    deviations: dict[Literal["left", "right"], Annotated[float, Field(ge=0)] | None]
+    alone: bool
+    shortest: Count
+
+
 class Record(BaseModel):
     """One run: what was asked, what came out, how long it took, and what made it.
 
@@ -168,6 +186,7 @@ class Record(BaseModel):
     initialised: tuple[str, ...] | None = Field(None, exclude_if=_unknown)
     truncated_sentences: Whole | None = None
     speedups: tuple[str, ...] | None = None
+    padding: Padding | None = Field(None, exclude_if=_unknown)
     warnings: tuple[str, ...] = ()
     device: str | None = None
     threads: Count | None = None

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import datasets
@@ -47,6 +47,7 @@ from harness.job import (
     now,
 )
 from harness.loading import load_checkpoint
+from harness.padding import Padding, settle
 from harness.predictions import PREDICTIONS
 from harness.progress import Progress
 from harness.reading import read
@@ -133,25 +134,31 @@ def _train_and_score(
     encoded = reading.encoded
     if encoded.limit is not None:
         tokenizer.model_max_length = encoded.limit  # whoever uses a kept model cuts there, too
-    training = time.perf_counter()
-    outcome, accumulation = _finetune(job, models, tokenizer, encoded, settings, scratch, report)
+    tokenised = time.perf_counter()
+    padding = settle(models[0], tokenizer, encoded.splits["train"])
+    outcome, accumulation = _finetune(
+        job, models, tokenizer, encoded, padding, settings, scratch, report
+    )
     predictions = _predictions(loaded.splits, encoded, outcome)
     times = Times(
         load=tokenising - loading,
-        tokenise=training - tokenising,
+        tokenise=tokenised - tokenising,
         train=outcome.train_seconds,
         evaluate=outcome.evaluate_seconds,
         total=time.perf_counter() - started,
     )
     record = _record(job, loaded.splits, encoded, outcome, times)
+    padded = records.Padding(**asdict(padding))
     used = {
         "accumulation": accumulation,
         "batch_size_used": settings.batch_size // accumulation,
         "initialised": weights.initialised,
+        "padding": padded,
         "warnings": (
             *weights.warnings,
             *reading.warnings,
             *record.warnings,
+            *diagnosis.padded(padded),
             *diagnosis.halved(settings.batch_size, accumulation),
         ),
     }
@@ -167,6 +174,7 @@ def _finetune(
     models: list[PreTrainedModel],
     tokenizer: PreTrainedTokenizerBase,
     encoded: Encoded,
+    padding: Padding,
     settings: Settings,
     scratch: Path,
     report: Callable[[Progress], None],
@@ -183,7 +191,8 @@ def _finetune(
         model = models.pop()
         try:
             attempt = replace(settings, accumulation=job.parts)
-            return finetune(model, tokenizer, encoded, attempt, scratch, report), job.parts
+            outcome = finetune(model, tokenizer, encoded, attempt, scratch, report, padding)
+            return outcome, job.parts
         except Exception as error:
             smaller = in_smaller_parts(job)
             if smaller is None or not out_of_memory.is_out_of_memory(error):

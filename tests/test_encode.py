@@ -18,8 +18,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from harness.encode import collator, encode, ensure_pad_token
+from harness.encode import collator, encode
 from harness.errors import BadInput
+from harness.padding import ensure_pad_token
 
 FEATURES = Features(
     {

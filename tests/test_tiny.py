@@ -16,7 +16,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from harness.encode import collator, encode, ensure_pad_token
+from harness.encode import collator, encode
+from harness.padding import ensure_pad_token
 
 # The tokens around a sentence, as each family's published checkpoints have them.
 SURROUNDINGS = {

@@ -16,6 +16,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     BertTokenizer,
+    CanineTokenizer,
     DebertaV2Tokenizer,
     DistilBertTokenizer,
     GPT2Tokenizer,
@@ -51,11 +52,13 @@ CHARACTERS = tuple("abcdefghijklmnopqrstuvwxyz.,?!'")
 
 
 def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
-    """Write the base model and the tokenizer of one of `ARCHITECTURES` into `folder`.
+    """Write the base model and the tokenizer of an architecture into `folder`.
+
+    It is one of `ARCHITECTURES`, or of `READING_PADDING`: those whose answers depend on padding.
 
     The same seed gives the same weights, and the caller's random state is left alone.
     """
-    make_tokenizer, settings = _RECIPES[architecture]
+    make_tokenizer, settings = (_RECIPES | _READING_PADDING)[architecture]
     tokenizer = make_tokenizer()
     if architecture not in _UNLIMITED:
         tokenizer.model_max_length = MAX_LENGTH
@@ -73,6 +76,8 @@ def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
+        if architecture == "mobilebert":  # a new one's is zero, which its convolution passes over
+            model.embeddings.word_embeddings.weight.data[tokenizer.pad_token_id] = 0.2
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -214,5 +219,40 @@ _RECIPES: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[str, Any]]
     ),
 }
 ARCHITECTURES = tuple(_RECIPES)
+
+
+def _canine_tokenizer() -> PreTrainedTokenizerBase:
+    return CanineTokenizer()
+
+
+def _fnet_tokenizer() -> PreTrainedTokenizerBase:
+    # Its mixing knows no attention mask, so its tokenizer gives none.
+    return BertTokenizer(
+        vocab=_wordpiece(BERT_TOKENS), model_input_names=["input_ids", "token_type_ids"]
+    )
+
+
+_READING_PADDING: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[str, Any]]] = {
+    "canine": (_canine_tokenizer, _SIZES),
+    "convbert": (_bert_tokenizer, _SIZES | {"embedding_size": 32}),
+    "fnet": (_fnet_tokenizer, _SIZES),
+    "funnel": (
+        _bert_tokenizer,
+        {
+            "d_model": 32,
+            "n_head": 2,
+            "d_head": 16,
+            "d_inner": 64,
+            "block_sizes": [1, 1, 1],
+            "architectures": ["FunnelBaseModel"],  # of the two, the one that classifies
+        },
+    ),
+    "mobilebert": (
+        _bert_tokenizer,
+        _SIZES | {"embedding_size": 32, "intra_bottleneck_size": 16, "true_hidden_size": 16},
+    ),
+    "nystromformer": (_bert_tokenizer, _SIZES | {"num_landmarks": 8, "segment_means_seq_len": 8}),
+}
+READING_PADDING = tuple(_READING_PADDING)
 # Published with tokenizers that declare no maximal length.
 _UNLIMITED = ("deberta-v2", "xlnet")

@@ -150,7 +150,10 @@ class TrainingSpec(BaseModel):
         "until they fit; their gradients add up to the whole batch's",
     )
     speedups: tuple[Speedup, ...] = Field(
-        get_args(Speedup), strict=False, description="exact speed-ups to use where they apply"
+        get_args(Speedup),
+        strict=False,
+        description="exact speed-ups to use where they apply; `sorted-evaluation` does not where "
+        "padding changes a model's answers",
     )
 
     @field_validator("speedups")

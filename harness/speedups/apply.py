@@ -60,7 +60,10 @@ def apply(
         )
         applied |= rewritten
     trimmed = None
-    if USED_VOCABULARY in names and (result := trim(model, splits)) is not None:
+    # The rows that are kept are found in the sentences and by the configuration's pad token, so
+    # batches must not be padded with another.
+    one_pad_token = tokenizer.pad_token_id == model.config.pad_token_id
+    if USED_VOCABULARY in names and one_pad_token and (result := trim(model, splits)) is not None:
         splits, trimmed = result
         applied.add(USED_VOCABULARY)
     if KEPT_MEMORY in names and keep_freed_memory():
