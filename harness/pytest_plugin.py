@@ -124,9 +124,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start training the selected cells, unless the user only asked to see them."""
     config = session.config
+    cells = _selected(session)
+    if (cells or PROBLEMS in config.stash) and not config.option.collectonly:
+        _shield(config)  # before any refusal, which a plugin's traceback would replace
     if PROBLEMS in config.stash:
         raise pytest.UsageError(str(BadInput(config.stash[PROBLEMS])))
-    cells = _selected(session)
     if not cells or config.option.collectonly:
         return
     if hasattr(config, "workerinput"):
@@ -151,7 +153,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     except BadInput as error:
         del config.stash[SESSION]
         raise pytest.UsageError(str(error)) from None
-    _shield(config)
 
 
 def _selected(session: pytest.Session) -> list[Cell]:
@@ -186,6 +187,8 @@ def _shield(config: pytest.Config) -> None:
     own = sys.modules[__name__]
 
     def told(line: str) -> None:
+        if SESSION not in config.stash:  # it was refused, and the reasons are told
+            return
         config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), line]
         tell(config, line)
 
