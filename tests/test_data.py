@@ -374,6 +374,7 @@ import io, json, os, sys
 from pathlib import Path
 sys.stderr = io.StringIO()
 from harness import data, hub
+from harness.data.summary import summarize
 from harness.errors import BadInput, Unavailable
 from harness.spec import DatasetSpec
 spec = DatasetSpec(source="cola")
@@ -387,6 +388,7 @@ try:
         kind=source.kind, revision=source.revision, origin=loaded.origin,
         fingerprint=loaded.fingerprint, domains=loaded.splits["validation"]["domain"][:],
         sources=sorted(set(loaded.splits["train"]["source"])), stderr=sys.stderr.getvalue(),
+        here=data.is_here(source), test=summarize(loaded.splits)[2].in_words(),
         labels=loaded.splits["test"]["label"][:], torch="torch" in sys.modules,
     )
 except (BadInput, Unavailable) as error:
@@ -431,6 +433,8 @@ def test_the_hub_gives_what_the_folder_gives_and_its_cache_serves_without_it(
     assert online["sources"] == [""]
     assert set(online["labels"]) == {-1}
     assert online["stderr"] == ""
+    assert online["here"] is True
+    assert online["test"].startswith("1,063 sentences: 1,063 with hidden labels; the longest has ")
     assert online["torch"] is False
 
 
