@@ -55,7 +55,7 @@ BOTH = {
 # Families beside the ten, with the positions that each has of the 50 (or 48) rows or settings.
 OTHERS: dict[str, tuple[dict[str, Any], int | None]] = {
     "esm": (SMALL | {"max_position_embeddings": 50}, 48),
-    "nystromformer": (SMALL | {"max_position_embeddings": 50, "num_landmarks": 5}, 50),
+    "nystromformer": (SMALL | {"max_position_embeddings": 50}, 50),
     "xlm-roberta": (SMALL | {"max_position_embeddings": 50}, 48),
     "convbert": (SMALL | {"max_position_embeddings": 50, "embedding_size": 16}, 50),
     "roformer": (SMALL | {"max_position_embeddings": 50, "embedding_size": 16}, 50),
