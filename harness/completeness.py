@@ -31,6 +31,9 @@ HEADS_INSIDE = {"perceiver": "decoder"}
 
 POOLER = "pooler"
 
+ROTATION = "inv_freq"
+"""Frequencies of rotary positions, which are computed from the configuration now."""
+
 MOSTLY = 0.5
 """An encoder whose matrices are zeros to more than this share was never written."""
 
@@ -110,7 +113,7 @@ def _left(
     """Return the files' tensors that belong into a part that the encoder has, but have no place.
 
     Masks and positions are no weights: old checkpoints hold them as whole numbers, as single
-    numbers, or under the name of what is a buffer now.
+    numbers, as frequencies, or under the name of what is a buffer now.
     """
     parts = {name for name, _ in encoder_of(model).named_children()}
     head = HEADS_INSIDE.get(model.config.model_type)
@@ -121,7 +124,9 @@ def _left(
         plain = plain_name(model, name)
         part = plain.split(".")[0]
         tensor = by_plain_name.get(plain)
-        no_weight = tensor is not None and (tensor.dtype in WHOLE_NUMBERS or tensor.numbers <= 1)
+        no_weight = plain.endswith(ROTATION) or (
+            tensor is not None and (tensor.dtype in WHOLE_NUMBERS or tensor.numbers <= 1)
+        )
         if part in parts and part not in (head, POOLER) and plain not in buffers and not no_weight:
             left[name] = tensor
     return left

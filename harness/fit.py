@@ -94,14 +94,11 @@ def _embedding_rows(model: PreTrainedModel) -> int | None:
 
 
 def _flat(name: str, split: Dataset) -> _Split:
-    ids = split.with_format("arrow")[:]["input_ids"].combine_chunks()
+    ids = split.with_format("arrow")[:]["input_ids"].combine_chunks().flatten()
     counts = token_counts(split)
-    return _Split(
-        name,
-        ids.flatten().to_numpy().astype(np.int64),
-        np.repeat(np.arange(len(counts)), counts),
-        len(counts),
-    )
+    # Of no type at all where no sentence has a token.
+    numbers = ids.to_numpy(zero_copy_only=False).astype(np.int64)
+    return _Split(name, numbers, np.repeat(np.arange(len(counts)), counts), len(counts))
 
 
 def _beyond(
@@ -171,7 +168,7 @@ def _blank_ids(flat: list[_Split], tokenizer: PreTrainedTokenizerBase) -> set[in
     used = sorted({int(number) for split in flat for number in np.unique(split.ids)})
     tokens = tokenizer.convert_ids_to_tokens(used)
     return {
-        number for number, token in zip(used, tokens, strict=True) if not (token or "").strip(" ▁Ġ")
+        number for number, token in zip(used, tokens, strict=True) if not (token or "").strip(" ▁")
     }
 
 

@@ -55,7 +55,7 @@ BOTH = {
 # Families beside the ten, with the positions that each has of the 50 (or 48) rows or settings.
 OTHERS: dict[str, tuple[dict[str, Any], int | None]] = {
     "esm": (SMALL | {"max_position_embeddings": 50}, 48),
-    "nystromformer": (SMALL | {"max_position_embeddings": 50, "num_landmarks": 4}, 50),
+    "nystromformer": (SMALL | {"max_position_embeddings": 50}, 50),
     "xlm-roberta": (SMALL | {"max_position_embeddings": 50}, 48),
     "convbert": (SMALL | {"max_position_embeddings": 50, "embedding_size": 16}, 50),
     "roformer": (SMALL | {"max_position_embeddings": 50, "embedding_size": 16}, 50),
@@ -76,7 +76,11 @@ OTHERS: dict[str, tuple[dict[str, Any], int | None]] = {
         50,
     ),
     "ctrl": (DECODER | {"dff": 16}, 48),
-    "t5": (SMALL | {"d_model": 16, "d_kv": 8, "d_ff": 16, "decoder_start_token_id": 0}, None),
+    "t5": (
+        SMALL
+        | {"d_model": 16, "d_kv": 8, "d_ff": 16, "decoder_start_token_id": 0, "eos_token_id": 2},
+        None,
+    ),
     "llama": (SMALL | {"max_position_embeddings": 50, "num_key_value_heads": 2}, None),
 }
 # Relative positions, or rotary ones.
