@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # Tests are shared out to the cores, and every process of theirs computes in one thread.
 TESTS := OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: bench test coverage mutants soak fuzz speed docs check audit clean
+.PHONY: bench test architectures coverage mutants soak fuzz speed docs check audit clean
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/ $(ARGS)
@@ -44,6 +44,11 @@ speed: $(INSTALLED)
 # Rewrites the parts of the documentation that come from the code.
 docs: $(INSTALLED)
 	$(VENV)/bin/python docs/generate.py
+
+# Tries every architecture of the installed transformers and writes docs/architectures.md: a few
+# minutes on two cores. `make test ARGS="-m architectures"` holds the committed page to the same.
+architectures: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python docs/architectures.py
 
 check: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -44,6 +44,7 @@ NOT_RUN = {
     "make fuzz": "searches for minutes",
     "make audit": "asks a package index; .ci/run does",
     "make mutants": "takes an hour",
+    "make architectures": "trains for minutes; the tests marked `architectures` hold its outcome",
     "make docs": "installs an environment first; test_docs.py holds its outcome",
     "pip install": "changes the environment that this test runs in",
     "docs/simulated_coverage.py": "takes minutes; test_stats_coverage.py draws fewer studies",

@@ -58,7 +58,7 @@ def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
 
     The same seed gives the same weights, and the caller's random state is left alone.
     """
-    make_tokenizer, settings = (_RECIPES | _READING_PADDING)[architecture]
+    make_tokenizer, settings = (RECIPES | _READING_PADDING)[architecture]
     tokenizer = make_tokenizer()
     if architecture not in _UNLIMITED:
         tokenizer.model_max_length = MAX_LENGTH
@@ -83,13 +83,13 @@ def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def _wordpiece(special: Sequence[str]) -> dict[str, int]:
+def wordpiece(special: Sequence[str]) -> dict[str, int]:
     pieces = [*special, *CHARACTERS, *(f"##{character}" for character in CHARACTERS)]
     pieces += [word for word in WORDS if word not in CHARACTERS]
     return {piece: index for index, piece in enumerate(pieces)}
 
 
-def _byte_level(first: Sequence[str], last: Sequence[str]) -> tuple[dict[str, int], Any]:
+def byte_level(first: Sequence[str], last: Sequence[str]) -> tuple[dict[str, int], Any]:
     """Byte-level BPE: special tokens around all bytes and merges of up to three letters a word."""
     merges: dict[str, tuple[str, str]] = {}
     for word in WORDS:
@@ -111,30 +111,30 @@ BERT_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def _bert_tokenizer() -> PreTrainedTokenizerBase:
-    return BertTokenizer(vocab=_wordpiece(BERT_TOKENS))
+    return BertTokenizer(vocab=wordpiece(BERT_TOKENS))
 
 
 def _distilbert_tokenizer() -> PreTrainedTokenizerBase:
-    return DistilBertTokenizer(vocab=_wordpiece(BERT_TOKENS))
+    return DistilBertTokenizer(vocab=wordpiece(BERT_TOKENS))
 
 
 def _mpnet_tokenizer() -> PreTrainedTokenizerBase:
-    vocabulary = _wordpiece(("<s>", "<pad>", "</s>", "<unk>", "[UNK]", "<mask>"))
+    vocabulary = wordpiece(("<s>", "<pad>", "</s>", "<unk>", "[UNK]", "<mask>"))
     return MPNetTokenizer(vocab=vocabulary)
 
 
-def _roberta_tokenizer() -> PreTrainedTokenizerBase:
-    vocabulary, merges = _byte_level(("<s>", "<pad>", "</s>", "<unk>"), ("<mask>",))
+def roberta_tokenizer() -> PreTrainedTokenizerBase:
+    vocabulary, merges = byte_level(("<s>", "<pad>", "</s>", "<unk>"), ("<mask>",))
     return RobertaTokenizer(vocab=vocabulary, merges=merges)
 
 
 def _gpt2_tokenizer() -> PreTrainedTokenizerBase:
-    vocabulary, merges = _byte_level((), ("<|endoftext|>",))
+    vocabulary, merges = byte_level((), ("<|endoftext|>",))
     return GPT2Tokenizer(vocab=vocabulary, merges=merges)
 
 
 def _modernbert_tokenizer() -> PreTrainedTokenizerBase:
-    vocabulary, merges = _byte_level((), ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"))
+    vocabulary, merges = byte_level((), ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"))
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -178,7 +178,7 @@ _SIZES = {
 # RoBERTa and MPNet count positions from pad_token_id + 1.
 _SHIFTED = _SIZES | {"max_position_embeddings": MAX_LENGTH + 2}
 
-_RECIPES: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[str, Any]]] = {
+RECIPES: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[str, Any]]] = {
     "bert": (_bert_tokenizer, _SIZES),
     "distilbert": (
         _distilbert_tokenizer,
@@ -190,7 +190,7 @@ _RECIPES: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[str, Any]]
             "max_position_embeddings": MAX_LENGTH,
         },
     ),
-    "roberta": (_roberta_tokenizer, _SHIFTED | {"type_vocab_size": 1}),
+    "roberta": (roberta_tokenizer, _SHIFTED | {"type_vocab_size": 1}),
     "albert": (_albert_tokenizer, _SIZES | {"embedding_size": 16}),
     "electra": (_bert_tokenizer, _SIZES | {"embedding_size": 16}),
     "deberta-v2": (  # with the attention of DeBERTa-v3
@@ -218,7 +218,7 @@ _RECIPES: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[str, Any]]
         {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_inner": 64, "n_positions": MAX_LENGTH},
     ),
 }
-ARCHITECTURES = tuple(_RECIPES)
+ARCHITECTURES = tuple(RECIPES)
 
 
 def _canine_tokenizer() -> PreTrainedTokenizerBase:
@@ -228,7 +228,7 @@ def _canine_tokenizer() -> PreTrainedTokenizerBase:
 def _fnet_tokenizer() -> PreTrainedTokenizerBase:
     # Its mixing knows no attention mask, so its tokenizer gives none.
     return BertTokenizer(
-        vocab=_wordpiece(BERT_TOKENS), model_input_names=["input_ids", "token_type_ids"]
+        vocab=wordpiece(BERT_TOKENS), model_input_names=["input_ids", "token_type_ids"]
     )
 
 

@@ -1,0 +1,292 @@
+"""What one architecture does under this harness, tried on a tiny checkpoint of it.
+
+The runs are the harness's own, from a job to a record and a kept model. What it does not measure
+itself is measured with transformers alone. Every trait is a yes or a no with a wide margin, so that
+another machine finds the same.
+"""
+
+import contextlib
+import gc
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+import transformers
+from families import make_family
+from jobs import file_spec, make_job, sentences, write_rows
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from harness import inference
+from harness.data import labelled_file
+from harness.errors import BadInput
+from harness.job import Job
+from harness.spec import DatasetSpec
+from harness.speedups import (
+    FAST_DROPOUT,
+    FIRST_TOKEN,
+    MEMORY_CHECKPOINT,
+    PACKING,
+    SORTED_EVALUATION,
+    USED_VOCABULARY,
+)
+from harness.text import one_line
+from harness.worker import execute
+
+ROWS, VALIDATION = 48, 16
+LEARNING_RATE = 3e-3
+
+ALIKE = 1e-3
+"""Logits are alike that differ by less than this share of their deviation over sentences."""
+
+EXTRA_TOKENS = (1, 2, 3, 6)
+"""How many tokens of padding the longest sentence gets."""
+
+SPEEDUPS = {
+    "layers": (FAST_DROPOUT, FIRST_TOKEN, PACKING),
+    "vocabulary": (USED_VOCABULARY,),
+    "sorting": (SORTED_EVALUATION,),
+    "memory": (MEMORY_CHECKPOINT,),
+}
+"""The words of the page for speed-ups that come together."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """One row of the page; None where a trait could not be tried.
+
+    Attributes:
+        architecture: its `model_type`.
+        trains: a run with the default settings ends with a score.
+        reads: different sentences get different logits.
+        repeats: the same run again gives the same logits, bit for bit.
+        padded_right, padded_left: a sentence padded on that side gets the logits that it gets
+            alone.
+        kept: the kept model gives the logits of the best epoch, with the default settings and
+            without speed-ups.
+        speedups: the words of SPEEDUPS that were in force.
+        says: what the harness says of it, or transformers where the harness does not get to run.
+    """
+
+    architecture: str
+    trains: bool
+    reads: bool | None = None
+    repeats: bool | None = None
+    padded_right: bool | None = None
+    padded_left: bool | None = None
+    kept: tuple[bool | None, bool | None] = (None, None)
+    speedups: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+
+
+def try_out(architecture: str, folder: Path) -> Traits:
+    """Build a tiny checkpoint in `folder`, train it, and tell what it does."""
+    with warnings.catch_warnings(), _imports_are_no_garbage():
+        warnings.simplefilter("ignore")
+        transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        torch.set_num_threads(1)
+        return _try_out(architecture, folder)
+
+
+@contextlib.contextmanager
+def _imports_are_no_garbage() -> Iterator[None]:
+    """Spare the collections that every run asks for all that was there before: half the time."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _try_out(architecture: str, folder: Path) -> Traits:
+    try:
+        checkpoint = make_family(architecture, folder / architecture)
+    except ImportError as error:
+        return Traits(architecture, trains=False, says=(f"not tried: {_first_sentence(error)}",))
+    texts, dataset = write_data(folder)
+    usual = train(checkpoint, dataset, folder)
+    plain = train(checkpoint, dataset, folder, speedups=())
+    reads = repeats = None
+    says = list(usual.warnings)
+    if usual.logits is not None:
+        assert usual.job is not None
+        again = execute(replace(usual.job, keep_model=False)).predictions
+        repeats = again is not None and bool((_logits(again) == usual.logits).all())
+        reads = bool(np.ptp(usual.logits, axis=0).max() > 0)
+        # What is said about the learning rate is about this tiny run, and so are likely causes.
+        says = [text for text in says if "learning rate" not in text] if reads else says[:1]
+        says = [text.partition("; likely")[0] for text in says]
+    else:
+        says.append(usual.reason)
+        if plain.logits is not None:
+            says.append("trains with `training.speedups = []`")
+    if (kept := (usual if usual.logits is not None else plain).model) is not None:
+        says += _one_letter(kept)
+    right, left = padding_sides(checkpoint, texts[:8])
+    return Traits(
+        architecture,
+        trains=usual.logits is not None,
+        reads=reads,
+        repeats=repeats,
+        padded_right=right,
+        padded_left=left,
+        kept=(keeps_what_it_recorded(usual, texts), keeps_what_it_recorded(plain, texts)),
+        speedups=tuple(word for word, names in SPEEDUPS.items() if set(names) <= usual.speedups),
+        says=tuple(says),
+    )
+
+
+def write_data(folder: Path) -> tuple[list[str], DatasetSpec]:
+    """Write sentences of which those for validation stand there twice, once with either label.
+
+    Whatever a model answers, its MCC is 0 after every epoch, and the first epoch is the best one:
+    what is kept has to differ from what training ended with.
+    """
+    file = folder / "rows.csv"
+    labels = [number % 2 for number in range(ROWS)]
+    texts = sentences(ROWS)
+    spec = file_spec(write_rows(file, texts, labels), VALIDATION)
+    held_out = sorted(labelled_file.read(file, spec)["validation"].idx, key=labels.__getitem__)
+    for zero, one in zip(held_out[: VALIDATION // 2], held_out[VALIDATION // 2 :], strict=True):
+        texts[one] = texts[zero]
+    write_rows(file, texts, labels)
+    return texts, spec
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run of the harness left; no logits where it failed, and then the reason.
+
+    `logits` is (sentences, 2), of the validation sentences that are the `rows` of the file.
+    """
+
+    job: Job | None
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    speedups: frozenset[str] = frozenset()
+    rows: tuple[int, ...] = ()
+    logits: np.ndarray | None = None
+
+    @property
+    def model(self) -> Path | None:
+        """The folder of the kept model."""
+        return None if self.job is None or self.logits is None else self.job.folder / "model"
+
+
+def train(checkpoint: Path, dataset: DatasetSpec, folder: Path, **training: Any) -> Trained:
+    """Train as a session does, from finding the inputs to keeping the best epoch's model."""
+    try:
+        job = make_job(
+            checkpoint,
+            dataset,
+            folder,
+            batch_size=8,
+            learning_rate=LEARNING_RATE,
+            keep_model=True,
+            epochs=2,
+            eval_batch_size=VALIDATION,
+            **training,
+        )
+    except BadInput as error:  # found before any training
+        return Trained(None, reason=one_line(str(error)))
+    record, predictions = (result := execute(job)).record, result.predictions
+    if predictions is None:
+        return Trained(job, reason=str(record.reason))
+    assert record.selected_epoch == 1
+    return Trained(
+        job,
+        warnings=record.warnings,
+        speedups=frozenset(record.speedups or ()),
+        rows=tuple(predictions["idx"].to_pylist()),
+        logits=_logits(predictions),
+    )
+
+
+def _logits(predictions: pa.Table) -> np.ndarray:
+    return np.stack([predictions["logit_0"].to_numpy(), predictions["logit_1"].to_numpy()], axis=1)
+
+
+def keeps_what_it_recorded(run: Trained, texts: Sequence[str]) -> bool | None:
+    """Tell whether the model on disk gives the logits that the run recorded.
+
+    Computed as one batch and each sentence alone, whichever the harness chose.
+    """
+    if run.model is None or run.logits is None:
+        return None
+    asked = [texts[row] for row in run.rows]
+    model, tokenizer = _load(run.model)
+    together = _answers(model, tokenizer(asked, return_tensors="pt", padding=True))
+    differences = (
+        _difference(logits, run.logits) for logits in (together, _alone(model, tokenizer, asked))
+    )
+    return min(differences) < ALIKE
+
+
+def padding_sides(checkpoint: Path, texts: Sequence[str]) -> tuple[bool | None, bool | None]:
+    """Tell whether answers stay the same under padding on the right and on the left."""
+    try:
+        torch.manual_seed(0)  # of the head
+        model, tokenizer = _load(checkpoint)
+        alone = _alone(model, tokenizer, texts)
+        found = []
+        for side in ("right", "left"):
+            longest = max(len(ids) for ids in tokenizer(list(texts))["input_ids"])
+            padded = [
+                tokenizer(
+                    list(texts),
+                    return_tensors="pt",
+                    padding="max_length",
+                    max_length=longest + extra,
+                    padding_side=side,
+                )
+                for extra in EXTRA_TOKENS
+            ]
+            found.append(max(_difference(_answers(model, batch), alone) for batch in padded))
+    except Exception:  # the run failed of the same cause, and tells it
+        return None, None
+    right, left = (difference < ALIKE for difference in found)
+    return right, left
+
+
+def _one_letter(folder: Path) -> list[str]:
+    """Return what a kept model has against the shortest sentence."""
+    try:
+        list(inference.classify(inference.load(folder, "cpu"), ["a"], 1))
+    except Exception as error:
+        return [f'`harness predict MODEL "a"`: {one_line(f"{type(error).__name__}: {error}")}']
+    return []
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    if tokenizer.pad_token is None:  # as decoders are classified with
+        tokenizer.pad_token = tokenizer.eos_token
+        model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+    return model, tokenizer
+
+
+def _alone(model: Any, tokenizer: Any, texts: Sequence[str]) -> np.ndarray:
+    return np.concatenate([_answers(model, tokenizer([x], return_tensors="pt")) for x in texts])
+
+
+def _answers(model: Any, batch: Any) -> np.ndarray:
+    with torch.inference_mode():
+        logits: np.ndarray = model(**batch).logits.numpy()
+    return logits
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the largest difference as a share of the deviation over sentences."""
+    deviation = float(other.std(axis=0).max())
+    largest = float(np.abs(one - other).max())
+    return largest / deviation if deviation > 0 else largest
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].partition(". ")[0]
