@@ -1,6 +1,5 @@
 """One fine-tuning with `Trainer`, as the tutorial does it; knows nothing of suites or pytest."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from transformers import (
     set_seed,
 )
 
+from harness.clock import TrainingClock
 from harness.configuration import read_configuration
 from harness.encode import Encoded, collator, ensure_pad_token, token_counts
 from harness.progress import Progress
@@ -57,7 +57,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class EpochOutcome:
-    """The state at an epoch's end; `seconds` is the wall time since training began.
+    """The state at an epoch's end; `seconds` is the time since training began, as train_seconds is.
 
     `classes` is (sentences,): the class given to each validation sentence, in the split's order.
     """
@@ -75,8 +75,9 @@ class Outcome:
     """What a run leaves: `logits` by split, each (sentences, 2) in the split's own order.
 
     `model` is the selected epoch's model, on the CPU or GPU where it was trained;
-    `train_seconds` is the wall time around `trainer.train()`, the evaluation after each epoch
-    included; `evaluate_seconds` that of predicting the validation split once;
+    `train_seconds` is the time from the first epoch's beginning to the end of training, the
+    evaluation after each epoch included, and without what trackers take (harness.clock);
+    `evaluate_seconds` that of predicting the validation split once;
     `speedups` names those that were in force.
     """
 
@@ -183,7 +184,8 @@ def finetune(
         for split, rows in applied.splits.items()
         if split != "train"
     }
-    history, decay = _History(), DecayOfUnusedRows()
+    clock = TrainingClock()
+    history, decay = _History(clock), DecayOfUnusedRows()
     trainer = Trainer(
         model=model,
         args=training_arguments(settings, scratch),
@@ -196,6 +198,7 @@ def finetune(
         compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
         callbacks=[history, decay],
     )
+    clock.attach(trainer)
     places = {
         split: np.argsort(order[_sampled(trainer, applied.splits[split].select(order))])
         for split, order in orders.items()
@@ -207,12 +210,10 @@ def finetune(
         trainer.add_callback(best)
     if on_progress is not None:
         trainer.add_callback(_Reporting(on_progress))
-    started = time.perf_counter()
     trainer.train()
     if best is not None:
         best.load(model)
-    _wait_for_device(settings.device)
-    train_seconds = time.perf_counter() - started
+    train_seconds = clock.seconds(settings.device)
 
     epochs = history.epochs()
     selected = epochs[-1].epoch
@@ -278,11 +279,12 @@ class _History(TrainerCallback):
         places: (sentences,) where each validation sentence stands in the order of evaluation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: TrainingClock) -> None:
         self.places = np.empty(0, dtype=np.intp)
         self.logits: dict[int, np.ndarray] = {}
         self.evaluate_seconds: dict[int, float] = {}
-        self._started = self._epoch_ended = 0.0
+        self._clock = clock
+        self._epoch_ended = 0.0
         self._train_loss: dict[int, float] = {}
         self._evaluated: list[tuple[int, dict[str, float], float]] = []
         self._latest_logits: np.ndarray | None = None
@@ -297,16 +299,11 @@ class _History(TrainerCallback):
             "one_class": float(scores.one_class),
         }
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self._started = time.perf_counter()
-
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        _wait_for_device(args.device.type)  # what is still to be trained is no part of evaluation
-        self._epoch_ended = time.perf_counter()  # its evaluation comes next
+        # Its evaluation comes next, of which what is still to be trained is no part.
+        self._epoch_ended = self._clock.seconds(args.device.type)
 
     def on_log(
         self,
@@ -328,13 +325,13 @@ class _History(TrainerCallback):
         **_: Any,
     ) -> None:
         if metrics is not None and state.epoch is not None:
-            now = time.perf_counter()
+            now = self._clock.seconds(args.device.type)
             epoch = round(state.epoch)
             assert self._latest_logits is not None  # compute_metrics was called just before
             self.logits[epoch] = self._latest_logits[self.places]
             # Not Trainer's own eval_runtime: it reads a clock that may be set while it counts.
             self.evaluate_seconds[epoch] = now - self._epoch_ended
-            self._evaluated.append((epoch, dict(metrics), now - self._started))
+            self._evaluated.append((epoch, dict(metrics), now))
 
     def epochs(self) -> tuple[EpochOutcome, ...]:
         return tuple(
@@ -395,8 +392,3 @@ def _logits(predictions: Any) -> np.ndarray:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None
-
-
-def _wait_for_device(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
