@@ -27,17 +27,17 @@ from harness import (
     classes,
     data,
     diagnosis,
+    kept_model,
     launchers,
     out_of_memory,
     progress,
     records,
-    stats,
     trackers,
 )
 from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, encode, token_counts
-from harness.evidence import evidence
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune, load_model
+from harness.groups import confusion_by
 from harness.job import (
     Job,
     Result,
@@ -47,10 +47,9 @@ from harness.job import (
     in_smaller_parts,
     now,
 )
-from harness.model_card import model_card
 from harness.predictions import PREDICTIONS
 from harness.progress import Progress
-from harness.records import Confusion, Epoch, Record, Times
+from harness.records import Epoch, Record, Times
 from harness.redaction import redact_file, redacted
 from harness.score import Scores, score
 from harness.text import one_line
@@ -200,17 +199,12 @@ def _keep_model(
         tokenizer.model_max_length = job.run.training.max_length  # whoever uses it cuts there too
     outcome.model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    found = evidence([record])
-    interval = stats.mean_interval(found.labels, found.selected)
-    card = model_card(
-        record.model_copy(update=circumstances()),
-        job.source.spec.class_names,
-        (interval.low, interval.high),
+    kept_model.write_card(
+        folder, record.model_copy(update=circumstances()), job.source.spec.class_names
     )
-    (folder / "README.md").write_text(card, encoding="utf-8")
     # Renamed into place whole: half a model must not be taken for a kept one.
-    shutil.rmtree(job.folder / "model", ignore_errors=True)
-    folder.rename(job.folder / "model")
+    shutil.rmtree(job.folder / kept_model.FOLDER, ignore_errors=True)
+    folder.rename(job.folder / kept_model.FOLDER)
 
 
 def _record(
@@ -247,7 +241,7 @@ def _record(
             "confusion_by": {
                 name: counts
                 for name, of_sentences in groups.items()
-                if (counts := _confusion_by(of_sentences, labels, logits.argmax(axis=1)))
+                if (counts := confusion_by(of_sentences, labels, logits.argmax(axis=1)))
             },
             "labels": classes.pack(labels),
             "epochs": epochs,
@@ -311,24 +305,6 @@ def _epoch(outcome: EpochOutcome) -> Epoch:
         seconds=outcome.seconds,
         classes=classes.pack(outcome.classes),
     )
-
-
-def _confusion_by(
-    groups: list[str], labels: np.ndarray, predicted: np.ndarray
-) -> dict[str, Confusion]:
-    """Count label and predicted class in each named group of sentences; "" names none."""
-    of_sentences = np.asarray(groups, dtype=object)
-    counts = {}
-    for group in sorted(set(groups) - {""}):
-        chosen = of_sentences == group
-        label, given = labels[chosen] == 1, predicted[chosen] == 1
-        counts[group] = Confusion(
-            true_positive=int((label & given).sum()),
-            false_positive=int((~label & given).sum()),
-            false_negative=int((label & ~given).sum()),
-            true_negative=int((~label & ~given).sum()),
-        )
-    return counts
 
 
 def _length(sentence: str) -> str:
