@@ -6,7 +6,7 @@ docs/architecture.md lists every such field ("What a key leaves out").
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import kept_model
+from harness import kept_files
 from harness.groups import regrouped
 from harness.inputs import Inputs
 from harness.plan import Run
@@ -100,15 +100,15 @@ def _renewed(item: Stored, run: Run | None, suite: Suite, inputs: Inputs) -> Sto
     if inputs.groups:
         grouped = regrouped(record, read_predictions(item.folder), inputs.groups)
         record, table = (record, None) if grouped is None else grouped
-    kept = kept_model.is_kept(item.folder)
+    kept = kept_files.is_kept(item.folder)
     record = record.model_copy(update={"model_kept": kept})
     changed = any(getattr(record, name) != getattr(old, name) for name in RENEWED)
     names = suite.dataset.class_names
-    renamed = kept and kept_model.class_names(item.folder) != names
+    renamed = kept and kept_files.class_names(item.folder) != names
     if not changed and not renamed:
         return item
     if kept:
-        kept_model.rename(item.folder, record, names)
+        kept_files.rename(item.folder, record, names)
     if changed:
         record = write_record(item.folder, record, table)
     return Stored(record, item.folder)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness import kept_model, provenance, records
+from harness import kept_files, provenance, records
 from harness.inputs import Inputs
 from harness.plan import Cell, Run
 from harness.records import Record, Stored
@@ -56,7 +56,7 @@ def reusable(
             wanted = best_by_checkpoint(candidates)
         case "all":
             wanted = list(finished.values())
-    lost = {item.record.key for item in wanted if not kept_model.is_kept(item.folder)}
+    lost = {item.record.key for item in wanted if not kept_files.is_kept(item.folder)}
     return {key: item for key, item in finished.items() if key not in lost}
 
 

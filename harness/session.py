@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import baseline as baselines
-from harness import hub, kept_model, lock, progress, quarantine, records
+from harness import hub, kept_files, lock, progress, quarantine, records
 from harness.baseline import Baseline
 from harness.errors import BadInput, Unavailable
 from harness.executors import Executor, KilledForMemory, call
@@ -239,7 +239,7 @@ class Session:
                 best = {item.folder for item in best_by_checkpoint(candidates)}
                 for item in candidates:
                     if item.folder not in best:
-                        kept_model.discard(item.folder)
+                        kept_files.discard(item.folder)
 
     def scored(self) -> bool:
         """Return whether any run has a score that somebody waited for."""
@@ -463,7 +463,7 @@ class Session:
 
 def _as_kept(stored: Stored) -> Stored:
     """Return a run whose record tells whether its model is there: it may have been taken away."""
-    kept = stored.record.model_kept and kept_model.is_kept(stored.folder)
+    kept = stored.record.model_kept and kept_files.is_kept(stored.folder)
     return Stored(stored.record.model_copy(update={"model_kept": kept}), stored.folder)
 
 

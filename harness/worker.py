@@ -27,7 +27,7 @@ from harness import (
     classes,
     data,
     diagnosis,
-    kept_model,
+    kept_files,
     launchers,
     out_of_memory,
     progress,
@@ -199,12 +199,12 @@ def _keep_model(
         tokenizer.model_max_length = job.run.training.max_length  # whoever uses it cuts there too
     outcome.model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    kept_model.write_card(
+    kept_files.write_card(
         folder, record.model_copy(update=circumstances()), job.source.spec.class_names
     )
     # Renamed into place whole: half a model must not be taken for a kept one.
-    shutil.rmtree(job.folder / kept_model.FOLDER, ignore_errors=True)
-    folder.rename(job.folder / kept_model.FOLDER)
+    shutil.rmtree(job.folder / kept_files.FOLDER, ignore_errors=True)
+    folder.rename(job.folder / kept_files.FOLDER)
 
 
 def _record(

@@ -16,7 +16,7 @@ from support import UNREACHABLE
 from tiny import make_checkpoint
 from transformers import AutoModelForSequenceClassification, pipeline
 
-from harness import kept_model, renewal
+from harness import kept_files, renewal
 from harness.archive import of_plan
 from harness.groups import Groups
 from harness.inputs import Inputs, find_inputs
@@ -286,7 +286,7 @@ def test_a_model_is_whole_whenever_writing_stops(
         ModelCard.load(model / "README.md")
     (model / ".config.json.1.partial").write_text("{")
     session(text)
-    assert kept_model.class_names(model.parent) == ("no", "yes")
+    assert kept_files.class_names(model.parent) == ("no", "yes")
     assert "`no` (label 0)" in (model / "README.md").read_text()
     assert not list(model.glob(".*"))
 
@@ -299,17 +299,17 @@ def test_a_store_that_cannot_be_written_is_told_and_not_renamed_in_part(
     started, _ = session(SUITE.replace('["bad", "good"]', '["no", "yes"]'))
     (told,) = [note for note in started.notes if "cannot be written" in note]
     assert str(model.parent.name) in told
-    assert kept_model.class_names(model.parent) == ("bad", "good")
+    assert kept_files.class_names(model.parent) == ("bad", "good")
 
 
 def test_a_model_without_a_readable_configuration_is_not_kept(here: Path) -> None:
     folder = models(here)[0].parent
-    assert kept_model.is_kept(folder)
+    assert kept_files.is_kept(folder)
     for content in ("{", "[]", '"text"'):
         (folder / "model" / "config.json").write_text(content)
-        assert not kept_model.is_kept(folder)
+        assert not kept_files.is_kept(folder)
     (folder / "model" / "config.json").unlink()
-    assert not kept_model.is_kept(folder)
+    assert not kept_files.is_kept(folder)
 
 
 def test_names_in_parts_of_a_configuration_are_renamed_with_it(here: Path) -> None:
@@ -321,7 +321,7 @@ def test_names_in_parts_of_a_configuration_are_renamed_with_it(here: Path) -> No
     path.write_text(json.dumps({**config, "text_config": {"decoder": part}, "vision": other}))
     store, _ = read_store(here / "results" / "names")
     record = next(item.record for item in store if item.folder == folder)
-    kept_model.rename(folder, record, ("no", "yes"))
+    kept_files.rename(folder, record, ("no", "yes"))
     renamed = json.loads(path.read_bytes())
     new = {"id2label": {"0": "no", "1": "yes"}, "label2id": {"no": 0, "yes": 1}}
     assert renamed["text_config"] == {"decoder": {**new, "width": 3}}
