@@ -6,7 +6,7 @@ from typing import Any
 from harness.plan import Cell, Run
 from harness.provenance import RESULT_PACKAGES
 from harness.records import Record, Stored
-from harness.reuse import adopted, is_of
+from harness.reuse import as_planned, is_of
 from harness.spec import Suite
 
 
@@ -52,14 +52,10 @@ def of_plan(
         if left_out
         else []
     )
-    return [_as_planned(run, found[place]) for place, run in runs.items() if place in found], notes
+    return [as_planned(run, found[place]) for place, run in runs.items() if place in found], notes
 
 
 def _circumstances(record: Record) -> tuple[Any, ...]:
     fingerprint = None if record.dataset is None else record.dataset.fingerprint
     packages = tuple(record.versions.get(package) for package in RESULT_PACKAGES)
     return fingerprint, record.device, record.recipe_version, packages
-
-
-def _as_planned(run: Run, stored: Stored) -> Stored:
-    return adopted(run, stored) if stored.record.status == "ok" else stored

@@ -1,6 +1,5 @@
 """One fine-tuning with `Trainer`, as the tutorial does it; knows nothing of suites or pytest."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from transformers import (
 )
 
 from harness import proof
+from harness.clock import TrainingClock
 from harness.encode import Encoded, collator, names_its_inputs, token_counts
 from harness.padding import KeptPadToken, Padding, settle
 from harness.progress import Progress
@@ -59,7 +59,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class EpochOutcome:
-    """The state at an epoch's end; `seconds` is the wall time since training began.
+    """The state at an epoch's end; `seconds` is the time since training began, as train_seconds is.
 
     `classes` is (sentences,): the class given to each validation sentence, in the split's order.
     """
@@ -77,8 +77,9 @@ class Outcome:
     """What a run leaves: `logits` by split, each (sentences, 2) in the split's own order.
 
     `model` is the selected epoch's model, on the CPU or GPU where it was trained;
-    `train_seconds` is the wall time around `trainer.train()`, the evaluation after each epoch
-    included; `evaluate_seconds` that of predicting the validation split once;
+    `train_seconds` is the time from the first epoch's beginning to the end of training, the
+    evaluation after each epoch included, and without what trackers take (harness.clock);
+    `evaluate_seconds` that of predicting the validation split once;
     `speedups` names those that were in force. `sample` is a few validation sentences with their
     recorded logits, which `model` was proven to give. `alike` is "always" where different sentences
     had the same logits before training and have them now, "now" where only training did that.
@@ -172,7 +173,8 @@ def finetune(
         for split, rows in applied.splits.items()
         if split != "train"
     }
-    history, decay = _History(), DecayOfUnusedRows()
+    clock = TrainingClock()
+    history, decay = _History(clock), DecayOfUnusedRows()
     trainer = Trainer(
         model=model,
         args=training_arguments(settings, scratch),
@@ -188,6 +190,7 @@ def finetune(
     )
     if not names_its_inputs(model):
         trainer.args.remove_unused_columns = False  # Trainer would leave no input
+    clock.attach(trainer)
     places = {
         split: np.argsort(order[_sampled(trainer, applied.splits[split].select(order))])
         for split, order in orders.items()
@@ -205,15 +208,13 @@ def finetune(
         trainer.add_callback(best)
     if on_progress is not None:
         trainer.add_callback(_Reporting(on_progress))
-    started = time.perf_counter()
     trainer.train()
     if best is not None:
         best.load(model)
     elif best_epoch:
         rows = None if applied.trimmed is None else len(applied.trimmed.used)
         read_best_epoch(model, trainer.state.best_model_checkpoint, rows)
-    _wait_for_device(settings.device)
-    train_seconds = time.perf_counter() - started
+    train_seconds = clock.seconds(settings.device)
 
     epochs = history.epochs()
     selected = epochs[-1].epoch
@@ -299,11 +300,12 @@ class _History(TrainerCallback):
         places: (sentences,) where each validation sentence stands in the order of evaluation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: TrainingClock) -> None:
         self.places = np.empty(0, dtype=np.intp)
         self.logits: dict[int, np.ndarray] = {}
         self.evaluate_seconds: dict[int, float] = {}
-        self._started = self._epoch_ended = 0.0
+        self._clock = clock
+        self._epoch_ended = 0.0
         self._train_loss: dict[int, float] = {}
         self._evaluated: list[tuple[int, dict[str, float], float]] = []
         self._latest_logits: np.ndarray | None = None
@@ -318,16 +320,11 @@ class _History(TrainerCallback):
             "one_class": float(scores.one_class),
         }
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self._started = time.perf_counter()
-
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        _wait_for_device(args.device.type)  # what is still to be trained is no part of evaluation
-        self._epoch_ended = time.perf_counter()  # its evaluation comes next
+        # Its evaluation comes next, of which what is still to be trained is no part.
+        self._epoch_ended = self._clock.seconds(args.device.type)
 
     def on_log(
         self,
@@ -349,14 +346,14 @@ class _History(TrainerCallback):
         **_: Any,
     ) -> None:
         if metrics is not None and state.epoch is not None:
-            now = time.perf_counter()
+            now = self._clock.seconds(args.device.type)
             epoch = round(state.epoch)
             if self._latest_logits is None:  # compute_metrics is called just before
                 raise RuntimeError("Trainer evaluated without labels, so there are no scores")
             self.logits[epoch] = self._latest_logits[self.places]
             # Not Trainer's own eval_runtime: it reads a clock that may be set while it counts.
             self.evaluate_seconds[epoch] = now - self._epoch_ended
-            self._evaluated.append((epoch, dict(metrics), now - self._started))
+            self._evaluated.append((epoch, dict(metrics), now))
 
     def epochs(self) -> tuple[EpochOutcome, ...]:
         return tuple(
@@ -422,8 +419,3 @@ def _logits(predictions: Any) -> np.ndarray:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None
-
-
-def _wait_for_device(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()

@@ -1,7 +1,7 @@
 """What a suite needs before it can train: its data and checkpoints, found or explained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from harness import checkpoints, provenance, trackers
 from harness.checkpoints import Checkpoint
 from harness.errors import BadInput, Unavailable
 from harness.forecast import Work
+from harness.groups import Groups
 from harness.hub import Hub
 from harness.plan import Cell, Run, published_names
 from harness.records import DatasetFacts, run_key
@@ -27,7 +28,8 @@ class Inputs:
     `dataset`, `source` and `tokens` are None where the data cannot be reached, and `splits` is
     empty. `notes` say what was noticed in the user's own file that is no mistake.
     `checkpoints` has them by published name. `unavailable` says why one cannot be had, and the
-    way out, by published name too, or under "" for the data.
+    way out, by published name too, or under "" for the data. `groups` has the domains and sources
+    of the splits that runs predict, by split; empty where the data tell none.
     """
 
     source: "Source | None"
@@ -38,6 +40,7 @@ class Inputs:
     device: str
     splits: "tuple[SplitSummary, ...]" = ()
     notes: tuple[str, ...] = ()
+    groups: dict[str, Groups] = field(default_factory=dict)
 
     def missing(self, cell: Cell) -> Unavailable | None:
         """Return why a cell cannot run here, or None if it can."""
@@ -85,10 +88,11 @@ def find_inputs(
     source = dataset = tokens = None
     splits: tuple[SplitSummary, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: dict[str, Groups] = {}
     try:
         source = data.find(suite.dataset, cola_dir, hub, base)
         loaded = data.load(source)
-        dataset, tokens = _facts(suite, loaded), _tokens(loaded)
+        dataset, tokens, groups = _facts(suite, loaded), _tokens(loaded), _groups(loaded)
         splits, notes = summarize(loaded.splits), loaded.notes
     except BadInput as error:
         problems += error.problems
@@ -113,7 +117,8 @@ def find_inputs(
     problems += trackers.missing(suite.trackers, suite.name)
     if problems:
         raise BadInput(problems)
-    return Inputs(source, dataset, tokens, found, unavailable, device, splits, notes)
+    return Inputs(source, dataset, tokens, found, unavailable, device, splits, notes, groups)
+    return Inputs(source, dataset, tokens, found, unavailable, device, groups)
 
 
 def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
@@ -126,6 +131,15 @@ def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
         validation=len(splits["validation"]),
         test=len(splits["test"]) if "test" in splits else 0,
     )
+
+
+def _groups(loaded: "Data") -> dict[str, Groups]:
+    found = {
+        name: Groups(domains=list(rows["domain"]), sources=list(rows["source"]))
+        for name, rows in loaded.splits.items()
+        if name != "train"
+    }
+    return {name: each for name, each in found.items() if any(each.domains) or any(each.sources)}
 
 
 def _tokens(loaded: "Data") -> Tokens:

@@ -9,14 +9,12 @@ from typing import Any
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from harness import inference, proof, stats
+from harness import inference, kept_files, proof
 from harness.configuration import write_class_names
 from harness.encode import encode
 from harness.errors import BadInput
-from harness.evidence import evidence
 from harness.finetune import Outcome
 from harness.job import Job, circumstances
-from harness.model_card import model_card
 from harness.proof import Sample
 from harness.records import Record
 from harness.text import one_line
@@ -50,15 +48,10 @@ def keep(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    found = evidence([record])
-    interval = stats.mean_interval(found.labels, found.selected)
-    card = model_card(
-        record.model_copy(update=circumstances()), class_names, (interval.low, interval.high)
-    )
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    kept_files.write_card(folder, record.model_copy(update=circumstances()), class_names)
     # Renamed into place whole: half a model must not be taken for a kept one.
-    shutil.rmtree(job.folder / "model", ignore_errors=True)
-    folder.rename(job.folder / "model")
+    shutil.rmtree(job.folder / kept_files.FOLDER, ignore_errors=True)
+    folder.rename(job.folder / kept_files.FOLDER)
 
 
 def save(

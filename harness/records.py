@@ -104,7 +104,11 @@ class Confusion(BaseModel):
 
 
 class Times(BaseModel):
-    """Where a run's wall time went, in seconds; `train` is measured around `trainer.train()`."""
+    """Where a run's wall time went, in seconds.
+
+    `train` is that of `trainer.train()` from its first epoch on, the evaluation after each epoch
+    included, and without what experiment trackers took. They are part of `total`.
+    """
 
     model_config = FROZEN
 

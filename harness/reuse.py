@@ -2,26 +2,36 @@
 
 from collections.abc import Sequence
 
-from harness import provenance, records
+from harness import kept_files, provenance, records
 from harness.inputs import Inputs
 from harness.plan import Cell, Run
 from harness.records import Record, Stored
 from harness.spec import Suite
 
 
-def adopted(run: Run, stored: Stored) -> Stored:
+def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
     """Return a finished run as one of this plan: it may have been trained under other names.
 
-    Names and thresholds are no part of a run's key; on disk the record stays as it was written.
+    Names and thresholds are no part of a run's key. Nothing is written; see harness.renewal.
+
+    Args:
+        inputs: today's data and checkpoints, where they were looked at.
     """
     cell, scores = run.cell, stored.record.scores
     assert scores is not None
+    facts, revision = stored.record.dataset, stored.record.checkpoint_revision
+    if inputs is not None:
+        facts = inputs.dataset or facts
+        checkpoint = inputs.checkpoints.get(cell.checkpoint)
+        revision = revision if checkpoint is None else checkpoint.revision
     passed = None if cell.threshold is None else scores.mcc >= cell.threshold
     record = stored.record.model_copy(
         update={
             "suite": cell.suite,
             "cell": cell.id,
             "checkpoint": cell.checkpoint,
+            "checkpoint_revision": revision,
+            "dataset": facts,
             "threshold": cell.threshold,
             "verdict": None if passed is None else "pass" if passed else "fail",
             "target_mcc": cell.target,
@@ -46,7 +56,7 @@ def reusable(
             wanted = best_by_checkpoint(candidates)
         case "all":
             wanted = list(finished.values())
-    lost = {item.record.key for item in wanted if not (item.folder / "model").is_dir()}
+    lost = {item.record.key for item in wanted if not kept_files.is_kept(item.folder)}
     return {key: item for key, item in finished.items() if key not in lost}
 
 
@@ -93,11 +103,11 @@ def is_of(record: Record, cell: Cell, digest: str | None = None) -> bool:
         digest: that of the cell's checkpoint, where somebody looked at its files.
     """
     known = digest is not None and record.checkpoint_digest is not None
+    named = (record.cell, record.checkpoint) == (cell.id, cell.checkpoint)
     return (
-        record.cell == cell.id
-        and record.batch_size == cell.batch_size
+        record.batch_size == cell.batch_size
         and record.learning_rate == cell.learning_rate
-        and (record.checkpoint_digest == digest if known else record.checkpoint == cell.checkpoint)
+        and (record.checkpoint_digest == digest if known else named)
     )
 
 
@@ -108,16 +118,21 @@ def latest(
 
     The checkpoint's files are compared where this session looked at them, else its name.
     """
-    by_id = {cell.id: cell for cell in cells}
     newest: dict[tuple[str, int], Stored] = {}
     for item in sorted(
         like_today(store, suite, inputs), key=lambda item: item.record.finished_at or ""
     ):
-        record = item.record
-        cell = by_id.get(record.cell)
-        if cell is None:
-            continue
-        checkpoint = inputs.checkpoints.get(cell.checkpoint)
-        if is_of(record, cell, None if checkpoint is None else checkpoint.digest):
-            newest[record.cell, record.seed] = item
+        for cell in cells:
+            if item.record.status != "ok" and item.record.cell != cell.id:
+                continue
+            checkpoint = inputs.checkpoints.get(cell.checkpoint)
+            if is_of(item.record, cell, None if checkpoint is None else checkpoint.digest):
+                newest[cell.id, item.record.seed] = as_planned(
+                    Run(cell, item.record.seed, suite.training), item, inputs
+                )
     return newest
+
+
+def as_planned(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
+    """Return a run as one of this plan if it was scored, else as it is."""
+    return adopted(run, stored, inputs) if stored.record.status == "ok" else stored

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import baseline as baselines
-from harness import hub, lock, progress, quarantine, records
+from harness import hub, kept_files, lock, progress, quarantine, records
 from harness.baseline import Baseline
 from harness.errors import BadInput, Unavailable
 from harness.executors import Executor, KilledForMemory, call
@@ -24,6 +24,7 @@ from harness.progress import State, duration
 from harness.records import Record, Stored
 from harness.redaction import redact_file
 from harness.references import Reference
+from harness.renewal import renew
 from harness.reuse import adopted, best_by_checkpoint, latest, like_today
 from harness.schedule import Schedule, schedule
 from harness.spec import Suite
@@ -242,7 +243,7 @@ class Session:
                 best = {item.folder for item in best_by_checkpoint(candidates)}
                 for item in candidates:
                     if item.folder not in best:
-                        shutil.rmtree(item.folder / "model", ignore_errors=True)
+                        kept_files.discard(item.folder)
 
     def scored(self) -> bool:
         """Return whether any run has a score that somebody waited for."""
@@ -272,7 +273,7 @@ class Session:
                 else:
                     item = future.result()
                 if item is not None:
-                    found.append(item)
+                    found.append(_as_kept(item))
         return found
 
     def _candidates(self, planned: Planned) -> list[Stored]:
@@ -316,10 +317,16 @@ class Session:
     def _missing(self, planned: Planned, inputs: Inputs) -> list[_Missing]:
         """Settle the runs that need no training, and return the others."""
         suite = planned.suite
-        store, moved = quarantine.read_store(self.folder(suite.name))
-        self._store[suite.name] = store
-        self.notes += [f"{suite.name}: {line}" for line in moved]
+        store, told = quarantine.read_store(self.folder(suite.name))
         cells = [cell for cell in self._selected if cell.suite == suite.name]
+        reused = [
+            (item.run, item.stored)
+            for item in standings(suite, cells, inputs, store, self._options.rerun)
+            if item.stored is not None
+        ]
+        store, renewed = renew(reused, store, suite, inputs)
+        self._store[suite.name] = store
+        self.notes += [f"{suite.name}: {line}" for line in (*told, *renewed)]
         counts = {"finished": 0, "to_train": 0, "skipped": 0}
         missing = []
         for item in standings(suite, cells, inputs, store, self._options.rerun):
@@ -329,7 +336,7 @@ class Session:
                 self._settle(run, _skip(self.folder(suite.name), run, item.unavailable))
             elif item.stored is not None:
                 counts["finished"] += 1
-                self._settle(run, adopted(run, item.stored))
+                self._settle(run, adopted(run, item.stored, inputs))
             else:
                 assert item.key is not None
                 counts["to_train"] += 1
@@ -456,6 +463,12 @@ class Session:
             except Exception as error:  # a full disk
                 record = failure(job, error)
         return record
+
+
+def _as_kept(stored: Stored) -> Stored:
+    """Return a run whose record tells whether its model is there: it may have been taken away."""
+    kept = stored.record.model_kept and kept_files.is_kept(stored.folder)
+    return Stored(stored.record.model_copy(update={"model_kept": kept}), stored.folder)
 
 
 def _title(run: Run) -> str:

@@ -37,6 +37,7 @@ from harness import (
 from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, token_counts
 from harness.finetune import EpochOutcome, Outcome, Settings, finetune
+from harness.groups import confusion_by
 from harness.job import (
     Job,
     Result,
@@ -51,7 +52,7 @@ from harness.padding import Padding, settle
 from harness.predictions import PREDICTIONS
 from harness.progress import Progress
 from harness.reading import read
-from harness.records import Confusion, Epoch, Record, Times
+from harness.records import Epoch, Record, Times
 from harness.redaction import redact_file, redacted
 from harness.score import Scores, score
 from harness.text import one_line
@@ -245,7 +246,7 @@ def _record(
             "confusion_by": {
                 name: counts
                 for name, of_sentences in groups.items()
-                if (counts := _confusion_by(of_sentences, labels, logits.argmax(axis=1)))
+                if (counts := confusion_by(of_sentences, labels, logits.argmax(axis=1)))
             },
             "labels": classes.pack(labels),
             "epochs": epochs,
@@ -311,24 +312,6 @@ def _epoch(outcome: EpochOutcome) -> Epoch:
         seconds=outcome.seconds,
         classes=classes.pack(outcome.classes),
     )
-
-
-def _confusion_by(
-    groups: list[str], labels: np.ndarray, predicted: np.ndarray
-) -> dict[str, Confusion]:
-    """Count label and predicted class in each named group of sentences; "" names none."""
-    of_sentences = np.asarray(groups, dtype=object)
-    counts = {}
-    for group in sorted(set(groups) - {""}):
-        chosen = of_sentences == group
-        label, given = labels[chosen] == 1, predicted[chosen] == 1
-        counts[group] = Confusion(
-            true_positive=int((label & given).sum()),
-            false_positive=int((~label & given).sum()),
-            false_negative=int((label & ~given).sum()),
-            true_negative=int((~label & ~given).sum()),
-        )
-    return counts
 
 
 def _length(sentence: str) -> str:

@@ -416,3 +416,105 @@ def test_a_session_with_its_own_ray_stays_on_this_machine_and_leaves_nothing(
         assert (output, errors) == ("WorkerLost True\n", "")
     job.wait_until_dead()
     assert_gone(processes)
+
+
+JOIN = """
+import sys
+from harness.errors import BadInput
+from harness.executors.ray import RayExecutor
+from toys import double
+
+try:
+    executor = RayExecutor(1, address=sys.argv[1])
+except BadInput as error:
+    print(error)
+else:
+    print(executor.submit(double, 21).result())
+    executor.close()
+"""
+
+TOKEN, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a cluster that wants TOKEN."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{port(free)}"
+    folder = tmp_path_factory.mktemp("guarded")
+    command = ["ray", "start", "--head", "--block", "--num-cpus=1", "--include-dashboard=false"]
+    host, _, number = address.partition(":")
+    command += [f"--node-ip-address={host}", f"--port={number}", "--object-store-memory=80000000"]
+    with (folder / "log.txt").open("w") as log:
+        head = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", *command[1:]],
+            env=without_token(folder) | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while "Ray runtime started" not in (told := (folder / "log.txt").read_text()):
+            assert head.poll() is None, told
+            assert time.monotonic() < deadline, told
+            time.sleep(0.2)
+        yield address
+    finally:
+        processes = psutil.Process(head.pid).children(recursive=True)
+        head.terminate()
+        head.wait(PATIENCE)
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def without_token(home: Path) -> dict[str, str]:
+    """This environment, with a home in which no token was ever made."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    return kept | {"HOME": str(home)}
+
+
+def said_by_a_session(address: str, home: Path, **environment: str) -> str:
+    """Let a session of its own join a cluster; return what it says."""
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here.parent), str(here)])
+    session = subprocess.run(
+        [sys.executable, "-c", JOIN, address],
+        env=without_token(home) | {"PYTHONPATH": path} | environment,
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+    )
+    assert session.returncode == 0, session.stderr
+    return session.stdout
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": OTHER},
+        {"RAY_AUTH_MODE": "token"},
+        {"RAY_AUTH_TOKEN": TOKEN, "RAY_AUTH_MODE": "disabled"},
+    ],
+    ids=["none", "another", "mode alone", "not used"],
+)
+def test_a_cluster_that_wants_its_token_is_not_one_that_is_not_there(
+    environment: dict[str, str], guarded: str, tmp_path: Path
+) -> None:
+    told = said_by_a_session(guarded, tmp_path, **environment)
+    assert told.startswith(f"--ray-address: '{guarded}': the Ray cluster there was not joined")
+    assert "RAY_AUTH_TOKEN" in told
+    assert "~/.ray/auth_token" in told
+    assert "ray start --head" not in told
+    assert TOKEN not in told
+    assert told.count("\n") == 1
+
+
+def test_with_its_token_it_is_joined(guarded: str, tmp_path: Path) -> None:
+    told = said_by_a_session(guarded, tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN)
+    assert told == "42\n"
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text(TOKEN)
+    told = said_by_a_session(guarded, tmp_path, RAY_AUTH_MODE="token")
+    assert told == "42\n"

@@ -1,6 +1,7 @@
 """Experiment trackers: none by default, what a named one hears, and that it changes no result."""
 
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from tiny import make_checkpoint
 from harness.errors import BadInput
 from harness.finetune import Settings, training_arguments
 from harness.inputs import find_inputs
+from harness.job import Job
 from harness.plan import make_plan
+from harness.records import Record
 from harness.spec import TrainingSpec, load_suite
 
 SUITE = """
@@ -66,3 +69,105 @@ def test_a_name_that_is_no_tracker_is_told_with_those_that_are(tmp_path: Path) -
     message = re.escape("trackers[0]: 'tensorbord'") + ".*'tensorboard', 'mlflow'"
     with pytest.raises(BadInput, match=message):
         load_suite(tmp_path / "suite.toml")
+
+
+TRACKER = """
+import time
+from types import SimpleNamespace
+
+__version__ = "3.0.0"
+SLOW = {slow!r}
+calls = []
+utils = SimpleNamespace(
+    validation=SimpleNamespace(MAX_PARAM_VAL_LENGTH=250, MAX_PARAMS_TAGS_PER_BATCH=100)
+)
+running = None
+
+
+def _call(name):
+    began = time.perf_counter()
+    if name == SLOW:
+        time.sleep({seconds})
+    calls.append((name, time.perf_counter() - began))
+
+
+def is_tracking_uri_set():
+    return False
+
+
+def active_run():
+    return running
+
+
+def set_experiment(name):
+    _call("set_experiment")
+
+
+def start_run(run_name, nested):
+    global running
+    _call("start_run")
+    running = SimpleNamespace(info=SimpleNamespace(run_id="1"))
+
+
+def log_params(params, synchronous):
+    _call("log_params")
+
+
+def log_metrics(metrics, step, synchronous):
+    _call("log_metrics")
+
+
+def end_run():
+    global running
+    _call("end_run")
+    running = None
+"""
+"""A package that transformers' own MLflow integration takes for MLflow, slow at one thing."""
+
+
+@pytest.fixture(scope="module")
+def untracked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Record]:
+    folder = tmp_path_factory.mktemp("untracked")
+    encoder = make_checkpoint("bert", folder / "encoder")
+    data = write_rows(folder / "data.csv", sentences(64), [n % 2 for n in range(64)])
+    job = make_job(encoder, file_spec(data), folder, epochs=2, min_mcc=-1.0)
+    execute_ok(job)  # the first one in a process pays for what is imported late
+    return job, execute_ok(job)[0]
+
+
+# Start-up, every epoch's and every evaluation's numbers, and the end: all are the tracker's time.
+@pytest.mark.parametrize("slow", ["set_experiment", "start_run", "log_metrics", "end_run"])
+def test_a_slow_tracker_takes_no_training_time(
+    slow: str, untracked: tuple[Job, Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, plain = untracked
+    (tmp_path / "mlflow.py").write_text(TRACKER.format(slow=slow, seconds=1.0))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mlflow", raising=False)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tiny")
+    record, _ = execute_ok(replace(job, folder=tmp_path / "run", trackers=("mlflow",)))
+    tracker = sys.modules.pop("mlflow")
+
+    called = dict(tracker.calls)
+    assert called.keys() >= {"set_experiment", "start_run", "log_params", "log_metrics", "end_run"}
+    slept = sum(seconds for _, seconds in tracker.calls)
+    assert slept >= 1.0
+    assert record.times is not None
+    assert plain.times is not None
+    assert record.times.total > slept
+    assert record.times.train < plain.times.train + slept / 2
+    assert record.times.evaluate < plain.times.evaluate + 0.5
+    ends = [epoch.seconds for epoch in record.epochs]
+    assert ends == sorted(ends)
+    assert ends[-1] <= record.times.train
+    assert record.time_to_target_seconds == ends[0]
+    assert record.samples_per_second == pytest.approx(2 * 48 / record.times.train)
+
+
+def test_an_epoch_ends_within_the_time_that_training_took(untracked: tuple[Job, Record]) -> None:
+    _, record = untracked
+    assert record.times is not None
+    ends = [epoch.seconds for epoch in record.epochs]
+    # The last evaluation ends just before training does; nothing of either is left out.
+    assert 0 < ends[0] < ends[1] <= record.times.train < ends[1] + record.times.train / 2
+    assert 0 < record.times.evaluate < record.times.train

@@ -1,9 +1,13 @@
 """The command `harness`: the benchmark's nouns from a shell, one subcommand a file.
 
 Exit codes: 0 all is well; 1 the answer is no; 2 the command was typed wrong; 4 bad input, as
-pytest's usage errors. docs/cli.md says which command answers what.
+pytest's usage errors; 130 interrupted and 141 nobody reads on, as of a program that such a signal
+ends. docs/cli.md says which command answers what.
 """
 
+import contextlib
+import errno
+import os
 import sys
 
 import click
@@ -22,6 +26,8 @@ COMMANDS: tuple[click.Command, ...] = (doctor, plan, report, compare, predict, s
 """In the order of the help text."""
 
 BAD_INPUT = 4
+INTERRUPTED = 130
+NOT_READ = 141
 
 
 @click.group(
@@ -38,9 +44,51 @@ def harness() -> None:
 
 
 def main() -> None:
-    """Run the command line of this process, and exit."""
+    """Run the command line of this process, and exit; see the exit codes above."""
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        harness(prog_name="harness")
+        # Without click's own handling, which gives 1 to an interruption and to a closed pipe.
+        code = harness(prog_name="harness", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except SystemExit as error:
+        # click itself ends at a closed pipe, with 1, once nothing can be written any more.
+        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):
+            return NOT_READ
+        return error.code if isinstance(error.code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
     except (BadInput, Unavailable) as error:
-        click.echo(str(error), err=True)
-        sys.exit(BAD_INPUT)
+        return _told(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except UnicodeEncodeError as error:
+        seen = ascii(error.object[error.start : error.start + 1])
+        way_out = "set PYTHONIOENCODING=utf-8"
+        return _told(f"standard output: {error.encoding} cannot write {seen}; {way_out}")
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            _disconnect()
+            return NOT_READ
+        if error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF) and error.filename is None:
+            _disconnect()
+            return _told(f"standard output: cannot be written ({error.strerror})")
+        raise
+
+
+def _told(message: str) -> int:
+    with contextlib.suppress(OSError):  # nobody listens there either
+        click.echo(message, err=True)
+    return BAD_INPUT
+
+
+def _disconnect() -> None:
+    """Let what is left to write go nowhere: Python would fail at it once more as it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(nowhere, sys.stdout.fileno())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.errors import BadInput
+from harness.quiet import quiet
 from harness.text import printable
 
 if TYPE_CHECKING:  # it imports torch
@@ -53,18 +54,31 @@ def predict(
     asked = _lines(file) if file is not None else list(sentences)
     if problems := list(_problems(asked, "line" if file is not None else "sentence")):
         raise BadInput(problems)
-    from harness import provenance
-    from harness.inference import classify, load
+    with quiet():
+        from harness import provenance
+        from harness.inference import classify, load
 
-    answers = classify(load(model, provenance.device_type()), asked, batch_size)
-    for line in FORMATS[as_format](answers):
+        answers = classify(load(model, provenance.device_type()), asked, batch_size)
+    for line in FORMATS[as_format](_quietly(answers)):
         click.echo(line)
+
+
+def _quietly(answers: "Iterator[Answer]") -> "Iterator[Answer]":
+    """Yield answers; while the next one is computed, nobody prints."""
+    while True:
+        with quiet():
+            answer = next(answers, None)
+        if answer is None:
+            return
+        yield answer
 
 
 def _lines(file: str) -> list[str]:
     from harness.data.rows import read_text
 
     if file == STDIN:
+        if sys.stdin is None:
+            raise BadInput(["standard input: closed; give it sentences, or name a --file"])
         try:
             text = sys.stdin.buffer.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:

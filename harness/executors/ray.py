@@ -23,6 +23,15 @@ OBJECT_STORE_BYTES = 200 * 2**20  # jobs and answers are small
 CONNECT_SECONDS = 5
 POLL_SECONDS = 0.2
 
+REFUSED = "AuthenticationError"
+"""Ray's exception where a token is missing or wrong, by name: versions before tokens have none."""
+
+WAY_IN = (
+    "give this session, and every node, the token that the cluster was started with, in "
+    "RAY_AUTH_TOKEN, a file that RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token, and set "
+    "RAY_AUTH_MODE=token"
+)
+
 
 class RayExecutor:
     """Computes jobs where Ray places them, each in a process of its own.
@@ -55,7 +64,8 @@ class RayExecutor:
         preload: modules that every job needs; imported once by each Ray worker's fork server.
 
     Raises:
-        BadInput: Ray cannot be imported, no cluster answers, or no node has room for a job.
+        BadInput: Ray cannot be imported, no cluster answers or it wants another token, or no node
+            has room for a job.
     """
 
     def __init__(
@@ -217,6 +227,7 @@ def _join(address: str) -> None:
     from ray.exceptions import RayError
 
     way_out = "start one with `ray start --head` and give the address that it prints"
+    cannot = "no Ray cluster could be joined"
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdecimal():
         raise BadInput([f"--ray-address: {address!r}: must be host:port; {way_out}"])
@@ -225,8 +236,38 @@ def _join(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
         ray.init(address=address, **_common())
     except (OSError, OverflowError, RuntimeError, RayError) as error:
-        cause = f"no Ray cluster could be joined ({_one_line(error)})"
+        # Of a token that the cluster does not take, ray.init says that it could not connect.
+        told = _refusal(address) if isinstance(error, ConnectionError) else None
+        told = told or error
+        if type(told).__name__ == REFUSED:
+            cannot = "the Ray cluster there was not joined, as it wants its token"
+            way_out = WAY_IN
+        cause = f"{cannot} ({_one_line(told)})"
         raise BadInput([f"--ray-address: {address!r}: {cause}; {way_out}"]) from None
+
+
+def _refusal(address: str) -> Exception | None:
+    """Return the error of a cluster that wants another token than this session's.
+
+    Returns None of what does not answer within CONNECT_SECONDS.
+    """
+    try:
+        from ray._raylet import GcsClient
+    except ImportError:  # another version of Ray, where it alone has to tell
+        return None
+    refusals: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            GcsClient(address=address)
+        except Exception as error:
+            if type(error).__name__ == REFUSED:
+                refusals.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(CONNECT_SECONDS)
+    return refusals[0] if refusals else None
 
 
 def _common() -> dict[str, Any]:
