@@ -170,10 +170,21 @@ def test_a_broken_file_is_named_with_what_is_wrong(
 
 
 @pytest.mark.parametrize(
-    "vocabulary",
-    ["vocab.txt", "vocab.json merges.txt", "spiece.model", "sentencepiece.bpe.model", "spm.model"],
+    ("family", "vocabulary"),
+    [
+        ("bert", "vocab.txt"),
+        ("roberta", "vocab.json merges.txt"),
+        ("albert", "spiece.model"),
+        ("xlm-roberta", "sentencepiece.bpe.model"),
+        ("rembert", "sentencepiece.model"),
+        ("deberta-v2", "spm.model"),
+        ("llama", "tokenizer.model"),
+    ],
 )
-def test_each_kind_of_vocabulary_makes_a_tokenizer(folder: Path, vocabulary: str) -> None:
+def test_each_kind_of_vocabulary_makes_a_tokenizer(
+    folder: Path, family: str, vocabulary: str
+) -> None:
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "model_type": family}))
     (folder / "tokenizer.json").unlink()
     for name in vocabulary.split():
         (folder / name).write_text("{}")

@@ -470,12 +470,13 @@ def test_data_that_vanish_after_the_session_began_fail_the_run(bert: Path, tmp_p
 
 
 @pytest.mark.parametrize("selection", ["best-epoch", "last-epoch"])
-def test_weights_that_are_not_numbers_fail_the_run(
+def test_logits_that_are_not_numbers_fail_the_run(
     selection: str, bert: Path, mixed: DatasetSpec, tmp_path: Path
 ) -> None:
+    """Weights that are numbers, but too large to be multiplied."""
     classifier(bert, tmp_path / "nan", labels=2)
     weights = load_file(tmp_path / "nan" / "model.safetensors")
-    weights["classifier.bias"][:] = float("nan")
+    weights["classifier.weight"][:] = 3e38
     save_file(weights, tmp_path / "nan" / "model.safetensors", metadata={"format": "pt"})
     job = make_job(tmp_path / "nan", mixed, tmp_path, selection=selection, speedups=())
     reason = assert_failed(job, execute(job))
