@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import click
+from domains import table
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from tabulate import tabulate
@@ -33,6 +34,7 @@ def generated() -> Iterator[tuple[Path, str, str]]:
     yield ROOT / "README.md", "leaderboard", first_table(leaderboard.read_text(encoding="utf-8"))
     yield ROOT / "docs" / "suites.md", "keys", suite_keys()
     yield ROOT / "docs" / "cli.md", "commands", commands()
+    yield ROOT / "docs" / "study.md", "domains", table(ROOT / "results" / "cola")
 
 
 def replaced(document: str, part: str, text: str) -> str:
