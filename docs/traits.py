@@ -151,7 +151,8 @@ def write_data(folder: Path) -> tuple[list[str], DatasetSpec]:
     labels = [number % 2 for number in range(ROWS)]
     texts = sentences(ROWS)
     spec = file_spec(write_rows(file, texts, labels), VALIDATION)
-    held_out = sorted(labelled_file.read(file, spec)["validation"].idx, key=labels.__getitem__)
+    splits, _ = labelled_file.read(file, spec)
+    held_out = sorted(splits["validation"].idx, key=labels.__getitem__)
     for zero, one in zip(held_out[: VALIDATION // 2], held_out[VALIDATION // 2 :], strict=True):
         texts[one] = texts[zero]
     write_rows(file, texts, labels)

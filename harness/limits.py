@@ -119,7 +119,8 @@ def try_longest(
     """Compute the longest encoded sentence once, so that a run does not fail on it in the middle.
 
     Raises:
-        BadInput: the model cannot; the message says whether it can compute a shorter one.
+        BadInput: the model can compute only shorter ones.
+        Exception: whatever the model raised, where it cannot compute a shorter one either.
     """
     longest = _longest(splits, encoded)
     error = _error(model, tokenizer, longest.row)
@@ -127,13 +128,13 @@ def try_longest(
         return
     if is_out_of_memory(error):
         raise error
+    works = _longest_that_works(model, tokenizer, longest)
+    if works is None:  # its length is not the reason
+        raise error
     told = (
         f"the model cannot compute the longest sentence, {shortened(longest.sentence)} of "
         f"{longest.tokens} tokens ({type(error).__name__}: {one_line(str(error))})"
     )
-    works = _longest_that_works(model, tokenizer, longest)
-    if works is None:
-        raise BadInput([f"{told}; nor its beginning, so its length is not the reason"]) from error
     raise BadInput([f"{told}; set training.max_length to {works} or less"]) from error
 
 

@@ -232,7 +232,7 @@ def mix_up_the_words(folder: Path) -> None:
 
 HEAD = "classifier.weight"
 DAMAGES: dict[Callable[[Path], None], str] = {
-    lose_a_layer: "the kept model cannot be read back: .*without a trained classifier",
+    lose_a_layer: "the kept model cannot be read back: .*the encoder is not loaded",
     shift_a_weight: "read back from its folder, failed verification: for validation sentence",
     swap_the_head: "read back from its folder, failed verification: for validation sentence",
     swap_the_names: r"calls its classes \['good', 'bad'\], recorded are \['bad', 'good'\]",

