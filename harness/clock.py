@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from transformers import Trainer, TrainerCallback
-from transformers.integrations import get_reporting_integration_callbacks
+from transformers.integrations.integration_utils import get_reporting_integration_callbacks
 
 
 class TrainingClock(TrainerCallback):
@@ -24,7 +24,8 @@ class TrainingClock(TrainerCallback):
 
     def attach(self, trainer: Trainer) -> None:
         """Follow a trainer, as the last of its callbacks so far, and set its trackers aside."""
-        kinds = tuple(get_reporting_integration_callbacks(trainer.args.report_to))
+        report_to = trainer.args.report_to
+        kinds = tuple(get_reporting_integration_callbacks(report_to))  # type: ignore[no-untyped-call]
         device = trainer.args.device.type
         for callback in trainer.callback_handler.callbacks:
             if isinstance(callback, kinds):

@@ -1,6 +1,7 @@
 """Whether a tokenizer fits its model and the sentences: found on what it made of them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from datasets import Dataset, DatasetDict
@@ -88,7 +89,8 @@ def check_fit(
 def _embedding_rows(model: PreTrainedModel) -> int | None:
     """Return how many tokens a model has embeddings for; None for one of characters or bytes."""
     try:
-        return int(model.get_input_embeddings().weight.shape[0])
+        embeddings: Any = model.get_input_embeddings()
+        return len(embeddings.weight)
     except (AttributeError, NotImplementedError):
         return None
 

@@ -10,7 +10,7 @@ from datasets import DatasetDict
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from harness.encode import collator, token_counts
+from harness.encode import collator, taken, token_counts
 from harness.errors import BadInput
 from harness.out_of_memory import is_out_of_memory
 from harness.text import one_line, shortened
@@ -58,11 +58,11 @@ def _a_word(model: PreTrainedModel) -> int:
     return next(number for number in range(len(special) + 1) if number not in special)
 
 
-class _Lookups(TorchDispatchMode):
+class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes how many positions there are in the tables that a sentence's are looked up in."""
 
     def __init__(self, tokens: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.limits: set[int] = set()
         self._tokens = tokens
 
@@ -169,9 +169,10 @@ def _error(
     was_training = model.training
     model.train(False)
     try:
-        batch = collator(tokenizer)([row]).to(model.device)
+        batch = collator(tokenizer)([row])
+        inputs = {name: batch[name].to(model.device) for name in taken(model, batch)}
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            model(**batch)
+            model(**inputs)
     except Exception as error:  # whatever a model raises, it will raise in training
         return error
     finally:

@@ -5,7 +5,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ from harness.encode import encode
 from harness.finetune import Settings
 from harness.inference import classify, load
 from harness.loading import load_model
-from harness.padding import TOLERANCE, answers, ensure_pad_token, settle
+from harness.padding import TOLERANCE, Side, answers, ensure_pad_token, settle
 from harness.records import Record
 from harness.spec import TrainingSpec
 
@@ -92,7 +92,8 @@ def plain(
     if model.config.model_type in ("gpt2", "llama", "opt", "nystromformer"):
         batch.pop("token_type_ids", None)
     with torch.no_grad():
-        return model.eval()(**batch).logits
+        logits: torch.Tensor = model.train(False)(**batch).logits
+    return logits
 
 
 def company_and_alone(
@@ -125,7 +126,7 @@ def test_ordinary_families_keep_their_side_and_everything_else(
         assert torch.equal(weight, before[name]), name
     assert (found.side, found.tokenizer_side, tokenizer.padding_side) == (side, side, side)
     assert (found.alone, found.shortest) == (False, 1)
-    deviation = found.deviations[side]
+    deviation = dict(found.deviations)[cast(Side, side)]
     assert deviation is not None
     assert deviation <= TOLERANCE
     together, alone = company_and_alone(model, tokenizer, MIXED)
@@ -283,6 +284,8 @@ def test_measuring_changes_nothing_in_a_model_that_changes_itself(
 def test_a_model_that_takes_no_sentence_is_left_to_training(
     folders: Callable[[str], Path],
 ) -> None:
+    model: Any
+    weights_of_nan: Any
     model, tokenizer = loaded(folders("bert"))
     model.bert.embeddings.position_embeddings = torch.nn.Embedding(1, 32)
     found = settle(model, tokenizer, encoded(tokenizer))
@@ -314,7 +317,7 @@ def test_answers_are_those_of_each_sentence_alone(
     architecture: str, folders: Callable[[str], Path]
 ) -> None:
     model, tokenizer = loaded(folders(architecture))
-    model.eval()
+    model.train(False)
     texts = [*MIXED, *sentences(12), "cat", "a"]
     rows = encoded(tokenizer, texts).remove_columns("label")
     one_by_one = torch.cat(
@@ -613,7 +616,7 @@ def test_embeddings_that_are_no_plain_table_are_left_alone(
 
 def test_a_word_is_never_made_a_pad_token(folders: Callable[[str], Path], tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folders("bert"))
-    word = tokenizer.convert_tokens_to_ids("the")
+    word = cast(int, tokenizer.convert_tokens_to_ids("the"))
     before = tokenizer("then the other")["input_ids"]
     model = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
         BertConfig(

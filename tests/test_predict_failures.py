@@ -127,7 +127,7 @@ def test_what_a_model_raises_is_told_with_the_sentence(tmp_path: Path) -> None:
     """Funnel pools pairs of tokens, and cannot take a batch of at most four."""
     tokenizer = AutoTokenizer.from_pretrained(make_checkpoint("bert", tmp_path / "base"))
     tokenizer.save_pretrained(tmp_path / "funnel")
-    config = FunnelConfig(
+    config = FunnelConfig(  # type: ignore[call-arg]
         vocab_size=len(tokenizer),
         block_sizes=[1, 1, 1],
         d_model=32,

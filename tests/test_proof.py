@@ -96,7 +96,7 @@ def test_one_tensor_of_another_epoch_fails(
     with torch.no_grad():
         generator = torch.Generator().manual_seed(1)
         weight = model.get_parameter(name)
-        weight += 0.05 * torch.randn(weight.shape, generator=generator)
+        weight.add_(0.05 * torch.randn(weight.shape, generator=generator))
     with pytest.raises(RuntimeError, match="the model failed verification: for validation senten"):
         proof.prove(model, tokenizer, rows, sample, "the model")
 

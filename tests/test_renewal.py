@@ -268,11 +268,11 @@ def test_a_model_is_whole_whenever_writing_stops(
     model = next(model for model in models(here) if "lr1e-03" in str(model))
     replace_file, stop_at = os.replace, [0]
 
-    def stopping(self: Path, target: object) -> Path:
+    def stopping(self: Path, target: str | Path) -> Path:
         stop_at[0] -= 1
         if stop_at[0] < 0:
             raise KeyboardInterrupt
-        replace_file(self, target)  # type: ignore[call-overload]
+        replace_file(self, target)
         return Path(str(target))
 
     for files in range(2):

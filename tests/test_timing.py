@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -165,7 +165,10 @@ def test_what_json_does_not_have_does_not_reach_it() -> None:
     """NumPy's numbers would be written as text, NaN and infinity as no JSON at all."""
     cell, records = runs(TIMES["equal"])
     odd = replace(
-        judge(cell, records), mcc=float("nan"), threshold=np.float32(0.5), by_seed={5: np.inf}
+        judge(cell, records),
+        mcc=float("nan"),
+        threshold=cast(float, np.float32(0.5)),
+        by_seed={5: np.inf},
     )
     benchmark = _Benchmark()
     record_timing(benchmark, records, odd)

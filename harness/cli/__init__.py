@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import sys
+from typing import cast
 
 import click
 
@@ -57,7 +58,7 @@ def _run() -> int:
         return code if isinstance(code, int) else 0
     except SystemExit as error:
         # click itself ends at a closed pipe, with 1, once nothing can be written any more.
-        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):
+        if isinstance(sys.stdout, cast(type, click.utils.PacifyFlushWrapper)):
             return NOT_READ
         return error.code if isinstance(error.code, int) else 0
     except click.ClickException as error:
