@@ -1,9 +1,11 @@
 """Whether a tokenizer fits its model and the sentences: found on what it made of them."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from datasets import Dataset, DatasetDict
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.encode import token_counts
@@ -88,7 +90,7 @@ def check_fit(
 def _embedding_rows(model: PreTrainedModel) -> int | None:
     """Return how many tokens a model has embeddings for; None for one of characters or bytes."""
     try:
-        return int(model.get_input_embeddings().weight.shape[0])
+        return len(cast(nn.Embedding, model.get_input_embeddings()).weight)
     except (AttributeError, NotImplementedError):
         return None
 

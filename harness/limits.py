@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from datasets import DatasetDict
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.encode import collator, token_counts
 from harness.errors import BadInput
@@ -58,11 +58,11 @@ def _a_word(model: PreTrainedModel) -> int:
     return next(number for number in range(len(special) + 1) if number not in special)
 
 
-class _Lookups(TorchDispatchMode):
+class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes how many positions there are in the tables that a sentence's are looked up in."""
 
     def __init__(self, tokens: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.limits: set[int] = set()
         self._tokens = tokens
 
@@ -168,7 +168,7 @@ def _error(
     was_training = model.training
     model.train(False)
     try:
-        batch = collator(tokenizer)([row]).to(model.device)
+        batch = BatchEncoding(collator(tokenizer)([row])).to(model.device)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             model(**batch)
     except Exception as error:  # whatever a model raises, it will raise in training

@@ -218,7 +218,8 @@ def _told_renaming(theirs: str, ours: str) -> str:
 def _sizes(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[tuple[str, int, int]]:
     """Find the settings with which the files would fit: each with its value here and there."""
     shapes = {plain_name(model, name): tensor.shape for name, tensor in stored.items()}
-    config, found = copy.deepcopy(model.config), []
+    config = copy.deepcopy(model.config)
+    found: list[tuple[str, int, int]] = []
     least, tried = _misfits(model, config, shapes)
     while least and len(found) < MOST_SIZES:
         best: tuple[int, str, int] | None = None

@@ -4,12 +4,14 @@ import json
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import pytest
 from datasets import Dataset, DatasetDict
 from jobs import execute_ok, file_spec, make_job, sentences, write_rows
 from tiny import ARCHITECTURES, BERT_TOKENS, WORDS, make_checkpoint
 from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import nn
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -73,7 +75,7 @@ def test_a_token_beyond_the_embeddings_is_named_with_its_sentence(
 ) -> None:
     folder = folders[architecture]
     tokenizer, model = AutoTokenizer.from_pretrained(folder), model_of(folder)
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = len(cast(nn.Embedding, model.get_input_embeddings()).weight)
     tokenizer.add_tokens(["unheard", "unseen"])
     assert checked(tokenizer, model, TEXTS) == (), "tokens that do not occur need no row"
     told = refused(tokenizer, model, [*TEXTS, "the unseen dog .", "an unheard dog ."])

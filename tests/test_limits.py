@@ -13,6 +13,7 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
 )
 
@@ -87,11 +88,16 @@ OTHERS: dict[str, tuple[dict[str, Any], int | None]] = {
 WITHOUT_POSITIONS = ("deberta-v2", "xlnet", "modernbert")
 
 
+def classifier(config: PreTrainedConfig) -> PreTrainedModel:
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    model.train(False)
+    return model
+
+
 def built(family: str) -> tuple[PreTrainedModel, int | None]:
     settings, limit = OTHERS[family]
     config = AutoConfig.for_model(family, **settings)
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
-    return model.eval(), limit
+    return classifier(config), limit
 
 
 def computes(model: PreTrainedModel, tokens: int) -> bool:
@@ -226,7 +232,7 @@ def test_a_limit_that_is_found_in_no_table_is_told_before_training(tmp_path: Pat
     config = AutoConfig.for_model(
         "mpt", vocab_size=len(tokenizer), d_model=16, n_layers=1, n_heads=2, max_seq_len=50
     )
-    model = AutoModelForSequenceClassification.from_config(config).eval()
+    model = classifier(config)
     assert position_limit(model) is None
     tokenizer.model_max_length = 10**30
     tokenizer.pad_token = tokenizer.eos_token
@@ -255,7 +261,7 @@ def test_a_model_that_computes_nothing_is_not_told_to_cut_sentences(
         default_language=None,
     )
     folder = tmp_path / "xmod"
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    classifier(config).save_pretrained(folder)
     shutil.copy(words / "tokenizer.json", folder)
     shutil.copy(words / "tokenizer_config.json", folder)
     record = execute(make_job(folder, data, tmp_path)).record

@@ -339,7 +339,7 @@ def test_a_family_s_own_kinds_of_positions_are_known(kind: str, known: bool) -> 
         pad_token_id=1,
         position_embedding_type=kind,
     )
-    model = AutoModelForSequenceClassification.from_config(config)
+    model = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     assert (unknown_positions(model) is None) == known
 
 
@@ -370,8 +370,14 @@ def test_weights_that_are_left_over_in_a_part_of_the_encoder_are_named(bert: Pat
 
 
 def test_half_of_an_encoder_and_decoder_is_not_enough(tmp_path: Path, bert: Path) -> None:
-    sizes = {"vocab_size": 169, "d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2}
-    t5 = T5Config(**sizes, num_heads=2, decoder_start_token_id=0)
+    sizes: dict[str, Any] = {
+        "vocab_size": 169,
+        "d_model": 32,
+        "d_kv": 16,
+        "d_ff": 64,
+        "num_layers": 2,
+    }
+    t5 = T5Config(**sizes, vocab_size=169, num_heads=2, decoder_start_token_id=0)  # type: ignore[call-arg]
     bart = BartConfig(
         vocab_size=169,
         d_model=32,
