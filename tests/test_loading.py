@@ -377,7 +377,7 @@ def test_half_of_an_encoder_and_decoder_is_not_enough(tmp_path: Path, bert: Path
         "d_ff": 64,
         "num_layers": 2,
     }
-    t5 = T5Config(**sizes, vocab_size=169, num_heads=2, decoder_start_token_id=0)  # type: ignore[call-arg]
+    t5 = T5Config(**sizes, num_heads=2, decoder_start_token_id=0)  # type: ignore[call-arg]
     bart = BartConfig(
         vocab_size=169,
         d_model=32,
