@@ -13,6 +13,7 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
 )
 
@@ -85,6 +86,12 @@ OTHERS: dict[str, tuple[dict[str, Any], int | None]] = {
 }
 # Relative positions, or rotary ones.
 WITHOUT_POSITIONS = ("deberta-v2", "xlnet", "modernbert")
+
+
+def classifier(config: PreTrainedConfig) -> PreTrainedModel:
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    model.train(False)
+    return model
 
 
 def built(family: str) -> tuple[PreTrainedModel, int | None]:
