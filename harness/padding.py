@@ -238,7 +238,7 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
     Args:
         rows: encoded sentences, such as the train split; one at least.
     """
-    own: Side = tokenizer.padding_side
+    own = cast(Side, tokenizer.padding_side)
     other: Side = "left" if own == "right" else "right"
     sentences = _sentences(rows, tokenizer, model)
     deviations: dict[Side, float | None] = {}
@@ -375,7 +375,7 @@ def _undisturbed(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
     with torch.random.fork_rng(devices=cuda):
         try:
             shared: dict[int, Any] = {id(parameter): parameter for parameter in model.parameters()}
-            yield copy.deepcopy(model, shared).eval()
+            yield copy.deepcopy(model, shared).train(False)
         finally:
             random.setstate(python)
             np.random.set_state(numpy)
@@ -396,7 +396,7 @@ def _deviation(
         return None
     difference, spread, largest = compared
     if TOLERANCE * spread < difference <= ROUNDING * largest:
-        again = _compared(copy.deepcopy(model).double().eval(), sentences, collate)
+        again = _compared(copy.deepcopy(model).double().train(False), sentences, collate)
         if again is not None:
             difference, spread, _ = again
         elif difference <= SINGLE * largest:  # some compute in no other precision
