@@ -316,7 +316,7 @@ def logits_of(outputs: Any) -> Tensor:
 
 def _taken(model: PreTrainedModel, row: Row) -> Row:
     """Leave out the columns that a model does not take, as Trainer does."""
-    names = taken(model, row)
+    names = taken(model, row) - {"label"}
     return {name: value for name, value in row.items() if name in names}
 
 

@@ -270,4 +270,4 @@ def test_a_model_that_computes_nothing_is_not_told_to_cut_sentences(
     assert record.status == "failed"
     assert record.reason is not None
     assert "Input language unknown" in record.reason
-    assert "so its length is not the reason" in record.reason
+    assert "max_length" not in record.reason

@@ -287,11 +287,11 @@ def test_a_model_that_takes_no_sentence_is_left_to_training(
     model: Any
     weights_of_nan: Any
     model, tokenizer = loaded(folders("bert"))
-    model.bert.embeddings.position_embeddings = torch.nn.Embedding(1, 32)
+    model.get_submodule("bert.embeddings").position_embeddings = torch.nn.Embedding(1, 32)
     found = settle(model, tokenizer, encoded(tokenizer))
     assert (found.deviations, found.alone, found.side) == ({}, False, "right")
     weights_of_nan, _ = loaded(folders("bert"))
-    weights_of_nan.classifier.weight.data.fill_(float("nan"))
+    weights_of_nan.get_parameter("classifier.weight").data.fill_(float("nan"))
     assert not settle(weights_of_nan, tokenizer, encoded(tokenizer)).alone
 
 
