@@ -49,8 +49,9 @@ ROUNDING = 1e-4
 all logits of a fresh head on a random encoder agree to five digits. They are measured again in
 double precision."""
 
-SINGLE = 1e-6
-"""Float32 rounds to 6e-8 of a number, and a model's logits to a small multiple of that."""
+SINGLE = 1e-5
+"""Float32 rounds to 6e-8 of a number. Logits are sums of larger numbers of both signs, so that their
+own rounding may be a hundred times as large a share of them."""
 
 CONSTANT = 1e-9
 """Logits that spread by less than this share of the largest are all the same."""
