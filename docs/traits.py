@@ -124,7 +124,7 @@ def _try_out(architecture: str, folder: Path) -> Traits:
         # What is said about the learning rate is about this tiny run, and so are likely causes.
         says = [text for text in says if "learning rate" not in text] if reads else says[:1]
         # How far answers move under padding is a number of this processor; a column says that.
-        says = [text.partition("; likely")[0] for text in says if " deviations " not in text]
+        says = [text.partition("; likely")[0] for text in says if "standard deviations" not in text]
     else:
         says.append(usual.reason)
         if plain.logits is not None:
