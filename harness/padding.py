@@ -50,8 +50,8 @@ all logits of a fresh head on a random encoder agree to five digits. They are me
 double precision."""
 
 SINGLE = 1e-5
-"""Float32 rounds to 6e-8 of a number. Logits are sums of larger numbers of both signs, so that their
-own rounding may be a hundred times as large a share of them."""
+"""Float32 rounds to 6e-8 of a number. Logits are sums of larger numbers of both signs, so their own
+rounding may be a hundred times as large a share of them."""
 
 CONSTANT = 1e-9
 """Logits that spread by less than this share of the largest are all the same."""
