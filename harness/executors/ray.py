@@ -252,7 +252,7 @@ def _refusal(address: str) -> Exception | None:
     Returns None of what does not answer within CONNECT_SECONDS.
     """
     try:
-        from ray._raylet import GcsClient
+        from ray._raylet import GcsClient  # type: ignore[attr-defined]
     except ImportError:  # another version of Ray, where it alone has to tell
         return None
     refusals: list[Exception] = []
