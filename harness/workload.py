@@ -75,7 +75,10 @@ def _in_layers(name: str, shape: Sequence[int]) -> bool:
 def _uses_of_a_layer(config: Mapping[str, Any]) -> int:
     if config.get("model_type") != "albert":
         return 1
-    return int(config.get("num_hidden_layers", 12) // config.get("num_hidden_groups", 1))
+    layers, groups = config.get("num_hidden_layers", 12), config.get("num_hidden_groups", 1)
+    if not all(isinstance(count, int) and count > 0 for count in (layers, groups)):
+        return 1  # what transformers says of such a configuration is told when it is trained
+    return int(layers // groups)
 
 
 def tokens_of(sentences: Iterable[str]) -> int:

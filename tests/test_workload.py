@@ -1,5 +1,6 @@
 """A checkpoint's size and a run's arithmetic, against torch's own counts."""
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,19 @@ def test_size_is_what_torch_counts(architecture: str, tmp_path: Path) -> None:
     )
     # The embeddings' projection and the pooler lie outside the layers.
     assert 2 * size.linear * tokens == pytest.approx(products, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"num_hidden_layers": "two"}, {"num_hidden_groups": 0}, {"num_hidden_layers": None}]
+)
+def test_an_odd_configuration_is_counted_all_the_same(odd: dict[str, Any], tmp_path: Path) -> None:
+    """A forecast is not the place to refuse it, and no place for a traceback."""
+    folder = make_checkpoint("albert", tmp_path / "albert")
+    whole = size_of(folder)
+    config = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**config, **odd}))
+    assert size_of(folder).parameters == whole.parameters
+    assert 0 < size_of(folder).linear <= whole.linear
 
 
 def test_a_pretraining_head_over_the_vocabulary_is_not_counted(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from harness.errors import BadInput
@@ -252,14 +253,14 @@ def _refusal(address: str) -> Exception | None:
     Returns None of what does not answer within CONNECT_SECONDS.
     """
     try:
-        from ray._raylet import GcsClient  # type: ignore[attr-defined]
-    except ImportError:  # another version of Ray, where it alone has to tell
+        connect: Callable[..., object] = import_module("ray._raylet").GcsClient
+    except (ImportError, AttributeError):  # another version of Ray, where it alone has to tell
         return None
     refusals: list[Exception] = []
 
     def ask() -> None:
         try:
-            GcsClient(address=address)
+            connect(address=address)
         except Exception as error:
             if type(error).__name__ == REFUSED:
                 refusals.append(error)
