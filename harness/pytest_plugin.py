@@ -63,6 +63,8 @@ def _chosen(config: pytest.Config) -> Chosen:
 def pytest_configure(config: pytest.Config) -> None:
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
+    # JUnit XML has the properties of a test all the same, and its usual readers show them.
+    config.addinivalue_line("filterwarnings", "ignore:record_property is incompatible")
     if config.getoption("tx", None) and _names_benchmarks(config):
         # Now: whatever one of its workers says later, pytest-xdist does not show it.
         raise pytest.UsageError(

@@ -11,7 +11,7 @@ from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import suite_gates
 from harness.report import append_summary, as_summary, terminal_table, write_tables
 from harness.session import Planned, Session
-from harness.stash import SESSION, WRITTEN
+from harness.stash import PROBLEMS, SESSION, WRITTEN
 
 
 def write_all(
@@ -86,7 +86,7 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             problem = append_summary(Path(summary), as_summary(name, table))
             if problem is not None:
-                reporter.write_line(problem, red=True)
+                config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), problem]
         folder = os.path.relpath(running.folder(name))
         if name not in config.stash[WRITTEN]:
             reporter.write_line(f"no table was written; {folder} is as it was")

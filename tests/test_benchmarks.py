@@ -258,6 +258,7 @@ def test_a_job_of_continuous_integration_gets_verdicts_as_junit_xml_and_as_a_sum
         assert float(found["mcc"]) == pytest.approx(np.mean(seeds), rel=1e-12)
         assert float(found["mcc_low"]) <= float(found["mcc"]) <= float(found["mcc_high"])
         assert case.find("failure") is not None
+    assert "record_property" not in session.output  # no warning of what the docs tell one to use
     text = summary.read_text(encoding="utf-8")
     assert text.startswith("What an earlier step wrote.\n### `tiny`: 2 fail\n")
     assert text.count("| fail") == 2
@@ -270,6 +271,10 @@ def test_a_job_of_continuous_integration_gets_verdicts_as_junit_xml_and_as_a_sum
     assert blocked.code == pytest.ExitCode.USAGE_ERROR, blocked.output
     assert "GITHUB_STEP_SUMMARY: " in blocked.output
     assert "cannot be written" in blocked.output
+
+    full = run(tmp_path, suite=folder / "tiny.toml", variables={"GITHUB_STEP_SUMMARY": "/dev/full"})
+    assert full.code == 1, full.output
+    assert full.output.count("GITHUB_STEP_SUMMARY: /dev/full: cannot be written") == 1
 
 
 def test_a_changed_setting_trains_again_and_only_what_is_selected(

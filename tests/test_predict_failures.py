@@ -183,6 +183,19 @@ def test_no_answer_is_given_without_a_number(model: Path, tmp_path: Path) -> Non
             assert_one_line(done, "the model", "NaN or infinite logits", SENTENCE)
 
 
+def test_a_second_model_is_no_sentence(model: Path, tmp_path: Path) -> None:
+    """As the shell makes of a pattern that two kept models fit."""
+    other = Path(shutil.copytree(model, tmp_path / "other"))
+    done = harness("predict", str(model), str(other), SENTENCE)
+    assert_one_line(done, "2 models are named", str(model), str(other))
+    for sentences in ((str(other), "-"), (SENTENCE, "-"), ("-", SENTENCE)):
+        piped = harness("predict", str(model), *sentences)
+        assert piped.code == 2
+        assert piped.out == ""
+        assert "- stands alone" in piped.err
+    assert harness("predict", str(model), "x" * 5000).code == 0
+
+
 def test_a_broken_tokenizer_is_told(model: Path, tmp_path: Path) -> None:
     for number, content in enumerate(("{", '{"version": "1.0"}', "[]", "null")):
         folder = Path(shutil.copytree(model, tmp_path / str(number)))

@@ -51,6 +51,13 @@ def predict(
         raise click.UsageError("give sentences, or --file FILE, or - to read standard input")
     if sentences == (STDIN,):
         sentences, file = (), STDIN
+    if STDIN in sentences:
+        raise click.UsageError(
+            "- stands alone: sentences come from standard input or from arguments"
+        )
+    if models := [each for each in sentences if _is_model(each)]:
+        named = ", ".join(map(str, (model, *models)))
+        raise BadInput([f"{1 + len(models)} models are named, and one answers: {named}; name one"])
     asked = _lines(file) if file is not None else list(sentences)
     if problems := list(_problems(asked, "line" if file is not None else "sentence")):
         raise BadInput(problems)
@@ -61,6 +68,14 @@ def predict(
         answers = classify(load(model, provenance.device_type()), asked, batch_size)
     for line in FORMATS[as_format](_quietly(answers)):
         click.echo(line)
+
+
+def _is_model(argument: str) -> bool:
+    """Return whether an argument names the folder of a model, as a pattern of the shell's does."""
+    try:
+        return Path(argument, "config.json").is_file()
+    except (OSError, ValueError):  # too long for a path, or no path at all
+        return False
 
 
 def _quietly(answers: "Iterator[Answer]") -> "Iterator[Answer]":

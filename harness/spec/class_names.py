@@ -16,6 +16,12 @@ BOOLEANS = {
 }  # fmt: skip
 """As JSON, Python and spreadsheets write them."""
 
+WORDS = {"yes": True, "on": True, "no": False, "off": False}
+"""What YAML and forms write for booleans: no label is compared so, but names are checked."""
+
+NUMBERED_NAME = re.compile(r"(?:class|label)[ _-]?([0-9]+)", re.ASCII | re.IGNORECASE)
+"""Names that say a class's number, such as LABEL_1, which transformers gives."""
+
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
 """Text that is compared as a number. 01, +1, 1e0 and digits of other scripts are text: such a
 label may be a code, and is not guessed to be 1."""
@@ -100,10 +106,15 @@ def _number(value: Decimal) -> Meaning | None:
 
 
 def _value(name: str) -> Decimal | None:
-    """Return the number that some program may read a name as; true and false are 1 and 0."""
+    """Return the number that a program or a reader may take a name for.
+
+    true, yes and on are 1; false, no and off are 0; LABEL_1 and class 1 are 1.
+    """
     text = name.strip()
-    if text in BOOLEANS:
-        return Decimal(BOOLEANS[text])
+    if text in BOOLEANS or text.casefold() in WORDS:
+        return Decimal(BOOLEANS.get(text, WORDS.get(text.casefold(), False)))
+    if numbered := NUMBERED_NAME.fullmatch(text):
+        text = numbered[1]
     try:
         value = Decimal(text)
     except InvalidOperation:
