@@ -125,11 +125,17 @@ def _left(
         part = plain.split(".")[0]
         tensor = by_plain_name.get(plain)
         no_weight = plain.endswith(ROTATION) or (
-            tensor is not None and (tensor.dtype in WHOLE_NUMBERS or tensor.numbers <= 1)
+            tensor is not None and _is_no_weight(plain, tensor)
         )
         if part in parts and part not in (head, POOLER) and plain not in buffers and not no_weight:
             left[name] = tensor
     return left
+
+
+def _is_no_weight(name: str, tensor: Stored) -> bool:
+    """Tell whether a tensor holds whole numbers, a single number, or what precedes each token."""
+    mask = name.endswith(".bias") and tensor.shape == (1, 1, *tensor.shape[-1:] * 2)
+    return tensor.dtype in WHOLE_NUMBERS or tensor.numbers <= 1 or mask
 
 
 def _not_loaded(

@@ -83,7 +83,9 @@ class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._note(args[0], axis, args[1][axis])
         elif operation is aten.gather:
             axis, index = args[1], args[2]
-            self._note(args[0], axis, index.movedim(axis, 0).flatten(1)[:, 0])
+            rows = index.movedim(axis, 0).flatten(1)
+            if bool((rows == rows[:, :1]).all()):  # relative ones differ from word to word
+                self._note(args[0], axis, rows[:, 0])
         elif operation is aten.slice and args[0].dtype == torch.bool:  # a mask of what precedes
             self._note_slice(*args)
         return func(*args, **(kwargs or {}))

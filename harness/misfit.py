@@ -173,7 +173,8 @@ def _renaming(
     beginnings: Counter[tuple[str, str]] = Counter()
     for name in unexpected:
         for beginning, ending in _splits(name):
-            if found := endings.get(ending):
+            # One word alone, such as weight, says nothing of what it is of.
+            if "." in ending and (found := endings.get(ending)):
                 if len(found) == 1:
                     ours = next(iter(found)).removesuffix(ending)
                     beginnings[beginning, ours] += 1

@@ -241,6 +241,8 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
     own: Side = "left" if tokenizer.padding_side == "left" else "right"
     other: Side = "left" if own == "right" else "right"
     sentences = _sentences(rows, tokenizer, model)
+    if not sentences:
+        return Padding(own, own, {}, alone=False, shortest=1)
     deviations: dict[Side, float | None] = {}
     with _undisturbed(model) as twin:
         shortest = fewest_tokens(twin, tokenizer, sentences[0])
@@ -327,10 +329,15 @@ def _sentences(
     """Return short sentences and, as the last one, a long one, made of the data's own tokens.
 
     The data may hold none shorter or longer than others: tokens are cut out of the middle or
-    repeated there. Special tokens at both ends stay, since heads look for them.
+    repeated there. Special tokens at both ends stay, since heads look for them. The list is empty
+    where the tokenizer left nothing of any sentence.
     """
     special = tokenizer.num_special_tokens_to_add()
-    order = np.argsort(token_counts(rows), kind="stable")
+    counts = token_counts(rows)
+    order = np.argsort(counts, kind="stable")
+    order = order[counts[order] > special]  # of others the tokenizer left nothing
+    if not len(order):
+        return []
     longest = rows[int(order[-1])]
     length = max(len(longest["input_ids"]), special + LONG)
     if tokenizer.model_max_length > special:

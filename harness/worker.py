@@ -122,9 +122,7 @@ def _train_and_score(
     loaded = data.load(job.source)
     if loaded.fingerprint != job.dataset.fingerprint:
         raise RuntimeError("the data changed after the session began")
-    tokenizer = AutoTokenizer.from_pretrained(
-        job.checkpoint.folder, trust_remote_code=False, local_files_only=True
-    )
+    tokenizer = _tokenizer(job)
     pretrained = load_checkpoint(job.checkpoint.folder, tokenizer, settings)
     models, weights = [pretrained.model], pretrained.weights
     del pretrained  # nothing else may hold on to the model; see _finetune
@@ -170,6 +168,13 @@ def _train_and_score(
     return Result(record, predictions)
 
 
+def _tokenizer(job: Job) -> PreTrainedTokenizerBase:
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        job.checkpoint.folder, trust_remote_code=False, local_files_only=True
+    )
+    return tokenizer
+
+
 def _finetune(
     job: Job,
     models: list[PreTrainedModel],
@@ -188,7 +193,9 @@ def _finetune(
     """
     while True:
         if not models:
-            models.append(load_checkpoint(job.checkpoint.folder, tokenizer, settings).model)
+            # As the checkpoint has it: a model may be built after its tokenizer's pad token.
+            fresh = _tokenizer(job)
+            models.append(load_checkpoint(job.checkpoint.folder, fresh, settings).model)
         model = models.pop()
         try:
             attempt = replace(settings, accumulation=job.parts)

@@ -249,6 +249,26 @@ def test_a_limit_that_is_found_in_no_table_is_told_before_training(tmp_path: Pat
     try_longest(model, tokenizer, splits, encode(splits, tokenizer, 50).splits)
 
 
+@pytest.mark.parametrize("buckets", [-1, 16, 256])
+def test_relative_positions_are_no_limit(buckets: int) -> None:
+    """As DeBERTa-v3 is published, with 256 buckets, of which the first 128 are of one distance."""
+    config = AutoConfig.for_model(
+        "deberta-v2",
+        **SMALL,
+        max_position_embeddings=512,
+        relative_attention=True,
+        position_buckets=buckets,
+        pos_att_type=["p2c", "c2p"],
+        position_biased_input=False,
+        share_att_key=True,
+        norm_rel_ebd="layer_norm",
+    )
+    model = AutoModelForSequenceClassification.from_config(config).eval()  # type: ignore[no-untyped-call]
+    assert position_limit(model) is None
+    with torch.no_grad():
+        assert model(input_ids=torch.full((1, 600), 5)).logits.isfinite().all()
+
+
 def test_a_model_that_computes_nothing_is_not_told_to_cut_sentences(
     data: DatasetSpec, tmp_path: Path
 ) -> None:

@@ -231,6 +231,18 @@ def test_a_prefix_is_named_and_the_line_that_is_told_takes_it_away(
     assert loaded(folder).weights == loaded(folders[architecture]).weights
 
 
+def test_names_that_share_one_word_alone_are_not_told_to_be_renamed(bert: Path) -> None:
+    def without_positions(weights: Weights) -> Weights:
+        head = {"cls.predictions.transform.LayerNorm.weight": torch.ones(32)}
+        kept = {name: w for name, w in weights.items() if "position_embeddings" not in name}
+        return kept | head
+
+    rewrite(bert, without_positions)
+    told = refused(bert)
+    assert "position_embeddings.weight" in told
+    assert "rename" not in told
+
+
 def test_a_prefix_in_shards_is_found_too(folders: dict[str, Path], tmp_path: Path) -> None:
     shards(folders["bert"], tmp_path)
     AutoTokenizer.from_pretrained(folders["bert"]).save_pretrained(tmp_path)

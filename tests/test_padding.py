@@ -281,6 +281,18 @@ def test_measuring_changes_nothing_in_a_model_that_changes_itself(
     assert model.bert.attention_type == "block_sparse"
 
 
+def test_a_sentence_of_which_the_tokenizer_leaves_nothing_is_no_obstacle(
+    folders: Callable[[str], Path],
+) -> None:
+    model, tokenizer = loaded(folders("bert"))
+    invisible = ["\u200d", "\x7f", "\ufe0f"]  # no blanks to Python, and dropped by BERT's tokenizer
+    assert all(text.strip() for text in invisible)
+    found = settle(model, tokenizer, encoded(tokenizer, [*invisible, *SENTENCES]))
+    assert (found.alone, found.side, list(found.deviations)) == (False, "right", ["right"])
+    nothing = settle(model, tokenizer, encoded(tokenizer, invisible))
+    assert (nothing.deviations, nothing.alone, nothing.side) == ({}, False, "right")
+
+
 def test_a_model_that_takes_no_sentence_is_left_to_training(
     folders: Callable[[str], Path],
 ) -> None:
