@@ -29,7 +29,7 @@ def sentences(count: int) -> list[str]:
     return found
 
 
-def write_rows(path: Path, texts: Sequence[str], labels: Sequence[int]) -> Path:
+def write_rows(path: Path, texts: Sequence[str], labels: Sequence[int | str]) -> Path:
     """Write a CSV file of sentences and labels."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

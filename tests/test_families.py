@@ -153,7 +153,8 @@ def test_a_kept_model_names_its_two_classes_whatever_they_are_called(
     rows: DatasetSpec,
     tmp_path: Path,
 ) -> None:
-    spec = rows.model_copy(update={"class_names": names})
+    named = write_rows(tmp_path / "named.csv", TEXTS, [names[label] for label in LABELS])
+    spec = rows.model_copy(update={"path": str(named), "class_names": names})
     job = make_job(checkpoint(family), spec, tmp_path, keep_model=True)
     execute_ok(job)
     folder = job.folder / "model"
