@@ -353,12 +353,8 @@ def test_the_best_model_is_the_same_for_every_selection_and_name_and_nothing_tra
     runs = tmp_path / "results" / "tiny" / "runs"
     (kept,) = runs.glob("*/*/model")
     for chosen, *arguments in (
-        (suite,),
-        (suite, "-k", "lr1e-09"),
         (suite, "-k", "lr1e-10"),
-        (suite, "--seeds", "1"),
         (suite, "--seeds", "2"),
-        (suite, "--learning-rates", "1e-10"),
         (renamed,),
     ):
         session = run(tmp_path, *arguments, suite=chosen)
@@ -518,7 +514,7 @@ def test_a_worker_killed_in_the_middle_of_a_suite_costs_its_own_run_only(
     folder: Path, tmp_path: Path
 ) -> None:
     suite = folder / "tiny.toml"
-    arguments = ("--epochs", "40", "-v")
+    arguments = ("--epochs", "10", "--seeds", "1", "-v")
     session = begin(tmp_path, *arguments, suite=suite)
     runs = tmp_path / "results" / "tiny" / "runs"
     victim = wait_for(runs, "*/*/progress.json", session)[0].parent
@@ -531,12 +527,12 @@ def test_a_worker_killed_in_the_middle_of_a_suite_costs_its_own_run_only(
     assert unreadable == []
     by_folder = {item.folder: item.record.status for item in stored}
     assert by_folder.pop(victim) == "failed"
-    assert list(by_folder.values()) == ["ok"] * 3
+    assert list(by_folder.values()) == ["ok"]
     assert not list(runs.glob("*/*/scratch"))
     assert not list(runs.glob("*/*/progress.json"))
     again = run(tmp_path, *arguments, suite=suite)
     assert again.code == 0, again.output
-    assert "3 of 4 runs finished before, 1 to train" in again.output
+    assert "1 of 2 runs finished before, 1 to train" in again.output
 
 
 def worker_of(session: subprocess.Popen[str], run_folder: Path) -> psutil.Process:
