@@ -1,6 +1,6 @@
 """Which of the gates that a session's suites ask for were judged, and why the others were not."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.session import Planned
@@ -50,12 +50,20 @@ def unjudged(
     Args:
         otherwise: says why, of a gate for which the ledger has no reason.
     """
-    by_reason: dict[str, list[Gate]] = {}
-    for gate in demanded(planned):
-        if gate not in ledger.judged:
-            reason = ledger.reasons.get(gate) or otherwise(gate)
-            by_reason.setdefault(reason, []).append(gate)
-    return [f"not judged: {_named(gates)}: {reason}" for reason, gates in by_reason.items()]
+    reasons = {
+        gate: ledger.reasons.get(gate) or otherwise(gate)
+        for gate in demanded(planned)
+        if gate not in ledger.judged
+    }
+    return [f"not judged: {line}" for line in by_reason(reasons)]
+
+
+def by_reason(reasons: Mapping[Gate, str]) -> list[str]:
+    """Return a line for each reason, with the gates that it holds for before it."""
+    gates: dict[str, list[Gate]] = {}
+    for gate, reason in reasons.items():
+        gates.setdefault(reason, []).append(gate)
+    return [f"{_named(named)}: {reason}" for reason, named in gates.items()]
 
 
 def unheeded(ledger: Ledger) -> list[str]:

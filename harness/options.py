@@ -127,15 +127,19 @@ class Chosen:
     project: Path
 
 
+def suite_files(chosen: Chosen) -> list[Path]:
+    """Return the files of the chosen suites, whether they can be read or not."""
+    named = chosen.values.get("suite")
+    folder = chosen.here if named else chosen.project
+    return [folder / name for name in (named or DEFAULT_SUITES)]
+
+
 def planned_suites(chosen: Chosen) -> list[Planned]:
     """Read the chosen suites, apply the options that override them, and plan their cells.
 
     Raises:
         BadInput: every mistake of every suite and option at once.
     """
-    named = chosen.values.get("suite")
-    folder = chosen.here if named else chosen.project
-    paths = [folder / name for name in (named or DEFAULT_SUITES)]
     overrides = [
         Override(key=key, flag=flag, value=convert(text))
         for flag, (key, convert, _) in OVERRIDES.items()
@@ -146,7 +150,7 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
             override.value[:] = [_from_here(chosen.here, name) for name in override.value]
     planned: list[Planned] = []
     problems: list[str] = []
-    for path in paths:
+    for path in suite_files(chosen):
         shown = Path(os.path.relpath(path, chosen.here))
         try:
             file = shown if _is(shown, Path.exists) else path
@@ -249,14 +253,10 @@ def session_options(chosen: Chosen) -> Options:
     if chosen.values.get("max_drop") is not None and not chosen.values.get("baseline"):
         drop = chosen.values["max_drop"]
         raise BadInput([f"--max-drop: {drop}: says nothing without --baseline FILE; add it"])
-    results = chosen.values.get("results_dir")
     baseline = baseline_file(chosen)
-    cola = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR") or None
     return Options(
-        results=chosen.project / DEFAULT_RESULTS
-        if results is None
-        else chosen.here / _home(results),
-        cola_dir=None if cola is None else chosen.here / _home(cola),
+        results=results_folder(chosen),
+        cola_dir=cola_folder(chosen),
         rerun=bool(chosen.values.get("rerun")),
         ray_address=chosen.values.get("ray_address"),
         baseline=None if baseline is None else _baseline(baseline),
@@ -275,6 +275,18 @@ def left_behind(chosen: Chosen, suites: Sequence[str]) -> list[str]:
         for suite, old in before.items()
         if _is(old, lambda folder: any(folder.glob("*/*/record.json")))
     ]
+
+
+def results_folder(chosen: Chosen) -> Path:
+    """Return the folder that holds the results folder of each suite."""
+    named = chosen.values.get("results_dir")
+    return chosen.project / DEFAULT_RESULTS if named is None else chosen.here / _home(named)
+
+
+def cola_folder(chosen: Chosen) -> Path | None:
+    """Return the folder of CoLA that an option or the environment names."""
+    named = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR")
+    return chosen.here / _home(named) if named else None
 
 
 def baseline_file(chosen: Chosen) -> Path | None:

@@ -28,15 +28,64 @@ class Place:
     makes_folders: bool = True
 
 
+@dataclass(frozen=True)
+class ReadFile:
+    """A file that a session reads, and the option or key that names it."""
+
+    name: str
+    path: Path
+
+
 def unusable(places: Iterable[Place]) -> list[str]:
-    """Return a line for every place that cannot be written, or that two of them would write.
+    """Return a line for every place that cannot be written.
 
     Nothing is left behind or changed: what is there keeps its content, what is made for the
     trial (an empty file, missing folders) is removed.
     """
+    known = dict.fromkeys(places)
+    return [problem for place in known if (problem := _problem(place)) is not None]
+
+
+def shared(places: Iterable[Place]) -> Iterator[str]:
+    """Yield a line for every place that would undo what is written to another.
+
+    That is another's file, or a file where another needs a folder.
+    """
     known = list(dict.fromkeys(places))
-    problems = [problem for place in known if (problem := _problem(place)) is not None]
-    return problems + list(_shared(known))
+    files = [place for place in known if place.kind != "folder" and not _is_special(place.path)]
+    first: dict[object, str] = {}
+    for place in files:
+        writer = first.setdefault(_identity(place.path), place.name)
+        if writer != place.name:
+            yield f"{place.name}: {place.path}: {writer} writes that file too; name another"
+    for place in files:
+        inside = (other for other in known if other.name != place.name and _is_above(place, other))
+        if (other := next(inside, None)) is not None:
+            yield (
+                f"{place.name}: {place.path}: {other.name} needs a folder there ({other.path}); "
+                "name another file"
+            )
+
+
+def overwritten(places: Iterable[Place], read: Iterable[ReadFile]) -> Iterator[str]:
+    """Yield a line for every place that is a file which the session reads, however it is spelled.
+
+    Links are followed: two names of one file are one file. A `replaced` place that is a link
+    counts as the link, which is what its writer replaces.
+    """
+    known = list(dict.fromkeys(read))
+    for place in dict.fromkeys(places):
+        if place.kind == "folder" or _is_special(place.path):
+            continue
+        meant = _link if place.kind == "replaced" else _identity
+        for file in known:
+            names = _chain(file.path) if place.kind == "replaced" else [file.path]
+            if meant(place.path) in map(meant, names):
+                yield (
+                    f"{place.name}: {place.path}: {file.name} reads that file ({file.path}), and "
+                    "it would be overwritten; name another"
+                )
+                break
 
 
 def _problem(place: Place) -> str | None:
@@ -50,15 +99,34 @@ def _problem(place: Place) -> str | None:
     return None
 
 
-def _shared(places: Iterable[Place]) -> Iterator[str]:
-    """Yield a line for every file of which one would undo what the other wrote."""
-    first: dict[str, str] = {}
-    for place in places:
-        if place.kind != "folder":
-            path = os.path.realpath(place.path)
-            other = first.setdefault(path, place.name)
-            if other != place.name and not _is_special(place.path):
-                yield f"{place.name}: {place.path}: {other} writes that file too; name another"
+def _identity(path: Path) -> object:
+    """Return what tells a file from others: its number in its file system, or its full path."""
+    try:
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    except OSError:  # it is still to be made
+        return os.path.realpath(path)
+
+
+def _link(path: Path) -> str:
+    """Return the full path of a file or link itself, whatever it leads to."""
+    return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
+
+
+def _chain(path: Path) -> Iterator[Path]:
+    """Yield a path and, where it is a link, what it leads to, one link after the other."""
+    seen: set[Path] = set()
+    while path not in seen:
+        seen.add(path)
+        yield path
+        with contextlib.suppress(OSError):  # it is no link
+            path = path.parent / path.readlink()
+
+
+def _is_above(place: Place, other: Place) -> bool:
+    """Return whether a file lies where another place has, or has to have, a folder."""
+    file, target = Path(os.path.realpath(place.path)), Path(os.path.realpath(other.path))
+    return file in target.parents or (other.kind == "folder" and file == target)
 
 
 def _is_special(path: Path) -> bool:

@@ -1,14 +1,15 @@
 """What pytest and its plugins write when a session ends, out of their options."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from harness import trackers
-from harness.places import Place, unusable
+from harness.places import Place, ReadFile, overwritten, shared, unusable
+from harness.read_files import BASELINE
 from harness.report import file_names
 from harness.session import Session
 
@@ -35,20 +36,36 @@ OPENED_AT_ONCE = ("--log-file", "--report-log", "--html")
 
 def problems(config: pytest.Config, session: Session) -> list[str]:
     """Return a line for everything that would only fail when the session ends."""
-    return [
-        *unusable([*_places(config), *_of_trackers(session), *_tables(session)]),
-        *_impossible(config),
-    ]
+    named = [*_places(config), *_of_trackers(session)]
+    folders = [session.folder(planned.suite.name) for planned in session.planned]
+    # In a folder that is still to be made nothing is in a table's way.
+    there = [folder for folder in folders if os.path.lexists(folder / "runs")]
+    return [*unusable([*named, *_tables(there)]), *shared(named), *_impossible(config)]
 
 
-def refuse_early(config: pytest.Config) -> None:
-    """Refuse places that a plugin opens as soon as pytest is configured, before it does.
+def refuse_early(config: pytest.Config, read: Sequence[ReadFile], results: Sequence[Path]) -> None:
+    """Refuse places before anything is opened: a refusal later would come with its JUnit file.
+
+    Args:
+        read: the files that the session reads; see harness.read_files.
+        results: the results folder of each suite.
 
     Raises:
-        pytest.UsageError: there is one that cannot be written; then all others are told with it.
+        pytest.UsageError: a place is a file to be read, or another place; or one that a plugin
+            opens at once cannot be written, and then all others are told with it.
     """
-    if unusable(place for place in _files(config) if place.name in OPENED_AT_ONCE):
-        raise pytest.UsageError("\n".join(unusable(_places(config))))
+    named, tables = _places(config), list(_tables(results))
+    stores = [Place("--results-dir", folder / "runs", "folder") for folder in results]
+    # A baseline may be replaced by tables that are no worse; harness.pytest_tables sees to it.
+    replaceable = [file for file in read if file.name != BASELINE]
+    lost = [
+        *shared([*named, *tables, *stores]),
+        *overwritten(named, read),
+        *overwritten(tables, replaceable),
+    ]
+    at_once = [place for place in named if place.name in OPENED_AT_ONCE]
+    if lost or (not config.option.collectonly and unusable(at_once)):
+        raise pytest.UsageError("\n".join([*lost, *unusable(named)]))
 
 
 def _places(config: pytest.Config) -> list[Place]:
@@ -63,13 +80,11 @@ def _of_trackers(session: Session) -> Iterator[Place]:
                 yield Place(name, path, "folder" if is_folder else "file")
 
 
-def _tables(session: Session) -> Iterator[Place]:
-    """Yield the files that tables will replace; in a folder still to be made none is in the way."""
-    for planned in session.planned:
-        folder = session.folder(planned.suite.name)
-        if os.path.lexists(folder / "runs"):
-            for name in file_names():
-                yield Place("--results-dir", folder / name, "replaced", makes_folders=False)
+def _tables(folders: Sequence[Path]) -> Iterator[Place]:
+    """Yield the files of results folders that tables will replace."""
+    for folder in folders:
+        for name in file_names():
+            yield Place("--results-dir", folder / name, "replaced", makes_folders=False)
 
 
 def _impossible(config: pytest.Config) -> Iterator[str]:

@@ -12,19 +12,21 @@ import pytest
 from harness.display import Display
 from harness.errors import BadInput
 from harness.interrupt import hold_interrupt
-from harness.ledger import demanded, unheeded, unjudged
+from harness.ledger import by_reason, unheeded, unjudged
 from harness.options import (
     OPTIONS,
     Chosen,
     baseline_file,
     left_behind,
     planned_suites,
+    results_folder,
     session_options,
 )
 from harness.plan import Cell
-from harness.pytest_gates import cell_of, ledger_of, otherwise
+from harness.pytest_gates import cell_of, ledger_of, left_out, otherwise
 from harness.pytest_places import problems, refuse_early, unwritten
 from harness.pytest_tables import show_all, write_all
+from harness.read_files import read_files
 from harness.schedule import describe
 from harness.session import Planned, Session
 from harness.shield import shield
@@ -71,8 +73,10 @@ def pytest_configure(config: pytest.Config) -> None:
             "pytest-xdist (-n) cannot share the runs of a session; leave it out, and use --workers "
             "to train several at a time"
         )
-    if _names_benchmarks(config) and not config.option.collectonly:
-        refuse_early(config)
+    if _names_benchmarks(config):
+        chosen, planned = _chosen(config), _planned(config)
+        results = [results_folder(chosen) / each.suite.name for each in planned]
+        refuse_early(config, read_files(chosen, planned), results)
 
 
 def _names_benchmarks(config: pytest.Config) -> bool:
@@ -145,7 +149,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raise pytest.UsageError("\n".join(without))
     names = [planned.suite.name for planned in started.planned]
     started.notes += left_behind(_chosen(config), names)
-    started.notes += [*unwritten(config), *_not_selected(config)]
+    started.notes += [*unwritten(config), *_not_selected(session)]
     config.stash[DISPLAY] = Display(config)
     config.stash[SESSION] = started  # first, so that an interruption of the start closes it too
     if config.getoption("setuponly", False):  # also by --setup-plan: no test will run
@@ -171,16 +175,18 @@ def _selected(session: pytest.Session) -> list[Cell]:
     return cells
 
 
-def _not_selected(config: pytest.Config) -> list[str]:
+def _not_selected(session: pytest.Session) -> list[str]:
     """Say before training that a session with --strict will not pass, if that is known."""
-    deselected = ledger_of(config).reasons
-    count = sum(gate in deselected for gate in demanded(config.stash[PLANNED]))
-    if not count or not is_strict(config):
+    if not is_strict(session.config):
+        return []
+    gates = left_out(session, session.config.stash[PLANNED])
+    if not gates:
         return []
     return [
-        f"--strict: {count} gates of the suites are deselected, so this session will not pass; "
-        "name a part of the suites with --suite, --checkpoints, --batch-sizes, --learning-rates "
-        "or --seeds instead"
+        f"--strict: this session will not pass: {len(gates)} gates of its suites will not be "
+        "judged; name a part of the suites with --suite, --checkpoints, --batch-sizes, "
+        "--learning-rates or --seeds instead",
+        *(f"will not be judged: {line}" for line in by_reason(gates)),
     ]
 
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -59,8 +59,9 @@ def begin(
     suite: Path | None = None,
     own_group: bool = False,
     variables: Mapping[str, str] | None = None,
+    paths: Sequence[str] = ("benchmarks/",),
 ) -> subprocess.Popen[str]:
-    """Start `pytest benchmarks/` on a suite, with results in the folder.
+    """Start `pytest benchmarks/`, or other paths, on a suite, with results in the folder.
 
     `own_group` gives it a process group, which a signal reaches as Ctrl-C does in a terminal.
     """
@@ -70,7 +71,7 @@ def begin(
     environment |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **(variables or {})}
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "pytest", "benchmarks/", "--color=no"),
+            *(sys.executable, "-m", "pytest", *paths, "--color=no"),
             *("-o", f"cache_dir={folder / 'cache'}", "--results-dir", str(folder / "results")),
             # One thread a run: two would wait for each other where other work shares the cores.
             *("--workers", "2", *named, *arguments),
@@ -89,9 +90,10 @@ def run(
     *arguments: str,
     suite: Path | None = None,
     variables: Mapping[str, str] | None = None,
+    paths: Sequence[str] = ("benchmarks/",),
 ) -> Session:
     """Run `pytest benchmarks/` to its end, with these variables in its environment."""
-    process = begin(folder, *arguments, suite=suite, variables=variables)
+    process = begin(folder, *arguments, suite=suite, variables=variables, paths=paths)
     output, _ = process.communicate()
     return Session(process.returncode, output)
 

@@ -359,6 +359,11 @@ def test_a_submission_has_glues_header_and_a_class_for_every_test_sentence_in_or
     cell = stored[0].record.cell
     other = harness("submit", str(tmp_path), "--cell", cell, "--seed", "2", "--output", "-")
     assert other.out.splitlines() == expected_submission(stored[2])
+    evidence = (tmp_path if kept == "published" else stored[1].folder) / "predictions.parquet"
+    before = evidence.read_bytes()
+    lost = harness("submit", str(tmp_path), "--output", str(evidence))
+    assert (lost.code, evidence.read_bytes()) == (4, before)
+    assert "it would be overwritten" in lost.err
 
 
 def test_a_run_that_glue_would_refuse_is_refused_with_the_way_out(tmp_path: Path) -> None:

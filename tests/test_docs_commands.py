@@ -74,26 +74,12 @@ BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 
 
 def scripts_of(block: Block) -> Iterator[str]:
-    """Yield what a block has a shell run."""
+    """Yield what a block has a shell run; test_ci_jobs.py runs those of YAML."""
     match block.language:
         case "sh":
             yield block.content
         case "python":
             yield f"python - <<'END'\n{block.content}END\n"
-        case "yaml":
-            for job in _jobs(yaml.safe_load(block.content)):
-                yield "\n".join(job)
-
-
-def _jobs(pipeline: dict[str, dict[str, object]]) -> Iterator[list[str]]:
-    """Yield the commands of each job of GitHub Actions or of GitLab."""
-    jobs = pipeline.get("jobs", pipeline)
-    for job in jobs.values():
-        match job:
-            case {"steps": [*steps]}:
-                yield [step["run"] for step in steps if "run" in step]
-            case {"script": [*commands]}:
-                yield [str(command) for command in commands]
 
 
 def commands_of(script: str) -> list[str]:
@@ -251,6 +237,11 @@ def test_the_example_of_own_data_is_the_one_that_is_shown() -> None:
     example = (ROOT / "examples" / "own-data" / "messages.toml").read_text(encoding="utf-8")
     assert example in shown
     assert len(example.splitlines()) == 10
+
+
+def test_every_job_that_is_shown_is_a_file_of_the_example_that_is_run() -> None:
+    jobs = [path.read_text(encoding="utf-8") for path in (ROOT / "examples" / "ci").glob("*.yml")]
+    assert sorted(block.content for block in BLOCKS if block.language == "yaml") == sorted(jobs)
 
 
 def test_links_between_documents_lead_somewhere() -> None:

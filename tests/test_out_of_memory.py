@@ -1,8 +1,10 @@
 """A run that does not fit its memory fails clearly, or is trained in parts that add up."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from jobs import execute_ok, file_spec, make_job, sentences, write_rows
 from tiny import make_checkpoint
 from torch import nn
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from harness import data
 from harness.encode import encode
@@ -209,6 +211,46 @@ def test_a_run_that_fits_is_the_same_with_or_without_a_way_to_halve_it(
     assert logits.equals(others)
     assert (second.batch_size_used, second.accumulation) == (BATCH, 1)
     assert first.warnings == second.warnings
+
+
+def without_pad_token(architecture: str, folder: Path) -> Path:
+    """Make a checkpoint that names no pad token, in its configuration or in its tokenizer."""
+    make_checkpoint(architecture, folder)
+    whole = AutoTokenizer.from_pretrained(folder)
+    named = {
+        name: getattr(whole, name) for name in ("unk_token", "cls_token", "sep_token", "mask_token")
+    }
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=whole.backend_tokenizer,
+        model_max_length=whole.model_max_length,
+        eos_token=whole.sep_token,
+        **named,
+    )
+    tokenizer.save_pretrained(folder)
+    configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    configuration |= {"pad_token_id": None, "eos_token_id": None}
+    (folder / "config.json").write_text(json.dumps(configuration), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("architecture", ["bert", "electra", "albert"])
+def test_a_run_begun_again_is_the_one_that_begins_with_those_parts(
+    architecture: str,
+    spec: DatasetSpec,
+    tmp_path: Path,
+    room: Callable[[int], list[int]],
+) -> None:
+    """The first attempt gave the tokenizer a pad token; a model built after it would differ."""
+    checkpoint = without_pad_token(architecture, tmp_path / "checkpoint")
+    assert AutoTokenizer.from_pretrained(checkpoint).pad_token is None
+    seen = room(6)
+    job = make_job(checkpoint, spec, tmp_path, batch_size=BATCH, on_oom="halve", speedups=())
+    again, logits = execute_ok(job)
+    assert seen[0] == BATCH
+    begun, others = execute_ok(replace(job, parts=2))
+    assert again.accumulation == begun.accumulation == 2
+    assert again.scores == begun.scores
+    assert logits.equals(others)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from harness.errors import BadInput
+from harness.places import Place, ReadFile, overwritten
 from harness.text import printable
 
 
@@ -39,6 +40,11 @@ def submit(folder: Path, cell: str | None, seed: int | None, output: str) -> Non
     if output == "-":
         click.echo(content, nl=False)
         return
+    read = [folder, *([] if run.folder is None else [run.folder])]
+    names = ("leaderboard.json", "record.json", "predictions.parquet")
+    evidence = [ReadFile("harness submit", each / name) for each in read for name in names]
+    if lost := list(overwritten([Place("--output", Path(output))], evidence)):
+        raise BadInput(lost)
     try:
         Path(output).write_text(content, encoding="utf-8", newline="\n")
     except OSError as error:
