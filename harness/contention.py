@@ -19,6 +19,9 @@ ALONE_SECONDS, BESIDE_SECONDS = 1.0, 5.0
 CALM_LOOKS = 3
 """A run takes a core back after so many looks in a row that found it free."""
 
+FULL = 0.9
+"""Where less than this share of all cores is busy, nobody waits for one."""
+
 SHORTEST_SECONDS = 0.3
 """A shorter time tells no load: processor time is counted in hundredths of a second."""
 
@@ -27,13 +30,14 @@ class Contention(BaseModel):
     """What other programs took of the processor while a run trained.
 
     `other_programs` is the mean number of cores that they kept busy, the session's own runs not
-    counted. `fewest_threads` is the smallest number of threads that the run computed in; its
-    record's `threads` is the largest.
+    counted, and `own_cores` that of cores that the run got. `fewest_threads` is the smallest number
+    of threads that the run computed in; its record's `threads` is the largest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     other_programs: float = Field(ge=0)
+    own_cores: float = Field(ge=0)
     fewest_threads: int = Field(ge=1)
 
 
@@ -102,6 +106,32 @@ def since(before: Moment | None, family: int | None = None) -> float | None:
     if before is not None:
         time.sleep(max(0.0, before.time + 2 * SHORTEST_SECONDS - time.monotonic()))
     return between(before, now(family))
+
+
+def wanted(others: float | None, cores: int) -> float | None:
+    """Return how many cores other programs would keep busy if there were enough for everybody.
+
+    Args:
+        others: cores that they keep busy. If it is all of them, the programs that run or wait to
+            run count, by the system's mean of a minute.
+    """
+    if others is None or others < FULL * cores:
+        return others
+    with contextlib.suppress(OSError, AttributeError):
+        return max(others, os.getloadavg()[0])
+    return others
+
+
+def wanted_then(found: Contention, workers: int, cores: int) -> float:
+    """Return the same of the time in which a run trained that got `own_cores` of the cores.
+
+    Where `workers` runs and other programs share all cores alike, a thread gets
+    cores / (all threads) of one.
+    """
+    others, own, threads = found.other_programs, found.own_cores, found.fewest_threads
+    if own == 0 or others + workers * own < FULL * cores:
+        return others
+    return max(others, threads * cores / own - workers * threads)
 
 
 def threads_left(threads: int, workers: int, cores: int, others: float) -> int:

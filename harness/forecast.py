@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from harness import provenance
-from harness.contention import threads_left, told
+from harness.contention import threads_left, told, wanted_then
 from harness.records import Record
 from harness.spec import TrainingSpec
 from harness.workload import FLOPS_EVALUATED, FLOPS_TRAINED, Tokens, flops, size_of
@@ -90,8 +90,8 @@ def forecast(
 
     Args:
         earlier: records of any runs; those of a like run on a like machine tell its pace.
-        others: cores that other programs keep busy and are expected to go on with; None if that
-            is not known, which counts as none.
+        others: cores that other programs want, and are expected to go on with; None if that is
+            not known, which counts as none.
     """
     like = [record for record in earlier if _of_this_machine(record)]
     probe = functools.cache(gemm_flops_per_second)
@@ -182,8 +182,7 @@ def seconds_by_records(
         measured = record.times.train / (record.training.epochs * sentences)
         if device != "cpu" or record.concurrency is None or record.threads is None:
             return measured
-        then = 0.0 if record.contention is None else record.contention.other_programs
-        theirs = core_share(Sharing(record.concurrency, record.threads), cores, then)
+        theirs = core_share(Sharing(record.concurrency, record.threads), cores, _load_of(record))
         return measured * theirs / core_share(sharing, cores, others)
 
     passes = work.training.epochs * _sentences_trained(*work.sentences)
@@ -206,6 +205,13 @@ def _unlike(record: Record, work: Work, sharing: Sharing) -> tuple[float, ...]:
 
 def _sentences_trained(train: int, validation: int) -> float:
     return train + validation * FLOPS_EVALUATED / FLOPS_TRAINED
+
+
+def _load_of(record: Record) -> float:
+    """Return the cores that other programs wanted while a run trained; 0 if nobody knows."""
+    if record.contention is None or record.concurrency is None or record.machine is None:
+        return 0.0
+    return wanted_then(record.contention, record.concurrency, record.machine.cores)
 
 
 def _overhead(record: Record) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness import memory, provenance
+from harness.contention import wanted
 from harness.forecast import Forecast, Sharing, Work, forecast, makespan
 from harness.progress import duration
 from harness.records import Record
@@ -54,7 +55,7 @@ def schedule(
         workers = min(cores, fit) if device == "cpu" else 1
     workers = min(workers, len(works))
     sharing = Sharing(workers, min(max(1, cores // workers), _most_threads()))
-    expected = forecast(works, sharing, earlier, others)
+    expected = forecast(works, sharing, earlier, wanted(others, cores))
     order = sorted(range(len(works)), key=lambda i: -expected.seconds[i])
     return Schedule(tuple(order), sharing, expected, largest[0], free, workers <= fit)
 

@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import time
 from functools import partial
 from typing import Any
 
@@ -18,8 +19,8 @@ class Yielding(TrainerCallback):
 
     Threads of one run wait for each other after every product of matrices. One that shares its
     core with another program keeps the others waiting, and they wait by spinning: a run of two
-    threads on two cores was measured up to thirty times slower beside one busy program. Until
-    training begins there is one thread.
+    threads on two cores takes about three times as long beside one busy program (docs/log.md).
+    Until training begins there is one thread.
 
     Args:
         threads: what the run computes in where nothing else is busy.
@@ -33,6 +34,7 @@ class Yielding(TrainerCallback):
         self._watch = Watch(threads, workers, cores, self._read)
         self._began: Moment | None = None
         self._ended: Moment | None = None
+        self._own_seconds = 0.0
         self._fewest = threads
         torch.set_num_threads(1)
 
@@ -46,11 +48,19 @@ class Yielding(TrainerCallback):
         others = contention.between(self._began, self._ended)
         if others is None:
             return None
-        return Contention(other_programs=round(others, 2), fewest_threads=self._fewest)
+        assert self._began is not None
+        assert self._ended is not None
+        own = self._own_seconds / (self._ended.time - self._began.time)
+        return Contention(
+            other_programs=round(others, 2),
+            own_cores=round(own, 2),
+            fewest_threads=self._fewest,
+        )
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         """Settle the threads by what was busy since the run began, while data and model loaded."""
         self._began = self._read()
+        self._own_seconds = -time.process_time()
         self._take(self._watch.look(at_once=True))
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -61,6 +71,7 @@ class Yielding(TrainerCallback):
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         self._ended = self._read()
+        self._own_seconds += time.process_time()
 
     def _take(self, threads: int) -> None:
         self._fewest = min(self._fewest, threads)

@@ -15,7 +15,17 @@ from samples import make_cell, make_record
 from tiny import make_checkpoint
 
 from harness import contention, provenance
-from harness.contention import Contention, Moment, Watch, between, now, threads_left, told
+from harness.contention import (
+    Contention,
+    Moment,
+    Watch,
+    between,
+    now,
+    threads_left,
+    told,
+    wanted,
+    wanted_then,
+)
 from harness.records import Record
 
 
@@ -152,6 +162,33 @@ def test_a_load_is_told_where_there_is_one(others: float | None, text: str | Non
     assert told(others, 2) == text
 
 
+def test_programs_that_wait_for_a_core_count_where_all_are_busy() -> None:
+    assert wanted(None, 4) is None
+    assert wanted(1.5, 4) == 1.5
+    waiting = os.getloadavg()[0]
+    assert wanted(0.001, 10**6) == 0.001
+    assert wanted(0.001, 0) == pytest.approx(max(0.001, waiting), abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("others", "own", "threads", "workers", "cores", "then"),
+    [
+        (0.1, 1.9, 2, 1, 2, 0.1),
+        (1.0, 1.0, 1, 1, 2, 1.0),
+        (1.33, 0.67, 1, 1, 2, 1.99),  # two others: three programs on two cores
+        (1.8, 0.2, 1, 1, 2, 9.0),
+        (1.0, 0.5, 1, 2, 2, 2.0),  # two runs beside two others
+        (3.0, 0.98, 1, 1, 16, 3.0),  # cores are left, so nobody waits
+        (2.0, 0.0, 1, 1, 2, 2.0),
+    ],
+)
+def test_what_a_run_got_tells_how_many_others_there_were(
+    others: float, own: float, threads: int, workers: int, cores: int, then: float
+) -> None:
+    found = Contention(other_programs=others, own_cores=own, fewest_threads=threads)
+    assert wanted_then(found, workers, cores) == pytest.approx(then, abs=0.01)
+
+
 @pytest.mark.parametrize(("given", "used"), [(None, "passive"), ("active", "active")])
 def test_threads_wait_passively_unless_the_user_says_otherwise(
     given: str | None, used: str
@@ -185,6 +222,7 @@ def test_a_run_beside_busy_programs_trains_in_one_thread_and_says_so(beside: Rec
     assert beside.contention is not None
     assert beside.contention.fewest_threads == 1
     assert beside.contention.other_programs > contention.TAKEN
+    assert 0 < beside.contention.own_cores < 1.1  # one thread's
 
 
 def test_a_record_keeps_what_other_programs_took_and_an_older_one_has_no_such_field(
@@ -194,4 +232,4 @@ def test_a_record_keeps_what_other_programs_took_and_an_older_one_has_no_such_fi
     older = make_record(make_cell())
     assert "contention" not in older.model_dump_json()
     with pytest.raises(ValueError, match="other_programs"):
-        Contention(other_programs=-0.1, fewest_threads=1)
+        Contention(other_programs=-0.1, own_cores=1.0, fewest_threads=1)

@@ -258,10 +258,24 @@ def test_a_run_beside_other_programs_is_expected_to_take_longer(tmp_path: Path) 
         assert busy.basis.endswith(f"while other programs keep {cores}.0 of {cores} cores busy")
 
 
-def test_the_load_under_which_an_earlier_run_was_trained_is_taken_into_account() -> None:
-    load = Contention(other_programs=provenance.available_cores(), fewest_threads=1)
-    earlier = [recorded(100, 100, contention=load)]
-    (same,) = forecast([make_work()], ALONE, earlier, load.other_programs).seconds
-    (quiet,) = forecast([make_work()], ALONE, earlier, 0.0).seconds
+@pytest.mark.parametrize(
+    ("others", "own"),
+    [
+        (1.0, 1.0),  # a core for everybody, if there are two
+        (1.8, 0.2),  # a ninth program among eight: each gets a quarter of what it wants
+    ],
+)
+def test_the_load_under_which_an_earlier_run_was_trained_is_taken_into_account(
+    others: float, own: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "available_cores", lambda: 2)
+    load = Contention(other_programs=others, own_cores=own, fewest_threads=1)
+    machine = provenance.machine().model_copy(update={"cores": 2})
+    sharing = Sharing(1, 2)
+    earlier = [recorded(100, 100, sharing, contention=load, machine=machine)]
+    wanted = 2 / own - 1  # programs beside the run, of which each gets `own` cores
+    (same,) = forecast([make_work()], sharing, earlier, wanted).seconds
+    (quiet,) = forecast([make_work()], sharing, earlier, 0.0).seconds
     assert same == pytest.approx(100)
-    assert quiet < 100 / 1.2
+    # Two threads are the square root of two times as fast as one, and one had `own` of a core.
+    assert quiet == pytest.approx(100 * own / math.sqrt(2))

@@ -111,7 +111,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lateness": {"contention", "forecast", "progress", "provenance"},
     "forecast": {"contention", "provenance", "records", "spec", "workload"},
     "memory": {"forecast", "records", "workload"},
-    "schedule": {"forecast", "memory", "progress", "provenance", "records"},
+    "schedule": {"contention", "forecast", "memory", "progress", "provenance", "records"},
     "inputs": {
         "checkpoints",
         "data",
