@@ -2,29 +2,41 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.progress import State, live_line
+from harness.progress import State, live_line, minute_line
 
 if TYPE_CHECKING:
     import pytest
+
+EVERY_SECONDS = 60.0
+"""How often a log gets a line while runs train."""
 
 
 class Display:
     """Shows where a session is while pytest waits for runs.
 
     On a terminal one line under pytest's own, erased before pytest goes on; elsewhere and in CI,
-    a line for every run that ended. Nothing under `-q`.
+    a line for every run that ended, and one a minute while runs train. Either way a line for a run
+    that takes far longer than expected. Nothing under `-q`.
+
+    Args:
+        clock: tells the time in seconds.
     """
 
-    def __init__(self, config: "pytest.Config") -> None:
+    def __init__(
+        self, config: "pytest.Config", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         reporter: pytest.TerminalReporter | None = config.pluginmanager.getplugin(
             "terminalreporter"
         )
         self._reporter = reporter if reporter is not None and reporter.verbosity >= 0 else None
         self._capture = config.pluginmanager.getplugin("capturemanager")
-        self._told = 0
+        self._told: set[str] = set()
+        self._clock = clock
+        self._last = clock()
         self._shown = False
         # pytest's own signs of a CI.
         automatic = os.environ.get("CI") or os.environ.get("BUILD_NUMBER")
@@ -37,16 +49,24 @@ class Display:
         """Show what is new."""
         if self._reporter is None:
             return
+        # A run is told of once as late, and once as ended.
+        lines = [*state.late, *([] if self._live else state.ended)]
+        lines = [line for line in lines if line not in self._told]
+        self._told.update(lines)
+        if not self._live and state.running and self._clock() - self._last >= EVERY_SECONDS:
+            self._last = self._clock()
+            lines.append(minute_line(state))
+        if lines:
+            self.clear()
+            with self._uncaptured():
+                for line in lines:
+                    self._reporter.write_line(line)
+                self._reporter._tw.flush()  # whoever reads a pipe reads it now
         if self._live:
             # A line that wraps could not be erased.
             text = live_line(state)[: self._reporter._tw.fullwidth - 1]
             self._write(("\r" if self._shown else "\n") + "\x1b[2K" + text)
             self._shown = True
-        elif lines := state.ended[self._told :]:
-            self._told = len(state.ended)
-            with self._uncaptured():
-                for line in lines:
-                    self._reporter.write_line(line)
 
     def clear(self) -> None:
         """Erase the live line, and put the cursor back where pytest left it."""

@@ -146,6 +146,7 @@ def finetune(
     scratch: Path,
     on_progress: Callable[[Progress], None] | None = None,
     padding: Padding | None = None,
+    listeners: Sequence[TrainerCallback] = (),
 ) -> Outcome:
     """Fine-tune a model on the train split and predict every other split with the result.
 
@@ -153,6 +154,8 @@ def finetune(
         scratch: a folder for Trainer's checkpoints.
         on_progress: called after every step and every evaluation.
         padding: what `settle` found for this model and tokenizer; by default it is asked here.
+        listeners: hear of everything that Trainer does, and change no number of the run but by
+            the number of its threads.
 
     Raises:
         ValueError: the model's logits are NaN or infinite, as after a learning rate too high.
@@ -186,7 +189,7 @@ def finetune(
         preprocess_logits_for_metrics=_without_other_outputs,
         # A model's own loss is the mean over a part, and not every part has as many sentences.
         compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
-        callbacks=[KeptPadToken(model), history, decay],
+        callbacks=[KeptPadToken(model), history, decay, *listeners],
     )
     if not names_its_inputs(model):
         trainer.args.remove_unused_columns = False  # Trainer would leave no input
@@ -380,6 +383,7 @@ class _Reporting(TrainerCallback):
     def __init__(self, tell: Callable[[Progress], None]) -> None:
         self._tell = tell
         self._mcc: float | None = None
+        self._best: float | None = None
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -391,6 +395,7 @@ class _Reporting(TrainerCallback):
                 step=state.global_step,
                 steps=state.max_steps,
                 mcc=self._mcc,
+                best=self._best,
             )
         )
 
@@ -403,6 +408,8 @@ class _Reporting(TrainerCallback):
         **_: Any,
     ) -> None:
         self._mcc = (metrics or {}).get(f"eval_{METRIC}")
+        if self._mcc is not None:
+            self._best = self._mcc if self._best is None else max(self._best, self._mcc)
         self.on_step_end(args, state, control)
 
 

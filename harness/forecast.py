@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from harness import provenance
+from harness.contention import threads_left, told, wanted_then
 from harness.records import Record
 from harness.spec import TrainingSpec
 from harness.workload import FLOPS_EVALUATED, FLOPS_TRAINED, Tokens, flops, size_of
@@ -79,18 +80,26 @@ class Underway:
     fraction: float
 
 
-def forecast(works: Sequence[Work], sharing: Sharing, earlier: Iterable[Record]) -> Forecast:
+def forecast(
+    works: Sequence[Work],
+    sharing: Sharing,
+    earlier: Iterable[Record],
+    others: float | None = None,
+) -> Forecast:
     """Expect the seconds of runs that go on beside each other.
 
     Args:
         earlier: records of any runs; those of a like run on a like machine tell its pace.
+        others: cores that other programs want, and are expected to go on with; None if that is
+            not known, which counts as none.
     """
     like = [record for record in earlier if _of_this_machine(record)]
     probe = functools.cache(gemm_flops_per_second)
+    cores, beside = provenance.available_cores(), others or 0.0
     known: dict[Work, float] = {}
     counted: dict[Work, float] = {}
     for work in dict.fromkeys(works):
-        recorded = seconds_by_records(work, sharing, like)
+        recorded = seconds_by_records(work, sharing, like, beside)
         if recorded is not None:
             known[work] = recorded
             continue
@@ -99,7 +108,7 @@ def forecast(works: Sequence[Work], sharing: Sharing, earlier: Iterable[Record])
         if work.device != "cpu":
             counted[work] = OVERHEAD_SECONDS + count / UNMEASURED_GPU_FLOPS
             continue
-        rate = probe() * core_share(sharing, provenance.available_cores())
+        rate = probe() * core_share(sharing, cores, beside)
         packed = "packing" in work.training.speedups
         efficiency = PACKED_EFFICIENCY if packed else PADDED_EFFICIENCY
         counted[work] = OVERHEAD_SECONDS + count / (rate * efficiency)
@@ -107,7 +116,8 @@ def forecast(works: Sequence[Work], sharing: Sharing, earlier: Iterable[Record])
     if any(work.device != "cpu" for work in counted):
         return Forecast(seconds, None)
     sources = ["earlier records"] * bool(known) + ["a FLOP count and a probe"] * bool(counted)
-    return Forecast(seconds, f"from {' and '.join(sources)}")
+    load = told(others, cores)
+    return Forecast(seconds, f"from {' and '.join(sources)}{f', while {load}' if load else ''}")
 
 
 def _of_this_machine(record: Record) -> bool:
@@ -145,14 +155,16 @@ def gemm_flops_per_second() -> float:
         return 2 * PROBE_SIZE**3 * sum(rates)
 
 
-def seconds_by_records(work: Work, sharing: Sharing, earlier: Sequence[Record]) -> float | None:
+def seconds_by_records(
+    work: Work, sharing: Sharing, earlier: Sequence[Record], others: float = 0.0
+) -> float | None:
     """Expect a run to go on at the median pace of the earlier runs most like it; None without any.
 
     Only runs of its checkpoint on its kind of device tell. Alike in this order: the speed-ups
     asked for, how the machine was shared, precision, batching and maximum length, the data, the
     nearest batch size. Pace is training time for a sentence and epoch, a validation sentence
-    costing a third of a trained one; where a processor was shared in another way, it is converted
-    by `core_share`.
+    costing a third of a trained one; where a processor was shared in another way, or with other
+    programs, it is converted by `core_share`.
     """
     digest, device = work.checkpoint_digest, work.device
     of_checkpoint = [r for r in earlier if (r.checkpoint_digest, r.device) == (digest, device)]
@@ -170,8 +182,8 @@ def seconds_by_records(work: Work, sharing: Sharing, earlier: Sequence[Record]) 
         measured = record.times.train / (record.training.epochs * sentences)
         if device != "cpu" or record.concurrency is None or record.threads is None:
             return measured
-        theirs = core_share(Sharing(record.concurrency, record.threads), cores)
-        return measured * theirs / core_share(sharing, cores)
+        theirs = core_share(Sharing(record.concurrency, record.threads), cores, _load_of(record))
+        return measured * theirs / core_share(sharing, cores, others)
 
     passes = work.training.epochs * _sentences_trained(*work.sentences)
     return passes * median(map(pace, like)) + median(map(_overhead, like))
@@ -195,18 +207,30 @@ def _sentences_trained(train: int, validation: int) -> float:
     return train + validation * FLOPS_EVALUATED / FLOPS_TRAINED
 
 
+def _load_of(record: Record) -> float:
+    """Return the cores that other programs wanted while a run trained; 0 if nobody knows."""
+    if record.contention is None or record.concurrency is None or record.machine is None:
+        return 0.0
+    return wanted_then(record.contention, record.concurrency, record.machine.cores)
+
+
 def _overhead(record: Record) -> float:
     assert record.times is not None
     return max(0.0, record.times.total - record.times.train)
 
 
-def core_share(sharing: Sharing, cores: int) -> float:
+def core_share(sharing: Sharing, cores: int, others: float = 0.0) -> float:
     """Return the share of all cores' work together that one of some runs side by side gets done.
 
     A run of several threads gains with their square root: two single-threaded runs side by side
-    were measured 1.4 times as fast as one of two threads after the other.
+    were measured 1.4 times as fast as one of two threads after the other. Where other programs
+    keep cores busy, a run gives up threads for them, and what is left is shared alike.
+
+    Args:
+        others: cores that other programs keep busy.
     """
-    return math.sqrt(sharing.threads) / max(cores, sharing.workers * sharing.threads)
+    threads = threads_left(sharing.threads, sharing.workers, cores, others)
+    return math.sqrt(threads) / max(cores, sharing.workers * threads + others)
 
 
 def makespan(seconds: Iterable[float], workers: int, busy: Iterable[float] = ()) -> float:

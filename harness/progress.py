@@ -13,13 +13,17 @@ FILE = "progress.json"
 EVERY_SECONDS = 1.0
 """How often a run is written down, at most."""
 
+MOST_RUNS = 4
+"""Runs under way that a line of a log tells of."""
+
 
 @with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 @dataclass(frozen=True)
 class Progress:
     """Where a run is: `step` of `steps`, both 0 before the first; `mcc` is the last evaluation's.
 
-    `seconds` is its age, counted by the worker.
+    `seconds` is its age, counted by the worker, `best` the highest MCC so far, `others` the number
+    of cores that other programs kept busy when the worker last looked.
     """
 
     seconds: float = 0.0
@@ -28,6 +32,8 @@ class Progress:
     step: int = 0
     steps: int = 0
     mcc: float | None = None
+    best: float | None = None
+    others: float | None = None
 
 
 READER = TypeAdapter(Progress)
@@ -79,7 +85,8 @@ class State:
 
     `done` counts the runs that ended, those of earlier sessions too, of `total`, which leaves out
     what cannot run here. `running` has a title and the progress of each run under way, `ended`
-    a line for each that ended in this session, in order of time.
+    a line for each that ended in this session, in order of time, `late` one for each that was found
+    to take far longer than expected.
     """
 
     done: int
@@ -87,6 +94,7 @@ class State:
     running: Sequence[tuple[str, Progress]]
     ended: Sequence[str]
     seconds_left: float | None
+    late: Sequence[str] = ()
 
 
 def duration(seconds: float) -> str:
@@ -112,8 +120,25 @@ def live_line(state: State) -> str:
     return "; ".join(parts)
 
 
+def minute_line(state: State) -> str:
+    """Say in one line where a session and the runs that began first are, for a log."""
+    first = sorted(state.running, key=lambda item: -item[1].seconds)
+    parts = []
+    for title, progress in first[:MOST_RUNS]:
+        best = f", best MCC {progress.best:.3f}" if progress.best is not None else ""
+        parts.append(f"{title}: {_epoch(progress)}{best}")
+    if len(first) > MOST_RUNS:
+        parts.append(f"+{len(first) - MOST_RUNS} more")
+    parts.append(f"{state.done}/{state.total} runs")
+    if state.seconds_left is not None:
+        parts.append(f"about {duration(state.seconds_left)} left")
+    return "; ".join(parts)
+
+
+def _epoch(progress: Progress) -> str:
+    return f"epoch {progress.epoch:.1f}/{progress.epochs}" if progress.steps else "starting"
+
+
 def _stage(progress: Progress) -> str:
-    if progress.steps == 0:
-        return "starting"
-    stage = f"epoch {progress.epoch:.1f}/{progress.epochs}"
+    stage = _epoch(progress)
     return stage if progress.mcc is None else f"{stage}, MCC {progress.mcc:.2f}"

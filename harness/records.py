@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import PydanticCustomError
 
 from harness.classes import accuracy, f1, matthews, tally
+from harness.contention import Contention
 from harness.plan import Run
 from harness.predictions import FILE as PREDICTIONS_FILE
 from harness.predictions import PREDICTIONS, check_predictions
@@ -195,6 +196,7 @@ class Record(BaseModel):
     device: str | None = None
     threads: Count | None = None
     concurrency: Count | None = None
+    contention: Contention | None = Field(None, exclude_if=_unknown)
     model_kept: bool = False
     predictions_sha256: str | None = None
     recipe_version: int = RECIPE_VERSION

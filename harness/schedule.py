@@ -1,9 +1,13 @@
 """In what order runs are trained, how many at a time, and how long all of it should take."""
 
+import contextlib
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness import memory, provenance
+from harness.contention import wanted
 from harness.forecast import Forecast, Sharing, Work, forecast, makespan
 from harness.progress import duration
 from harness.records import Record
@@ -27,7 +31,12 @@ class Schedule:
     fits: bool
 
 
-def schedule(works: Sequence[Work], workers: int | None, earlier: Sequence[Record]) -> Schedule:
+def schedule(
+    works: Sequence[Work],
+    workers: int | None,
+    earlier: Sequence[Record],
+    others: float | None = None,
+) -> Schedule:
     """Plan runs on this machine.
 
     Args:
@@ -35,6 +44,7 @@ def schedule(works: Sequence[Work], workers: int | None, earlier: Sequence[Recor
         workers: runs at a time, if the user says so; else one a core, as far as memory goes, or
             one on a GPU.
         earlier: records of any runs.
+        others: cores that other programs keep busy, if that is known.
     """
     cores, device = provenance.available_cores(), works[0].device
     peaks = {work: memory.peak_mb(work, earlier) for work in dict.fromkeys(works)}
@@ -44,10 +54,19 @@ def schedule(works: Sequence[Work], workers: int | None, earlier: Sequence[Recor
     if workers is None:
         workers = min(cores, fit) if device == "cpu" else 1
     workers = min(workers, len(works))
-    sharing = Sharing(workers, max(1, cores // workers))
-    expected = forecast(works, sharing, earlier)
+    sharing = Sharing(workers, min(max(1, cores // workers), _most_threads()))
+    expected = forecast(works, sharing, earlier, wanted(others, cores))
     order = sorted(range(len(works)), key=lambda i: -expected.seconds[i])
     return Schedule(tuple(order), sharing, expected, largest[0], free, workers <= fit)
+
+
+def _most_threads() -> int:
+    """Return the threads that the user allows a process, by the variable that OpenMP reads."""
+    first, *_ = os.environ.get("OMP_NUM_THREADS", "").split(",")  # the others are of nested regions
+    with contextlib.suppress(ValueError):
+        if (threads := int(first)) > 0:
+            return threads
+    return sys.maxsize
 
 
 def describe(plan: Schedule, workers: int) -> str:

@@ -1,6 +1,7 @@
 """One invocation: what is finished, what is missing, training that, keeping what comes out."""
 
 import contextlib
+import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -11,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import baseline as baselines
-from harness import hub, kept_files, lock, progress, quarantine, records
+from harness import contention, hub, kept_files, lock, progress, quarantine, records
 from harness.baseline import Baseline
 from harness.errors import BadInput, Unavailable
 from harness.executors import Executor, KilledForMemory, call
 from harness.executors.local import LocalExecutor, start_fork_server
 from harness.forecast import Underway, seconds_left
 from harness.inputs import Inputs, find_inputs
+from harness.lateness import Lateness
 from harness.lock import Lock
 from harness.plan import Cell, Run
 from harness.progress import State, duration
@@ -123,6 +125,8 @@ class Session:
         self._tasks: list[_Task] = []
         self._ended: list[str] = []
         self._finished_before: set[str] = set()
+        self._lateness = Lateness()
+        self._began: contention.Moment | None = None
         self._waited: set[tuple[str, str]] = set()
         self._executor: Executor | None = None
         self._locks: list[Lock] = []
@@ -153,6 +157,7 @@ class Session:
             raise
 
     def _start(self, known: Sequence[str]) -> None:
+        self._began = contention.now(os.getpid())
         problems = [p for planned in self.planned for p in self._hold(planned.suite.name)]
         problems += known
         if self._may_train():
@@ -207,6 +212,7 @@ class Session:
         ages: list[Underway] = []
         waiting: list[float] = []
         took: list[tuple[float, float]] = []
+        basis = None if self.schedule is None else self.schedule.forecast.basis
         for task in self._tasks:
             now = None if task.future.done() else progress.read(task.job.folder)
             if task.future.done():
@@ -217,19 +223,20 @@ class Session:
                 waiting.append(task.expected)
             else:
                 underway.append((_title(task.job.run), now))
+                self._lateness.note(_title(task.job.run), task.expected, now, basis)
                 fraction = now.step / now.steps if now.steps else 0.0
                 ages.append(Underway(task.expected, now.seconds, fraction))
-        absolute = self.schedule is not None and self.schedule.forecast.basis is not None
         before = sum(counts.finished for counts in self.counts.values())
         left = None
         if waiting or ages:
-            left = seconds_left(waiting, ages, took, self.workers, absolute)
+            left = seconds_left(waiting, ages, took, self.workers, basis is not None)
         return State(
             done=before + len(self._ended),
             total=before + len(self._tasks),
             running=underway,
             ended=tuple(self._ended),
             seconds_left=left,
+            late=tuple(self._lateness.lines.values()),
         )
 
     def close(self) -> None:
@@ -358,7 +365,8 @@ class Session:
         asked = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
         earlier = [item.record for store in self._store.values() for item in store]
         works = [item.inputs.work(item.run) for item in missing]
-        self.schedule = schedule(works, min(asked, default=None), earlier)
+        others = contention.since(self._began, os.getpid())
+        self.schedule = schedule(works, min(asked, default=None), earlier, others)
         self.workers = self.schedule.sharing.workers
         if any(suite.limits.executor == "ray" for suite in suites):
             from harness.executors.ray import RayExecutor

@@ -56,6 +56,7 @@ from harness.records import Epoch, Record, Times
 from harness.redaction import redact_file, redacted
 from harness.score import Scores, score
 from harness.text import one_line
+from harness.yielding import Yielding
 
 LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
 """Ranges of sentence lengths, each by its most words; longer sentences are a range of their own."""
@@ -91,7 +92,12 @@ def _train_and_score(
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
     if ignored := launchers.disregard():
         print(f"not for this run, and disregarded: {', '.join(ignored)}")
-    torch.set_num_threads(job.threads)
+    yielding = None
+    if job.device == "cpu":
+        yielding = Yielding(job.threads, job.concurrency)
+        report = _with_contention(report, yielding)
+    else:
+        torch.set_num_threads(job.threads)
     # TF32, which a variable read on torch's import may have allowed, is another precision.
     torch.set_float32_matmul_precision("highest")
     # tqdm's own lock is a semaphore of the system, which a worker that is killed leaves behind.
@@ -136,7 +142,7 @@ def _train_and_score(
     tokenised = time.perf_counter()
     padding = settle(models[0], tokenizer, encoded.splits["train"])
     outcome, accumulation = _finetune(
-        job, models, tokenizer, encoded, padding, settings, scratch, report
+        job, models, tokenizer, encoded, padding, settings, scratch, report, yielding
     )
     predictions = _predictions(loaded.splits, encoded, outcome)
     times = Times(
@@ -151,6 +157,7 @@ def _train_and_score(
     used = {
         "accumulation": accumulation,
         "batch_size_used": settings.batch_size // accumulation,
+        "contention": None if yielding is None else yielding.contention(),
         "initialised": weights.initialised,
         "padding": padded,
         "warnings": (
@@ -166,6 +173,12 @@ def _train_and_score(
         validation = (loaded.splits["validation"], encoded.splits["validation"])
         kept_model.keep(job, record, outcome, tokenizer, validation, scratch / "model")
     return Result(record, predictions)
+
+
+def _with_contention(
+    report: Callable[[Progress], None], yielding: Yielding
+) -> Callable[[Progress], None]:
+    return lambda progress: report(replace(progress, others=yielding.others))
 
 
 def _tokenizer(job: Job) -> PreTrainedTokenizerBase:
@@ -184,6 +197,7 @@ def _finetune(
     settings: Settings,
     scratch: Path,
     report: Callable[[Progress], None],
+    yielding: Yielding | None,
 ) -> tuple[Outcome, int]:
     """Fine-tune in as few parts of a batch as memory allows; return the outcome and their number.
 
@@ -199,7 +213,10 @@ def _finetune(
         model = models.pop()
         try:
             attempt = replace(settings, accumulation=job.parts)
-            outcome = finetune(model, tokenizer, encoded, attempt, scratch, report, padding)
+            listeners = () if yielding is None else (yielding,)
+            outcome = finetune(
+                model, tokenizer, encoded, attempt, scratch, report, padding, listeners
+            )
             return outcome, job.parts
         except Exception as error:
             smaller = in_smaller_parts(job)

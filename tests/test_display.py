@@ -36,9 +36,11 @@ def test_second(pytestconfig):
 """
 
 
-def run_pytest(folder: Path, *arguments: str, terminal: bool, **environment: str) -> str:
-    """Run the tests above under the real pytest; return all that it wrote."""
-    (folder / "test_progress_on_screen.py").write_text(TEST)
+def run_pytest(
+    folder: Path, *arguments: str, terminal: bool, test: str = TEST, **environment: str
+) -> str:
+    """Run tests such as those above under the real pytest; return all that it wrote."""
+    (folder / "test_progress_on_screen.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     inherited = {name: value for name, value in os.environ.items() if name != "CI"}
     settings = {**inherited, "PYTHONPATH": str(Path(__file__).parent.parent), **environment}
@@ -117,3 +119,89 @@ def test_in_a_file_each_run_is_told_once_by_a_display(tmp_path: Path) -> None:
 
 def test_quiet_is_quiet(tmp_path: Path) -> None:
     assert "suite/cell" not in run_pytest(tmp_path, "-q", terminal=False)
+
+
+MINUTES = """
+from harness.display import Display
+from harness.progress import Progress, State
+
+def test_minutes(pytestconfig, capfd):
+    now = 1000.0
+    display = Display(pytestconfig, lambda: now)
+    for second in range(0, 200):
+        now = 1000.0 + second
+        run = Progress(float(second), second / 100, 2, second, 200, 0.1, best=0.25)
+        running = [("suite/cell-1", run)] if second < 190 else []
+        late = ["suite/cell-1: takes far longer than expected"] if second > 100 else []
+        ended = ["suite/cell-1: MCC 0.250 in 3 min"] if second >= 190 else []
+        display.update(State(len(ended), 3, running, ended, 600.0 - second, late))
+        if second == 70:
+            print("captured")
+    display.clear()
+    assert capfd.readouterr().out == "captured\\n"
+"""
+
+
+def lines_of_minutes(folder: Path, *arguments: str, terminal: bool, **variables: str) -> list[str]:
+    written = run_pytest(folder, *arguments, terminal=terminal, test=MINUTES, **variables)
+    return [line for line in written.splitlines() if "suite/cell-1" in line]
+
+
+@pytest.mark.parametrize("variables", [{}, {"CI": "true"}, {"TERM": "xterm"}])
+def test_a_log_gets_a_line_a_minute_while_runs_train(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    assert lines_of_minutes(tmp_path, terminal=False, **variables) == [
+        "suite/cell-1: epoch 0.6/2, best MCC 0.250; 0/3 runs; about 9 min left",
+        "suite/cell-1: takes far longer than expected",
+        "suite/cell-1: epoch 1.2/2, best MCC 0.250; 0/3 runs; about 8 min left",
+        "suite/cell-1: epoch 1.8/2, best MCC 0.250; 0/3 runs; about 7 min left",
+        "suite/cell-1: MCC 0.250 in 3 min",
+    ]
+
+
+def test_a_log_of_a_quiet_session_gets_none(tmp_path: Path) -> None:
+    assert lines_of_minutes(tmp_path, "-q", terminal=False) == []
+
+
+def test_on_a_terminal_a_late_run_is_told_once_and_stays(tmp_path: Path) -> None:
+    written = run_pytest(
+        tmp_path, "--color=no", terminal=True, test=MINUTES, TERM="xterm", COLUMNS="80", LINES="24"
+    )
+    lines = screen_of(written)
+    assert lines.count("suite/cell-1: takes far longer than expected") == 1
+    assert not any("best MCC" in line or "runs;" in line for line in lines)
+    assert any("1 passed" in line for line in lines)
+
+
+def test_a_line_reaches_a_pipe_at_once(tmp_path: Path) -> None:
+    """While the test goes on, and as nobody has asked Python not to keep output back."""
+    (tmp_path / "test_waiting.py").write_text(WAITING)
+    settings = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    settings.pop("PYTHONUNBUFFERED", None)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_waiting.py"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=settings, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any("suite/cell-1: epoch" in line for line in process.stdout)
+        (tmp_path / "seen").touch()  # which the test waits for
+        process.stdout.read()
+    assert process.returncode == 0
+
+
+WAITING = """
+import time
+from pathlib import Path
+from harness.display import Display
+from harness.progress import Progress, State
+
+def test_waiting(pytestconfig):
+    times = iter([0.0, 61.0, 61.0])
+    display = Display(pytestconfig, lambda: next(times))
+    display.update(State(0, 1, [("suite/cell-1", Progress(9.0, 1.5, 3, 5, 9))], (), None))
+    until = time.monotonic() + 60
+    while not Path("seen").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+"""

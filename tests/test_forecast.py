@@ -12,6 +12,7 @@ from samples import COLA, digest, make_cell, make_record
 from tiny import make_checkpoint
 
 from harness import provenance
+from harness.contention import Contention
 from harness.forecast import (
     EARLY,
     Sharing,
@@ -192,7 +193,8 @@ def test_workers_are_bounded_by_memory_unless_the_user_says_how_many() -> None:
     assert "may not fit" in describe(asked, 4)
 
 
-def test_what_is_planned_is_said_in_a_line() -> None:
+def test_what_is_planned_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     plan = schedule([make_work()] * 4, 2, [recorded(100, 100, Sharing(2, 1), peak_memory_mb=512.0)])
     share = max(1, provenance.available_cores() // 2)
     assert plan.sharing == Sharing(2, share)
@@ -208,3 +210,72 @@ def test_a_gpus_runs_go_one_at_a_time_unless_the_user_says_otherwise(tmp_path: P
     assert plan.sharing.workers == 1
     assert "no earlier record tells how long" in describe(plan, 1)
     assert schedule([work] * 3, 2, []).sharing.workers == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "most"),
+    [("1", 1), ("2,1", 2), (" 3 ", 3), ("", 64), ("0", 64), ("-1", 64), ("many", 64)],
+)
+def test_a_run_takes_no_more_threads_than_the_user_allows(
+    variable: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    monkeypatch.setattr(provenance, "available_cores", lambda: 64)
+    assert schedule([make_work()], None, [recorded(100, 100)]).sharing == Sharing(1, most)
+
+
+@pytest.mark.parametrize(
+    ("sharing", "cores", "others", "share"),
+    [
+        # Cores' work that one run gets, of all cores' work together.
+        (Sharing(1, 2), 2, 0.0, math.sqrt(2) / 2),  # measured, see core_share
+        (Sharing(1, 2), 2, 1.0, 1 / 2),  # one thread, on the core that is left
+        (Sharing(1, 2), 2, 2.0, 1 / 3),  # three on two cores: two thirds of a core
+        (Sharing(2, 1), 2, 1.0, 1 / 3),
+        (Sharing(2, 1), 4, 1.0, 1 / 4),  # there is a core for everybody
+    ],
+)
+def test_other_programs_take_their_share_of_the_cores(
+    sharing: Sharing, cores: int, others: float, share: float
+) -> None:
+    assert core_share(sharing, cores, others) == pytest.approx(share)
+
+
+def test_a_run_beside_other_programs_is_expected_to_take_longer(tmp_path: Path) -> None:
+    cores = provenance.available_cores()
+    unknown = make_work(
+        make_checkpoint("bert", tmp_path / "bert"),
+        checkpoint_digest="e" * 64,
+        tokens=Tokens(10**9, 12_000, 0),  # so many that the start of a run counts for nothing
+    )
+    for work, earlier in ((make_work(), [recorded(100, 100)]), (unknown, [])):
+        quiet = forecast([work], ALONE, earlier, others=0.1)
+        busy = forecast([work], ALONE, earlier, others=float(cores))
+        assert busy.seconds[0] > 1.2 * quiet.seconds[0]
+        assert quiet.basis is not None
+        assert "other programs" not in quiet.basis
+        assert busy.basis is not None
+        assert busy.basis.endswith(f"while other programs keep {cores}.0 of {cores} cores busy")
+
+
+@pytest.mark.parametrize(
+    ("others", "own"),
+    [
+        (1.0, 1.0),  # a core for everybody, if there are two
+        (1.8, 0.2),  # a ninth program among eight: each gets a quarter of what it wants
+    ],
+)
+def test_the_load_under_which_an_earlier_run_was_trained_is_taken_into_account(
+    others: float, own: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "available_cores", lambda: 2)
+    load = Contention(other_programs=others, own_cores=own, fewest_threads=1)
+    machine = provenance.machine().model_copy(update={"cores": 2})
+    sharing = Sharing(1, 2)
+    earlier = [recorded(100, 100, sharing, contention=load, machine=machine)]
+    wanted = 2 / own - 1  # programs beside the run, of which each gets `own` cores
+    (same,) = forecast([make_work()], sharing, earlier, wanted).seconds
+    (quiet,) = forecast([make_work()], sharing, earlier, 0.0).seconds
+    assert same == pytest.approx(100)
+    # Two threads are the square root of two times as fast as one, and one had `own` of a core.
+    assert quiet == pytest.approx(100 * own / math.sqrt(2))

@@ -11,6 +11,7 @@ from harness.progress import (
     discard,
     duration,
     live_line,
+    minute_line,
     read,
     writer,
 )
@@ -85,3 +86,26 @@ def test_the_live_line_says_how_many_what_and_how_long() -> None:
 def test_a_run_that_only_began_is_starting_and_an_unknown_time_is_left_out() -> None:
     state = State(0, 1, running=[("a", Progress())], ended=(), seconds_left=None)
     assert live_line(state) == "0/1 runs; a: starting"
+
+
+def test_a_logs_line_tells_every_run_its_best_score_and_the_time_left() -> None:
+    running = [
+        ("cola/a-bs16-lr2e-05 seed 1", Progress(seconds=9.0)),
+        (
+            "cola/b-bs16-lr2e-05 seed 2",
+            Progress(30.0, epoch=2.54, epochs=3, step=5, steps=9, mcc=0.218, best=0.3184),
+        ),
+    ]
+    state = State(done=3, total=8, running=running, ended=(), seconds_left=600.0)
+    assert minute_line(state) == (
+        "cola/b-bs16-lr2e-05 seed 2: epoch 2.5/3, best MCC 0.318; "
+        "cola/a-bs16-lr2e-05 seed 1: starting; 3/8 runs; about 10 min left"
+    )
+
+
+def test_a_logs_line_of_many_runs_stays_readable() -> None:
+    running = [(f"s/cell-{n}", Progress(float(n), 0.5, 1, 5, 10)) for n in range(9)]
+    line = minute_line(State(0, 9, running=running, ended=(), seconds_left=None))
+    assert line.startswith("s/cell-8: epoch 0.5/1; s/cell-7: epoch 0.5/1; ")
+    assert line.endswith("; +5 more; 0/9 runs")
+    assert line.count("cell") == 4

@@ -9,8 +9,9 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from harness import hub, records
+from harness import contention, hub, records
 from harness.cli.choices import MATRIX, chosen, options
+from harness.contention import Moment
 from harness.errors import BadInput
 from harness.inputs import Inputs, find_inputs
 from harness.options import planned_suites, session_options
@@ -40,6 +41,7 @@ def plan(as_json: bool, **values: Any) -> None:
       harness plan --suite mine.toml --seeds 1,2,3
       harness plan --suite benchmarks/cola.toml --cola-dir ~/cola_public --json
     """
+    began = contention.now()
     typed = chosen(values)
     session = session_options(typed)
     reached = hub.probe()
@@ -54,7 +56,7 @@ def plan(as_json: bool, **values: Any) -> None:
             problems += error.problems
             continue
         standing = standings(planned.suite, planned.cells, inputs, store, session.rerun)
-        last = [*_forecast(planned, standing, inputs, store), *unreadable]
+        last = [*_forecast(planned, standing, inputs, store, began), *unreadable]
         found.append((planned, inputs, standing, last))
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
@@ -73,16 +75,25 @@ def plan(as_json: bool, **values: Any) -> None:
 
 
 def _forecast(
-    planned: Planned, standing: list[Standing], inputs: Inputs, store: list[Stored]
+    planned: Planned,
+    standing: list[Standing],
+    inputs: Inputs,
+    store: list[Stored],
+    began: Moment | None,
 ) -> list[str]:
-    """Return a line on how the runs that remain would share this machine, if any remain."""
+    """Return a line on how the runs that remain would share this machine, if any remain.
+
+    Args:
+        began: when this command began to watch what else keeps the machine busy.
+    """
     remaining = [i.run for i in standing if i.unavailable is None and i.stored is None]
     if not remaining:
         return []
     works = [inputs.work(run) for run in remaining]
     asked = planned.suite.limits.workers
     workers = asked if isinstance(asked, int) else None
-    plan = schedule(works, workers, [item.record for item in store])
+    others = contention.since(began)
+    plan = schedule(works, workers, [item.record for item in store], others)
     return [describe(plan, plan.sharing.workers)]
 
 

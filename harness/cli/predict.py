@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness import contention
 from harness.errors import BadInput
 from harness.quiet import quiet
 from harness.text import printable
@@ -61,6 +62,7 @@ def predict(
     asked = _lines(file) if file is not None else list(sentences)
     if problems := list(_problems(asked, "line" if file is not None else "sentence")):
         raise BadInput(problems)
+    contention.wait_passively()
     with quiet():
         from harness import provenance
         from harness.inference import classify, load

@@ -1,0 +1,300 @@
+"""Training beside a busy program, and on a quiet machine: measured in turn by `make speed`.
+
+As a program, it trains on demand: a line of JSON comes in for each run, its seconds go out.
+"""
+
+import contextlib
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+from harness import contention, provenance
+
+if TYPE_CHECKING:  # the session that measures needs no torch
+    from harness.job import Job
+
+ROOT = Path(__file__).parent.parent
+
+SENTENCES, VALIDATION, EPOCHS = 64, 16, 3
+ROUNDS = 5
+BUSY_BOUND = 1.3
+"""The harness' training time beside one busy program, over that of a fair share, at most."""
+QUIET_BOUND = 1.03
+"""The harness' training time on a quiet machine, over that of a thread a core, at most."""
+QUIET_LOAD = 0.1
+"""Cores that others may keep busy on a machine that counts as quiet."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to train; `threads` None stands for the harness' own choice, 0 for one a core."""
+
+    name: str
+    threads: int | None
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+HARNESS = Way("the harness", None)
+ALL = Way("a thread a core", 0)
+WAYS = (
+    HARNESS,
+    Way("one thread", 1),
+    ALL,
+    Way("a thread a core, OMP_WAIT_POLICY=passive", 0, (("OMP_WAIT_POLICY", "passive"),)),
+    Way("a thread a core, GOMP_SPINCOUNT=10000", 0, (("GOMP_SPINCOUNT", "10000"),)),
+    Way("a thread a core, KMP_BLOCKTIME=0", 0, (("KMP_BLOCKTIME", "0"),)),
+)
+
+
+def fair_share(cores: int) -> float:
+    """Return by how much a fair share of the cores makes a thread a core slower.
+
+    One busy program shares one of the cores half and half with the run, so that the run has all
+    cores but a half: 1.5 of 2, and two threads take 2 / 1.5 of their time on a quiet machine.
+    """
+    return cores / (cores - 0.5)
+
+
+def measure(checkpoint: str) -> dict[str, Any]:
+    """Train in every way, on the machine as it is and beside a busy program, round by round.
+
+    Args:
+        checkpoint: a suite's name of one.
+
+    Returns the seconds of training by place and way, a number a round, and what else kept the
+    machine busy meanwhile.
+    """
+    seconds: dict[str, dict[str, list[float]]] = {
+        place: {way.name: [] for way in WAYS} for place in ("quiet", "beside")
+    }
+    others: list[float] = []
+    with contextlib.ExitStack() as stack:
+        trainers: dict[tuple[tuple[str, str], ...], subprocess.Popen[str]] = {}
+        for way in WAYS:
+            if way.variables not in trainers:
+                trainers[way.variables] = stack.enter_context(_trainer(checkpoint, way.variables))
+        for number in range(ROUNDS):
+            for place, measured in seconds.items():
+                with _busy_program() if place == "beside" else contextlib.nullcontext():
+                    before = contention.now(os.getpid())
+                    for way in WAYS if number % 2 else WAYS[::-1]:
+                        took = _train(trainers[way.variables], way.threads)
+                        measured[way.name].append(took)
+                    after = contention.now(os.getpid())
+                found = contention.between(before, after)
+                others += [] if found is None else [found]
+    return {
+        "checkpoint": checkpoint,
+        "sentences": SENTENCES,
+        "epochs": EPOCHS,
+        "seconds": seconds,
+        "other_programs": max(others, default=None),
+        "machine": provenance.machine().model_dump(),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+    }
+
+
+def ratios(measured: Mapping[str, Any], place: str, name: str) -> list[float]:
+    """Return a way's time over that of a thread a core on the quiet machine, round by round."""
+    seconds = measured["seconds"]
+    pairs = zip(seconds[place][name], seconds["quiet"][ALL.name], strict=True)
+    return [ours / theirs for ours, theirs in pairs]
+
+
+def bounds(measured: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """Return what is promised, the median that was measured, and the bound."""
+    share = fair_share(measured["machine"]["cores"])
+    busy = [ratio / share for ratio in ratios(measured, "beside", HARNESS.name)]
+    quiet = ratios(measured, "quiet", HARNESS.name)
+    return [
+        ("beside one busy program, over a fair share's time", statistics.median(busy), BUSY_BOUND),
+        (
+            "on a quiet machine, over a thread a core's time",
+            statistics.median(quiet),
+            QUIET_BOUND,
+        ),
+    ]
+
+
+def describe(measured: Mapping[str, Any]) -> str:
+    """Write what was measured for a reader, missed bounds included."""
+    machine = measured["machine"]
+    share = fair_share(machine["cores"])
+    rows = []
+    for place, where in (("quiet", "quiet machine"), ("beside", "beside a busy program")):
+        for way in measured["seconds"][place]:
+            found = ratios(measured, place, way)
+            rows.append((where, way, statistics.median(found), min(found), max(found)))
+    judged = [
+        f"- {what}: {value:.2f}, "
+        + (f"within the bound of {bound}" if value <= bound else f"**over the bound of {bound}**")
+        for what, value, bound in bounds(measured)
+    ]
+    load = measured["other_programs"]
+    if load is None or load > QUIET_LOAD:
+        seen = "an unknown number of" if load is None else f"up to {load:.1f}"
+        judged += [f"- **The machine was not quiet**: others kept {seen} cores busy meanwhile."]
+    return "\n".join(
+        [
+            "## Beside a busy program",
+            "",
+            f"{measured['checkpoint']}, {measured['sentences']} sentences, batch 16, "
+            f"{measured['epochs']} epochs, on {machine['cores']} cores ({machine['processor']}). "
+            "Training time over that of a thread a core on the quiet machine, paired, "
+            f"{len(measured['seconds']['quiet'][ALL.name])} rounds in turn:",
+            "",
+            tabulate(
+                rows,
+                ("where", "threads", "median", "min", "max"),
+                tablefmt="pipe",
+                floatfmt=".2f",
+            ),
+            "",
+            "A fair share is all cores but half of one, which the busy program shares half and "
+            f"half: {share:.2f} times the quiet machine's time. The harness, median:",
+            "",
+            *judged,
+            "",
+        ]
+    )
+
+
+@contextlib.contextmanager
+def _trainer(
+    checkpoint: str, variables: Sequence[tuple[str, str]]
+) -> "Iterator[subprocess.Popen[str]]":
+    ours = {"OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    with subprocess.Popen(
+        [sys.executable, __file__, checkpoint],
+        env={**environment, **dict(variables)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            _train(process, 1)  # its libraries load with their first use
+            yield process
+        finally:
+            process.kill()
+
+
+def _train(trainer: "subprocess.Popen[str]", threads: int | None) -> float:
+    assert trainer.stdin is not None
+    assert trainer.stdout is not None
+    trainer.stdin.write(f"{json.dumps(threads)}\n")
+    trainer.stdin.flush()
+    return float(json.loads(trainer.stdout.readline()))
+
+
+@contextlib.contextmanager
+def _busy_program() -> Iterator[None]:
+    with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def main(checkpoint: str) -> None:
+    """Train whenever a line says in how many threads; see Way."""
+    from harness.quiet import quiet
+
+    with tempfile.TemporaryDirectory() as folder:
+        with quiet():
+            job = _job(checkpoint, Path(folder))
+        for number, line in enumerate(sys.stdin):
+            threads = json.loads(line)
+            numbered = replace(job, folder=Path(folder) / str(number))
+            with quiet():
+                seconds = _as_a_worker(numbered) if threads is None else _plain(numbered, threads)
+            print(json.dumps(seconds), flush=True)
+
+
+def _job(checkpoint: str, folder: Path) -> "Job":
+    """Return a session's job where one run is left, on sentences of the embedded corpus."""
+    from harness import corpus, inputs, plan, spec
+    from harness.hub import Hub
+    from harness.job import Job
+
+    data = folder / "sentences.csv"
+    rows = corpus.generate()["train"][: SENTENCES + VALIDATION]
+    with data.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sentence", "label"])
+        writer.writerows((row.text, row.label) for row in rows)
+    suite = spec.Suite(
+        name="beside",
+        dataset=spec.DatasetSpec(
+            source="file", path=str(data), validation_size=VALIDATION, test_size=0
+        ),
+        matrix=spec.MatrixSpec(
+            checkpoints=(checkpoint,), batch_sizes=(16,), learning_rates=(2e-5,), seeds=(1,)
+        ),
+        training=spec.TrainingSpec(epochs=EPOCHS),
+    )
+    (cell,) = plan.make_plan(suite)
+    (run,) = plan.runs_of(cell, suite.training)
+    nowhere = Hub("", reachable=False, reason=None)
+    found = inputs.find_inputs(suite, ROOT, [cell], None, nowhere)
+    assert found.source is not None
+    assert found.dataset is not None
+    return Job(
+        run=run,
+        key=replace(found, device="cpu").key(run),
+        checkpoint=found.checkpoints[checkpoint],
+        source=found.source,
+        dataset=found.dataset,
+        folder=folder,
+        device="cpu",
+        threads=provenance.available_cores(),
+        concurrency=1,
+        keep_model=False,
+    )
+
+
+def _as_a_worker(job: "Job") -> float:
+    """Train as a session's worker does; return the seconds of training."""
+    from harness.worker import execute
+
+    record = execute(job).record
+    assert record.times is not None, record.reason
+    return record.times.train
+
+
+def _plain(job: "Job", threads: int) -> float:
+    """Train the same in so many threads from start to end, or in one a core for 0."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from harness.data import load
+    from harness.encode import encode
+    from harness.finetune import Settings, finetune
+    from harness.loading import load_model
+
+    torch.set_num_threads(threads or provenance.available_cores())
+    cell, run = job.run.cell, job.run
+    names = job.source.spec.class_names
+    settings = Settings(
+        cell.batch_size, cell.learning_rate, run.seed, run.training, job.device, names
+    )
+    tokenizer = AutoTokenizer.from_pretrained(job.checkpoint.folder)
+    encoded = encode(load(job.source).splits, tokenizer, None)
+    model = load_model(job.checkpoint.folder, tokenizer, settings)
+    job.folder.mkdir()
+    return finetune(model, tokenizer, encoded, settings, job.folder).train_seconds
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,59 @@
+"""A run that takes far longer than expected says so, once, with the likely reason."""
+
+import pytest
+
+from harness import provenance
+from harness.lateness import Lateness, late_line
+from harness.progress import Progress
+
+BASIS = "from earlier records"
+LOAD = "other programs keep 1.0 of 2 cores busy"
+
+
+def at(seconds: float, fraction: float, others: float | None = None) -> Progress:
+    return Progress(seconds, epochs=5, step=round(1000 * fraction), steps=1000, others=others)
+
+
+def test_the_line_has_the_times_and_the_reason() -> None:
+    assert late_line("cola/a", 420.0, at(600, 0.4), LOAD, BASIS) == (
+        "cola/a: takes far longer than expected: 10 min so far, about 25 min in all at this pace, "
+        "expected about 7 min; likely because other programs keep 1.0 of 2 cores busy"
+    )
+    assert late_line("cola/a", 60.0, at(860, 0), None, "from a FLOP count and a probe") == (
+        "cola/a: takes far longer than expected: 14 min so far, expected about 60 s; no other "
+        "program takes the cores now, and the expectation was from a FLOP count and a probe"
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "now", "late"),
+    [
+        (100.0, at(110, 0.5), True),  # 220 s in all
+        (100.0, at(90, 0.5), False),  # 180 s
+        (100.0, at(250, 0.0), True),  # whatever its pace, the time is gone
+        (100.0, at(30, 0.04), False),  # its start tells no pace
+        (100.0, at(30, 0.06), True),
+        (4.0, at(20, 0.9), False),  # many times as long, and nobody minds
+        (4.0, at(40, 0.9), True),
+    ],
+)
+def test_a_run_is_late_by_its_pace_or_by_its_age(
+    expected: float, now: Progress, late: bool
+) -> None:
+    assert (late_line("a", expected, now, LOAD, BASIS) is not None) == late
+
+
+def test_each_run_is_told_once_and_only_where_seconds_were_expected() -> None:
+    cores = provenance.available_cores()
+    lateness = Lateness()
+    lateness.note("a", 100.0, at(50, 0.1), basis=None)
+    assert lateness.lines == {}
+    lateness.note("a", 100.0, at(10, 0.1), BASIS)
+    assert lateness.lines == {}
+    lateness.note("a", 100.0, at(50, 0.1, others=1.0), BASIS)
+    lateness.note("b", 100.0, at(50, 0.1, others=0.1), BASIS)
+    told = dict(lateness.lines)
+    lateness.note("a", 100.0, at(90, 0.1, others=0.0), BASIS)
+    assert lateness.lines == told
+    assert told["a"].endswith(f"likely because other programs keep 1.0 of {cores} cores busy")
+    assert "no other program takes the cores now" in told["b"]
