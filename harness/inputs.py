@@ -118,7 +118,6 @@ def find_inputs(
     if problems:
         raise BadInput(problems)
     return Inputs(source, dataset, tokens, found, unavailable, device, splits, notes, groups)
-    return Inputs(source, dataset, tokens, found, unavailable, device, groups)
 
 
 def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
@@ -130,6 +129,7 @@ def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
         train=len(splits["train"]),
         validation=len(splits["validation"]),
         test=len(splits["test"]) if "test" in splits else 0,
+        text_column=suite.dataset.text_column if suite.dataset.source == "file" else None,
     )
 
 

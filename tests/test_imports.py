@@ -185,6 +185,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "text",
     },
     "options": {"baseline", "errors", "plan", "references", "report", "session", "spec"},
+    "best_model": {"errors", "kept_files", "leaderboard", "records", "report", "reuse"},
     "submission": {"errors", "predictions", "records", "report"},
     "inference": {
         "checkpoints",
@@ -202,6 +203,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checkup": {"checkpoints", "data", "errors", "hub", "memory", "plan", "provenance", "session"},
     "cli": {
         "archive",
+        "best_model",
         "checkup",
         "comparison",
         "data",
@@ -218,6 +220,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "report",
         "schedule",
         "session",
+        "spec",
         "standing",
         "submission",
         "text",

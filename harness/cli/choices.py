@@ -10,6 +10,9 @@ from harness.options import DEFAULT_SUITES, OPTIONS, Chosen
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+STDIN = "-"
+"""Stands for standard input where a file is named."""
+
 MATRIX = ("checkpoints", "batch_sizes", "learning_rates", "seeds", "epochs", "min_mcc", "max_drop")
 """Options that change which cells a suite has and what is demanded of them."""
 
