@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -260,7 +261,7 @@ def test_a_table_of_one_sentence_is_read_in_every_format(tmp_path: Path) -> None
     ):
         (tmp_path / name).write_text(content)
         assert read_column(tmp_path / name, Wanted("text")) == ["A."], name
-        (problem,) = problems_of(lambda n=name: read_column(tmp_path / n, Wanted(None)))
+        (problem,) = problems_of(partial(read_column, tmp_path / name, Wanted(None)))
         assert "a table with the columns 'text'; name that" in problem
 
 
@@ -274,7 +275,7 @@ def test_every_blank_or_missing_text_is_told_at_once_with_its_line(tmp_path: Pat
     }
     for suffix, places in where.items():
         path = table(tmp_path, suffix, texts)
-        problems = problems_of(lambda p=path: read_column(p, Wanted("text")))
+        problems = problems_of(partial(read_column, path, Wanted("text")))
         assert problems == [
             f"{path}{place}: column 'text': empty sentence; fill it in or remove the row"
             for place in places
@@ -293,7 +294,7 @@ def test_every_blank_or_missing_text_is_told_at_once_with_its_line(tmp_path: Pat
 def test_what_holds_no_row_is_told(tmp_path: Path) -> None:
     for name, content in (("a.csv", "text,id\n"), ("a.jsonl", ""), ("a.json", "[]")):
         (tmp_path / name).write_text(content)
-        (problem,) = problems_of(lambda n=name: read_column(tmp_path / n, Wanted("text")))
+        (problem,) = problems_of(partial(read_column, tmp_path / name, Wanted("text")))
         assert problem.endswith("it must hold sentences"), name
 
 

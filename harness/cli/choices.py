@@ -8,6 +8,9 @@ import click
 
 from harness.options import DEFAULT_SUITES, OPTIONS, Chosen
 
+EVERY = tuple(option.name for option in OPTIONS)
+"""All options of a session."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 STDIN = "-"
