@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,12 @@ LEFT_OUT = ("cacheprovider", "junitxml", "terminal", "logging", "warnings", "pas
 
 
 def session(
-    *arguments: str, folder: Path | None = None, **variables: str
+    *arguments: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `pytest benchmarks/`, on the suite of a folder where one is named."""
     unwanted = ("COLA_DIR", "CI", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS")
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    kept |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **variables}
+    kept |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **(variables or {})}
     named = ("--suite", f"{folder}/tiny.toml", "--results-dir", f"{folder}/results")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "benchmarks/", *(named if folder else ()), *arguments],
@@ -61,7 +62,7 @@ def test_a_session_without_its_timer_is_refused_in_a_line() -> None:
         (without("benchmark", "terminal"), {}),
         (["--collect-only", "-q"], {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}),
     ):
-        done = session(*arguments, **variables)
+        done = session(*arguments, variables=variables)
         assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout + done.stderr
         told = (done.stdout + done.stderr).strip()
         assert told.count("\n") == 0
@@ -71,7 +72,7 @@ def test_a_session_without_its_timer_is_refused_in_a_line() -> None:
 
 def test_its_timer_may_be_named_alone() -> None:
     variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = session("-p", "pytest_benchmark.plugin", "--collect-only", "-q", **variables)
+    done = session("-p", "pytest_benchmark.plugin", "--collect-only", "-q", variables=variables)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_finetune[quickstart/" in done.stdout
 
@@ -80,7 +81,8 @@ def test_a_session_needs_no_plugin_but_its_timer(folder: Path, tmp_path: Path) -
     """Of two checkpoints one cannot be had: that stands against no pass, and is told."""
     summary = tmp_path / "summary.md"
     named = ("--checkpoints", f"{folder}/encoder,org/unreachable")
-    done = session(*without(*LEFT_OUT), *named, folder=folder, GITHUB_STEP_SUMMARY=str(summary))
+    variables = {"GITHUB_STEP_SUMMARY": str(summary)}
+    done = session(*without(*LEFT_OUT), *named, folder=folder, variables=variables)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "not judged: tiny/unreachable-bs8-lr1e-03: skipped: " in done.stderr
     results = folder / "results" / "tiny"
