@@ -8,7 +8,6 @@ import pytest
 from harness.gates import Check, Judgement
 from harness.records import Record
 from harness.timing import record_timing, training_clock
-from harness.verdicts import properties
 
 
 @pytest.mark.benchmark(timer=training_clock)
@@ -17,12 +16,11 @@ def test_finetune(
     judge_cell: Callable[[Sequence[Record]], Judgement],
     hold_to_gates: Callable[[Judgement], None],
     benchmark: Any,
-    record_property: Callable[[str, object], None],
+    record_verdict: Callable[[Judgement], None],
 ) -> None:
     records = wait_for_records()
     judgement = judge_cell(records)
-    for name, value in properties(judgement):
-        record_property(name, value)
+    record_verdict(judgement)
     scored = [record for record in records if record.scores is not None]
     if scored:
         record_timing(benchmark, scored, judgement)

@@ -12,22 +12,31 @@ from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from harness import baseline as baselines
 from harness import checkpoints, memory, provenance
+from harness.baseline import Baseline
+from harness.checkpoints import Checkpoint
 from harness.errors import BadInput, Unavailable
 from harness.hub import Hub
+from harness.inputs import Inputs, facts_of, setting_problems
 from harness.plan import published_names
-from harness.session import Planned
+from harness.records import DatasetFacts, read_store
+from harness.session import Options, Planned
+from harness.standing import standings
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LEAST_DISK_GB = 5.0
 LEAST_MEMORY_GB = 2.0
 
 
+State = Literal["ok", "missing", "optional"]
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that was looked at. What is `optional` stops no benchmark where it is missing."""
 
-    state: Literal["ok", "missing", "optional"]
+    state: State
     name: str
     found: str
     way_out: str | None = None
@@ -35,14 +44,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checkup:
-    """All findings, and whether at least one cell of the suites could be trained here."""
+    """All findings, and whether a session would start and have a run to show."""
 
     findings: tuple[Finding, ...]
     usable: bool
 
 
-def checkup(planned: Sequence[Planned], results: Path, cola_dir: Path | None, hub: Hub) -> Checkup:
-    """Look at everything that the suites need. Downloads nothing, writes nothing."""
+def checkup(planned: Sequence[Planned], options: Options, hub: Hub) -> Checkup:
+    """Look at everything that a session would need. Downloads nothing, writes nothing.
+
+    Args:
+        planned: the session's suites, options that override them applied.
+        options: what else was said of the session.
+    """
     packages = list(_packages())
     findings = [
         Finding("ok", "python", platform.python_version()),
@@ -50,15 +64,17 @@ def checkup(planned: Sequence[Planned], results: Path, cola_dir: Path | None, hu
         _hub(hub),
     ]
     installed = all(finding.state != "missing" for finding in packages)
-    runnable = False
-    for item in planned if installed else ():
-        data, *splits = _data(item, cola_dir, hub)
-        models = list(_checkpoints(item, hub))
-        findings += [data, *splits, *models]
-        runnable |= data.state == "ok" and any(model.state == "ok" for model in models)
+    suites = [_suite(item, options, hub) for item in planned] if installed else []
+    findings += [finding for suite in suites for finding in suite.findings]
+    baseline = list(_baseline(options.baseline, suites))
+    ray, starts = _ray(planned, options.ray_address)
+    results = options.results
     folder = _results(results)
-    findings += [folder, _disk(results), _memory(), _gpu(), _ray(), _browser()]
-    return Checkup(tuple(dict.fromkeys(findings)), installed and runnable and folder.state == "ok")
+    findings += [*baseline, folder, _disk(results), _memory(), _gpu(), *ray, _browser()]
+    starts = starts and not any(finding.state == "missing" for finding in baseline)
+    starts = starts and not any(suite.refused for suite in suites) and folder.state == "ok"
+    possible = any(suite.possible for suite in suites)
+    return Checkup(tuple(dict.fromkeys(findings)), starts and possible)
 
 
 def _packages() -> Iterator[Finding]:
@@ -94,24 +110,88 @@ def _hub(hub: Hub) -> Finding:
     return Finding("optional", "model hub", str(hub.reason), way_out)
 
 
-def _data(planned: Planned, cola_dir: Path | None, hub: Hub) -> list[Finding]:
-    """Return whether the data is there, then what is in each split and what was noticed."""
+@dataclass(frozen=True)
+class _Looked:
+    """A suite that was looked at.
+
+    `refused` tells that a session would end with its mistakes before anything trains, `possible`
+    that some run of it is finished or could be trained; `dataset` is None where it is not here.
+    """
+
+    name: str
+    findings: list[Finding]
+    dataset: DatasetFacts | None
+    refused: bool
+    possible: bool
+
+
+def _suite(planned: Planned, options: Options, hub: Hub) -> _Looked:
+    suite = planned.suite
+    data, dataset, data_fault = _data(planned, options.cola_dir, hub)
+    models, found, faults = _checkpoints(planned, hub)
+    device = provenance.device_type()
+    settings = setting_problems(suite, device)
+    every = faults if data_fault is None else {**faults, "": data_fault}
+    lacking = {
+        name: fault if isinstance(fault, Unavailable) else Unavailable(str(fault), "mend it")
+        for name, fault in every.items()
+    }
+    inputs = Inputs(None, dataset, None, found, lacking, device)
+    runs, possible = _runs(planned, inputs, options)
+    findings = [
+        *data,
+        *models,
+        *(Finding("missing", f"settings of {suite.name}", problem) for problem in settings),
+        runs,
+    ]
+    wrong = any(isinstance(fault, BadInput) for fault in (data_fault, *faults.values()))
+    return _Looked(suite.name, findings, dataset, wrong or bool(settings), possible)
+
+
+def _runs(planned: Planned, inputs: Inputs, options: Options) -> tuple[Finding, bool]:
+    """Return how many runs are finished, and whether one is or could be trained."""
+    suite = planned.suite
+    store, _ = read_store(options.results / suite.name)
+    here = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
+    known = here if inputs.dataset is not None else []
+    standing = standings(suite, known, inputs, store, options.rerun)
+    total = sum(len(cell.seeds) for cell in planned.cells)
+    finished = sum(item.stored is not None for item in standing)
+    impossible = sum(len(cell.seeds) for cell in planned.cells if inputs.missing(cell))
+    to_train = total - finished - impossible
+    workers = suite.limits.workers
+    at_once = f"{workers} at a time" if workers != "auto" else "as many at a time as fit"
+    told = f"{total}: {finished} finished, {to_train} to train"
+    told += f" ({at_once})" if to_train else ""
+    told += f", {impossible} that cannot run here" if impossible else ""
+    possible = finished + to_train > 0
+    return Finding("ok" if possible else "missing", f"runs of {suite.name}", told), possible
+
+
+Fault = BadInput | Unavailable
+"""Why something cannot be had."""
+
+
+def _data(
+    planned: Planned, cola_dir: Path | None, hub: Hub
+) -> tuple[list[Finding], DatasetFacts | None, Fault | None]:
+    """Return what is in each split and was noticed, the data's facts, or why it cannot be had."""
     from harness import data
     from harness.data.summary import summarize
 
-    name = f"data of {planned.suite.name}"
+    of = planned.suite.name
+    name = f"data of {of}"
     try:
         source = data.find(planned.suite.dataset, cola_dir, hub, planned.path.resolve().parent)
         if not data.is_here(source):
-            return [Finding("ok", name, f"the hub's, at {source.revision}")]
+            return [Finding("ok", name, f"the hub's, at {source.revision}")], None, None
         loaded = data.load(source)
     except BadInput as error:
-        return [Finding("missing", name, error.problems[0], _more(error.problems))]
+        return [_wrong(name, error)], None, error
     except Unavailable as error:
-        return [Finding("missing", name, error.reason, error.way_out)]
+        return [Finding("missing", name, error.reason, error.way_out)], None, error
     sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in loaded.splits.items())
-    of = planned.suite.name
-    return [
+    findings = [
         Finding("ok", name, f"{loaded.origin}: {sizes}"),
         *(
             Finding("ok", f"{each.split} of {of}", each.in_words())
@@ -119,25 +199,55 @@ def _data(planned: Planned, cola_dir: Path | None, hub: Hub) -> list[Finding]:
         ),
         *(Finding("ok", f"note on {name}", note) for note in loaded.notes),
     ]
+    return findings, facts_of(planned.suite, loaded), None
 
 
-def _checkpoints(planned: Planned, hub: Hub) -> Iterator[Finding]:
+def _checkpoints(
+    planned: Planned, hub: Hub
+) -> tuple[list[Finding], dict[str, Checkpoint], dict[str, Fault]]:
+    """Return what was found, the checkpoints that are here, and why others cannot be had.
+
+    Both by published name; what a session would fetch is in neither.
+    """
     base = planned.path.resolve().parent
     here_only = Hub(hub.endpoint, False, hub.reason or "asked for what is on this machine only")
+    findings: list[Finding] = []
+    here: dict[str, Checkpoint] = {}
+    faults: dict[str, Fault] = {}
     for name, published in published_names(planned.suite).items():
         title = f"checkpoint {published}"
         try:
             found = checkpoints.resolve(name, here_only, base)
         except BadInput as error:
-            yield Finding("missing", title, error.problems[0], _more(error.problems))
+            faults[published] = error
+            findings.append(_wrong(title, error))
         except Unavailable as error:
             if hub.reachable:
-                yield Finding("ok", title, "not here yet; fetched from the hub when it is trained")
+                fetched = "not here yet; fetched from the hub when it is trained"
+                findings.append(Finding("ok", title, fetched))
             else:
-                yield Finding("missing", title, error.reason, error.way_out)
+                faults[published] = error
+                findings.append(Finding("missing", title, error.reason, error.way_out))
         else:
+            here[published] = found
             kept = "on this machine" if found.revision is None else f"cached, {found.revision}"
-            yield Finding("ok", title, f"{kept}, sha256 {found.digest[:12]}")
+            findings.append(Finding("ok", title, f"{kept}, sha256 {found.digest[:12]}"))
+    return findings, here, faults
+
+
+def _wrong(name: str, error: BadInput) -> Finding:
+    return Finding("missing", name, error.problems[0], _more(error.problems))
+
+
+def _baseline(baseline: Baseline | None, suites: Sequence[_Looked]) -> Iterator[Finding]:
+    if baseline is None:
+        return
+    datasets = {suite.name: suite.dataset for suite in suites if suite.dataset is not None}
+    problems = list(baselines.problems(baseline, [suite.name for suite in suites], datasets))
+    for problem in problems:
+        yield Finding("missing", "baseline", problem)
+    if not problems:
+        yield Finding("ok", "baseline", f"{baseline.source}, of {baseline.suite}")
 
 
 def _more(problems: Sequence[str]) -> str | None:
@@ -181,10 +291,17 @@ def _gpu() -> Finding:
     return Finding("optional", "GPU", "none in sight: training is on the processor", way_out)
 
 
-def _ray() -> Finding:
-    if find_spec("ray") is not None:
-        return Finding("ok", "Ray", str(provenance.versions(("ray",))["ray"]))
-    return Finding("optional", "Ray", "not installed", "pip install '.[ray]' for --executor ray")
+def _ray(planned: Sequence[Planned], address: str | None) -> tuple[list[Finding], bool]:
+    """Return what there is of Ray, and whether a session that wants it could begin."""
+    wanted = any(item.suite.limits.executor == "ray" for item in planned)
+    if find_spec("ray") is None:
+        state: State = "missing" if wanted else "optional"
+        found = "not installed, and limits.executor asks for it" if wanted else "not installed"
+        way_out = "pip install '.[ray]'" + ("" if wanted else " for --executor ray")
+        return [Finding(state, "Ray", found, way_out)], not wanted
+    version = str(provenance.versions(("ray",))["ray"])
+    joins = f", which joins {address}: whether it answers shows when a session starts"
+    return [Finding("ok", "Ray", version + (joins if wanted and address else ""))], True
 
 
 def _browser() -> Finding:

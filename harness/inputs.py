@@ -92,7 +92,7 @@ def find_inputs(
     try:
         source = data.find(suite.dataset, cola_dir, hub, base)
         loaded = data.load(source)
-        dataset, tokens, groups = _facts(suite, loaded), _tokens(loaded), _groups(loaded)
+        dataset, tokens, groups = facts_of(suite, loaded), _tokens(loaded), _groups(loaded)
         splits, notes = summarize(loaded.splits), loaded.notes
     except BadInput as error:
         problems += error.problems
@@ -109,19 +109,25 @@ def find_inputs(
             except Unavailable as error:
                 unavailable[published] = error
     device = provenance.device_type()
+    problems += setting_problems(suite, device)
+    if problems:
+        raise BadInput(problems)
+    return Inputs(source, dataset, tokens, found, unavailable, device, splits, notes, groups)
+
+
+def setting_problems(suite: Suite, device: str) -> list[str]:
+    """Return what a suite asks for beside data and checkpoints and this machine has not."""
+    problems = list(trackers.missing(suite.trackers, suite.name))
     if suite.training.precision == "fp16" and device == "cpu":
         problems.append(
             f"suite {suite.name}: training.precision: 'fp16': needs a GPU and this machine has "
             "none; use bf16 or fp32"
         )
-    problems += trackers.missing(suite.trackers, suite.name)
-    if problems:
-        raise BadInput(problems)
-    return Inputs(source, dataset, tokens, found, unavailable, device, splits, notes, groups)
-    return Inputs(source, dataset, tokens, found, unavailable, device, groups)
+    return problems
 
 
-def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
+def facts_of(suite: Suite, loaded: "Data") -> DatasetFacts:
+    """Return what records say of a suite's data."""
     splits = loaded.splits
     return DatasetFacts(
         name=suite.dataset.source,
@@ -130,6 +136,7 @@ def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
         train=len(splits["train"]),
         validation=len(splits["validation"]),
         test=len(splits["test"]) if "test" in splits else 0,
+        text_column=suite.dataset.text_column if suite.dataset.source == "file" else None,
     )
 
 

@@ -13,6 +13,7 @@ from harness.plan import Cell, suite_gates
 from harness.records import Record
 from harness.session import Planned
 from harness.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_strict
+from harness.verdicts import properties
 
 
 @pytest.fixture
@@ -58,6 +59,19 @@ def judge_cell(
 ) -> Callable[[Sequence[Record]], Judgement]:
     """Return a function that judges a cell's records by its gates and the session's baseline."""
     return partial(judge, cell, baseline=request.config.stash[SESSION].baseline(cell.suite))
+
+
+@pytest.fixture
+def record_verdict(request: pytest.FixtureRequest) -> Callable[[Judgement], None]:
+    """Return a function that makes a judgement properties of the test, for who writes reports.
+
+    As pytest's own `record_property` does, which is there only with the plugin junitxml.
+    """
+
+    def record(judgement: Judgement) -> None:
+        request.node.user_properties.extend(properties(judgement))
+
+    return record
 
 
 @pytest.fixture

@@ -117,6 +117,11 @@ def _value(config: pytest.Config, name: str) -> object:
     return config.getoption(name, None)
 
 
+def _logged_to(config: pytest.Config) -> object:
+    """Return pytest's setting `log_file`, which is there only with its plugin logging."""
+    return config.getini("log_file") if config.pluginmanager.has_plugin("logging") else None
+
+
 def _path(config: pytest.Config, value: object) -> Path:
     return config.invocation_params.dir / str(value)
 
@@ -125,7 +130,7 @@ def _files(config: pytest.Config) -> Iterator[Place]:
     for name, (flag, makes_folders) in FILES.items():
         value = _value(config, name)
         if name == "log_file":
-            value = value or config.getini("log_file")
+            value = value or _logged_to(config)
         if name == "xmlpath" and value:
             value = Path(os.path.expandvars(str(value))).expanduser()  # as pytest reads it
         if value:

@@ -24,8 +24,9 @@ from harness.options import (
 )
 from harness.plan import Cell
 from harness.pytest_gates import cell_of, ledger_of, left_out, otherwise
+from harness.pytest_needs import need_timer, show_reasons
 from harness.pytest_places import problems, refuse_early, unwritten
-from harness.pytest_tables import show_all, write_all
+from harness.pytest_tables import show_all, summarize_all, write_all
 from harness.read_files import read_files
 from harness.schedule import describe
 from harness.session import Planned, Session
@@ -47,6 +48,9 @@ from harness.stash import (
 pytest_plugins = ("harness.pytest_gates", "harness.pytest_fixtures")
 
 
+NO_SCORE = "No selected cell was scored: a session without a score does not pass."
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "fine-tuning benchmark")
     for option in OPTIONS:
@@ -62,11 +66,11 @@ def _chosen(config: pytest.Config) -> Chosen:
     return Chosen(values, here=config.invocation_params.dir, project=config.rootpath)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest's reporter reads its options
 def pytest_configure(config: pytest.Config) -> None:
+    show_reasons(config)
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
-    # JUnit XML has the properties of a test all the same, and its usual readers show them.
-    config.addinivalue_line("filterwarnings", "ignore:record_property is incompatible")
     if config.getoption("tx", None) and _names_benchmarks(config):
         # Now: whatever one of its workers says later, pytest-xdist does not show it.
         raise pytest.UsageError(
@@ -74,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "to train several at a time"
         )
     if _names_benchmarks(config):
+        need_timer(config)
         chosen, planned = _chosen(config), _planned(config)
         results = [results_folder(chosen) / each.suite.name for each in planned]
         refuse_early(config, read_files(chosen, planned), results)
@@ -293,8 +298,11 @@ def _finish(session: pytest.Session, running: Session) -> None:
     config.stash[OPEN] = _open_gates(session)
     _settle(session)
     if config.pluginmanager.getplugin("terminalreporter") is None:  # nobody prints a summary
-        for line in config.stash[OPEN]:
+        summarize_all(config)
+        for line in (*config.stash[OPEN], *config.stash.get(PROBLEMS, ())):
             tell(config, line)
+        if not running.scored():
+            tell(config, NO_SCORE)
 
 
 def _open_gates(session: pytest.Session) -> list[str]:
@@ -322,6 +330,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     config = terminalreporter.config
     if WRITTEN not in config.stash:
         return
+    summarize_all(config)
     show_all(terminalreporter)
     for line in config.stash[OPEN]:
         terminalreporter.write_line(line, red=is_strict(config), yellow=not is_strict(config))
@@ -333,9 +342,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         terminalreporter.write_line(problem, red=True)
     running = config.stash[SESSION]
     if not running.scored():
-        terminalreporter.write_line(
-            "No selected cell was scored: a session without a score does not pass.", red=True
-        )
+        terminalreporter.write_line(NO_SCORE, red=True)
     if exitstatus == pytest.ExitCode.INTERRUPTED:
         state = running.state()
         terminalreporter.write_line(

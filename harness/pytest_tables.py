@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from harness.errors import BadInput
@@ -74,24 +75,35 @@ def _same_file(one: Path, other: Path) -> bool:
         return False
 
 
+def summarize_all(config: pytest.Config) -> None:
+    """Add each suite's leaderboard to a job's summary, where it has one."""
+    running = config.stash[SESSION]
+    for planned in running.planned if os.environ.get("GITHUB_STEP_SUMMARY") else ():
+        name = planned.suite.name
+        problem = append_summary(
+            Path(os.environ["GITHUB_STEP_SUMMARY"]), as_summary(name, _table(running, planned))
+        )
+        if problem is not None:
+            config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), problem]
+
+
+def _table(running: Session, planned: Planned) -> pd.DataFrame:
+    records = [item.record for item in running.stored(planned)]
+    return leaderboard(planned.cells, records, running.baseline(planned.suite.name))
+
+
 def show_all(reporter: pytest.TerminalReporter) -> None:
-    """Print each suite's leaderboard and where it was written; add it to a job's summary."""
+    """Print each suite's leaderboard and where it was written."""
     config = reporter.config
     running = config.stash[SESSION]
     for planned in running.planned:
         name = planned.suite.name
         reporter.section(f"leaderboard: {name}")
-        records = [item.record for item in running.stored(planned)]
-        table = leaderboard(planned.cells, records, running.baseline(name))
-        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            problem = append_summary(Path(summary), as_summary(name, table))
-            if problem is not None:
-                config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), problem]
         folder = os.path.relpath(running.folder(name))
         if name not in config.stash[WRITTEN]:
             reporter.write_line(f"no table was written; {folder} is as it was")
             continue
-        reporter.write_line(terminal_table(table))
+        reporter.write_line(terminal_table(_table(running, planned)))
         names = [path.name for path in config.stash[WRITTEN][name]]
         tables = [written for written in names if not written.endswith((".png", ".svg"))]
         pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""

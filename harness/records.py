@@ -55,7 +55,11 @@ def _unknown(value: object) -> bool:
 
 
 class DatasetFacts(BaseModel):
-    """The data that a run was trained and scored on; split sizes in sentences."""
+    """The data that a run was trained and scored on; split sizes in sentences.
+
+    `text_column` is that of the sentences in the user's own file; None for other data, and where an
+    earlier version wrote the record.
+    """
 
     model_config = FROZEN
 
@@ -65,6 +69,7 @@ class DatasetFacts(BaseModel):
     train: Whole
     validation: Whole
     test: Whole
+    text_column: str | None = Field(None, exclude_if=_unknown)
 
 
 class Scores(BaseModel):

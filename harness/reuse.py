@@ -65,15 +65,21 @@ def best_by_checkpoint(candidates: Sequence[Stored]) -> list[Stored]:
 
     Of equals always the same one is taken, whatever the runs' names and order are.
     """
-    best: dict[str | None, Stored] = {}
+    by_checkpoint: dict[str | None, list[Stored]] = {}
     for item in sorted(candidates, key=lambda item: item.record.key or ""):
-        record = item.record
-        if record.scores is not None:
-            held = best.setdefault(record.checkpoint_digest, item)
-            assert held.record.scores is not None
-            if record.scores.mcc > held.record.scores.mcc:
-                best[record.checkpoint_digest] = item
-    return list(best.values())
+        if item.record.scores is not None:
+            by_checkpoint.setdefault(item.record.checkpoint_digest, []).append(item)
+    return [best_run(items) for items in by_checkpoint.values()]
+
+
+def best_run(scored: Sequence[Stored]) -> Stored:
+    """Return the run of highest MCC; of equals, whatever their order, that of the least key."""
+
+    def rank(item: Stored) -> tuple[float, str]:
+        assert item.record.scores is not None
+        return -item.record.scores.mcc, item.record.key or ""
+
+    return min(scored, key=rank)
 
 
 def like_today(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[Stored]:

@@ -319,7 +319,7 @@ def test_a_file_without_text_is_refused(content: bytes, tmp_path: Path) -> None:
     (problem,) = problems_of(
         lambda: load_cola(write(tmp_path, {**glue_layout(ROWS), "dev.tsv": content}))
     )
-    assert re.search(r"dev\.tsv: (empty|blank); it must hold labelled sentences", problem)
+    assert re.search(r"dev\.tsv: (empty|blank); it must hold sentences", problem)
 
 
 def test_all_mistakes_of_all_files_are_reported_at_once(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import os
 import sys
-from typing import cast
 
 import click
 
@@ -50,6 +49,7 @@ def main() -> None:
 
 
 def _run() -> int:
+    stdout = sys.stdout
     try:
         # Without click's own handling, which gives 1 to an interruption and to a closed pipe.
         code = harness(prog_name="harness", standalone_mode=False)
@@ -57,8 +57,8 @@ def _run() -> int:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except SystemExit as error:
-        # click itself ends at a closed pipe, with 1, once nothing can be written any more.
-        if isinstance(sys.stdout, cast(type, click.utils.PacifyFlushWrapper)):
+        # click itself ends at a closed pipe, with 1, and puts a stream that keeps still in place.
+        if sys.stdout is not stdout:
             return NOT_READ
         return error.code if isinstance(error.code, int) else 0
     except click.ClickException as error:

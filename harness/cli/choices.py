@@ -8,7 +8,13 @@ import click
 
 from harness.options import DEFAULT_SUITES, OPTIONS, Chosen
 
+EVERY = tuple(option.name for option in OPTIONS)
+"""All options of a session."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+STDIN = "-"
+"""Stands for standard input where a file is named."""
 
 MATRIX = ("checkpoints", "batch_sizes", "learning_rates", "seeds", "epochs", "min_mcc", "max_drop")
 """Options that change which cells a suite has and what is demanded of them."""

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from harness import hub
-from harness.cli.choices import chosen, options
+from harness.cli.choices import EVERY, chosen, options
 from harness.options import planned_suites, session_options
 from harness.text import one_line
 
@@ -14,23 +14,24 @@ WORDS = {"ok": "OK", "missing": "MISSING", "optional": "-"}
 
 
 @click.command(short_help="what is installed and reachable, and the way out")
-@options(("suite", "cola_dir", "results_dir"))
+@options(EVERY)
 def doctor(**values: Any) -> None:
     """Say what is installed and reachable, and the way out where something is missing.
 
-    Each line is OK, MISSING, or - for what is not here and not needed. Fetches nothing, trains
-    nothing. Exit code 1 means that not one cell of the suites could be trained here.
+    Looks at what `pytest benchmarks/` with the same options would need. Each line is OK, MISSING,
+    or - for what is not here and not needed. Fetches nothing, trains nothing. Exit code 1 means
+    that such a session would not start, or that none of its runs is finished or could be trained.
 
     \b
     Examples:
       harness doctor
-      harness doctor --suite mine.toml --cola-dir ~/cola_public
+      harness doctor --suite mine.toml --checkpoints ./my-model --seeds 1,2,3
+      harness doctor --suite benchmarks/cola.toml --cola-dir ~/cola_public
     """
     from harness.checkup import checkup
 
     typed = chosen(values)
-    session = session_options(typed)
-    found = checkup(planned_suites(typed), session.results, session.cola_dir, hub.probe())
+    found = checkup(planned_suites(typed), session_options(typed), hub.probe())
     width = max(len(finding.name) for finding in found.findings)
     for finding in found.findings:
         state = WORDS[finding.state]

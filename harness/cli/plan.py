@@ -9,13 +9,14 @@ from typing import Any
 import click
 from tabulate import tabulate
 
+from harness import baseline as baselines
 from harness import contention, hub, records
-from harness.cli.choices import MATRIX, chosen, options
+from harness.cli.choices import EVERY, chosen, options
 from harness.contention import Moment
 from harness.errors import BadInput
 from harness.inputs import Inputs, find_inputs
 from harness.options import planned_suites, session_options
-from harness.records import Stored
+from harness.records import DatasetFacts, Stored
 from harness.schedule import describe, schedule
 from harness.session import Planned
 from harness.standing import Standing, standings
@@ -25,7 +26,7 @@ FINISHED, TO_TRAIN, SKIPPED = "finished", "to train", "skipped"
 
 
 @click.command(short_help="what would run, what is finished, what cannot and why")
-@options(("suite", *MATRIX, "cola_dir", "results_dir", "rerun"))
+@options(EVERY)
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def plan(as_json: bool, **values: Any) -> None:
     """Say what `pytest benchmarks/` with the same options would run.
@@ -47,7 +48,9 @@ def plan(as_json: bool, **values: Any) -> None:
     reached = hub.probe()
     found: list[tuple[Planned, Inputs, list[Standing], list[str]]] = []
     problems: list[str] = []
-    for planned in planned_suites(typed):
+    datasets: dict[str, DatasetFacts | None] = {}
+    suites = planned_suites(typed)
+    for planned in suites:
         base = planned.path.resolve().parent
         store, unreadable = records.read_store(session.results / planned.suite.name)
         try:
@@ -55,13 +58,18 @@ def plan(as_json: bool, **values: Any) -> None:
         except BadInput as error:
             problems += error.problems
             continue
+        datasets[planned.suite.name] = inputs.dataset
         standing = standings(planned.suite, planned.cells, inputs, store, session.rerun)
         last = [*_forecast(planned, standing, inputs, store, began), *unreadable]
         found.append((planned, inputs, standing, last))
+    if session.baseline is not None:
+        known = {name: facts for name, facts in datasets.items() if facts is not None}
+        names = [planned.suite.name for planned in suites]
+        problems += baselines.problems(session.baseline, names, known)
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     if as_json:
-        suites = [
+        told = [
             {
                 "suite": planned.suite.name,
                 "data": _data_as_dict(inputs),
@@ -69,7 +77,7 @@ def plan(as_json: bool, **values: Any) -> None:
             }
             for planned, inputs, standing, _ in found
         ]
-        click.echo(json.dumps({"suites": suites}, indent=1))
+        click.echo(json.dumps({"suites": told}, indent=1))
     else:
         click.echo("\n\n".join(_as_text(*item) for item in found))
 

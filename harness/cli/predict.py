@@ -1,7 +1,6 @@
 """`harness predict`: a kept model's answer to sentences."""
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,20 +8,42 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import contention
-from harness.errors import BadInput
+from harness.cli.choices import STDIN
 from harness.quiet import quiet
 from harness.text import printable
 
 if TYPE_CHECKING:  # it imports torch
     from harness.inference import Answer
 
-STDIN = "-"
-
 
 @click.command(short_help="label sentences with a kept model")
-@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_FOLDER")
-@click.argument("sentences", nargs=-1, metavar="[SENTENCE]...|-")
-@click.option("--file", metavar="FILE", help="a text file with a sentence a line; - for stdin")
+@click.argument("arguments", nargs=-1, metavar="[MODEL_FOLDER] [SENTENCE]...|-")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="in place of MODEL_FOLDER: the best kept model of a suite's results folder",
+)
+@click.option(
+    "--file",
+    metavar="FILE",
+    help="a text file with a sentence a line, - for stdin; or a table: CSV, TSV, JSON or Parquet",
+)
+@click.option(
+    "--text-column",
+    metavar="NAME",
+    help="the table's column of sentences; with --results by default that of the training's file",
+)
+@click.option(
+    "--delimiter",
+    metavar="CHARACTER",
+    help=r"between a table's columns, as dataset.delimiter of a suite; \t is a tab",
+)
+@click.option(
+    "--quoting",
+    type=click.Choice(["csv", "none"]),
+    help="a table's quotation marks, as dataset.quoting of a suite",
+)
 @click.option(
     "--format",
     "as_format",
@@ -35,19 +56,31 @@ STDIN = "-"
     "--batch-size", type=click.IntRange(1), default=64, show_default=True, help="sentences a step"
 )
 def predict(
-    model: Path, sentences: tuple[str, ...], file: str | None, as_format: str, batch_size: int
+    arguments: tuple[str, ...],
+    results: Path | None,
+    file: str | None,
+    as_format: str,
+    batch_size: int,
+    **described: str | None,
 ) -> None:
     """Print the label of each sentence and its probability, in their order.
 
-    MODEL_FOLDER is a model that a suite with keep_models fine-tuned. In TSV a tab, line end or
-    backslash of a sentence is written \\t, \\n, \\r or \\\\.
+    MODEL_FOLDER is a model that a suite with keep_models fine-tuned. With --results it is the best
+    one kept: of the cell that its leaderboard ranks highest among those with a kept model (of equal
+    ranks the suite's first), the run of the highest MCC. Gates change no rank; which model it is,
+    and a gate that it failed, is said on standard error.
+
+    A table (.csv, .tsv, .jsonl, .json, .parquet) is read as training reads it; each row gets one
+    answer. In TSV a tab, line end or backslash of a sentence is written \\t, \\n, \\r or \\\\.
 
     \b
     Examples:
-      harness predict results/local/mine/runs/CELL/RUN/model "The cat sat." "Cat the sat."
-      harness predict model/ --file sentences.txt --format tsv > answers.tsv
+      harness predict --results results/local/mine "The cat sat." "Cat the sat."
+      harness predict --results results/local/mine --file new.csv --text-column text --format tsv
+      harness predict results/local/mine/runs/CELL/RUN/model --file sentences.txt
       cat sentences.txt | harness predict model/ - --format jsonl
     """
+    model, sentences = (None, arguments) if results is not None else _split(arguments)
     if bool(sentences) == (file is not None):
         raise click.UsageError("give sentences, or --file FILE, or - to read standard input")
     if sentences == (STDIN,):
@@ -56,12 +89,20 @@ def predict(
         raise click.UsageError(
             "- stands alone: sentences come from standard input or from arguments"
         )
-    if models := [each for each in sentences if _is_model(each)]:
-        named = ", ".join(map(str, (model, *models)))
-        raise BadInput([f"{1 + len(models)} models are named, and one answers: {named}; name one"])
-    asked = _lines(file) if file is not None else list(sentences)
-    if problems := list(_problems(asked, "line" if file is not None else "sentence")):
-        raise BadInput(problems)
+    from harness.cli.asked import check_columns, check_sentences, read_sentences
+
+    check_sentences(model or results, sentences)
+    check_columns(file, described)
+    column = None
+    if results is not None:
+        from harness.best_model import best_model, in_words
+
+        best = best_model(results)
+        model, column = best.folder, best.text_column
+        for line in in_words(best):
+            click.echo(printable(line), err=True)
+    assert model is not None
+    asked = sentences if file is None else read_sentences(file, column, described)
     contention.wait_passively()
     with quiet():
         from harness import provenance
@@ -72,12 +113,11 @@ def predict(
         click.echo(line)
 
 
-def _is_model(argument: str) -> bool:
-    """Return whether an argument names the folder of a model, as a pattern of the shell's does."""
-    try:
-        return Path(argument, "config.json").is_file()
-    except (OSError, ValueError):  # too long for a path, or no path at all
-        return False
+def _split(arguments: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
+    """Return the model's folder and the sentences."""
+    if not arguments:
+        raise click.UsageError("name MODEL_FOLDER, or --results FOLDER")
+    return Path(arguments[0]), arguments[1:]
 
 
 def _quietly(answers: "Iterator[Answer]") -> "Iterator[Answer]":
@@ -88,43 +128,6 @@ def _quietly(answers: "Iterator[Answer]") -> "Iterator[Answer]":
         if answer is None:
             return
         yield answer
-
-
-def _lines(file: str) -> list[str]:
-    from harness.data.rows import read_text
-
-    if file == STDIN:
-        if sys.stdin is None:
-            raise BadInput(["standard input: closed; give it sentences, or name a --file"])
-        try:
-            text = sys.stdin.buffer.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise BadInput([f"standard input: not UTF-8 text (byte {error.start})"]) from None
-    else:
-        text = read_text(Path(file))
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
-
-
-def _problems(sentences: list[str], place: str) -> Iterator[str]:
-    if not sentences:
-        yield "no sentence to judge; give at least one"
-    for number, sentence in enumerate(sentences, start=1):
-        if not _is_text(sentence):
-            yield f"{place} {number}: {sentence[:40]!a}: not UTF-8 text; write it in UTF-8"
-        elif not sentence.strip():
-            yield f"{place} {number}: empty; remove it or fill it in"
-
-
-def _is_text(argument: str) -> bool:
-    """Return whether an argument's bytes could be decoded: else it has lone surrogates."""
-    try:
-        argument.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _text(answers: "Iterable[Answer]") -> Iterator[str]:

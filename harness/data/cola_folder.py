@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.rows import HIDDEN_LABEL, Rows, capped, read_text, shown
+from harness.data.rows import HIDDEN_LABEL, Rows, capped, lines_fed, read_text, shown
 from harness.errors import BadInput
 
 WAY_OUT = "the corpus is cola_public from nyu-mll.github.io/cola"
@@ -136,10 +136,7 @@ def count_problems(where: str, seen: int, runs: Runs) -> list[str]:
 
 
 def _read_part(path: Path, part: Part) -> list[_Row]:
-    lines = read_text(path).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    lines = [line.removesuffix("\r") for line in lines]
+    lines = lines_fed(read_text(path))
     is_test = part == TEST_PART
     rows, problems = _test_rows(lines, path) if is_test else _labelled_rows(lines, path)
     count = count_problems(str(path), len(lines) - is_test, part.runs)

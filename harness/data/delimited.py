@@ -1,4 +1,4 @@
-"""Two columns of a CSV or TSV file, with the doubts that quotation marks raise.
+"""Columns of a CSV or TSV file, with the doubts that quotation marks raise.
 
 Spreadsheets, pandas and Python's csv module put quotation marks around a value that holds the
 delimiter, a line end or quotation marks. In linguists' TSV files a quotation mark is part of the
@@ -15,19 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.data.line_ends import joined_by_returns
+from harness.data.row_likeness import Test, fits_columns, has_label
 from harness.data.rows import read_text, shown
-from harness.data.table import Record, Table, column_problems, listed
+from harness.data.table import Record, Table, Wanted, column_problems, listed
 from harness.errors import BadInput
-from harness.spec import DatasetSpec
-from harness.spec.class_names import classes_of_labels, meaning_of
 from harness.spec.dataset import DELIMITERS
 
 COMMON_DELIMITERS = (",", ";", "\t", "|")
-
-UNQUOTED = 'dataset.quoting = "none"'
-QUOTED = 'dataset.quoting = "csv"'
-WAY_OUT = f"set {UNQUOTED} if quotation marks are part of the sentences"
-EITHER = f"{WAY_OUT}, {QUOTED} if they only enclose values"
 
 _LIMIT = threading.Lock()
 
@@ -48,30 +43,43 @@ class _File:
     path: Path
     lines: list[str]
     delimiter: str
-    spec: DatasetSpec
+    wanted: Wanted
 
     @property
-    def wanted(self) -> tuple[str, str]:
-        return self.spec.text_column, self.spec.label_column
+    def quoted(self) -> str:
+        return self.wanted.set_to("quoting", "csv")
+
+    @property
+    def way_out(self) -> str:
+        unquoted = self.wanted.set_to("quoting", "none")
+        return f"set {unquoted} if quotation marks are part of the sentences"
+
+    @property
+    def either(self) -> str:
+        return f"{self.way_out}, {self.quoted} if they only enclose values"
 
 
-def read_delimited(path: Path, spec: DatasetSpec) -> Table:
+def read_delimited(path: Path, wanted: Wanted) -> Table:
     """Return the rows of a CSV or TSV file.
 
     Raises:
         BadInput: no such columns, or a file that csv cannot read as far as its header.
     """
-    delimiter = spec.delimiter or DELIMITERS[path.suffix.lower()]
+    delimiter = wanted.delimiter or DELIMITERS[path.suffix.lower()]
     lines = list(io.StringIO(read_text(path), newline=""))
-    file = _File(path, lines, delimiter, spec)
-    quoted = spec.quoting != "none"
+    file = _File(path, lines, delimiter, wanted)
+    quoted = wanted.quoting != "none"
     rows, broken = _parsed(file, quoted)
     if not rows:
         raise BadInput([broken] if broken else [f"{path}: no columns; its first row names them"])
     header, *rows = rows
     _check_header(file, header, quoted)
-    doubts = {} if spec.quoting else _doubts(file, header, rows)
-    records, problems = _records(file, header, [row for row in rows if row.first not in doubts])
+    is_row = _row_test(file, header, rows)
+    returns = _returns(file, [header, *rows], is_row)
+    doubts = {} if wanted.quoting else _doubts(file, header, rows, is_row)
+    clear = [row for row in rows if row.first not in doubts and row.first not in returns]
+    records, problems = _records(file, header, clear)
+    problems += filter(None, returns.values())
     if doubts:
         more = f" ({len(doubts):,} such rows)" if len(doubts) > 1 else ""
         problems.append(f"{doubts[min(doubts)]}{more}")
@@ -128,7 +136,7 @@ def _broken(file: _File, first: int, last: int, error: csv.Error) -> str:
             mended = "enclose all of it and double those inside"
         case reason:
             return f"{where}: {reason}; write the file again"
-    return f"{where}: {what}; {WAY_OUT}, else {mended}"
+    return f"{where}: {what}; {file.way_out}, else {mended}"
 
 
 def _check_header(file: _File, header: _Row, quoted: bool) -> None:
@@ -136,21 +144,24 @@ def _check_header(file: _File, header: _Row, quoted: bool) -> None:
     where = file.path
     if not (problems := column_problems(where, header.values, file.wanted)):
         return
-    if not file.spec.quoting and any(file.delimiter in name for name in header.values):
-        raise BadInput([f"{where}:{header.first}: {_takes_in(header)}; {EITHER}"])
+    if _follows_return(file, header):
+        raise BadInput([_return(file, [header])])
+    if not file.wanted.quoting and any(file.delimiter in name for name in header.values):
+        raise BadInput([f"{where}:{header.first}: {_takes_in(header)}; {file.either}"])
     if other := _other_delimiter(file, header, quoted):
         delimiter, columns = other
-        written = '"\\t"' if delimiter == "\t" else f'"{delimiter}"'
         told = f"{where}: its columns are separated by {shown(delimiter)}, not "
-        told += f"{shown(file.delimiter)}; set dataset.delimiter = {written}"
+        told += f"{shown(file.delimiter)}; set {file.wanted.set_to('delimiter', delimiter)}"
         raise BadInput([told, *column_problems(where, columns, file.wanted)])
-    if len(header.values) == 1 and len(problems) == 2:
+    if len(header.values) == 1 and len(problems) == len(file.wanted.columns) == 2:
         told = f"{where}: one column, {shown(header.values[0])}; {shown(file.delimiter)} separates"
-        raise BadInput([f"{told} columns: set dataset.delimiter if another character does"])
-    if not quoted and set(file.wanted) <= {_bare(name) for name in header.values}:
+        raise BadInput(
+            [f"{told} columns: set {file.wanted.name('delimiter')} if another character does"]
+        )
+    if not quoted and set(file.wanted.columns) <= {_bare(name) for name in header.values}:
         there = listed(header.values, 2)
         told = f"{where}:{header.first}: the columns' names are in quotation marks ({there})"
-        raise BadInput([f"{told}; set {QUOTED}"])
+        raise BadInput([f"{told}; set {file.quoted}"])
     raise BadInput(problems)
 
 
@@ -160,17 +171,17 @@ def _other_delimiter(file: _File, header: _Row, quoted: bool) -> tuple[str, list
     for delimiter in COMMON_DELIMITERS:
         lines = file.lines[header.first - 1 : header.last]
         if delimiter != file.delimiter:
-            rows, broken = _parsed(_File(file.path, lines, delimiter, file.spec), quoted)
+            rows, broken = _parsed(_File(file.path, lines, delimiter, file.wanted), quoted)
             if rows and not broken and len(rows[0].values) > 1:
                 found.append((delimiter, rows[0].values))
-    with_wanted = [each for each in found if set(file.wanted) <= set(each[1])]
+    with_wanted = [each for each in found if set(file.wanted.columns) <= set(each[1])]
     if len(header.values) == 1:
         with_wanted += sorted(found, key=lambda each: -len(each[1]))
     return with_wanted[0] if with_wanted else None
 
 
 def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[Record], list[str]]:
-    text, label = (header.values.index(name) for name in file.wanted)
+    places = [header.values.index(name) for name in file.wanted.columns if name is not None]
     problems = []
     records = []
     if len(rows) > 1 and all(len(row.values) != len(header.values) for row in rows):
@@ -179,7 +190,7 @@ def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[Reco
     for row in rows:
         where = f"{file.path}:{row.first}"
         if len(row.values) == len(header.values):
-            records.append(Record(where, row.values[text], row.values[label]))
+            records.append(Record(where, *(row.values[place] for place in places)))
         else:
             problems.append(f"{where}: {_uneven(file, header, row)}")
     return records, problems
@@ -187,22 +198,69 @@ def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[Reco
 
 def _uneven(file: _File, header: _Row, row: _Row) -> str:
     seen = f"columns seen: {len(row.values)}, the header has {len(header.values)}"
-    if file.spec.quoting != "none":
+    if file.wanted.quoting != "none":
         return f"{seen}; a value that holds {shown(file.delimiter)} needs double quotes around it"
     if any(value.startswith('"') for value in row.values):
-        return f"{seen}; if quotation marks enclose values here, set {QUOTED}"
+        return f"{seen}; if quotation marks enclose values here, set {file.quoted}"
     return f"{seen}; without quoting no value can hold {shown(file.delimiter)} or a line end"
 
 
-def _doubts(file: _File, header: _Row, rows: Sequence[_Row]) -> dict[int, str]:
+def _row_test(file: _File, header: _Row, rows: Sequence[_Row]) -> Test:
+    """Return what tells whether the values of a line could be a row."""
+    wanted, columns = file.wanted, header.values
+    if wanted.label is not None and wanted.class_names is not None:
+        return has_label(len(columns), columns.index(wanted.label), wanted.class_names)
+    assert wanted.text is not None  # else the header was refused
+    return fits_columns(len(columns), columns.index(wanted.text), [row.values for row in rows])
+
+
+def _returns(file: _File, rows: Sequence[_Row], is_row: Test) -> dict[int, str | None]:
+    """Return complaints about lone carriage returns, by the line where the row begins.
+
+    One for all rows that they keep apart: the others of these have None. Where labels are read,
+    rows that are whole are what they seem.
+
+    Args:
+        rows: those of the file, its header first.
+    """
+    found: dict[int, str | None] = {}
+    for positions in joined_by_returns(file.lines, [(row.first, row.last) for row in rows]):
+        together = [rows[position] for position in positions]
+        seem_whole = all(row is rows[0] or is_row(row.values) for row in together)
+        if file.wanted.label is None or not seem_whole:
+            told = _return(file, together)
+            found |= {row.first: None for row in together} | {together[0].first: told}
+    return found
+
+
+def _follows_return(file: _File, header: _Row) -> bool:
+    """Return whether a lone carriage return ends the header, and others end other lines."""
+    spans = [(header.first, header.last), (header.last + 1, header.last + 1)]
+    return header.last < len(file.lines) and bool(joined_by_returns(file.lines, spans))
+
+
+def _return(file: _File, rows: Sequence[_Row]) -> str:
+    lines = file.lines[rows[0].first - 1 : rows[-1].last + (len(rows) == 1)]
+    if file.wanted.quoting != "none":
+        mended = ", or put the value in double quotes"
+    elif any(value.startswith('"') for row in rows for value in row.values):
+        mended = f", or set {file.quoted} if quotation marks enclose values"
+    else:
+        mended = ""
+    return (
+        f"{file.path}:{rows[0].first}: a lone carriage return (\\r) in "
+        f"{shown(''.join(lines).rstrip())}, in a file whose other lines end in a line feed (\\n): "
+        f"it may end a row or be part of a value; write \\n for it, or remove it{mended}"
+    )
+
+
+def _doubts(file: _File, header: _Row, rows: Sequence[_Row], is_row: Test) -> dict[int, str]:
     """Return complaints about rows that may not be quoted, by the line where they begin.
 
     A value over several lines of which one is a whole row is in doubt in every file. Where tabs
     separate the columns, so is every value in quotation marks that csv would not have put there,
     and every one at all in a file with quotation marks that csv would have quoted.
     """
-    known = classes_of_labels(file.spec.class_names)
-    label = header.values.index(file.wanted[1])
     tabs = file.delimiter == "\t"
     marked = [
         row for row in (header, *rows) if row.last > row.first or (tabs and '"' in _raw(file, row))
@@ -214,16 +272,14 @@ def _doubts(file: _File, header: _Row, rows: Sequence[_Row]) -> dict[int, str]:
     for row in marked:
         if row.first in read_alike:
             continue
-        whole = [
-            len(values) == len(header.values) and meaning_of(values[label]) in known
-            for values in plain[row.first]
-        ]
-        if row.last > row.first and _holds_rows(plain[row.first], whole):
-            doubts[row.first] = f"{file.path}:{row.first}: {_takes_in(row)}; {EITHER}"
+        whole = [is_row(values) for values in plain[row.first]]
+        alone = len(header.values) == 1  # then every line could be a row
+        if row.last > row.first and (alone or _holds_rows(plain[row.first], whole)):
+            doubts[row.first] = f"{file.path}:{row.first}: {_takes_in(row)}; {file.either}"
         elif tabs and not all_quoted and (read_alike or _raw(file, row) != _written(file, row)):
             what = f"{shown(_opening(plain[row.first]))} opens with a quotation mark, which may "
             what += "enclose a value or be part of it"
-            doubts[row.first] = f"{file.path}:{row.first}: {what}; {EITHER}"
+            doubts[row.first] = f"{file.path}:{row.first}: {what}; {file.either}"
     return doubts
 
 
@@ -257,7 +313,7 @@ def _raw(file: _File, row: _Row) -> str:
 def _plain(file: _File, row: _Row) -> list[list[str]]:
     """Return the values of every line of a row, read without quoting."""
     lines = file.lines[row.first - 1 : row.last]
-    rows, _ = _parsed(_File(file.path, lines, file.delimiter, file.spec), quoted=False)
+    rows, _ = _parsed(_File(file.path, lines, file.delimiter, file.wanted), quoted=False)
     return [row.values for row in rows]
 
 
@@ -289,7 +345,7 @@ def _evidently_quoted(file: _File, rows: Sequence[_Row]) -> str | None:
     row, bare = inside[0]
     return (
         f"{file.path}:{row.first}: {shown(bare)} stands in quotation marks and those inside it are "
-        f"doubled, as csv writes them; set {QUOTED}, or write them once"
+        f"doubled, as csv writes them; set {file.quoted}, or write them once"
     )
 
 
@@ -298,5 +354,5 @@ def _all_enclosed(file: _File, records: Sequence[Record]) -> list[str]:
         return []
     return [
         "every sentence begins and ends with a quotation mark, which is read as part of it; "
-        f"{QUOTED} leaves them out"
+        f"{file.quoted} leaves them out"
     ]

@@ -13,31 +13,29 @@ import pyarrow.parquet as pq
 from harness.data.delimited import read_delimited
 from harness.data.json_rows import read_json
 from harness.data.rows import read_bytes
-from harness.data.table import Record, Table, column_problems
+from harness.data.table import Record, Table, Wanted, column_problems
 from harness.errors import BadInput
-from harness.spec import DatasetSpec
 
 
-def _read_parquet(path: Path, spec: DatasetSpec) -> Table:
-    wanted = (spec.text_column, spec.label_column)
+def _read_parquet(path: Path, wanted: Wanted) -> Table:
     content = read_bytes(path)
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
         if problems := column_problems(path, file.schema_arrow.names, wanted):
             raise BadInput(problems)
-        table = file.read(columns=list(wanted), use_threads=False)
+        table = file.read(columns=list(wanted.columns), use_threads=False)
         table.validate(full=True)
-        sentences, labels = (table.column(name).to_pylist() for name in wanted)
+        columns = [table.column(name).to_pylist() for name in wanted.columns]
     except BadInput:
         raise
     except Exception as error:  # damage, or a value beyond Python's types, raises nearly anything
         what = " ".join(str(error).split())
         raise BadInput([f"{path}: not a readable Parquet file ({what}); write it again"]) from None
-    rows = enumerate(zip(sentences, labels, strict=True), start=1)
+    rows = enumerate(zip(*columns, strict=True), start=1)
     return Table([Record(f"{path}: row {n}", *values) for n, values in rows], [])
 
 
-READERS: dict[str, Callable[[Path, DatasetSpec], Table]] = {
+READERS: dict[str, Callable[[Path, Wanted], Table]] = {
     ".csv": read_delimited,
     ".tsv": read_delimited,
     ".jsonl": read_json,

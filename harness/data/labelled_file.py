@@ -8,8 +8,8 @@ from pathlib import Path
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.data.formats import READERS
-from harness.data.rows import Rows, capped, shown
-from harness.data.table import Record
+from harness.data.rows import Rows, capped, sentence_problem, shown
+from harness.data.table import Record, Wanted
 from harness.errors import BadInput
 from harness.spec import DatasetSpec
 from harness.spec.class_names import NUMBERED, classes_of_labels, meaning_of, numbers_are_classes
@@ -47,13 +47,13 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
         BadInput: every mistake in the file at once, or too few sentences to split.
     """
     check(path)
-    table = READERS[path.suffix.lower()](path, spec)
+    table = READERS[path.suffix.lower()](path, _wanted(spec))
     problems = list(table.problems)
     classes = classes_of_labels(spec.class_names)
     labels = [classes.get(meaning_of(record.label)) for record in table.records]
     causes = _no_label_fits(path, table.records, labels, spec)
     for record, label in zip(table.records, labels, strict=True):
-        if wrong := _sentence_problem(record.sentence):
+        if wrong := sentence_problem(record.sentence):
             problems.append(f"{record.where}: column {shown(spec.text_column)}: {wrong}")
         if label is None and not causes:
             told = f"{record.where}: column {shown(spec.label_column)}: {shown(record.label)}"
@@ -76,6 +76,16 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
         for split, rows in _split(known, spec, path).items()
     }
     return splits, [*table.notes, *_over_lines(table.records)]
+
+
+def _wanted(spec: DatasetSpec) -> Wanted:
+    return Wanted(
+        text=spec.text_column,
+        label=spec.label_column,
+        class_names=spec.class_names,
+        delimiter=spec.delimiter,
+        quoting=spec.quoting,
+    )
 
 
 def _over_lines(records: Sequence[Record]) -> list[str]:
@@ -110,22 +120,6 @@ def _allowed(label: object, class_names: tuple[str, str]) -> str:
     if meaning_of(label) in NUMBERED:
         return f"{allowed}, which do not say what class {shown(label)} is"
     return allowed
-
-
-def _sentence_problem(value: object) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "missing sentence; fill it in or remove the row"
-    if not isinstance(value, str):
-        return f"{shown(value)} is not text; a sentence is text"
-    if not value.strip():
-        return "empty sentence; fill it in or remove the row"
-    if "\0" in value:
-        return f"{shown(value)} holds a NUL character; remove it"
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        return f"{shown(value)} holds half of a surrogate pair; write the whole character"
-    return None
 
 
 def _split(labels: Sequence[int], spec: DatasetSpec, path: Path) -> dict[str, list[int]]:

@@ -1,6 +1,8 @@
 """Rows of labelled sentences as every reader returns them, and what the readers of text share."""
 
 import codecs
+import math
+import re
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +46,7 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
     if not content:
-        raise BadInput([f"{path}: empty; it must hold labelled sentences"])
+        raise BadInput([f"{path}: empty; it must hold sentences"])
     return content
 
 
@@ -68,8 +70,45 @@ def read_text(path: Path) -> str:
         position = content.index(b"\0")
         raise BadInput([_at_byte(path, content, position, f"a NUL byte (byte {position})")])
     if not text.strip():
-        raise BadInput([f"{path}: blank; it must hold labelled sentences"])
+        raise BadInput([f"{path}: blank; it must hold sentences"])
     return text
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text, whichever line end each has; an end that is the last ends one."""
+    lines = re.split("\r\n|\r|\n", text)
+    return lines if lines[-1] else lines[:-1]
+
+
+def lines_fed(text: str) -> list[str]:
+    """Return the lines of a text that a line feed ends, with a carriage return before it or not.
+
+    A lone carriage return is part of its line, but in a text without any line feed, as old Macs
+    write it, where it ends one.
+    """
+    if "\n" not in text:
+        return lines_of(text)
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def sentence_problem(value: object) -> str | None:
+    """Return why a value of a column is no sentence, and the way out; None where it is one."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "missing sentence; fill it in or remove the row"
+    if not isinstance(value, str):
+        return f"{shown(value)} is not text; a sentence is text"
+    if not value.strip():
+        return "empty sentence; fill it in or remove the row"
+    if "\0" in value:
+        return f"{shown(value)} holds a NUL character; remove it"
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return f"{shown(value)} holds half of a surrogate pair; write the whole character"
+    return None
 
 
 def _at_byte(path: Path, content: bytes, position: int, what: str) -> str:
@@ -84,7 +123,7 @@ def shown(value: object) -> str:
     return short.repr(value)
 
 
-def capped(problems: Sequence[str], path: Path) -> list[str]:
+def capped(problems: Sequence[str], path: object) -> list[str]:
     """Return the first ten problems of a file, and one line that counts the others."""
     more = len(problems) - PROBLEMS_SHOWN
     counted = [f"{path}: and {more:,} more such problems"] if more > 0 else []

@@ -48,7 +48,8 @@ class Published:
     def datasets(self) -> tuple[DatasetFacts, ...]:
         """The data that the runs were trained on; more than one where runs differ in it."""
         known = [record.dataset for record in self.records if record.dataset is not None]
-        return tuple({facts.model_dump_json(): facts for facts in known}.values())
+        told = {"text_column"}  # it is no part of the data, and older records do not hold it
+        return tuple({facts.model_dump_json(exclude=told): facts for facts in known}.values())
 
 
 class _Document(BaseModel):

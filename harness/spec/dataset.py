@@ -17,6 +17,22 @@ NO_DELIMITERS = "\"'\\._- \n\r\v\f\0"
 """Characters beside letters and digits that separate no columns."""
 
 
+DELIMITER_IN_WORDS = (
+    'one character, such as ",", ";", "|" or "\\t": no letter, digit, '
+    "blank, quotation mark, backslash, point, dash or line end"
+)
+
+
+def separates(value: str) -> bool:
+    """Return whether a text may stand between the columns of a delimited file."""
+    return (
+        len(value) == 1
+        and not value.isalnum()
+        and value not in NO_DELIMITERS
+        and unicodedata.category(value) != "Cs"
+    )
+
+
 class DatasetSpec(BaseModel):
     """Where the labelled sentences come from."""
 
@@ -77,18 +93,9 @@ class DatasetSpec(BaseModel):
     @field_validator("delimiter")
     @classmethod
     def _one_character(cls, value: str | None) -> str | None:
-        if value is None or (
-            len(value) == 1
-            and not value.isalnum()
-            and value not in NO_DELIMITERS
-            and unicodedata.category(value) != "Cs"
-        ):
+        if value is None or separates(value):
             return value
-        raise PydanticCustomError(
-            "delimiter",
-            'input should be one character, such as ",", ";", "|" or "\\t": no letter, digit, '
-            "blank, quotation mark, backslash, point, dash or line end",
-        )
+        raise PydanticCustomError("delimiter", "input should be " + DELIMITER_IN_WORDS)
 
     @field_validator("delimiter", "quoting")
     @classmethod
