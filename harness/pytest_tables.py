@@ -49,6 +49,7 @@ def write_all(
                     running.baseline(name),
                     planned.references,
                     suite_gates(planned.suite),
+                    planned.suite.dataset,
                 )
             except BadInput as error:
                 problems += error.problems
