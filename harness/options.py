@@ -110,6 +110,12 @@ OPTIONS = (
         "HOST:PORT",
     ),
     Option("--rerun", "train again what an earlier session finished", None),
+    Option(
+        "--replace",
+        "replace tables of another matrix, or that show more runs; without it they are left as "
+        "they are, and a session that asks for others trains nothing",
+        None,
+    ),
 )
 """All of them, in the order of a help text. pytest's own `--strict` covers skipped cells too."""
 

@@ -185,6 +185,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "text",
     },
     "options": {"baseline", "errors", "plan", "references", "report", "session", "spec"},
+    "replacement": {"errors", "plan", "records", "report", "spec", "text"},
     "submission": {"errors", "predictions", "records", "report"},
     "inference": {
         "checkpoints",
@@ -215,6 +216,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "provenance",
         "quiet",
         "records",
+        "replacement",
         "report",
         "schedule",
         "session",
@@ -230,7 +232,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pytest_fixtures": {"gates", "leaderboard", "ledger", "plan", "records", "session", "stash"},
     "pytest_gates": {"ledger", "plan", "stash"},
     "pytest_places": {"places", "report", "session", "trackers"},
-    "pytest_tables": {"errors", "leaderboard", "plan", "report", "session", "stash"},
+    "pytest_tables": {
+        "errors",
+        "leaderboard",
+        "plan",
+        "records",
+        "replacement",
+        "report",
+        "session",
+        "stash",
+    },
     "pytest_plugin": {
         "display",
         "errors",

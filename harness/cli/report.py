@@ -1,5 +1,6 @@
 """`harness report`: the tables anew, from the store or from a published leaderboard.json."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from harness.cli.choices import MATRIX, chosen, options
 from harness.errors import BadInput
 from harness.options import planned_suites, session_options
 from harness.plan import suite_gates
-from harness.records import read_store
+from harness.records import Record, read_store
 from harness.text import printable
 
 PUBLISHED = "leaderboard.json"
@@ -22,7 +23,7 @@ PUBLISHED = "leaderboard.json"
 
 @click.command(short_help="rebuild every table from its evidence")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FOLDER|LEADERBOARD.JSON")
-@options(("suite", *MATRIX, "baseline"))
+@options(("suite", *MATRIX, "baseline", "replace"))
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -64,29 +65,39 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
     if check:
         _tell_differences(folder, evidence)
     else:
-        _write(folder, evidence.contents)
+        _write(folder, evidence, values["replace"])
 
 
 @dataclass(frozen=True)
 class _Evidence:
     """What a report is made from.
 
-    `contents` is what every file should hold, by name. `notes` are told. `unlike` are lines on a
-    predictions.parquet that the records do not bear out; only looked for under --check.
+    `contents` is what every file should hold, by name, `records` what it shows. `notes` are told.
+    `unlike` are lines on a predictions.parquet that the records do not bear out; only looked for
+    under --check.
     """
 
     folder: Path
     contents: Mapping[str, bytes]
+    records: Sequence[Record]
     notes: Sequence[str]
     unlike: Sequence[str] = ()
 
 
-def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
+    from harness import replacement
     from harness.report import changed_files, write_files
 
-    changed = changed_files(folder, contents)
-    write_files(folder, contents)
-    for name in contents:
+    now = replacement.of_records(evidence.records)
+    if not replace and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None:
+        raise BadInput([line])
+    with contextlib.suppress(BadInput):  # of what is replaced on purpose nothing more is known
+        before = replacement.held(folder)
+        if before is not None and (line := replacement.replaced(before, now)) is not None:
+            click.echo(line, err=True)
+    changed = changed_files(folder, evidence.contents)
+    write_files(folder, evidence.contents)
+    for name in evidence.contents:
         state = "written" if name in changed else "as it was"
         click.echo(f"{state}: {os.path.relpath(folder / name)}")
 
@@ -141,15 +152,18 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
     if check:
         there = folder if output is None else output
         contents = render(published, (there / PREDICTIONS).exists())
-        return _Evidence(folder, contents, (), predictions_unlike(there, published))
+        unlike = predictions_unlike(there, published)
+        return _Evidence(folder, contents, published.records, (), unlike)
     predictions, notes = predictions_beside(folder, published)
     if predictions is not None:
-        return _Evidence(folder, {PREDICTIONS: predictions, **render(published)}, notes)
+        contents = {PREDICTIONS: predictions, **render(published)}
+        return _Evidence(folder, contents, published.records, notes)
     beside = None
     if output is not None:  # what lies there may be of other runs
         beside, notes = predictions_beside(output, published)
     note = f"{folder / PREDICTIONS}: not there, and not written: a leaderboard.json holds no logits"
-    return _Evidence(folder, render(published, beside is not None), [note, *notes])
+    contents = render(published, beside is not None)
+    return _Evidence(folder, contents, published.records, [note, *notes])
 
 
 def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
@@ -176,4 +190,5 @@ def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
         suite_gates(planned.suite),
         planned.suite.dataset,
     )
-    return _Evidence(folder, contents, notes + left_out)
+    records = [item.record for item in stored]
+    return _Evidence(folder, contents, records, notes + left_out)
