@@ -57,8 +57,11 @@ def write_all(
                     suite_gates(planned.suite),
                     planned.suite.dataset,
                 )
+                replacement.remember(running.folder(name), _folders(planned))
             except BadInput as error:
                 problems += error.problems
+            except OSError as error:  # a full disk: the tables are written
+                problems.append(f"{running.folder(name)}: cannot be written ({error.strerror})")
     return written, problems
 
 
@@ -75,13 +78,18 @@ def refused(
     see _may_replace.
     """
     running = config.stash[SESSION]
-    now = replacement.of_records(item.record for item in running.stored(planned))
+    folders = _folders(planned)
+    now = replacement.of_records((i.record for i in running.stored(planned)), folders)
     if config.getoption("replace") or not (now or to_train):
         return []
-    runs = [*now, *replacement.of_runs(asked, facts)]
+    runs = [*now, *replacement.of_runs(asked, facts, folders)]
     folder = Path(os.path.relpath(running.folder(planned.suite.name)))
     line = replacement.refusal(folder, _each_once(runs), "--results-dir FOLDER")
     return [] if line is None else [line]
+
+
+def _folders(planned: Planned) -> dict[str, str]:
+    return replacement.folders_of(planned.suite, planned.path.resolve().parent)
 
 
 def _each_once(runs: Sequence[Shown]) -> list[Shown]:
@@ -91,7 +99,7 @@ def _each_once(runs: Sequence[Shown]) -> list[Shown]:
 def _may_replace(config: pytest.Config, planned: Planned, stored: Sequence[Stored]) -> bool:
     """Return whether a suite's tables may be written; keep what is to be said of earlier ones."""
     name = planned.suite.name
-    now = replacement.of_records(item.record for item in stored)
+    now = replacement.of_records((item.record for item in stored), _folders(planned))
     unasked = not config.getoption("replace")
     try:
         before = replacement.held(config.stash[SESSION].folder(name))

@@ -1,22 +1,29 @@
 """The tables that lie in a results folder, and whether others may take their place unasked.
 
 They may if they still show every run that was scored in those: under the same checkpoint's name,
-batch size, learning rate, seed, training and data, or under the same key.
+batch size, learning rate, seed, training and data, or under the same key. Published names do not
+tell two folders of one name apart; where they lie is kept beside the store, which stays here.
 """
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput
-from harness.plan import Run
-from harness.records import DatasetFacts, Record
+from harness.plan import Run, published_names
+from harness.records import DatasetFacts, Record, write_atomically
 from harness.report import read_published
-from harness.spec import TrainingSpec
+from harness.spec import Suite, TrainingSpec
 from harness.text import printable, some
 
 FILE = "leaderboard.json"
+FOLDERS = Path("runs", ".folders.json")
+"""Within a results folder: where the checkpoints lie that its tables show; see folders_of."""
 
 EXACT = {"speedups", "eval_batch_size", "on_oom"}
 """Settings of a training that change how its numbers are computed, and not which."""
@@ -25,9 +32,15 @@ MOST_CELLS = 10
 """Cells that a message names."""
 
 
+NOWHERE: Mapping[str, str] = {}
+
+
 @dataclass(frozen=True)
 class Shown:
-    """A run that tables show, or would show."""
+    """A run that tables show, or would show.
+
+    `folder` is where its checkpoint lies, as folders_of tells it; None where nobody knows.
+    """
 
     cell: str
     checkpoint: str
@@ -37,6 +50,7 @@ class Shown:
     training: TrainingSpec
     data: str
     key: str | None = None
+    folder: str | None = None
 
     @property
     def place(self) -> tuple[Any, ...]:
@@ -46,7 +60,7 @@ class Shown:
         return self.checkpoint, *settings, training, self.data
 
 
-def of_records(records: Iterable[Record]) -> list[Shown]:
+def of_records(records: Iterable[Record], folders: Mapping[str, str] = NOWHERE) -> list[Shown]:
     """Return the runs that tables of these records show with a score."""
     return [
         Shown(
@@ -58,13 +72,16 @@ def of_records(records: Iterable[Record]) -> list[Shown]:
             training=record.training,
             data=_data(record.dataset),
             key=record.key,
+            folder=folders.get(record.checkpoint),
         )
         for record in records
         if record.scores is not None
     ]
 
 
-def of_runs(runs: Iterable[Run], facts: DatasetFacts | None) -> list[Shown]:
+def of_runs(
+    runs: Iterable[Run], facts: DatasetFacts | None, folders: Mapping[str, str] = NOWHERE
+) -> list[Shown]:
     """Return runs of a plan on some data as tables would show them."""
     return [
         Shown(
@@ -75,6 +92,7 @@ def of_runs(runs: Iterable[Run], facts: DatasetFacts | None) -> list[Shown]:
             seed=run.seed,
             training=run.training,
             data=_data(facts),
+            folder=folders.get(run.cell.checkpoint),
         )
         for run in runs
     ]
@@ -87,6 +105,39 @@ def _data(facts: DatasetFacts | None) -> str:
     return facts.origin if facts.name == "file" else facts.name
 
 
+def folders_of(suite: Suite, base: Path) -> dict[str, str]:
+    """Return a digest of where each of a suite's checkpoints lies that is a folder.
+
+    By its published name. Of the path as it was written, links not followed: what a link leads to
+    may change as the content of a folder may.
+
+    Args:
+        base: folder that relative ones start from.
+    """
+    found = {}
+    for name, published in published_names(suite).items():
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # of no folder's name
+            path = os.path.normpath(base.absolute() / Path(name).expanduser())
+            if Path(path).is_dir():
+                found[published] = hashlib.sha256(path.encode()).hexdigest()[:16]
+    return found
+
+
+def remember(folder: Path, folders: Mapping[str, str]) -> None:
+    """Keep where the checkpoints lie that the tables in a results folder show."""
+    path, content = folder / FOLDERS, json.dumps(folders, indent=1).encode() + b"\n"
+    if path.parent.is_dir() and not (path.exists() and path.read_bytes() == content):
+        write_atomically(path, content)
+
+
+def _remembered(folder: Path) -> dict[str, str]:
+    try:
+        known = json.loads((folder / FOLDERS).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
 def held(folder: Path) -> list[Shown] | None:
     """Return the scored runs that the tables in a folder show; None where it has no tables.
 
@@ -96,14 +147,22 @@ def held(folder: Path) -> list[Shown] | None:
     path = folder / FILE
     if not path.exists():
         return None
-    return of_records(read_published(path).records)
+    return of_records(read_published(path).records, _remembered(folder))
 
 
 def left_out(before: Sequence[Shown], now: Sequence[Shown]) -> list[Shown]:
     """Return the runs of some tables that others do not show any more."""
     keys = {run.key for run in now} - {None}
-    places = {run.place for run in now}
-    return [run for run in before if run.key not in keys and run.place not in places]
+    places: dict[tuple[Any, ...], set[str | None]] = {}
+    for run in now:
+        places.setdefault(run.place, set()).add(run.folder)
+
+    def is_there(run: Shown) -> bool:
+        there = places.get(run.place, set())
+        unknown = run.folder is None or None in there
+        return run.key in keys or bool(there and (unknown or run.folder in there))
+
+    return [run for run in before if not is_there(run)]
 
 
 def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
@@ -124,8 +183,11 @@ def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
         return printable(f"{first}{others}; what its tables show is not known: {ways_out}")
     if before is None or not (lost := left_out(before, now)):
         return None
+    known = {run.place for run in now}
+    moved = dict.fromkeys(run.checkpoint for run in lost if run.place in known)
+    other = f", from another folder called {some([*moved])}" if moved else ""
     return printable(
-        f"{folder}: its tables show {described(before)}. Asked for here: {described(now)}. "
+        f"{folder}: its tables show {described(before)}. Asked for here: {described(now)}{other}. "
         f"{_count(len(lost), 'run')} would no longer be shown: {_cells(lost)}; {ways_out}"
     )
 

@@ -396,9 +396,11 @@ def test_tables_are_only_replaced_by_those_that_show_all_of_their_runs(
     before = contents(place)
     suite = folder / "tiny.toml"
     make_checkpoint("bert", folder / "rival", seed=1)
+    make_checkpoint("bert", folder / "elsewhere" / "encoder", seed=1)
     for arguments, told in (
         (("--seeds", "1"), "2 runs would no longer be shown: "),
         (("--checkpoints", str(folder / "rival")), "4 runs would no longer be shown: "),
+        (("--checkpoints", str(folder / "elsewhere" / "encoder")), "another folder called encoder"),
         (("--epochs", "1", "-k", "lr1e-04"), "4 runs would no longer be shown: "),
     ):
         session = run(tmp_path, *arguments, suite=suite)

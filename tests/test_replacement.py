@@ -11,21 +11,23 @@ from shell import ROOT, harness
 
 from harness.leaderboard import leaderboard
 from harness.options import Chosen, planned_suites
-from harness.plan import Cell, runs_of
+from harness.plan import Cell, make_plan, runs_of
 from harness.records import DatasetFacts, Record
 from harness.replacement import (
     Shown,
+    folders_of,
     held,
     left_out,
     of_records,
     of_runs,
     refusal,
+    remember,
     replaced,
     shortfall,
 )
 from harness.report import publish
 from harness.report.published import as_json
-from harness.spec import TrainingSpec
+from harness.spec import Suite, TrainingSpec
 
 CELLS = [make_cell("org/a", rate, lr, (1, 2)) for rate in (16, 32) for lr in (2e-5, 5e-5)]
 OWN = DatasetFacts(
@@ -114,6 +116,31 @@ def test_data_are_told_apart_by_the_name_of_their_file(tmp_path: Path) -> None:
     other = OWN.model_copy(update={"origin": "file other.csv"})
     assert refusal(folder, asked(CELLS, edited), "") is None
     assert "data file other.csv" in str(refusal(folder, asked(CELLS, other), ""))
+
+
+def test_folders_of_one_name_are_told_apart_by_where_they_lie(tmp_path: Path) -> None:
+    """Their published names are the same; what lies in a folder may change."""
+    one, other = tmp_path / "one" / "encoder", tmp_path / "other" / "encoder"
+    found, shown = [], []
+    for place in (one, other):
+        place.mkdir(parents=True)
+        matrix = {"checkpoints": [str(place)], "batch_sizes": [8], "learning_rates": [1e-4]}
+        content = {"name": "sample", "dataset": {"source": "cola"}, "matrix": matrix}
+        suite = Suite.model_validate(content)
+        cells = make_plan(suite)
+        found.append(folders_of(suite, tmp_path))
+        shown.append(of_runs(runs_of(cells[0], suite.training), COLA, found[-1]))
+    assert found[0].keys() == found[1].keys() == {"encoder"}
+    assert str(tmp_path) not in str(found)
+    folder = publish_to(tmp_path / "sample", cells, [make_record(cells[0], 0)])
+    assert refusal(folder, shown[1], "") is None  # written before anybody kept it
+    (folder / "runs").mkdir()
+    remember(folder, found[0])
+    assert refusal(folder, shown[0], "") is None
+    line = refusal(folder, shown[1], "")
+    assert line is not None
+    assert "from another folder called encoder. 1 run would no longer be shown" in line
+    assert refusal(folder, of_records([make_record(cells[0], 0)], found[1]), "") is None  # its key
 
 
 def test_tables_of_which_nobody_knows_what_they_show_are_not_replaced(folder: Path) -> None:
