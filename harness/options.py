@@ -110,6 +110,12 @@ OPTIONS = (
         "HOST:PORT",
     ),
     Option("--rerun", "train again what an earlier session finished", None),
+    Option(
+        "--replace",
+        "replace tables of another matrix, or that show more runs; without it they are left as "
+        "they are, and a session that asks for others trains nothing",
+        None,
+    ),
 )
 """All of them, in the order of a help text. pytest's own `--strict` covers skipped cells too."""
 
@@ -171,6 +177,8 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
             except BadInput as error:
                 problems += error.problems
         planned.append(Planned(suite, path, tuple(make_plan(suite)), references))
+        if not planned[-1].cells:
+            problems.append(f"{shown}: matrix.cell: every cell is left out; leave one in")
     address = chosen.values.get("ray_address")
     if address and planned and all(each.suite.limits.executor != "ray" for each in planned):
         problems.append(f"--ray-address: {address!r}: needs --executor ray; add it")
@@ -189,10 +197,15 @@ def _for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:
         return {name: each.model_copy(update=flags[section]) for name, each in own.items()}
 
     flags["matrix"].pop("checkpoints", None)
+    seeds = {name: None for name in flags["matrix"] if name == "seeds"}
+    cells = {  # one that is left out stays out
+        name: each.model_copy(update=seeds) if each.seeds else each
+        for name, each in matrix.cell.items()
+    }
     return suite.model_copy(
         update={
             "matrix": matrix.model_copy(
-                update={"checkpoint": without(matrix.checkpoint, "matrix")}
+                update={"checkpoint": without(matrix.checkpoint, "matrix"), "cell": cells}
             ),
             "gates": gates.model_copy(
                 update={
@@ -211,17 +224,23 @@ def _last_parts(keys: Sequence[str], section: str) -> dict[str, None]:
 
 
 def _unknown_cells(path: Path) -> Iterator[str]:
-    """Yield the gates of cells that the suite file, without any flag, does not have."""
+    """Yield the gates and seeds of cells that the suite file, without any flag, does not have."""
     suite = load_suite(path)
-    known = [cell.id for cell in make_plan(suite)]
-    for name in suite.gates.cell:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield (
-                f"{path}: gates.cell: {name!r}: no such cell{hint} (`--collect-only` lists them); "
-                "a gate that never applies is a mistake"
-            )
+    matrix = suite.matrix.model_copy(update={"cell": {}})
+    every = [cell.id for cell in make_plan(suite.model_copy(update={"matrix": matrix}))]
+    planned = [cell.id for cell in make_plan(suite)]
+    for key, what, names, known in (
+        ("gates.cell", "a gate", suite.gates.cell, planned),
+        ("matrix.cell", "a setting", suite.matrix.cell, every),
+    ):
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                yield (
+                    f"{path}: {key}: {name!r}: no such cell{hint} (`--collect-only` lists them); "
+                    f"{what} that never applies is a mistake"
+                )
 
 
 def _baseline(path: Path) -> Baseline:

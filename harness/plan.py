@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from harness.spec import (
     BatchSize,
+    CellMatrix,
     CheckpointMatrix,
     LearningRate,
     Seed,
@@ -57,7 +58,7 @@ def make_plan(suite: Suite) -> list[Cell]:
     """Return the suite's cells in the order of its file: checkpoint, batch size, learning rate.
 
     A cell's id names its checkpoint, batch size and learning rate, is safe as a file name on
-    every system, and is unique within the suite.
+    every system, and is unique within the suite. Cells that the suite gives no seeds are left out.
     """
     names = published_names(suite)
     slugs = _slugs(suite.matrix.checkpoints)
@@ -68,6 +69,11 @@ def make_plan(suite: Suite) -> list[Cell]:
         for batch_size in own.batch_sizes or matrix.batch_sizes:
             for learning_rate in own.learning_rates or matrix.learning_rates:
                 cell_id = f"{slugs[checkpoint]}-bs{batch_size}-lr{_scientific(learning_rate)}"
+                seeds = matrix.cell.get(cell_id, CellMatrix()).seeds
+                if seeds is None:
+                    seeds = own.seeds or matrix.seeds
+                if not seeds:
+                    continue
                 gates = thresholds_of(suite.gates, checkpoint, cell_id)
                 target = suite.gates.target_mcc
                 cells.append(
@@ -77,7 +83,7 @@ def make_plan(suite: Suite) -> list[Cell]:
                         checkpoint=names[checkpoint],
                         batch_size=batch_size,
                         learning_rate=learning_rate,
-                        seeds=own.seeds or matrix.seeds,
+                        seeds=seeds,
                         gates=gates,
                         target=gates.min_mcc if target is None else target,
                     )
@@ -91,18 +97,20 @@ def published_names(suite: Suite) -> dict[str, str]:
     They are the same but for folders: where one lies is the business of one machine only, so its
     own name stands for it, with a digest of the path where another checkpoint has that name too.
     """
-    names = {
-        name: re.split(r"[/\\]+", name.rstrip("/\\"))[-1] if _is_path(name) else name
-        for name in suite.matrix.checkpoints
-    }
-    return _told_apart(names, _is_path)
+    return _told_apart({name: _last_part(name) for name in suite.matrix.checkpoints}, _is_path)
+
+
+def _last_part(checkpoint: str) -> str:
+    if not _is_path(checkpoint):
+        return checkpoint
+    return re.split(r"[/\\]+", checkpoint.rstrip("/\\"))[-1]
 
 
 def suite_gates(suite: Suite) -> SuiteGates:
     """Return a suite's own gates, its order of checkpoints in published names."""
     names, gates = published_names(suite), suite.gates.suite
     # --checkpoints may leave out some that the suite's file puts in order.
-    order = tuple(names.get(name, name) for name in gates.order)
+    order = tuple(names.get(name, _last_part(name)) for name in gates.order)
     return gates.model_copy(update={"order": order})
 
 

@@ -47,6 +47,20 @@ def join_predictions(runs: Iterable[tuple[str, Path]]) -> pa.Table:
     return pa.concat_tables(tables) if tables else JOINED_PREDICTIONS.empty_table()
 
 
+def as_parquet(table: pa.Table) -> bytes:
+    """Return the content of a run's predictions.parquet, whose digest its record holds.
+
+    The same rows give the same bytes as long as pyarrow stays the same.
+
+    Args:
+        table: with the columns of PREDICTIONS.
+    """
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table.cast(PREDICTIONS), buffer)
+    content: bytes = buffer.getvalue().to_pybytes()
+    return content
+
+
 def check_predictions(folder: Path, labels: str | None, selected: str | None) -> None:
     """Check that a run's predictions can be read, and are those that its record tells of.
 
@@ -66,6 +80,20 @@ def check_predictions(folder: Path, labels: str | None, selected: str | None) ->
             table = file.read(["split", "label", "logit_0", "logit_1"], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"it cannot be read as Parquet ({type(error).__name__})") from None
+    check_rows(table, labels, selected)
+
+
+def check_rows(table: pa.Table, labels: str | None, selected: str | None) -> None:
+    """Check that rows of predictions are those that a run's record tells of.
+
+    Args:
+        table: with at least the columns split, label, logit_0 and logit_1.
+        labels: the validation split's labels, as harness.classes packs them.
+        selected: the classes given to it, packed; None in records from before they held them.
+
+    Raises:
+        ValueError: what is wrong with them.
+    """
     if labels is None or selected is None:
         return
     rows = np.asarray(table["split"]) == "validation"

@@ -26,7 +26,7 @@ from harness.plan import Cell
 from harness.pytest_gates import cell_of, ledger_of, left_out, otherwise
 from harness.pytest_needs import need_timer, show_reasons
 from harness.pytest_places import problems, refuse_early, unwritten
-from harness.pytest_tables import show_all, summarize_all, write_all
+from harness.pytest_tables import refused, show_all, summarize_all, write_all
 from harness.read_files import read_files
 from harness.schedule import describe
 from harness.session import Planned, Session
@@ -160,7 +160,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if config.getoption("setuponly", False):  # also by --setup-plan: no test will run
         return
     try:
-        started.start(problems(config, started))
+        started.start(problems(config, started), partial(refused, config))
     except BadInput as error:
         del config.stash[SESSION]
         raise pytest.UsageError(str(error)) from None

@@ -7,12 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness import replacement
 from harness.errors import BadInput
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
-from harness.plan import suite_gates
+from harness.plan import Run, suite_gates
+from harness.records import DatasetFacts, Stored
+from harness.replacement import Shown
 from harness.report import append_summary, as_summary, terminal_table, write_tables
 from harness.session import Planned, Session
-from harness.stash import PROBLEMS, SESSION, WRITTEN
+from harness.stash import PROBLEMS, SESSION, TOLD, WRITTEN
 
 
 def write_all(
@@ -27,6 +30,7 @@ def write_all(
         their paths, by suite, and a line for each problem.
     """
     running = config.stash[SESSION]
+    config.stash[TOLD] = {}
     written: dict[str, Sequence[Path]] = {}
     problems: list[str] = []
     for planned in running.planned:
@@ -41,6 +45,8 @@ def write_all(
                     "today's; name another --results-dir to have both"
                 )
                 continue
+            if not _may_replace(config, planned, stored):
+                continue
             try:
                 written[name] = write_tables(
                     running.folder(name),
@@ -50,10 +56,67 @@ def write_all(
                     running.baseline(name),
                     planned.references,
                     suite_gates(planned.suite),
+                    planned.suite.dataset,
                 )
+                replacement.remember(running.folder(name), _folders(planned))
             except BadInput as error:
                 problems += error.problems
+            except OSError as error:  # a full disk: the tables are written
+                problems.append(f"{running.folder(name)}: cannot be written ({error.strerror})")
     return written, problems
+
+
+def refused(
+    config: pytest.Config,
+    planned: Planned,
+    asked: Sequence[Run],
+    to_train: int,
+    facts: DatasetFacts | None,
+) -> list[str]:
+    """Return a line if a suite's tables show runs that a session does not ask for, nor has.
+
+    What a session asks for and cannot have here, or loses on the way, is no mistake of its user:
+    see _may_replace.
+    """
+    running = config.stash[SESSION]
+    folders = _folders(planned)
+    now = replacement.of_records((i.record for i in running.stored(planned)), folders)
+    if config.getoption("replace") or not (now or to_train):
+        return []
+    runs = [*now, *replacement.of_runs(asked, facts, folders)]
+    folder = Path(os.path.relpath(running.folder(planned.suite.name)))
+    line = replacement.refusal(folder, _each_once(runs), "--results-dir FOLDER")
+    return [] if line is None else [line]
+
+
+def _folders(planned: Planned) -> dict[str, str]:
+    return replacement.folders_of(planned.suite, planned.path.resolve().parent)
+
+
+def _each_once(runs: Sequence[Shown]) -> list[Shown]:
+    return list({run.place: run for run in reversed(runs)}.values())[::-1]
+
+
+def _may_replace(config: pytest.Config, planned: Planned, stored: Sequence[Stored]) -> bool:
+    """Return whether a suite's tables may be written; keep what is to be said of earlier ones."""
+    name = planned.suite.name
+    now = replacement.of_records((item.record for item in stored), _folders(planned))
+    unasked = not config.getoption("replace")
+    try:
+        before = replacement.held(config.stash[SESSION].folder(name))
+    except BadInput as error:
+        before = None
+        if unasked:
+            config.stash[TOLD][name] = f"{error.problems[0]}; --replace replaces it"
+            return False
+    if before is None:
+        return True
+    if unasked and (line := replacement.shortfall(before, now)) is not None:
+        config.stash[TOLD][name] = line
+        return False
+    if (line := replacement.replaced(before, now)) is not None:
+        config.stash[TOLD][name] = line
+    return True
 
 
 def _is_its_own_baseline(running: Session, planned: Planned, read_from: Path | None) -> bool:
@@ -100,11 +163,15 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         name = planned.suite.name
         reporter.section(f"leaderboard: {name}")
         folder = os.path.relpath(running.folder(name))
+        told = config.stash[TOLD].get(name)
         if name not in config.stash[WRITTEN]:
-            reporter.write_line(f"no table was written; {folder} is as it was")
+            why = "" if told is None else f"; {told}"
+            reporter.write_line(f"no table was written; {folder} is as it was{why}", yellow=True)
             continue
         reporter.write_line(terminal_table(_table(running, planned)))
         names = [path.name for path in config.stash[WRITTEN][name]]
         tables = [written for written in names if not written.endswith((".png", ".svg"))]
         pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""
         reporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
+        if told is not None:
+            reporter.write_line(told, yellow=True)

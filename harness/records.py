@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -24,7 +23,7 @@ from harness.classes import accuracy, f1, matthews, tally
 from harness.contention import Contention
 from harness.plan import Run
 from harness.predictions import FILE as PREDICTIONS_FILE
-from harness.predictions import PREDICTIONS, check_predictions
+from harness.predictions import as_parquet, check_predictions
 from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
 from harness.spec import BatchSize, LearningRate, Seed, TrainingSpec
 from harness.spec.fields import Count, Whole
@@ -279,9 +278,7 @@ def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> 
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as files:
         if predictions is not None:
-            buffer = pa.BufferOutputStream()
-            pq.write_table(predictions.cast(PREDICTIONS), buffer)
-            content = buffer.getvalue().to_pybytes()
+            content = as_parquet(predictions)
             digest = hashlib.sha256(content).hexdigest()
             record = record.model_copy(update={"predictions_sha256": digest})
             table = files.enter_context(_beside(folder / PREDICTIONS_FILE, content))
@@ -397,13 +394,14 @@ def _read_record(path: Path) -> Record:
         if digest != record.predictions_sha256:
             raise ValueError("its predictions.parquet is not the one it was written with")
         try:
-            check_predictions(path.parent, record.labels, _selected_classes(record))
+            check_predictions(path.parent, record.labels, selected_classes(record))
         except ValueError as error:
             raise ValueError(f"its predictions.parquet does not bear it out: {error}") from None
     return record
 
 
-def _selected_classes(record: Record) -> str | None:
+def selected_classes(record: Record) -> str | None:
+    """Return the classes that the selected epoch gave, packed; None where they are not held."""
     chosen = (each.classes for each in record.epochs if each.epoch == record.selected_epoch)
     return next(chosen, None)
 

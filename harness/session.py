@@ -21,16 +21,16 @@ from harness.forecast import Underway, seconds_left
 from harness.inputs import Inputs, find_inputs
 from harness.lateness import Lateness
 from harness.lock import Lock
-from harness.plan import Cell, Run
+from harness.plan import Cell, Run, runs_of
 from harness.progress import State, duration
-from harness.records import Record, Stored
+from harness.records import DatasetFacts, Record, Stored
 from harness.redaction import redact_file
 from harness.references import Reference
 from harness.renewal import renew
 from harness.reuse import adopted, best_by_checkpoint, latest, like_today
 from harness.schedule import Schedule, schedule
 from harness.spec import Suite
-from harness.standing import standings
+from harness.standing import skipped, standings
 
 if TYPE_CHECKING:  # job imports datasets; collecting tests need not
     from harness.job import Job, Result
@@ -72,6 +72,10 @@ class Counts:
     to_train: int
     skipped: int
 
+
+Refused = Callable[[Planned, Sequence[Run], int, DatasetFacts | None], Sequence[str]]
+"""Says what stands against a suite's tables, before anything trains: given the suite, its selected
+runs, how many of them have to train, and the data, None where they cannot be reached."""
 
 TICK_SECONDS = 1.0
 """How often whoever waits is told that time goes by."""
@@ -141,22 +145,24 @@ class Session:
         given = self._options.baseline
         return given if given is not None and given.suite == suite else None
 
-    def start(self, problems: Sequence[str] = ()) -> None:
+    def start(self, problems: Sequence[str] = (), refused: Refused = lambda *_: ()) -> None:
         """Find data, checkpoints and finished runs; begin training the others.
 
         Args:
             problems: mistakes that are known already, and told with those found here.
+            refused: what stands against a suite's tables, asked when all else is known; see
+                Refused.
 
         Raises:
             BadInput: every mistake in data, checkpoints and the results folder at once.
         """
         try:
-            self._start(problems)
+            self._start(problems, refused)
         except BadInput:  # after anything else the session is closed, then released
             self.release()
             raise
 
-    def _start(self, known: Sequence[str]) -> None:
+    def _start(self, known: Sequence[str], refused: Refused) -> None:
         self._began = contention.now(os.getpid())
         problems = [p for planned in self.planned for p in self._hold(planned.suite.name)]
         problems += known
@@ -183,7 +189,14 @@ class Session:
             problems += baselines.problems(self._options.baseline, names, datasets)
         if problems:
             raise BadInput(list(dict.fromkeys(problems)))
-        self._train([run for planned, inputs in found for run in self._missing(planned, inputs)])
+        missing = [(inputs, planned, self._missing(planned, inputs)) for planned, inputs in found]
+        for inputs, planned, runs in missing:
+            cells = [cell for cell in self._selected if cell.suite == planned.suite.name]
+            asked = [run for cell in cells for run in runs_of(cell, planned.suite.training)]
+            problems += refused(planned, asked, len(runs), inputs.dataset)
+        if problems:
+            raise BadInput(problems)
+        self._train([run for _, _, runs in missing for run in runs])
 
     def wait(self, cell: Cell, tick: Callable[[], None]) -> list[Record]:
         """Return the records of a selected cell, one a seed, as soon as all its runs ended.
@@ -340,7 +353,7 @@ class Session:
             run = item.run
             if item.unavailable is not None:
                 counts["skipped"] += 1
-                self._settle(run, _skip(self.folder(suite.name), run, item.unavailable))
+                self._settle(run, _keep(self.folder(suite.name), run, item.unavailable))
             elif item.stored is not None:
                 counts["finished"] += 1
                 self._settle(run, adopted(run, item.stored, inputs))
@@ -473,6 +486,14 @@ class Session:
         return record
 
 
+def _keep(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
+    """Write the record of a run that is not possible here."""
+    folder, record = records.run_folder(suite_folder, run, None), skipped(run, unavailable)
+    with contextlib.suppress(OSError):  # as on a full disk; the next session finds it out again
+        records.write_record(folder, record, None)
+    return Stored(record, folder)
+
+
 def _as_kept(stored: Stored) -> Stored:
     """Return a run whose record tells whether its model is there: it may have been taken away."""
     kept = stored.record.model_kept and kept_files.is_kept(stored.folder)
@@ -488,27 +509,3 @@ def _outcome(run: Run, record: Record) -> str:
     if record.scores is None or record.times is None:
         return f"{_title(run)}: failed: {record.reason}"
     return f"{_title(run)}: MCC {record.scores.mcc:.3f} in {duration(record.times.total)}"
-
-
-def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
-    cell = run.cell
-    folder = records.run_folder(suite_folder, run, None)
-    record = Record(
-        key=None,
-        suite=cell.suite,
-        cell=cell.id,
-        checkpoint=cell.checkpoint,
-        checkpoint_digest=None,
-        checkpoint_revision=None,
-        batch_size=cell.batch_size,
-        learning_rate=cell.learning_rate,
-        seed=run.seed,
-        training=run.training,
-        status="skipped",
-        reason=str(unavailable),
-        threshold=cell.threshold,
-        target_mcc=cell.target,
-    )
-    with contextlib.suppress(OSError):  # as on a full disk; the next session finds it out again
-        records.write_record(folder, record, None)
-    return Stored(record, folder)

@@ -7,7 +7,7 @@ from harness import records
 from harness.errors import Unavailable
 from harness.inputs import Inputs
 from harness.plan import Cell, Run, runs_of
-from harness.records import Stored
+from harness.records import Record, Stored
 from harness.reuse import like_today, reusable
 from harness.spec import Suite
 
@@ -53,3 +53,24 @@ def standings(
         return Standing(run, key, usable.get(key), None, key in of_plan)
 
     return [standing(run) for run in runs]
+
+
+def skipped(run: Run, unavailable: Unavailable) -> Record:
+    """Return the record of a run that is not possible here."""
+    cell = run.cell
+    return Record(
+        key=None,
+        suite=cell.suite,
+        cell=cell.id,
+        checkpoint=cell.checkpoint,
+        checkpoint_digest=None,
+        checkpoint_revision=None,
+        batch_size=cell.batch_size,
+        learning_rate=cell.learning_rate,
+        seed=run.seed,
+        training=run.training,
+        status="skipped",
+        reason=str(unavailable),
+        threshold=cell.threshold,
+        target_mcc=cell.target,
+    )

@@ -26,6 +26,8 @@ HELD = pytest.StashKey[tuple[contextlib.ExitStack, Callable[[], bool]]]()
 """What holds a Ctrl-C at the end, and tells whether one came."""
 WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
 """The files of each suite whose tables were written."""
+TOLD = pytest.StashKey[dict[str, str]]()
+"""What is to be said of each suite's earlier tables: what took their place, or why nothing did."""
 OPEN = pytest.StashKey[Sequence[str]]()
 """Lines on gates of the chosen suites that were not judged, or whose failure does not count."""
 

@@ -356,7 +356,7 @@ def test_the_best_model_is_the_same_for_every_selection_and_name_and_nothing_tra
     (kept,) = runs.glob("*/*/model")
     for chosen, *arguments in (
         (suite, "-k", "lr1e-10"),
-        (suite, "--seeds", "2"),
+        (suite, "--seeds", "2", "--replace"),
         (renamed,),
     ):
         session = run(tmp_path, *arguments, suite=chosen)
@@ -377,11 +377,54 @@ def test_cells_that_were_not_selected_show_their_own_checkpoint_s_runs_alone(
         make_checkpoint("bert", folder / name / "encoder", seed=seed)
         suite = folder / f"{name}.toml"
         suite.write_text(SUITE.replace("./encoder", f"./{name}/encoder"), "utf-8")
-        session = run(tmp_path, "--seeds", "1", "-k", "lr1e-03", suite=suite)
+        arguments = ("--seeds", "1", "-k", "lr1e-03", "--replace")
+        session = run(tmp_path, *arguments, suite=suite)
         assert session.code == 0, session.output
         published = json.loads((suite_folder / "leaderboard.json").read_bytes())
         shown = {record["cell"] for record in published["records"] if record["scores"]}
         assert ("encoder-bs8-lr1e-04" in shown) == (name == "same")
+
+
+def test_tables_are_only_replaced_by_those_that_show_all_of_their_runs(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    """The common flow: one matrix, then a part of it or another, in the same results folder."""
+    place = tmp_path / "results" / "tiny"
+    shutil.copytree(folder / "results" / "tiny", place)
+    before = contents(place)
+    suite = folder / "tiny.toml"
+    make_checkpoint("bert", folder / "rival", seed=1)
+    make_checkpoint("bert", folder / "elsewhere" / "encoder", seed=1)
+    for arguments, told in (
+        (("--seeds", "1"), "2 runs would no longer be shown: "),
+        (("--checkpoints", str(folder / "rival")), "4 runs would no longer be shown: "),
+        (("--checkpoints", str(folder / "elsewhere" / "encoder")), "another folder called encoder"),
+        (("--epochs", "1", "-k", "lr1e-04"), "4 runs would no longer be shown: "),
+    ):
+        session = run(tmp_path, *arguments, suite=suite)
+        assert session.code == pytest.ExitCode.USAGE_ERROR, session.output
+        assert told in session.output
+        assert f"{os.path.relpath(place, ROOT)}: its tables show 4 runs (checkpoints encoder;" in (
+            session.output
+        )
+        assert "Asked for here: " in session.output
+        assert "add --replace" in session.output
+        assert "--results-dir FOLDER" in session.output
+        assert contents(place) == before
+
+    narrow = run(tmp_path, "--seeds", "1", "--replace", suite=suite)
+    assert narrow.code == 0, narrow.output
+    assert (
+        "in place of tables of 4 runs, now 2; no longer shown: "
+        "encoder-bs8-lr1e-03 (seed 2), encoder-bs8-lr1e-04 (seed 2)" in narrow.output
+    )
+    whole = run(tmp_path, suite=suite)  # the matrix grows
+    assert whole.code == 0, whole.output
+    assert "in place of tables of 2 runs, now 4\n" in whole.output
+    assert "4 of 4 runs finished before" in whole.output
+    assert {name: content for name, content in contents(place).items() if "/runs/" not in name} == {
+        name: content for name, content in before.items() if "/runs/" not in name
+    }
 
 
 def test_an_interrupted_session_ends_quietly_and_leaves_nothing_behind(

@@ -265,7 +265,7 @@ def test_publishing_writes_every_file_elsewhere_and_no_stale_predictions(
     assert "predictions.parquet: not there, and not written" in told.err
     table = pq.read_table(folder / "predictions.parquet")
     pq.write_table(table.filter(pc.field("key") == "other"), published_to / "predictions.parquet")
-    for arguments in ((str(published_to), "--check"), (str(alone), "--output", str(published_to))):
+    for arguments in ((str(published_to),), (str(alone), "--output", str(published_to))):
         refused = harness("report", *arguments)
         assert refused.code == 4
         assert "holds the predictions of other runs" in refused.err

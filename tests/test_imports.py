@@ -191,8 +191,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "text",
     },
     "options": {"baseline", "errors", "plan", "references", "report", "session", "spec"},
-    "pytest_needs": set(),
-    "best_model": {"errors", "kept_files", "leaderboard", "records", "report", "reuse"},
+    "replacement": {"errors", "plan", "records", "report", "spec", "text"},
     "submission": {"errors", "predictions", "records", "report"},
     "inference": {
         "checkpoints",
@@ -240,6 +239,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "provenance",
         "quiet",
         "records",
+        "replacement",
         "report",
         "schedule",
         "session",
@@ -265,7 +265,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "pytest_gates": {"ledger", "plan", "session", "stash"},
     "pytest_places": {"places", "read_files", "report", "session", "trackers"},
-    "pytest_tables": {"errors", "leaderboard", "plan", "report", "session", "stash"},
+    "pytest_tables": {
+        "errors",
+        "leaderboard",
+        "plan",
+        "records",
+        "replacement",
+        "report",
+        "session",
+        "stash",
+    },
     "pytest_plugin": {
         "display",
         "errors",
@@ -285,6 +294,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "stash",
     },
     "read_files": {"checkpoints", "options", "places", "session"},
+    "best_model": {"errors", "kept_files", "leaderboard", "records", "report", "reuse"},
+    "pytest_needs": set(),
 }
 
 

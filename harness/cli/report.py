@@ -1,7 +1,10 @@
 """`harness report`: the tables anew, from the store or from a published leaderboard.json."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +15,26 @@ from harness.cli.choices import MATRIX, chosen, options
 from harness.errors import BadInput
 from harness.options import planned_suites, session_options
 from harness.plan import suite_gates
-from harness.records import read_store
+from harness.records import Record, read_store
+from harness.text import printable
 
 PUBLISHED = "leaderboard.json"
 
 
 @click.command(short_help="rebuild every table from its evidence")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FOLDER|LEADERBOARD.JSON")
-@options(("suite", *MATRIX, "baseline"))
+@options(("suite", *MATRIX, "baseline", "replace"))
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help="where the files go; by default where the evidence lies",
 )
-@click.option("--check", is_flag=True, help="write nothing; exit 1 if a file would change")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="write nothing; say where files differ from the records, predictions.parquet by each "
+    "run's digest, and exit 1 if any does",
+)
 def report(source: Path, output: Path | None, check: bool, **values: Any) -> None:
     """Rebuild every table from its evidence, and say which files changed.
 
@@ -44,32 +53,94 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
       harness report downloaded.json --output tables/
     """
     if values["suite"]:
-        folder, contents, notes = source, *_from_store(source, values)
+        evidence = _from_store(source, values)
     elif given := [name for name in (*MATRIX, "baseline") if values[name] is not None]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise click.UsageError(f"{flags}: changes a suite's plan; name the suite with --suite")
     else:
-        folder, contents, notes = _from_published(source, output)
+        evidence = _from_published(source, output, check)
+    folder = evidence.folder if output is None else output
+    for note in evidence.notes:
+        click.echo(note, err=True)
+    if check:
+        _tell_differences(folder, evidence)
+    else:
+        _write(folder, evidence, values["replace"])
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What a report is made from.
+
+    `contents` is what every file should hold, by name, `records` what it shows. `notes` are told.
+    `unlike` are lines on a predictions.parquet that the records do not bear out; only looked for
+    under --check.
+    """
+
+    folder: Path
+    contents: Mapping[str, bytes]
+    records: Sequence[Record]
+    notes: Sequence[str]
+    unlike: Sequence[str] = ()
+
+
+def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
+    from harness import replacement
     from harness.report import changed_files, write_files
 
-    folder = folder if output is None else output
-    changed = changed_files(folder, contents)
-    if not check:
-        write_files(folder, contents)
-    for note in notes:
-        click.echo(note, err=True)
-    for name in contents:
-        verb = "would change" if check else "written"
-        state = verb if name in changed else "as it was"
+    now = replacement.of_records(evidence.records)
+    if not replace and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None:
+        raise BadInput([line])
+    with contextlib.suppress(BadInput):  # of what is replaced on purpose nothing more is known
+        before = replacement.held(folder)
+        if before is not None and (line := replacement.replaced(before, now)) is not None:
+            click.echo(line, err=True)
+    changed = changed_files(folder, evidence.contents)
+    write_files(folder, evidence.contents)
+    for name in evidence.contents:
+        state = "written" if name in changed else "as it was"
         click.echo(f"{state}: {os.path.relpath(folder / name)}")
-    if check and changed:
+
+
+def _tell_differences(folder: Path, evidence: _Evidence) -> None:
+    """Say of every file whether it is what it should be, and exit with 1 if one is not."""
+    from harness.report import PREDICTIONS, changed_files, differences, stale_files
+
+    changed = changed_files(folder, evidence.contents)
+    stale = stale_files(folder, evidence.contents)
+    for name, content in evidence.contents.items():
+        path = os.path.relpath(folder / name)
+        if name not in changed:
+            click.echo(f"as it was: {path}")
+        for line in differences(folder / name, content) if name in changed else ():
+            click.echo(printable(f"would change: {path}: {line}"))
+    predictions = os.path.relpath(folder / PREDICTIONS)
+    for line in evidence.unlike:
+        click.echo(printable(f"differs: {predictions}: {line}"))
+    if not evidence.unlike and PREDICTIONS not in evidence.contents:
+        click.echo(f"as the records say: {predictions}")
+    for name in stale:
+        click.echo(f"would be removed: {os.path.relpath(folder / name)}: not of these records")
+    if changed or stale:
         click.echo("the files differ from the evidence; run it without --check", err=True)
+    if evidence.unlike:
+        click.echo(
+            f"{PREDICTIONS} is evidence, and cannot be made from the other files: get the one "
+            "that was published with them, or train these runs again",
+            err=True,
+        )
+    if changed or stale or evidence.unlike:
         sys.exit(1)
 
 
-def _from_published(source: Path, output: Path | None) -> tuple[Path, dict[str, bytes], list[str]]:
-    """Return the evidence's folder, the content of every file, and what is to be said of it."""
-    from harness.report import PREDICTIONS, predictions_beside, read_published, render
+def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:
+    from harness.report import (
+        PREDICTIONS,
+        predictions_beside,
+        predictions_unlike,
+        read_published,
+        render,
+    )
 
     path = source / PUBLISHED if source.is_dir() else source
     if not path.exists():
@@ -77,18 +148,25 @@ def _from_published(source: Path, output: Path | None) -> tuple[Path, dict[str, 
         way_out = "a folder with runs/ alone needs --suite FILE to know the plan"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
     published = read_published(path)
-    contents = render(published)
-    predictions = predictions_beside(path.parent, published)
+    folder = path.parent
+    if check:
+        there = folder if output is None else output
+        contents = render(published, (there / PREDICTIONS).exists())
+        unlike = predictions_unlike(there, published)
+        return _Evidence(folder, contents, published.records, (), unlike)
+    predictions, notes = predictions_beside(folder, published)
     if predictions is not None:
-        return path.parent, {PREDICTIONS: predictions, **contents}, []
+        contents = {PREDICTIONS: predictions, **render(published)}
+        return _Evidence(folder, contents, published.records, notes)
+    beside = None
     if output is not None:  # what lies there may be of other runs
-        predictions_beside(output, published)
-    missing = path.parent / PREDICTIONS
-    note = f"{missing}: not there, and not written: a leaderboard.json holds no logits"
-    return path.parent, contents, [note]
+        beside, notes = predictions_beside(output, published)
+    note = f"{folder / PREDICTIONS}: not there, and not written: a leaderboard.json holds no logits"
+    contents = render(published, beside is not None)
+    return _Evidence(folder, contents, published.records, [note, *notes])
 
 
-def _from_store(folder: Path, values: dict[str, Any]) -> tuple[dict[str, bytes], list[str]]:
+def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
     from harness.report import contents_of
 
     if len(values["suite"]) > 1:
@@ -104,6 +182,13 @@ def _from_store(folder: Path, values: dict[str, Any]) -> tuple[dict[str, bytes],
     name, baseline = planned.suite.name, session_options(typed).baseline
     baseline = baseline if baseline is not None and baseline.suite == name else None
     contents = contents_of(
-        name, planned.cells, stored, baseline, planned.references, suite_gates(planned.suite)
+        name,
+        planned.cells,
+        stored,
+        baseline,
+        planned.references,
+        suite_gates(planned.suite),
+        planned.suite.dataset,
     )
-    return contents, notes + left_out
+    records = [item.record for item in stored]
+    return _Evidence(folder, contents, records, notes + left_out)

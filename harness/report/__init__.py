@@ -4,23 +4,21 @@
 of what leaderboard.json holds, so `render(read_published(path))` gives the same bytes again.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import Cell
-from harness.predictions import join_predictions
 from harness.records import Stored, write_atomically
 from harness.references import Reference
+from harness.report.changes import changed_files, differences
 from harness.report.charts import FORMATS, PICTURES, Picture, lines_of, with_score
 from harness.report.findings import findings
+from harness.report.logits import PREDICTIONS, joined, predictions_beside, predictions_unlike
 from harness.report.markdown import as_markdown
 from harness.report.published import (
     NO_GATES,
@@ -33,33 +31,31 @@ from harness.report.published import (
 )
 from harness.report.summary import append_summary, as_summary
 from harness.report.terminal import terminal_table
-from harness.spec import SuiteGates
+from harness.spec import DatasetSpec, SuiteGates
 
 __all__ = [
+    "PREDICTIONS",
     "Published",
     "append_summary",
     "as_baseline",
     "as_summary",
     "changed_files",
     "contents_of",
+    "differences",
     "file_names",
     "predictions_beside",
+    "predictions_unlike",
     "publish",
     "read_published",
     "render",
+    "stale_files",
     "terminal_table",
     "write_files",
     "write_tables",
 ]
 
 
-PREDICTIONS = "predictions.parquet"
 TABLES = ("md", "html", "csv", "json")
-
-OTHER_PREDICTIONS = (
-    "put the file there that was written with leaderboard.json, or take it away; "
-    "`pytest benchmarks/` writes both"
-)
 
 
 def write_tables(
@@ -70,6 +66,7 @@ def write_tables(
     baseline: Baseline | None = None,
     references: Sequence[Reference] = (),
     gates: SuiteGates = NO_GATES,
+    dataset: DatasetSpec | None = None,
 ) -> list[Path]:
     """Write leaderboard.md, .html, .csv and .json, pictures, and predictions.parquet.
 
@@ -86,12 +83,13 @@ def write_tables(
         baseline: what the cells are held against.
         references: published scores; those of other checkpoints are left out.
         gates: what all cells together must reach, in published names.
+        dataset: where the suite's data come from.
 
     Raises:
         BadInput: the folder cannot be written.
         ValueError: two records of one cell and seed.
     """
-    contents = contents_of(suite, cells, stored, baseline, references, gates)
+    contents = contents_of(suite, cells, stored, baseline, references, gates, dataset)
     write_files(folder, contents)
     return [folder / name for name in contents]
 
@@ -103,6 +101,7 @@ def contents_of(
     baseline: Baseline | None = None,
     references: Sequence[Reference] = (),
     gates: SuiteGates = NO_GATES,
+    dataset: DatasetSpec | None = None,
 ) -> dict[str, bytes]:
     """Return the content of every file that `write_tables` writes, by name, in its order.
 
@@ -110,8 +109,8 @@ def contents_of(
         ValueError: two records of one cell and seed.
     """
     records = [item.record for item in stored]
-    published = publish(suite, cells, records, baseline, references, gates)
-    return {PREDICTIONS: _predictions(published, stored), **render(published)}
+    published = publish(suite, cells, records, baseline, references, gates, dataset)
+    return {PREDICTIONS: joined(published, stored), **render(published)}
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -128,12 +127,17 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
         for name in changed_files(folder, contents):
             write_atomically(folder / name, contents[name])
         # What an earlier leaderboard had, and this one has not.
-        for name in {*_picture_names()} - {*contents}:
+        for name in stale_files(folder, contents):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(
             [f"{folder}: the tables cannot be written ({error.strerror}); name a folder that can"]
         ) from None
+
+
+def stale_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
+    """Return the names of pictures in a folder that these tables do not have."""
+    return [name for name in _picture_names() if name not in contents and (folder / name).exists()]
 
 
 def file_names() -> list[str]:
@@ -145,31 +149,13 @@ def _picture_names() -> list[str]:
     return [f"{name}.{kind}" for name in PICTURES for kind in FORMATS]
 
 
-def changed_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
-    """Return the names of the files that are missing in a folder, or hold something else there.
-
-    Parquet files are compared by their rows: other versions of pyarrow write other bytes.
-    """
-    return [name for name, content in contents.items() if not _same(folder / name, content)]
-
-
-def _same(path: Path, content: bytes) -> bool:
-    try:
-        present = path.read_bytes()
-    except OSError:
-        return False
-    if present == content or path.suffix != ".parquet":
-        return present == content
-    try:
-        return bool(pq.read_table(io.BytesIO(present)).equals(pq.read_table(io.BytesIO(content))))
-    except pa.ArrowException:
-        return False
-
-
-def render(published: Published) -> dict[str, bytes]:
+def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
     """Return the content of every file but predictions.parquet, by name; leaderboard.json last.
 
     The pictures' bytes are the same as long as matplotlib stays the same.
+
+    Args:
+        predictions: whether predictions.parquet lies beside them, so that they may link to it.
     """
     # Only here: collecting tests imports this module, and should not wait for what draws.
     from harness.report.page import as_html
@@ -180,8 +166,8 @@ def render(published: Published) -> dict[str, bytes]:
     found = list(findings(published, judgements))
     pictures, files = _pictures(published, frame)
     texts = {
-        "leaderboard.md": as_markdown(published, frame, found, pictures),
-        "leaderboard.html": as_html(published, frame, found),
+        "leaderboard.md": as_markdown(published, frame, found, pictures, predictions),
+        "leaderboard.html": as_html(published, frame, found, predictions),
         "leaderboard.csv": as_csv(frame),
         "leaderboard.json": as_json(published, frame),
     }
@@ -196,38 +182,3 @@ def _pictures(published: Published, frame: pd.DataFrame) -> tuple[list[Picture],
 
     found = pictures(published, frame)
     return found, draw(found)
-
-
-def predictions_beside(folder: Path, published: Published) -> bytes | None:
-    """Return the predictions.parquet in a folder; None where there is none.
-
-    Raises:
-        BadInput: it cannot be read, or holds the predictions of other runs than those of the
-            leaderboard.
-    """
-    path = folder / PREDICTIONS
-    if not path.exists():
-        return None
-    try:
-        content = path.read_bytes()
-        found = set(pq.read_table(io.BytesIO(content), columns=["key"])["key"].to_pylist())
-    except (OSError, pa.ArrowException, KeyError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise BadInput([f"{path}: cannot be read ({what}); {OTHER_PREDICTIONS}"]) from None
-    if found != {run.key for run in published.records if run.status == "ok"}:
-        raise BadInput(
-            [
-                f"{path}: holds the predictions of other runs than those of the leaderboard; "
-                f"{OTHER_PREDICTIONS}"
-            ]
-        )
-    return content
-
-
-def _predictions(published: Published, stored: Sequence[Stored]) -> bytes:
-    found = {(item.record.cell, item.record.seed): item for item in stored}
-    ended = [found[run.cell, run.seed] for run in published.records if run.status == "ok"]
-    table = join_predictions((str(item.record.key), item.folder) for item in ended)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()

@@ -28,11 +28,15 @@ SELECTION = {
 }
 
 
+NO_LOGITS = "not published with it"
+
+
 def as_markdown(
     published: Published,
     frame: pd.DataFrame,
     found: Iterable[str],
     pictures: Sequence[Picture] = (),
+    predictions: bool = True,
 ) -> str:
     """Return leaderboard.md: what this is, the table, what is missing and why, what made it.
 
@@ -40,6 +44,7 @@ def as_markdown(
         frame: the leaderboard.
         found: blocks of Markdown, from harness.report.findings.
         pictures: those that lie beside it.
+        predictions: whether predictions.parquet lies beside it.
     """
     rows = rows_of(frame)
     columns = informative(rows)
@@ -56,7 +61,7 @@ def as_markdown(
         *section("Columns", legend(columns, published.cells)),
         "Numbers in full: [leaderboard.csv](leaderboard.csv). Every record: "
         "[leaderboard.json](leaderboard.json). Every run's logits: "
-        "[predictions.parquet](predictions.parquet).",
+        f"{'[predictions.parquet](predictions.parquet)' if predictions else NO_LOGITS}.",
     ]
     return "\n\n".join(blocks) + "\n"
 

@@ -31,7 +31,14 @@ from harness.report.columns import (
     informative,
     scientific,
 )
-from harness.report.markdown import environments, introduction, legend, warnings, without_score
+from harness.report.markdown import (
+    NO_LOGITS,
+    environments,
+    introduction,
+    legend,
+    warnings,
+    without_score,
+)
 from harness.report.markup import section
 from harness.report.published import Published
 from harness.report.suite_file import suite_files
@@ -90,12 +97,15 @@ class Heading:
     alignment: str = "right"
 
 
-def as_html(published: Published, frame: pd.DataFrame, found: Iterable[str]) -> str:
+def as_html(
+    published: Published, frame: pd.DataFrame, found: Iterable[str], predictions: bool = True
+) -> str:
     """Return leaderboard.html.
 
     Args:
         frame: the leaderboard.
         found: blocks of Markdown, from harness.report.findings.
+        predictions: whether predictions.parquet lies beside it.
     """
     every = charts.lines_of(published, frame)
     lines = every[:MOST_CELLS]
@@ -134,6 +144,7 @@ def as_html(published: Published, frame: pd.DataFrame, found: Iterable[str]) -> 
         sections=prose,
         suite_files=[{"which": which, "text": text} for which, text in suite_files(published)],
         environments=_rendered(environments(published)),
+        without_logits=None if predictions else NO_LOGITS,
         libraries=libraries(),
         data=_data(lines),
         style=_asset("page.css"),

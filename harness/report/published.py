@@ -1,5 +1,6 @@
 """The published evidence of a suite: its plan and every record, in one JSON file."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.baseline import Baseline
@@ -16,7 +17,7 @@ from harness.leaderboard import COLUMNS, Value, rows_of, runs_by_cell
 from harness.plan import Cell
 from harness.records import DatasetFacts, Record, contradiction
 from harness.references import Reference
-from harness.spec import SuiteGates
+from harness.spec import DatasetSpec, SuiteGates
 
 SCHEMA_VERSION: Final = 2
 
@@ -34,7 +35,7 @@ class Published:
 
     `records` are in the order of the cells, then by seed. `baseline` is what the cells were held
     against, `references` are published scores of its checkpoints, `gates` what all cells together
-    must reach.
+    must reach, `dataset` where the suite's data come from; None where nobody recorded it.
     """
 
     suite: str
@@ -43,6 +44,7 @@ class Published:
     baseline: Baseline | None = None
     references: tuple[Reference, ...] = ()
     gates: SuiteGates = NO_GATES
+    dataset: DatasetSpec | None = None
 
     @property
     def datasets(self) -> tuple[DatasetFacts, ...]:
@@ -65,6 +67,8 @@ class _Document(BaseModel):
     baseline: Baseline | None
     references: tuple[Reference, ...]
     gates: SuiteGates
+    # Left out where it is not known: leaderboards of versions without it stay as they are.
+    dataset: DatasetSpec | None = Field(None, exclude_if=lambda value: value is None)
 
 
 def publish(
@@ -74,6 +78,7 @@ def publish(
     baseline: Baseline | None = None,
     references: Iterable[Reference] = (),
     gates: SuiteGates = NO_GATES,
+    dataset: DatasetSpec | None = None,
 ) -> Published:
     """Choose the records and references that belong to the plan, and put them in order.
 
@@ -83,7 +88,16 @@ def publish(
     chosen = chain.from_iterable(runs_by_cell(cells, records).values())
     known = {cell.checkpoint.partition("@")[0] for cell in cells}
     fitting = tuple(reference for reference in references if reference.checkpoint in known)
-    return Published(suite, tuple(cells), tuple(chosen), baseline, fitting, gates)
+    data = None if dataset is None else _anywhere(dataset)
+    return Published(suite, tuple(cells), tuple(chosen), baseline, fitting, gates, data)
+
+
+def _anywhere(dataset: DatasetSpec) -> DatasetSpec:
+    """Return where data come from, without the folder in which one machine keeps them."""
+    path = None
+    if dataset.source == "file" and dataset.path is not None:
+        path = re.split(r"[/\\]+", dataset.path)[-1]
+    return dataset.model_copy(update={"path": path})
 
 
 def as_baseline(published: Published, source: str) -> Baseline:
@@ -106,6 +120,7 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
         baseline=published.baseline,
         references=published.references,
         gates=published.gates,
+        dataset=published.dataset,
     )
     return document.model_dump_json(indent=1) + "\n"
 
@@ -148,6 +163,7 @@ def read_published(path: Path) -> Published:
         document.baseline,
         document.references,
         document.gates,
+        document.dataset,
     )
 
 

@@ -24,6 +24,7 @@ from harness.spec.fields import STRICT, Count, Text
 from harness.spec.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
 
 __all__ = [
+    "CellMatrix",
     "CheckpointMatrix",
     "DatasetSpec",
     "GatesSpec",
@@ -85,6 +86,21 @@ class CheckpointMatrix(BaseModel):
     _every_value_once = field_validator("batch_sizes", "learning_rates", "seeds")(_distinct)
 
 
+class CellMatrix(BaseModel):
+    """One cell's own part of the matrix."""
+
+    model_config = STRICT
+
+    seeds: tuple[Seed, ...] | None = Field(
+        None,
+        strict=False,
+        description="the seeds of the cell of this id, in place of its checkpoint's; `[]` leaves "
+        "the cell out",
+    )
+
+    _every_value_once = field_validator("seeds")(_distinct)
+
+
 class MatrixSpec(BaseModel):
     """The matrix: every checkpoint x batch size x learning rate is a cell, every seed a run."""
 
@@ -104,6 +120,9 @@ class MatrixSpec(BaseModel):
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, strict=False, description="one run a seed")
     checkpoint: dict[str, CheckpointMatrix] = Field(
         default_factory=dict, description="a checkpoint's own part, in place of the suite's"
+    )
+    cell: dict[str, CellMatrix] = Field(
+        default_factory=dict, description="a cell's own part, by its id"
     )
 
     _every_value_once = field_validator("checkpoints", "batch_sizes", "learning_rates", "seeds")(
