@@ -9,7 +9,13 @@ import pytest
 from harness.errors import BadInput
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import suite_gates
-from harness.report import append_summary, as_summary, terminal_table, write_tables
+from harness.report import (
+    append_summary,
+    as_summary,
+    terminal_table,
+    terminal_warnings,
+    write_tables,
+)
 from harness.session import Planned, Session
 from harness.stash import PROBLEMS, SESSION, WRITTEN
 
@@ -92,6 +98,8 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
             reporter.write_line(f"no table was written; {folder} is as it was")
             continue
         reporter.write_line(terminal_table(table))
+        for line in terminal_warnings(planned.cells, records):
+            reporter.write_line(line)
         names = [path.name for path in config.stash[WRITTEN][name]]
         tables = [written for written in names if not written.endswith((".png", ".svg"))]
         pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""

@@ -32,7 +32,7 @@ from harness.report.published import (
     read_published,
 )
 from harness.report.summary import append_summary, as_summary
-from harness.report.terminal import terminal_table
+from harness.report.terminal import terminal_table, terminal_warnings
 from harness.spec import SuiteGates
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "read_published",
     "render",
     "terminal_table",
+    "terminal_warnings",
     "write_files",
     "write_tables",
 ]
