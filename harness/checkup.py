@@ -137,7 +137,8 @@ def _checkpoints(planned: Planned, hub: Hub) -> Iterator[Finding]:
                 yield Finding("missing", title, error.reason, error.way_out)
         else:
             kept = "on this machine" if found.revision is None else f"cached, {found.revision}"
-            yield Finding("ok", title, f"{kept}, sha256 {found.digest[:12]}")
+            where = "" if found.origin is None else f"; {found.origin.in_words()}"
+            yield Finding("ok", title, f"{kept}, sha256 {found.digest[:12]}{where}")
 
 
 def _more(problems: Sequence[str]) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import MACHINE, keep, make_cell, make_record, predicted_record
 from shell import harness
@@ -103,6 +103,7 @@ def test_a_difference_of_exactly_a_third_is_none_yet() -> None:
 SEEDS = st.lists(st.integers(90, 120), min_size=1, max_size=5)
 
 
+@settings(deadline=None)
 @given(SEEDS, SEEDS)
 def test_a_ratio_is_of_means_and_its_range_of_every_pair_of_runs(
     a: list[int], b: list[int]

@@ -54,6 +54,7 @@ def as_markdown(
         *_shown(pictures),
         *found,
         *_parts(published, frame),
+        *section("Checkpoints", origins(published)),
         *section("Environment", environments(published)),
         *section("Columns", legend(columns, published.cells)),
         "Numbers in full: [leaderboard.csv](leaderboard.csv). Every record: "
@@ -223,6 +224,23 @@ def _mean_mcc(scores: Iterable[Scores | None]) -> str:
     mccs = [None if score is None else score.mcc for score in scores]
     value = mean(mccs)
     return MISSING if value is None else f"{value:z.3f}{spread(deviation(mccs), decimals(3))}"
+
+
+def origins(published: Published) -> Iterator[str]:
+    """Yield where the files of each checkpoint come from, with their digest, once for each."""
+    found = dict.fromkeys(
+        (
+            run.checkpoint,
+            run.checkpoint_digest,
+            None if run.origin is None else run.origin.in_words(),
+        )
+        for run in published.records
+        if run.checkpoint_digest is not None
+    )
+    for checkpoint, digest, said in found:
+        # A code span: what a file says of itself must not become a link.
+        where = "where it is from was not recorded" if said is None else f"from {code(said)}"
+        yield f"{code(checkpoint)}: {where}; sha256 of its files {code(str(digest))}"
 
 
 def environments(published: Published) -> Iterator[str]:

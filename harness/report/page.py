@@ -31,7 +31,14 @@ from harness.report.columns import (
     informative,
     scientific,
 )
-from harness.report.markdown import environments, introduction, legend, warnings, without_score
+from harness.report.markdown import (
+    environments,
+    introduction,
+    legend,
+    origins,
+    warnings,
+    without_score,
+)
 from harness.report.markup import section
 from harness.report.published import Published
 from harness.report.suite_file import suite_files
@@ -107,6 +114,7 @@ def as_html(published: Published, frame: pd.DataFrame, found: Iterable[str]) -> 
         *_sections(found),
         *_sections(section("Runs without a score", without_score(published))),
         *_sections(section("Warnings", warnings(published))),
+        *_sections(section("Checkpoints", origins(published))),
     ]
     navigation = [("table", "Table")]
     if scored:
