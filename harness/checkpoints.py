@@ -30,6 +30,7 @@ from safetensors import SafetensorError, safe_open
 
 from harness.errors import BadInput, Unavailable
 from harness.hub import Hub, plain_reason
+from harness.origin import Origin, origin_of
 from harness.vocabularies import missing_vocabulary
 
 CONFIG = "config.json"
@@ -89,12 +90,14 @@ class Checkpoint:
         digest: sha256, in hexadecimal, of the lines that `sha256sum` prints for the files that
             define model and tokenizer, in order of their names. Other files do not count.
         revision: commit on the hub; None for a folder or a package.
+        origin: where the files come from; None where nobody looked.
     """
 
     name: str
     folder: str
     digest: str
     revision: str | None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,8 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
         ambiguous = _two_saves(place.folder) if place.revision is None else []
         _refuse(name, contents.missing + contents.broken + ambiguous)
         absolute = str(place.folder.absolute())
-        return Checkpoint(name, absolute, _digest(contents.files), place.revision)
+        origin = origin_of(name, place.folder, place.revision)
+        return Checkpoint(name, absolute, _digest(contents.files), place.revision, origin)
     except OSError as error:
         raise BadInput(
             [f"checkpoint {name!r}: {error.filename} cannot be read ({error.strerror})"]

@@ -231,7 +231,9 @@ def _checkpoints(
         else:
             here[published] = found
             kept = "on this machine" if found.revision is None else f"cached, {found.revision}"
-            findings.append(Finding("ok", title, f"{kept}, sha256 {found.digest[:12]}"))
+            where = "" if found.origin is None else f"; {found.origin.in_words()}"
+            digest = f"sha256 {found.digest[:12]}"
+            findings.append(Finding("ok", title, f"{kept}, {digest}{where}"))
     return findings, here, faults
 
 

@@ -1,12 +1,13 @@
 """Two cells, or many, held against each other on the same sentences: which is better, if any."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from statistics import fmean
 from typing import Literal
 
 from harness import stats
+from harness.costs import COSTS, Amount, Cost, Ratio, ratio
 from harness.evidence import NoEvidence, evidence
 from harness.plan import Cell
 from harness.records import Record
@@ -30,8 +31,8 @@ class Comparison:
     The difference is of means over seeds, with its 95 % interval and two-sided p-value; `adjusted`
     is that p-value after Holm's correction for the `corrected_for` pairs that could be compared
     together. `covers` names the sources of error that both count. All of these are None where
-    `obstacle` says why they cannot be compared. `time_ratio` (training) and `memory_ratio` are
-    None where one was not measured, or measured under other circumstances.
+    `obstacle` says why they cannot be compared. `time` (training) and `memory` say for themselves
+    why costs have no ratio.
     """
 
     a: str
@@ -44,10 +45,20 @@ class Comparison:
     p_value: float | None
     adjusted: float | None
     covers: str | None
-    time_ratio: float | None
-    memory_ratio: float | None
+    time: Ratio
+    memory: Ratio
     obstacle: str | None
     corrected_for: int = 1
+
+    @property
+    def time_ratio(self) -> float | None:
+        """Training time of a by that of b; None where they do not compare."""
+        return self.time.value
+
+    @property
+    def memory_ratio(self) -> float | None:
+        """Memory of a by that of b; None where they do not compare."""
+        return self.memory.value
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference shown", "not comparable"]:
@@ -76,8 +87,8 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         p_value=None,
         adjusted=None,
         covers=None,
-        time_ratio=_time_ratio(a.runs, b.runs),
-        memory_ratio=_memory_ratio(a.runs, b.runs),
+        time=ratio(COSTS["train_seconds"], a.name, a.runs, b.name, b.runs),
+        memory=ratio(COSTS["peak_memory_mb"], a.name, a.runs, b.name, b.runs),
         obstacle=None,
     )
     try:
@@ -162,31 +173,61 @@ def conclusion(pair: Comparison) -> str:
     )
 
 
+def as_dict(pair: Comparison) -> dict[str, object]:
+    """Return a comparison for programs: plain values, None where there is none."""
+    values: dict[str, object] = {
+        field.name: getattr(pair, field.name)
+        for field in fields(pair)
+        if field.name not in ("time", "memory")
+    }
+    values["verdict"] = pair.verdict
+    for name, found, measured in (
+        ("time", pair.time, "train_seconds"),
+        ("memory", pair.memory, "peak_memory_mb"),
+    ):
+        values |= {
+            f"{measured}_a": found.a.value,
+            f"{measured}_sd_a": found.a.sd,
+            f"{measured}_b": found.b.value,
+            f"{measured}_sd_b": found.b.sd,
+            f"{name}_ratio": found.value,
+            f"{name}_ratio_low": found.low,
+            f"{name}_ratio_high": found.high,
+            f"{name}_obstacle": found.obstacle,
+        }
+    return values
+
+
 def _costs(pair: Comparison) -> str:
-    said = []
-    if pair.time_ratio is not None:
-        said.append(f"{pair.time_ratio:.3g} times the training time")
-    if pair.memory_ratio is not None:
-        said.append(f"{pair.memory_ratio:.3g} times the memory")
-    return f"; {pair.a} takes {' and '.join(said)} of {pair.b}" if said else ""
+    """Say what a costs beside b, each cost with its spread, each ratio with its range."""
+    ratios = [_ratio(pair, found) for found in (pair.time, pair.memory) if found.obstacle is None]
+    said = f"; {pair.a} takes {' and '.join(ratios)} of {pair.b}" if ratios else ""
+    obstacles: dict[str, list[str]] = {}
+    for found in (pair.time, pair.memory):
+        if found.obstacle is not None:
+            obstacles.setdefault(found.obstacle, []).append(f"of {found.cost.noun}")
+    for obstacle, costs in obstacles.items():
+        said += f"; {obstacle}, so no ratio {' and '.join(costs)}"
+    return said
+
+
+def _ratio(pair: Comparison, found: Ratio) -> str:
+    assert found.value is not None
+    amounts = " against ".join(_amount(each, found.cost) for each in (found.a, found.b))
+    if found.low is None or found.high is None:
+        alone = [name for name, each in ((pair.a, found.a), (pair.b, found.b)) if each.sd is None]
+        extent = f"no range, for one seed of {' and of '.join(alone)}"
+    else:
+        extent = f"{found.low:.3g} to {found.high:.3g} run by run"
+    cost = found.cost
+    return f"{found.value:.3g} times the {cost.noun} ({amounts} {cost.unit}; {extent})"
+
+
+def _amount(found: Amount, cost: Cost) -> str:
+    spread = "" if found.sd is None else f" ± {found.sd:.{cost.digits}f}"
+    return f"{found.value:.{cost.digits}f}{spread}"
 
 
 def _mean_mcc(runs: Iterable[Record]) -> float | None:
     mccs = [run.scores.mcc for run in runs if run.scores is not None]
     return fmean(mccs) if mccs else None
-
-
-def _time_ratio(a: Sequence[Record], b: Sequence[Record]) -> float | None:
-    circumstances = {(run.device, run.threads, run.concurrency, run.machine) for run in (*a, *b)}
-    ours = [run.times.train for run in a if run.times is not None]
-    theirs = [run.times.train for run in b if run.times is not None]
-    if len(circumstances) != 1 or not ours or not theirs or fmean(theirs) == 0:
-        return None
-    return fmean(ours) / fmean(theirs)
-
-
-def _memory_ratio(a: Sequence[Record], b: Sequence[Record]) -> float | None:
-    ours = [run.peak_memory_mb for run in a if run.peak_memory_mb is not None]
-    theirs = [run.peak_memory_mb for run in b if run.peak_memory_mb is not None]
-    devices = {run.device for run in (*a, *b)}
-    return max(ours) / max(theirs) if ours and theirs and len(devices) == 1 else None

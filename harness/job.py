@@ -58,6 +58,7 @@ def describe(job: Job) -> Record:
         checkpoint=cell.checkpoint,
         checkpoint_digest=job.checkpoint.digest,
         checkpoint_revision=job.checkpoint.revision,
+        origin=job.checkpoint.origin,
         batch_size=cell.batch_size,
         learning_rate=cell.learning_rate,
         seed=job.run.seed,

@@ -1,12 +1,12 @@
 """Records to a leaderboard: a row for each cell of the plan, ranked by mean MCC."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean, stdev
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from harness import stats
+from harness import costs, stats
 from harness.baseline import Baseline
+from harness.costs import all_measured, deviation, mean
 from harness.evidence import Evidence
 from harness.gates import Judgement, judge
 from harness.plan import Cell
@@ -31,11 +31,16 @@ COLUMNS = {
     "accuracy_high": "Float64",
     "f1": "Float64",
     "train_seconds": "Float64",
+    "train_seconds_sd": "Float64",
     "samples_per_second": "Float64",
+    "samples_per_second_sd": "Float64",
     "eval_ms_per_sentence": "Float64",
+    "eval_ms_per_sentence_sd": "Float64",
     "peak_memory_mb": "Float64",
+    "peak_memory_mb_sd": "Float64",
     "parameters_m": "Float64",
     "time_to_target_seconds": "Float64",
+    "time_to_target_seconds_sd": "Float64",
     "threshold": "Float64",
     "verdict": "string",
     "concurrency": "Int64",
@@ -58,7 +63,7 @@ def leaderboard(
     """Return a row for each cell, by rank, then in the plan's order, cells without a score last.
 
     `seeds` counts the runs that were scored. `mcc`, `accuracy`, `f1` and all times are means over
-    those runs, `mcc_sd` is their sample standard deviation, `peak_memory_mb` and `concurrency`
+    those runs, `*_sd` is their sample standard deviation, `peak_memory_mb` and `concurrency`
     are their largest values: the worst that a run needed, and was disturbed by. What one of them
     did not measure is null, never 0 and never a mean of fewer runs. Equal means share a rank.
 
@@ -71,7 +76,7 @@ def leaderboard(
     `time_to_target_seconds` is the training time up to the first epoch that reached the cell's
     target; null unless every scored run reached it. It is taken from the epochs because a run
     may have been trained when the suite set another target. `warnings` holds each warning of the
-    runs once.
+    runs once, then why their times tell little (costs.doubts).
 
     `status` is `ok` (every seed scored), `failed` (some run failed), `skipped` (every run was),
     `not run` (no record) or `partial`. `verdict` is what gates.judge says of the cell.
@@ -119,24 +124,20 @@ def runs_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, 
     return {cell: [runs[seed] for seed in sorted(runs)] for cell, runs in found.items()}
 
 
+def doubts_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> Iterator[tuple[str, str]]:
+    """Yield a cell's id and a reason why its times tell little, for each there is.
+
+    Raises:
+        ValueError: two records of one cell and seed.
+    """
+    for cell, runs in runs_by_cell(cells, records).items():
+        for doubt in costs.doubts(scored(runs)):
+            yield cell, doubt
+
+
 def scored(runs: Iterable[Record]) -> list[Record]:
     """Return the runs that ended with a score."""
     return [run for run in runs if run.status == "ok" and run.scores is not None]
-
-
-def mean(values: Iterable[float | None]) -> float | None:
-    """Return the mean, or None where a value is missing or there is none."""
-    measured = _all_measured(values)
-    return fmean(measured) if measured else None
-
-
-def deviation(values: Iterable[float | None]) -> float | None:
-    """Return the sample standard deviation, or None where a value is missing or of fewer than two.
-
-    The square root of the squared deviations from the mean, summed and divided by n - 1.
-    """
-    measured = _all_measured(values)
-    return stdev(measured) if len(measured) > 1 else None
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Value]]:
@@ -154,7 +155,8 @@ def _row(cell: Cell, runs: Sequence[Record], judgement: Judgement) -> dict[str, 
     mccs = [score.mcc for score in scores]
     parameters = mean(run.parameters for run in ended)
     mcc, accuracy = judgement.mcc_interval, judgement.accuracy_interval
-    warnings = dict.fromkeys(warning for run in runs for warning in run.warnings)
+    to_target = [time_to_target(run.epochs, cell.target) for run in ended]
+    told = [*(warning for run in runs for warning in run.warnings), *costs.doubts(ended)]
     return {
         "checkpoint": cell.checkpoint,
         "batch_size": cell.batch_size,
@@ -172,17 +174,23 @@ def _row(cell: Cell, runs: Sequence[Record], judgement: Judgement) -> dict[str, 
         "accuracy_low": None if accuracy is None else accuracy.low,
         "accuracy_high": None if accuracy is None else accuracy.high,
         "f1": mean(score.f1 for score in scores),
-        "train_seconds": mean(None if run.times is None else run.times.train for run in ended),
-        "samples_per_second": mean(run.samples_per_second for run in ended),
-        "eval_ms_per_sentence": mean(run.eval_ms_per_sentence for run in ended),
-        "peak_memory_mb": max(_all_measured(run.peak_memory_mb for run in ended), default=None),
+        **_costs(ended),
         "parameters_m": None if parameters is None else parameters / 1e6,
-        "time_to_target_seconds": mean(time_to_target(run.epochs, cell.target) for run in ended),
+        "time_to_target_seconds": mean(to_target),
+        "time_to_target_seconds_sd": deviation(to_target),
         "threshold": cell.threshold,
         "verdict": judgement.verdict,
-        "concurrency": max(_all_measured(run.concurrency for run in ended), default=None),
-        "warnings": BETWEEN_WARNINGS.join(warnings) or None,
+        "concurrency": max(all_measured(run.concurrency for run in ended), default=None),
+        "warnings": BETWEEN_WARNINGS.join(dict.fromkeys(told)) or None,
     }
+
+
+def _costs(runs: Sequence[Record]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for column, cost in costs.COSTS.items():
+        amount = costs.amount(cost, runs)
+        found |= {column: amount.value, f"{column}_sd": amount.sd}
+    return found
 
 
 def _adjusted(found: Evidence | None) -> float | None:
@@ -201,10 +209,3 @@ def _status(cell: Cell, runs: Sequence[Record]) -> str:
     if len(statuses) == 1 and len(runs) == len(cell.seeds):
         return runs[0].status
     return "partial"
-
-
-def _all_measured(values: Iterable[float | None]) -> list[float]:
-    """Return the values, or none of them where one is missing."""
-    numbers = list(values)
-    measured = [number for number in numbers if number is not None]
-    return measured if len(measured) == len(numbers) else []

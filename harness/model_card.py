@@ -140,6 +140,8 @@ def _recipe(record: Record, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
     yield "seed", str(record.seed)
     if record.checkpoint_revision is not None:
         yield "checkpoint revision", code(record.checkpoint_revision)
+    if record.origin is not None:
+        yield "checkpoint's files from", code(record.origin.in_words())
     packages = [f"{name} {version}" for name, version in record.versions.items() if version]
     if packages:
         yield "packages", escaped(", ".join(packages))

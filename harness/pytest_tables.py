@@ -13,7 +13,13 @@ from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import Run, suite_gates
 from harness.records import DatasetFacts, Stored
 from harness.replacement import Shown
-from harness.report import append_summary, as_summary, terminal_table, write_tables
+from harness.report import (
+    append_summary,
+    as_summary,
+    terminal_table,
+    terminal_warnings,
+    write_tables,
+)
 from harness.session import Planned, Session
 from harness.stash import PROBLEMS, SESSION, TOLD, WRITTEN
 
@@ -169,6 +175,9 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
             reporter.write_line(f"no table was written; {folder} is as it was{why}", yellow=True)
             continue
         reporter.write_line(terminal_table(_table(running, planned)))
+        records = [item.record for item in running.stored(planned)]
+        for line in terminal_warnings(planned.cells, records):
+            reporter.write_line(line)
         names = [path.name for path in config.stash[WRITTEN][name]]
         tables = [written for written in names if not written.endswith((".png", ".svg"))]
         pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""

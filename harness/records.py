@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from harness.classes import accuracy, f1, matthews, tally
 from harness.contention import Contention
+from harness.origin import Origin
 from harness.plan import Run
 from harness.predictions import FILE as PREDICTIONS_FILE
 from harness.predictions import as_parquet, check_predictions
@@ -150,6 +151,7 @@ class Record(BaseModel):
     time (the gate itself judges the cell's mean over seeds, whenever a table is made).
     `batch_size` is the number of sentences a step learned from; `batch_size_used` of them were
     computed at a time, `accumulation` times a step: fewer where memory ran out.
+    `origin` is where the checkpoint's files come from.
     `initialised` are the names of the parameters that the checkpoint did not hold, so that they
     started at random: those of the head, and of a pooler where the pretraining had none.
     `labels` are the validation split's, as harness.classes packs them. `confusion_by` holds the
@@ -166,6 +168,7 @@ class Record(BaseModel):
     checkpoint: str
     checkpoint_digest: str | None
     checkpoint_revision: str | None
+    origin: Origin | None = Field(None, exclude_if=_unknown)
     batch_size: BatchSize
     batch_size_used: BatchSize | None = Field(None, exclude_if=_unknown)
     accumulation: Count | None = Field(None, exclude_if=_unknown)

@@ -16,7 +16,7 @@ from harness.reuse import adopted
 from harness.spec import Suite
 
 RENEWED = (
-    *("suite", "cell", "checkpoint", "checkpoint_revision", "dataset"),
+    *("suite", "cell", "checkpoint", "checkpoint_revision", "origin", "dataset"),
     *("scores_in_domain", "scores_out_of_domain", "confusion_by", "model_kept"),
 )
 """Fields of a record that a later session may write anew. What a suite asks of a run (threshold,

@@ -20,10 +20,12 @@ def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
     cell, scores = run.cell, stored.record.scores
     assert scores is not None
     facts, revision = stored.record.dataset, stored.record.checkpoint_revision
+    origin = stored.record.origin
     if inputs is not None:
         facts = inputs.dataset or facts
         checkpoint = inputs.checkpoints.get(cell.checkpoint)
-        revision = revision if checkpoint is None else checkpoint.revision
+        if checkpoint is not None:
+            revision, origin = checkpoint.revision, checkpoint.origin
     passed = None if cell.threshold is None else scores.mcc >= cell.threshold
     record = stored.record.model_copy(
         update={
@@ -31,6 +33,7 @@ def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
             "cell": cell.id,
             "checkpoint": cell.checkpoint,
             "checkpoint_revision": revision,
+            "origin": origin,
             "dataset": facts,
             "threshold": cell.threshold,
             "verdict": None if passed is None else "pass" if passed else "fail",

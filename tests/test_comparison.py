@@ -54,7 +54,11 @@ def test_a_clear_difference_is_shown_in_the_right_direction() -> None:
     assert (pair.difference, pair.p_value) == (found.difference, found.p_value)
     text = conclusion(pair)
     assert text.startswith("good is better than bad: MCC ")
-    assert "1 times the training time and 1 times the memory of bad" in text
+    assert text.endswith(
+        "; good takes 1 times the training time (101.5 ± 1.0 against 101.5 ± 1.0 s; 0.98 to 1.02 "
+        "run by run) and 1 times the memory (902 ± 1 against 902 ± 1 MB; 0.998 to 1 run by run) "
+        "of bad."
+    )
 
 
 def test_a_cell_against_itself_shows_no_difference() -> None:

@@ -249,12 +249,12 @@ def test_the_table_shows_rounded_numbers_with_the_spread_between_seeds() -> None
         "95 % interval": "0.354 to 0.486",
         "accuracy": "0.705",
         "F1": "0.805",
-        "train s": "101.5",
-        "sentences/s": "169.2",
-        "eval ms": "2.88",
-        "peak MB": "902",
+        "train s": "101.5 ± 1.0",
+        "sentences/s": "169.2 ± 1.0",
+        "eval ms": "2.88 ± 0.00",
+        "peak MB": "902 ± 1",
         "params M": "22.7",
-        "s to target": "101.0",
+        "s to target": "101.0 ± 1.0",
         "gate": "0.3",
         "verdict": "pass",
     }
@@ -559,8 +559,9 @@ def test_the_terminal_shows_the_rows_in_order_within_120_columns() -> None:
     assert max(map(len, lines)) <= 120
     assert len(lines) == 4
     assert lines[0].split()[:2] == ["#", "checkpoint"]
-    assert lines[2].split()[:7] == ["1", names[1], "32", "1e-4", "1", "failed", "0.500"]
-    assert lines[3].split()[:7] == ["2", names[0], "32", "1e-4", "3", "ok", "0.300"]
+    assert lines[2].split()[:6] == ["1", names[1], "32", "1e-4", "failed", "0.500"]
+    assert lines[3].split()[:6] == ["2", names[0], "32", "1e-4", "ok", "0.300"]
+    assert "101.5 ± 1.0" in lines[3]
     assert [line.split()[-2:] for line in lines[2:]] == [["0.3", "fail"], ["0.3", "pass"]]
 
 

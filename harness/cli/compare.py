@@ -1,5 +1,6 @@
 """`harness compare`: two cells, checkpoints or leaderboards held against each other."""
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from harness.errors import BadInput
 from harness.text import printable
 
 if TYPE_CHECKING:
-    from harness.comparison import Contestant
+    from harness.comparison import Comparison, Contestant
     from harness.records import Record
     from harness.report import Published
 
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     help="where cells and checkpoints named A and B are looked up",
 )
 @click.option("--check", is_flag=True, help="exit 1 if A is worse than B in some comparison")
-def compare(a: str, b: str, results: Path, check: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
+def compare(a: str, b: str, results: Path, check: bool, as_json: bool) -> None:
     """Compare A with B on the same sentences, with intervals, p-values and ratios of cost.
 
     A and B are two cells (by their ids) or two checkpoints (by name, their best cells) of one
     leaderboard, or two results folders or leaderboard.json files, whose common cells are compared
     one by one with p-values corrected for their number (Holm).
+
+    Costs have no ratio where seeds of a cell differ by more than a third, or were measured under
+    other circumstances: another machine, other threads, other runs beside them.
 
     \b
     Examples:
@@ -40,10 +45,21 @@ def compare(a: str, b: str, results: Path, check: bool) -> None:
       harness compare minilm-l6-bs16-lr1e-04 minilm-l6-bs32-lr1e-04
       harness compare results/cola old/leaderboard.json --check
     """
+    from harness.comparison import as_dict, corrected
     from harness.comparison import compare as compared
-    from harness.comparison import conclusion, corrected
 
     pairs = corrected([compared(ours, theirs) for ours, theirs in _pairs(a, b, results)])
+    if as_json:
+        click.echo(json.dumps({"comparisons": [as_dict(pair) for pair in pairs]}, indent=1))
+    else:
+        _tell(pairs)
+    if check and any(pair.verdict == "worse" for pair in pairs):
+        sys.exit(1)
+
+
+def _tell(pairs: "Sequence[Comparison]") -> None:
+    from harness.comparison import conclusion
+
     for pair in pairs:
         click.echo(printable(conclusion(pair)))
     if len(pairs) > 1:
@@ -52,8 +68,6 @@ def compare(a: str, b: str, results: Path, check: bool) -> None:
             f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts)
         )
         click.echo(f"{len(pairs)} cells in both: {said}.")
-    if check and any(pair.verdict == "worse" for pair in pairs):
-        sys.exit(1)
 
 
 def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[Contestant, Contestant]]":

@@ -73,6 +73,7 @@ def plan(as_json: bool, **values: Any) -> None:
             {
                 "suite": planned.suite.name,
                 "data": _data_as_dict(inputs),
+                "checkpoints": _checkpoints_as_dict(inputs),
                 "runs": [_as_dict(item) for item in standing],
             }
             for planned, inputs, standing, _ in found
@@ -141,6 +142,24 @@ def _data_as_text(inputs: Inputs) -> list[str]:
     return [f"data: {inputs.dataset.origin}", *map(printable, [*splits, *notes])]
 
 
+def _checkpoints_as_dict(inputs: Inputs) -> dict[str, object]:
+    return {
+        name: {
+            "digest": found.digest,
+            "origin": None if found.origin is None else found.origin.model_dump(),
+        }
+        for name, found in inputs.checkpoints.items()
+    }
+
+
+def _checkpoints_as_text(inputs: Inputs) -> list[str]:
+    return [
+        printable(f"checkpoint {name}: {found.origin.in_words()}")
+        for name, found in inputs.checkpoints.items()
+        if found.origin is not None
+    ]
+
+
 def _as_dict(item: Standing) -> dict[str, object]:
     cell = item.run.cell
     return {
@@ -170,4 +189,5 @@ def _as_text(
     table = tabulate(rows, ("cell", "seed", "state", "MCC"), "simple", disable_numparse=True)
     reasons = dict.fromkeys(f"skipped: {i.unavailable}" for i in standing if i.unavailable)
     heading = f"{planned.suite.name} ({path}): {len(standing)} runs: {counts}"
-    return "\n".join([heading, *_data_as_text(inputs), "", table, *reasons, *unreadable])
+    found = [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
+    return "\n".join([heading, *found, "", table, *reasons, *unreadable])

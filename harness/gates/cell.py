@@ -1,6 +1,6 @@
 """Thresholds over a cell's records: pass, fail, not enough evidence, or nothing to judge."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness import stats
 from harness.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
+from harness.costs import COSTS, deviation, disagreement
 from harness.evidence import Evidence, NoEvidence, evidence
 from harness.plan import Cell
 from harness.records import Record
@@ -91,7 +92,7 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
         evidence=found,
         mcc_interval=intervals["mcc"],
         accuracy_interval=intervals["accuracy"],
-        train_seconds=_COSTS["max_train_seconds"].measure(scored),
+        train_seconds=_measured("train_seconds", scored)[0],
         by_seed=by_seed,
         failures=failures,
         checks=checks,
@@ -124,33 +125,33 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
 
 @dataclass(frozen=True)
 class _Cost:
-    """A threshold on what a cell costs: which way is bad, how it is said, where it is recorded."""
+    """A threshold on what a cell costs: which way is bad, how it is said, which cost it is."""
 
     most: bool
     text: str
-    measure: Callable[[Sequence[Record]], float | None]
+    column: str
 
 
 _COSTS = {
     "max_train_seconds": _Cost(
         True,
-        "training takes {:.5g} s",
-        lambda runs: _mean([None if run.times is None else run.times.train for run in runs]),
+        "training takes {} s",
+        "train_seconds",
     ),
     "min_samples_per_second": _Cost(
         False,
-        "training does {:.5g} sentences/s",
-        lambda runs: _mean([run.samples_per_second for run in runs]),
+        "training does {} sentences/s",
+        "samples_per_second",
     ),
     "max_eval_ms_per_sentence": _Cost(
         True,
-        "judging a sentence takes {:.5g} ms",
-        lambda runs: _mean([run.eval_ms_per_sentence for run in runs]),
+        "judging a sentence takes {} ms",
+        "eval_ms_per_sentence",
     ),
     "max_peak_memory_mb": _Cost(
         True,
-        "a run takes {:.7g} MB",
-        lambda runs: _largest([run.peak_memory_mb for run in runs]),
+        "a run takes {} MB",
+        "peak_memory_mb",
     ),
 }
 
@@ -283,14 +284,26 @@ def _trained_otherwise(before: Record, now: Record) -> str:
 
 
 def _cost_check(gate: str, cost: _Cost, limit: float, runs: Sequence[Record]) -> Check:
-    measured = cost.measure(runs)
+    measured, spread = _measured(cost.column, runs)
     if measured is None:
         reason = f"{gate} {limit:g}: not enough evidence, some run did not measure it"
         return Check(gate, limit, None, None, None, "not-enough-evidence", reason)
     kept = measured <= limit if cost.most else measured >= limit
     bound = "at most" if cost.most else "at least"
-    reason = f"{cost.text.format(measured)}, {bound} {limit:g} is allowed ({gate})"
+    amount = f"{measured:.7g}" if COSTS[cost.column].largest else f"{measured:.5g}"
+    amount += "" if spread is None else f" ± {spread:.3g}"
+    reason = f"{cost.text.format(amount)}, {bound} {limit:g} is allowed ({gate})"
+    if (extent := disagreement(COSTS[cost.column], runs)) is not None:
+        reason += f"; {COSTS[cost.column].plural} of its seeds differ by {extent}"
     return Check(gate, limit, measured, None, None, "pass" if kept else "fail", reason)
+
+
+def _measured(column: str, runs: Sequence[Record]) -> tuple[float | None, float | None]:
+    """Return a cost as gates judge it, and its standard deviation over seeds."""
+    cost = COSTS[column]
+    values = [cost.measure(run) for run in runs]
+    # Exact, and rounded once, as scores are.
+    return _largest(values) if cost.largest else _mean(values), deviation(values)
 
 
 def _evidence(runs: Sequence[Record]) -> tuple[Evidence | None, str | None]:

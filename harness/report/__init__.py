@@ -30,7 +30,7 @@ from harness.report.published import (
     read_published,
 )
 from harness.report.summary import append_summary, as_summary
-from harness.report.terminal import terminal_table
+from harness.report.terminal import terminal_table, terminal_warnings
 from harness.spec import DatasetSpec, SuiteGates
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "render",
     "stale_files",
     "terminal_table",
+    "terminal_warnings",
     "write_files",
     "write_tables",
 ]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from harness.leaderboard import Value, mean, rows_of, runs_by_cell, scored
+from harness import costs
+from harness.costs import mean
+from harness.leaderboard import Value, rows_of, runs_by_cell, scored
 from harness.plan import Cell
 from harness.records import Record, Scores
 from harness.report.columns import Row, scientific
@@ -66,12 +68,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Point:
-    """A cell's quality at its speed; `on_front`: none it may be compared with is better in both."""
+    """A cell's quality at its speed; `on_front`: none it may be compared with is better in both.
+
+    Where its own seeds do not agree on the speed, it `compares` with none, and is on no front.
+    """
 
     line: Line
     speed: float
     mcc: float
     on_front: bool
+    compares: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,19 +108,36 @@ def with_score(lines: Iterable[Line]) -> list[Line]:
     return [line for line in lines if line.row["mcc"] is not None]
 
 
-def circumstances(line: Line) -> str:
-    """Say what a cell's speed was measured on; speeds of other circumstances do not compare."""
-    hardware = dict.fromkeys(map(_hardware, line.runs))
-    together = line.row["concurrency"]
-    runs = "unknown" if together is None else f"{together}"
-    return f"runs at once: {runs}; {' and '.join(hardware)}"
+def circumstances(lines: Iterable[Line]) -> dict[str, str]:
+    """Say what each cell's speed was measured on, by cell id; only equal ones compare.
+
+    Short where that tells the cells apart that must not be compared, else with everything known.
+    """
+    lines = list(lines)
+    different: dict[str, set[object]] = {}
+    for line in lines:
+        different.setdefault(_circumstances(line, False), set()).add(costs.circumstances(line.runs))
+    return {
+        line.cell.id: _circumstances(line, len(different[_circumstances(line, False)]) > 1)
+        for line in lines
+    }
 
 
-def _hardware(run: Record) -> str:
+def _circumstances(line: Line, everything: bool) -> str:
+    hardware = dict.fromkeys(_hardware(run, everything) for run in line.runs)
+    together = dict.fromkeys(run.concurrency for run in line.runs)
+    runs = " and ".join("unknown" if number is None else f"{number}" for number in together)
+    return f"runs at once: {runs or 'unknown'}; {' and '.join(hardware)}"
+
+
+def _hardware(run: Record, everything: bool) -> str:
     machine = run.machine
     parts: list[str | None] = [run.device or "unknown device"]
     if machine is not None:
         parts += [machine.accelerator, machine.processor]
+        if everything:
+            memory = "unknown memory" if machine.memory_gb is None else f"{machine.memory_gb:g} GB"
+            parts += [f"cores: {machine.cores}", memory, machine.system, f"Python {machine.python}"]
     if run.threads is not None:
         parts.append(f"threads a run: {run.threads}")
     return printable(", ".join(part for part in parts if part))
@@ -124,27 +147,30 @@ def speed_groups(lines: Iterable[Line], column: str) -> dict[str, list[Point]]:
     """Return quality at speed by circumstances, the largest group first.
 
     A point is on its group's Pareto front where no other is at least as fast and as good, and
-    better in one.
+    better in one, of those that compare (costs.compares).
 
     Args:
         column: one of SPEEDS.
     """
+    lines = list(lines)
+    names = circumstances(lines)
     groups: dict[str, list[tuple[float, float, Line]]] = {}
     for line in lines:
         speed, mcc = line.number(column), line.number("mcc")
         if speed is not None and mcc is not None:
-            groups.setdefault(circumstances(line), []).append((speed, mcc, line))
+            groups.setdefault(names[line.cell.id], []).append((speed, mcc, line))
     ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
-    return {name: list(_with_front(measured)) for name, measured in ordered}
+    return {name: list(_with_front(measured, column)) for name, measured in ordered}
 
 
-def _with_front(measured: list[tuple[float, float, Line]]) -> Iterable[Point]:
+def _with_front(measured: list[tuple[float, float, Line]], column: str) -> Iterable[Point]:
     best = (math.inf, -math.inf)
     for speed, mcc, line in sorted(measured, key=lambda one: (one[0], -one[1])):
-        on_front = mcc > best[1] or (speed, mcc) == best
+        compares = costs.compares(column, line.runs)
+        on_front = compares and (mcc > best[1] or (speed, mcc) == best)
         if on_front:
             best = (speed, mcc)
-        yield Point(line, speed, mcc, on_front)
+        yield Point(line, speed, mcc, on_front, compares)
 
 
 def on_log_scale(points: Sequence[Point]) -> bool:

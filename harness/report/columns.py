@@ -7,11 +7,15 @@ from typing import Literal
 import numpy as np
 
 from harness import leaderboard
+from harness.costs import COSTS
 from harness.leaderboard import Value
 
 Row = dict[str, Value]
 
 MISSING = "-"
+
+WITH_SPREAD = {"mcc", *COSTS, "time_to_target_seconds"}
+"""Columns written with their standard deviation over seeds, which has a column of its own."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,17 @@ class Column:
         if value is None:
             return MISSING
         match self.name:
-            case "mcc":
-                return self.write(float(value)) + spread(row["mcc_sd"])
             case "mcc_low":
                 return f"{self.write(float(value))} to {self.write(float(row['mcc_high'] or 0))}"
             case "warnings":
                 return str(str(value).count(leaderboard.BETWEEN_WARNINGS) + 1)
             case _:
-                return value if isinstance(value, str) else self.write(value)
+                if isinstance(value, str):
+                    return value
+                known = self.name in WITH_SPREAD
+                return self.write(value) + spread(
+                    row[f"{self.name}_sd"] if known else None, self.write
+                )
 
 
 def decimals(places: int) -> Callable[[float], str]:
@@ -58,9 +65,9 @@ def decimals(places: int) -> Callable[[float], str]:
     return lambda value: f"{value:z.{places}f}"
 
 
-def spread(deviation: Value) -> str:
+def spread(deviation: Value, write: Callable[[float], str]) -> str:
     """Write what follows a mean: its standard deviation, or nothing where there is none."""
-    return "" if deviation is None else f" ± {deviation:.3f}"
+    return "" if deviation is None else f" ± {write(float(deviation))}"
 
 
 def scientific(value: float) -> str:
@@ -115,7 +122,14 @@ COLUMNS = (
     ),
     Column("accuracy", "accuracy", "acc", "share of sentences judged right", decimals(3)),
     Column("f1", "F1", "F1", "F1 of the class labelled 1", decimals(3)),
-    Column("train_seconds", "train s", "train s", "seconds of `trainer.train()`", decimals(1)),
+    Column(
+        "train_seconds",
+        "train s",
+        "train s",
+        "seconds of `trainer.train()`; this and the other costs are means over seeds ± sample "
+        "standard deviation",
+        decimals(1),
+    ),
     Column(
         "samples_per_second",
         "sentences/s",
@@ -134,7 +148,8 @@ COLUMNS = (
         "peak_memory_mb",
         "peak MB",
         "MB",
-        "most memory that any run took, the GPU's where there is one; 1 MB is 2^20 bytes",
+        "most memory that any run took, the GPU's where there is one, ± the sample standard "
+        "deviation of the runs' own peaks; 1 MB is 2^20 bytes",
         decimals(0),
     ),
     Column("parameters_m", "params M", "M par", "millions of parameters", decimals(1)),
@@ -161,8 +176,7 @@ COLUMNS = (
     ),
     Column("warnings", "warnings", "warn", "how many warnings its runs gave, told below the table"),
 )
-"""In order; `mcc_sd` is written with `mcc`, `mcc_high` with `mcc_low`; what accuracy varies by is
-for the CSV."""
+"""In order; `mcc_high` is written with `mcc_low`; what accuracy varies by is for the CSV."""
 
 
 def informative(rows: Sequence[Row]) -> list[Column]:

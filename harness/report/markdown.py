@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from harness.leaderboard import deviation, mean, rows_of, scored
+from harness.costs import deviation, mean
+from harness.leaderboard import doubts_by_cell, rows_of, scored
 from harness.plan import Cell
 from harness.provenance import Machine
 from harness.records import DatasetFacts, Record, Scores
@@ -14,6 +15,7 @@ from harness.report.columns import (
     MISSING,
     Column,
     Row,
+    decimals,
     informative,
     scientific,
     spread,
@@ -57,6 +59,7 @@ def as_markdown(
         *_shown(pictures),
         *found,
         *_parts(published, frame),
+        *section("Checkpoints", origins(published)),
         *section("Environment", environments(published)),
         *section("Columns", legend(columns, published.cells)),
         "Numbers in full: [leaderboard.csv](leaderboard.csv). Every record: "
@@ -97,7 +100,8 @@ def introduction(published: Published) -> Iterator[str]:
     spread_known = (
         "numbers are means over the seeds of a row, ± the sample standard deviation"
         if seeds > 1
-        else "one seed a row, so how far another seed would land is not known"
+        else "one seed a row, so how far another seed would land, and by how much costs vary, is "
+        "not known"
     )
     settings = dict.fromkeys(
         (run.dataset, run.training.epochs, run.training.selection)
@@ -117,8 +121,25 @@ def introduction(published: Published) -> Iterator[str]:
                 "grammar, so that the pipeline runs anywhere. "
                 "These scores say nothing about CoLA.**"
             )
+    if (said := _times(published)) is not None:
+        yield said
     if not runs:
         yield "No run has been scored yet."
+
+
+def _times(published: Published) -> str | None:
+    """Say what the table's times are worth, where seeds show that it is little."""
+    cells = {cell for cell, _ in doubts_by_cell(published.cells, published.records)}
+    if not cells:
+        return None
+    several = sum(len(cell.seeds) > 1 for cell in published.cells)
+    return (
+        f"**Do not compare times without a look at their ±**: seeds of {len(cells)} of the "
+        f"{_count(several, 'cell')} with several seeds differ by more than a third in training "
+        "time, or were timed under different circumstances (Warnings names them). Most likely "
+        "the machine did other work meanwhile; times of the other cells may then be too long as "
+        "well. Scores do not depend on it."
+    )
 
 
 def _name(facts: DatasetFacts) -> str:
@@ -151,10 +172,12 @@ def without_score(published: Published) -> Iterator[str]:
 
 
 def warnings(published: Published) -> Iterator[str]:
-    """Yield each warning, with the runs that it is of."""
+    """Yield each warning, with the runs that it is of, then why times of a cell tell little."""
     said = ((warning, run.cell, run.seed) for run in published.records for warning in run.warnings)
     for warning, runs in _grouped(published.cells, said):
         yield f"{runs}: {escaped(warning)}"
+    for cell, doubt in doubts_by_cell(published.cells, published.records):
+        yield f"{code(cell)}: {escaped(doubt)}"
 
 
 def _grouped(
@@ -205,7 +228,24 @@ def _parts(published: Published, frame: pd.DataFrame) -> Iterator[str]:
 def _mean_mcc(scores: Iterable[Scores | None]) -> str:
     mccs = [None if score is None else score.mcc for score in scores]
     value = mean(mccs)
-    return MISSING if value is None else f"{value:z.3f}{spread(deviation(mccs))}"
+    return MISSING if value is None else f"{value:z.3f}{spread(deviation(mccs), decimals(3))}"
+
+
+def origins(published: Published) -> Iterator[str]:
+    """Yield where the files of each checkpoint come from, with their digest, once for each."""
+    found = dict.fromkeys(
+        (
+            run.checkpoint,
+            run.checkpoint_digest,
+            None if run.origin is None else run.origin.in_words(),
+        )
+        for run in published.records
+        if run.checkpoint_digest is not None
+    )
+    for checkpoint, digest, said in found:
+        # A code span: what a file says of itself must not become a link.
+        where = "where it is from was not recorded" if said is None else f"from {code(said)}"
+        yield f"{code(checkpoint)}: {where}; sha256 of its files {code(str(digest))}"
 
 
 def environments(published: Published) -> Iterator[str]:

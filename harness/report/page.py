@@ -36,6 +36,7 @@ from harness.report.markdown import (
     environments,
     introduction,
     legend,
+    origins,
     warnings,
     without_score,
 )
@@ -117,6 +118,7 @@ def as_html(
         *_sections(found),
         *_sections(section("Runs without a score", without_score(published))),
         *_sections(section("Warnings", warnings(published))),
+        *_sections(section("Checkpoints", origins(published))),
     ]
     navigation = [("table", "Table")]
     if scored:
@@ -314,16 +316,18 @@ def _shaded(mcc: float | None) -> Field:
 def _data(lines: Sequence[Line]) -> Mapping[str, Any]:
     """Return what the charts need; the rows are the table's, in its order."""
     scored = charts.with_score(lines)
-    groups = {
-        name: number for number, name in enumerate(dict.fromkeys(map(charts.circumstances, scored)))
-    }
+    measured_on = charts.circumstances(scored)
+    groups = {name: number for number, name in enumerate(dict.fromkeys(measured_on.values()))}
     fronts: dict[str, list[str]] = {line.cell.id: [] for line in lines}
     labels: dict[str, list[str]] = {line.cell.id: [] for line in lines}
+    apart: dict[str, list[str]] = {line.cell.id: [] for line in lines}
     for column in charts.SPEEDS:
         for points in charts.speed_groups(lines, column).values():
             for point in points:
                 if point.on_front:
                     fronts[point.line.cell.id].append(column)
+                if not point.compares:
+                    apart[point.line.cell.id].append(column)
             for point in charts.labelled(points):
                 labels[point.line.cell.id].append(column)
     texts = {column.name: column for column in COLUMNS}
@@ -345,8 +349,9 @@ def _data(lines: Sequence[Line]) -> Mapping[str, Any]:
             "texts": {
                 name: texts[name].text(line.row) for name in ("mcc", "mcc_low", *charts.SPEEDS)
             },
-            "group": groups[charts.circumstances(line)] if is_scored else None,
+            "group": groups[measured_on[line.cell.id]] if is_scored else None,
             "fronts": fronts[line.cell.id],
+            "apart": apart[line.cell.id],
             "labels": labels[line.cell.id],
             "curves": [
                 {

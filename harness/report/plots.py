@@ -35,7 +35,7 @@ from harness.report.charts import (
 from harness.report.columns import decimals, scientific
 from harness.report.published import Published
 from harness.report.svg import with_short_ids
-from harness.text import printable
+from harness.text import printable, some
 
 STYLE: Any = {
     "axes.axisbelow": True,
@@ -199,10 +199,11 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
 
 def _mark(place: Axes, points: Iterable[Point], looks: Looks) -> None:
     """Draw points with their intervals; those that look the same at once, which is quicker."""
-    alike: dict[tuple[tuple[str, str], bool], list[Point]] = {}
+    alike: dict[tuple[tuple[str, str], bool, bool], list[Point]] = {}
     for point in points:
-        alike.setdefault((looks[point.line.cell.checkpoint], point.on_front), []).append(point)
-    for ((colour, marker), on_front), own in alike.items():
+        look = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
+        alike.setdefault(look, []).append(point)
+    for ((colour, marker), on_front, compares), own in alike.items():
         bars = [
             (point.speed, low, high)
             for point in own
@@ -217,8 +218,9 @@ def _mark(place: Axes, points: Iterable[Point], looks: Looks) -> None:
             color=colour,
             marker=marker,
             markersize=8 if on_front else 5,
-            markeredgecolor="white",
-            markeredgewidth=0.6,
+            markerfacecolor=colour if compares else "white",
+            markeredgecolor="white" if compares else colour,
+            markeredgewidth=0.6 if compares else 1.2,
             linestyle="none",
             zorder=4 if on_front else 3,
         )
@@ -247,7 +249,11 @@ def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
     told = "; ".join(
         f"{point.line.label}: MCC {point.mcc:z.3f} at {point.speed:.4g}" for point in front
     )
-    return f"MCC against {title}; on the front, the fastest first: {told}"
+    apart = [
+        point.line.label for points in groups.values() for point in points if not point.compares
+    ]
+    hollow = f"; hollow, as times of their seeds are not alike: {some(apart)}" if apart else ""
+    return f"MCC against {title}; on the front, the fastest first: {told or 'none'}{hollow}"
 
 
 # --- learning curves ---

@@ -1,9 +1,13 @@
 """A leaderboard in a terminal."""
 
+from collections.abc import Iterable, Sequence
+
 import pandas as pd
 from tabulate import tabulate
 
-from harness.leaderboard import rows_of
+from harness.leaderboard import doubts_by_cell, rows_of
+from harness.plan import Cell
+from harness.records import Record
 from harness.report.columns import informative
 from harness.text import printable
 
@@ -49,3 +53,10 @@ def terminal_table(frame: pd.DataFrame, width: int = 120) -> str:
         disable_numparse=True,
         colalign=[columns[name].alignment for name in widths],
     )
+
+
+def terminal_warnings(cells: Sequence[Cell], records: Iterable[Record]) -> list[str]:
+    """Return a line for each reason why the times of a cell in the table tell little."""
+    return [
+        printable(f"warning: {cell}: {doubt}") for cell, doubt in doubts_by_cell(cells, records)
+    ]

@@ -119,7 +119,8 @@
     const title = (row) =>
       [`#${row.rank} ${row.checkpoint}`, row.settings, `MCC ${row.texts.mcc}`,
         ...(row.low === null ? [] : [`95 % interval ${row.texts.mcc_low}`]),
-        `${data.speeds[column]}: ${row.texts[column]}`].join("\n");
+        `${data.speeds[column]}: ${row.texts[column]}`,
+        ...(row.apart.includes(column) ? ["compares with no other: times of its seeds are not alike"] : [])].join("\n");
     const width = Math.max(320, Math.min(960, one("speed-chart").clientWidth || 960));
     const chart = Plot.plot({
       width,
@@ -135,7 +136,8 @@
         Plot.ruleX(points.filter((row) => row.low !== null), {
           x: "speed", y1: "low", y2: "high", stroke: colour, strokeOpacity: (row) => opacity(row) * 0.7, marker: "tick",
         }),
-        Plot.dot(points.filter((row) => !row.fronts.includes(column)), dots),
+        Plot.dot(points.filter((row) => !row.fronts.includes(column) && !row.apart.includes(column)), dots),
+        Plot.dot(points.filter((row) => row.apart.includes(column)), { ...dots, fill: "none", stroke: colour, strokeOpacity: opacity }),
         Plot.dot(front, { ...dots, r: 7, href: (row) => `#cells-${row.index + 1}`, ariaLabel: title }),
         Plot.text(points.filter((row) => row.labels.includes(column)), { x: "speed", y: "mcc", text: (row) => `#${row.rank}`, dx: 10, dy: -10, textAnchor: "start", fill: "currentColor", stroke: "var(--background)", strokeWidth: 4, fillOpacity: opacity }),
         Plot.tip(points, Plot.pointer({ x: "speed", y: "mcc", title, maxRadius: 30 })),
