@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from harness import ids
 from harness.display import Display
 from harness.errors import BadInput
 from harness.interrupt import hold_interrupt
@@ -61,6 +62,7 @@ def _chosen(config: pytest.Config) -> Chosen:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.args[:] = map(_as_collected, config.args)
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
     # JUnit XML has the properties of a test all the same, and its usual readers show them.
@@ -73,6 +75,12 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if _names_benchmarks(config) and not config.option.collectonly:
         refuse_early(config)
+
+
+def _as_collected(arg: str) -> str:
+    """Return a test's id with its cell's learning rate as the cell's id has it."""
+    test, bracket, cell = arg.removesuffix("]").rpartition("[")
+    return f"{test}[{ids.usual(cell)}]" if bracket and "::" in test and arg[-1] == "]" else arg
 
 
 def _names_benchmarks(config: pytest.Config) -> bool:
@@ -209,9 +217,16 @@ def _without_baseline(session: Session, cells: Sequence[Cell]) -> list[str]:
     ]
 
 
+def _other_spelling(config: pytest.Config) -> list[str]:
+    """Say which -k was meant, where a learning rate in it is written as no test's id has it."""
+    typed = config.getoption("keyword", "")
+    other = ids.respelled(typed, config.stash.get(CELLS, {})) if typed else None
+    return [] if other is None else [f"-k {typed!r}: ids write it otherwise: -k {other!r}"]
+
+
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     if SESSION not in config.stash:
-        return []
+        return _other_spelling(config)
     session = config.stash[SESSION]
     lines = [
         f"{name}: {counts.finished} of {counts.finished + counts.to_train + counts.skipped} runs "
@@ -220,7 +235,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     ]
     if session.schedule is not None:
         lines.append(describe(session.schedule, session.workers))
-    return lines + session.notes
+    return lines + session.notes + _other_spelling(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

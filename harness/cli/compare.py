@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness import ids
 from harness.errors import BadInput
 from harness.text import printable
 
@@ -61,15 +62,16 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[Contestant, Contest
         return _common_cells(Path(a), Path(b))
     published = _published(results)
     known = dict(_contestants(published))
+    named = {name: ids.find(name, known) for name in (a, b)}
     problems = [
         f"{name}: neither a file or folder nor a scored cell or checkpoint of {results} "
-        f"(which has {', '.join(known) or 'none'})"
-        for name in dict.fromkeys((a, b))
-        if name not in known
+        f"(which has {', '.join(known) or 'none'}){ids.did_you_mean(name, list(known))}"
+        for name, found in named.items()
+        if found is None
     ]
     if problems:
         raise BadInput(problems)
-    return [(known[a], known[b])]
+    return [(known[str(named[a])], known[str(named[b])])]
 
 
 def _common_cells(a: Path, b: Path) -> "list[tuple[Contestant, Contestant]]":

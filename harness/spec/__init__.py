@@ -1,6 +1,5 @@
 """The suite file: TOML, with overrides from the command line, to frozen and validated models."""
 
-import difflib
 import json
 import re
 import tomllib
@@ -18,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from harness import ids
 from harness.errors import BadInput
 from harness.spec.dataset import DatasetSpec
 from harness.spec.fields import STRICT, Count, Text
@@ -350,9 +350,7 @@ def _did_you_mean(names: Sequence[str]) -> str:
         is_dict = get_origin(model) is dict  # its keys are names of checkpoints
         model = get_args(model)[1] if is_dict else model.model_fields[name].annotation
     allowed = sorted(model.model_fields)
-    near = difflib.get_close_matches(names[-1], allowed, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{hint} (allowed: {', '.join(allowed)})"
+    return f"{ids.did_you_mean(names[-1], allowed)} (allowed: {', '.join(allowed)})"
 
 
 def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:
@@ -375,5 +373,6 @@ def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:
             shown = f"{name!r}: " if isinstance(place[-1], int) else ""
             yield (
                 f"{path}: {_dotted(place)}: {shown}no such checkpoint in matrix.checkpoints "
-                f"({', '.join(map(repr, known))}); what never applies is a mistake"
+                f"({', '.join(map(repr, known))}){ids.did_you_mean(name, known)}; "
+                "what never applies is a mistake"
             )

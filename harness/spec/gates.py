@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from harness import ids
 from harness.spec.fields import STRICT, MatthewsCorrelation, Positive, Share, Text
 
 
@@ -86,14 +87,28 @@ class GatesSpec(Thresholds):
         default_factory=dict, description="thresholds by checkpoint, in place of the suite's"
     )
     cell: dict[str, Thresholds] = Field(
-        default_factory=dict, description="thresholds by cell id, in place of its checkpoint's"
+        default_factory=dict,
+        description="thresholds by cell id, in place of its checkpoint's; `lr1e-4` is `lr1e-04`",
     )
     suite: SuiteGates = Field(default_factory=SuiteGates)
+
+    @field_validator("cell")
+    @classmethod
+    def _each_cell_once(cls, values: dict[str, Thresholds]) -> dict[str, Thresholds]:
+        names: dict[str, str] = {}
+        for name in values:
+            if (other := names.setdefault(ids.usual(name), name)) != name:
+                raise PydanticCustomError(
+                    "cell", f"{other!r} and {name!r} are one cell; leave one of them"
+                )
+        return values
 
 
 def thresholds_of(gates: GatesSpec, checkpoint: str, cell_id: str) -> Thresholds:
     """Return what one cell must reach: each threshold from the narrowest place that sets it."""
-    sources = [gates.cell.get(cell_id), gates.checkpoint.get(checkpoint), gates]
+    named = ids.find(cell_id, gates.cell)
+    own = None if named is None else gates.cell[named]
+    sources = [own, gates.checkpoint.get(checkpoint), gates]
     return Thresholds(
         **{
             name: next(
