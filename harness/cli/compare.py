@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import ids
+from harness.cli.pairs import pairs_table
 from harness.errors import BadInput
 from harness.text import printable
 
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
     help="where cells and checkpoints named A and B are looked up",
 )
 @click.option("--check", is_flag=True, help="exit 1 if A is worse than B in some comparison")
-def compare(a: str, b: str, results: Path, check: bool) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="of many cells a sentence each, not a table")
+def compare(a: str, b: str, results: Path, check: bool, verbose: bool) -> None:
     """Compare A with B on the same sentences, with intervals, p-values and ratios of cost.
 
     A and B are two cells (by their ids) or two checkpoints (by name, their best cells) of one
     leaderboard, or two results folders or leaderboard.json files, whose common cells are compared
-    one by one with p-values corrected for their number (Holm).
+    one by one, in a table, with p-values corrected for their number (Holm).
 
     \b
     Examples:
@@ -44,9 +46,14 @@ def compare(a: str, b: str, results: Path, check: bool) -> None:
     from harness.comparison import compare as compared
     from harness.comparison import conclusion, corrected
 
-    pairs = corrected([compared(ours, theirs) for ours, theirs in _pairs(a, b, results)])
-    for pair in pairs:
-        click.echo(printable(conclusion(pair)))
+    named = _pairs(a, b, results)
+    pairs = corrected([compared(ours, theirs) for _, ours, theirs in named])
+    if verbose or len(pairs) == 1:
+        for pair in pairs:
+            click.echo(printable(conclusion(pair)))
+    else:
+        click.echo(printable(f"A is {a}, B is {b}.") + "\n")
+        click.echo(pairs_table([name for name, _, _ in named], pairs))
     if len(pairs) > 1:
         verdicts = [pair.verdict for pair in pairs]
         said = ", ".join(
@@ -57,7 +64,8 @@ def compare(a: str, b: str, results: Path, check: bool) -> None:
         sys.exit(1)
 
 
-def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[Contestant, Contestant]]":
+def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Contestant]]":
+    """Return what is to be compared, each pair under a name of its own."""
     if Path(a).exists() and Path(b).exists():
         return _common_cells(Path(a), Path(b))
     published = _published(results)
@@ -71,10 +79,10 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[Contestant, Contest
     ]
     if problems:
         raise BadInput(problems)
-    return [(known[str(named[a])], known[str(named[b])])]
+    return [(f"{a} / {b}", known[str(named[a])], known[str(named[b])])]
 
 
-def _common_cells(a: Path, b: Path) -> "list[tuple[Contestant, Contestant]]":
+def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]":
     from harness.comparison import Contestant
 
     ours, theirs = (_runs_by_settings(_published(path)) for path in (a, b))
@@ -88,6 +96,7 @@ def _common_cells(a: Path, b: Path) -> "list[tuple[Contestant, Contestant]]":
         )
     return [
         (
+            " / ".join(dict.fromkeys((ours[each][0].cell, theirs[each][0].cell))),
             Contestant(f"{ours[each][0].cell} of {a}", tuple(ours[each])),
             Contestant(f"{theirs[each][0].cell} of {b}", tuple(theirs[each])),
         )
