@@ -41,13 +41,18 @@ def did_you_mean(typed: str, known: Sequence[str]) -> str:
 
     Near is what is spelled alike, or else has a part that begins like what was typed.
     """
-    forms = {usual(name).lower(): name for name in reversed(known)}
-    wanted = usual(typed).lower()
+    forms = {_plain(name): name for name in reversed(known)}
+    wanted = _plain(typed)
     part = re.compile(rf"(?<![a-z0-9]){re.escape(wanted)}")
     near = difflib.get_close_matches(wanted, forms, n=1) or [
         form for form in forms if len(wanted) > 2 and part.search(form)
     ]
     return f"; did you mean {forms[near[-1]]!r}?" if near else ""
+
+
+def _plain(name: str) -> str:
+    """Return a name without what people mix up: case, and which mark parts its words."""
+    return re.sub(r"[_\s-]+", "-", usual(name).lower())
 
 
 def respelled(text: str, known: Iterable[str]) -> str | None:

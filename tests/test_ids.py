@@ -76,6 +76,7 @@ def test_the_same_name_comes_before_one_that_is_written_otherwise() -> None:
         ("minilm-l6-bs23-lr1e-4", "; did you mean 'minilm-l6-bs32-lr1e-04'?"),
         ("mpnet", "; did you mean 'mpnet-base-bs16-lr3e-05'?"),
         ("MiniLM", "; did you mean 'minilm-l6-bs32-lr1e-04'?"),
+        ("minilm_l6_bs32", "; did you mean 'minilm-l6-bs32-lr1e-04'?"),
         ("pnet", ""),
         ("xyzzy", ""),
         ("", ""),

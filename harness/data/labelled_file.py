@@ -8,7 +8,7 @@ from pathlib import Path
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.data.formats import READERS
-from harness.data.rows import Rows, capped, shown
+from harness.data.rows import Rows, capped, from_here, shown
 from harness.data.table import Record
 from harness.errors import BadInput
 from harness.spec import DatasetSpec
@@ -76,6 +76,12 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
         for split, rows in _split(known, spec, path).items()
     }
     return splits, [*table.notes, *_over_lines(table.records)]
+
+
+def places(path: Path, spec: DatasetSpec) -> list[str]:
+    """Return the file and the line, or the row, of every sentence, by the `idx` of read()."""
+    records = READERS[path.suffix.lower()](path, spec).records
+    return [f"{from_here(path)}{record.where.removeprefix(str(path))}" for record in records]
 
 
 def _over_lines(records: Sequence[Record]) -> list[str]:

@@ -1,6 +1,7 @@
 """Rows of labelled sentences as every reader returns them, and what the readers of text share."""
 
 import codecs
+import os
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,6 +83,11 @@ def shown(value: object) -> str:
     short = reprlib.Repr()
     short.maxstring = short.maxother = 60
     return short.repr(value)
+
+
+def from_here(path: Path) -> str:
+    """Return a path as seen from the working directory, or whole where that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
 
 
 def capped(problems: Sequence[str], path: Path) -> list[str]:
