@@ -2,13 +2,29 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 
 from harness.classes import matthews
-from harness.evidence import Evidence
+from harness.evidence import Evidence, NoEvidence, evidence
 from harness.records import Confusion, Record
+
+
+@dataclass(frozen=True)
+class Missed:
+    """The validation sentences that every run of some cells got wrong.
+
+    Attributes:
+        positions: in the split, from 0, ascending.
+        sentences: how many the split has.
+        fingerprint: of the data.
+    """
+
+    positions: tuple[int, ...]
+    sentences: int
+    fingerprint: str
 
 
 def correlation(counts: Confusion) -> float | None:
@@ -44,6 +60,24 @@ def missed_by_all(evidences: Sequence[Evidence]) -> np.ndarray:
     labels = evidences[0].labels
     wrong = [(found.selected != labels).all(axis=0) for found in evidences]
     return np.flatnonzero(np.logical_and.reduce(wrong))
+
+
+def missed_by(cells: Sequence[Sequence[Record]]) -> Missed:
+    """Return the sentences that every run of every cell got wrong.
+
+    Args:
+        cells: the records of each.
+
+    Raises:
+        NoEvidence: the records do not tell, or are of different data.
+    """
+    found = [evidence(runs) for runs in cells]
+    if not found:
+        raise NoEvidence("no cell was scored")
+    if not all(each.same_sentences(found[0]) for each in found):
+        raise NoEvidence("the cells were scored on different data")
+    positions = tuple(missed_by_all(found).tolist())
+    return Missed(positions, len(found[0].labels), found[0].fingerprint)
 
 
 def _over_runs(counts: Sequence[Confusion]) -> tuple[int, float | None]:

@@ -1,6 +1,5 @@
 """The options that choose what runs, declared once for pytest and for the command `harness`."""
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from harness import ids
 from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.plan import make_plan
@@ -234,9 +234,8 @@ def _unknown_cells(path: Path) -> Iterator[str]:
         ("matrix.cell", "a setting", suite.matrix.cell, every),
     ):
         for name in names:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+            if ids.find(name, known) is None:
+                hint = ids.did_you_mean(name, known)
                 yield (
                     f"{path}: {key}: {name!r}: no such cell{hint} (`--collect-only` lists them); "
                     f"{what} that never applies is a mistake"

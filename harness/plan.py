@@ -5,11 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
+from harness import ids
 from harness.spec import (
     BatchSize,
-    CellMatrix,
     CheckpointMatrix,
     LearningRate,
     Seed,
@@ -68,8 +67,9 @@ def make_plan(suite: Suite) -> list[Cell]:
         own = matrix.checkpoint.get(checkpoint, CheckpointMatrix())
         for batch_size in own.batch_sizes or matrix.batch_sizes:
             for learning_rate in own.learning_rates or matrix.learning_rates:
-                cell_id = f"{slugs[checkpoint]}-bs{batch_size}-lr{_scientific(learning_rate)}"
-                seeds = matrix.cell.get(cell_id, CellMatrix()).seeds
+                cell_id = f"{slugs[checkpoint]}-bs{batch_size}-lr{ids.scientific(learning_rate)}"
+                named = ids.find(cell_id, matrix.cell)
+                seeds = None if named is None else matrix.cell[named].seeds
                 if seeds is None:
                     seeds = own.seeds or matrix.seeds
                 if not seeds:
@@ -162,9 +162,3 @@ def _slug(checkpoint: str) -> str:
     # Windows takes a name that begins like this for a device.
     slug = re.sub(r"^(con|prn|aux|nul|com\d|lpt\d)\.", r"\1-", slug, flags=re.IGNORECASE)
     return slug[:80].rstrip("-.") or "checkpoint"
-
-
-def _scientific(learning_rate: float) -> str:
-    """Write a learning rate in the shortest scientific form: 2e-05, 1e-04, 2.5e-05."""
-    mantissa, exponent = f"{Decimal(repr(learning_rate)).normalize():e}".split("e")
-    return f"{mantissa}e{int(exponent):+03d}"

@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from harness import ids
 from harness.display import Display
 from harness.errors import BadInput
 from harness.interrupt import hold_interrupt
@@ -69,6 +70,7 @@ def _chosen(config: pytest.Config) -> Chosen:
 @pytest.hookimpl(tryfirst=True)  # before pytest's reporter reads its options
 def pytest_configure(config: pytest.Config) -> None:
     show_reasons(config)
+    config.args[:] = map(_as_collected, config.args)
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
     if config.getoption("tx", None) and _names_benchmarks(config):
@@ -82,6 +84,12 @@ def pytest_configure(config: pytest.Config) -> None:
         chosen, planned = _chosen(config), _planned(config)
         results = [results_folder(chosen) / each.suite.name for each in planned]
         refuse_early(config, read_files(chosen, planned), results)
+
+
+def _as_collected(arg: str) -> str:
+    """Return a test's id with its cell's learning rate as the cell's id has it."""
+    test, bracket, cell = arg.removesuffix("]").rpartition("[")
+    return f"{test}[{ids.usual(cell)}]" if bracket and "::" in test and arg[-1] == "]" else arg
 
 
 def _names_benchmarks(config: pytest.Config) -> bool:
@@ -220,9 +228,16 @@ def _without_baseline(session: Session, cells: Sequence[Cell]) -> list[str]:
     ]
 
 
+def _other_spelling(config: pytest.Config) -> list[str]:
+    """Say which -k was meant, where a learning rate in it is written as no test's id has it."""
+    typed = config.getoption("keyword", "")
+    other = ids.respelled(typed, config.stash.get(CELLS, {})) if typed else None
+    return [] if other is None else [f"-k {typed!r}: ids write it otherwise: -k {other!r}"]
+
+
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     if SESSION not in config.stash:
-        return []
+        return _other_spelling(config)
     session = config.stash[SESSION]
     lines = [
         f"{name}: {counts.finished} of {counts.finished + counts.to_train + counts.skipped} runs "
@@ -231,7 +246,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     ]
     if session.schedule is not None:
         lines.append(describe(session.schedule, session.workers))
-    return lines + session.notes
+    return lines + session.notes + _other_spelling(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,7 +1,8 @@
 """The tables at the end of a pytest session: written, and shown on the terminal."""
 
 import os
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,9 +10,10 @@ import pytest
 
 from harness import replacement
 from harness.errors import BadInput
+from harness.hard_sentences import in_brief, missed_by_best
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import Run, suite_gates
-from harness.records import DatasetFacts, Stored
+from harness.records import DatasetFacts, Record, Stored
 from harness.replacement import Shown
 from harness.report import (
     append_summary,
@@ -184,3 +186,22 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
         if told is not None:
             reporter.write_line(told, yellow=True)
+        for line in _missed(planned, records, folder, config.getoption("cola_dir")):
+            reporter.write_line(line)
+
+
+def _missed(
+    planned: Planned, records: Sequence[Record], folder: str, cola_dir: str | None
+) -> Iterator[str]:
+    """Yield which sentences no run gets right: some of them, and the command that prints all."""
+    missed = missed_by_best(planned.cells, records)
+    if missed is None or not missed.positions:
+        return
+    yield (
+        f"{len(missed.positions):,} of {missed.sentences:,} validation sentences are judged wrong "
+        "by every run of each checkpoint's best cell"
+    )
+    yield from in_brief(missed, planned.suite.dataset, planned.path.resolve().parent)
+    command = ["harness", "mistakes", folder, "--suite", os.path.relpath(planned.path)]
+    command += [] if cola_dir is None else ["--cola-dir", cola_dir]
+    yield f"all of them: {shlex.join(command)}"

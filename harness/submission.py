@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from harness import ids
 from harness.errors import BadInput
 from harness.predictions import JOINED_PREDICTIONS, read_predictions
 from harness.records import Record, Stored, read_store
@@ -71,10 +72,12 @@ def choose(found: Sequence[Candidate], cell: str | None, seed: int | None) -> Ca
     Raises:
         BadInput: there is no such run.
     """
-    of_cell = [item for item in found if cell in (None, item.record.cell)]
-    if not of_cell:
-        known = ", ".join(dict.fromkeys(item.record.cell for item in found))
-        raise BadInput([f"--cell: {cell!r}: no scored run of it; there are {known}"])
+    cells = list(dict.fromkeys(item.record.cell for item in found))
+    wanted = None if cell is None else ids.find(cell, cells)
+    if cell is not None and wanted is None:
+        there = f"there are {', '.join(cells)}{ids.did_you_mean(cell, cells)}"
+        raise BadInput([f"--cell: {cell!r}: no scored run of it; {there}"])
+    of_cell = [item for item in found if wanted in (None, item.record.cell)]
     of_seed = [item for item in of_cell if seed in (None, item.record.seed)]
     if not of_seed:
         known = ", ".join(map(str, dict.fromkeys(item.record.seed for item in of_cell)))

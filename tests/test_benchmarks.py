@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,8 +20,10 @@ import pytest
 from support import wait_for
 from tiny import SENTENCES, make_checkpoint
 
+from harness.hard_sentences import missed_by_best
 from harness.predictions import read_predictions
 from harness.records import Record, key_of, read_store
+from harness.report import read_published
 
 ROOT = Path(__file__).parent.parent
 
@@ -149,6 +152,32 @@ def test_a_session_trains_every_run_and_passes(folder: Path, first: Session) -> 
     assert len(pictures) >= 8
     tables = {f"leaderboard.{kind}" for kind in ("md", "html", "csv", "json")}
     assert names - pictures == tables | {"predictions.parquet"}
+
+
+def test_a_session_ends_with_sentences_that_no_run_gets_right_and_tables_hold_none(
+    folder: Path, first: Session
+) -> None:
+    results = folder / "results" / "tiny"
+    published = read_published(results / "leaderboard.json")
+    missed = missed_by_best(published.cells, published.records)
+    assert missed is not None
+    if missed.positions:
+        count = f"{len(missed.positions)} of 20 validation sentences are judged wrong by every run"
+        assert count in first.output
+        lines = (folder / "data.csv").read_text(encoding="utf-8").splitlines()
+        shown = re.findall(r"^  \S*data\.csv:(\d+): \w+: '(.+)'$", first.output, re.MULTILINE)
+        assert len(shown) == min(3, len(missed.positions))
+        for number, sentence in shown:
+            assert f'"{sentence}"' in lines[int(number) - 1]
+        command = re.search(r"^all of them: (harness mistakes .+)$", first.output, re.MULTILINE)
+        assert command is not None
+        assert shlex.split(command[1])[3:] == [
+            "--suite",
+            os.path.relpath(folder / "tiny.toml", ROOT),
+        ]
+    for path in results.glob("leaderboard.*"):
+        text = path.read_text(encoding="utf-8")
+        assert not any(sentence in text for sentence in SENTENCES)
 
 
 def test_nothing_published_names_this_machine(folder: Path, first: Session) -> None:

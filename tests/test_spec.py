@@ -133,7 +133,7 @@ def test_every_mistake_is_told_at_once_with_key_and_value(tmp_path: Path) -> Non
         ("matrix.learning_rates[4]: '3e-5'", "a number"),
         ("matrix.learning_rates[5]: inf", "finite"),
         ("matrix.learning_rates[6]: 0.0", "greater than 0"),
-        ("matrix.seds: unknown key", "did you mean seeds?"),
+        ("matrix.seds: unknown key", "did you mean 'seeds'?"),
         ("matrix.seeds: [1, 1]", "every value once; repeated: 1"),
         ("training.epochs: 0", "greater than or equal to 1"),
         ("training.precision: 'int8'", "'fp32', 'bf16' or 'fp16'"),
@@ -214,7 +214,7 @@ def test_a_mistake_is_told_once_and_in_words_of_the_file(
         ('"two\\nlines" = 1', 'matrix."two\\nlines": unknown key'),
         ('"é" = 1', 'matrix."é": unknown key'),
         ('[gates.checkpoint."org/one"]\nmin_mc = 0', '"org/one".min_mc: unknown key; did you mean'),
-        ("[matrix.seed]\nx = 1", "matrix.seed: unknown key; did you mean seeds?"),
+        ("[matrix.seed]\nx = 1", "matrix.seed: unknown key; did you mean 'seeds'?"),
     ],
 )
 def test_an_unknown_key_is_named_as_it_was_written(

@@ -15,6 +15,7 @@ import click
 from harness import provenance
 from harness.cli.compare import compare
 from harness.cli.doctor import doctor
+from harness.cli.mistakes import mistakes
 from harness.cli.plan import plan
 from harness.cli.predict import predict
 from harness.cli.report import report
@@ -22,7 +23,15 @@ from harness.cli.submit import submit
 from harness.errors import BadInput, Unavailable
 from harness.provenance import DISTRIBUTION
 
-COMMANDS: tuple[click.Command, ...] = (doctor, plan, report, compare, predict, submit)
+COMMANDS: tuple[click.Command, ...] = (
+    doctor,
+    plan,
+    report,
+    compare,
+    mistakes,
+    predict,
+    submit,
+)
 """In the order of the help text."""
 
 BAD_INPUT = 4

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness import ids
+from harness.cli.pairs import pairs_table
 from harness.errors import BadInput
 from harness.text import printable
 
@@ -28,13 +30,14 @@ if TYPE_CHECKING:
     help="where cells and checkpoints named A and B are looked up",
 )
 @click.option("--check", is_flag=True, help="exit 1 if A is worse than B in some comparison")
+@click.option("-v", "--verbose", is_flag=True, help="of many cells a sentence each, not a table")
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
-def compare(a: str, b: str, results: Path, check: bool, as_json: bool) -> None:
+def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: bool) -> None:
     """Compare A with B on the same sentences, with intervals, p-values and ratios of cost.
 
     A and B are two cells (by their ids) or two checkpoints (by name, their best cells) of one
     leaderboard, or two results folders or leaderboard.json files, whose common cells are compared
-    one by one with p-values corrected for their number (Holm).
+    one by one, in a table, with p-values corrected for their number (Holm).
 
     Costs have no ratio where seeds of a cell differ by more than a third, or were measured under
     other circumstances: another machine, other threads, other runs beside them.
@@ -48,20 +51,27 @@ def compare(a: str, b: str, results: Path, check: bool, as_json: bool) -> None:
     from harness.comparison import as_dict, corrected
     from harness.comparison import compare as compared
 
-    pairs = corrected([compared(ours, theirs) for ours, theirs in _pairs(a, b, results)])
+    named = _pairs(a, b, results)
+    pairs = corrected([compared(ours, theirs) for _, ours, theirs in named])
     if as_json:
         click.echo(json.dumps({"comparisons": [as_dict(pair) for pair in pairs]}, indent=1))
     else:
-        _tell(pairs)
+        _tell(pairs, None if verbose else (f"A is {a}, B is {b}.", [name for name, _, _ in named]))
     if check and any(pair.verdict == "worse" for pair in pairs):
         sys.exit(1)
 
 
-def _tell(pairs: "Sequence[Comparison]") -> None:
+def _tell(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -> None:
+    """Print a sentence each; of several a table, if its caption and the names of its rows are given."""
     from harness.comparison import conclusion
 
-    for pair in pairs:
-        click.echo(printable(conclusion(pair)))
+    if table is not None and len(pairs) > 1:
+        caption, names = table
+        click.echo(printable(caption) + "\n")
+        click.echo(pairs_table(names, pairs))
+    else:
+        for pair in pairs:
+            click.echo(printable(conclusion(pair)))
     if len(pairs) > 1:
         verdicts = [pair.verdict for pair in pairs]
         said = ", ".join(
@@ -70,23 +80,25 @@ def _tell(pairs: "Sequence[Comparison]") -> None:
         click.echo(f"{len(pairs)} cells in both: {said}.")
 
 
-def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[Contestant, Contestant]]":
+def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Contestant]]":
+    """Return what is to be compared, each pair under a name of its own."""
     if Path(a).exists() and Path(b).exists():
         return _common_cells(Path(a), Path(b))
     published = _published(results)
     known = dict(_contestants(published))
+    named = {name: ids.find(name, known) for name in (a, b)}
     problems = [
         f"{name}: neither a file or folder nor a scored cell or checkpoint of {results} "
-        f"(which has {', '.join(known) or 'none'})"
-        for name in dict.fromkeys((a, b))
-        if name not in known
+        f"(which has {', '.join(known) or 'none'}){ids.did_you_mean(name, list(known))}"
+        for name, found in named.items()
+        if found is None
     ]
     if problems:
         raise BadInput(problems)
-    return [(known[a], known[b])]
+    return [(f"{a} / {b}", known[str(named[a])], known[str(named[b])])]
 
 
-def _common_cells(a: Path, b: Path) -> "list[tuple[Contestant, Contestant]]":
+def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]":
     from harness.comparison import Contestant
 
     ours, theirs = (_runs_by_settings(_published(path)) for path in (a, b))
@@ -100,6 +112,7 @@ def _common_cells(a: Path, b: Path) -> "list[tuple[Contestant, Contestant]]":
         )
     return [
         (
+            " / ".join(dict.fromkeys((ours[each][0].cell, theirs[each][0].cell))),
             Contestant(f"{ours[each][0].cell} of {a}", tuple(ours[each])),
             Contestant(f"{theirs[each][0].cell} of {b}", tuple(theirs[each])),
         )

@@ -106,6 +106,25 @@ def load(source: Source) -> Data:
     return Data(splits, _fingerprint(rows), origin, tuple(notes))
 
 
+def places(source: Source, split: str, idx: Sequence[int]) -> list[str]:
+    """Return the file and line of every sentence of a split; nothing where the data is no file.
+
+    Args:
+        split: train, validation or test.
+        idx: of the split's sentences, as load() numbers them.
+
+    Raises:
+        BadInput: the files cannot be read any more.
+    """
+    match source:
+        case Source(kind="folder", path=str(path)):
+            return cola_folder.places(Path(path), split)
+        case Source(kind="file", path=str(path)):
+            known = labelled_file.places(Path(path), source.spec)
+            return [known[number] for number in idx]
+    return []
+
+
 def _read(source: Source) -> tuple[Mapping[str, Rows], str, Sequence[str]]:
     match source:
         case Source(kind="folder", path=str(path)):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.rows import HIDDEN_LABEL, Rows, capped, lines_fed, read_text, shown
+from harness.data.rows import HIDDEN_LABEL, Rows, capped, from_here, lines_fed, read_text, shown
 from harness.errors import BadInput
 
 WAY_OUT = "the corpus is cola_public from nyu-mll.github.io/cola"
@@ -120,6 +120,16 @@ def read(folder: Path) -> dict[str, Rows]:
         )
         for split in rows
     }
+
+
+def places(folder: Path, split: str) -> list[str]:
+    """Return the file and line of every sentence of a split that read() returns."""
+    found = []
+    for path, part in locate(folder):
+        if part.split == split:
+            first, sentences = 1 + (part == TEST_PART), sum(count for _, count in part.runs)
+            found += [f"{from_here(path)}:{line}" for line in range(first, first + sentences)]
+    return found
 
 
 def domain_column(runs: Runs) -> list[str]:

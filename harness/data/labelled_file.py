@@ -8,7 +8,7 @@ from pathlib import Path
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.data.formats import READERS
-from harness.data.rows import Rows, capped, sentence_problem, shown
+from harness.data.rows import Rows, capped, from_here, sentence_problem, shown
 from harness.data.table import Record, Wanted
 from harness.errors import BadInput
 from harness.spec import DatasetSpec
@@ -86,6 +86,12 @@ def _wanted(spec: DatasetSpec) -> Wanted:
         delimiter=spec.delimiter,
         quoting=spec.quoting,
     )
+
+
+def places(path: Path, spec: DatasetSpec) -> list[str]:
+    """Return the file and the line, or the row, of every sentence, by the `idx` of read()."""
+    records = READERS[path.suffix.lower()](path, _wanted(spec)).records
+    return [f"{from_here(path)}{record.where.removeprefix(str(path))}" for record in records]
 
 
 def _over_lines(records: Sequence[Record]) -> list[str]:

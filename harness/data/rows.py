@@ -2,6 +2,7 @@
 
 import codecs
 import math
+import os
 import re
 import reprlib
 from collections.abc import Sequence
@@ -121,6 +122,11 @@ def shown(value: object) -> str:
     short = reprlib.Repr()
     short.maxstring = short.maxother = 60
     return short.repr(value)
+
+
+def from_here(path: Path) -> str:
+    """Return a path as seen from the working directory, or whole where that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
 
 
 def capped(problems: Sequence[str], path: object) -> list[str]:

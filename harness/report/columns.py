@@ -178,6 +178,24 @@ COLUMNS = (
 )
 """In order; `mcc_high` is written with `mcc_low`; what accuracy varies by is for the CSV."""
 
+FIRST = frozenset(
+    {
+        "rank",
+        "checkpoint",
+        "batch_size",
+        "learning_rate",
+        "status",
+        "mcc",
+        "mcc_low",
+        "train_seconds",
+        "eval_ms_per_sentence",
+        "peak_memory_mb",
+        "threshold",
+        "verdict",
+    }
+)
+"""Columns by which a row is chosen: the page shows these, and all others on request."""
+
 
 def informative(rows: Sequence[Row]) -> list[Column]:
     """Return the columns that tell rows apart, or tell something about them."""

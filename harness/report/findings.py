@@ -8,7 +8,7 @@ from harness.comparison import Comparison, best_cells, compare_all, conclusion
 from harness.evidence import NoEvidence, evidence
 from harness.gates import Judgement, judge_suite
 from harness.leaderboard import runs_by_cell
-from harness.mistakes import by_group, missed_by_all
+from harness.mistakes import by_group, missed_by
 from harness.records import Record
 from harness.report.columns import MISSING
 from harness.report.markup import code, escaped, grid, section
@@ -173,18 +173,17 @@ def _mistakes(best: Sequence[tuple[str, Sequence[Record]]]) -> Iterator[str]:
 
 def _missed(runs: Sequence[Sequence[Record]]) -> str | None:
     try:
-        found = [evidence(each) for each in runs]
+        missed = missed_by(runs)
     except NoEvidence:
         return None
-    if not found or not all(each.same_sentences(found[0]) for each in found):
-        return None
-    positions = missed_by_all(found)
-    if not len(positions):
+    positions = missed.positions
+    if not positions:
         return "No validation sentence is judged wrong by every run of these cells."
     listed = ", ".join(str(position) for position in positions[:MOST_SENTENCES])
     more = len(positions) - MOST_SENTENCES
     rest = f" and {more} more" if more > 0 else ""
     return (
-        f"{len(positions)} of {len(found[0].labels)} validation sentences are judged wrong by "
-        f"every run of these cells; their positions in the split, from 0: {listed}{rest}."
+        f"{len(positions)} of {missed.sentences} validation sentences are judged wrong by "
+        f"every run of these cells; their positions in the split, from 0: {listed}{rest}. "
+        "`harness mistakes` with this folder prints them where the data is at hand."
     )

@@ -25,6 +25,7 @@ from harness.report import charts
 from harness.report.charts import Line
 from harness.report.columns import (
     COLUMNS,
+    FIRST,
     MISSING,
     Column,
     decimals,
@@ -53,6 +54,9 @@ MOST_CELLS = 1000
 MOST_ITEMS = 100
 """Items of a list that the page shows; leaderboard.md has all."""
 
+MOST_OPEN = 10
+"""Items of a list that are in sight at once; the others unfold."""
+
 MOST_PARTED = 100
 """Rows of a table by parts of the data; of more, the best."""
 
@@ -79,13 +83,17 @@ class Library:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a table: what is shown, what it sorts by if by something else, how it looks."""
+    """A field of a table: what is shown, what it sorts by if by something else, how it looks.
+
+    `settings` stand below a row's name where the screen is too narrow for columns of their own.
+    """
 
     text: str
     sort: str | None = None
     kind: str = ""
     heads: bool = False
     share: float | None = None
+    settings: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ class Heading:
     name: str
     heading: str
     meaning: str = ""
-    alignment: str = "right"
+    kind: str = "right"
 
 
 def as_html(
@@ -114,6 +122,7 @@ def as_html(
     scored = charts.with_score(lines)
     scripts = [*(library.content for library in libraries()), _asset("page.js")]
     domains = _domains(lines)
+    further = [column.heading for column in columns if column.name not in FIRST]
     prose = [
         *_sections(found),
         *_sections(section("Runs without a score", without_score(published))),
@@ -131,12 +140,16 @@ def as_html(
     return _template().render(
         suite=printable(published.suite),
         introduction=_rendered(introduction(published)),
+        best=_best(lines),
         facts=_facts(published, len(every), len(lines)),
         navigation=navigation,
         columns=[
-            Heading(column.name, column.heading, column.meaning, column.alignment)
+            Heading(
+                column.name, column.heading, column.meaning, f"{column.alignment}{_shown(column)}"
+            )
             for column in columns
         ],
+        further=further,
         rows=[[_field(column, line) for column in columns] for line in lines],
         choices=list(_choices(columns, lines)),
         legend=_rendered(legend(columns, published.cells)),
@@ -202,22 +215,26 @@ def _sections(blocks: Iterable[str]) -> list[tuple[str, str, str]]:
     for block in blocks:
         if block.startswith("## "):
             title, _, rest = block.removeprefix("## ").partition("\n")
-            found.append((title, [_cut(rest)]))
+            found.append((title, [_block(rest)]))
         else:
-            found[-1][1].append(_cut(block))
-    return [
-        (re.sub(r"\W+", "-", title.lower()), title, _markdown().render("\n\n".join(texts)))
-        for title, texts in found
-    ]
+            found[-1][1].append(_block(block))
+    return [(re.sub(r"\W+", "-", title.lower()), title, "".join(parts)) for title, parts in found]
 
 
-def _cut(block: str) -> str:
-    """Return a block of Markdown with the rest of a very long list only counted."""
+def _block(block: str) -> str:
+    """Return a block of Markdown as HTML: of a long list the first items, the others folded.
+
+    Of a very long one the rest is only counted.
+    """
     items = block.strip().split("\n")
-    more = len(items) - MOST_ITEMS
-    if more <= 0 or not items[0].startswith("- "):
-        return block
-    return "\n".join([*items[:MOST_ITEMS], f"- {more:,} more: [leaderboard.md](leaderboard.md)"])
+    if len(items) <= MOST_OPEN or not items[0].startswith("- "):
+        return str(_markdown().render(block))
+    folded = items[MOST_OPEN:MOST_ITEMS]
+    if (more := len(items) - MOST_ITEMS) > 0:
+        folded.append(f"- {more:,} more: [leaderboard.md](leaderboard.md)")
+    seen, rest = (_markdown().render("\n".join(part)) for part in (items[:MOST_OPEN], folded))
+    count = len(items) - MOST_OPEN
+    return f"{seen}<details>\n<summary>{count:,} more</summary>\n{rest}</details>\n"
 
 
 @functools.cache
@@ -232,6 +249,32 @@ def _markdown() -> MarkdownIt:
 def _rendered(items: Iterable[str]) -> list[str]:
     """Return Markdown of harness.report.markdown as HTML, in which no text is markup."""
     return [_markdown().renderInline(item) for item in items]
+
+
+def _best(lines: Sequence[Line]) -> dict[str, str] | None:
+    """Return in words what the first row says, None where nothing was scored."""
+    first = [line for line in lines if line.row["rank"] == 1]
+    if not first:
+        return None
+    row = first[0].row
+    texts = {
+        column.name: printable(column.text(row))
+        for column in COLUMNS
+        if row[column.name] is not None
+    }
+    others = len(first) - 1
+    shared = "" if not others else f" (and {others:,} more of the same MCC)"
+    gate = f" (gate {texts['threshold']})" if "threshold" in texts else ""
+    status = "" if row["status"] == "ok" else f"; status: {texts['status']}"
+    return {
+        "mcc": texts["mcc"],
+        "interval": f" (95 % interval {texts['mcc_low']})" if "mcc_low" in texts else "",
+        "checkpoint": printable(first[0].cell.checkpoint),
+        "settings": first[0].settings,
+        "shared": f"{shared}{status}",
+        "kind": texts.get("verdict", ""),
+        "verdict": f"{texts['verdict']}{gate}" if "verdict" in texts else "",
+    }
 
 
 def _facts(published: Published, cells: int, shown: int) -> str:
@@ -252,12 +295,20 @@ def _field(column: Column, line: Line) -> Field:
     value = line.row[column.name]
     text = printable(column.text(line.row))
     if column.name == "checkpoint":
-        return Field(text, heads=True)
+        status = "" if line.row["status"] == "ok" else f", {line.row['status']}"
+        return Field(text, heads=True, settings=f"{line.settings}{status}")
+    kinds = _shown(column).split() + (["left"] if column.alignment == "left" else [])
     if value is None:
-        return Field(text, sort="", kind="missing")
-    kinds = ["left"] if column.alignment == "left" else []
+        return Field(text, sort="", kind=" ".join(["missing", *kinds]))
     kinds += [str(value)] if value in VERDICTS else []
     return Field(text, _sort_key(value, text), " ".join(kinds))
+
+
+def _shown(column: Column) -> str:
+    """Return what the style sheet calls a column that is not always in sight, after a space."""
+    if column.name in ("batch_size", "learning_rate", "status"):
+        return " setting"
+    return "" if column.name in FIRST else " further"
 
 
 def _sort_key(value: Value, text: str) -> str | None:
@@ -290,7 +341,7 @@ def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
         if len(shown) < len(known)
         else "",
         "columns": [
-            Heading("checkpoint", "checkpoint", alignment="left"),
+            Heading("checkpoint", "checkpoint", kind="left"),
             Heading("batch_size", "batch size"),
             Heading("learning_rate", "learning rate"),
             *(Heading(name, name) for name in groups),

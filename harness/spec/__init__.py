@@ -1,6 +1,5 @@
 """The suite file: TOML, with overrides from the command line, to frozen and validated models."""
 
-import difflib
 import json
 import re
 import tomllib
@@ -18,9 +17,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from harness import ids
 from harness.errors import BadInput
 from harness.spec.dataset import DatasetSpec
-from harness.spec.fields import STRICT, Count, Text
+from harness.spec.fields import STRICT, Count, Text, each_cell_once
 from harness.spec.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
 
 __all__ = [
@@ -122,12 +122,13 @@ class MatrixSpec(BaseModel):
         default_factory=dict, description="a checkpoint's own part, in place of the suite's"
     )
     cell: dict[str, CellMatrix] = Field(
-        default_factory=dict, description="a cell's own part, by its id"
+        default_factory=dict, description="a cell's own part, by its id; `lr1e-4` is `lr1e-04`"
     )
 
     _every_value_once = field_validator("checkpoints", "batch_sizes", "learning_rates", "seeds")(
         _distinct
     )
+    _each_cell_once = field_validator("cell")(each_cell_once)
 
 
 class TrainingSpec(BaseModel):
@@ -369,9 +370,7 @@ def _did_you_mean(names: Sequence[str]) -> str:
         is_dict = get_origin(model) is dict  # its keys are names of checkpoints
         model = get_args(model)[1] if is_dict else model.model_fields[name].annotation
     allowed = sorted(model.model_fields)
-    near = difflib.get_close_matches(names[-1], allowed, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{hint} (allowed: {', '.join(allowed)})"
+    return f"{ids.did_you_mean(names[-1], allowed)} (allowed: {', '.join(allowed)})"
 
 
 def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:
@@ -394,5 +393,6 @@ def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:
             shown = f"{name!r}: " if isinstance(place[-1], int) else ""
             yield (
                 f"{path}: {_dotted(place)}: {shown}no such checkpoint in matrix.checkpoints "
-                f"({', '.join(map(repr, known))}); what never applies is a mistake"
+                f"({', '.join(map(repr, known))}){ids.did_you_mean(name, known)}; "
+                "what never applies is a mistake"
             )

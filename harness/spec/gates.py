@@ -5,7 +5,15 @@ from typing import Literal
 from pydantic import BaseModel, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from harness.spec.fields import STRICT, MatthewsCorrelation, Positive, Share, Text
+from harness import ids
+from harness.spec.fields import (
+    STRICT,
+    MatthewsCorrelation,
+    Positive,
+    Share,
+    Text,
+    each_cell_once,
+)
 
 
 class Thresholds(BaseModel):
@@ -86,14 +94,19 @@ class GatesSpec(Thresholds):
         default_factory=dict, description="thresholds by checkpoint, in place of the suite's"
     )
     cell: dict[str, Thresholds] = Field(
-        default_factory=dict, description="thresholds by cell id, in place of its checkpoint's"
+        default_factory=dict,
+        description="thresholds by cell id, in place of its checkpoint's; `lr1e-4` is `lr1e-04`",
     )
     suite: SuiteGates = Field(default_factory=SuiteGates)
+
+    _each_cell_once = field_validator("cell")(each_cell_once)
 
 
 def thresholds_of(gates: GatesSpec, checkpoint: str, cell_id: str) -> Thresholds:
     """Return what one cell must reach: each threshold from the narrowest place that sets it."""
-    sources = [gates.cell.get(cell_id), gates.checkpoint.get(checkpoint), gates]
+    named = ids.find(cell_id, gates.cell)
+    own = None if named is None else gates.cell[named]
+    sources = [own, gates.checkpoint.get(checkpoint), gates]
     return Thresholds(
         **{
             name: next(

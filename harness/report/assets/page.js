@@ -24,6 +24,13 @@
     fields: selects.map((select) => element.cells[select.dataset.column].textContent),
   }));
 
+  // Sorting by a column that is then hidden again leaves an order that nothing in sight explains.
+  function count() {
+    const by = table.tHead.querySelector("th[aria-sort]");
+    const order = by && !by.checkVisibility() ? `, sorted by ${by.textContent}` : "";
+    one("count").textContent = `${shown.size} of ${rows.length} rows${order}`;
+  }
+
   function filter() {
     const words = one("words").value.toLowerCase().split(/\s+/).filter(Boolean);
     shown.clear();
@@ -34,7 +41,7 @@
       row.element.hidden = !fits;
       if (fits) shown.add(row.index);
     }
-    one("count").textContent = `${shown.size} of ${rows.length} rows`;
+    count();
     one("more").hidden = shown.size <= MOST_ROWS || !table.classList.contains("short");
     one("more").textContent = `Show all ${shown.size} rows`;
     draw();
@@ -54,6 +61,8 @@
       target.scrollIntoView();
     }
   });
+  table.addEventListener("sort-end", count);
+  one("all-columns")?.addEventListener("change", count);
   one("words").addEventListener("input", filter);
   for (const select of selects) select.addEventListener("change", filter);
   filters.addEventListener("submit", (event) => event.preventDefault());
@@ -134,7 +143,8 @@
       marks: [
         Plot.line(front, { x: "speed", y: "mcc", sort: "speed", curve: "step-after", strokeDasharray: "5 4", strokeOpacity: 0.6 }),
         Plot.ruleX(points.filter((row) => row.low !== null), {
-          x: "speed", y1: "low", y2: "high", stroke: colour, strokeOpacity: (row) => opacity(row) * 0.7, marker: "tick",
+          // Not the stroke's opacity: the ticks at its ends would not have it.
+          x: "speed", y1: "low", y2: "high", stroke: colour, strokeOpacity: 0.7, opacity, marker: "tick",
         }),
         Plot.dot(points.filter((row) => !row.fronts.includes(column) && !row.apart.includes(column)), dots),
         Plot.dot(points.filter((row) => row.apart.includes(column)), { ...dots, fill: "none", stroke: colour, strokeOpacity: opacity }),

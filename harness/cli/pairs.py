@@ -1,0 +1,89 @@
+"""Many comparisons as one table in a terminal: a row for each pair."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from harness.text import printable
+
+if TYPE_CHECKING:
+    from harness.comparison import Comparison
+
+HEADINGS = ("cell", "MCC A", "MCC B", "A - B", "95 % interval", "p", "A is", "time", "memory")
+
+COSTS = ("time", "memory")
+"""Columns that are left out where no pair has anything to say in them."""
+
+MISSING = "-"
+
+
+def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
+    """Return a table of comparisons, and below it what the table has no column for.
+
+    Args:
+        names: what each pair is called, in the order of the pairs.
+    """
+    rows = [
+        dict(
+            zip(
+                HEADINGS,
+                (printable(name), *_numbers(pair), pair.verdict, *_costs(pair)),
+                strict=True,
+            )
+        )
+        for name, pair in zip(names, pairs, strict=True)
+    ]
+    shown = [
+        heading
+        for heading in HEADINGS
+        if heading not in COSTS or any(row[heading] != MISSING for row in rows)
+    ]
+    table = tabulate(
+        [[row[heading] for heading in shown] for row in rows],
+        shown,
+        "simple",
+        disable_numparse=True,
+        colalign=["left" if heading in ("cell", "A is") else "right" for heading in shown],
+    )
+    return "\n".join([table, "", *_notes(names, pairs, any(each in shown for each in COSTS))])
+
+
+def _numbers(pair: "Comparison") -> tuple[str, ...]:
+    """Return both MCCs, the difference, its interval and the corrected p-value."""
+    mccs = [MISSING if mcc is None else f"{mcc:z.3f}" for mcc in (pair.mcc_a, pair.mcc_b)]
+    if pair.difference is None or pair.adjusted is None:
+        return (*mccs, MISSING, MISSING, MISSING)
+    interval = f"{pair.low:+z.3f} to {pair.high:+z.3f}"
+    return (*mccs, f"{pair.difference:+z.3f}", interval, f"{pair.adjusted:.2g}")
+
+
+def _costs(pair: "Comparison") -> tuple[str, str]:
+    """Return what A takes of B's training time and memory."""
+    time, memory = (
+        MISSING if ratio is None else f"x {ratio:.3g}"
+        for ratio in (pair.time_ratio, pair.memory_ratio)
+    )
+    return time, memory
+
+
+def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> list[str]:
+    notes = []
+    if (together := max(pair.corrected_for for pair in pairs)) > 1:
+        notes.append(f"p-values are corrected for {together} comparisons (Holm 1979).")
+    if costs:
+        notes.append("time and memory: what A takes of B's.")
+    few = [
+        name
+        for name, pair in zip(names, pairs, strict=True)
+        if pair.covers is not None and pair.covers != "sentences and seeds"
+    ]
+    if few:
+        which = "All verdicts" if len(few) == len(pairs) else f"The verdicts on {', '.join(few)}"
+        notes.append(f"{which} are of these runs only, for want of seeds.")
+    obstacles: dict[str, list[str]] = {}
+    for name, pair in zip(names, pairs, strict=True):
+        if pair.obstacle is not None:
+            obstacles.setdefault(pair.obstacle, []).append(name)
+    notes += [f"not comparable: {', '.join(each)}: {why}." for why, each in obstacles.items()]
+    return [*map(printable, notes)]
