@@ -62,7 +62,7 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
 
 
 def _tell(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -> None:
-    """Print a sentence each; of several a table, if its caption and the names of its rows are given."""
+    """Print a sentence each; of several a table, if its caption and rows are named."""
     from harness.comparison import conclusion
 
     if table is not None and len(pairs) > 1:
