@@ -173,6 +173,8 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         folder = os.path.relpath(running.folder(name))
         told = config.stash[TOLD].get(name)
         if name not in config.stash[WRITTEN]:
+            if told is not None:  # nowhere else will it be seen
+                reporter.write_line(terminal_table(table))
             why = "" if told is None else f"; {told}"
             reporter.write_line(f"no table was written; {folder} is as it was{why}", yellow=True)
             continue

@@ -233,7 +233,7 @@ def described(runs: Sequence[Shown]) -> str:
         )
         for run in runs
     )
-    lists = {
+    lists: dict[str, list[Any]] = {
         "checkpoints": [run.checkpoint for run in runs],
         "batch sizes": sorted(run.batch_size for run in runs),
         "learning rates": [f"{run.learning_rate:g}" for run in runs],

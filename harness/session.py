@@ -353,7 +353,7 @@ class Session:
             run = item.run
             if item.unavailable is not None:
                 counts["skipped"] += 1
-                self._settle(run, _keep(self.folder(suite.name), run, item.unavailable))
+                self._settle(run, _skip(self.folder(suite.name), run, item.unavailable))
             elif item.stored is not None:
                 counts["finished"] += 1
                 self._settle(run, adopted(run, item.stored, inputs))
@@ -486,7 +486,7 @@ class Session:
         return record
 
 
-def _keep(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
+def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
     """Write the record of a run that is not possible here."""
     folder, record = records.run_folder(suite_folder, run, None), skipped(run, unavailable)
     with contextlib.suppress(OSError):  # as on a full disk; the next session finds it out again
