@@ -157,14 +157,18 @@ def test_a_plan_says_what_is_finished_what_would_train_and_what_cannot(
     assert "0 finished, 2 to train" in other.out
 
 
-def test_plan_and_doctor_show_what_is_in_each_split(folder: Path) -> None:
+def test_plan_and_doctor_show_splits_and_where_checkpoints_come_from(folder: Path) -> None:
     (folder / "own.tsv").write_text(
         "sentence\tlabel\n" + "A cat.\t2\nCat a.\t1\n" * 10 + '"Two\nlines here."\t1\n'
     )
     own = SUITE.replace('path = "data.csv"', 'path = "own.tsv"\nclass_names = ["2", "1"]')
     assert own != SUITE
     (folder / "own.toml").write_text(own.replace("validation_size = 20", "validation_size = 4"))
+    card = folder / "encoder" / "README.md"
+    card.write_text("---\nbase_model: org/base\n---\n")
     found = json.loads(harness("plan", "--suite", "own.toml", "--json", cwd=folder).out)["suites"]
+    (checkpoint,) = found[0]["checkpoints"].values()
+    assert checkpoint["origin"]["says"] == {"README.md, base_model": "org/base"}
     data = found[0]["data"]
     assert data["origin"] == "file own.tsv"
     assert [(split["split"], split["sentences"]) for split in data["splits"]] == [
@@ -191,6 +195,10 @@ def test_plan_and_doctor_show_what_is_in_each_split(folder: Path) -> None:
         assert re.search(rf"OK +{split} of tiny +{re.escape(line)}", checked)
     assert note in text
     assert note in checked
+    card.unlink()
+    said = "a folder; its files say: org/base (README.md, base_model)"
+    assert f"checkpoint encoder: {said}\n" in text
+    assert re.search(rf"OK +checkpoint encoder +on this machine, .*; {re.escape(said)}", checked)
 
 
 def test_a_plan_leaves_no_results_folder(folder: Path, tmp_path: Path) -> None:

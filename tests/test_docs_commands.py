@@ -48,6 +48,7 @@ NOT_RUN = {
     "make docs": "installs an environment first; test_docs.py holds its outcome",
     "pip install": "changes the environment that this test runs in",
     "docs/simulated_coverage.py": "takes minutes; test_stats_coverage.py draws fewer studies",
+    "docs/study_checkpoints.py": "downloads 700 MB; test_origin.py checks its digests",
     "--executor ray": "needs Ray or a cluster; the tests marked `ray` start one",
 }
 """Commands that are not run here, by what is in them, and why."""
