@@ -63,6 +63,7 @@ def _chosen(config: pytest.Config) -> Chosen:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.args[:] = map(_as_collected, config.args)
+    config.option.deselect = [*map(_as_collected, config.option.deselect or ())]
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
     # JUnit XML has the properties of a test all the same, and its usual readers show them.

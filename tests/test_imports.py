@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": {"ids", "spec"},
     "hub": {"redaction", "text"},
     "vocabularies": set(),
-    "checkpoints": {"errors", "hub", "vocabularies"},
+    "checkpoints": {"errors", "hub", "ids", "vocabularies"},
     "tensors": {"checkpoints"},
     "corpus": set(),
     "data": {"corpus", "errors", "hub", "spec"},
