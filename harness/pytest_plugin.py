@@ -4,7 +4,7 @@ import contextlib
 import gc
 import inspect
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 
 import pytest
@@ -221,7 +221,8 @@ def _without_baseline(session: Session, cells: Sequence[Cell]) -> list[str]:
 def _other_spelling(config: pytest.Config) -> list[str]:
     """Say which -k was meant, where a learning rate in it is written as no test's id has it."""
     typed = config.getoption("keyword", "")
-    other = ids.respelled(typed, config.stash.get(CELLS, {})) if typed else None
+    known: Mapping[str, Cell] = config.stash.get(CELLS, {})
+    other = ids.respelled(typed, known) if typed else None
     return [] if other is None else [f"-k {typed!r}: ids write it otherwise: -k {other!r}"]
 
 
