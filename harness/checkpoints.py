@@ -28,6 +28,7 @@ from huggingface_hub.errors import (
 )
 from safetensors import SafetensorError, safe_open
 
+from harness import ids
 from harness.errors import BadInput, Unavailable
 from harness.hub import Hub, plain_reason
 from harness.origin import Origin, origin_of
@@ -228,7 +229,7 @@ def _package_folder(name: str) -> Path:
         found = sorted(file.parent.name for root in roots for file in root.glob(f"*/{CONFIG}"))
         problem = (
             f"package {package!r} has no folder {path!r}; its folders with a {CONFIG}: "
-            f"{', '.join(found) or 'none'}"
+            f"{', '.join(found) or 'none'}{ids.did_you_mean(path, found)}"
         )
     raise BadInput([f"checkpoint {name!r}: {problem}"])
 

@@ -4,7 +4,7 @@ import contextlib
 import gc
 import inspect
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 
 import pytest
@@ -71,6 +71,7 @@ def _chosen(config: pytest.Config) -> Chosen:
 def pytest_configure(config: pytest.Config) -> None:
     show_reasons(config)
     config.args[:] = map(_as_collected, config.args)
+    config.option.deselect = [*map(_as_collected, config.option.deselect or ())]
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
     if config.getoption("tx", None) and _names_benchmarks(config):
@@ -231,7 +232,8 @@ def _without_baseline(session: Session, cells: Sequence[Cell]) -> list[str]:
 def _other_spelling(config: pytest.Config) -> list[str]:
     """Say which -k was meant, where a learning rate in it is written as no test's id has it."""
     typed = config.getoption("keyword", "")
-    other = ids.respelled(typed, config.stash.get(CELLS, {})) if typed else None
+    known: Mapping[str, Cell] = config.stash.get(CELLS, {})
+    other = ids.respelled(typed, known) if typed else None
     return [] if other is None else [f"-k {typed!r}: ids write it otherwise: -k {other!r}"]
 
 

