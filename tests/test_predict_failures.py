@@ -276,7 +276,8 @@ def test_other_commands_end_alike_where_nobody_reads() -> None:
     for arguments in (("--help",), ("compare", "--help"), ("report", "results/speed", "--check")):
         reading, writing = os.pipe()
         os.close(reading)
-        running = own_process(*arguments, stdout=writing)
+        strictly = "import warnings\nwarnings.filterwarnings('error', '.*will be removed in Click')"
+        running = own_process(*arguments, setup=strictly, stdout=writing)
         os.close(writing)
         _, err = running.communicate(timeout=300)
         assert running.returncode in (4, 141), err

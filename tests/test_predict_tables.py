@@ -334,6 +334,12 @@ def test_lines_are_read_whatever_ends_them_and_doubtful_ends_are_told() -> None:
     assert r"a lone carriage return (\r) in 'A\rb.'" in problems[0]
 
 
+def test_json_lines_are_no_sentences() -> None:
+    (problem,) = problems_of(lambda: read_lines('{"text": "A."}\n{"text": "B."}\n', "x"))
+    assert problem.startswith('x: JSON lines, the first \'{"text": "A."}\', not a sentence a line;')
+    assert read_lines('{"text": "A."}\nHe wrote {"a": 1}.\n', "x")[1] == 'He wrote {"a": 1}.'
+
+
 # Which model
 
 

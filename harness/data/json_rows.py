@@ -68,12 +68,13 @@ def read_json(path: Path, wanted: Wanted) -> Table:
 def _is_lines(text: str) -> bool:
     """Return whether a file is JSON lines: the first of its lines, or half of them, are objects."""
     lines = [line for line in lines_of(text) if line.strip()]
-    if _is_object(lines[0]):
+    if is_object(lines[0]):
         return True
-    return lines[0].lstrip()[0] != "[" and 2 * sum(map(_is_object, lines)) >= len(lines)
+    return lines[0].lstrip()[0] != "[" and 2 * sum(map(is_object, lines)) >= len(lines)
 
 
-def _is_object(line: str) -> bool:
+def is_object(line: str) -> bool:
+    """Return whether a line is a JSON object."""
     try:
         return line.lstrip().startswith("{") and isinstance(_parsed(line), _Object)
     except (ValueError, RecursionError):

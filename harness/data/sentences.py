@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.data.formats import READERS
+from harness.data.json_rows import is_object
 from harness.data.rows import capped, lines_fed, sentence_problem, shown
 from harness.data.table import Wanted
 from harness.errors import BadInput
@@ -49,12 +50,18 @@ def read_lines(text: str, source: str) -> list[str]:
         source: where it comes from, for messages.
 
     Raises:
-        BadInput: every line that is empty or no sentence; a carriage return that may end one.
+        BadInput: every line that is empty or no sentence; a carriage return that may end one; JSON
+            lines, whose sentences are values.
     """
     lines = lines_fed(text)
     problems = list(_line_problems(lines))
     if not lines:
         problems = ["no sentence to judge; give at least one"]
+    elif all(map(is_object, lines)):
+        problems = [
+            f"JSON lines, the first {shown(lines[0])}, not a sentence a line; save them under a "
+            "name that ends in .jsonl, and name their column of sentences"
+        ]
     if problems:
         raise BadInput(capped([f"{source}: {problem}" for problem in problems], source))
     return lines
