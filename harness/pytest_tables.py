@@ -172,14 +172,15 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         reporter.section(f"leaderboard: {name}")
         folder = os.path.relpath(running.folder(name))
         told = config.stash[TOLD].get(name)
+        records = [item.record for item in running.stored(planned)]
+        table = leaderboard(planned.cells, records, running.baseline(name))
         if name not in config.stash[WRITTEN]:
             if told is not None:  # nowhere else will it be seen
                 reporter.write_line(terminal_table(table))
             why = "" if told is None else f"; {told}"
             reporter.write_line(f"no table was written; {folder} is as it was{why}", yellow=True)
             continue
-        reporter.write_line(terminal_table(_table(running, planned)))
-        records = [item.record for item in running.stored(planned)]
+        reporter.write_line(terminal_table(table))
         for line in terminal_warnings(planned.cells, records):
             reporter.write_line(line)
         names = [path.name for path in config.stash[WRITTEN][name]]
