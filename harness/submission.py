@@ -13,7 +13,7 @@ from harness import ids
 from harness.errors import BadInput
 from harness.predictions import JOINED_PREDICTIONS, read_predictions
 from harness.records import Record, Stored, read_store
-from harness.report import read_published
+from harness.report import predictions_beside, read_published
 
 SENTENCES = 1063
 HEADER = "index\tprediction"
@@ -40,11 +40,14 @@ def candidates(folder: Path) -> list[Candidate]:
     """Return the scored runs of a results folder: the published ones, or else the store's.
 
     Raises:
-        BadInput: the folder has neither, or what was published cannot be read.
+        BadInput: the folder has neither, or what was published cannot be read or contradicts
+            itself.
     """
     published = folder / "leaderboard.json"
     if published.is_file() and (folder / "predictions.parquet").is_file():
-        found = [Candidate(record, None) for record in read_published(published).records]
+        board = read_published(published)
+        predictions_beside(folder, board)  # refuses others than those of its records
+        found = [Candidate(record, None) for record in board.records]
     else:
         found = [Candidate(*_parts(item)) for item in read_store(folder)[0]]
     scored = [candidate for candidate in found if candidate.record.scores is not None]

@@ -160,6 +160,13 @@ def test_a_run_s_changed_predictions_are_a_line_that_names_it(
     assert not elsewhere.exists()
 
 
+def test_a_submission_is_made_of_no_predictions_but_those_of_the_records(folder: Path) -> None:
+    rewrite(folder, a_little_more)
+    done = harness("submit", str(folder), "--output", "-")
+    assert (done.code, done.out) == (4, "")
+    assert f"{CELLS[1].id}, seed 1: its predictions are not those" in done.err
+
+
 def test_missing_foreign_and_torn_predictions_are_no_pass(folder: Path) -> None:
     path = folder / "predictions.parquet"
     rewrite(folder, lambda table: column(table, "key", ["another"] * table.num_rows))
