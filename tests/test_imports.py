@@ -186,7 +186,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "options": {"baseline", "errors", "plan", "references", "report", "session", "spec"},
     "pytest_needs": set(),
-    "best_model": {"errors", "kept_files", "leaderboard", "records", "report", "reuse"},
+    "best_model": {"errors", "kept_files", "leaderboard", "records", "report", "reuse", "text"},
     "submission": {"errors", "predictions", "records", "report"},
     "inference": {
         "checkpoints",
