@@ -11,6 +11,7 @@ from harness.records import Record, Stored, finished, read_store
 from harness.report import read_published
 from harness.report.charts import Line, lines_of, with_score
 from harness.reuse import best_run
+from harness.text import shortened
 
 LEADERBOARD = "leaderboard.json"
 
@@ -58,10 +59,8 @@ def best_model(results: Path) -> BestModel:
     Raises:
         BadInput: no leaderboard there, one that cannot be read, or no model of its runs is kept.
     """
-    file = results / LEADERBOARD if results.is_dir() else results
+    file = _leaderboard(results)
     folder = file.parent
-    if file.name != LEADERBOARD or not file.is_file():
-        raise BadInput([f"--results: {results}: {_what_it_is(results)}"])
     published = read_published(file)
     store, notes = read_store(folder)
     kept = _kept(store)
@@ -103,6 +102,18 @@ def in_words(best: BestModel) -> list[str]:
     if row["status"] != "ok":
         lines.append(f"note: {cell} is ranked by some of its seeds only: {row['status']}")
     return [*lines, *(f"note: {note}" for note in best.notes)]
+
+
+def _leaderboard(results: Path) -> Path:
+    try:
+        file = results / LEADERBOARD if results.is_dir() else results
+        if file.name == LEADERBOARD and file.is_file():
+            return file
+        problem = f"{results}: {_what_it_is(results)}"
+    except OSError as error:  # too long for a path, or behind a closed folder
+        told = f"{shortened(str(results))}: cannot be read ({error.strerror})"
+        problem = f"{told}; name a suite's results folder"
+    raise BadInput([f"--results: {problem}"])
 
 
 def _kept(store: Sequence[Stored]) -> dict[str, Stored]:

@@ -23,7 +23,7 @@ from harness.errors import BadInput, Unavailable
 from harness.hub import Hub
 from harness.limits import position_limit
 from harness.padding import answers
-from harness.text import one_line
+from harness.text import one_line, shortened
 
 KEPT = ("model", "*/model", "*/*/model", "runs/*/*/model", "*/runs/*/*/model")
 """Where kept models may lie below a folder that somebody took for one."""
@@ -63,8 +63,13 @@ def load(folder: Path, device: str) -> Classifier:
         BadInput: the folder holds no model, one that cannot be loaded or whose classes have no
             names, or a pretrained one without a trained classifier.
     """
-    if not (folder / checkpoints.CONFIG).is_file():
-        raise BadInput([f"{folder}: {_what_it_is(folder)}"])
+    try:
+        problem = None if (folder / checkpoints.CONFIG).is_file() else _what_it_is(folder)
+    except OSError as error:  # too long for a path, or behind a closed folder
+        told = f"{shortened(str(folder))}: cannot be read ({error.strerror})"
+        raise BadInput([f"{told}; name the folder of a kept model"]) from None
+    if problem is not None:
+        raise BadInput([f"{folder}: {problem}"])
     try:
         return _loaded(folder, device)
     except (BadInput, Unavailable, *_PASSED_ON):

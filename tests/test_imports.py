@@ -216,6 +216,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "text",
     },
     "options": {"baseline", "errors", "ids", "plan", "references", "report", "session", "spec"},
+    "pytest_needs": set(),
+    "best_model": {"errors", "kept_files", "leaderboard", "records", "report", "reuse", "text"},
     "submission": {"errors", "ids", "predictions", "records", "report"},
     "inference": {
         "checkpoints",
@@ -324,8 +326,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "stash",
     },
     "read_files": {"checkpoints", "options", "places", "session"},
-    "best_model": {"errors", "kept_files", "leaderboard", "records", "report", "reuse"},
-    "pytest_needs": set(),
     "replacement": {"errors", "plan", "records", "report", "spec", "text"},
     "origin": {"redaction", "text"},
 }

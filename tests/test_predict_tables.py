@@ -395,3 +395,11 @@ def test_a_model_a_folder_or_a_table_is_no_sentence(
     assert told[1] == f"{results}/runs: a folder without a model, not a sentence; leave it out"
     assert told[2] == "sentence 3: empty; remove it or fill it in"
     assert harness("predict", str(model), "docs", "no such.csv").code == 0
+
+
+def test_a_name_that_no_folder_can_have_is_told_in_a_line() -> None:
+    for named in (("x" * 5000,), ("--results", "x" * 5000)):
+        done = harness("predict", *named, "the cat .")
+        assert (done.code, done.out) == (4, "")
+        assert "xxx...': cannot be read (File name too long); name" in done.err
+        assert len(done.err) < 300
