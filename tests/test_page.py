@@ -25,6 +25,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from harness.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.report import Published, publish
 from harness.report.findings import findings
+from harness.report.libraries import libraries
 from harness.report.page import (
     HERE,
     MOST_CELLS,
@@ -32,7 +33,6 @@ from harness.report.page import (
     MOST_OPEN,
     MOST_PARTED,
     as_html,
-    libraries,
 )
 from harness.text import printable
 

@@ -10,7 +10,6 @@ import base64
 import functools
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from harness.report.columns import (
     informative,
     scientific,
 )
+from harness.report.libraries import libraries
 from harness.report.markdown import (
     NO_LOGITS,
     environments,
@@ -67,18 +67,6 @@ MOST_CHOICES = 50
 
 VERDICTS = {"pass", "fail", "failed", "not-enough-evidence"}
 """Words that the style sheet has a colour for."""
-
-
-@dataclass(frozen=True)
-class Library:
-    """A JavaScript library that the page carries, as vendor/ORIGIN.toml says."""
-
-    package: str
-    version: str
-    license: str
-    license_text: str
-    sha256: str
-    content: str
 
 
 @dataclass(frozen=True)
@@ -165,24 +153,6 @@ def as_html(
         style=_asset("page.css"),
         scripts=scripts,
         script_hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
-    )
-
-
-@functools.cache
-def libraries() -> tuple[Library, ...]:
-    """Return the libraries that the page carries, in the order they must be run."""
-    folder = HERE / "vendor"
-    origin = tomllib.loads((folder / "ORIGIN.toml").read_text(encoding="utf-8"))
-    return tuple(
-        Library(
-            package=one["package"],
-            version=one["version"],
-            license=one["license"],
-            license_text=(folder / one["license_file"]).read_text(encoding="utf-8"),
-            sha256=one["sha256"],
-            content=(folder / one["file"]).read_bytes().decode(),
-        )
-        for one in origin["library"]
     )
 
 
