@@ -1,6 +1,6 @@
 """Many comparisons as one table in a terminal: a row for each pair."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -83,7 +83,17 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> 
         notes.append(f"{which} are of these runs only, for want of seeds.")
     obstacles: dict[str, list[str]] = {}
     for name, pair in zip(names, pairs, strict=True):
-        if pair.obstacle is not None:
-            obstacles.setdefault(pair.obstacle, []).append(name)
+        for what, why in _obstacles(pair):
+            obstacles.setdefault(why, []).append(f"{name}{what}")
     notes += [f"not comparable: {', '.join(each)}: {why}." for why, each in obstacles.items()]
     return [*map(printable, notes)]
+
+
+def _obstacles(pair: "Comparison") -> Iterator[tuple[str, str]]:
+    """Yield what of a pair has no comparison ("" for all of it), and why."""
+    if pair.obstacle is not None:
+        yield "", pair.obstacle
+        return
+    for found in (pair.time, pair.memory):
+        if found.obstacle is not None:
+            yield f" ({found.cost.noun})", found.obstacle
