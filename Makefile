@@ -8,7 +8,9 @@ INSTALLED := $(VENV)/.installed
 # Tests are shared out to the cores, and every process of theirs computes in one thread.
 TESTS := OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: bench test architectures coverage mutants soak fuzz speed docs check audit clean
+SESSIONS := sessions and not ray and not soak
+
+.PHONY: bench test sessions architectures coverage mutants soak fuzz speed docs check audit clean
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/ $(ARGS)
@@ -16,9 +18,14 @@ bench: $(INSTALLED)
 test: $(INSTALLED)
 	$(TESTS) $(ARGS)
 
+# The rest of the tests: whole sessions as users run them, killed and starved ones among them, and
+# every command of the documentation. Ten minutes on two cores.
+sessions: $(INSTALLED)
+	$(TESTS) -m "$(SESSIONS)" $(ARGS)
+
 # Branch coverage of the harness, worker processes included.
 coverage: $(INSTALLED)
-	$(TESTS) --cov $(ARGS)
+	$(TESTS) -m "not ray and not soak and not architectures" --cov $(ARGS)
 
 # Small changes of the code, one at a time, and whether a test notices each: half an hour.
 # What is left is shown by `.venv/bin/mutmut results`; ARGS names modules: "harness.plan.*".

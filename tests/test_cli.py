@@ -229,7 +229,9 @@ def results(tmp_path: Path) -> tuple[Path, list[Cell], list[Stored]]:
         for place, cell in enumerate(cells)
         for seed in cell.seeds
     ]
-    write_tables(folder, "sample", cells, stored)
+    (tmp_path / "sample.toml").write_text(SAMPLE)
+    dataset = load_suite(tmp_path / "sample.toml").dataset
+    write_tables(folder, "sample", cells, stored, dataset=dataset)
     return folder, cells, stored
 
 
@@ -286,7 +288,6 @@ def test_tables_are_rebuilt_from_the_store_byte_for_byte(
     before = published(folder)
     for name in before:
         (folder / name).unlink()
-    (tmp_path / "sample.toml").write_text(SAMPLE)
     arguments = ("report", str(folder), "--suite", str(tmp_path / "sample.toml"))
     done = harness(*arguments)
     assert done.code == 0, done.err

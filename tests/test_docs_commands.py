@@ -27,6 +27,8 @@ from tiny import make_checkpoint
 
 from harness.spec import load_suite
 
+pytestmark = pytest.mark.sessions
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 LANGUAGES = {"sh", "yaml", "toml", "python", "text"}
@@ -38,6 +40,7 @@ GATES = ("--min-mcc", "--max-drop")
 NOT_RUN = {
     "make bench": "installs an environment from a package index first; .ci/run runs it",
     "make test": "installs an environment first, and would run this test again",
+    "make sessions": "installs an environment first, and would run this test again",
     "make check": "installs an environment first; .ci/run runs it",
     "make coverage": "runs all tests",
     "make soak": "takes a quarter of an hour",

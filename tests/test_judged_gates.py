@@ -9,6 +9,8 @@ import pytest
 from test_benchmarks import SUITE, Session, run
 from tiny import SENTENCES, make_checkpoint
 
+pytestmark = pytest.mark.sessions
+
 ONE, OTHER = "tiny/encoder-bs8-lr1e-03", "tiny/encoder-bs8-lr1e-04"
 FILE = "benchmarks/test_finetune.py"
 ITS_OWN = "the gates of the suite tiny"

@@ -23,6 +23,8 @@ from transformers import (
     FunnelForSequenceClassification,
 )
 
+pytestmark = pytest.mark.sessions
+
 SENTENCE = "the cat slept on the chair ."
 
 

@@ -15,6 +15,8 @@ from tiny import SENTENCES, make_checkpoint
 from harness.pytest_needs import show_reasons
 from harness.records import read_store
 
+pytestmark = pytest.mark.sessions
+
 SUITE = """
 name = "tiny"
 matrix = { checkpoints = ["./encoder"], batch_sizes = [8], learning_rates = [1e-3] }

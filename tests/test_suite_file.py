@@ -263,9 +263,14 @@ def test_what_no_suite_file_can_say_is_a_comment_in_one_that_loads(tmp_path: Pat
 @pytest.mark.parametrize(
     ("part", "told"),
     [
-        ('[matrix.cell."a-bs16-lr1e-4"]\nseeds = [1]\n', "did you mean 'a-bs16-lr1e-04'?"),
+        ('[matrix.cell."a-bs61-lr1e-4"]\nseeds = [1]\n', "did you mean 'a-bs16-lr1e-04'?"),
+        (
+            '[matrix.cell."a-bs16-lr1e-4"]\nseeds = [1]\n'
+            '[matrix.cell."a-bs16-lr1e-04"]\nseeds = [2]\n',
+            "'a-bs16-lr1e-4' and 'a-bs16-lr1e-04' are one cell; leave one of them",
+        ),
         ('[matrix.cell."a-bs16-lr1e-04"]\nseeds = [1, 1]\n', "every value once; repeated: 1"),
-        ('[matrix.cell."a-bs16-lr1e-04"]\nseed = [1]\n', "did you mean seeds?"),
+        ('[matrix.cell."a-bs16-lr1e-04"]\nseed = [1]\n', "did you mean 'seeds'?"),
         (
             '[matrix.cell."a-bs16-lr1e-04"]\nseeds = []\n'
             '[gates.cell."a-bs16-lr1e-04"]\nmin_mcc = 0.1\n',
@@ -279,6 +284,13 @@ def test_mistakes_in_a_cell_s_own_part_are_told(tmp_path: Path, part: str, told:
     with pytest.raises(BadInput) as caught:
         planned_suites(chosen)
     assert told in str(caught.value)
+
+
+def test_a_cell_s_own_part_is_found_however_its_rate_is_written(tmp_path: Path) -> None:
+    part = '[matrix.cell."a-bs16-lr1e-4"]\nseeds = [7]\n'
+    (tmp_path / "suite.toml").write_text(BASE + part, encoding="utf-8")
+    (planned,) = planned_suites(Chosen({"suite": ["suite.toml"]}, tmp_path, tmp_path))
+    assert {cell.seeds for cell in planned.cells if cell.id == "a-bs16-lr1e-04"} == {(7,)}
 
 
 def test_flags_change_a_cell_s_own_seeds_and_bring_no_cell_back(tmp_path: Path) -> None:
