@@ -19,6 +19,9 @@ ALONE_SECONDS, BESIDE_SECONDS = 1.0, 5.0
 CALM_LOOKS = 3
 """A run takes a core back after so many looks in a row that found it free."""
 
+MOST_IDLE = 1 / 3
+"""Runs give threads up where no larger share of the cores that are left would then be idle."""
+
 FULL = 0.9
 """Where less than this share of all cores is busy, nobody waits for one."""
 
@@ -72,8 +75,13 @@ def _busy_seconds() -> float:
     import psutil
 
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    cores = psutil.cpu_times(percpu=True)
+    if allowed is not None and len(cores) <= max(allowed):  # numbered otherwise, as in LXC
+        if len(cores) != len(allowed):
+            raise NotImplementedError
+        allowed = None
     seconds = 0.0
-    for core, times in enumerate(psutil.cpu_times(percpu=True)):
+    for core, times in enumerate(cores):
         if allowed is None or core in allowed:
             # Linux counts a guest's time as the user's, too.
             unused = sum(getattr(times, name, 0.0) for name in ("idle", "iowait", "guest"))
@@ -97,6 +105,8 @@ def between(before: Moment | None, after: Moment | None) -> float | None:
     """Return the mean number of cores that other programs kept busy; None if that is not known."""
     if before is None or after is None or after.time - before.time < SHORTEST_SECONDS:
         return None
+    if after.own < before.own:  # macOS forgets the time of a process that ended
+        return None
     others = (after.busy - before.busy) - (after.own - before.own)
     return max(0.0, others) / (after.time - before.time)
 
@@ -115,11 +125,16 @@ def wanted(others: float | None, cores: int) -> float | None:
         others: cores that they keep busy. If it is all of them, the programs that run or wait to
             run count, by the system's mean of a minute.
     """
-    if others is None or others < FULL * cores:
+    if others is None or others < FULL * cores or _is_confined():
         return others
     with contextlib.suppress(OSError, AttributeError):
         return max(others, os.getloadavg()[0])
     return others
+
+
+def _is_confined() -> bool:
+    """Return whether this process has a part of the cores only: the load is that of them all."""
+    return hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != os.cpu_count()
 
 
 def wanted_then(found: Contention, workers: int, cores: int) -> float:
@@ -147,7 +162,12 @@ def threads_left(threads: int, workers: int, cores: int, others: float) -> int:
         others: cores that other programs keep busy.
     """
     taken = math.ceil(others - TAKEN)
-    return max(1, min(threads, (cores - max(0, taken)) // workers)) if taken > 0 else threads
+    if taken <= 0:
+        return threads
+    left = max(1, cores - taken)
+    each = max(1, min(threads, left // workers))
+    # Many runs do not all halve their threads for one core.
+    return threads if left - workers * each > MOST_IDLE * left else each
 
 
 def told(others: float | None, cores: int) -> str | None:

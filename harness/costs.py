@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean, stdev
 
+from harness.contention import TAKEN
 from harness.records import Record
 
 MOST_VALUES = 6
@@ -203,9 +204,16 @@ def _facts(runs: Sequence[Record], timed: bool) -> dict[str, list[object]]:
             "system": [each and each.system for each in machines],
             "Python": [each and each.python for each in machines],
             "threads a run": [run.threads for run in runs],
+            "other programs": [_other_programs(run) for run in runs],
             "runs at a time": [run.concurrency for run in runs],
         }
     return facts
+
+
+def _other_programs(run: Record) -> str:
+    """Say whether other programs kept a core of the machine; older records do not know of any."""
+    found = run.contention
+    return "none" if found is None or found.other_programs <= TAKEN else "busy"
 
 
 def doubts(runs: Sequence[Record]) -> list[str]:

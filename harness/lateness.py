@@ -45,7 +45,8 @@ def late_line(
         return None
     reason = f"likely because {load}"
     if load is None:
-        reason = f"no other program takes the cores now, and the expectation was {basis}"
+        seen = "no other program takes the cores now, and "
+        reason = f"{'' if now.others is None else seen}the expectation was {basis}"
     pace = f", about {duration(likely)} in all at this pace" if likely > now.seconds else ""
     return (
         f"{title}: takes far longer than expected: {duration(now.seconds)} so far{pace}, "

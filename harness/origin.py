@@ -29,9 +29,13 @@ MOST_CHARACTERS = 100
 MOST_VALUES = 3
 """Of what one field of a file says."""
 
-PATH = re.compile(r"(^|[\s'\"(=])(\.{0,2}/|~)|\\|(?<![a-z])[a-z]:/|file:", re.IGNORECASE)
-DEEP = re.compile(r"(?!https?://)[^\s/]+(/[^\s/]*){2,}", re.IGNORECASE)
-"""What a path looks like, which means nothing on another machine and may name its user."""
+NO_PATH = re.compile(
+    r"(?!\.)[\w.+-]+/(?!\.)[\w.+-]+(@[\w.-]+)?|https?://\S+|(?!\.)[^/\\~$:%@]*", re.IGNORECASE
+)
+"""A name on the hub, an address, or words without the marks that paths and users' names have.
+
+A path means nothing on another machine, and may name its user.
+"""
 
 
 class Origin(BaseModel):
@@ -192,7 +196,7 @@ def _value(content: object) -> str:
 
 
 def _is_path(text: str) -> bool:
-    return PATH.search(text) is not None or DEEP.fullmatch(text) is not None
+    return NO_PATH.fullmatch(text) is None
 
 
 def _shown(text: str, most: int = MOST_CHARACTERS) -> str:

@@ -20,7 +20,7 @@ RECIPE_VERSION = 4
 RESULT_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "accelerate")
 """Packages whose versions are part of a run's key."""
 
-RECORDED_PACKAGES = (*RESULT_PACKAGES, "evaluate", "numpy", "scikit-learn", "scipy")
+RECORDED_PACKAGES = (*RESULT_PACKAGES, "evaluate", "numpy", "pyarrow", "scikit-learn", "scipy")
 
 
 class Machine(BaseModel):

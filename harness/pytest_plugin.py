@@ -70,8 +70,9 @@ def _chosen(config: pytest.Config) -> Chosen:
 @pytest.hookimpl(tryfirst=True)  # before pytest's reporter reads its options
 def pytest_configure(config: pytest.Config) -> None:
     show_reasons(config)
-    config.args[:] = map(_as_collected, config.args)
-    config.option.deselect = [*map(_as_collected, config.option.deselect or ())]
+    if _names_benchmarks(config):
+        config.args[:] = map(_as_collected, config.args)
+        config.option.deselect = [*map(_as_collected, config.option.deselect or ())]
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
     if config.getoption("tx", None) and _names_benchmarks(config):
@@ -90,7 +91,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _as_collected(arg: str) -> str:
     """Return a test's id with its cell's learning rate as the cell's id has it."""
     test, bracket, cell = arg.removesuffix("]").rpartition("[")
-    return f"{test}[{ids.usual(cell)}]" if bracket and "::" in test and arg[-1] == "]" else arg
+    of_a_cell = test.endswith("::test_finetune") and bracket and arg[-1] == "]"
+    return f"{test}[{ids.usual(cell)}]" if of_a_cell else arg
 
 
 def _names_benchmarks(config: pytest.Config) -> bool:

@@ -121,6 +121,8 @@ def _may_replace(config: pytest.Config, planned: Planned, stored: Sequence[Store
         return True
     if unasked and (line := replacement.shortfall(before, now)) is not None:
         config.stash[TOLD][name] = line
+        # What lies there is another session's: nobody may take it for this one's.
+        config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), f"{name}: {line}"]
         return False
     if (line := replacement.replaced(before, now)) is not None:
         config.stash[TOLD][name] = line

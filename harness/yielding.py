@@ -30,7 +30,7 @@ class Yielding(TrainerCallback):
     def __init__(self, threads: int, concurrency: int) -> None:
         cores = provenance.available_cores()
         workers = min(concurrency, max(1, cores // threads))
-        self._read = partial(contention.now, _family() if workers > 1 else None)
+        self._read = partial(contention.now, _family() if concurrency > 1 else None)
         self._watch = Watch(threads, workers, cores, self._read)
         self._began: Moment | None = None
         self._ended: Moment | None = None

@@ -80,6 +80,20 @@ def test_a_time_too_short_to_count_tells_nothing() -> None:
     assert between(Moment(5, 50, 10), None) is None
     assert between(Moment(5, 50, 10), Moment(7, 55, 12)) == 1.5
     assert between(Moment(5, 50, 10), Moment(7, 50, 12)) == 0.0
+    assert between(Moment(5, 50, 10), Moment(7, 55, 4)) is None  # a run's time was forgotten
+
+
+def test_cores_that_are_numbered_otherwise_are_counted_or_nothing_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {4, 5}, raising=False)
+    seen = psutil.cpu_times(percpu=True)[0]
+    monkeypatch.setattr(psutil, "cpu_times", lambda percpu: [seen, seen])
+    found = now()
+    assert found is not None
+    assert found.busy == pytest.approx(2 * (sum(seen) - seen.idle - seen.iowait), rel=0.01)
+    monkeypatch.setattr(psutil, "cpu_times", lambda percpu: [seen] * 3)
+    assert now() is None
 
 
 @pytest.mark.parametrize(
@@ -98,6 +112,8 @@ def test_a_time_too_short_to_count_tells_nothing() -> None:
         (1, 2, 2, 2.0, 1),
         (2, 3, 2, 0.0, 2),  # more runs than cores, as the user asked for, and no other program
         (16, 1, 16, 4.0, 12),
+        (2, 32, 64, 0.9, 2),  # one busy program does not halve 32 runs
+        (2, 8, 16, 0.5, 2),
     ],
 )
 def test_threads_are_left_for_the_cores_that_nobody_takes(

@@ -14,6 +14,7 @@ from samples import MACHINE, keep, make_cell, make_record, predicted_record
 from shell import harness
 
 from harness.comparison import Comparison, Contestant, as_dict, compare, conclusion
+from harness.contention import Contention
 from harness.costs import COSTS, doubts, ratio
 from harness.gates import judge
 from harness.leaderboard import leaderboard, rows_of
@@ -61,6 +62,17 @@ def costs_told(pair: Comparison) -> str:
 
 
 # --- which costs compare ---
+
+
+def test_times_beside_other_programs_compare_with_no_others() -> None:
+    busy = Contention(other_programs=1.0, own_cores=1.0, fewest_threads=1)
+    calm = Contention(other_programs=0.2, own_cores=2.0, fewest_threads=2)
+    quiet, older = (contestant("a", STEADY, contention=found) for found in (calm, None))
+    found = compare(contestant("b", STEADY, contention=busy), quiet)
+    assert found.time_ratio is None
+    assert "other programs: busy and none" in str(found.time.obstacle)
+    assert found.memory_ratio == 1
+    assert compare(quiet, older).time_ratio == 1
 
 
 def test_times_of_disturbed_seeds_are_listed_instead_of_a_ratio() -> None:

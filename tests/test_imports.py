@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "text",
     },
     "quarantine": {"records", "text"},
-    "costs": {"records"},
+    "costs": {"contention", "records"},
     "diagnosis": {"records"},
     "trackers": set(),
     "launchers": set(),

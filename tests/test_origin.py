@@ -145,6 +145,43 @@ def test_a_configuration_says_its_name_unless_that_is_a_path(tmp_path: Path) -> 
     assert "do not say where they are from" in origin_of("./1", tmp_path / "1", None).in_words()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "somebody@host:/srv/models x",
+        "model from:/home/somebody/secret",
+        "out,/home/somebody/private model",
+        "Some Body/projects/secret model",
+        "a/b/c",
+        "hf:~/x",
+        "$HOME/x",
+        "%USERPROFILE%",
+        "C:models",
+        "..",
+        "../x",
+        "x/..",
+        "see https://example.org/x in /home/somebody",
+    ],
+)
+def test_no_path_and_no_user_is_told(tmp_path: Path, text: str) -> None:
+    assert says(tmp_path / "folder", config={"_name_or_path": text}) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "org/base",
+        "org/base@main",
+        "bert-base-uncased",
+        "MiniLM L6 (2021)",
+        "https://example.org/a/b",
+    ],
+)
+def test_a_name_is_told(tmp_path: Path, text: str) -> None:
+    said = says(tmp_path / "folder", config={"_name_or_path": text})
+    assert said == {"config.json, _name_or_path": text}
+
+
 def test_hostile_texts_are_one_short_line_and_never_a_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,9 +190,9 @@ def test_hostile_texts_are_one_short_line_and_never_a_link(
         "x" * 5000,
         "\x1b[31mred\x07",
         "a\nb\u2028c\u202ed",
-        "[click](https://evil.example) <script>alert(1)</script> `code` ``` | x",
-        "https://user:password@evil.example/x hf_abcdefghijklmnop",
-        "javascript:alert(1) www.evil.example",
+        "[click] <script>alert(1)<script> `code` ``` | x",
+        "https://user:password@evil.example/x?hf_abcdefghijklmnop",
+        "javascript(alert) www.evil.example",
     ]
     cells = [make_cell(f"org/{number}") for number in range(len(texts))]
     records = []

@@ -105,11 +105,13 @@ def unlike_records(published: Published, content: bytes) -> tuple[list[str], lis
         said = _problem(run, rows)
         if said is None:
             continue
-        if ours or said != OTHER_DIGEST:
+        since = run.versions.get("pyarrow", pa.__version__)
+        if said != OTHER_DIGEST or (ours and since == pa.__version__):
             wrong.append(f"{_named(run)}: {said}")
         else:
             unchecked.append(
-                f"{_named(run)}: its digest cannot be compared: {written_by} wrote the file, "
+                f"{_named(run)}: its digest cannot be compared: "
+                f"{f'pyarrow {since}' if ours else written_by} wrote the file, "
                 f"{pa.__version__} is installed; labels and classes are the record's"
             )
     return wrong, unchecked

@@ -108,7 +108,10 @@ def _names(published: Published, cells: Sequence[Cell]) -> dict[str, str]:
     """
     on_hub = {r.checkpoint for r in published.records if r.checkpoint_revision is not None}
     named = dict.fromkeys([*(cell.checkpoint for cell in cells), *published.gates.order])
+    # Of what was never found, nobody knows where it should have been.
+    found = {r.checkpoint for r in published.records if r.checkpoint_digest is not None}
     elsewhere = {name for name in named if "/" in name or name.startswith("package:")} | on_hub
+    elsewhere |= {r.checkpoint for r in published.records} - found
     return {name: name if name in elsewhere else f"./{name}" for name in named}
 
 
