@@ -19,7 +19,7 @@ def test_the_line_has_the_times_and_the_reason() -> None:
         "cola/a: takes far longer than expected: 10 min so far, about 25 min in all at this pace, "
         "expected about 7 min; likely because other programs keep 1.0 of 2 cores busy"
     )
-    assert late_line("cola/a", 60.0, at(860, 0), None, BASIS).endswith(
+    assert str(late_line("cola/a", 60.0, at(860, 0), None, BASIS)).endswith(
         f"expected about 60 s; the expectation was {BASIS}"  # nobody has looked yet
     )
     assert late_line("cola/a", 60.0, at(860, 0, 0.1), None, "from a FLOP count and a probe") == (
