@@ -81,7 +81,9 @@ def predict(
       cat sentences.txt | harness predict model/ - --format jsonl
     """
     model, sentences = (None, arguments) if results is not None else _split(arguments)
-    if bool(sentences) == (file is not None):
+    if sentences and file is not None:
+        raise click.UsageError("sentences and --file are both given; give one of them")
+    if not sentences and file is None:
         raise click.UsageError("give sentences, or --file FILE, or - to read standard input")
     if sentences == (STDIN,):
         sentences, file = (), STDIN
