@@ -19,7 +19,7 @@ test: $(INSTALLED)
 	$(TESTS) $(ARGS)
 
 # The rest of the tests: whole sessions as users run them, killed and starved ones among them, and
-# every command of the documentation. Ten minutes on two cores.
+# every command of the documentation.
 sessions: $(INSTALLED)
 	$(TESTS) -m "$(SESSIONS)" $(ARGS)
 
