@@ -1,6 +1,6 @@
 """An earlier leaderboard that today's cells are held against, cell by cell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.plan import Cell
@@ -31,21 +31,24 @@ def runs_of_cell(baseline: Baseline, cell: Cell) -> list[Record]:
 
 
 def problems(
-    baseline: Baseline, suites: Sequence[str], datasets: dict[str, DatasetFacts]
+    baseline: Baseline | None, datasets: Mapping[str, DatasetFacts | None]
 ) -> Iterator[str]:
     """Yield what keeps a baseline from being compared with the suites of a session.
 
     Args:
-        datasets: the data of each suite, where they could be had.
+        baseline: None, with which nothing is compared, has no obstacle.
+        datasets: the data of each suite of the session; None where they could not be had.
     """
-    if baseline.suite not in suites:
+    if baseline is None:
+        return
+    if baseline.suite not in datasets:
         yield (
             f"--baseline: {baseline.source}: a leaderboard of the suite {baseline.suite!r}, which "
-            f"this session does not run ({', '.join(map(repr, suites))}); name that suite or "
+            f"this session does not run ({', '.join(map(repr, datasets))}); name that suite or "
             "another baseline"
         )
         return
-    today = datasets.get(baseline.suite)
+    today = datasets[baseline.suite]
     known = {r.dataset.fingerprint: r.dataset for r in baseline.records if r.dataset is not None}
     if today is None:
         return

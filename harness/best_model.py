@@ -8,12 +8,10 @@ from harness import kept_files
 from harness.errors import BadInput
 from harness.leaderboard import leaderboard
 from harness.records import Record, Stored, finished, read_store
-from harness.report import read_published
+from harness.report import LEADERBOARD, leaderboard_in, read_published
 from harness.report.charts import Line, lines_of, with_score
 from harness.reuse import best_run
 from harness.text import shortened
-
-LEADERBOARD = "leaderboard.json"
 
 KEEP = 'keep_models = "best" in its suite makes `pytest benchmarks/` keep them'
 
@@ -106,7 +104,7 @@ def in_words(best: BestModel) -> list[str]:
 
 def _leaderboard(results: Path) -> Path:
     try:
-        file = results / LEADERBOARD if results.is_dir() else results
+        file = leaderboard_in(results)
         if file.name == LEADERBOARD and file.is_file():
             return file
         problem = f"{results}: {_what_it_is(results)}"

@@ -244,8 +244,7 @@ def _wrong(name: str, error: BadInput) -> Finding:
 def _baseline(baseline: Baseline | None, suites: Sequence[_Looked]) -> Iterator[Finding]:
     if baseline is None:
         return
-    datasets = {suite.name: suite.dataset for suite in suites if suite.dataset is not None}
-    problems = list(baselines.problems(baseline, [suite.name for suite in suites], datasets))
+    problems = list(baselines.problems(baseline, {each.name: each.dataset for each in suites}))
     for problem in problems:
         yield Finding("missing", "baseline", problem)
     if not problems:

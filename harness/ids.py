@@ -3,8 +3,13 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import TypeVar
+
+from harness.errors import BadInput
+
+T = TypeVar("T")
 
 RATE_OF_ID = re.compile(r"(?<=-lr)[0-9][0-9.eE+-]*$")
 """The learning rate that ends a cell's id."""
@@ -34,6 +39,31 @@ def find(typed: str, known: Iterable[str]) -> str | None:
         return typed
     alike = [name for name in names if usual(name) == usual(typed)]
     return alike[0] if len(alike) == 1 else None
+
+
+def of(typed: str, known: Mapping[str, T]) -> T | None:
+    """Return what stands under the name that was meant; None where there is no such name."""
+    name = find(typed, known)
+    return None if name is None else known[name]
+
+
+def find_all(
+    typed: Iterable[str], known: Iterable[str], no_such: Callable[[str], str]
+) -> list[str]:
+    """Return the names that were meant.
+
+    Args:
+        no_such: returns the complaint about one that is not known, to which the nearest is added.
+
+    Raises:
+        BadInput: every one that is not known.
+    """
+    names = list(known)
+    found = {each: find(each, names) for each in typed}
+    unknown = [each for each, name in found.items() if name is None]
+    if problems := [f"{no_such(each)}{did_you_mean(each, names)}" for each in unknown]:
+        raise BadInput(problems)
+    return [name for name in found.values() if name is not None]
 
 
 def did_you_mean(typed: str, known: Sequence[str]) -> str:

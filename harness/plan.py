@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness import ids
 from harness.spec import (
     BatchSize,
+    CellMatrix,
     CheckpointMatrix,
     LearningRate,
     Seed,
@@ -68,10 +69,8 @@ def make_plan(suite: Suite) -> list[Cell]:
         for batch_size in own.batch_sizes or matrix.batch_sizes:
             for learning_rate in own.learning_rates or matrix.learning_rates:
                 cell_id = f"{slugs[checkpoint]}-bs{batch_size}-lr{ids.scientific(learning_rate)}"
-                named = ids.find(cell_id, matrix.cell)
-                seeds = None if named is None else matrix.cell[named].seeds
-                if seeds is None:
-                    seeds = own.seeds or matrix.seeds
+                part = ids.of(cell_id, matrix.cell) or CellMatrix()
+                seeds = own.seeds or matrix.seeds if part.seeds is None else part.seeds
                 if not seeds:
                     continue
                 gates = thresholds_of(suite.gates, checkpoint, cell_id)

@@ -71,8 +71,8 @@ def _chosen(config: pytest.Config) -> Chosen:
 def pytest_configure(config: pytest.Config) -> None:
     show_reasons(config)
     if _names_benchmarks(config):
-        config.args[:] = map(_as_collected, config.args)
-        config.option.deselect = [*map(_as_collected, config.option.deselect or ())]
+        config.args[:] = map(as_collected, config.args)
+        config.option.deselect = [*map(as_collected, config.option.deselect or ())]
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
     if config.getoption("tx", None) and _names_benchmarks(config):
@@ -88,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
         refuse_early(config, read_files(chosen, planned), results)
 
 
-def _as_collected(arg: str) -> str:
+def as_collected(arg: str) -> str:
     """Return a test's id with its cell's learning rate as the cell's id has it."""
     test, bracket, cell = arg.removesuffix("]").rpartition("[")
     of_a_cell = test.endswith("::test_finetune") and bracket and arg[-1] == "]"

@@ -16,6 +16,7 @@ from harness.plan import Run, suite_gates
 from harness.records import DatasetFacts, Record, Stored
 from harness.replacement import Shown
 from harness.report import (
+    LEADERBOARD,
     append_summary,
     as_summary,
     terminal_table,
@@ -53,7 +54,10 @@ def write_all(
                     "today's; name another --results-dir to have both"
                 )
                 continue
-            if not _may_replace(config, planned, stored):
+            if (why := _what_stands_against(config, planned, stored)) is not None:
+                # What lies there is another session's: nobody may take it for this one's.
+                config.stash[TOLD][name] = why
+                problems.append(f"{name}: {why}")
                 continue
             try:
                 written[name] = write_tables(
@@ -84,7 +88,7 @@ def refused(
     """Return a line if a suite's tables show runs that a session does not ask for, nor has.
 
     What a session asks for and cannot have here, or loses on the way, is no mistake of its user:
-    see _may_replace.
+    see _what_stands_against.
     """
     running = config.stash[SESSION]
     folders = _folders(planned)
@@ -105,34 +109,30 @@ def _each_once(runs: Sequence[Shown]) -> list[Shown]:
     return list({run.place: run for run in reversed(runs)}.values())[::-1]
 
 
-def _may_replace(config: pytest.Config, planned: Planned, stored: Sequence[Stored]) -> bool:
-    """Return whether a suite's tables may be written; keep what is to be said of earlier ones."""
+def _what_stands_against(
+    config: pytest.Config, planned: Planned, stored: Sequence[Stored]
+) -> str | None:
+    """Return why a suite's earlier tables stay; where they do not, keep what is lost of them."""
     name = planned.suite.name
     now = replacement.of_records((item.record for item in stored), _folders(planned))
     unasked = not config.getoption("replace")
     try:
         before = replacement.held(config.stash[SESSION].folder(name))
     except BadInput as error:
-        before = None
-        if unasked:
-            config.stash[TOLD][name] = f"{error.problems[0]}; --replace replaces it"
-            return False
+        return f"{error.problems[0]}; --replace replaces it" if unasked else None
     if before is None:
-        return True
+        return None
     if unasked and (line := replacement.shortfall(before, now)) is not None:
-        config.stash[TOLD][name] = line
-        # What lies there is another session's: nobody may take it for this one's.
-        config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), f"{name}: {line}"]
-        return False
+        return line
     if (line := replacement.replaced(before, now)) is not None:
         config.stash[TOLD][name] = line
-    return True
+    return None
 
 
 def _is_its_own_baseline(running: Session, planned: Planned, read_from: Path | None) -> bool:
     """Return whether a suite's tables would replace a baseline that some cell fell short of."""
     name = planned.suite.name
-    baseline, published = running.baseline(name), running.folder(name) / "leaderboard.json"
+    baseline, published = running.baseline(name), running.folder(name) / LEADERBOARD
     if baseline is None or read_from is None or not _same_file(published, read_from):
         return False
     records = [item.record for item in running.stored(planned)]
@@ -174,19 +174,18 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         reporter.section(f"leaderboard: {name}")
         folder = os.path.relpath(running.folder(name))
         told = config.stash[TOLD].get(name)
-        records = [item.record for item in running.stored(planned)]
-        table = leaderboard(planned.cells, records, running.baseline(name))
-        if name not in config.stash[WRITTEN]:
-            if told is not None:  # nowhere else will it be seen
-                reporter.write_line(terminal_table(table))
+        written = config.stash[WRITTEN].get(name)
+        if written is not None or told is not None:  # where it is not written, it is seen here only
+            reporter.write_line(terminal_table(_table(running, planned)))
+        if written is None:
             why = "" if told is None else f"; {told}"
             reporter.write_line(f"no table was written; {folder} is as it was{why}", yellow=True)
             continue
-        reporter.write_line(terminal_table(table))
+        records = [item.record for item in running.stored(planned)]
         for line in terminal_warnings(planned.cells, records):
             reporter.write_line(line)
-        names = [path.name for path in config.stash[WRITTEN][name]]
-        tables = [written for written in names if not written.endswith((".png", ".svg"))]
+        names = [path.name for path in written]
+        tables = [each for each in names if not each.endswith((".png", ".svg"))]
         pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""
         reporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
         if told is not None:

@@ -17,11 +17,10 @@ from typing import Any
 from harness.errors import BadInput
 from harness.plan import Run, published_names
 from harness.records import DatasetFacts, Record, write_atomically
-from harness.report import read_published
+from harness.report import LEADERBOARD, read_published
 from harness.spec import Suite, TrainingSpec
-from harness.text import printable, some
+from harness.text import counted, printable, some
 
-FILE = "leaderboard.json"
 FOLDERS = Path("runs", ".folders.json")
 """Within a results folder: where the checkpoints lie that its tables show; see folders_of."""
 
@@ -144,7 +143,7 @@ def held(folder: Path) -> list[Shown] | None:
     Raises:
         BadInput: they cannot be read, so that nobody knows what they show.
     """
-    path = folder / FILE
+    path = folder / LEADERBOARD
     if not path.exists():
         return None
     return of_records(read_published(path).records, _remembered(folder))
@@ -188,7 +187,7 @@ def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
     other = f", from another folder called {some([*moved])}" if moved else ""
     return printable(
         f"{folder}: its tables show {described(before)}. Asked for here: {described(now)}{other}. "
-        f"{_count(len(lost), 'run')} would no longer be shown: {_cells(lost)}; {ways_out}"
+        f"{counted(len(lost), 'run')} would no longer be shown: {_cells(lost)}; {ways_out}"
     )
 
 
@@ -198,7 +197,7 @@ def shortfall(before: Sequence[Shown], now: Sequence[Shown]) -> str | None:
     if not lost:
         return None
     return printable(
-        f"its tables show {_count(len(before), 'run')} with a score, of which {len(lost)} have "
+        f"its tables show {counted(len(before), 'run')} with a score, of which {len(lost)} have "
         f"none in this session: {_cells(lost)}; the same command writes them once these have, "
         "--replace at once"
     )
@@ -211,7 +210,7 @@ def replaced(before: Sequence[Shown], now: Sequence[Shown]) -> str | None:
     if not anew and len(before) == len(now):
         return None
     lost = left_out(before, now)
-    parts = [f"in place of tables of {_count(len(before), 'run')}, now {len(now)}"]
+    parts = [f"in place of tables of {counted(len(before), 'run')}, now {len(now)}"]
     if lost:
         parts.append(f"no longer shown: {_cells(lost)}")
     if other := len(anew) - len(lost):
@@ -246,7 +245,7 @@ def described(runs: Sequence[Shown]) -> str:
         for name, values in lists.items()
         if values
     )
-    return f"{_count(len(runs), 'run')} ({said})"
+    return f"{counted(len(runs), 'run')} ({said})"
 
 
 def _cells(runs: Sequence[Shown]) -> str:
@@ -258,7 +257,3 @@ def _cells(runs: Sequence[Shown]) -> str:
         for cell, own in seeds.items()
     ]
     return some(named, MOST_CELLS)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

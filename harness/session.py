@@ -179,14 +179,9 @@ class Session:
                 found.append((planned, inputs))
             except BadInput as error:
                 problems += error.problems
-        if self._options.baseline is not None:
-            names = [planned.suite.name for planned in self.planned]
-            datasets = {
-                name: inputs.dataset
-                for name, inputs in self._inputs.items()
-                if inputs.dataset is not None
-            }
-            problems += baselines.problems(self._options.baseline, names, datasets)
+        datasets: dict[str, DatasetFacts | None] = {each.suite.name: None for each in self.planned}
+        datasets |= {name: inputs.dataset for name, inputs in self._inputs.items()}
+        problems += baselines.problems(self._options.baseline, datasets)
         if problems:
             raise BadInput(list(dict.fromkeys(problems)))
         missing = [(inputs, planned, self._missing(planned, inputs)) for planned, inputs in found]

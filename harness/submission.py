@@ -13,7 +13,7 @@ from harness import ids
 from harness.errors import BadInput
 from harness.predictions import JOINED_PREDICTIONS, read_predictions
 from harness.records import Record, Stored, read_store
-from harness.report import predictions_beside, read_published
+from harness.report import LEADERBOARD, predictions_beside, read_published
 
 SENTENCES = 1063
 HEADER = "index\tprediction"
@@ -43,7 +43,7 @@ def candidates(folder: Path) -> list[Candidate]:
         BadInput: the folder has neither, or what was published cannot be read or contradicts
             itself.
     """
-    published = folder / "leaderboard.json"
+    published = folder / LEADERBOARD
     if published.is_file() and (folder / "predictions.parquet").is_file():
         board = read_published(published)
         predictions_beside(folder, board)  # refuses others than those of its records
@@ -76,11 +76,10 @@ def choose(found: Sequence[Candidate], cell: str | None, seed: int | None) -> Ca
         BadInput: there is no such run.
     """
     cells = list(dict.fromkeys(item.record.cell for item in found))
-    wanted = None if cell is None else ids.find(cell, cells)
-    if cell is not None and wanted is None:
-        there = f"there are {', '.join(cells)}{ids.did_you_mean(cell, cells)}"
-        raise BadInput([f"--cell: {cell!r}: no scored run of it; {there}"])
-    of_cell = [item for item in found if wanted in (None, item.record.cell)]
+    there = f"no scored run of it; there are {', '.join(cells)}"
+    asked = cells if cell is None else [cell]
+    wanted = ids.find_all(asked, cells, lambda name: f"--cell: {name!r}: {there}")
+    of_cell = [item for item in found if item.record.cell in wanted]
     of_seed = [item for item in of_cell if seed in (None, item.record.seed)]
     if not of_seed:
         known = ", ".join(map(str, dict.fromkeys(item.record.seed for item in of_cell)))

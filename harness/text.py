@@ -21,6 +21,11 @@ def one_line(text: str) -> str:
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many of something there are: 1 run, 2 runs."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def some(names: Sequence[str], most: int = 3) -> str:
     """Return the first of many names, and how many more there are."""
     shown = ", ".join(names[:most])

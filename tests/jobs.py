@@ -11,6 +11,7 @@ from support import UNREACHABLE
 from tiny import WORDS
 
 from harness import records
+from harness.finetune import Settings
 from harness.inputs import find_inputs
 from harness.job import Job
 from harness.plan import make_plan, runs_of
@@ -41,6 +42,19 @@ def write_rows(path: Path, texts: Sequence[str], labels: Sequence[int | str]) ->
 def file_spec(path: Path, validation: int = 16, test: int = 0) -> DatasetSpec:
     """Describe a file from which some sentences are held out."""
     return DatasetSpec(source="file", path=str(path), validation_size=validation, test_size=test)
+
+
+def make_settings(**changes: Any) -> Settings:
+    """Return how a run trains: as by default, but for the changes."""
+    default = Settings(
+        batch_size=8,
+        learning_rate=1e-3,
+        seed=1,
+        training=TrainingSpec(),
+        device="cpu",
+        class_names=("unacceptable", "acceptable"),
+    )
+    return replace(default, **changes)
 
 
 def make_job(

@@ -10,20 +10,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import psutil
 import pytest
+from samples import with_key
 from support import wait_for
 from tiny import SENTENCES, make_checkpoint
 
 from harness.hard_sentences import missed_by_best
+from harness.plan import make_plan
 from harness.predictions import read_predictions
 from harness.records import Record, key_of, read_store
-from harness.report import read_published
+from harness.report import read_published, write_tables
+from harness.spec import load_suite
 
 pytestmark = pytest.mark.sessions
 
@@ -453,6 +456,41 @@ def test_tables_are_only_replaced_by_those_that_show_all_of_their_runs(
     assert {name: content for name, content in contents(place).items() if "/runs/" not in name} == {
         name: content for name, content in before.items() if "/runs/" not in name
     }
+
+
+def test_a_session_that_leaves_earlier_tables_in_place_does_not_pass(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    """Or a job would publish another session's tables as its own."""
+    place = copy_store(folder, tmp_path)
+    suite = tmp_path / "both.toml"
+    text = SUITE.replace('"./encoder"', f'"{folder / "encoder"}", "org/absent"')
+    suite.write_text(text.replace('"data.csv"', f'"{folder / "data.csv"}"'), encoding="utf-8")
+    here, _ = read_store(place)
+    absent = [
+        replace(
+            item,
+            record=with_key(
+                item.record.model_copy(
+                    update={
+                        "checkpoint": "org/absent",
+                        "checkpoint_digest": "0" * 64,
+                        "cell": item.record.cell.replace("encoder", "absent"),
+                    }
+                )
+            ),
+        )
+        for item in here
+    ]
+    write_tables(place, "tiny", make_plan(load_suite(suite)), [*here, *absent])
+    before = {name: text for name, text in contents(place).items() if "/runs/" not in name}
+    session = run(tmp_path, suite=suite)
+    assert session.code == 1, session.output
+    assert "2 passed, 2 skipped" in session.output
+    assert "its tables show 8 runs with a score, of which 4 have none in this session" in (
+        session.output
+    )
+    assert {name: contents(place)[name] for name in before} == before
 
 
 def test_an_interrupted_session_ends_quietly_and_leaves_nothing_behind(

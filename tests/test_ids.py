@@ -15,6 +15,7 @@ from harness import checkpoints, ids
 from harness.errors import BadInput
 from harness.options import OVERRIDES, Chosen, planned_suites
 from harness.plan import make_plan
+from harness.pytest_plugin import as_collected
 from harness.report.columns import scientific
 from harness.spec import load_suite
 from harness.submission import Candidate, choose
@@ -182,6 +183,13 @@ def test_compare_takes_a_cell_in_any_form() -> None:
     }
     assert len(said) == 1
     assert "minilm-l6-bs16-lr1e-04" in said.pop()
+
+
+def test_no_test_but_a_cell_s_is_named_otherwise_than_typed() -> None:
+    of_a_cell = "benchmarks/test_finetune.py::test_finetune[sample/other-bs16-lr1e-4]"
+    assert as_collected(of_a_cell) == of_a_cell.replace("1e-4", "1e-04")
+    for other in ("tests/test_ids.py::test_x[a-bs16-lr0.0001]", "benchmarks/", "a-bs16-lr1e-4]"):
+        assert as_collected(other) == other
 
 
 @pytest.fixture(scope="module")

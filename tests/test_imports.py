@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"redaction", "text"},
     "lock": {"errors"},
     "stats": {"errors"},
-    "ids": set(),
+    "ids": {"errors"},
     "spec": {"errors", "ids"},
     "plan": {"ids", "spec"},
     "hub": {"redaction", "text"},

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from jobs import execute_ok, file_spec, make_job, sentences, write_rows
+from jobs import execute_ok, file_spec, make_job, make_settings, sentences, write_rows
 from safetensors.torch import load_file, save_file
 from tiny import ARCHITECTURES, make_checkpoint
 from transformers import (
@@ -31,7 +31,6 @@ from transformers import (
 )
 
 from harness.errors import BadInput
-from harness.finetune import Settings
 from harness.inference import load
 from harness.loading import Loaded, load_checkpoint
 from harness.misfit import unknown_positions
@@ -62,13 +61,8 @@ def copy_of(folder: Path, parent: Path) -> Path:
 
 
 def loaded(folder: Path) -> Loaded:
-    settings = Settings(
-        batch_size=4,
-        learning_rate=1e-3,
-        seed=1,
-        training=TrainingSpec(epochs=1),
-        device="cpu",
-        class_names=("bad", "good"),
+    settings = make_settings(
+        batch_size=4, training=TrainingSpec(epochs=1), class_names=("bad", "good")
     )
     return load_checkpoint(str(folder), AutoTokenizer.from_pretrained(folder), settings)
 

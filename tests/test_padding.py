@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
-from jobs import execute_ok, file_spec, make_job, sentences, write_rows
+from jobs import execute_ok, file_spec, make_job, make_settings, sentences, write_rows
 from tiny import ARCHITECTURES, MAX_LENGTH, READING_PADDING, SENTENCES, make_checkpoint
 from transformers import (
     AutoConfig,
@@ -25,12 +25,10 @@ from transformers import (
 
 from harness import records
 from harness.encode import encode
-from harness.finetune import Settings
 from harness.inference import classify, load
 from harness.loading import load_model
 from harness.padding import TOLERANCE, Side, answers, ensure_pad_token, settle
 from harness.records import Record
-from harness.spec import TrainingSpec
 
 MIXED = ["the cat slept", "a boat in town", "she reads", *SENTENCES[:4]]
 
@@ -67,14 +65,7 @@ def changed(
 def loaded(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a checkpoint as a run does."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    settings = Settings(
-        batch_size=8,
-        learning_rate=1e-3,
-        seed=1,
-        training=TrainingSpec(),
-        device="cpu",
-        class_names=("bad", "good"),
-    )
+    settings = make_settings(class_names=("bad", "good"))
     return load_model(str(folder), tokenizer, settings), tokenizer
 
 

@@ -15,9 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from shell import ROOT, Done, harness
-from tiny import SENTENCES, make_checkpoint
+from tiny import SENTENCES, make_checkpoint, make_classifier
 from transformers import (
-    AutoModelForSequenceClassification,
     AutoTokenizer,
     FunnelConfig,
     FunnelForSequenceClassification,
@@ -31,14 +30,7 @@ SENTENCE = "the cat slept on the chair ."
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of two classes in the form of a kept one."""
-    folder = tmp_path_factory.mktemp("model")
-    make_checkpoint("bert", folder / "base")
-    names = {"num_labels": 2, "id2label": {0: "bad", 1: "good"}}
-    loaded = AutoModelForSequenceClassification.from_pretrained(folder / "base", **names)
-    loaded.config.label2id = {"bad": 0, "good": 1}
-    loaded.save_pretrained(folder / "kept")
-    AutoTokenizer.from_pretrained(folder / "base").save_pretrained(folder / "kept")
-    return folder / "kept"
+    return make_classifier(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

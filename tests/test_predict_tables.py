@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from own_files import load_file, problems_of, rows_of
 from samples import COLA, keep, make_cell, predicted_record
 from shell import ROOT, Done, harness
-from tiny import make_checkpoint
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from tiny import make_classifier
 
 from harness.data.sentences import read_column, read_lines
 from harness.data.table import Wanted
@@ -42,14 +41,7 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of two classes in the form of a kept one."""
-    folder = tmp_path_factory.mktemp("model")
-    make_checkpoint("bert", folder / "base")
-    names = {"num_labels": 2, "id2label": {0: "bad", 1: "good"}}
-    loaded = AutoModelForSequenceClassification.from_pretrained(folder / "base", **names)
-    loaded.config.label2id = {"bad": 0, "good": 1}
-    loaded.save_pretrained(folder / "kept")
-    AutoTokenizer.from_pretrained(folder / "base").save_pretrained(folder / "kept")
-    return folder / "kept"
+    return make_classifier(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
-from jobs import sentences
+from jobs import make_settings, sentences
 from tiny import make_checkpoint
 from torch import Tensor
 from transformers import (
@@ -21,7 +21,7 @@ from transformers import (
 
 from harness import proof
 from harness.encode import Encoded, encode
-from harness.finetune import Outcome, Settings, finetune
+from harness.finetune import Outcome, finetune
 from harness.spec import TrainingSpec
 
 
@@ -148,14 +148,7 @@ def train(
     **training: Any,
 ) -> Outcome:
     asked = {"epochs": 3, "eval_batch_size": 8, **training}
-    settings = Settings(
-        batch_size=8,
-        learning_rate=3e-3,
-        seed=1,
-        training=TrainingSpec.model_validate(asked),
-        device="cpu",
-        class_names=("unacceptable", "acceptable"),
-    )
+    settings = make_settings(learning_rate=3e-3, training=TrainingSpec.model_validate(asked))
     return finetune(
         model, tokenizer, Encoded(splits=splits, truncated=0, limit=None), settings, scratch
     )

@@ -1,6 +1,7 @@
 """`harness report --check` sees every change of a published file; no published link is broken."""
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -199,6 +200,17 @@ def test_digests_that_another_pyarrow_makes_incomparable_are_no_pass(
     assert "its digest cannot be compared" in published.err
     rewrite(folder, flipped)
     assert "do not bear its record out" in unlike(folder)[0]
+
+
+def test_runs_that_an_earlier_pyarrow_wrote_are_incomparable_and_not_wrong(folder: Path) -> None:
+    rewrite(folder, a_little_more)
+    path = folder / "leaderboard.json"
+    document = json.loads(path.read_bytes())
+    for record in document["records"]:
+        record["versions"]["pyarrow"] = "1.2.3"
+    path.write_text(json.dumps(document))
+    (line,) = unlike(folder)
+    assert f"{CELLS[1].id}, seed 1: its digest cannot be compared: pyarrow 1.2.3 wrote" in line
 
 
 def test_a_changed_row_is_a_line_that_names_file_and_cell(folder: Path) -> None:

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from families import make_family
+from jobs import make_settings
 from safetensors.torch import load_file, save_file
 from tiny import ARCHITECTURES, MAX_LENGTH, make_checkpoint
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from harness.finetune import Settings
 from harness.loading import load_checkpoint
-from harness.spec import TrainingSpec
 
 Weights = dict[str, Tensor]
 
@@ -125,14 +124,7 @@ def test_a_published_form_is_loaded_whole(
     saved = load_file(folder / "model.safetensors")
     published = {name: tensor.clone() for name, tensor in form(dict(saved)).items()}
     save_file(published, folder / "model.safetensors", metadata={"format": "pt"})
-    settings = Settings(
-        batch_size=8,
-        learning_rate=1e-3,
-        seed=1,
-        training=TrainingSpec(),
-        device="cpu",
-        class_names=("unacceptable", "acceptable"),
-    )
+    settings = make_settings()
     loaded = load_checkpoint(str(folder), AutoTokenizer.from_pretrained(folder), settings)
     assert loaded.weights.warnings == ()
     encoder = loaded.model.base_model.state_dict()

@@ -20,7 +20,7 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from jobs import execute_ok, file_spec, make_job, sentences, write_rows
+from jobs import execute_ok, file_spec, make_job, make_settings, sentences, write_rows
 from tiny import ARCHITECTURES, make_checkpoint
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
@@ -99,14 +99,7 @@ def still(folders: dict[str, Path], tokenizers: dict[str, Any]) -> dict[str, Pre
 
 
 def settings_of(training: spec.TrainingSpec | None = None, learning_rate: float = 1e-3) -> Settings:
-    return Settings(
-        batch_size=8,
-        learning_rate=learning_rate,
-        seed=1,
-        training=training or spec.TrainingSpec(),
-        device="cpu",
-        class_names=("unacceptable", "acceptable"),
-    )
+    return make_settings(learning_rate=learning_rate, training=training or spec.TrainingSpec())
 
 
 def embedding_of(model: PreTrainedModel) -> nn.Embedding:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import EMBEDDED, failed_record, make_cell, make_record
+from samples import EMBEDDED, failed_record, make_cell, make_record, skipped_record
 
 from harness.errors import BadInput
 from harness.leaderboard import leaderboard
@@ -80,6 +80,13 @@ def test_it_plans_the_same_cells_and_training(
     assert make_plan(again) == cells
     assert again.training == suite.training
     assert again.dataset == suite.dataset
+
+
+def test_a_checkpoint_that_was_never_found_keeps_its_name() -> None:
+    cells = [make_cell("here", seeds=(0,)), make_cell("distilbert-base-uncased", seeds=(0,))]
+    records = [make_record(cells[0]), skipped_record(cells[1])]
+    ((_, text),) = suite_files(publish("sample", cells, records))
+    assert 'checkpoints = ["./here", "distilbert-base-uncased"]' in text
 
 
 def test_runs_of_other_settings_or_data_have_a_file_each() -> None:

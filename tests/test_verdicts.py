@@ -399,13 +399,13 @@ def test_a_baseline_that_cannot_be_compared_is_doubt_with_the_reason(
 
 def test_a_baseline_of_another_suite_or_other_data_is_bad_input() -> None:
     baseline = baseline_of(runs(cell_of(), 0.2))
-    (told,) = problems(baseline, ["other"], {})
+    (told,) = problems(baseline, {"other": None})
     assert "a leaderboard of the suite 'sample'" in told
     changed = COLA.model_copy(update={"fingerprint": "n" * 64})
-    (told,) = problems(baseline, ["sample"], {"sample": changed})
+    (told,) = problems(baseline, {"sample": changed})
     assert "cannot be compared" in told
-    assert list(problems(baseline, ["sample"], {"sample": COLA})) == []
-    (told,) = problems(baseline_of([]), ["sample"], {"sample": COLA})
+    assert list(problems(baseline, {"sample": COLA})) == []
+    (told,) = problems(baseline_of([]), {"sample": COLA})
     assert "holds no scored run" in told
 
 

@@ -15,6 +15,8 @@ from transformers import (
     AlbertTokenizer,
     AutoConfig,
     AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
     BertTokenizer,
     CanineTokenizer,
     DebertaV2Tokenizer,
@@ -81,6 +83,17 @@ def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def make_classifier(folder: Path) -> Path:
+    """Make a model of the classes bad and good in the form of a kept one; return its folder."""
+    make_checkpoint("bert", folder / "base")
+    names = {"num_labels": 2, "id2label": {0: "bad", 1: "good"}}
+    loaded = AutoModelForSequenceClassification.from_pretrained(folder / "base", **names)
+    loaded.config.label2id = {"bad": 0, "good": 1}
+    loaded.save_pretrained(folder / "kept")
+    AutoTokenizer.from_pretrained(folder / "base").save_pretrained(folder / "kept")
+    return folder / "kept"
 
 
 def wordpiece(special: Sequence[str]) -> dict[str, int]:

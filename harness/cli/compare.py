@@ -86,16 +86,13 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Co
         return _common_cells(Path(a), Path(b))
     published = _published(results)
     known = dict(_contestants(published))
-    named = {name: ids.find(name, known) for name in (a, b)}
-    problems = [
-        f"{name}: neither a file or folder nor a scored cell or checkpoint of {results} "
-        f"(which has {', '.join(known) or 'none'}){ids.did_you_mean(name, list(known))}"
-        for name, found in named.items()
-        if found is None
-    ]
-    if problems:
-        raise BadInput(problems)
-    return [(f"{a} / {b}", known[str(named[a])], known[str(named[b])])]
+    there = f"of {results} (which has {', '.join(known) or 'none'})"
+    found = ids.find_all(
+        (a, b),
+        known,
+        lambda name: f"{name}: neither a file or folder nor a scored cell or checkpoint {there}",
+    )
+    return [(f"{a} / {b}", known[found[0]], known[found[-1]])]
 
 
 def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]":
@@ -142,6 +139,6 @@ def _contestants(published: "Published") -> "Iterator[tuple[str, Contestant]]":
 
 
 def _published(path: Path) -> "Published":
-    from harness.report import read_published
+    from harness.report import leaderboard_in, read_published
 
-    return read_published(path / "leaderboard.json" if path.is_dir() else path)
+    return read_published(leaderboard_in(path))

@@ -43,9 +43,9 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
     from harness.evidence import NoEvidence
     from harness.hard_sentences import as_rows, hard_sentences
     from harness.mistakes import missed_by
-    from harness.report import read_published
+    from harness.report import leaderboard_in, read_published
 
-    published = read_published(results / "leaderboard.json" if results.is_dir() else results)
+    published = read_published(leaderboard_in(results))
     runs = _runs(published, cell, results)
     try:
         missed = missed_by([*runs.values()])
@@ -88,16 +88,9 @@ def _runs(
             problem = "no cell of which every run was scored; name scored ones with --cell ID"
             raise BadInput([f"{results}: {problem} ({', '.join(known) or 'there is none'})"])
         return {**best}
-    found = {name: ids.find(name, known) for name in asked}
-    problems = [
-        f"--cell: {name!r}: no scored cell of {results}; there are {', '.join(known) or 'none'}"
-        f"{ids.did_you_mean(name, list(known))}"
-        for name, cell in found.items()
-        if cell is None
-    ]
-    if problems:
-        raise BadInput(problems)
-    return {cell: known[cell] for cell in found.values() if cell is not None}
+    there = f"no scored cell of {results}; there are {', '.join(known) or 'none'}"
+    found = ids.find_all(asked, known, lambda name: f"--cell: {name!r}: {there}")
+    return {cell: known[cell] for cell in found}
 
 
 def _source(published: "Published", values: dict[str, Any]) -> "Source":

@@ -48,8 +48,8 @@ def plan(as_json: bool, **values: Any) -> None:
     reached = hub.probe()
     found: list[tuple[Planned, Inputs, list[Standing], list[str]]] = []
     problems: list[str] = []
-    datasets: dict[str, DatasetFacts | None] = {}
     suites = planned_suites(typed)
+    datasets: dict[str, DatasetFacts | None] = {planned.suite.name: None for planned in suites}
     for planned in suites:
         base = planned.path.resolve().parent
         store, unreadable = records.read_store(session.results / planned.suite.name)
@@ -62,10 +62,7 @@ def plan(as_json: bool, **values: Any) -> None:
         standing = standings(planned.suite, planned.cells, inputs, store, session.rerun)
         last = [*_forecast(planned, standing, inputs, store, began), *unreadable]
         found.append((planned, inputs, standing, last))
-    if session.baseline is not None:
-        known = {name: facts for name, facts in datasets.items() if facts is not None}
-        names = [planned.suite.name for planned in suites]
-        problems += baselines.problems(session.baseline, names, known)
+    problems += baselines.problems(session.baseline, datasets)
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     if as_json:

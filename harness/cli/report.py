@@ -18,8 +18,6 @@ from harness.plan import suite_gates
 from harness.records import Record, read_store
 from harness.text import printable
 
-PUBLISHED = "leaderboard.json"
-
 
 @click.command(short_help="rebuild every table from its evidence")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FOLDER|LEADERBOARD.JSON")
@@ -135,16 +133,18 @@ def _tell_differences(folder: Path, evidence: _Evidence) -> None:
 
 def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:
     from harness.report import (
+        LEADERBOARD,
         PREDICTIONS,
+        leaderboard_in,
         predictions_beside,
         predictions_unlike,
         read_published,
         render,
     )
 
-    path = source / PUBLISHED if source.is_dir() else source
+    path = leaderboard_in(source)
     if not path.exists():
-        where = f"{source}: no {PUBLISHED}" if source.is_dir() else f"{source}: no such file"
+        where = f"{source}: no {LEADERBOARD}" if source.is_dir() else f"{source}: no such file"
         way_out = "a folder with runs/ alone needs --suite FILE to know the plan"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
     published = read_published(path)

@@ -21,11 +21,13 @@ from harness.report.findings import findings
 from harness.report.logits import PREDICTIONS, joined, predictions_beside, predictions_unlike
 from harness.report.markdown import as_markdown
 from harness.report.published import (
+    LEADERBOARD,
     NO_GATES,
     Published,
     as_baseline,
     as_csv,
     as_json,
+    leaderboard_in,
     publish,
     read_published,
 )
@@ -34,6 +36,7 @@ from harness.report.terminal import terminal_table, terminal_warnings
 from harness.spec import DatasetSpec, SuiteGates
 
 __all__ = [
+    "LEADERBOARD",
     "PREDICTIONS",
     "Published",
     "append_summary",
@@ -43,6 +46,7 @@ __all__ = [
     "contents_of",
     "differences",
     "file_names",
+    "leaderboard_in",
     "predictions_beside",
     "predictions_unlike",
     "publish",
@@ -170,7 +174,7 @@ def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
         "leaderboard.md": as_markdown(published, frame, found, pictures, predictions),
         "leaderboard.html": as_html(published, frame, found, predictions),
         "leaderboard.csv": as_csv(frame),
-        "leaderboard.json": as_json(published, frame),
+        LEADERBOARD: as_json(published, frame),
     }
     return {**files, **{name: text.encode() for name, text in texts.items()}}
 

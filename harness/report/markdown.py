@@ -22,6 +22,7 @@ from harness.report.columns import (
 )
 from harness.report.markup import code, escaped, grid, section
 from harness.report.published import Published
+from harness.text import counted
 
 SELECTION = {
     "best-epoch": "the epoch with the highest validation MCC counts, "
@@ -111,7 +112,7 @@ def introduction(published: Published) -> Iterator[str]:
     for facts, epochs, selection in settings:
         yield (
             f"Every row is a pretrained checkpoint fine-tuned on {_name(facts)}: "
-            f"{facts.train:,} sentences for {_count(epochs, 'epoch')}, "
+            f"{facts.train:,} sentences for {counted(epochs, 'epoch')}, "
             f"scored on the {facts.validation:,} of the validation split; "
             f"{SELECTION[selection]}; {spread_known}."
         )
@@ -135,7 +136,7 @@ def _times(published: Published) -> str | None:
     several = sum(len(cell.seeds) > 1 for cell in published.cells)
     return (
         f"**Do not compare times without a look at their ±**: seeds of {len(cells)} of the "
-        f"{_count(several, 'cell')} with several seeds differ by more than a third in training "
+        f"{counted(several, 'cell')} with several seeds differ by more than a third in training "
         "time, or were timed under different circumstances (Warnings names them). Most likely "
         "the machine did other work meanwhile; times of the other cells may then be too long as "
         "well. Scores do not depend on it."
@@ -144,10 +145,6 @@ def _times(published: Published) -> str | None:
 
 def _name(facts: DatasetFacts) -> str:
     return f"CoLA ({escaped(facts.origin)})" if facts.name == "cola" else escaped(facts.origin)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def without_score(published: Published) -> Iterator[str]:
@@ -260,7 +257,7 @@ def environments(published: Published) -> Iterator[str]:
 
 def _environment(run: Record, machine: Machine) -> str:
     memory = None if machine.memory_gb is None else f"{machine.memory_gb:g} GB"
-    parts = [machine.accelerator, machine.processor, _count(machine.cores, "core"), memory]
+    parts = [machine.accelerator, machine.processor, counted(machine.cores, "core"), memory]
     hardware = ", ".join(part for part in [run.device, *parts, machine.system] if part)
     packages = [
         f"{package} {version}"
@@ -272,9 +269,9 @@ def _environment(run: Record, machine: Machine) -> str:
     if run.commit is not None:
         facts.append(f"harness commit {code(run.commit)}")
     if run.threads is not None:
-        facts.append(f"{_count(run.threads, 'thread')} a run")
+        facts.append(f"{counted(run.threads, 'thread')} a run")
     if run.concurrency is not None:
-        facts.append(f"{_count(run.concurrency, 'run')} at a time")
+        facts.append(f"{counted(run.concurrency, 'run')} at a time")
     return "; ".join(facts)
 
 

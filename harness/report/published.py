@@ -26,7 +26,9 @@ NO_GATES = SuiteGates()
 MOST_PROBLEMS = 20
 """How many mistakes of a file are told before the rest is only counted."""
 
-WAY_OUT = "write it anew with `pytest benchmarks/`, or name another leaderboard.json"
+LEADERBOARD = "leaderboard.json"
+
+WAY_OUT = f"write it anew with `pytest benchmarks/`, or name another {LEADERBOARD}"
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,11 @@ def _field(value: Value) -> str:
     text = "" if value is None else str(value)
     quoted = any(character in text for character in ',"\r\n')
     return '"' + text.replace('"', '""') + '"' if quoted else text
+
+
+def leaderboard_in(place: Path) -> Path:
+    """Return the leaderboard.json of a folder; any other path is taken for the file itself."""
+    return place / LEADERBOARD if place.is_dir() else place
 
 
 def read_published(path: Path) -> Published:

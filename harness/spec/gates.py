@@ -104,9 +104,7 @@ class GatesSpec(Thresholds):
 
 def thresholds_of(gates: GatesSpec, checkpoint: str, cell_id: str) -> Thresholds:
     """Return what one cell must reach: each threshold from the narrowest place that sets it."""
-    named = ids.find(cell_id, gates.cell)
-    own = None if named is None else gates.cell[named]
-    sources = [own, gates.checkpoint.get(checkpoint), gates]
+    sources = [ids.of(cell_id, gates.cell), gates.checkpoint.get(checkpoint), gates]
     return Thresholds(
         **{
             name: next(
