@@ -26,7 +26,8 @@ from harness import provenance
 from harness.checkpoints import Checkpoint, resolve
 from harness.data import Source, load
 from harness.hub import Hub
-from harness.records import Record, read_store, write_atomically
+from harness.records import Record
+from harness.run_store import read_store, write_atomically
 from harness.spec import DatasetSpec
 
 ROOT = Path(__file__).parent.parent

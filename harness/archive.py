@@ -5,8 +5,9 @@ from typing import Any
 
 from harness.plan import Cell, Run
 from harness.provenance import RESULT_PACKAGES
-from harness.records import Record, Stored
+from harness.records import Record
 from harness.reuse import as_planned, is_of
+from harness.run_store import Stored
 from harness.spec import Suite
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from harness import kept_files
 from harness.errors import BadInput
 from harness.leaderboard import leaderboard
-from harness.records import Record, Stored, finished, read_store
+from harness.records import Record
 from harness.report import LEADERBOARD, leaderboard_in, read_published
 from harness.report.charts import Line, lines_of, with_score
 from harness.reuse import best_run
+from harness.run_store import Stored, finished, read_store
 from harness.text import shortened
 
 KEEP = 'keep_models = "best" in its suite makes `pytest benchmarks/` keep them'

@@ -5,12 +5,9 @@ an installed Python package. Only files are looked at: nothing is imported from 
 is built, and pickled weights are never fetched.
 """
 
-import hashlib
-import json
 import re
-import reprlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -26,43 +23,24 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from safetensors import SafetensorError, safe_open
 
 from harness import ids
+from harness.checkpoint_files import (
+    CONFIG,
+    TOKENIZER_CONFIG,
+    TOKENIZER_FILES,
+    WEIGHTS,
+    WEIGHTS_INDEX,
+    digest,
+    inspect,
+    missing_files,
+    shards_of,
+    two_saves,
+)
 from harness.errors import BadInput, Unavailable
 from harness.hub import Hub, plain_reason
 from harness.origin import Origin, origin_of
 from harness.vocabularies import missing_vocabulary
-
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-WEIGHTS_INDEX = "model.safetensors.index.json"
-TOKENIZER_CONFIG = "tokenizer_config.json"
-ADAPTER = "adapter_config.json"
-
-# Every file name under which a tokenizer of transformers keeps what it needs to encode a sentence.
-TOKENIZER_FILES = (
-    "added_tokens.json",
-    "bpe.codes",
-    "dict.txt",
-    "entity_vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "sentencepiece.model",
-    "special_tokens_map.json",
-    "spiece.model",
-    "spm.model",
-    "tekken.json",
-    "tiktoken.model",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-    "vocab.txt",
-    "word_pronunciation.json",
-    "word_shape.json",
-)
-PICKLED_OR_FOREIGN = (".bin", ".bin.index.json", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 
 MAX_NAME_LENGTH = 1024
 FORMS = "write org/name[@revision], a folder such as ./my-model, or package:NAME/path"
@@ -72,7 +50,6 @@ REPOSITORY = re.compile(
 )
 # Part of a path in the hub cache, so each of its segments begins with a letter or digit.
 REVISION = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*)*", re.ASCII)
-LFS_POINTER = b"version https://git-lfs"
 
 REQUEST_SECONDS = 10.0
 RETRY_PAUSES_SECONDS = (1.0, 3.0)
@@ -110,15 +87,6 @@ class _Place:
     offline: Unavailable | None = None
 
 
-@dataclass(frozen=True)
-class _Contents:
-    """The files that define a checkpoint, and what is missing or broken among them."""
-
-    files: list[Path]
-    missing: list[str]
-    broken: list[str]
-
-
 def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
     """Find the files of a checkpoint, fetching them from the hub where it is a hub's name.
 
@@ -143,24 +111,19 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
     else:
         place = _from_hub(name, hub)
     try:
-        contents = _inspect(place.folder)
+        contents = inspect(place.folder)
         if contents.missing and place.offline is not None:
             part = f"the local hub cache has only part of it ({'; '.join(contents.missing)})"
             raise Unavailable(f"{place.offline.reason}, and {part}", place.offline.way_out)
-        ambiguous = _two_saves(place.folder) if place.revision is None else []
+        ambiguous = two_saves(place.folder) if place.revision is None else []
         _refuse(name, contents.missing + contents.broken + ambiguous)
         absolute = str(place.folder.absolute())
         origin = origin_of(name, place.folder, place.revision)
-        return Checkpoint(name, absolute, _digest(contents.files), place.revision, origin)
+        return Checkpoint(name, absolute, digest(contents.files), place.revision, origin)
     except OSError as error:
         raise BadInput(
             [f"checkpoint {name!r}: {error.filename} cannot be read ({error.strerror})"]
         ) from error
-
-
-def digest_of(folder: str) -> str:
-    """Return the digest of the checkpoint in a folder as it is now; see Checkpoint."""
-    return _digest(_inspect(Path(folder)).files)
 
 
 def _refuse(name: str, problems: list[str]) -> None:
@@ -287,13 +250,13 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
         listed = {sibling.rfilename for sibling in info.siblings or ()}
         # What a tokenizer_config.json says of a vocabulary is known when it is here.
         vocabulary = None if TOKENIZER_CONFIG in listed else missing_vocabulary(listed)
-        _refuse(name, _missing_files(listed, vocabulary))
+        _refuse(name, missing_files(listed, vocabulary))
         wanted = [file for file in (CONFIG, *TOKENIZER_FILES) if file in listed]
         if WEIGHTS in listed:
             wanted.append(WEIGHTS)
         else:
             index = _retried(partial(fetch, WEIGHTS_INDEX, info.sha))
-            wanted += sorted(_shards(index) & listed)
+            wanted += sorted(shards_of(index) & listed)
         fetched = [_retried(partial(fetch, file, info.sha)) for file in wanted]
         # Asked for under its revision's name, the cache remembers which commit that is. Last, so
         # that it never points at files that are still on their way.
@@ -352,134 +315,3 @@ def _hub_trouble(
                 f"ask for access at {hub.endpoint}/{repository} and set HF_TOKEN to your token"
             )
     return Unavailable(f"checkpoint {name!r}: {reason}", way_out)
-
-
-def _inspect(folder: Path) -> _Contents:
-    names = {path.name for path in folder.iterdir() if path.is_file()}
-    config, tokenizer = (
-        _object(folder / file) if file in names else None for file in (CONFIG, TOKENIZER_CONFIG)
-    )
-    reader = (tokenizer or {}).get("tokenizer_class") or (config or {}).get("tokenizer_class")
-    vocabulary = missing_vocabulary(names, (config or {}).get("model_type"), reader)
-    missing = _missing_files(names, vocabulary)
-    weights = [WEIGHTS] if WEIGHTS in names else []
-    if not weights and WEIGHTS_INDEX in names:
-        shards = _shards(folder / WEIGHTS_INDEX)
-        missing += [
-            f"{WEIGHTS_INDEX} lists {file[:100]!r}; copy it too" for file in sorted(shards - names)
-        ]
-        if not shards:
-            missing.append(f"{WEIGHTS_INDEX} lists no files in a weight_map; save the model again")
-        weights = [WEIGHTS_INDEX, *(shards & names)]
-    files = [
-        folder / file for file in sorted(names.intersection((CONFIG, *TOKENIZER_FILES, *weights)))
-    ]
-    broken = [f"{path.name} {fault}" for path in files if (fault := _fault(path)) is not None]
-    if config is not None and not isinstance(config.get("model_type"), str):
-        broken.append(
-            f'{CONFIG} has no model_type, which says what to build (such as "bert"); write it '
-            "with model.config.save_pretrained(folder)"
-        )
-    if config is not None and config.get("quantization_config"):
-        broken.append(
-            f"{CONFIG} has a quantization_config: quantized weights are not fine-tuned; name the "
-            "checkpoint that they were made from"
-        )
-    for file, content, field in (
-        (CONFIG, config, "transformers_weights"),
-        (TOKENIZER_CONFIG, tokenizer, "fast_tokenizer_files"),
-    ):
-        if content is not None and content.get(field) is not None:
-            broken.append(
-                f"{file} has {field} {reprlib.repr(content[field])}: files that no digest would "
-                f"tell apart; give them their usual names, and take {field} out"
-            )
-    if ADAPTER in names:
-        broken.append(
-            f"{ADAPTER} lies beside the weights, and adapters are not fine-tuned: transformers "
-            "would load it on top of them; name a folder without one"
-        )
-    return _Contents(files, missing, broken)
-
-
-def _two_saves(folder: Path) -> list[str]:
-    """The problem of weights in one file and in shards: `from_pretrained` takes the one file.
-
-    `save_pretrained(max_shard_size=...)` leaves the file of an earlier save (transformers 5.23.0).
-    """
-    names = {path.name for path in folder.iterdir() if path.is_file()}
-    if not {WEIGHTS, WEIGHTS_INDEX} <= names or not (
-        shards := _shards(folder / WEIGHTS_INDEX) & names
-    ):
-        return []
-    return [
-        f"{WEIGHTS} lies beside shards ({len(shards)}) of {WEIGHTS_INDEX}: weights of two saves, "
-        f"of which transformers would load {WEIGHTS} only; remove the older of the two"
-    ]
-
-
-def _missing_files(names: Iterable[str], vocabulary: str | None) -> list[str]:
-    """What is missing for a checkpoint among these file names of one folder.
-
-    Args:
-        vocabulary: what is missing of the tokenizer's.
-    """
-    present = set(names)
-    missing = []
-    if CONFIG not in present:
-        missing.append(f"no {CONFIG}; write it with model.save_pretrained(folder)")
-    if not present & {WEIGHTS, WEIGHTS_INDEX}:
-        other = sorted(name for name in present if name.endswith(PICKLED_OR_FOREIGN))
-        missing.append(
-            f"no {WEIGHTS}, only {', '.join(other)}, which the harness never loads; where you "
-            "trust it, convert it with AutoModel.from_pretrained(...).save_pretrained(folder)"
-            if other
-            else f"no {WEIGHTS}; write it with model.save_pretrained(folder)"
-        )
-    if vocabulary is not None:
-        missing.append(vocabulary)
-    return missing
-
-
-def _fault(path: Path) -> str | None:
-    """What is wrong with the content of a JSON or safetensors file, if anything."""
-    with path.open("rb") as file:
-        if file.read(len(LFS_POINTER)) == LFS_POINTER:
-            return "is a Git LFS pointer, not the file itself; run `git lfs pull` where it is from"
-    try:
-        if path.suffix == ".json":
-            json.loads(path.read_bytes())
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="numpy") as tensors:
-                if not tensors.keys():
-                    return "holds no tensors; save the model again"
-    except (ValueError, RecursionError) as error:
-        return f"is not JSON ({error}); copy it again"
-    except SafetensorError as error:
-        size = path.stat().st_size
-        return f"({size:,} bytes) is not a whole safetensors file ({error}); copy it again"
-    return None
-
-
-def _object(path: Path) -> dict[str, object] | None:
-    """The JSON object in a file; None for no JSON, which is reported elsewhere."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else {}
-
-
-def _shards(index: Path) -> set[str]:
-    """Names of the weight files that an index lists."""
-    weight_map = (_object(index) or {}).get("weight_map")
-    return {str(file) for file in weight_map.values()} if isinstance(weight_map, dict) else set()
-
-
-def _digest(files: list[Path]) -> str:
-    lines = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        lines.update(f"{content}  {path.name}\n".encode())
-    return lines.hexdigest()

@@ -20,7 +20,8 @@ from harness.errors import BadInput, Unavailable
 from harness.hub import Hub
 from harness.inputs import Inputs, facts_of, setting_problems
 from harness.plan import published_names
-from harness.records import DatasetFacts, read_store
+from harness.records import DatasetFacts
+from harness.run_store import read_store
 from harness.session import Options, Planned
 from harness.standing import standings
 

@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from harness import checkpoints, out_of_memory
+from harness.checkpoint_files import CONFIG
 from harness.completeness import check_weights
 from harness.configuration import read_configuration
 from harness.encode import encode
@@ -64,7 +65,7 @@ def load(folder: Path, device: str) -> Classifier:
             names, or a pretrained one without a trained classifier.
     """
     try:
-        problem = None if (folder / checkpoints.CONFIG).is_file() else _what_it_is(folder)
+        problem = None if (folder / CONFIG).is_file() else _what_it_is(folder)
     except OSError as error:  # too long for a path, or behind a closed folder
         told = f"{shortened(str(folder))}: cannot be read ({error.strerror})"
         raise BadInput([f"{told}; name the folder of a kept model"]) from None

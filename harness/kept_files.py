@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from harness import stats
 from harness.evidence import evidence
-from harness.records import Record, write_atomically, write_record
+from harness.records import Record
+from harness.run_store import write_atomically, write_record
 
 FOLDER = "model"
 """In a run's folder."""

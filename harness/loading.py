@@ -14,7 +14,7 @@ from transformers import (
 from harness.completeness import Weights, check_weights
 from harness.configuration import read_configuration, refuse_decoder
 from harness.finetune import Settings
-from harness.padding import ensure_pad_token, mend_pad_token
+from harness.pad_token import ensure_pad_token, mend_pad_token
 
 
 @dataclass(frozen=True)

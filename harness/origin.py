@@ -13,10 +13,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.checkpoint_files import CONFIG
 from harness.redaction import redacted
 from harness.text import printable
 
-CARD, CONFIG = "README.md", "config.json"
+CARD = "README.md"
 
 IN_CARD = ("base_model", "model_name")
 IN_CONFIG = ("_name_or_path", "base_model")

@@ -13,7 +13,7 @@ from harness.errors import BadInput
 from harness.hard_sentences import in_brief, missed_by_best
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import Run, suite_gates
-from harness.records import DatasetFacts, Record, Stored
+from harness.records import DatasetFacts, Record
 from harness.replacement import Shown
 from harness.report import (
     LEADERBOARD,
@@ -23,6 +23,7 @@ from harness.report import (
     terminal_warnings,
     write_tables,
 )
+from harness.run_store import Stored
 from harness.session import Planned, Session
 from harness.stash import PROBLEMS, SESSION, TOLD, WRITTEN
 

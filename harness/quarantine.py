@@ -6,14 +6,14 @@ Nothing is deleted, as it may be the only trace of hours of work or of what went
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.records import QUARANTINE, Disbelieved, Stored, scan_store, write_atomically
+from harness.run_store import QUARANTINE, Disbelieved, Stored, scan_store, write_atomically
 from harness.text import printable
 
 REASON = "reason.txt"
 
 
 def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
-    """Read a suite's store for a session that will write there; see records.scan_store.
+    """Read a suite's store for a session that will write there; see run_store.scan_store.
 
     Every run that is not believed is moved to `runs/<cell>/quarantine/`, whole, with the reason
     in `reason.txt`.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.checkpoints import CONFIG, TOKENIZER_FILES, WEIGHTS, WEIGHTS_INDEX
+from harness.checkpoint_files import CONFIG, TOKENIZER_FILES, WEIGHTS, WEIGHTS_INDEX
 from harness.options import Chosen, baseline_file, cola_folder, suite_files
 from harness.places import ReadFile
 from harness.session import Planned

@@ -11,8 +11,9 @@ from harness.groups import regrouped
 from harness.inputs import Inputs
 from harness.plan import Run
 from harness.predictions import read_predictions
-from harness.records import Record, Stored, write_record
+from harness.records import Record
 from harness.reuse import adopted
+from harness.run_store import Stored, write_record
 from harness.spec import Suite
 
 RENEWED = (

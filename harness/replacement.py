@@ -16,8 +16,9 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.plan import Run, published_names
-from harness.records import DatasetFacts, Record, write_atomically
+from harness.records import DatasetFacts, Record
 from harness.report import LEADERBOARD, read_published
+from harness.run_store import write_atomically
 from harness.spec import Suite, TrainingSpec
 from harness.text import counted, printable, some
 

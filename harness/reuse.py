@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from harness import kept_files, provenance, records
 from harness.inputs import Inputs
 from harness.plan import Cell, Run
-from harness.records import Record, Stored
+from harness.records import Record
+from harness.run_store import Stored
 from harness.spec import Suite
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import baseline as baselines
-from harness import contention, hub, kept_files, lock, progress, quarantine, records
+from harness import contention, hub, kept_files, lock, progress, quarantine, run_store
 from harness.baseline import Baseline
 from harness.errors import BadInput, Unavailable
 from harness.executors import Executor, KilledForMemory, call
@@ -23,11 +23,12 @@ from harness.lateness import Lateness
 from harness.lock import Lock
 from harness.plan import Cell, Run, runs_of
 from harness.progress import State, duration
-from harness.records import DatasetFacts, Record, Stored
+from harness.records import DatasetFacts, Record
 from harness.redaction import redact_file
 from harness.references import Reference
 from harness.renewal import renew
 from harness.reuse import adopted, best_by_checkpoint, latest, like_today
+from harness.run_store import Stored
 from harness.schedule import Schedule, schedule
 from harness.spec import Suite
 from harness.standing import skipped, standings
@@ -421,7 +422,7 @@ class Session:
             checkpoint=inputs.checkpoints[run.cell.checkpoint],
             source=inputs.source,
             dataset=inputs.dataset,
-            folder=records.run_folder(self.folder(missing.suite.name), run, missing.key),
+            folder=run_store.run_folder(self.folder(missing.suite.name), run, missing.key),
             device=inputs.device,
             threads=threads,
             concurrency=self.workers,
@@ -474,8 +475,10 @@ class Session:
         # A repetition that fails does not undo the run that it was to repeat.
         if record.status == "ok" or job.key not in self._finished_before:
             try:
-                record = records.write_record(job.folder, record, result.predictions)
-                records.discard_run(records.run_folder(self.folder(record.suite), job.run, None))
+                record = run_store.write_record(job.folder, record, result.predictions)
+                run_store.discard_run(
+                    run_store.run_folder(self.folder(record.suite), job.run, None)
+                )
             except Exception as error:  # a full disk
                 record = failure(job, error)
         return record
@@ -483,9 +486,9 @@ class Session:
 
 def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
     """Write the record of a run that is not possible here."""
-    folder, record = records.run_folder(suite_folder, run, None), skipped(run, unavailable)
+    folder, record = run_store.run_folder(suite_folder, run, None), skipped(run, unavailable)
     with contextlib.suppress(OSError):  # as on a full disk; the next session finds it out again
-        records.write_record(folder, record, None)
+        run_store.write_record(folder, record, None)
     return Stored(record, folder)
 
 

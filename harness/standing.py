@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness import records
+from harness import run_store
 from harness.errors import Unavailable
 from harness.inputs import Inputs
 from harness.plan import Cell, Run, runs_of
-from harness.records import Record, Stored
+from harness.records import Record
 from harness.reuse import like_today, reusable
+from harness.run_store import Stored
 from harness.spec import Suite
 
 
@@ -42,7 +43,7 @@ def standings(
         (run.cell.id, run.seed): inputs.key(run) for run in runs if inputs.missing(run.cell) is None
     }
     wanted = set(keys.values())
-    of_plan = {key: item for key, item in records.finished(store) if key in wanted}
+    of_plan = {key: item for key, item in run_store.finished(store) if key in wanted}
     candidates = like_today(store, suite, inputs)
     usable = {} if rerun else reusable(of_plan, suite, candidates)
 

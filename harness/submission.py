@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from harness import ids
 from harness.errors import BadInput
 from harness.predictions import JOINED_PREDICTIONS, read_predictions
-from harness.records import Record, Stored, read_store
+from harness.records import Record
 from harness.report import LEADERBOARD, predictions_beside, read_published
+from harness.run_store import Stored, read_store
 
 SENTENCES = 1063
 HEADER = "index\tprediction"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from harness.checkpoints import WEIGHTS, WEIGHTS_INDEX
+from harness.checkpoint_files import WEIGHTS, WEIGHTS_INDEX
 
 WHOLE_NUMBERS = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64")
 

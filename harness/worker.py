@@ -23,7 +23,7 @@ from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from harness import (
-    checkpoints,
+    checkpoint_files,
     classes,
     data,
     diagnosis,
@@ -36,8 +36,9 @@ from harness import (
 )
 from harness.data.rows import HIDDEN_LABEL
 from harness.encode import Encoded, token_counts
-from harness.finetune import EpochOutcome, Outcome, Settings, finetune
+from harness.finetune import Outcome, Settings, finetune
 from harness.groups import confusion_by
+from harness.history import EpochOutcome
 from harness.job import (
     Job,
     Result,
@@ -132,7 +133,7 @@ def _train_and_score(
     pretrained = load_checkpoint(job.checkpoint.folder, tokenizer, settings)
     models, weights = [pretrained.model], pretrained.weights
     del pretrained  # nothing else may hold on to the model; see _finetune
-    if checkpoints.digest_of(job.checkpoint.folder) != job.checkpoint.digest:
+    if checkpoint_files.digest_of(job.checkpoint.folder) != job.checkpoint.digest:
         raise RuntimeError("the checkpoint changed after the session began")
     tokenising = time.perf_counter()
     reading = read(loaded.splits, tokenizer, models[0], run.training.max_length)

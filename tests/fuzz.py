@@ -18,10 +18,10 @@ with atheris.instrument_imports(include=["harness", "tomllib"], enable_loader_ov
     from harness import checkpoints, data
     from harness.errors import BadInput, Unavailable
     from harness.progress import read as read_progress
-    from harness.records import read_store, write_record
     from harness.references import load_references
     from harness.report import publish, read_published
     from harness.report.published import as_json
+    from harness.run_store import read_store, write_record
     from harness.spec import DatasetSpec, load_suite
 
 from samples import make_cell, make_predictions, make_record

@@ -10,7 +10,7 @@ import pyarrow as pa
 from support import UNREACHABLE
 from tiny import WORDS
 
-from harness import records
+from harness import run_store
 from harness.finetune import Settings
 from harness.inputs import find_inputs
 from harness.job import Job
@@ -99,7 +99,7 @@ def make_job(
         checkpoint=inputs.checkpoints[cell.checkpoint],
         source=inputs.source,
         dataset=inputs.dataset,
-        folder=records.run_folder(folder, run, key),
+        folder=run_store.run_folder(folder, run, key),
         device=device,
         threads=1,
         concurrency=1,

@@ -15,17 +15,8 @@ from harness import classes
 from harness.plan import Cell, Run
 from harness.predictions import PREDICTIONS
 from harness.provenance import RECIPE_VERSION, Machine
-from harness.records import (
-    DatasetFacts,
-    Epoch,
-    Record,
-    Scores,
-    Stored,
-    Times,
-    key_of,
-    run_folder,
-    write_record,
-)
+from harness.records import DatasetFacts, Epoch, Record, Scores, Times, key_of
+from harness.run_store import Stored, run_folder, write_record
 from harness.spec import Thresholds, TrainingSpec
 
 COLA = DatasetFacts(

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from tiny import ARCHITECTURES, MAX_LENGTH, make_checkpoint
 from transformers import AutoTokenizer
 
-from harness import records
+from harness import run_store
 from harness.predictions import PREDICTIONS, read_predictions
 from harness.records import Record, Scores
 from harness.spec import DatasetSpec
@@ -74,7 +74,7 @@ def recomputed(predictions: pa.Table) -> Scores:
 
 def read_again(folder: Path) -> tuple[Record, pa.Table]:
     """Read the one record of a results folder from disk."""
-    (stored,), unreadable = records.read_store(folder)
+    (stored,), unreadable = run_store.read_store(folder)
     assert unreadable == []
     return stored.record, read_predictions(stored.folder)
 
@@ -122,7 +122,7 @@ def test_an_architecture_goes_through_the_whole_pipeline(architecture: str, tmp_
     stored = sum(weight.numel() for weight in load_file(checkpoint / "model.safetensors").values())
     assert record.parameters == stored + HEAD[architecture]
 
-    written = records.write_record(job.folder, record, predictions)
+    written = run_store.write_record(job.folder, record, predictions)
     assert read_again(tmp_path) == (written, predictions)
 
 

@@ -6,7 +6,7 @@ from samples import COLA, failed_record, keep, make_cell, make_record, skipped_r
 
 from harness.archive import of_plan
 from harness.plan import Cell
-from harness.records import Stored, read_store
+from harness.run_store import Stored, read_store
 from harness.spec import DatasetSpec, MatrixSpec, Suite, TrainingSpec
 
 CELL = make_cell(seeds=(1, 2))

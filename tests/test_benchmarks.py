@@ -24,8 +24,9 @@ from tiny import SENTENCES, make_checkpoint
 from harness.hard_sentences import missed_by_best
 from harness.plan import make_plan
 from harness.predictions import read_predictions
-from harness.records import Record, key_of, read_store
+from harness.records import Record, key_of
 from harness.report import read_published, write_tables
+from harness.run_store import read_store
 from harness.spec import load_suite
 
 pytestmark = pytest.mark.sessions

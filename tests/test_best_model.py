@@ -15,8 +15,9 @@ from harness.best_model import BestModel, best_model, in_words
 from harness.errors import BadInput
 from harness.leaderboard import leaderboard
 from harness.plan import Cell
-from harness.records import DatasetFacts, Stored
+from harness.records import DatasetFacts
 from harness.report.published import as_csv, as_json, publish
+from harness.run_store import Stored
 
 LABELS = np.arange(40) % 2
 

@@ -22,8 +22,9 @@ from harness.cli import COMMANDS
 from harness.hub import Hub
 from harness.plan import Cell, Run, make_plan
 from harness.predictions import PREDICTIONS, read_predictions
-from harness.records import Record, Stored, write_record
+from harness.records import Record
 from harness.report import write_tables
+from harness.run_store import Stored, write_record
 from harness.spec import load_suite
 
 HEAVY = {"torch", "transformers", "ray"}

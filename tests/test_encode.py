@@ -20,7 +20,7 @@ from transformers import (
 
 from harness.encode import collator, encode
 from harness.errors import BadInput
-from harness.padding import ensure_pad_token
+from harness.pad_token import ensure_pad_token
 
 FEATURES = Features(
     {

@@ -26,7 +26,7 @@ from test_benchmarks import ROOT, SUITE, Session, begin, copy_store, folder, run
 from tiny import SENTENCES
 
 from harness.predictions import read_predictions
-from harness.records import Stored, read_store
+from harness.run_store import Stored, read_store
 
 pytestmark = pytest.mark.sessions
 

@@ -18,10 +18,10 @@ from harness.errors import BadInput
 from harness.leaderboard import leaderboard
 from harness.options import OPTIONS, OVERRIDES, Chosen, planned_suites, session_options
 from harness.plan import make_plan, runs_of
-from harness.records import run_folder, write_record
 from harness.references import load_references
 from harness.report import publish, read_published, terminal_table
 from harness.report.published import as_csv, as_json
+from harness.run_store import run_folder, write_record
 from harness.spec import DatasetSpec, load_suite
 
 T = TypeVar("T")

@@ -27,7 +27,8 @@ from harness import records
 from harness.encode import encode
 from harness.inference import classify, load
 from harness.loading import load_model
-from harness.padding import TOLERANCE, Side, answers, ensure_pad_token, settle
+from harness.pad_token import ensure_pad_token
+from harness.padding import TOLERANCE, Side, answers, settle
 from harness.records import Record
 
 MIXED = ["the cat slept", "a boat in town", "she reads", *SENTENCES[:4]]

@@ -23,8 +23,8 @@ from tiny import make_classifier
 from harness.data.sentences import read_column, read_lines
 from harness.data.table import Wanted
 from harness.leaderboard import leaderboard
-from harness.records import Stored
 from harness.report.published import as_json, publish
+from harness.run_store import Stored
 
 TEXTS = [
     "the cat slept on the chair .",

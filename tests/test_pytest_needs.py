@@ -13,7 +13,7 @@ from shell import ROOT
 from tiny import SENTENCES, make_checkpoint
 
 from harness.pytest_needs import show_reasons
-from harness.records import read_store
+from harness.run_store import read_store
 
 pytestmark = pytest.mark.sessions
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from samples import keep, make_cell, make_record, predicted_record, with_key
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews_corrcoef
 
-from harness import classes, quarantine, records
+from harness import classes, quarantine, run_store
 from harness.predictions import read_predictions
-from harness.records import RECIPE_WITH_CLASSES, Record, Stored, key_of, write_record
+from harness.records import RECIPE_WITH_CLASSES, Record, key_of
+from harness.run_store import Stored, write_record
 from harness.spec import TrainingSpec
 
 CELL = make_cell(seeds=(0, 1))
@@ -93,7 +94,7 @@ def test_what_cannot_be_moved_is_not_believed_either(
 def test_only_reading_moves_nothing(tmp_path: Path, store: tuple[Stored, Stored]) -> None:
     bad, good = store
     (bad.folder / "record.json").write_bytes(b"")
-    assert records.read_store(tmp_path)[0] == [good]
+    assert run_store.read_store(tmp_path)[0] == [good]
     assert bad.folder.exists()
 
 

@@ -18,21 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import failed_record, keep, make_cell, make_predictions, make_record, skipped_record
 
-from harness import records
+from harness import records, run_store
 from harness.plan import Run
 from harness.predictions import PREDICTIONS, join_predictions, read_predictions
 from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
-from harness.records import (
-    Scores,
-    Times,
-    discard_run,
-    finished,
-    read_store,
-    run_folder,
-    run_key,
-    time_to_target,
-    write_record,
-)
+from harness.records import Scores, Times, run_key, time_to_target
+from harness.run_store import discard_run, finished, read_store, run_folder, write_record
 from harness.spec import Thresholds, TrainingSpec
 
 RUN = Run(make_cell(), 0, TrainingSpec())
@@ -402,7 +393,7 @@ def test_a_record_of_the_most_bytes_allowed_is_read_and_one_of_more_is_not(
 ) -> None:
     kept = keep(tmp_path, RUN.cell, make_record(RUN.cell))
     size = (kept.folder / "record.json").stat().st_size
-    monkeypatch.setattr(records, "MOST_BYTES", size + spare)
+    monkeypatch.setattr(run_store, "MOST_BYTES", size + spare)
     assert read_store(tmp_path)[0] == [kept] * believed
 
 
@@ -483,7 +474,7 @@ def test_a_disk_that_is_full_from_any_byte_on_leaves_whole_runs(tmp_path: Path) 
 import resource, sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
-from harness.records import read_store, write_record
+from harness.run_store import read_store, write_record
 from samples import keep, make_cell, make_predictions, make_record
 folder, cell = Path(sys.argv[1]), make_cell()
 earlier = keep(folder / "full", cell, make_record(cell))
@@ -592,7 +583,7 @@ import sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from harness.plan import Run
-from harness.records import run_folder, write_record
+from harness.run_store import run_folder, write_record
 from samples import failed_record, make_cell, make_predictions, make_record
 cell = make_cell()
 def write(record, predictions):

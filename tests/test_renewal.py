@@ -23,7 +23,8 @@ from harness.inputs import Inputs, find_inputs
 from harness.job import Job
 from harness.plan import make_plan, runs_of
 from harness.predictions import read_predictions
-from harness.records import Record, Stored, read_store, run_folder, write_record
+from harness.records import Record
+from harness.run_store import Stored, read_store, run_folder, write_record
 from harness.session import Options, Planned, Session
 from harness.spec import Suite, load_suite
 

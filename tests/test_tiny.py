@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from harness.encode import collator, encode
-from harness.padding import ensure_pad_token
+from harness.pad_token import ensure_pad_token
 
 # The tokens around a sentence, as each family's published checkpoints have them.
 SURROUNDINGS = {

@@ -24,7 +24,7 @@ from transformers import (
     BertForSequenceClassification,
 )
 
-from harness import records
+from harness import records, run_store
 from harness.classes import unpack
 from harness.job import Job, Result, failure
 from harness.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
@@ -101,7 +101,7 @@ def assert_failed(job: Job, result: Result) -> str:
     assert not (job.folder / "scratch").exists()
     assert record.reason is not None
     assert "\n" not in record.reason
-    assert records.write_record(job.folder, record, None) == record
+    assert run_store.write_record(job.folder, record, None) == record
     return record.reason
 
 

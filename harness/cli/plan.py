@@ -10,13 +10,14 @@ import click
 from tabulate import tabulate
 
 from harness import baseline as baselines
-from harness import contention, hub, records
+from harness import contention, hub, run_store
 from harness.cli.choices import EVERY, chosen, options
 from harness.contention import Moment
 from harness.errors import BadInput
 from harness.inputs import Inputs, find_inputs
 from harness.options import planned_suites, session_options
-from harness.records import DatasetFacts, Stored
+from harness.records import DatasetFacts
+from harness.run_store import Stored
 from harness.schedule import describe, schedule
 from harness.session import Planned
 from harness.standing import Standing, standings
@@ -52,7 +53,7 @@ def plan(as_json: bool, **values: Any) -> None:
     datasets: dict[str, DatasetFacts | None] = {planned.suite.name: None for planned in suites}
     for planned in suites:
         base = planned.path.resolve().parent
-        store, unreadable = records.read_store(session.results / planned.suite.name)
+        store, unreadable = run_store.read_store(session.results / planned.suite.name)
         try:
             inputs = find_inputs(planned.suite, base, planned.cells, session.cola_dir, reached)
         except BadInput as error:

@@ -15,7 +15,8 @@ from harness.cli.choices import MATRIX, chosen, options
 from harness.errors import BadInput
 from harness.options import planned_suites, session_options
 from harness.plan import suite_gates
-from harness.records import Record, read_store
+from harness.records import Record
+from harness.run_store import read_store
 from harness.text import printable
 
 

@@ -13,7 +13,6 @@ from harness.baseline import Baseline
 from harness.errors import BadInput
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plan import Cell
-from harness.records import Stored, write_atomically
 from harness.references import Reference
 from harness.report.changes import changed_files, differences
 from harness.report.charts import FORMATS, PICTURES, Picture, lines_of, with_score
@@ -33,6 +32,7 @@ from harness.report.published import (
 )
 from harness.report.summary import append_summary, as_summary
 from harness.report.terminal import terminal_table, terminal_warnings
+from harness.run_store import Stored, write_atomically
 from harness.spec import DatasetSpec, SuiteGates
 
 __all__ = [

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from harness.errors import BadInput
 from harness.predictions import JOINED_PREDICTIONS, as_parquet, check_rows, join_predictions
-from harness.records import Record, Stored, selected_classes
+from harness.records import Record, selected_classes
 from harness.report.published import Published
+from harness.run_store import Stored
 
 PREDICTIONS = "predictions.parquet"
 

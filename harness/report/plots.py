@@ -7,7 +7,7 @@ interface is used, so nothing global is changed and no window is opened.
 
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -33,9 +32,18 @@ from harness.report.charts import (
     with_score,
 )
 from harness.report.columns import decimals, scientific
+from harness.report.looks import (
+    OTHERS,
+    Looks,
+    broken,
+    drawable,
+    lines_by_checkpoint,
+    looks_of,
+    mcc_of,
+)
 from harness.report.published import Published
 from harness.report.svg import with_short_ids
-from harness.text import printable, some
+from harness.text import some
 
 STYLE: Any = {
     "axes.axisbelow": True,
@@ -52,12 +60,6 @@ STYLE: Any = {
     "text.parse_math": False,
 }
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's palette, which colour-blind people tell apart; the page has the same."""
-
-MARKERS = ("o", "s", "^", "D", "*", "P")
-
-OTHERS = ("#8a8f96", "P")
 
 MOST_POINTS = 1000
 MOST_CURVES = 24
@@ -70,14 +72,11 @@ METADATA: dict[str, dict[str, None]] = {
 }
 """What matplotlib would write into a file of itself and of the day."""
 
-Looks = Mapping[str, tuple[str, str]]
-"""Each checkpoint's colour and marker."""
-
 
 def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
     """Return the pictures that the leaderboard has the numbers for, none where nothing scored."""
     lines = with_score(lines_of(published, frame))
-    looks = _looks(lines)
+    looks = looks_of(lines)
     found = []
     for column, title in SPEEDS.items():
         if groups := _few(speed_groups(lines, column)):
@@ -104,7 +103,7 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
                 partial(_curves, drawn, looks),
             )
         )
-    by_checkpoint = _by_checkpoint(lines)
+    by_checkpoint = lines_by_checkpoint(lines)
     if several := {name: own for name, own in by_checkpoint.items() if len(own) > 1}:
         shown = dict(list(several.items())[:MOST_CHECKPOINTS])
         best = "" if len(shown) == len(several) else f", the best {len(shown)} of {len(several)}"
@@ -190,7 +189,7 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
                 fontsize=8,
             )
         place.set_xlabel(title)
-        place.set_title(_broken(circumstances), fontsize=8, loc="left", color="#444444")
+        place.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
     axes[0].set_ylabel("MCC")
     drawn = [point.line for points in shown.values() for point in points]
     _key(figure, drawn, looks)
@@ -230,9 +229,9 @@ def _key(figure: Figure, lines: Iterable[Line], looks: Looks) -> None:
     names: dict[str, tuple[str, str]] = {}
     for line in sorted(lines, key=lambda line: (_is_other(line, looks), line.number("rank"))):
         look = looks[line.cell.checkpoint]
-        names[
-            "other checkpoints" if _is_other(line, looks) else _drawable(line.cell.checkpoint)
-        ] = look
+        names["other checkpoints" if _is_other(line, looks) else drawable(line.cell.checkpoint)] = (
+            look
+        )
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", label=name)
         for name, (colour, marker) in names.items()
@@ -280,7 +279,7 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
                 if run.selected_epoch in numbers
                 else [],
             )
-        name = _drawable(line.cell.checkpoint, 28)
+        name = drawable(line.cell.checkpoint, 28)
         place.set_title(f"#{line.row['rank']} {name}\n{line.settings}", fontsize=7, loc="left")
         place.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         place.yaxis.set_major_locator(MaxNLocator(4))
@@ -297,7 +296,7 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
     every = [line for own in checkpoints.values() for line in own]
     sizes = sorted({line.cell.batch_size for line in every})
     rates = sorted({line.cell.learning_rate for line in every})
-    mccs = [_mcc(line) for line in every]
+    mccs = [mcc_of(line) for line in every]
     low, high = min(mccs), max(mccs)
     columns = min(3, len(checkpoints))
     rows = math.ceil(len(checkpoints) / columns)
@@ -308,7 +307,7 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
     for place, (name, own) in zip(axes, checkpoints.items(), strict=False):
         grid = [[math.nan] * len(rates) for _ in sizes]
         for line in own:
-            grid[sizes.index(line.cell.batch_size)][rates.index(line.cell.learning_rate)] = _mcc(
+            grid[sizes.index(line.cell.batch_size)][rates.index(line.cell.learning_rate)] = mcc_of(
                 line
             )
         place.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
@@ -321,7 +320,7 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
                     column, row, text, ha="center", va="center", fontsize=7.5,
                     color="white" if dark else "black",
                 )  # fmt: skip
-        place.set_title(_drawable(name, 34), fontsize=7.5, loc="left")
+        place.set_title(drawable(name, 34), fontsize=7.5, loc="left")
         place.set_xticks(range(len(rates)), [scientific(rate) for rate in rates], fontsize=7.5)
         place.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7.5)
         place.grid(visible=False)
@@ -330,13 +329,6 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
     figure.supxlabel("learning rate", fontsize=8.5)
     figure.supylabel("batch size", fontsize=8.5)
     return figure
-
-
-def _by_checkpoint(lines: Iterable[Line]) -> dict[str, list[Line]]:
-    found: dict[str, list[Line]] = {}
-    for line in lines:
-        found.setdefault(line.cell.checkpoint, []).append(line)
-    return found
 
 
 # --- the best of n ---
@@ -355,7 +347,7 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
             marker=marker,
             markersize=4,
             linewidth=1.3,
-            label=_drawable(name, 50),
+            label=drawable(name, 50),
         )
     place.plot(
         range(1, len(budgets[""]) + 1),
@@ -392,41 +384,3 @@ def _clear(empty: Iterable[Axes], lowest: Iterable[Axes]) -> None:
         place.set_axis_off()
     for place in lowest:
         place.tick_params(labelbottom=True)
-
-
-def _mcc(line: Line) -> float:
-    mcc = line.number("mcc")
-    assert mcc is not None, "only cells with a score are drawn"
-    return mcc
-
-
-def _looks(lines: Iterable[Line]) -> Looks:
-    """Give each of the best checkpoints a colour and marker of its own, all others the same."""
-    names = list(_by_checkpoint(lines))
-    own = len(COLOURS) if len(names) <= len(COLOURS) else len(COLOURS) - 1
-    looks = zip(COLOURS[:own], MARKERS[:own], strict=True)
-    return dict(zip(names, looks, strict=False)) | dict.fromkeys(names[own:], OTHERS)
-
-
-def _drawable(text: str, most: int = 60) -> str:
-    """Return text on one line, in characters that the font has, its middle left out if too long."""
-    font = get_font(findfont("DejaVu Sans"))
-    shown = "".join(_escaped_unless(font.get_char_index, text))
-    if len(shown) <= most:
-        return shown
-    kept = (most - 1) // 2
-    return f"{shown[:kept]}…{shown[-kept:]}"
-
-
-def _escaped_unless(known: Callable[[int], int], text: str) -> Iterator[str]:
-    for character in printable(text):
-        if known(ord(character)):
-            yield character
-        else:
-            yield character.encode("unicode_escape").decode()
-
-
-def _broken(text: str) -> str:
-    """Return the circumstances of a group on two lines."""
-    together, _, hardware = _drawable(text, 110).partition("; ")
-    return f"{together}\n{hardware}"

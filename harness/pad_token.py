@@ -1,0 +1,150 @@
+"""The pad token that a tokenizer and its model have in common."""
+
+import re
+from typing import Any, cast
+
+from torch import Tensor, nn
+from transformers import (
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+)
+
+from harness.errors import BadInput
+
+NAMED = re.compile(r"<\S+>|\[\S+\]")
+"""How vocabularies write tokens that no text is meant to hold, such as <pad> and [PAD]."""
+
+
+def mend_pad_token(configuration: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let a configuration name the tokenizer's pad token where it names none, or none that exists.
+
+    Before the model is built: RoBERTa counts positions from it, and embeddings refuse a number
+    beyond their rows. Decoders that were trained without padding stay as they are.
+    """
+    text = configuration.get_text_config()
+    declared, rows = getattr(text, "pad_token_id", None), getattr(text, "vocab_size", None)
+    if rows is None or (isinstance(declared, int) and declared < rows):
+        return
+    own = tokenizer.pad_token_id
+    text.pad_token_id = own if own is not None and own < rows else None
+
+
+def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Give a tokenizer and its model a common pad token, changing both in place.
+
+    The token is the first of these that there is, and that the model has an embedding for:
+
+    1. the one that the model was pretrained with: that from which its positions are counted
+       (RoBERTa and its kin), else that of its configuration;
+    2. the tokenizer's;
+    3. the end-of-text token, as for GPT-2 and its kin, which were trained without padding;
+    4. "[PAD]", which is added together with a row of embeddings.
+
+    A word is never made a pad token: the tokenizer would find it within other words from then on.
+    The configuration of a model that counts positions from its pad token is left as it is, since
+    all positions would be others when it is read again.
+
+    Raises:
+        BadInput: there is none, and the model's embeddings cannot be extended.
+    """
+    counted_from = _counted_from(model)
+    configurations = {id(c): c for c in (model.config, model.config.get_text_config())}.values()
+    declared = counted_from
+    if declared is None:
+        declared = getattr(model.config.get_text_config(), "pad_token_id", None)
+    rows = _rows(model)
+    own = tokenizer.pad_token_id
+    if own is not None and not own < rows:
+        own = None
+    # A head that looks for the end of the text (BART's) must not find it in the padding.
+    ends = declared == tokenizer.eos_token_id and own is not None and counted_from is None
+    token = None if ends else _special_token(tokenizer, declared, rows)
+    if token is not None:
+        if own != declared:
+            # Registered at once, as it will be when the tokenizer is saved and read again.
+            tokenizer.add_special_tokens({"pad_token": token})
+    elif own is None:
+        _give_pad_token(tokenizer, model, rows)
+    if counted_from is None:
+        # The classification heads of decoders look for a sentence's last token by this setting.
+        for configuration in configurations:
+            configuration.pad_token_id = tokenizer.pad_token_id
+
+
+def _counted_from(model: PreTrainedModel) -> int | None:
+    """Return the pad token from which a model counts positions, if it does.
+
+    Tables of positions have a row for padding in such models, and in no others.
+    """
+    for name, module in model.named_modules():
+        row = getattr(module, "padding_idx", None)
+        if "position" in name.rpartition(".")[2] and isinstance(row, int):
+            return row
+    return None
+
+
+def _rows(model: PreTrainedModel) -> float:
+    """Return the number of tokens that a model has embeddings for; infinity if it is any."""
+    try:
+        weight = getattr(model.get_input_embeddings(), "weight", None)
+    except NotImplementedError:  # CANINE hashes characters
+        return float("inf")
+    if isinstance(weight, Tensor):
+        return len(weight)
+    return getattr(model.config.get_text_config(), "vocab_size", None) or float("inf")
+
+
+def _special_token(tokenizer: PreTrainedTokenizerBase, number: object, rows: float) -> str | None:
+    """Return a token by its number if the model has it and it is no word."""
+    if not isinstance(number, int) or not 0 <= number < min(len(tokenizer), rows):
+        return None
+    token = tokenizer.convert_ids_to_tokens(number)
+    if not isinstance(token, str):
+        return None
+    special = number in tokenizer.all_special_ids or NAMED.fullmatch(token)
+    return token if special else None
+
+
+def _give_pad_token(
+    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, rows: float
+) -> None:
+    if tokenizer.eos_token_id is not None and tokenizer.eos_token_id < rows:
+        tokenizer.pad_token = tokenizer.eos_token
+        return
+    extensible = rows == float("inf") or isinstance(model.get_input_embeddings(), nn.Embedding)
+    if not extensible and len(tokenizer) >= rows:
+        # Which token it is hardly matters: the attention mask hides it.
+        usable = [t for t in tokenizer.all_special_tokens if _number(tokenizer, t) < rows]
+        if not usable:
+            raise BadInput(
+                [
+                    "the tokenizer has no padding token and the model no room for one; name one in "
+                    "the checkpoint's tokenizer_config.json"
+                ]
+            )
+        tokenizer.pad_token = usable[0]
+        return
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    # Embedding matrices are often larger than the vocabulary: never shrink one.
+    if len(tokenizer) > rows:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+
+
+def _number(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
+    return cast(int, tokenizer.convert_tokens_to_ids(token))
+
+
+class KeptPadToken(TrainerCallback):
+    """Leaves the configuration's pad token as `ensure_pad_token` left it.
+
+    Trainer writes the tokenizer's there when training begins, also where positions count from it.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._configuration = model.config.get_text_config()
+        self._number = self._configuration.pad_token_id
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._configuration.pad_token_id = self._number
