@@ -28,7 +28,7 @@ coverage: $(INSTALLED)
 	$(TESTS) -m "not ray and not soak and not architectures" --cov $(ARGS)
 
 # Small changes of the code, one at a time, and whether a test notices each: half an hour.
-# What is left is shown by `.venv/bin/mutmut results`; ARGS names modules: "harness.plan.*".
+# What is left is shown by `.venv/bin/mutmut results`; ARGS names modules: "harness.suite.plan.*".
 mutants: $(INSTALLED)
 	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[mutation]'
 	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run $(ARGS)

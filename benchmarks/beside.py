@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from harness import contention, provenance
+from harness.machine import contention, provenance
 
 if TYPE_CHECKING:  # the session that measures needs no torch
-    from harness.job import Job
+    from harness.training.job import Job
 
 ROOT = Path(__file__).parent.parent
 
@@ -210,7 +210,7 @@ def _busy_program() -> Iterator[None]:
 
 def main(checkpoint: str) -> None:
     """Train whenever a line says in how many threads; see Way."""
-    from harness.quiet import quiet
+    from harness.cli.quiet import quiet
 
     with tempfile.TemporaryDirectory() as folder:
         with quiet():
@@ -225,9 +225,11 @@ def main(checkpoint: str) -> None:
 
 def _job(checkpoint: str, folder: Path) -> "Job":
     """Return a session's job where one run is left, on sentences of the embedded corpus."""
-    from harness import corpus, inputs, plan, spec
-    from harness.hub import Hub
-    from harness.job import Job
+    from harness.inputs.data import corpus
+    from harness.inputs.hub import Hub
+    from harness.session import found as inputs
+    from harness.suite import plan, spec
+    from harness.training.job import Job
 
     data = folder / "sentences.csv"
     rows = corpus.generate()["train"][: SENTENCES + VALIDATION]
@@ -267,7 +269,7 @@ def _job(checkpoint: str, folder: Path) -> "Job":
 
 def _as_a_worker(job: "Job") -> float:
     """Train as a session's worker does; return the seconds of training."""
-    from harness.worker import execute
+    from harness.training.worker import execute
 
     record = execute(job).record
     assert record.times is not None, record.reason
@@ -279,10 +281,10 @@ def _plain(job: "Job", threads: int) -> float:
     import torch
     from transformers import AutoTokenizer
 
-    from harness.data import load
-    from harness.encode import encode
-    from harness.finetune import Settings, finetune
-    from harness.loading import load_model
+    from harness.inputs.data import load
+    from harness.models.encode import encode
+    from harness.training.finetune import Settings, finetune
+    from harness.training.loading import load_model
 
     torch.set_num_threads(threads or provenance.available_cores())
     cell, run = job.run.cell, job.run

@@ -22,13 +22,13 @@ import pytest
 import scipy.stats
 from tabulate import tabulate
 
-from harness import provenance
-from harness.checkpoints import Checkpoint, resolve
-from harness.data import Source, load
-from harness.hub import Hub
-from harness.records import Record
-from harness.run_store import read_store, write_atomically
-from harness.spec import DatasetSpec
+from harness.inputs.checkpoints import Checkpoint, resolve
+from harness.inputs.data import Source, load
+from harness.inputs.hub import Hub
+from harness.machine import provenance
+from harness.store.records import Record
+from harness.store.run_store import read_store, write_atomically
+from harness.suite.spec import DatasetSpec
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "local" / "speed"
@@ -173,11 +173,11 @@ import json, sys, tempfile, torch
 from pathlib import Path
 import datasets, transformers
 from transformers import AutoTokenizer
-from harness.data import Source, load
-from harness.encode import encode
-from harness.finetune import Settings, finetune
-from harness.loading import load_model
-from harness.spec import DatasetSpec, TrainingSpec
+from harness.inputs.data import Source, load
+from harness.models.encode import encode
+from harness.training.finetune import Settings, finetune
+from harness.training.loading import load_model
+from harness.suite.spec import DatasetSpec, TrainingSpec
 folder, cola, device, sentences, rungs = sys.argv[1:]
 rungs = json.loads(rungs)
 torch.set_num_threads(1)

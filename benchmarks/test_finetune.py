@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.gates import Check, Judgement
-from harness.records import Record
-from harness.timing import record_timing, training_clock
+from harness.judging.gates import Check, Judgement
+from harness.plugin.timing import record_timing, training_clock
+from harness.store.records import Record
 
 
 @pytest.mark.benchmark(timer=training_clock)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from tabulate import tabulate
 
-from harness.leaderboard import runs_by_cell
+from harness.judging.leaderboard import runs_by_cell
 from harness.report import read_published
 from harness.stats.scores import linearise
 

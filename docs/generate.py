@@ -16,8 +16,8 @@ from pydantic_core import PydanticUndefined
 from tabulate import tabulate
 
 from harness.cli import COMMANDS
-from harness.options import OVERRIDES
-from harness.spec import Suite
+from harness.session.options import OVERRIDES
+from harness.suite.spec import Suite
 
 ROOT = Path(__file__).parent.parent
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from harness.checkpoint_files import digest_of
+from harness.inputs.checkpoint_files import digest_of
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 MODEL = ("config.json", "model.safetensors")

@@ -21,12 +21,13 @@ from families import make_family
 from jobs import file_spec, make_job, sentences, write_rows
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from harness import inference
-from harness.data import labelled_file
 from harness.errors import BadInput
-from harness.job import Job
-from harness.spec import DatasetSpec
-from harness.speedups import (
+from harness.inputs.data import labelled_file
+from harness.kept import inference
+from harness.suite.spec import DatasetSpec
+from harness.text import one_line
+from harness.training.job import Job
+from harness.training.speedups import (
     FAST_DROPOUT,
     FIRST_TOKEN,
     MEMORY_CHECKPOINT,
@@ -34,8 +35,7 @@ from harness.speedups import (
     SORTED_EVALUATION,
     USED_VOCABULARY,
 )
-from harness.text import one_line
-from harness.worker import execute
+from harness.training.worker import execute
 
 ROWS, VALIDATION = 48, 16
 LEARNING_RATE = 3e-3

@@ -9,31 +9,15 @@ from functools import partial
 
 import pytest
 
-from harness import ids
-from harness.display import Display
 from harness.errors import BadInput
-from harness.interrupt import hold_interrupt
-from harness.ledger import by_reason, unheeded, unjudged
-from harness.options import (
-    OPTIONS,
-    Chosen,
-    baseline_file,
-    left_behind,
-    planned_suites,
-    results_folder,
-    session_options,
-)
-from harness.plan import Cell
-from harness.pytest_gates import cell_of, ledger_of, left_out, otherwise
-from harness.pytest_needs import need_timer, show_reasons
-from harness.pytest_places import problems, refuse_early, unwritten
-from harness.pytest_tables import refused, show_all, summarize_all, write_all
-from harness.read_files import read_files
-from harness.schedule import describe
-from harness.session import Planned, Session
-from harness.shield import shield
-from harness.spec import SuiteGates
-from harness.stash import (
+from harness.forecast.schedule import describe
+from harness.plugin.gates import cell_of, ledger_of, left_out, otherwise
+from harness.plugin.interrupt import hold_interrupt
+from harness.plugin.ledger import by_reason, unheeded, unjudged
+from harness.plugin.needs import need_timer, show_reasons
+from harness.plugin.outputs import problems, refuse_early, unwritten
+from harness.plugin.shield import shield
+from harness.plugin.stash import (
     CELLS,
     DISPLAY,
     HELD,
@@ -45,8 +29,24 @@ from harness.stash import (
     is_strict,
     tell,
 )
+from harness.plugin.tables import refused, show_all, summarize_all, write_all
+from harness.session.display import Display
+from harness.session.options import (
+    OPTIONS,
+    Chosen,
+    baseline_file,
+    left_behind,
+    planned_suites,
+    results_folder,
+    session_options,
+)
+from harness.session.read_files import read_files
+from harness.session.session import Planned, Session
+from harness.suite import ids
+from harness.suite.plan import Cell
+from harness.suite.spec import SuiteGates
 
-pytest_plugins = ("harness.pytest_gates", "harness.pytest_fixtures")
+pytest_plugins = ("harness.plugin.gates", "harness.plugin.fixtures")
 
 
 NO_SCORE = "No selected cell was scored: a session without a score does not pass."
@@ -248,8 +248,8 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         f"finished before, {counts.to_train} to train, {counts.skipped} skipped"
         for name, counts in session.counts.items()
     ]
-    if session.schedule is not None:
-        lines.append(describe(session.schedule, session.workers))
+    if session.dispatch is not None:
+        lines.append(describe(session.dispatch.schedule, session.dispatch.workers))
     return lines + session.notes + _other_spelling(config)
 
 

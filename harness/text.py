@@ -36,3 +36,14 @@ def shortened(text: str, most: int = 60) -> str:
     """Return the beginning of a sentence in quotation marks, fit to stand within a message."""
     text = printable(" ".join(text.split()))
     return f"'{text}'" if len(text) <= most else f"'{text[:most]}...'"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time for a reader: 40 s, 12 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from samples import failed_record, make_cell, predicted_record, skipped_record
 
-from harness.plan import Cell
-from harness.records import Confusion, Record, Scores, Times
 from harness.report import Published, publish
+from harness.store.records import Confusion, Record, Scores, Times
+from harness.suite.plan import Cell
 
 CHECKPOINTS = (
     "org/tiny-encoder",

@@ -15,19 +15,19 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["harness", "tomllib"], enable_loader_override=False):
-    from harness import checkpoints, data
     from harness.errors import BadInput, Unavailable
-    from harness.progress import read as read_progress
-    from harness.references import load_references
+    from harness.inputs import checkpoints, data
     from harness.report import publish, read_published
     from harness.report.published import as_json
-    from harness.run_store import read_store, write_record
-    from harness.spec import DatasetSpec, load_suite
+    from harness.store.run_store import read_store, write_record
+    from harness.suite.references import load_references
+    from harness.suite.spec import DatasetSpec, load_suite
+    from harness.training.progress import read as read_progress
 
 from samples import make_cell, make_predictions, make_record
 from support import UNREACHABLE
 
-from harness.leaderboard import leaderboard
+from harness.judging.leaderboard import leaderboard
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 CELL = make_cell(seeds=(0, 1))

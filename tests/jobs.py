@@ -10,14 +10,14 @@ import pyarrow as pa
 from support import UNREACHABLE
 from tiny import WORDS
 
-from harness import run_store
-from harness.finetune import Settings
-from harness.inputs import find_inputs
-from harness.job import Job
-from harness.plan import make_plan, runs_of
-from harness.records import Record
-from harness.spec import DatasetSpec, GatesSpec, MatrixSpec, Suite, TrainingSpec
-from harness.worker import execute
+from harness.session.found import find_inputs
+from harness.store import run_store
+from harness.store.records import Record
+from harness.suite.plan import make_plan, runs_of
+from harness.suite.spec import DatasetSpec, GatesSpec, MatrixSpec, Suite, TrainingSpec
+from harness.training.finetune import Settings
+from harness.training.job import Job
+from harness.training.worker import execute
 
 
 def sentences(count: int) -> list[str]:

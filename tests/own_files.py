@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from support import UNREACHABLE
 
-from harness import data
 from harness.errors import BadInput
-from harness.spec import DatasetSpec
+from harness.inputs import data
+from harness.suite.spec import DatasetSpec
 
 
 def load_small(path: Path, **settings: Any) -> data.Data:

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from harness import classes
-from harness.plan import Cell, Run
-from harness.predictions import PREDICTIONS
-from harness.provenance import RECIPE_VERSION, Machine
-from harness.records import DatasetFacts, Epoch, Record, Scores, Times, key_of
-from harness.run_store import Stored, run_folder, write_record
-from harness.spec import Thresholds, TrainingSpec
+from harness.machine.provenance import RECIPE_VERSION, Machine
+from harness.store import classes
+from harness.store.predictions import PREDICTIONS
+from harness.store.records import DatasetFacts, Epoch, Record, Scores, Times, key_of
+from harness.store.run_store import Stored, run_folder, write_record
+from harness.suite.plan import Cell, Run
+from harness.suite.spec import Thresholds, TrainingSpec
 
 COLA = DatasetFacts(
     name="cola",

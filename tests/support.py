@@ -4,7 +4,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from harness.hub import Hub
+from harness.inputs.hub import Hub
 
 UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="no answer within 3 s")
 

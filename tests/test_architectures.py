@@ -16,10 +16,10 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from tiny import ARCHITECTURES, MAX_LENGTH, make_checkpoint
 from transformers import AutoTokenizer
 
-from harness import run_store
-from harness.predictions import PREDICTIONS, read_predictions
-from harness.records import Record, Scores
-from harness.spec import DatasetSpec
+from harness.store import run_store
+from harness.store.predictions import PREDICTIONS, read_predictions
+from harness.store.records import Record, Scores
+from harness.suite.spec import DatasetSpec
 
 ROWS, VALIDATION, TEST = 60, 16, 12
 # Parameters of a linear layer from a width of 32 to two classes, and to a width of 32.

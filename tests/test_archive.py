@@ -4,10 +4,10 @@ from pathlib import Path
 
 from samples import COLA, failed_record, keep, make_cell, make_record, skipped_record
 
-from harness.archive import of_plan
-from harness.plan import Cell
-from harness.run_store import Stored, read_store
-from harness.spec import DatasetSpec, MatrixSpec, Suite, TrainingSpec
+from harness.session.archive import of_plan
+from harness.store.run_store import Stored, read_store
+from harness.suite.plan import Cell
+from harness.suite.spec import DatasetSpec, MatrixSpec, Suite, TrainingSpec
 
 CELL = make_cell(seeds=(1, 2))
 SUITE = Suite(

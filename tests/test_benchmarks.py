@@ -21,13 +21,13 @@ from samples import with_key
 from support import wait_for
 from tiny import SENTENCES, make_checkpoint
 
-from harness.hard_sentences import missed_by_best
-from harness.plan import make_plan
-from harness.predictions import read_predictions
-from harness.records import Record, key_of
+from harness.judging.hard_sentences import missed_by_best
 from harness.report import read_published, write_tables
-from harness.run_store import read_store
-from harness.spec import load_suite
+from harness.store.predictions import read_predictions
+from harness.store.records import Record, key_of
+from harness.store.run_store import read_store
+from harness.suite.plan import make_plan
+from harness.suite.spec import load_suite
 
 pytestmark = pytest.mark.sessions
 

@@ -11,13 +11,13 @@ import pytest
 from samples import COLA, keep, make_cell, predicted_record
 from sklearn.metrics import matthews_corrcoef
 
-from harness.best_model import BestModel, best_model, in_words
+from harness.cli.best_model import BestModel, best_model, in_words
 from harness.errors import BadInput
-from harness.leaderboard import leaderboard
-from harness.plan import Cell
-from harness.records import DatasetFacts
+from harness.judging.leaderboard import leaderboard
 from harness.report.published import as_csv, as_json, publish
-from harness.run_store import Stored
+from harness.store.records import DatasetFacts
+from harness.store.run_store import Stored
+from harness.suite.plan import Cell
 
 LABELS = np.arange(40) % 2
 

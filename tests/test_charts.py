@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import MACHINE, make_cell, make_record
 
-from harness.leaderboard import leaderboard
-from harness.plan import Cell
-from harness.records import Record, Scores, Times
+from harness.judging.leaderboard import leaderboard
 from harness.report import publish
-from harness.report.charts import (
+from harness.report.pictures.charts import (
     Line,
     best_of,
     labelled,
@@ -22,6 +20,8 @@ from harness.report.charts import (
     speed_groups,
     with_score,
 )
+from harness.store.records import Record, Scores, Times
+from harness.suite.plan import Cell
 
 
 def lines(cells: list[Cell], records: list[Record]) -> list[Line]:

@@ -19,10 +19,10 @@ from safetensors.numpy import save_file
 from support import UNREACHABLE
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from harness import checkpoints
-from harness.checkpoints import resolve
 from harness.errors import BadInput, Unavailable
-from harness.hub import Hub
+from harness.inputs import checkpoints
+from harness.inputs.checkpoints import resolve
+from harness.inputs.hub import Hub
 
 CONFIG = {
     "model_type": "bert",

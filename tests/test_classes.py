@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.classes import pack, unpack
+from harness.store.classes import pack, unpack
 
 
 @given(st.lists(st.integers(0, 1), max_size=100))

@@ -17,15 +17,16 @@ from samples import COLA, EMBEDDED, keep, make_cell, make_predictions, make_reco
 from shell import ROOT, harness, imported_by
 from tiny import SENTENCES, make_checkpoint
 
-from harness import inputs, provenance
 from harness.cli import COMMANDS
-from harness.hub import Hub
-from harness.plan import Cell, Run, make_plan
-from harness.predictions import PREDICTIONS, read_predictions
-from harness.records import Record
+from harness.inputs.hub import Hub
+from harness.machine import provenance
 from harness.report import write_tables
-from harness.run_store import Stored, write_record
-from harness.spec import load_suite
+from harness.session import found as inputs
+from harness.store.predictions import PREDICTIONS, read_predictions
+from harness.store.records import Record
+from harness.store.run_store import Stored, write_record
+from harness.suite.plan import Cell, Run, make_plan
+from harness.suite.spec import load_suite
 
 HEAVY = {"torch", "transformers", "ray"}
 

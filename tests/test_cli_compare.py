@@ -8,9 +8,9 @@ import pytest
 from samples import keep, make_cell, make_record, predicted_record
 from shell import ROOT, Done, harness, imported_by
 
-from harness.comparison import Comparison, Contestant, corrected
-from harness.comparison import compare as comparison
-from harness.leaderboard import runs_by_cell
+from harness.judging.comparison import Comparison, Contestant, corrected
+from harness.judging.comparison import compare as comparison
+from harness.judging.leaderboard import runs_by_cell
 from harness.report import read_published, write_tables
 
 LABELS = np.random.default_rng(0).integers(0, 2, 500)

@@ -7,7 +7,7 @@ import pytest
 from samples import MACHINE, failed_record, make_cell, make_record, predicted_record
 
 from harness import stats
-from harness.comparison import (
+from harness.judging.comparison import (
     Comparison,
     Contestant,
     best_cells,
@@ -16,8 +16,8 @@ from harness.comparison import (
     conclusion,
     corrected,
 )
-from harness.evidence import evidence
-from harness.records import Record
+from harness.judging.evidence import evidence
+from harness.store.records import Record
 
 RANDOM = np.random.default_rng(11)
 LABELS = RANDOM.integers(0, 2, 600)

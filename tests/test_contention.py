@@ -14,8 +14,8 @@ from jobs import execute_ok, file_spec, make_job, sentences, write_rows
 from samples import make_cell, make_record
 from tiny import make_checkpoint
 
-from harness import contention, provenance
-from harness.contention import (
+from harness.machine import contention, provenance
+from harness.machine.contention import (
     Contention,
     Moment,
     Watch,
@@ -26,7 +26,7 @@ from harness.contention import (
     wanted,
     wanted_then,
 )
-from harness.records import Record
+from harness.store.records import Record
 
 
 @contextlib.contextmanager
@@ -212,7 +212,7 @@ def test_threads_wait_passively_unless_the_user_says_otherwise(
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     environment |= {} if given is None else {"OMP_WAIT_POLICY": given}
     program = (
-        "import os; from harness.contention import wait_passively; "
+        "import os; from harness.machine.contention import wait_passively; "
         "wait_passively(); print(os.environ['OMP_WAIT_POLICY'])"
     )
     done = subprocess.run(

@@ -16,8 +16,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import matthews_corrcoef
 
-from harness import corpus
-from harness.corpus import Sentence, generate, inflect
+from harness.inputs.data import corpus
+from harness.inputs.data.corpus import Sentence, generate, inflect
 
 ROOT = Path(__file__).parents[1]
 GOLDEN_DIGEST = "719ec814eeccbe3cbc4acb4ac060825da5af4474638c7e07944e2c51eda9e769"

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from samples import MACHINE, keep, make_cell, make_record, predicted_record
 from shell import harness
 
-from harness.comparison import Comparison, Contestant, as_dict, compare, conclusion
-from harness.contention import Contention
-from harness.costs import COSTS, doubts, ratio
-from harness.gates import judge
-from harness.leaderboard import leaderboard, rows_of
-from harness.plan import Cell
-from harness.records import Record, Times
+from harness.judging.comparison import Comparison, Contestant, as_dict, compare, conclusion
+from harness.judging.costs import COSTS, doubts, ratio
+from harness.judging.gates import judge
+from harness.judging.leaderboard import leaderboard, rows_of
+from harness.machine.contention import Contention
 from harness.report import publish, render, terminal_table, terminal_warnings, write_tables
-from harness.report.charts import lines_of, speed_groups
-from harness.spec import Thresholds
+from harness.report.pictures.charts import lines_of, speed_groups
+from harness.store.records import Record, Times
+from harness.suite.plan import Cell
+from harness.suite.spec import Thresholds
 
 LABELS = np.random.default_rng(5).integers(0, 2, 200)
 DISTURBED = (890.24, 872.36, 336.92)

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from own_files import by_idx, load_file, problems_of
 from support import UNREACHABLE
 
-from harness import corpus, data
 from harness.errors import BadInput, Unavailable
-from harness.hub import Hub
-from harness.spec import DatasetSpec
+from harness.inputs import data
+from harness.inputs.data import corpus
+from harness.inputs.hub import Hub
+from harness.suite.spec import DatasetSpec
 
 HERE = Path(__file__).parent
 COLA = DatasetSpec(source="cola")
@@ -374,9 +375,9 @@ import io, json, os, sys
 from pathlib import Path
 sys.stderr = io.StringIO()
 from harness import data, hub
-from harness.data.summary import summarize
+from harness.inputs.data.summary import summarize
 from harness.errors import BadInput, Unavailable
-from harness.spec import DatasetSpec
+from harness.suite.spec import DatasetSpec
 spec = DatasetSpec(source="cola")
 try:
     if "REVISION" in os.environ:
@@ -832,8 +833,8 @@ import io, json, os, sys
 from pathlib import Path
 sys.stderr = io.StringIO()
 from harness import data
-from harness.hub import Hub
-from harness.spec import DatasetSpec
+from harness.inputs.hub import Hub
+from harness.suite.spec import DatasetSpec
 hub = Hub("https://hub.invalid", False, "not asked")
 specs = [
     DatasetSpec(source="embedded"),

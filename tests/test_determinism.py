@@ -11,9 +11,9 @@ from tiny import make_checkpoint
 
 from harness.executors import Executor
 from harness.executors.local import LocalExecutor
-from harness.job import Job
-from harness.session import PRELOAD
-from harness.worker import execute
+from harness.session.dispatch import PRELOAD
+from harness.training.job import Job
+from harness.training.worker import execute
 
 ROWS = 200
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.diagnosis import warnings
-from harness.records import Epoch, Scores
+from harness.store.records import Epoch, Scores
+from harness.training.diagnosis import warnings
 
 
 def epochs(losses: Sequence[float | None], mccs: Sequence[float]) -> list[Epoch]:

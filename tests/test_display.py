@@ -11,8 +11,9 @@ import pytest
 
 TEST = """
 import time
-from harness.display import Display
-from harness.progress import Progress, State
+from harness.session.display import Display
+from harness.session.state import State
+from harness.training.progress import Progress
 
 def at(done, *running):
     ended = [f"suite/cell-{n}: MCC 0.{n}00 in {n} s" for n in range(1, done + 1)]
@@ -122,8 +123,9 @@ def test_quiet_is_quiet(tmp_path: Path) -> None:
 
 
 MINUTES = """
-from harness.display import Display
-from harness.progress import Progress, State
+from harness.session.display import Display
+from harness.session.state import State
+from harness.training.progress import Progress
 
 def test_minutes(pytestconfig, capfd):
     now = 1000.0
@@ -193,8 +195,9 @@ def test_a_line_reaches_a_pipe_at_once(tmp_path: Path) -> None:
 WAITING = """
 import time
 from pathlib import Path
-from harness.display import Display
-from harness.progress import Progress, State
+from harness.session.display import Display
+from harness.session.state import State
+from harness.training.progress import Progress
 
 def test_waiting(pytestconfig):
     times = iter([0.0, 61.0, 61.0])

@@ -10,8 +10,8 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 from generate import generated, replaced  # noqa: E402
 
-from harness.options import OPTIONS, OVERRIDES  # noqa: E402
 from harness.report import read_published, render  # noqa: E402
+from harness.session.options import OPTIONS, OVERRIDES  # noqa: E402
 
 
 @pytest.mark.parametrize("part", ["leaderboard", "keys", "commands", "domains"])

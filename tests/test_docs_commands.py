@@ -25,7 +25,7 @@ from jobs import sentences
 from markdown_it import MarkdownIt
 from tiny import make_checkpoint
 
-from harness.spec import load_suite
+from harness.suite.spec import load_suite
 
 pytestmark = pytest.mark.sessions
 

@@ -15,9 +15,9 @@ from tiny import SENTENCES, make_checkpoint
 from harness.cli.choices import EVERY
 from harness.cli.doctor import doctor
 from harness.cli.plan import plan
-from harness.leaderboard import leaderboard
-from harness.options import OPTIONS
+from harness.judging.leaderboard import leaderboard
 from harness.report.published import as_json, publish
+from harness.session.options import OPTIONS
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from harness.encode import collator, encode
 from harness.errors import BadInput
-from harness.pad_token import ensure_pad_token
+from harness.models.encode import collator, encode
+from harness.models.pad_token import ensure_pad_token
 
 FEATURES = Features(
     {

@@ -13,7 +13,7 @@ from families import FAMILIES, make_family
 from safetensors.torch import load_file, save_file
 from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoTokenizer
 
-from harness.speedups.vocabulary import KNOWN
+from harness.training.speedups.vocabulary import KNOWN
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))

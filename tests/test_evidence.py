@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from samples import COLA, failed_record, make_cell, make_record, predicted_record
 
-from harness.evidence import NoEvidence, evidence
-from harness.records import Scores
+from harness.judging.evidence import NoEvidence, evidence
+from harness.store.records import Scores
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 2, 50)

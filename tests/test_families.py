@@ -20,13 +20,14 @@ from tiny import make_checkpoint
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
-from harness import inference, sentence_end
-from harness.configuration import read_configuration
-from harness.job import Result
-from harness.spec import DatasetSpec
-from harness.speedups.layers import find_encoder
-from harness.speedups.vocabulary import trim
-from harness.worker import execute
+from harness.kept import inference
+from harness.models import sentence_end
+from harness.models.configuration import read_configuration
+from harness.suite.spec import DatasetSpec
+from harness.training.job import Result
+from harness.training.speedups.layers import find_encoder
+from harness.training.speedups.vocabulary import trim
+from harness.training.worker import execute
 
 ROWS = 48
 TEXTS = sentences(ROWS)

@@ -25,8 +25,8 @@ from support import wait_for
 from test_benchmarks import ROOT, SUITE, Session, begin, copy_store, folder, run, worker_of
 from tiny import SENTENCES
 
-from harness.predictions import read_predictions
-from harness.run_store import Stored, read_store
+from harness.store.predictions import read_predictions
+from harness.store.run_store import Stored, read_store
 
 pytestmark = pytest.mark.sessions
 
@@ -168,8 +168,9 @@ def test_a_failure_that_cannot_be_told_fails_its_run_and_the_session_goes_on(
 ) -> None:
     """As where the machine cannot be described any more, with a GPU that fell off the bus."""
     (tmp_path / "fallen.py").write_text(
-        "import harness.job\n\ndef failure(job, error):\n    raise OSError('no such device')\n\n"
-        "harness.job.failure = failure\n"
+        "import harness.training.job\n\n"
+        "def failure(job, error):\n    raise OSError('no such device')\n\n"
+        "harness.training.job.failure = failure\n"
     )
     search = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
     suite = folder / "short.toml"

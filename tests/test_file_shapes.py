@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from own_files import load_small, problems_of, rows_of
 from pydantic import ValidationError
 
-from harness.spec import DatasetSpec
+from harness.suite.spec import DatasetSpec
 
 ROWS = [("A cat sleeps.", 1), ("Cat a sleeps.", 0)] * 10
 OBJECTS = [{"sentence": text, "label": label} for text, label in ROWS]

@@ -7,10 +7,10 @@ import numpy as np
 from samples import make_cell, make_record, predicted_record
 from sklearn.metrics import matthews_corrcoef
 
-from harness.plan import Cell
-from harness.records import Record
 from harness.report import publish, render
-from harness.spec import TrainingSpec
+from harness.store.records import Record
+from harness.suite.plan import Cell
+from harness.suite.spec import TrainingSpec
 
 LABELS = np.random.default_rng(5).integers(0, 2, 400)
 

@@ -19,11 +19,11 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from harness.encode import encode
 from harness.errors import BadInput
-from harness.fit import check_fit
-from harness.spec import DatasetSpec
-from harness.worker import execute
+from harness.models.encode import encode
+from harness.models.fit import check_fit
+from harness.suite.spec import DatasetSpec
+from harness.training.worker import execute
 
 TEXTS = sentences(40)
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from samples import COLA, digest, make_cell, make_record
 from tiny import make_checkpoint
 
-from harness import provenance
-from harness.contention import Contention
-from harness.forecast import (
+from harness.forecast.schedule import describe, schedule
+from harness.forecast.seconds import (
     EARLY,
     Sharing,
     Underway,
@@ -24,10 +23,11 @@ from harness.forecast import (
     makespan,
     seconds_left,
 )
-from harness.records import Record, Times
-from harness.schedule import describe, schedule
-from harness.spec import TrainingSpec
-from harness.workload import Tokens
+from harness.forecast.workload import Tokens
+from harness.machine import provenance
+from harness.machine.contention import Contention
+from harness.store.records import Record, Times
+from harness.suite.spec import TrainingSpec
 
 ALONE = Sharing(workers=1, threads=provenance.available_cores())
 DURATIONS = st.lists(st.floats(0.1, 1000), min_size=1, max_size=8)

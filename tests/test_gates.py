@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import failed_record, make_cell, make_record, skipped_record
 
-from harness.gates import explain, judge
+from harness.judging.gates import explain, judge
 
 
 def test_the_mean_over_seeds_decides() -> None:

@@ -18,16 +18,16 @@ from test_speedups import FAMILIES, REWRITING, assert_close, batch_of, compute, 
 from tiny import ARCHITECTURES, make_checkpoint
 from transformers import AutoTokenizer
 
-from harness import data
-from harness.encode import encode
 from harness.executors.local import LocalExecutor
-from harness.finetune import Outcome, Settings, finetune
-from harness.job import Job
-from harness.loading import load_model
-from harness.session import PRELOAD
-from harness.spec import DatasetSpec, TrainingSpec
-from harness.speedups import NAMES
-from harness.worker import execute
+from harness.inputs import data
+from harness.models.encode import encode
+from harness.session.dispatch import PRELOAD
+from harness.suite.spec import DatasetSpec, TrainingSpec
+from harness.training.finetune import Outcome, Settings, finetune
+from harness.training.job import Job
+from harness.training.loading import load_model
+from harness.training.speedups import NAMES
+from harness.training.worker import execute
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

@@ -13,14 +13,14 @@ from own_files import load_file
 from samples import make_cell, predicted_record
 from shell import harness, imported_by
 
-from harness import data
-from harness.data import Data
-from harness.hub import Hub
-from harness.leaderboard import leaderboard
-from harness.records import DatasetFacts
+from harness.inputs import data
+from harness.inputs.data import Data
+from harness.inputs.hub import Hub
+from harness.judging.leaderboard import leaderboard
 from harness.report import Published, publish, read_published, render
 from harness.report.published import as_json
-from harness.spec import DatasetSpec
+from harness.store.records import DatasetFacts
+from harness.suite.spec import DatasetSpec
 
 ROWS = 40
 MISSED = (1, 4, 9)

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from samples import make_cell, make_record
 from support import UNREACHABLE
 
-from harness import data
 from harness.errors import BadInput
-from harness.leaderboard import leaderboard
-from harness.options import OPTIONS, OVERRIDES, Chosen, planned_suites, session_options
-from harness.plan import make_plan, runs_of
-from harness.references import load_references
+from harness.inputs import data
+from harness.judging.leaderboard import leaderboard
 from harness.report import publish, read_published, terminal_table
 from harness.report.published import as_csv, as_json
-from harness.run_store import run_folder, write_record
-from harness.spec import DatasetSpec, load_suite
+from harness.session.options import OPTIONS, OVERRIDES, Chosen, planned_suites, session_options
+from harness.store.run_store import run_folder, write_record
+from harness.suite.plan import make_plan, runs_of
+from harness.suite.references import load_references
+from harness.suite.spec import DatasetSpec, load_suite
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from hub_server import HubServer, forget_environment, glue_repository, run_clien
 from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 
-from harness.hub import probe
+from harness.inputs.hub import probe
 
 PLENTY = 20.0  # seconds, for answers that come at once
 
@@ -66,7 +66,7 @@ def test_a_name_look_up_that_hangs_holds_up_neither_the_probe_nor_the_end_of_the
 ) -> None:
     output = run_client(
         "import socket, threading\n"
-        "from harness.hub import probe\n"
+        "from harness.inputs.hub import probe\n"
         "socket.getaddrinfo = lambda *_, **__: threading.Event().wait()\n"
         "print(probe(0.2).reason)\n",
         "http://hub.invalid",

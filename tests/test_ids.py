@@ -11,14 +11,15 @@ from samples import make_cell, make_record
 from shell import ROOT, Done, harness
 from support import UNREACHABLE
 
-from harness import checkpoints, ids
 from harness.errors import BadInput
-from harness.options import OVERRIDES, Chosen, planned_suites
-from harness.plan import make_plan
+from harness.inputs import checkpoints
 from harness.pytest_plugin import as_collected
 from harness.report.columns import scientific
-from harness.spec import load_suite
-from harness.submission import Candidate, choose
+from harness.report.submission import Candidate, choose
+from harness.session.options import OVERRIDES, Chosen, planned_suites
+from harness.suite import ids
+from harness.suite.plan import make_plan
+from harness.suite.spec import load_suite
 
 KNOWN = ["mpnet-base-bs16-lr3e-05", "minilm-l6-bs32-lr1e-04", "minilm-l6-bs32-lr2.5e-05"]
 

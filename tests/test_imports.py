@@ -382,10 +382,10 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__in
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("from harness.spec import Suite", {"spec"}),
+        ("from harness.suite.spec import Suite", {"spec"}),
         ("from harness import plan, spec as s", {"plan", "spec"}),
-        ("import harness.data.rows, os", {"data"}),
-        ("def f():\n    if True:\n        from harness.worker import Job", {"worker"}),
+        ("import harness.inputs.data.rows, os", {"data"}),
+        ("def f():\n    if True:\n        from harness.training.worker import Job", {"worker"}),
         ("if TYPE_CHECKING:\n    from harness import data", {"data"}),
         ("import harnessing.spec\nfrom os import path", set()),
     ],
@@ -464,7 +464,8 @@ print("heavy:", sorted(heavy & set(sys.modules)), "code:", int(code))
 def test_a_session_and_its_jobs_need_no_torch() -> None:
     program = """
 import sys
-import harness.session, harness.job, harness.inputs, harness.data, harness.report
+import harness.session.session, harness.training.job, harness.session.found
+import harness.inputs.data, harness.report
 print(sorted({"torch", "transformers", "evaluate", "sklearn"} & set(sys.modules)))
 """
     done = subprocess.run(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.interrupt import hold_interrupt
+from harness.plugin.interrupt import hold_interrupt
 
 
 @pytest.fixture(autouse=True)

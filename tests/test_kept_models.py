@@ -17,8 +17,8 @@ from shell import harness
 from tiny import WORDS, make_checkpoint
 from transformers import AutoTokenizer, BertTokenizer, pipeline
 
-from harness.records import Record
-from harness.worker import execute
+from harness.store.records import Record
+from harness.training.worker import execute
 
 TEXTS = sentences(48)
 

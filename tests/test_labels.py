@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from own_files import load_file, problems_of, rows_of
 from pydantic import ValidationError
 
-from harness.spec import DatasetSpec
-from harness.spec.class_names import ambiguity, classes_of_labels, meaning_of
+from harness.suite.class_names import ambiguity, classes_of_labels, meaning_of
+from harness.suite.spec import DatasetSpec
 
 
 def _delimited(labels: Sequence[Any], path: Path) -> None:

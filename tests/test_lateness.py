@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import provenance
-from harness.lateness import Lateness, late_line
-from harness.progress import Progress
+from harness.machine import provenance
+from harness.session.lateness import Lateness, late_line
+from harness.training.progress import Progress
 
 BASIS = "from earlier records"
 LOAD = "other programs keep 1.0 of 2 cores busy"

@@ -17,12 +17,12 @@ from scipy.stats import sem
 from sklearn.metrics import matthews_corrcoef
 
 from harness import stats
-from harness.costs import deviation, mean
-from harness.evidence import evidence
-from harness.leaderboard import leaderboard, rows_of
-from harness.plan import Cell
-from harness.records import Record
-from harness.spec import TrainingSpec
+from harness.judging.costs import deviation, mean
+from harness.judging.evidence import evidence
+from harness.judging.leaderboard import leaderboard, rows_of
+from harness.store.records import Record
+from harness.suite.plan import Cell
+from harness.suite.spec import TrainingSpec
 
 COLUMNS = [
     "rank",

@@ -17,12 +17,12 @@ from transformers import (
     PreTrainedModel,
 )
 
-from harness.encode import encode
 from harness.errors import BadInput
-from harness.inference import classify, load
-from harness.limits import position_limit, try_longest
-from harness.spec import DatasetSpec
-from harness.worker import execute
+from harness.kept.inference import classify, load
+from harness.models.encode import encode
+from harness.models.limits import position_limit, try_longest
+from harness.suite.spec import DatasetSpec
+from harness.training.worker import execute
 
 SMALL = {
     "vocab_size": 40,

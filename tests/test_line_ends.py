@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from own_files import load_small, problems_of, rows_of
 
-from harness.data.rows import lines_fed, lines_of
-from harness.data.sentences import read_column
-from harness.data.table import Wanted
+from harness.inputs.data.rows import lines_fed, lines_of
+from harness.inputs.data.sentences import read_column
+from harness.inputs.data.table import Wanted
 
 ROWS = [("A cat sleeps.", 1), ("Cat a sleeps.", 0)] * 10
 

@@ -31,12 +31,12 @@ from transformers import (
 )
 
 from harness.errors import BadInput
-from harness.inference import load
-from harness.loading import Loaded, load_checkpoint
-from harness.misfit import unknown_positions
-from harness.records import Record
-from harness.spec import TrainingSpec
-from harness.worker import execute
+from harness.kept.inference import load
+from harness.models.misfit import unknown_positions
+from harness.store.records import Record
+from harness.suite.spec import TrainingSpec
+from harness.training.loading import Loaded, load_checkpoint
+from harness.training.worker import execute
 
 Weights = dict[str, torch.Tensor]
 

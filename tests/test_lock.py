@@ -14,13 +14,13 @@ import pytest
 from support import wait_for
 
 from harness.errors import BadInput
-from harness.lock import FILE, hold, release
+from harness.store.lock import FILE, hold, release
 
 HOLDER = f"""
 import sys, time
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
-from harness.lock import hold
+from harness.store.lock import hold
 held = hold(Path(sys.argv[1]))
 (Path(sys.argv[1]) / "held").touch()
 time.sleep(600)

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from samples import COLA, digest, make_cell, make_record
 from tiny import make_checkpoint
 
-from harness import memory
-from harness.forecast import Work
-from harness.memory import fitting, free_mb, peak_mb
-from harness.spec import TrainingSpec
-from harness.workload import Tokens, size_of
+from harness.forecast import memory
+from harness.forecast.memory import fitting, free_mb, peak_mb
+from harness.forecast.seconds import Work
+from harness.forecast.workload import Tokens, size_of
+from harness.suite.spec import TrainingSpec
 
 
 def make_work(folder: Path, batch_size: int = 16, device: str = "cpu") -> Work:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from samples import failed_record, make_cell, make_record, predicted_record
 from sklearn.metrics import confusion_matrix, matthews_corrcoef
 
-from harness.evidence import evidence
-from harness.mistakes import by_group, correlation, missed_by_all
-from harness.records import Confusion
+from harness.judging.evidence import evidence
+from harness.judging.mistakes import by_group, correlation, missed_by_all
+from harness.store.records import Confusion
 
 CLASSES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
 

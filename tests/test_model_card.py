@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import COLA, make_cell, make_record
 
-from harness.model_card import model_card
-from harness.records import Scores
+from harness.kept.model_card import model_card
+from harness.store.records import Scores
 
 NAMES = ("unacceptable", "acceptable")
 

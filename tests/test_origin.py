@@ -11,12 +11,12 @@ from markdown_it import MarkdownIt
 from samples import make_cell, make_record
 from tiny import make_checkpoint
 
-from harness import checkpoints
 from harness.errors import BadInput
-from harness.hub import Hub
-from harness.origin import Origin, origin_of
-from harness.records import Record
+from harness.inputs import checkpoints
+from harness.inputs.hub import Hub
+from harness.inputs.origin import Origin, origin_of
 from harness.report import publish, render
+from harness.store.records import Record
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))

@@ -19,13 +19,13 @@ from tiny import make_checkpoint
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from harness import data
-from harness.encode import encode
-from harness.finetune import Outcome, Settings, finetune
-from harness.loading import load_model
-from harness.out_of_memory import explained, is_out_of_memory, smaller
-from harness.spec import DatasetSpec, TrainingSpec
-from harness.worker import execute
+from harness.inputs import data
+from harness.models.encode import encode
+from harness.models.out_of_memory import explained, is_out_of_memory, smaller
+from harness.suite.spec import DatasetSpec, TrainingSpec
+from harness.training.finetune import Outcome, Settings, finetune
+from harness.training.loading import load_model
+from harness.training.worker import execute
 
 # The last batch of 12 is one of 9, the last part of which has one sentence where parts have 4.
 ROWS, VALIDATION, BATCH = 61, 16, 12
@@ -284,7 +284,7 @@ sys.path[:0] = {sys.path!r}
 from itertools import pairwise
 from pathlib import Path
 from jobs import file_spec, make_job
-from harness.worker import execute
+from harness.training.worker import execute
 checkpoint, rows, folder, room = sys.argv[1:]
 job = make_job(Path(checkpoint), file_spec(Path(rows), 64), Path(folder), batch_size=4096,
                speedups=())

@@ -23,13 +23,13 @@ from transformers import (
     set_seed,
 )
 
-from harness import records
-from harness.encode import encode
-from harness.inference import classify, load
-from harness.loading import load_model
-from harness.pad_token import ensure_pad_token
-from harness.padding import TOLERANCE, Side, answers, settle
-from harness.records import Record
+from harness.kept.inference import classify, load
+from harness.models.encode import encode
+from harness.models.pad_token import ensure_pad_token
+from harness.models.padding import TOLERANCE, Side, answers, settle
+from harness.store import records
+from harness.store.records import Record
+from harness.training.loading import load_model
 
 MIXED = ["the cat slept", "a boat in town", "she reads", *SENTENCES[:4]]
 

@@ -22,18 +22,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from harness.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
+from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.report import Published, publish
 from harness.report.findings import findings
 from harness.report.libraries import libraries
-from harness.report.page import (
-    HERE,
-    MOST_CELLS,
-    MOST_ITEMS,
-    MOST_OPEN,
-    MOST_PARTED,
-    as_html,
-)
+from harness.report.page import HERE, MOST_CELLS, MOST_ITEMS, MOST_OPEN, MOST_PARTED, as_html
 from harness.text import printable
 
 ROOT = Path(__file__).parent.parent

@@ -13,11 +13,11 @@ from tiny import make_checkpoint
 from transformers import AutoTokenizer, TrainingArguments
 from tutorial import Finished, run_tutorial, tutorial_arguments
 
-from harness import corpus
-from harness.encode import encode
-from harness.finetune import Outcome, Settings, finetune, training_arguments
-from harness.loading import load_model
-from harness.spec import TrainingSpec
+from harness.inputs.data import corpus
+from harness.models.encode import encode
+from harness.suite.spec import TrainingSpec
+from harness.training.finetune import Outcome, Settings, finetune, training_arguments
+from harness.training.loading import load_model
 
 FEATURES = Features(
     {

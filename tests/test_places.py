@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.options import Chosen, planned_suites
-from harness.places import Place, ReadFile, overwritten, shared, unusable
-from harness.read_files import read_files
+from harness.session.options import Chosen, planned_suites
+from harness.session.places import Place, ReadFile, overwritten, shared, unusable
+from harness.session.read_files import read_files
 
 
 def listing(folder: Path) -> dict[str, bytes | None]:

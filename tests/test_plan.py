@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.plan import Cell, Run, make_plan, published_names, runs_of, suite_gates
-from harness.spec import GatesSpec, Suite, SuiteGates, Thresholds, TrainingSpec, thresholds_of
+from harness.suite.plan import Cell, Run, make_plan, published_names, runs_of, suite_gates
+from harness.suite.spec import GatesSpec, Suite, SuiteGates, Thresholds, TrainingSpec, thresholds_of
 
 
 def suite(**matrix: object) -> Suite:
@@ -253,8 +253,8 @@ def test_any_names_give_distinct_ids_that_are_safe_as_folders(names: list[str]) 
 def test_ten_thousand_cells_are_planned_without_heavy_libraries() -> None:
     program = """
 import sys
-from harness.plan import make_plan
-from harness.spec import GatesSpec, Suite, Thresholds, thresholds_of
+from harness.suite.plan import make_plan
+from harness.suite.spec import GatesSpec, Suite, Thresholds, thresholds_of
 matrix = {"checkpoints": [f"o/c{n}" for n in range(100)], "batch_sizes": list(range(1, 11)),
           "learning_rates": [n * 1e-5 for n in range(1, 11)]}
 suite = Suite.model_validate({"name": "s", "dataset": {"source": "embedded"}, "matrix": matrix})

@@ -17,13 +17,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 from samples import make_cell, make_record, skipped_record
 
-from harness.leaderboard import leaderboard, rows_of
-from harness.plan import Cell
-from harness.records import Record, Times
+from harness.judging.leaderboard import leaderboard, rows_of
 from harness.report import Published, publish, render
-from harness.report.charts import PICTURES, Picture
 from harness.report.markdown import as_markdown
-from harness.report.plots import MOST_CURVES, MOST_POINTS, draw, pictures
+from harness.report.pictures.charts import PICTURES, Picture
+from harness.report.pictures.plots import MOST_CURVES, MOST_POINTS, draw, pictures
+from harness.store.records import Record, Times
+from harness.suite.plan import Cell
 
 HOSTILE = (
     "$\\frac{",

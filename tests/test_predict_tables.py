@@ -20,11 +20,11 @@ from samples import COLA, keep, make_cell, predicted_record
 from shell import ROOT, Done, harness
 from tiny import make_classifier
 
-from harness.data.sentences import read_column, read_lines
-from harness.data.table import Wanted
-from harness.leaderboard import leaderboard
+from harness.inputs.data.sentences import read_column, read_lines
+from harness.inputs.data.table import Wanted
+from harness.judging.leaderboard import leaderboard
 from harness.report.published import as_json, publish
-from harness.run_store import Stored
+from harness.store.run_store import Stored
 
 TEXTS = [
     "the cat slept on the chair .",

@@ -4,17 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.progress import (
-    FILE,
-    Progress,
-    State,
-    discard,
-    duration,
-    live_line,
-    minute_line,
-    read,
-    writer,
-)
+from harness.session.state import State, live_line, minute_line
+from harness.text import duration
+from harness.training.progress import FILE, Progress, discard, read, writer
 
 
 def test_a_run_has_begun_once_its_writer_is_made(tmp_path: Path) -> None:

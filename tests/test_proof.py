@@ -19,10 +19,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from harness import proof
-from harness.encode import Encoded, encode
-from harness.finetune import Outcome, finetune
-from harness.spec import TrainingSpec
+from harness.models.encode import Encoded, encode
+from harness.suite.spec import TrainingSpec
+from harness.training import proof
+from harness.training.finetune import Outcome, finetune
 
 
 @pytest.fixture(scope="module")

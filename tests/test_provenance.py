@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import provenance
-from harness.provenance import RECORDED_PACKAGES, RESULT_PACKAGES, available_cores, versions
+from harness.machine import provenance
+from harness.machine.provenance import RECORDED_PACKAGES, RESULT_PACKAGES, available_cores, versions
 
 GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
 # Without the variables by which a git hook names the repository that it runs for.
@@ -28,7 +28,9 @@ def git(folder: Path, *arguments: str) -> str:
 
 def commit_said_by(package: Path) -> str | None:
     """Return what a copy of the harness says of its commit, in a process of its own."""
-    program = "import json; from harness.provenance import commit; print(json.dumps(commit()))"
+    program = (
+        "import json; from harness.machine.provenance import commit; print(json.dumps(commit()))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=package.parent,
@@ -119,7 +121,7 @@ def test_the_machine_is_described_and_not_named() -> None:
 def test_cores_are_those_that_this_process_may_use() -> None:
     program = """
 import os
-from harness.provenance import available_cores
+from harness.machine.provenance import available_cores
 one = {min(os.sched_getaffinity(0))}
 os.sched_setaffinity(0, one)
 print(available_cores())

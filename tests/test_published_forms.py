@@ -16,7 +16,7 @@ from tiny import ARCHITECTURES, MAX_LENGTH, make_checkpoint
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from harness.loading import load_checkpoint
+from harness.training.loading import load_checkpoint
 
 Weights = dict[str, Tensor]
 

@@ -12,8 +12,8 @@ from _pytest.config import get_config
 from shell import ROOT
 from tiny import SENTENCES, make_checkpoint
 
-from harness.pytest_needs import show_reasons
-from harness.run_store import read_store
+from harness.plugin.needs import show_reasons
+from harness.store.run_store import read_store
 
 pytestmark = pytest.mark.sessions
 

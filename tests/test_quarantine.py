@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from samples import keep, make_cell, make_record, predicted_record, with_key
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews_corrcoef
 
-from harness import classes, quarantine, run_store
-from harness.predictions import read_predictions
-from harness.records import RECIPE_WITH_CLASSES, Record, key_of
-from harness.run_store import Stored, write_record
-from harness.spec import TrainingSpec
+from harness.store import classes, quarantine, run_store
+from harness.store.predictions import read_predictions
+from harness.store.records import RECIPE_WITH_CLASSES, Record, key_of
+from harness.store.run_store import Stored, write_record
+from harness.suite.spec import TrainingSpec
 
 CELL = make_cell(seeds=(0, 1))
 

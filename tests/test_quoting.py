@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from own_files import load_small, problems_of, rows_of
 
-from harness import data
 from harness.errors import BadInput
+from harness.inputs import data
 
 GOOD = [("A cat sleeps.", 1), ("Cat a sleeps.", 0)] * 10
 UNQUOTED = 'dataset.quoting = "none"'

@@ -205,7 +205,7 @@ def test_a_node_lost_in_the_middle_of_a_suite_costs_no_run(
     from test_benchmarks import begin as start_session
     from tiny import SENTENCES, make_checkpoint
 
-    from harness.run_store import read_store
+    from harness.store.run_store import read_store
 
     make_checkpoint("bert", tmp_path / "encoder")
     rows = [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(80)]

@@ -10,8 +10,8 @@ from jobs import file_spec, make_job, sentences, write_rows
 from tiny import make_checkpoint
 from transformers import BertForSequenceClassification
 
-from harness.job import Job, failure
-from harness.worker import execute
+from harness.training.job import Job, failure
+from harness.training.worker import execute
 
 
 class Silent(Exception):

@@ -21,7 +21,7 @@ from jobs import execute_ok, file_spec, make_job, write_rows
 from safetensors.torch import load_file
 from tiny import SENTENCES, make_checkpoint
 
-from harness.provenance import RECIPE_VERSION
+from harness.machine.provenance import RECIPE_VERSION
 
 CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
 # Those that the numbers depend on.
@@ -209,8 +209,8 @@ def complaint(name: str, measured: Pin, pinned: Pin) -> str | None:
     elif measured.recipe == pinned.recipe:
         return (
             f"a number changed and RECIPE_VERSION was not raised: it is still {pinned.recipe}. "
-            "Raise it in harness/provenance.py if training should compute something else from "
-            "now on; otherwise find what changed it.\n"
+            "Raise it in harness/machine/provenance.py if training should compute something else "
+            "from now on; otherwise find what changed it.\n"
             f"pinned:   {numbers(pinned)}\nmeasured: {numbers(measured)}"
         )
     else:

@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import failed_record, keep, make_cell, make_predictions, make_record, skipped_record
 
-from harness import records, run_store
-from harness.plan import Run
-from harness.predictions import PREDICTIONS, join_predictions, read_predictions
-from harness.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
-from harness.records import Scores, Times, run_key, time_to_target
-from harness.run_store import discard_run, finished, read_store, run_folder, write_record
-from harness.spec import Thresholds, TrainingSpec
+from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
+from harness.store import records, run_store
+from harness.store.predictions import PREDICTIONS, join_predictions, read_predictions
+from harness.store.records import Scores, Times, run_key, time_to_target
+from harness.store.run_store import discard_run, finished, read_store, run_folder, write_record
+from harness.suite.plan import Run
+from harness.suite.spec import Thresholds, TrainingSpec
 
 RUN = Run(make_cell(), 0, TrainingSpec())
 OTHER_TRAINING: dict[str, Any] = {
@@ -474,7 +474,7 @@ def test_a_disk_that_is_full_from_any_byte_on_leaves_whole_runs(tmp_path: Path) 
 import resource, sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
-from harness.run_store import read_store, write_record
+from harness.store.run_store import read_store, write_record
 from samples import keep, make_cell, make_predictions, make_record
 folder, cell = Path(sys.argv[1]), make_cell()
 earlier = keep(folder / "full", cell, make_record(cell))
@@ -582,8 +582,8 @@ def test_a_writer_killed_at_any_moment_leaves_whole_records(tmp_path: Path) -> N
 import sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
-from harness.plan import Run
-from harness.run_store import run_folder, write_record
+from harness.suite.plan import Run
+from harness.store.run_store import run_folder, write_record
 from samples import failed_record, make_cell, make_predictions, make_record
 cell = make_cell()
 def write(record, predictions):

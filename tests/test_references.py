@@ -7,8 +7,8 @@ import pytest
 from samples import EMBEDDED, make_cell, make_record, predicted_record
 
 from harness.errors import BadInput
-from harness.references import Reference, load_references
 from harness.report import publish, render
+from harness.suite.references import Reference, load_references
 
 OURS = Path(__file__).parent.parent / "benchmarks" / "references.toml"
 

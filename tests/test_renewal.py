@@ -16,17 +16,18 @@ from support import UNREACHABLE
 from tiny import make_checkpoint
 from transformers import AutoModelForSequenceClassification, pipeline
 
-from harness import kept_files, renewal
-from harness.archive import of_plan
-from harness.groups import Groups
-from harness.inputs import Inputs, find_inputs
-from harness.job import Job
-from harness.plan import make_plan, runs_of
-from harness.predictions import read_predictions
-from harness.records import Record
-from harness.run_store import Stored, read_store, run_folder, write_record
-from harness.session import Options, Planned, Session
-from harness.spec import Suite, load_suite
+from harness.kept import kept_files
+from harness.session import renewal
+from harness.session.archive import of_plan
+from harness.session.found import Inputs, find_inputs
+from harness.session.session import Options, Planned, Session
+from harness.store.groups import Groups
+from harness.store.predictions import read_predictions
+from harness.store.records import Record
+from harness.store.run_store import Stored, read_store, run_folder, write_record
+from harness.suite.plan import make_plan, runs_of
+from harness.suite.spec import Suite, load_suite
+from harness.training.job import Job
 
 SUITE = """
 name = "names"

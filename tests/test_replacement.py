@@ -9,11 +9,10 @@ import pytest
 from samples import COLA, failed_record, keep, make_cell, make_record
 from shell import ROOT, harness
 
-from harness.leaderboard import leaderboard
-from harness.options import Chosen, planned_suites
-from harness.plan import Cell, make_plan, runs_of
-from harness.records import DatasetFacts, Record
-from harness.replacement import (
+from harness.judging.leaderboard import leaderboard
+from harness.report import publish
+from harness.report.published import as_json
+from harness.report.replacement import (
     Shown,
     folders_of,
     held,
@@ -25,9 +24,10 @@ from harness.replacement import (
     replaced,
     shortfall,
 )
-from harness.report import publish
-from harness.report.published import as_json
-from harness.spec import Suite, TrainingSpec
+from harness.session.options import Chosen, planned_suites
+from harness.store.records import DatasetFacts, Record
+from harness.suite.plan import Cell, make_plan, runs_of
+from harness.suite.spec import Suite, TrainingSpec
 
 CELLS = [make_cell("org/a", rate, lr, (1, 2)) for rate in (16, 32) for lr in (2e-5, 5e-5)]
 OWN = DatasetFacts(

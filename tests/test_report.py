@@ -29,17 +29,17 @@ from samples import (
     skipped_record,
 )
 
-from harness.baseline import Baseline
 from harness.errors import BadInput
-from harness.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
-from harness.plan import Cell
-from harness.predictions import PREDICTIONS
-from harness.records import Record, Scores
+from harness.judging.baseline import Baseline
+from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.report import publish, read_published, render, terminal_table, write_tables
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
 from harness.report.published import as_csv, as_json
-from harness.run_store import Stored, read_store
+from harness.store.predictions import PREDICTIONS
+from harness.store.records import Record, Scores
+from harness.store.run_store import Stored, read_store
+from harness.suite.plan import Cell
 
 PICTURES = ["best-of-n", "learning-curves", "pareto-evaluation", "pareto-training"]
 RENDERED = sorted(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 import harness
-from harness.score import Scores, _metric, score
+from harness.training.score import Scores, _metric, score
 
 BIT = st.integers(0, 1)
 JUDGEMENTS = st.lists(st.tuples(BIT, BIT), min_size=1, max_size=60)
@@ -119,7 +119,7 @@ def watch(event, arguments):
         attempts.append(repr(arguments))
 sys.addaudithook(watch)
 import numpy as np
-from harness.score import score
+from harness.training.score import score
 print("ready", flush=True)
 sys.stdin.readline()
 scores = score(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]), np.array([1, 0, 0]))

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 SHIELDED = """
 import pytest
-from harness.shield import shield
+from harness.plugin.shield import shield
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from harness.errors import BadInput
-from harness.spec import Override, Suite, TrainingSpec, load_suite
+from harness.suite.spec import Override, Suite, TrainingSpec, load_suite
 
 ROOT = Path(__file__).parent.parent
 

@@ -33,12 +33,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from harness import corpus, spec
-from harness.encode import Encoded, collator, encode
-from harness.finetune import Outcome, Settings, finetune
-from harness.loading import load_model
-from harness.score import score
-from harness.speedups import (
+from harness.inputs.data import corpus
+from harness.models.encode import Encoded, collator, encode
+from harness.suite import spec
+from harness.training.finetune import Outcome, Settings, finetune
+from harness.training.loading import load_model
+from harness.training.score import score
+from harness.training.speedups import (
     FAST_DROPOUT,
     FIRST_TOKEN,
     KEPT_MEMORY,
@@ -48,12 +49,12 @@ from harness.speedups import (
     SORTED_EVALUATION,
     USED_VOCABULARY,
 )
-from harness.speedups.apply import apply, undo
-from harness.speedups.dropout import dropout
-from harness.speedups.layers import find_encoder
-from harness.speedups.memory import BestEpoch, keep_freed_memory
-from harness.speedups.packing import rewrite_forward
-from harness.speedups.vocabulary import HIGHEST_PAD_TOKEN, DecayOfUnusedRows, restore, trim
+from harness.training.speedups.apply import apply, undo
+from harness.training.speedups.dropout import dropout
+from harness.training.speedups.layers import find_encoder
+from harness.training.speedups.memory import BestEpoch, keep_freed_memory
+from harness.training.speedups.packing import rewrite_forward
+from harness.training.speedups.vocabulary import HIGHEST_PAD_TOKEN, DecayOfUnusedRows, restore, trim
 
 # The architectures whose layers are rewritten, and those that keep their own.
 FAMILIES = ("bert", "distilbert", "roberta", "electra", "mpnet")

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from samples import EMBEDDED, failed_record, make_cell, make_record, skipped_record
 
 from harness.errors import BadInput
-from harness.leaderboard import leaderboard
-from harness.options import Chosen, planned_suites
-from harness.plan import make_plan, suite_gates
-from harness.records import DatasetFacts
+from harness.judging.leaderboard import leaderboard
 from harness.report import publish, read_published
 from harness.report.published import as_json
 from harness.report.suite_file import suite_files
-from harness.spec import Suite, TrainingSpec, load_suite
+from harness.session.options import Chosen, planned_suites
+from harness.store.records import DatasetFacts
+from harness.suite.plan import make_plan, suite_gates
+from harness.suite.spec import Suite, TrainingSpec, load_suite
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\\"), min_size=1).map(
     lambda text: f"org/{text}"

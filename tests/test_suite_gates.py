@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from samples import make_cell, make_record
 
-from harness.gates import Check, explain_suite, judge, judge_suite
-from harness.spec import SuiteGates
+from harness.judging.gates import Check, explain_suite, judge, judge_suite
+from harness.suite.spec import SuiteGates
 
 
 def the_check(mccs: dict[str, list[float | None]], **gates: Any) -> Check:

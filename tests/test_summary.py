@@ -3,7 +3,7 @@
 from markdown_it import MarkdownIt
 from samples import failed_record, make_cell, make_record, skipped_record
 
-from harness.leaderboard import leaderboard
+from harness.judging.leaderboard import leaderboard
 from harness.report import as_summary
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from samples import make_cell, make_record
 
-from harness.gates import judge
-from harness.records import Record
-from harness.timing import record_timing
+from harness.judging.gates import judge
+from harness.plugin.timing import record_timing
+from harness.store.records import Record
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,8 +28,8 @@ TIMES = {
 BENCHMARKS = f"""
 import pytest
 from test_timing import TIMES, runs
-from harness.gates import judge
-from harness.timing import record_timing, training_clock
+from harness.judging.gates import judge
+from harness.plugin.timing import record_timing, training_clock
 
 @pytest.mark.benchmark(timer=training_clock)
 @pytest.mark.parametrize("name", {list(TIMES)!r})

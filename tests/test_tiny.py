@@ -16,8 +16,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from harness.encode import collator, encode
-from harness.pad_token import ensure_pad_token
+from harness.models.encode import collator, encode
+from harness.models.pad_token import ensure_pad_token
 
 # The tokens around a sentence, as each family's published checkpoints have them.
 SURROUNDINGS = {

@@ -12,12 +12,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tiny import make_checkpoint
 
 from harness.errors import BadInput
-from harness.finetune import Settings, training_arguments
-from harness.inputs import find_inputs
-from harness.job import Job
-from harness.plan import make_plan
-from harness.records import Record
-from harness.spec import TrainingSpec, load_suite
+from harness.session.found import find_inputs
+from harness.store.records import Record
+from harness.suite.plan import make_plan
+from harness.suite.spec import TrainingSpec, load_suite
+from harness.training.finetune import Settings, training_arguments
+from harness.training.job import Job
 
 SUITE = """
 name = "tracked"

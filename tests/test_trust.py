@@ -21,15 +21,16 @@ from support import UNREACHABLE
 from tiny import make_checkpoint
 from transformers.utils.import_utils import KERNELS_MIN_VERSION
 
-from harness import checkpoints, hub, worker
-from harness.data import cola_hub
 from harness.errors import BadInput, Unavailable
-from harness.hub import Hub
-from harness.job import failure
-from harness.loading import load_checkpoint
+from harness.inputs import checkpoints, hub
+from harness.inputs.data import cola_hub
+from harness.inputs.hub import Hub
 from harness.redaction import redacted
-from harness.spec import DatasetSpec
-from harness.worker import execute
+from harness.suite.spec import DatasetSpec
+from harness.training import worker
+from harness.training.job import failure
+from harness.training.loading import load_checkpoint
+from harness.training.worker import execute
 
 HARNESS = Path(__file__).parent.parent / "harness"
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in HARNESS.rglob("*.py")}

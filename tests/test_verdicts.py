@@ -11,12 +11,12 @@ import pytest
 from samples import COLA, failed_record, make_cell, make_record, predicted_record
 
 from harness import stats
-from harness.baseline import DEFAULT_MAX_DROP, Baseline, problems
-from harness.evidence import evidence
-from harness.gates import Check, Judgement, explain, judge
-from harness.plan import Cell
-from harness.records import Record
-from harness.spec import Thresholds, TrainingSpec
+from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, problems
+from harness.judging.evidence import evidence
+from harness.judging.gates import Check, Judgement, explain, judge
+from harness.store.records import Record
+from harness.suite.plan import Cell
+from harness.suite.spec import Thresholds, TrainingSpec
 
 SENTENCES = 1043
 LABELS = (np.random.default_rng(7).random(SENTENCES) < 0.7).astype(int)

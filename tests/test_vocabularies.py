@@ -10,10 +10,10 @@ from transformers.models.auto.tokenization_auto import (
     tokenizer_class_from_name,
 )
 
-from harness.checkpoints import resolve
 from harness.errors import BadInput
-from harness.hub import Hub
-from harness.vocabularies import CLASS_OF, READ_BY, missing_vocabulary
+from harness.inputs.checkpoints import resolve
+from harness.inputs.hub import Hub
+from harness.inputs.vocabularies import CLASS_OF, READ_BY, missing_vocabulary
 
 HUB = Hub("", reachable=False, reason="not asked")
 

@@ -24,12 +24,12 @@ from transformers import (
     BertForSequenceClassification,
 )
 
-from harness import records, run_store
-from harness.classes import unpack
-from harness.job import Job, Result, failure
-from harness.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
-from harness.spec import DatasetSpec
-from harness.worker import execute
+from harness.machine.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
+from harness.store import records, run_store
+from harness.store.classes import unpack
+from harness.suite.spec import DatasetSpec
+from harness.training.job import Job, Result, failure
+from harness.training.worker import execute
 
 ROWS, VALIDATION = 64, 16
 # Label 0 is for the dog, label 1 for the cat.

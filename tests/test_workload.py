@@ -11,8 +11,8 @@ from tiny import make_checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
-from harness import corpus
-from harness.workload import Size, Tokens, flops, size_of, tokens_of
+from harness.forecast.workload import Size, Tokens, flops, size_of, tokens_of
+from harness.inputs.data import corpus
 
 ARCHITECTURES = ["bert", "distilbert", "roberta", "electra", "mpnet", "albert", "modernbert"]
 

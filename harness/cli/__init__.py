@@ -12,7 +12,6 @@ import sys
 
 import click
 
-from harness import provenance
 from harness.cli.compare import compare
 from harness.cli.doctor import doctor
 from harness.cli.mistakes import mistakes
@@ -21,7 +20,8 @@ from harness.cli.predict import predict
 from harness.cli.report import report
 from harness.cli.submit import submit
 from harness.errors import BadInput, Unavailable
-from harness.provenance import DISTRIBUTION
+from harness.machine import provenance
+from harness.machine.provenance import DISTRIBUTION
 
 COMMANDS: tuple[click.Command, ...] = (
     doctor,

@@ -9,12 +9,12 @@ from typing import Literal
 import click
 
 from harness.cli.choices import STDIN
-from harness.data.formats import READERS
-from harness.data.rows import read_text
-from harness.data.sentences import is_table, read_column, read_lines
-from harness.data.table import Wanted
 from harness.errors import BadInput
-from harness.spec.dataset import DELIMITER_IN_WORDS, DELIMITERS, separates
+from harness.inputs.data.formats import READERS
+from harness.inputs.data.rows import read_text
+from harness.inputs.data.sentences import is_table, read_column, read_lines
+from harness.inputs.data.table import Wanted
+from harness.suite.dataset import DELIMITER_IN_WORDS, DELIMITERS, separates
 from harness.text import printable
 
 

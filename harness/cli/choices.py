@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from harness.options import DEFAULT_SUITES, OPTIONS, Chosen
+from harness.session.options import DEFAULT_SUITES, OPTIONS, Chosen
 
 EVERY = tuple(option.name for option in OPTIONS)
 """All options of a session."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness import ids
 from harness.cli.pairs import pairs_table
 from harness.errors import BadInput
+from harness.suite import ids
 from harness.text import printable
 
 if TYPE_CHECKING:
-    from harness.comparison import Comparison, Contestant
-    from harness.records import Record
+    from harness.judging.comparison import Comparison, Contestant
     from harness.report import Published
+    from harness.store.records import Record
 
 
 @click.command(short_help="which of two is better, if any")
@@ -48,8 +48,8 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
       harness compare minilm-l6-bs16-lr1e-04 minilm-l6-bs32-lr1e-04
       harness compare results/cola old/leaderboard.json --check
     """
-    from harness.comparison import as_dict, corrected
-    from harness.comparison import compare as compared
+    from harness.judging.comparison import as_dict, corrected
+    from harness.judging.comparison import compare as compared
 
     named = _pairs(a, b, results)
     pairs = corrected([compared(ours, theirs) for _, ours, theirs in named])
@@ -63,7 +63,7 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
 
 def _tell(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -> None:
     """Print a sentence each; of several a table, if its caption and rows are named."""
-    from harness.comparison import conclusion
+    from harness.judging.comparison import conclusion
 
     if table is not None and len(pairs) > 1:
         caption, names = table
@@ -96,7 +96,7 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Co
 
 
 def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]":
-    from harness.comparison import Contestant
+    from harness.judging.comparison import Contestant
 
     ours, theirs = (_runs_by_settings(_published(path)) for path in (a, b))
     common = [settings for settings in ours if settings in theirs]
@@ -127,8 +127,8 @@ def _runs_by_settings(published: "Published") -> "dict[tuple[str, int, float], l
 
 
 def _contestants(published: "Published") -> "Iterator[tuple[str, Contestant]]":
-    from harness.comparison import Contestant, best_cells
-    from harness.leaderboard import runs_by_cell, scored
+    from harness.judging.comparison import Contestant, best_cells
+    from harness.judging.leaderboard import runs_by_cell, scored
 
     runs = runs_by_cell(published.cells, published.records)
     for contestant in best_cells(published.cells, runs):

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from harness import hub
 from harness.cli.choices import EVERY, chosen, options
-from harness.options import planned_suites, session_options
+from harness.inputs import hub
+from harness.session.options import planned_suites, session_options
 from harness.text import one_line
 
 WORDS = {"ok": "OK", "missing": "MISSING", "optional": "-"}
@@ -28,7 +28,7 @@ def doctor(**values: Any) -> None:
       harness doctor --suite mine.toml --checkpoints ./my-model --seeds 1,2,3
       harness doctor --suite benchmarks/cola.toml --cola-dir ~/cola_public
     """
-    from harness.checkup import checkup
+    from harness.cli.checkup import checkup
 
     typed = chosen(values)
     found = checkup(planned_suites(typed), session_options(typed), hub.probe())

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from tabulate import tabulate
 
-from harness import ids
 from harness.cli.choices import chosen, options
 from harness.errors import BadInput
+from harness.suite import ids
 from harness.text import printable
 
 if TYPE_CHECKING:
-    from harness.data import Source
-    from harness.records import Record
+    from harness.inputs.data import Source
     from harness.report import Published
+    from harness.store.records import Record
 
 
 @click.command(short_help="print the sentences that no run gets right")
@@ -40,9 +40,9 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
       harness mistakes results/local/messages --suite examples/own-data/messages.toml
       harness mistakes results/cola --cell minilm-l6-bs32-lr1e-4 --cell mpnet-base-bs16-lr3e-5
     """
-    from harness.evidence import NoEvidence
-    from harness.hard_sentences import as_rows, hard_sentences
-    from harness.mistakes import missed_by
+    from harness.judging.evidence import NoEvidence
+    from harness.judging.hard_sentences import as_rows, hard_sentences
+    from harness.judging.mistakes import missed_by
     from harness.report import leaderboard_in, read_published
 
     published = read_published(leaderboard_in(results))
@@ -77,8 +77,8 @@ def _runs(
     Raises:
         BadInput: no such cell, or none that was scored.
     """
-    from harness.comparison import best_cells
-    from harness.leaderboard import runs_by_cell, scored
+    from harness.judging.comparison import best_cells
+    from harness.judging.leaderboard import runs_by_cell, scored
 
     runs = runs_by_cell(published.cells, published.records)
     known = {name: ended for name, own in runs.items() if (ended := scored(own))}
@@ -100,9 +100,9 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
         BadInput: more than one suite or none where one is needed, or the data is not there.
         Unavailable: the hub would have it, and cannot be reached.
     """
-    from harness import data, hub
-    from harness.options import planned_suites, session_options
-    from harness.spec import DatasetSpec
+    from harness.inputs import data, hub
+    from harness.session.options import planned_suites, session_options
+    from harness.suite.spec import DatasetSpec
 
     typed = chosen(values)
     named = {facts.name: facts.origin for facts in published.datasets}

@@ -8,7 +8,7 @@ from tabulate import tabulate
 from harness.text import printable
 
 if TYPE_CHECKING:
-    from harness.comparison import Comparison
+    from harness.judging.comparison import Comparison
 
 HEADINGS = ("cell", "MCC A", "MCC B", "A - B", "95 % interval", "p", "A is", "time", "memory")
 

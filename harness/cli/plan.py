@@ -9,18 +9,20 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from harness import baseline as baselines
-from harness import contention, hub, run_store
 from harness.cli.choices import EVERY, chosen, options
-from harness.contention import Moment
 from harness.errors import BadInput
-from harness.inputs import Inputs, find_inputs
-from harness.options import planned_suites, session_options
-from harness.records import DatasetFacts
-from harness.run_store import Stored
-from harness.schedule import describe, schedule
-from harness.session import Planned
-from harness.standing import Standing, standings
+from harness.forecast.schedule import describe, schedule
+from harness.inputs import hub
+from harness.judging import baseline as baselines
+from harness.machine import contention
+from harness.machine.contention import Moment
+from harness.session.found import Inputs, find_inputs
+from harness.session.options import planned_suites, session_options
+from harness.session.session import Planned
+from harness.session.standing import Standing, standings
+from harness.store import run_store
+from harness.store.records import DatasetFacts
+from harness.store.run_store import Stored
 from harness.text import printable
 
 FINISHED, TO_TRAIN, SKIPPED = "finished", "to train", "skipped"

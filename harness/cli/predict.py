@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness import contention
 from harness.cli.choices import STDIN
-from harness.quiet import quiet
+from harness.cli.quiet import quiet
+from harness.machine import contention
 from harness.text import printable
 
 if TYPE_CHECKING:  # it imports torch
-    from harness.inference import Answer
+    from harness.kept.inference import Answer
 
 
 @click.command(short_help="label sentences with a kept model")
@@ -97,7 +97,7 @@ def predict(
     check_columns(file, described)
     column = None
     if results is not None:
-        from harness.best_model import best_model, in_words
+        from harness.cli.best_model import best_model, in_words
 
         best = best_model(results)
         model, column = best.folder, best.text_column
@@ -107,8 +107,8 @@ def predict(
     asked = sentences if file is None else read_sentences(file, column, described)
     contention.wait_passively()
     with quiet():
-        from harness import provenance
-        from harness.inference import classify, load
+        from harness.kept.inference import classify, load
+        from harness.machine import provenance
 
         answers = classify(load(model, provenance.device_type()), asked, batch_size)
     for line in FORMATS[as_format](_quietly(answers)):

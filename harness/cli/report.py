@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from harness.archive import of_plan
 from harness.cli.choices import MATRIX, chosen, options
 from harness.errors import BadInput
-from harness.options import planned_suites, session_options
-from harness.plan import suite_gates
-from harness.records import Record
-from harness.run_store import read_store
+from harness.session.archive import of_plan
+from harness.session.options import planned_suites, session_options
+from harness.store.records import Record
+from harness.store.run_store import read_store
+from harness.suite.plan import suite_gates
 from harness.text import printable
 
 
@@ -84,8 +84,7 @@ class _Evidence:
 
 
 def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
-    from harness import replacement
-    from harness.report import changed_files, write_files
+    from harness.report import changed_files, replacement, write_files
 
     now = replacement.of_records(evidence.records)
     if not replace and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from harness.errors import BadInput
-from harness.places import Place, ReadFile, overwritten
+from harness.session.places import Place, ReadFile, overwritten
 from harness.text import printable
 
 
@@ -30,7 +30,7 @@ def submit(folder: Path, cell: str | None, seed: int | None, output: str) -> Non
       harness submit results/local/cola
       harness submit results/local/cola --cell distilbert-base-uncased-bs16-lr2e-05 --seed 1
     """
-    from harness.submission import candidates, choose, submission
+    from harness.report.submission import candidates, choose, submission
 
     run = choose(candidates(folder), cell, seed)
     content = submission(folder, run)

@@ -9,16 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.baseline import Baseline
 from harness.errors import BadInput
-from harness.leaderboard import judge_all, leaderboard, runs_by_cell
-from harness.plan import Cell
-from harness.references import Reference
-from harness.report.changes import changed_files, differences
-from harness.report.charts import FORMATS, PICTURES, Picture, lines_of, with_score
+from harness.judging.baseline import Baseline
+from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
+from harness.report.checks.changes import changed_files, differences
+from harness.report.checks.logits import PREDICTIONS, joined, predictions_beside, predictions_unlike
 from harness.report.findings import findings
-from harness.report.logits import PREDICTIONS, joined, predictions_beside, predictions_unlike
 from harness.report.markdown import as_markdown
+from harness.report.pictures.charts import FORMATS, PICTURES, Picture, lines_of, with_score
 from harness.report.published import (
     LEADERBOARD,
     NO_GATES,
@@ -32,8 +30,10 @@ from harness.report.published import (
 )
 from harness.report.summary import append_summary, as_summary
 from harness.report.terminal import terminal_table, terminal_warnings
-from harness.run_store import Stored, write_atomically
-from harness.spec import DatasetSpec, SuiteGates
+from harness.store.run_store import Stored, write_atomically
+from harness.suite.plan import Cell
+from harness.suite.references import Reference
+from harness.suite.spec import DatasetSpec, SuiteGates
 
 __all__ = [
     "LEADERBOARD",
@@ -183,7 +183,7 @@ def _pictures(published: Published, frame: pd.DataFrame) -> tuple[list[Picture],
     """Return what the leaderboard's pictures show, and their files by name."""
     if not with_score(lines_of(published, frame)):
         return [], {}
-    from harness.report.plots import draw, pictures
+    from harness.report.pictures.plots import draw, pictures
 
     found = pictures(published, frame)
     return found, draw(found)

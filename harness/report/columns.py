@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from harness import leaderboard
-from harness.costs import COSTS
-from harness.leaderboard import Value
+from harness.judging import leaderboard
+from harness.judging.costs import COSTS
+from harness.judging.leaderboard import Value
 
 Row = dict[str, Value]
 

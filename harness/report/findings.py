@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from harness import stats
-from harness.comparison import Comparison, best_cells, compare_all, conclusion
-from harness.evidence import NoEvidence, evidence
-from harness.gates import Judgement, judge_suite
-from harness.leaderboard import runs_by_cell
-from harness.mistakes import by_group, missed_by
-from harness.records import Record
+from harness.judging.comparison import Comparison, best_cells, compare_all, conclusion
+from harness.judging.evidence import NoEvidence, evidence
+from harness.judging.gates import Judgement, judge_suite
+from harness.judging.leaderboard import runs_by_cell
+from harness.judging.mistakes import by_group, missed_by
+from harness.markup import code, escaped, grid, section
 from harness.report.columns import MISSING
-from harness.report.markup import code, escaped, grid, section
 from harness.report.published import Published
+from harness.store.records import Record
 
 MOST_SENTENCES = 40
 """How many positions of sentences are listed before the rest is only counted."""

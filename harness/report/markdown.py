@@ -5,23 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from harness.costs import deviation, mean
-from harness.leaderboard import doubts_by_cell, rows_of, scored
-from harness.plan import Cell
-from harness.provenance import Machine
-from harness.records import DatasetFacts, Record, Scores
-from harness.report.charts import PARTS, Picture, lines_of
-from harness.report.columns import (
-    MISSING,
-    Column,
-    Row,
-    decimals,
-    informative,
-    scientific,
-    spread,
-)
-from harness.report.markup import code, escaped, grid, section
+from harness.judging.costs import deviation, mean
+from harness.judging.leaderboard import doubts_by_cell, rows_of, scored
+from harness.machine.provenance import Machine
+from harness.markup import code, escaped, grid, section
+from harness.report.columns import MISSING, Column, Row, decimals, informative, scientific, spread
+from harness.report.pictures.charts import PARTS, Picture, lines_of
 from harness.report.published import Published
+from harness.store.records import DatasetFacts, Record, Scores
+from harness.suite.plan import Cell
 from harness.text import counted
 
 SELECTION = {

@@ -19,9 +19,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
 
-from harness.leaderboard import Value
-from harness.report import charts
-from harness.report.charts import Line
+from harness.judging.leaderboard import Value
+from harness.markup import section
 from harness.report.columns import (
     COLUMNS,
     FIRST,
@@ -41,7 +40,8 @@ from harness.report.markdown import (
     warnings,
     without_score,
 )
-from harness.report.markup import section
+from harness.report.pictures import charts
+from harness.report.pictures.charts import Line
 from harness.report.published import Published
 from harness.report.suite_file import suite_files
 from harness.text import printable

@@ -11,13 +11,13 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.baseline import Baseline
 from harness.errors import BadInput
-from harness.leaderboard import COLUMNS, Value, rows_of, runs_by_cell
-from harness.plan import Cell
-from harness.records import DatasetFacts, Record, contradiction
-from harness.references import Reference
-from harness.spec import DatasetSpec, SuiteGates
+from harness.judging.baseline import Baseline
+from harness.judging.leaderboard import COLUMNS, Value, rows_of, runs_by_cell
+from harness.store.records import DatasetFacts, Record, contradiction
+from harness.suite.plan import Cell
+from harness.suite.references import Reference
+from harness.suite.spec import DatasetSpec, SuiteGates
 
 SCHEMA_VERSION: Final = 2
 

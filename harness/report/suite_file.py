@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.plan import Cell, make_plan, suite_gates
-from harness.records import DatasetFacts, Record
 from harness.report.published import Published
-from harness.spec import DatasetSpec, Suite, SuiteGates, Thresholds, TrainingSpec
+from harness.store.records import DatasetFacts, Record
+from harness.suite.plan import Cell, make_plan, suite_gates
+from harness.suite.spec import DatasetSpec, Suite, SuiteGates, Thresholds, TrainingSpec
 
 SOURCES = ("cola", "embedded")
 """Data that go by one name everywhere; a user's own file lies elsewhere on each machine."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from harness.leaderboard import rows_of
+from harness.judging.leaderboard import rows_of
+from harness.markup import code
 from harness.report.columns import scientific
-from harness.report.markup import code
 
 MOST_ROWS = 50
 """How many cells are shown before the rest is only counted."""

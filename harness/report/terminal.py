@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from tabulate import tabulate
 
-from harness.leaderboard import doubts_by_cell, rows_of
-from harness.plan import Cell
-from harness.records import Record
+from harness.judging.leaderboard import doubts_by_cell, rows_of
 from harness.report.columns import informative
+from harness.store.records import Record
+from harness.suite.plan import Cell
 from harness.text import printable
 
 DISPENSABLE = (

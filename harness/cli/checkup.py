@@ -1,0 +1,316 @@
+"""What this machine has of what a benchmark needs: each thing there, or missing with a way out."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from harness.errors import BadInput, Unavailable
+from harness.forecast import memory
+from harness.inputs import checkpoints
+from harness.inputs.checkpoints import Checkpoint
+from harness.inputs.hub import Hub
+from harness.judging import baseline as baselines
+from harness.judging.baseline import Baseline
+from harness.machine import provenance
+from harness.session.found import Inputs, facts_of, setting_problems
+from harness.session.session import Options, Planned
+from harness.session.standing import standings
+from harness.store.records import DatasetFacts
+from harness.store.run_store import read_store
+from harness.suite.plan import published_names
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LEAST_DISK_GB = 5.0
+LEAST_MEMORY_GB = 2.0
+
+
+State = Literal["ok", "missing", "optional"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. What is `optional` stops no benchmark where it is missing."""
+
+    state: State
+    name: str
+    found: str
+    way_out: str | None = None
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All findings, and whether a session would start and have a run to show."""
+
+    findings: tuple[Finding, ...]
+    usable: bool
+
+
+def checkup(planned: Sequence[Planned], options: Options, hub: Hub) -> Checkup:
+    """Look at everything that a session would need. Downloads nothing, writes nothing.
+
+    Args:
+        planned: the session's suites, options that override them applied.
+        options: what else was said of the session.
+    """
+    packages = list(_packages())
+    findings = [
+        Finding("ok", "python", platform.python_version()),
+        *packages,
+        _hub(hub),
+    ]
+    installed = all(finding.state != "missing" for finding in packages)
+    suites = [_suite(item, options, hub) for item in planned] if installed else []
+    findings += [finding for suite in suites for finding in suite.findings]
+    baseline = list(_baseline(options.baseline, suites))
+    ray, starts = _ray(planned, options.ray_address)
+    results = options.results
+    folder = _results(results)
+    findings += [*baseline, folder, _disk(results), _memory(), _gpu(), *ray, _browser()]
+    starts = starts and not any(finding.state == "missing" for finding in baseline)
+    starts = starts and not any(suite.refused for suite in suites) and folder.state == "ok"
+    possible = any(suite.possible for suite in suites)
+    return Checkup(tuple(dict.fromkeys(findings)), starts and possible)
+
+
+def _packages() -> Iterator[Finding]:
+    """Yield what is missing or of another version than this project asks for, or one line."""
+    try:
+        lines = importlib.metadata.requires(provenance.DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:  # a checkout on the path, not installed
+        lines = list(provenance.RESULT_PACKAGES)
+    problems = 0
+    for line in lines:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        version = provenance.versions((requirement.name,))[requirement.name]
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            found = "not installed" if version is None else version
+            way_out = f"pip install '{requirement}', or make test for all of them"
+            problems += 1
+            yield Finding("missing", f"package {requirement.name}", found, way_out)
+    if not problems:
+        versions = provenance.versions(provenance.RESULT_PACKAGES)
+        named = ", ".join(f"{name} {version}" for name, version in versions.items())
+        yield Finding("ok", "packages", named)
+
+
+def _hub(hub: Hub) -> Finding:
+    if hub.reachable:
+        return Finding("ok", "model hub", f"{hub.address} answers")
+    way_out = "package:NAME/path and folders need no hub; HF_ENDPOINT names a mirror"
+    return Finding("optional", "model hub", str(hub.reason), way_out)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A suite that was looked at.
+
+    `refused` tells that a session would end with its mistakes before anything trains, `possible`
+    that some run of it is finished or could be trained; `dataset` is None where it is not here.
+    """
+
+    name: str
+    findings: list[Finding]
+    dataset: DatasetFacts | None
+    refused: bool
+    possible: bool
+
+
+def _suite(planned: Planned, options: Options, hub: Hub) -> _Looked:
+    suite = planned.suite
+    data, dataset, data_fault = _data(planned, options.cola_dir, hub)
+    models, found, faults = _checkpoints(planned, hub)
+    device = provenance.device_type()
+    settings = setting_problems(suite, device)
+    every = faults if data_fault is None else {**faults, "": data_fault}
+    lacking = {
+        name: fault if isinstance(fault, Unavailable) else Unavailable(str(fault), "mend it")
+        for name, fault in every.items()
+    }
+    inputs = Inputs(None, dataset, None, found, lacking, device)
+    runs, possible = _runs(planned, inputs, options)
+    findings = [
+        *data,
+        *models,
+        *(Finding("missing", f"settings of {suite.name}", problem) for problem in settings),
+        runs,
+    ]
+    wrong = any(isinstance(fault, BadInput) for fault in (data_fault, *faults.values()))
+    return _Looked(suite.name, findings, dataset, wrong or bool(settings), possible)
+
+
+def _runs(planned: Planned, inputs: Inputs, options: Options) -> tuple[Finding, bool]:
+    """Return how many runs are finished, and whether one is or could be trained."""
+    suite = planned.suite
+    store, _ = read_store(options.results / suite.name)
+    here = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
+    known = here if inputs.dataset is not None else []
+    standing = standings(suite, known, inputs, store, options.rerun)
+    total = sum(len(cell.seeds) for cell in planned.cells)
+    finished = sum(item.stored is not None for item in standing)
+    impossible = sum(len(cell.seeds) for cell in planned.cells if inputs.missing(cell))
+    to_train = total - finished - impossible
+    workers = suite.limits.workers
+    at_once = f"{workers} at a time" if workers != "auto" else "as many at a time as fit"
+    told = f"{total}: {finished} finished, {to_train} to train"
+    told += f" ({at_once})" if to_train else ""
+    told += f", {impossible} that cannot run here" if impossible else ""
+    possible = finished + to_train > 0
+    return Finding("ok" if possible else "missing", f"runs of {suite.name}", told), possible
+
+
+Fault = BadInput | Unavailable
+"""Why something cannot be had."""
+
+
+def _data(
+    planned: Planned, cola_dir: Path | None, hub: Hub
+) -> tuple[list[Finding], DatasetFacts | None, Fault | None]:
+    """Return what is in each split and was noticed, the data's facts, or why it cannot be had."""
+    from harness.inputs import data
+    from harness.inputs.data.summary import summarize
+
+    of = planned.suite.name
+    name = f"data of {of}"
+    try:
+        source = data.find(planned.suite.dataset, cola_dir, hub, planned.path.resolve().parent)
+        if not data.is_here(source):
+            return [Finding("ok", name, f"the hub's, at {source.revision}")], None, None
+        loaded = data.load(source)
+    except BadInput as error:
+        return [_wrong(name, error)], None, error
+    except Unavailable as error:
+        return [Finding("missing", name, error.reason, error.way_out)], None, error
+    sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in loaded.splits.items())
+    findings = [
+        Finding("ok", name, f"{loaded.origin}: {sizes}"),
+        *(
+            Finding("ok", f"{each.split} of {of}", each.in_words())
+            for each in summarize(loaded.splits)
+        ),
+        *(Finding("ok", f"note on {name}", note) for note in loaded.notes),
+    ]
+    return findings, facts_of(planned.suite, loaded), None
+
+
+def _checkpoints(
+    planned: Planned, hub: Hub
+) -> tuple[list[Finding], dict[str, Checkpoint], dict[str, Fault]]:
+    """Return what was found, the checkpoints that are here, and why others cannot be had.
+
+    Both by published name; what a session would fetch is in neither.
+    """
+    base = planned.path.resolve().parent
+    here_only = Hub(hub.endpoint, False, hub.reason or "asked for what is on this machine only")
+    findings: list[Finding] = []
+    here: dict[str, Checkpoint] = {}
+    faults: dict[str, Fault] = {}
+    for name, published in published_names(planned.suite).items():
+        title = f"checkpoint {published}"
+        try:
+            found = checkpoints.resolve(name, here_only, base)
+        except BadInput as error:
+            faults[published] = error
+            findings.append(_wrong(title, error))
+        except Unavailable as error:
+            if hub.reachable:
+                fetched = "not here yet; fetched from the hub when it is trained"
+                findings.append(Finding("ok", title, fetched))
+            else:
+                faults[published] = error
+                findings.append(Finding("missing", title, error.reason, error.way_out))
+        else:
+            here[published] = found
+            kept = "on this machine" if found.revision is None else f"cached, {found.revision}"
+            where = "" if found.origin is None else f"; {found.origin.in_words()}"
+            digest = f"sha256 {found.digest[:12]}"
+            findings.append(Finding("ok", title, f"{kept}, {digest}{where}"))
+    return findings, here, faults
+
+
+def _wrong(name: str, error: BadInput) -> Finding:
+    return Finding("missing", name, error.problems[0], _more(error.problems))
+
+
+def _baseline(baseline: Baseline | None, suites: Sequence[_Looked]) -> Iterator[Finding]:
+    if baseline is None:
+        return
+    problems = list(baselines.problems(baseline, {each.name: each.dataset for each in suites}))
+    for problem in problems:
+        yield Finding("missing", "baseline", problem)
+    if not problems:
+        yield Finding("ok", "baseline", f"{baseline.source}, of {baseline.suite}")
+
+
+def _more(problems: Sequence[str]) -> str | None:
+    return "; ".join(problems[1:]) or None
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    folder = folder.absolute()
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _results(results: Path) -> Finding:
+    place = _existing(results)
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        return Finding("ok", "results folder", f"{results} can be written")
+    way_out = "name a folder that can, with --results-dir"
+    return Finding("missing", "results folder", f"{results} cannot be written", way_out)
+
+
+def _disk(results: Path) -> Finding:
+    free = shutil.disk_usage(_existing(results)).free / 2**30
+    if free >= LEAST_DISK_GB:
+        return Finding("ok", "disk", f"{free:.0f} GB free at {results}")
+    found = f"{free:.1f} GB free at {results}, {LEAST_DISK_GB:g} are wanted for kept models"
+    return Finding("optional", "disk", found, "free some, or name another --results-dir")
+
+
+def _memory() -> Finding:
+    free = memory.free_mb() / 2**10
+    found = f"{free:.1f} GB free, {provenance.available_cores()} cores"
+    if free >= LEAST_MEMORY_GB:
+        return Finding("ok", "memory", found)
+    return Finding("optional", "memory", found, "close something, or train a small checkpoint")
+
+
+def _gpu() -> Finding:
+    if provenance.device_type() == "cuda":
+        return Finding("ok", "GPU", provenance.machine().accelerator or "one")
+    way_out = "on a machine with one, install torch's CUDA build"
+    return Finding("optional", "GPU", "none in sight: training is on the processor", way_out)
+
+
+def _ray(planned: Sequence[Planned], address: str | None) -> tuple[list[Finding], bool]:
+    """Return what there is of Ray, and whether a session that wants it could begin."""
+    wanted = any(item.suite.limits.executor == "ray" for item in planned)
+    if find_spec("ray") is None:
+        state: State = "missing" if wanted else "optional"
+        found = "not installed, and limits.executor asks for it" if wanted else "not installed"
+        way_out = "pip install '.[ray]'" + ("" if wanted else " for --executor ray")
+        return [Finding(state, "Ray", found, way_out)], not wanted
+    version = str(provenance.versions(("ray",))["ray"])
+    joins = f", which joins {address}: whether it answers shows when a session starts"
+    return [Finding("ok", "Ray", version + (joins if wanted and address else ""))], True
+
+
+def _browser() -> Finding:
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is not None:
+        return Finding("ok", "Chromium", found)
+    way_out = "only the project's own tests of the page want it: apt-get install chromium"
+    return Finding("optional", "Chromium", "not found", way_out)

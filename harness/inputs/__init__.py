@@ -1,0 +1,1 @@
+"""What runs start from: checkpoints, data, the model hub, experiment trackers."""

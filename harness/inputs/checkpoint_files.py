@@ -1,0 +1,194 @@
+"""The files of a checkpoint in a folder: which count, what is missing or broken, their digest."""
+
+import hashlib
+import json
+import reprlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from harness.inputs.vocabularies import missing_vocabulary
+
+CONFIG = "config.json"
+
+WEIGHTS = "model.safetensors"
+
+WEIGHTS_INDEX = "model.safetensors.index.json"
+
+TOKENIZER_CONFIG = "tokenizer_config.json"
+
+ADAPTER = "adapter_config.json"
+
+# Every file name under which a tokenizer of transformers keeps what it needs to encode a sentence.
+TOKENIZER_FILES = (
+    "added_tokens.json",
+    "bpe.codes",
+    "dict.txt",
+    "entity_vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "sentencepiece.model",
+    "special_tokens_map.json",
+    "spiece.model",
+    "spm.model",
+    "tekken.json",
+    "tiktoken.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+    "word_pronunciation.json",
+    "word_shape.json",
+)
+
+PICKLED_OR_FOREIGN = (".bin", ".bin.index.json", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
+
+LFS_POINTER = b"version https://git-lfs"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files that define a checkpoint, and what is missing or broken among them."""
+
+    files: list[Path]
+    missing: list[str]
+    broken: list[str]
+
+
+def digest_of(folder: str) -> str:
+    """Return the digest of the checkpoint in a folder as it is now; see Checkpoint."""
+    return digest(inspect(Path(folder)).files)
+
+
+def inspect(folder: Path) -> Contents:
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    config, tokenizer = (
+        _object(folder / file) if file in names else None for file in (CONFIG, TOKENIZER_CONFIG)
+    )
+    reader = (tokenizer or {}).get("tokenizer_class") or (config or {}).get("tokenizer_class")
+    vocabulary = missing_vocabulary(names, (config or {}).get("model_type"), reader)
+    missing = missing_files(names, vocabulary)
+    weights = [WEIGHTS] if WEIGHTS in names else []
+    if not weights and WEIGHTS_INDEX in names:
+        shards = shards_of(folder / WEIGHTS_INDEX)
+        missing += [
+            f"{WEIGHTS_INDEX} lists {file[:100]!r}; copy it too" for file in sorted(shards - names)
+        ]
+        if not shards:
+            missing.append(f"{WEIGHTS_INDEX} lists no files in a weight_map; save the model again")
+        weights = [WEIGHTS_INDEX, *(shards & names)]
+    files = [
+        folder / file for file in sorted(names.intersection((CONFIG, *TOKENIZER_FILES, *weights)))
+    ]
+    broken = [f"{path.name} {fault}" for path in files if (fault := _fault(path)) is not None]
+    if config is not None and not isinstance(config.get("model_type"), str):
+        broken.append(
+            f'{CONFIG} has no model_type, which says what to build (such as "bert"); write it '
+            "with model.config.save_pretrained(folder)"
+        )
+    if config is not None and config.get("quantization_config"):
+        broken.append(
+            f"{CONFIG} has a quantization_config: quantized weights are not fine-tuned; name the "
+            "checkpoint that they were made from"
+        )
+    for file, content, field in (
+        (CONFIG, config, "transformers_weights"),
+        (TOKENIZER_CONFIG, tokenizer, "fast_tokenizer_files"),
+    ):
+        if content is not None and content.get(field) is not None:
+            broken.append(
+                f"{file} has {field} {reprlib.repr(content[field])}: files that no digest would "
+                f"tell apart; give them their usual names, and take {field} out"
+            )
+    if ADAPTER in names:
+        broken.append(
+            f"{ADAPTER} lies beside the weights, and adapters are not fine-tuned: transformers "
+            "would load it on top of them; name a folder without one"
+        )
+    return Contents(files, missing, broken)
+
+
+def two_saves(folder: Path) -> list[str]:
+    """The problem of weights in one file and in shards: `from_pretrained` takes the one file.
+
+    `save_pretrained(max_shard_size=...)` leaves the file of an earlier save (transformers 5.23.0).
+    """
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    if not {WEIGHTS, WEIGHTS_INDEX} <= names or not (
+        shards := shards_of(folder / WEIGHTS_INDEX) & names
+    ):
+        return []
+    return [
+        f"{WEIGHTS} lies beside shards ({len(shards)}) of {WEIGHTS_INDEX}: weights of two saves, "
+        f"of which transformers would load {WEIGHTS} only; remove the older of the two"
+    ]
+
+
+def missing_files(names: Iterable[str], vocabulary: str | None) -> list[str]:
+    """What is missing for a checkpoint among these file names of one folder.
+
+    Args:
+        vocabulary: what is missing of the tokenizer's.
+    """
+    present = set(names)
+    missing = []
+    if CONFIG not in present:
+        missing.append(f"no {CONFIG}; write it with model.save_pretrained(folder)")
+    if not present & {WEIGHTS, WEIGHTS_INDEX}:
+        other = sorted(name for name in present if name.endswith(PICKLED_OR_FOREIGN))
+        missing.append(
+            f"no {WEIGHTS}, only {', '.join(other)}, which the harness never loads; where you "
+            "trust it, convert it with AutoModel.from_pretrained(...).save_pretrained(folder)"
+            if other
+            else f"no {WEIGHTS}; write it with model.save_pretrained(folder)"
+        )
+    if vocabulary is not None:
+        missing.append(vocabulary)
+    return missing
+
+
+def _fault(path: Path) -> str | None:
+    """What is wrong with the content of a JSON or safetensors file, if anything."""
+    with path.open("rb") as file:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+            return "is a Git LFS pointer, not the file itself; run `git lfs pull` where it is from"
+    try:
+        if path.suffix == ".json":
+            json.loads(path.read_bytes())
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="numpy") as tensors:
+                if not tensors.keys():
+                    return "holds no tensors; save the model again"
+    except (ValueError, RecursionError) as error:
+        return f"is not JSON ({error}); copy it again"
+    except SafetensorError as error:
+        size = path.stat().st_size
+        return f"({size:,} bytes) is not a whole safetensors file ({error}); copy it again"
+    return None
+
+
+def _object(path: Path) -> dict[str, object] | None:
+    """The JSON object in a file; None for no JSON, which is reported elsewhere."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else {}
+
+
+def shards_of(index: Path) -> set[str]:
+    """Names of the weight files that an index lists."""
+    weight_map = (_object(index) or {}).get("weight_map")
+    return {str(file) for file in weight_map.values()} if isinstance(weight_map, dict) else set()
+
+
+def digest(files: list[Path]) -> str:
+    lines = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        lines.update(f"{content}  {path.name}\n".encode())
+    return lines.hexdigest()

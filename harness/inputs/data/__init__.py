@@ -1,0 +1,195 @@
+"""The labelled sentences of a suite: where they come from, and the same splits from every source.
+
+Every source gives a `DatasetDict` with the splits train, validation and, where there is one, test,
+and the same columns: `sentence`, `label` (a ClassLabel; -1 where hidden), `idx`, `source` and
+`domain`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+from harness.inputs.data import cola_folder, cola_hub, corpus, labelled_file
+from harness.inputs.data.rows import Rows
+from harness.inputs.hub import Hub
+from harness.suite.spec import DatasetSpec
+
+SPLIT_NAMES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data comes from: all that another process needs to load the same again.
+
+    Attributes:
+        kind: "hub" or "folder" (CoLA), "embedded", or "file" (the user's own).
+        path: the absolute path of the folder or file; None for the others.
+        revision: the commit of the hub's data set; None for the others.
+        spec: what the suite says of its data.
+    """
+
+    kind: Literal["hub", "folder", "embedded", "file"]
+    path: str | None
+    revision: str | None
+    spec: DatasetSpec
+
+
+@dataclass(frozen=True)
+class Data:
+    """Loaded sentences.
+
+    Attributes:
+        splits: train, validation and perhaps test. `source` is a publication's code, or the
+            phenomenon in the embedded corpus; `domain` is "in" or "out"; both "" where unknown.
+        fingerprint: SHA-256 (hexadecimal) of the splits' sentences, labels and idx: the same
+            for the same corpus, wherever it came from.
+        origin: where it came from, in words, without a folder's name.
+        notes: what was noticed in the user's own file that is no mistake.
+    """
+
+    splits: DatasetDict
+    fingerprint: str
+    origin: str
+    notes: tuple[str, ...] = ()
+
+
+def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Source:
+    """Say where the data will come from, reading no sentence yet.
+
+    Args:
+        spec: what the suite says of its data.
+        cola_dir: the folder of CoLA that the user named, relative to the working directory;
+            it stands in place of the spec's path. Of no effect on other data than CoLA.
+        hub: whether the hub can be reached; without a folder, CoLA comes from there.
+        base: the folder that the spec's path is relative to.
+
+    Raises:
+        Unavailable: no folder was named, and the hub does not answer.
+        BadInput: a folder or file that is not there, or is not of a form that can be read.
+    """
+    if spec.source == "embedded":
+        return Source("embedded", None, None, spec)
+    named = None if spec.path is None else base.absolute() / _expanded(Path(spec.path))
+    if spec.source == "file":
+        assert named is not None  # DatasetSpec requires a path of a file
+        labelled_file.check(named)
+        return Source("file", str(named), None, spec)
+    folder = named if cola_dir is None else _expanded(cola_dir).absolute()
+    if folder is None:
+        return Source("hub", None, cola_hub.pin(hub), spec)
+    cola_folder.locate(folder)
+    return Source("folder", str(folder), None, spec)
+
+
+def is_here(source: Source) -> bool:
+    """Return whether load() can do without the hub."""
+    return source.revision is None or cola_hub.is_prepared(source.revision)
+
+
+def load(source: Source) -> Data:
+    """Load the sentences into memory.
+
+    Raises:
+        Unavailable: the hub cannot be reached any more.
+        BadInput: every mistake in the files at once: missing or unreadable files, text that is
+            not UTF-8, wrong columns, labels of no class, empty sentences, numbers of sentences
+            that are not CoLA's, too few sentences to split.
+    """
+    rows, origin, notes = _read(source)
+    splits = _dataset_dict(rows, source.spec.class_names)
+    return Data(splits, _fingerprint(rows), origin, tuple(notes))
+
+
+def places(source: Source, split: str, idx: Sequence[int]) -> list[str]:
+    """Return the file and line of every sentence of a split; nothing where the data is no file.
+
+    Args:
+        split: train, validation or test.
+        idx: of the split's sentences, as load() numbers them.
+
+    Raises:
+        BadInput: the files cannot be read any more.
+    """
+    match source:
+        case Source(kind="folder", path=str(path)):
+            return cola_folder.places(Path(path), split)
+        case Source(kind="file", path=str(path)):
+            known = labelled_file.places(Path(path), source.spec)
+            return [known[number] for number in idx]
+    return []
+
+
+def _read(source: Source) -> tuple[Mapping[str, Rows], str, Sequence[str]]:
+    match source:
+        case Source(kind="folder", path=str(path)):
+            return cola_folder.read(Path(path)), cola_folder.origin(Path(path)), ()
+        case Source(kind="file", path=str(path)):
+            rows, notes = labelled_file.read(Path(path), source.spec)
+            return rows, f"file {Path(path).name}", notes
+        case Source(kind="hub", revision=str(revision)):
+            return cola_hub.read(revision), f"{cola_hub.REPOSITORY}@{revision}", ()
+        case _:
+            return _embedded(), "the embedded corpus", ()
+
+
+def _embedded() -> dict[str, Rows]:
+    return {
+        split: Rows(
+            sentences=[sentence.text for sentence in sentences],
+            labels=[sentence.label for sentence in sentences],
+            idx=range(len(sentences)),
+            sources=[sentence.phenomenon for sentence in sentences],
+            domains=[""] * len(sentences),
+        )
+        for split, sentences in corpus.generate().items()
+    }
+
+
+def _dataset_dict(rows: Mapping[str, Rows], class_names: tuple[str, str]) -> DatasetDict:
+    features = Features(
+        {
+            "sentence": Value("string"),
+            "label": ClassLabel(names=list(class_names)),
+            "idx": Value("int32"),
+            "source": Value("string"),
+            "domain": Value("string"),
+        }
+    )
+    return DatasetDict(
+        {
+            name: Dataset.from_dict(
+                {
+                    "sentence": rows[name].sentences,
+                    "label": rows[name].labels,
+                    "idx": rows[name].idx,
+                    "source": rows[name].sources,
+                    "domain": rows[name].domains,
+                },
+                features=features,
+            )
+            for name in SPLIT_NAMES
+            if name in rows
+        }
+    )
+
+
+def _fingerprint(rows: Mapping[str, Rows]) -> str:
+    digest = hashlib.sha256()
+    for name in SPLIT_NAMES:
+        if name in rows:
+            split = rows[name]
+            content = [name, list(split.sentences), list(split.labels), list(split.idx)]
+            digest.update(json.dumps(content).encode())
+    return digest.hexdigest()
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # ~NAME of a user that does not exist: an ordinary, if odd, file name
+        return path

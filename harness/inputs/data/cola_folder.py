@@ -1,0 +1,207 @@
+"""CoLA from a folder of TSV files: the corpus' own layout, or GLUE's.
+
+Files of labelled sentences have four columns parted by tabs (source, label, author's mark,
+sentence), no header and no quoting: a quotation mark is part of the sentence. The test file, which
+GLUE adds, has a header and two columns (index, sentence); its labels are hidden.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import BadInput
+from harness.inputs.data.rows import (
+    HIDDEN_LABEL,
+    Rows,
+    capped,
+    from_here,
+    lines_fed,
+    read_text,
+    shown,
+)
+
+WAY_OUT = "the corpus is cola_public from nyu-mll.github.io/cola"
+
+# Runs of sentences of one domain ("" where unknown), in order, and how many there are.
+Runs = tuple[tuple[str, int], ...]
+SPLITS: dict[str, Runs] = {
+    "train": (("in", 8551),),
+    "validation": (("in", 527), ("out", 516)),
+    "test": (("", 1063),),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a layout: its name below the folder, its split, and the runs it must hold."""
+
+    name: str
+    split: str
+    runs: Runs
+
+
+CORPUS_LAYOUT = (
+    Part("raw/in_domain_train.tsv", "train", SPLITS["train"]),
+    Part("raw/in_domain_dev.tsv", "validation", SPLITS["validation"][:1]),
+    Part("raw/out_of_domain_dev.tsv", "validation", SPLITS["validation"][1:]),
+)
+GLUE_LAYOUT = (
+    Part("train.tsv", "train", SPLITS["train"]),
+    Part("dev.tsv", "validation", SPLITS["validation"]),
+)
+TEST_PART = Part("test.tsv", "test", SPLITS["test"])
+
+
+@dataclass(frozen=True)
+class _Row:
+    source: str
+    label: int
+    sentence: str
+
+
+def locate(folder: Path) -> list[tuple[Path, Part]]:
+    """Return the files of CoLA in a folder, the test file only if it is there.
+
+    The corpus' folder `raw` stands for the folder above it.
+
+    Raises:
+        BadInput: no folder, or files that are missing, all of them named.
+    """
+    try:
+        return _locate(folder)
+    except OSError as error:
+        raise BadInput([f"{folder}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
+
+
+def _locate(folder: Path) -> list[tuple[Path, Part]]:
+    if not folder.is_dir():
+        what = "a file, not a folder" if folder.exists() else "no such folder"
+        raise BadInput([f"{folder}: {what}; give the folder that holds CoLA ({WAY_OUT})"])
+    if folder.name == "raw" and (folder / "in_domain_train.tsv").is_file():
+        folder = folder.parent
+    missing = {
+        layout: [part.name for part in layout if not (folder / part.name).is_file()]
+        for layout in (CORPUS_LAYOUT, GLUE_LAYOUT)
+    }
+    layout = min(missing, key=lambda layout: len(missing[layout]) / len(layout))
+    if len(missing[layout]) == len(layout):
+        layouts = " nor ".join(
+            ", ".join(part.name for part in layout) for layout in (CORPUS_LAYOUT, GLUE_LAYOUT)
+        )
+        raise BadInput([f"{folder}: no CoLA here, neither {layouts}; {WAY_OUT}"])
+    if missing[layout]:
+        raise BadInput([f"{folder / name}: missing; {WAY_OUT}" for name in missing[layout]])
+    test = [TEST_PART] if (folder / TEST_PART.name).is_file() else []
+    return [(folder / part.name, part) for part in [*layout, *test]]
+
+
+def origin(folder: Path) -> str:
+    """Return which layout a folder has, in words."""
+    own = any(part in CORPUS_LAYOUT for _, part in locate(folder))
+    return "the corpus' own TSV folder" if own else "GLUE's TSV folder"
+
+
+def read(folder: Path) -> dict[str, Rows]:
+    """Return CoLA's splits: train, validation (in-domain first) and, if it is there, test.
+
+    Raises:
+        BadInput: missing files, and every mistake in those that are there.
+    """
+    rows: dict[str, list[_Row]] = {}
+    domains: dict[str, list[str]] = {}
+    problems: list[str] = []
+    for path, part in locate(folder):
+        try:
+            rows.setdefault(part.split, []).extend(_read_part(path, part))
+            domains.setdefault(part.split, []).extend(domain_column(part.runs))
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(problems)
+    return {
+        split: Rows(
+            sentences=[row.sentence for row in rows[split]],
+            labels=[row.label for row in rows[split]],
+            idx=range(len(rows[split])),
+            sources=[row.source for row in rows[split]],
+            domains=domains[split],
+        )
+        for split in rows
+    }
+
+
+def places(folder: Path, split: str) -> list[str]:
+    """Return the file and line of every sentence of a split that read() returns."""
+    found = []
+    for path, part in locate(folder):
+        if part.split == split:
+            first, sentences = 1 + (part == TEST_PART), sum(count for _, count in part.runs)
+            found += [f"{from_here(path)}:{line}" for line in range(first, first + sentences)]
+    return found
+
+
+def domain_column(runs: Runs) -> list[str]:
+    """Return the domain of every sentence of consecutive runs."""
+    return [domain for domain, count in runs for _ in range(count)]
+
+
+def count_problems(where: str, seen: int, runs: Runs) -> list[str]:
+    """Return the complaint about a number of sentences that is not CoLA's, or nothing."""
+    expected = sum(count for _, count in runs)
+    if seen == expected:
+        return []
+    return [f"{where}: {seen:,} sentences, where CoLA has {expected:,}; {WAY_OUT}"]
+
+
+def _read_part(path: Path, part: Part) -> list[_Row]:
+    lines = lines_fed(read_text(path))
+    is_test = part == TEST_PART
+    rows, problems = _test_rows(lines, path) if is_test else _labelled_rows(lines, path)
+    count = count_problems(str(path), len(lines) - is_test, part.runs)
+    if count or problems:
+        raise BadInput([*count, *capped(problems, path)])
+    return rows
+
+
+def _labelled_rows(lines: Sequence[str], path: Path) -> tuple[list[_Row], list[str]]:
+    rows = []
+    problems = []
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}:{number}"
+        columns = line.split("\t")
+        if len(columns) != 4:
+            problems.append(
+                f"{where}: tab-separated columns seen: {len(columns)}; a line has 4: "
+                "source, label, author's mark, sentence"
+            )
+            continue
+        source, label, _, sentence = columns
+        if label not in ("0", "1"):
+            problems.append(f"{where}: label {shown(label)}; a label is 0 or 1")
+        if not sentence.strip():
+            problems.append(f"{where}: empty sentence; remove the line or fill it in")
+        rows.append(_Row(source, int(label == "1"), sentence))
+    return rows, problems
+
+
+def _test_rows(lines: Sequence[str], path: Path) -> tuple[list[_Row], list[str]]:
+    rows = []
+    problems = []
+    if lines[0] != "index\tsentence":
+        problems.append(f"{path}:1: {shown(lines[0])}; the header is index, a tab, sentence")
+    for index, line in enumerate(lines[1:]):
+        where = f"{path}:{index + 2}"
+        columns = line.split("\t")
+        if len(columns) != 2:
+            problems.append(
+                f"{where}: tab-separated columns seen: {len(columns)}; a line has 2: "
+                "index, sentence"
+            )
+            continue
+        number, sentence = columns
+        if number != str(index):
+            problems.append(f"{where}: index {shown(number)}; {index} comes here")
+        if not sentence.strip():
+            problems.append(f"{where}: empty sentence; remove the line or fill it in")
+        rows.append(_Row("", HIDDEN_LABEL, sentence))
+    return rows, problems

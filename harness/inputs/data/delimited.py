@@ -1,0 +1,358 @@
+"""Columns of a CSV or TSV file, with the doubts that quotation marks raise.
+
+Spreadsheets, pandas and Python's csv module put quotation marks around a value that holds the
+delimiter, a line end or quotation marks. In linguists' TSV files a quotation mark is part of the
+sentence, and one that opens a sentence would take in the rows after it, up to the next. Which of
+the two a file is, is not guessed: it is read as the former, unless the suite says otherwise, and a
+file that may be the latter is refused.
+"""
+
+import csv
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import BadInput
+from harness.inputs.data.line_ends import joined_by_returns
+from harness.inputs.data.row_likeness import Test, fits_columns, has_label
+from harness.inputs.data.rows import read_text, shown
+from harness.inputs.data.table import Record, Table, Wanted, column_problems, listed
+from harness.suite.dataset import DELIMITERS
+
+COMMON_DELIMITERS = (",", ";", "\t", "|")
+
+_LIMIT = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Values between delimiters, and the lines of the file that hold them, counted from 1."""
+
+    first: int
+    last: int
+    values: list[str]
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file's lines with their ends, and how their values are told apart."""
+
+    path: Path
+    lines: list[str]
+    delimiter: str
+    wanted: Wanted
+
+    @property
+    def quoted(self) -> str:
+        return self.wanted.set_to("quoting", "csv")
+
+    @property
+    def way_out(self) -> str:
+        unquoted = self.wanted.set_to("quoting", "none")
+        return f"set {unquoted} if quotation marks are part of the sentences"
+
+    @property
+    def either(self) -> str:
+        return f"{self.way_out}, {self.quoted} if they only enclose values"
+
+
+def read_delimited(path: Path, wanted: Wanted) -> Table:
+    """Return the rows of a CSV or TSV file.
+
+    Raises:
+        BadInput: no such columns, or a file that csv cannot read as far as its header.
+    """
+    delimiter = wanted.delimiter or DELIMITERS[path.suffix.lower()]
+    lines = list(io.StringIO(read_text(path), newline=""))
+    file = _File(path, lines, delimiter, wanted)
+    quoted = wanted.quoting != "none"
+    rows, broken = _parsed(file, quoted)
+    if not rows:
+        raise BadInput([broken] if broken else [f"{path}: no columns; its first row names them"])
+    header, *rows = rows
+    _check_header(file, header, quoted)
+    is_row = _row_test(file, header, rows)
+    returns = _returns(file, [header, *rows], is_row)
+    doubts = {} if wanted.quoting else _doubts(file, header, rows, is_row)
+    clear = [row for row in rows if row.first not in doubts and row.first not in returns]
+    records, problems = _records(file, header, clear)
+    problems += filter(None, returns.values())
+    if doubts:
+        more = f" ({len(doubts):,} such rows)" if len(doubts) > 1 else ""
+        problems.append(f"{doubts[min(doubts)]}{more}")
+    elif broken:
+        problems.append(broken)
+    if not quoted and (problem := _evidently_quoted(file, rows)):
+        problems.append(problem)
+    return Table(records, problems, [] if quoted else _all_enclosed(file, records))
+
+
+def _parsed(file: _File, quoted: bool) -> tuple[list[_Row], str | None]:
+    """Return the rows of a file, and why there are no more where csv stopped before its end."""
+    rows: list[_Row] = []
+    reader = csv.reader(
+        file.lines,
+        delimiter=file.delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=quoted,
+    )
+    line = 1
+    with _fields_as_long_as(file.lines):
+        try:
+            for values in reader:
+                if values:
+                    rows.append(_Row(line, reader.line_num, values))
+                line = reader.line_num + 1
+        except csv.Error as error:
+            return rows, _broken(file, line, reader.line_num, error)
+    return rows, None
+
+
+@contextmanager
+def _fields_as_long_as(lines: Sequence[str]) -> Iterator[None]:
+    """Lift csv's limit of 131,072 characters a field, which the whole process shares."""
+    with _LIMIT:
+        before = csv.field_size_limit()
+        # A C long, which has 32 bits on some systems.
+        csv.field_size_limit(min(max(before, sum(map(len, lines))), 2**31 - 1))
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
+
+
+def _broken(file: _File, first: int, last: int, error: csv.Error) -> str:
+    where = f"{file.path}:{first}"
+    match str(error):
+        case "unexpected end of data":
+            what = "a quotation mark opens a value, and none closes it up to the end of the file"
+            mended = "close it and double those inside"
+        case reason if "expected after" in reason:
+            at = "" if first == last else f" in line {last}"
+            what = f"a value that opens with a quotation mark goes on after the closing one{at}"
+            mended = "enclose all of it and double those inside"
+        case reason:
+            return f"{where}: {reason}; write the file again"
+    return f"{where}: {what}; {file.way_out}, else {mended}"
+
+
+def _check_header(file: _File, header: _Row, quoted: bool) -> None:
+    """Raise BadInput with one line for each cause of a column that is not there."""
+    where = file.path
+    if not (problems := column_problems(where, header.values, file.wanted)):
+        return
+    if _follows_return(file, header):
+        raise BadInput([_return(file, [header])])
+    if not file.wanted.quoting and any(file.delimiter in name for name in header.values):
+        raise BadInput([f"{where}:{header.first}: {_takes_in(header)}; {file.either}"])
+    if other := _other_delimiter(file, header, quoted):
+        delimiter, columns = other
+        told = f"{where}: its columns are separated by {shown(delimiter)}, not "
+        told += f"{shown(file.delimiter)}; set {file.wanted.set_to('delimiter', delimiter)}"
+        raise BadInput([told, *column_problems(where, columns, file.wanted)])
+    if len(header.values) == 1 and len(problems) == len(file.wanted.columns) == 2:
+        told = f"{where}: one column, {shown(header.values[0])}; {shown(file.delimiter)} separates"
+        raise BadInput(
+            [f"{told} columns: set {file.wanted.name('delimiter')} if another character does"]
+        )
+    if not quoted and set(file.wanted.columns) <= {_bare(name) for name in header.values}:
+        there = listed(header.values, 2)
+        told = f"{where}:{header.first}: the columns' names are in quotation marks ({there})"
+        raise BadInput([f"{told}; set {file.quoted}"])
+    raise BadInput(problems)
+
+
+def _other_delimiter(file: _File, header: _Row, quoted: bool) -> tuple[str, list[str]] | None:
+    """Return what separates the header's columns, and these, if it is not the file's delimiter."""
+    found = []
+    for delimiter in COMMON_DELIMITERS:
+        lines = file.lines[header.first - 1 : header.last]
+        if delimiter != file.delimiter:
+            rows, broken = _parsed(_File(file.path, lines, delimiter, file.wanted), quoted)
+            if rows and not broken and len(rows[0].values) > 1:
+                found.append((delimiter, rows[0].values))
+    with_wanted = [each for each in found if set(file.wanted.columns) <= set(each[1])]
+    if len(header.values) == 1:
+        with_wanted += sorted(found, key=lambda each: -len(each[1]))
+    return with_wanted[0] if with_wanted else None
+
+
+def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[Record], list[str]]:
+    places = [header.values.index(name) for name in file.wanted.columns if name is not None]
+    problems = []
+    records = []
+    if len(rows) > 1 and all(len(row.values) != len(header.values) for row in rows):
+        told = f"{file.path}: no row has as many columns as the header; the first is"
+        return [], [f"{told} line {rows[0].first}: {_uneven(file, header, rows[0])}"]
+    for row in rows:
+        where = f"{file.path}:{row.first}"
+        if len(row.values) == len(header.values):
+            records.append(Record(where, *(row.values[place] for place in places)))
+        else:
+            problems.append(f"{where}: {_uneven(file, header, row)}")
+    return records, problems
+
+
+def _uneven(file: _File, header: _Row, row: _Row) -> str:
+    seen = f"columns seen: {len(row.values)}, the header has {len(header.values)}"
+    if file.wanted.quoting != "none":
+        return f"{seen}; a value that holds {shown(file.delimiter)} needs double quotes around it"
+    if any(value.startswith('"') for value in row.values):
+        return f"{seen}; if quotation marks enclose values here, set {file.quoted}"
+    return f"{seen}; without quoting no value can hold {shown(file.delimiter)} or a line end"
+
+
+def _row_test(file: _File, header: _Row, rows: Sequence[_Row]) -> Test:
+    """Return what tells whether the values of a line could be a row."""
+    wanted, columns = file.wanted, header.values
+    if wanted.label is not None and wanted.class_names is not None:
+        return has_label(len(columns), columns.index(wanted.label), wanted.class_names)
+    assert wanted.text is not None  # else the header was refused
+    return fits_columns(len(columns), columns.index(wanted.text), [row.values for row in rows])
+
+
+def _returns(file: _File, rows: Sequence[_Row], is_row: Test) -> dict[int, str | None]:
+    """Return complaints about lone carriage returns, by the line where the row begins.
+
+    One for all rows that they keep apart: the others of these have None. Where labels are read,
+    rows that are whole are what they seem.
+
+    Args:
+        rows: those of the file, its header first.
+    """
+    found: dict[int, str | None] = {}
+    for positions in joined_by_returns(file.lines, [(row.first, row.last) for row in rows]):
+        together = [rows[position] for position in positions]
+        seem_whole = all(row is rows[0] or is_row(row.values) for row in together)
+        if file.wanted.label is None or not seem_whole:
+            told = _return(file, together)
+            found |= {row.first: None for row in together} | {together[0].first: told}
+    return found
+
+
+def _follows_return(file: _File, header: _Row) -> bool:
+    """Return whether a lone carriage return ends the header, and others end other lines."""
+    spans = [(header.first, header.last), (header.last + 1, header.last + 1)]
+    return header.last < len(file.lines) and bool(joined_by_returns(file.lines, spans))
+
+
+def _return(file: _File, rows: Sequence[_Row]) -> str:
+    lines = file.lines[rows[0].first - 1 : rows[-1].last + (len(rows) == 1)]
+    if file.wanted.quoting != "none":
+        mended = ", or put the value in double quotes"
+    elif any(value.startswith('"') for row in rows for value in row.values):
+        mended = f", or set {file.quoted} if quotation marks enclose values"
+    else:
+        mended = ""
+    return (
+        f"{file.path}:{rows[0].first}: a lone carriage return (\\r) in "
+        f"{shown(''.join(lines).rstrip())}, in a file whose other lines end in a line feed (\\n): "
+        f"it may end a row or be part of a value; write \\n for it, or remove it{mended}"
+    )
+
+
+def _doubts(file: _File, header: _Row, rows: Sequence[_Row], is_row: Test) -> dict[int, str]:
+    """Return complaints about rows that may not be quoted, by the line where they begin.
+
+    A value over several lines of which one is a whole row is in doubt in every file. Where tabs
+    separate the columns, so is every value in quotation marks that csv would not have put there,
+    and every one at all in a file with quotation marks that csv would have quoted.
+    """
+    tabs = file.delimiter == "\t"
+    marked = [
+        row for row in (header, *rows) if row.last > row.first or (tabs and '"' in _raw(file, row))
+    ]
+    plain = {row.first: _plain(file, row) for row in marked}
+    read_alike = {row.first for row in marked if [row.values] == plain[row.first]}
+    all_quoted = header.first in plain and header.first not in read_alike
+    doubts = {}
+    for row in marked:
+        if row.first in read_alike:
+            continue
+        whole = [is_row(values) for values in plain[row.first]]
+        alone = len(header.values) == 1  # then every line could be a row
+        if row.last > row.first and (alone or _holds_rows(plain[row.first], whole)):
+            doubts[row.first] = f"{file.path}:{row.first}: {_takes_in(row)}; {file.either}"
+        elif tabs and not all_quoted and (read_alike or _raw(file, row) != _written(file, row)):
+            what = f"{shown(_opening(plain[row.first]))} opens with a quotation mark, which may "
+            what += "enclose a value or be part of it"
+            doubts[row.first] = f"{file.path}:{row.first}: {what}; {file.either}"
+    return doubts
+
+
+def _holds_rows(lines: Sequence[Sequence[str]], whole: Sequence[bool]) -> bool:
+    """Return whether a value over several lines has in it what looks like a whole row.
+
+    The first line has one only if a delimiter comes after the opening mark, the last only if one
+    comes before the closing mark: else the columns beside the value make it look like a row.
+
+    Args:
+        lines: the values of each line, read without quoting.
+        whole: whether each has as many columns as the header, and a label.
+    """
+    opening = max(n for n, value in enumerate(lines[0]) if value.startswith('"'))
+    closing = min(n for n, value in enumerate(lines[-1]) if value.endswith('"'))
+    return (
+        any(whole[1:-1])
+        or (whole[0] and opening < len(lines[0]) - 1)
+        or (whole[-1] and closing > 0)
+    )
+
+
+def _takes_in(row: _Row) -> str:
+    return f"a value that opens with a quotation mark takes in the lines up to {row.last}"
+
+
+def _raw(file: _File, row: _Row) -> str:
+    return "".join(file.lines[row.first - 1 : row.last]).rstrip("\r\n")
+
+
+def _plain(file: _File, row: _Row) -> list[list[str]]:
+    """Return the values of every line of a row, read without quoting."""
+    lines = file.lines[row.first - 1 : row.last]
+    rows, _ = _parsed(_File(file.path, lines, file.delimiter, file.wanted), quoted=False)
+    return [row.values for row in rows]
+
+
+def _written(file: _File, row: _Row) -> str:
+    """Return a row as csv and pandas write it."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=file.delimiter, lineterminator="\r\n").writerow(row.values)
+    return text.getvalue().removesuffix("\r\n")
+
+
+def _opening(rows: Sequence[Sequence[str]]) -> str:
+    return next(value for values in rows for value in values if value.startswith('"'))
+
+
+def _bare(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+
+
+def _evidently_quoted(file: _File, rows: Sequence[_Row]) -> str | None:
+    """Return a complaint where all values in quotation marks double those inside, as csv does."""
+    inside = [
+        (row, bare)
+        for row in rows
+        for value in row.values
+        if (bare := _bare(value)) != value and '"' in bare
+    ]
+    if not inside or any('"' in bare.replace('""', "") for _, bare in inside):
+        return None
+    row, bare = inside[0]
+    return (
+        f"{file.path}:{row.first}: {shown(bare)} stands in quotation marks and those inside it are "
+        f"doubled, as csv writes them; set {file.quoted}, or write them once"
+    )
+
+
+def _all_enclosed(file: _File, records: Sequence[Record]) -> list[str]:
+    if not records or not all(_bare(str(each.sentence)) != each.sentence for each in records):
+        return []
+    return [
+        "every sentence begins and ends with a quotation mark, which is read as part of it; "
+        f"{file.quoted} leaves them out"
+    ]

@@ -1,0 +1,44 @@
+"""The formats of a user's file, each with its reader.
+
+The files are read with csv, json and pyarrow rather than with the loaders of `datasets`, because a
+message must name the line and the value, and a sentence that reads "NA" or "1" must stay text.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import BadInput
+from harness.inputs.data.delimited import read_delimited
+from harness.inputs.data.json_rows import read_json
+from harness.inputs.data.rows import read_bytes
+from harness.inputs.data.table import Record, Table, Wanted, column_problems
+
+
+def _read_parquet(path: Path, wanted: Wanted) -> Table:
+    content = read_bytes(path)
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content))
+        if problems := column_problems(path, file.schema_arrow.names, wanted):
+            raise BadInput(problems)
+        table = file.read(columns=list(wanted.columns), use_threads=False)
+        table.validate(full=True)
+        columns = [table.column(name).to_pylist() for name in wanted.columns]
+    except BadInput:
+        raise
+    except Exception as error:  # damage, or a value beyond Python's types, raises nearly anything
+        what = " ".join(str(error).split())
+        raise BadInput([f"{path}: not a readable Parquet file ({what}); write it again"]) from None
+    rows = enumerate(zip(*columns, strict=True), start=1)
+    return Table([Record(f"{path}: row {n}", *values) for n, values in rows], [])
+
+
+READERS: dict[str, Callable[[Path, Wanted], Table]] = {
+    ".csv": read_delimited,
+    ".tsv": read_delimited,
+    ".jsonl": read_json,
+    ".json": read_json,
+    ".parquet": _read_parquet,
+}

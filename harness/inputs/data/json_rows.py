@@ -1,0 +1,156 @@
+"""Columns of a JSON file: an array of objects, or one object a line (JSON lines)."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BadInput
+from harness.inputs.data.rows import lines_of, read_text, shown
+from harness.inputs.data.table import COLUMNS_SHOWN, Record, Table, Wanted, column_problems, listed
+
+
+class _Object(dict[str, Any]):
+    """An object of the file, and the keys that it has more than once."""
+
+    repeated: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A value that stands for a row, and where."""
+
+    where: str
+    value: Any
+
+
+def read_json(path: Path, wanted: Wanted) -> Table:
+    """Return the rows of an array of objects or of JSON lines, whatever the file's name ends in.
+
+    Raises:
+        BadInput: no such columns, or another shape than these two, in one line that says which.
+    """
+    text = read_text(path)
+    if _is_lines(text):
+        values, problems = _lines(path, text)
+        if len(values) == 1 and not problems and (shape := _shape(values[0].value, wanted)):
+            raise BadInput([f"{path}: {shape}; {wanted.shapes}"])
+        what = "a line is one JSON object"
+    else:
+        values, problems = list(_items(path, text, wanted)), []
+        what = "an array's items are JSON objects"
+    rows = [each for each in values if isinstance(each.value, _Object)]
+    if values and not rows and not problems:
+        first = shown(values[0].value)
+        raise BadInput(
+            [f"{path}: no JSON object in it; the first value is {first}; {wanted.shapes}"]
+        )
+    problems += [
+        f"{each.where}: {shown(each.value)}; {what}"
+        for each in values
+        if not isinstance(each.value, _Object)
+    ]
+    if rows:
+        columns = list(dict.fromkeys(name for each in rows for name in each.value))
+        if missing := column_problems(path, columns, wanted):
+            raise BadInput(missing)
+    records = []
+    for each in rows:
+        if twice := [name for name in wanted.columns if name in each.value.repeated]:
+            problems.append(f"{each.where}: key {shown(twice[0])} more than once; leave one")
+        else:
+            records.append(Record(each.where, *map(each.value.get, wanted.columns)))
+    return Table(records, problems)
+
+
+def _is_lines(text: str) -> bool:
+    """Return whether a file is JSON lines: the first of its lines, or half of them, are objects."""
+    lines = [line for line in lines_of(text) if line.strip()]
+    if is_object(lines[0]):
+        return True
+    return lines[0].lstrip()[0] != "[" and 2 * sum(map(is_object, lines)) >= len(lines)
+
+
+def is_object(line: str) -> bool:
+    """Return whether a line is a JSON object."""
+    try:
+        return line.lstrip().startswith("{") and isinstance(_parsed(line), _Object)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _lines(path: Path, text: str) -> tuple[list[_Value], list[str]]:
+    values = []
+    problems = []
+    for number, line in enumerate(lines_of(text), start=1):
+        where = f"{path}:{number}"
+        if not line.strip():
+            continue
+        try:
+            values.append(_Value(where, _parsed(line)))
+        except json.JSONDecodeError as error:
+            problems.append(f"{where}: not JSON ({error.msg}, column {error.colno})")
+        except (ValueError, RecursionError) as error:  # a number or a nesting beyond all bounds
+            problems.append(f"{where}: not usable JSON ({error})")
+    return values, problems
+
+
+def _items(path: Path, text: str, wanted: Wanted) -> Iterator[_Value]:
+    """Yield the items of the array that a file is.
+
+    Raises:
+        BadInput: the file is no JSON, or another value than an array.
+    """
+    try:
+        whole = _parsed(text)
+    except json.JSONDecodeError as error:
+        where = f"{path}:{error.lineno}"
+        if error.msg == "Extra data":
+            told = f"{shown(lines_of(text[error.pos :])[0])} after the first JSON value"
+            raise BadInput([f"{where}: {told}, column {error.colno}; {wanted.shapes}"]) from None
+        told = f"{where}: not JSON ({error.msg}, column {error.colno})"
+        raise BadInput([f"{told}; mend it, or write one object a line"]) from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput([f"{path}:1: not usable JSON ({error})"]) from None
+    if not isinstance(whole, list):
+        shape = _shape(whole, wanted) or "one JSON object, spread over several lines"
+        raise BadInput([f"{path}: {shape}; {wanted.shapes}"])
+    if not whole:
+        raise BadInput([f"{path}: an empty JSON array; it must hold sentences"])
+    for number, value in enumerate(whole, start=1):
+        yield _Value(f"{path}: row {number}", value)
+
+
+def _shape(value: object, wanted: Wanted) -> str | None:
+    """Return in words what a file is that holds one JSON value; None for a row."""
+    if not isinstance(value, _Object):
+        return f"one JSON value, {shown(value)}"
+    columns = [value.get(name) for name in wanted.columns if name is not None]
+    if columns and all(isinstance(column, list | dict) for column in columns):
+        return "one JSON object of columns"
+    if columns and all(name in value for name in wanted.columns):
+        return None
+    nested = [name for name, inner in value.items() if _is_rows(inner)]
+    if nested:
+        return f"one JSON object, whose key {shown(nested[0])} holds the array of objects"
+    if wanted.label is None:  # a file of one sentence
+        return None
+    return f"one JSON object with the keys {listed(list(value), COLUMNS_SHOWN)}"
+
+
+def _is_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], _Object)
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) < len(pairs):
+        times = Counter(name for name, _ in pairs)
+        found.repeated = frozenset(name for name, seen in times.items() if seen > 1)
+    return found

@@ -1,0 +1,57 @@
+"""What is in each split, for a reader who wants to see at a glance that a file was read right."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from datasets import Dataset, DatasetDict
+
+from harness.inputs.data.rows import HIDDEN_LABEL
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """One split of the data.
+
+    Attributes:
+        split: train, validation or test.
+        sentences: its rows.
+        labels: sentences of each class, by the class's name, class 0 first.
+        hidden: sentences whose labels only the benchmark's owners know.
+        longest: characters of the longest sentence.
+    """
+
+    split: str
+    sentences: int
+    labels: Mapping[str, int]
+    hidden: int
+    longest: int
+
+    def in_words(self) -> str:
+        """Return rows, labels and the longest sentence as a phrase."""
+        labels = [
+            f"{count:,} of class {number} ({name})"
+            for number, (name, count) in enumerate(self.labels.items())
+            if count or not self.hidden
+        ]
+        hidden = [f"{self.hidden:,} with hidden labels"] if self.hidden else []
+        return (
+            f"{self.sentences:,} sentences: {', '.join([*labels, *hidden])}; the longest has "
+            f"{self.longest:,} characters"
+        )
+
+
+def summarize(splits: DatasetDict) -> tuple[SplitSummary, ...]:
+    """Return a summary of every split, in their order."""
+    return tuple(_summary(name, split) for name, split in splits.items())
+
+
+def _summary(name: str, split: Dataset) -> SplitSummary:
+    labels = Counter(split["label"])
+    return SplitSummary(
+        split=name,
+        sentences=len(split),
+        labels={name: labels[number] for number, name in enumerate(split.features["label"].names)},
+        hidden=labels[HIDDEN_LABEL],
+        longest=max(map(len, split["sentence"]), default=0),
+    )

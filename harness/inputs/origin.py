@@ -1,0 +1,205 @@
+"""Where a checkpoint's files come from: a package and its version, a commit on the hub, a folder.
+
+Nobody else can find a folder, so what its own files say is told as well. They may say anything: it
+is shortened, on one line, without paths of a machine, and never becomes a link.
+"""
+
+import importlib.metadata
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.inputs.checkpoint_files import CONFIG
+from harness.redaction import redacted
+from harness.text import printable
+
+CARD = "README.md"
+
+IN_CARD = ("base_model", "model_name")
+IN_CONFIG = ("_name_or_path", "base_model")
+"""What a card's front matter, and a configuration, may say of where a model comes from."""
+
+MOST_BYTES = 64 * 2**10
+"""Of a file that are looked at: front matter and configurations are shorter."""
+
+MOST_CHARACTERS = 100
+MOST_VALUES = 3
+"""Of what one field of a file says."""
+
+NO_PATH = re.compile(
+    r"(?!\.)[\w.+-]+/(?!\.)[\w.+-]+(@[\w.-]+)?|https?://\S+|(?!\.)[^/\\~$:%@]*", re.IGNORECASE
+)
+"""A name on the hub, an address, or words without the marks that paths and users' names have.
+
+A path means nothing on another machine, and may name its user.
+"""
+
+
+class Origin(BaseModel):
+    """Where a checkpoint's files come from.
+
+    `name` is the distribution of the package, as it is installed by, or the repository on the hub;
+    `version` the package's version, or the hub's commit; `path` the folder inside the package. None
+    where it is not known. `says` is what the files say themselves, by file and field; nobody
+    checked it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Literal["package", "hub", "folder"]
+    name: str | None = None
+    version: str | None = None
+    path: str | None = None
+    says: dict[str, str] = {}
+
+    def in_words(self) -> str:
+        """Say it in one line, fit to be shown on a terminal; as Markdown it must be escaped."""
+        version = "" if self.version is None else f" {self.version}"
+        match self.source:
+            case "package":
+                place = "" if self.path is None else f", folder {self.path}"
+                known = f"package {self.name}{version or ' (version not known)'}{place}"
+            case "hub":
+                known = f"hub {self.name}" + (version and f", commit{version}")
+            case "folder":
+                known = "a folder"
+        said = ", ".join(f"{value} ({field})" for field, value in self.says.items())
+        told = f"; its files say: {said}" if said else ""
+        if not said and self.source == "folder":
+            told = ", whose files do not say where they are from"
+        return _shown(known + told, 4 * MOST_CHARACTERS)
+
+
+def origin_of(name: str, folder: Path, revision: str | None) -> Origin:
+    """Return where the files of a checkpoint come from.
+
+    Nothing is imported or fetched, and a file that cannot be read says nothing.
+
+    Args:
+        name: as a suite names it: `org/name[@revision]`, a folder, or `package:NAME/path`.
+        folder: where the files lie.
+        revision: the commit on the hub that they are of; None where they are not the hub's.
+    """
+    says = dict(_says(folder))
+    if name.startswith("package:"):
+        package, _, path = name.removeprefix("package:").partition("/")
+        distribution = _distribution(package, path)
+        if distribution is None:
+            return Origin(source="package", name=_shown(package), path=_shown(path), says=says)
+        title, version = (_shown(str(each)) for each in distribution)
+        return Origin(source="package", name=title, version=version, path=_shown(path), says=says)
+    if revision is not None:
+        repository = name.partition("@")[0]
+        return Origin(source="hub", name=_shown(repository), version=_shown(revision), says=says)
+    return Origin(source="folder", says=says)
+
+
+def _distribution(package: str, path: str) -> tuple[str, str] | None:
+    """Return name and version of the distribution that installed a folder of a package.
+
+    None where none did (a folder on the path), or several have files of that package and none of
+    them lists this folder's.
+    """
+    try:
+        names = list(dict.fromkeys(importlib.metadata.packages_distributions().get(package, ())))
+        if len(names) > 1:
+            config = f"{package}/{path}/{CONFIG}"
+            names = [name for name in names if config in map(str, _files(name))]
+        if len(names) != 1:
+            return None
+        return names[0], importlib.metadata.version(names[0])
+    except (OSError, ValueError, KeyError, importlib.metadata.PackageNotFoundError):
+        return None  # metadata of some package that cannot be read
+
+
+def _files(distribution: str) -> list[importlib.metadata.PackagePath]:
+    return importlib.metadata.files(distribution) or []
+
+
+def _says(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield what a folder's files say of where its model comes from, by file and field."""
+    card = _front_matter(_beginning(folder / CARD))
+    for field in IN_CARD:
+        if said := _value(card.get(field)):
+            yield f"{CARD}, {field}", said
+    config = _object(_beginning(folder / CONFIG))
+    for field in IN_CONFIG:
+        if said := _value(config.get(field)):
+            yield f"{CONFIG}, {field}", said
+
+
+def _beginning(path: Path) -> str:
+    """Return the text of a small file, or the beginning of a larger one; "" where there is none."""
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            return ""
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES).decode("utf-8-sig", errors="replace")
+    except OSError:
+        return ""
+
+
+def _object(text: str) -> dict[str, object]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _front_matter(text: str) -> dict[str, list[str]]:
+    """Return the scalars and flat lists at the top level of a card's front matter, as text.
+
+    Line by line and not by a reader of YAML, whose aliases let a small file grow without end.
+    """
+    lines = text.splitlines()
+    if not lines or lines[0].rstrip() != "---":
+        return {}
+    found: dict[str, list[str]] = {}
+    field = ""
+    for line in lines[1:]:
+        if line.rstrip() in ("---", "..."):
+            return found
+        if (entry := re.fullmatch(r"([A-Za-z_][\w-]*):(?:\s+(.*))?", line)) is not None:
+            field = entry[1]
+            found[field] = _flow(entry[2] or "")
+        elif (item := re.fullmatch(r"\s*-\s+(.*)", line)) is not None and field:
+            found[field] += _flow(item[1])
+    return {}  # it has no end
+
+
+def _flow(text: str) -> list[str]:
+    """Return a scalar, or the scalars of a list in brackets."""
+    text = text.strip()
+    parts = text[1:-1].split(",") if text.startswith("[") and text.endswith("]") else [text]
+    return [scalar for part in parts if (scalar := _scalar(part.strip()))]
+
+
+def _scalar(text: str) -> str:
+    if (quoted := re.match(r"""(["'])(.*?)\1""", text)) is not None:
+        return quoted[2]
+    text = re.split(r"(?:^|\s)#", text, maxsplit=1)[0].strip()
+    # What is no plain scalar: an alias, an anchor, a block, a mapping.
+    return "" if text[:1] in ("*", "&", "|", ">", "{", "!", "[") else text
+
+
+def _value(content: object) -> str:
+    """Return what a field says as one short line; "" for nothing, a path or something nested."""
+    values = content if isinstance(content, list) else [content]
+    texts = [text.strip() for text in values if isinstance(text, str) and not _is_path(text)]
+    texts = [_shown(text) for text in texts if text not in ("", "null", "~")]
+    more = len(texts) - MOST_VALUES
+    return ", ".join(texts[:MOST_VALUES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _is_path(text: str) -> bool:
+    return NO_PATH.fullmatch(text) is None
+
+
+def _shown(text: str, most: int = MOST_CHARACTERS) -> str:
+    text = printable(redacted(" ".join(text.split())))
+    return text if len(text) <= most else f"{text[: most - 3]}..."

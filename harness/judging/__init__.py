@@ -1,0 +1,1 @@
+"""What records say: evidence, costs, gates, comparisons and rankings."""

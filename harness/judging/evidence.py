@@ -1,0 +1,115 @@
+"""What statistics need of a cell's runs: labels, and the class that each run gave each sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness import stats
+from harness.store.classes import unpack
+from harness.store.records import Record
+
+ROUNDING = 1e-6
+"""By more than this, no two ways of computing an MCC differ."""
+
+
+class NoEvidence(Exception):
+    """Runs cannot be compared sentence by sentence; the message says why, and the way out."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The predictions of a cell's scored runs on the same validation sentences.
+
+    Attributes:
+        seeds: of the runs, ascending.
+        fingerprint: of the data.
+        labels: (sentences,) 0 or 1.
+        selected: (seeds, sentences) the classes given by the selected epoch's model.
+        candidates: (seeds, epochs, sentences) the classes given after each epoch that could be
+            selected: after every one, or after the last alone where that is the rule.
+    """
+
+    seeds: tuple[int, ...]
+    fingerprint: str
+    labels: np.ndarray
+    selected: np.ndarray
+    candidates: np.ndarray
+
+    def same_sentences(self, other: "Evidence") -> bool:
+        """Return whether both were scored on the same sentences, with the same labels."""
+        return self.fingerprint == other.fingerprint and np.array_equal(self.labels, other.labels)
+
+
+def evidence(records: Sequence[Record]) -> Evidence:
+    """Gather the predictions of the scored ones among a cell's records.
+
+    Raises:
+        NoEvidence: none was scored, a record holds no predictions or others than its score is
+            of, or they are not of the same sentences and epochs.
+    """
+    scored = sorted((r for r in records if r.scores is not None), key=lambda r: r.seed)
+    if not scored:
+        raise NoEvidence("no run was scored")
+    first = scored[0]
+    assert first.dataset is not None  # a record that is ok has one
+    kind = _kind(first)
+    by_epoch = []
+    for record in scored:
+        packed = [epoch.classes for epoch in record.epochs if epoch.classes is not None]
+        if record.labels is None or len(packed) != len(record.epochs) or not packed:
+            raise NoEvidence(
+                f"the record of {record.cell} with seed {record.seed} holds no predictions: an "
+                "older version wrote it; train it again with --rerun"
+            )
+        if _kind(record) != kind:
+            raise NoEvidence(
+                f"the runs of {record.cell} are of different data or numbers of epochs; train "
+                "them again with --rerun"
+            )
+        by_epoch.append([_unpacked(record, text) for text in packed])
+    assert first.labels is not None
+    classes = np.asarray(by_epoch, dtype=np.uint8)
+    labels = _unpacked(first, first.labels)
+    chosen = [_position(record) for record in scored]
+    selected = classes[np.arange(len(scored)), chosen]
+    for record, mcc in zip(scored, stats.mcc(labels, selected), strict=True):
+        assert record.scores is not None
+        if abs(record.scores.mcc - mcc) > ROUNDING:
+            raise NoEvidence(
+                f"the record of {record.cell} with seed {record.seed} says MCC "
+                f"{record.scores.mcc:.4f} and holds predictions of MCC {mcc:.4f}: it was changed; "
+                "train it again with --rerun"
+            )
+    by_rule = first.training.selection == "last-epoch"
+    return Evidence(
+        seeds=tuple(record.seed for record in scored),
+        fingerprint=first.dataset.fingerprint,
+        labels=labels,
+        selected=selected,
+        candidates=selected[:, None] if by_rule else classes,
+    )
+
+
+def _kind(record: Record) -> tuple[object, ...]:
+    facts = record.dataset
+    assert facts is not None  # a record that is ok has one
+    rule = record.training.selection
+    return (facts.fingerprint, facts.validation, record.labels, len(record.epochs), rule)
+
+
+def _position(record: Record) -> int:
+    numbers = [epoch.epoch for epoch in record.epochs]
+    if record.selected_epoch not in numbers:
+        raise NoEvidence(f"the record of {record.cell} selects no epoch of its own")
+    return numbers.index(record.selected_epoch)
+
+
+def _unpacked(record: Record, text: str) -> np.ndarray:
+    assert record.dataset is not None
+    try:
+        return unpack(text, record.dataset.validation)
+    except ValueError as error:
+        raise NoEvidence(
+            f"the predictions of {record.cell} with seed {record.seed} cannot be read: {error}"
+        ) from None

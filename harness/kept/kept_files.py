@@ -1,0 +1,111 @@
+"""The folder of a kept model: its card, its classes' names, whether it is there, taking it away."""
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness import stats
+from harness.judging.evidence import evidence
+from harness.store.records import Record
+from harness.store.run_store import write_atomically, write_record
+
+FOLDER = "model"
+"""In a run's folder."""
+
+CARD = "README.md"
+CONFIG = "config.json"
+
+
+def is_kept(run_folder: Path) -> bool:
+    """Return whether a run's model is there, with a configuration that can be read."""
+    return _configuration(run_folder / FOLDER) is not None
+
+
+def class_names(run_folder: Path) -> tuple[str, ...] | None:
+    """Return the names of a kept model's classes by label; None where it does not tell."""
+    return _names(_configuration(run_folder / FOLDER) or {})
+
+
+def write_card(folder: Path, record: Record, names: tuple[str, str]) -> None:
+    """Write the model card of a scored run into its model's folder.
+
+    Raises:
+        OSError: it cannot be written; an earlier card then stays whole.
+    """
+    from harness.kept.model_card import model_card  # it imports all that makes reports
+
+    found = evidence([record])
+    interval = stats.mean_interval(found.labels, found.selected)
+    card = model_card(record, names, (interval.low, interval.high))
+    write_atomically(folder / CARD, card.encode())
+
+
+def rename(run_folder: Path, record: Record, names: tuple[str, str]) -> None:
+    """Give a kept model's card and classes the names of today.
+
+    Each file is replaced whole, so that the model can be loaded at any moment. The configuration
+    comes last: until it has the new names, another session finds that there is something to do.
+
+    Args:
+        record: of the run, as it is told today.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = run_folder / FOLDER
+    for left in folder.glob(".*.partial"):  # by a session that was killed as it wrote
+        left.unlink(missing_ok=True)
+    write_card(folder, record, names)
+    configuration = _configuration(folder)
+    if configuration is not None and (old := _names(configuration)) != names:
+        renamed = _renamed(configuration, old, names) | _labels(names)
+        # As transformers writes it.
+        text = json.dumps(renamed, indent=2, sort_keys=True) + "\n"
+        write_atomically(folder / CONFIG, text.encode())
+
+
+def discard(run_folder: Path) -> None:
+    """Take a run's model away; its record says so before."""
+    if not (run_folder / FOLDER).exists():
+        return
+    with contextlib.suppress(OSError, ValidationError):
+        record = Record.model_validate_json((run_folder / "record.json").read_bytes())
+        if record.model_kept:
+            write_record(run_folder, record.model_copy(update={"model_kept": False}), None)
+    shutil.rmtree(run_folder / FOLDER, ignore_errors=True)
+
+
+def _configuration(folder: Path) -> dict[str, Any] | None:
+    try:
+        configuration = json.loads((folder / CONFIG).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return configuration if isinstance(configuration, dict) else None
+
+
+def _names(configuration: dict[str, Any]) -> tuple[str, ...] | None:
+    names = configuration.get("id2label")
+    return tuple(names.values()) if isinstance(names, dict) else None
+
+
+def _renamed(
+    part: dict[str, Any], old: tuple[str, ...] | None, names: tuple[str, str]
+) -> dict[str, Any]:
+    """Return a configuration with other class names, in those of its parts, too, with the old."""
+    changed = {
+        key: _renamed(value, old, names) if isinstance(value, dict) else value
+        for key, value in part.items()
+    }
+    return changed | _labels(names) if old is not None and _names(part) == old else changed
+
+
+def _labels(names: tuple[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the two fields of a configuration that name its classes."""
+    return {
+        "id2label": {str(label): name for label, name in enumerate(names)},
+        "label2id": {name: label for label, name in enumerate(names)},
+    }

@@ -1,0 +1,147 @@
+"""The model card of a kept model, with its results in the form that the Hub reads."""
+
+import re
+from collections.abc import Iterator
+
+from huggingface_hub import EvalResult, ModelCardData
+from tabulate import tabulate
+
+from harness.markup import code, escaped
+from harness.store.records import DatasetFacts, Record, Scores
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+
+LEVEL = 0.95
+
+METRICS = {
+    "matthews_correlation": "Matthews correlation",
+    "accuracy": "accuracy",
+    "f1": "F1",
+}
+
+
+def model_card(
+    record: Record, class_names: tuple[str, str], interval: tuple[float, float] | None = None
+) -> str:
+    """Return README.md: metadata with a `model-index`, then what the model is, for a reader.
+
+    Args:
+        record: of a run that was scored.
+        class_names: of the labels 0 and 1.
+        interval: the bounds of a 95 % confidence interval of the validation MCC, where known.
+    """
+    facts = record.dataset
+    assert facts is not None
+    assert record.scores is not None
+    base = record.checkpoint.partition("@")[0]
+    on_hub = record.checkpoint_revision is not None and HUB_NAME.fullmatch(base) is not None
+    metadata = ModelCardData(
+        base_model=base if on_hub else None,
+        datasets=["nyu-mll/glue"] if facts.name == "cola" else None,
+        eval_results=list(_results(record, facts, interval)),
+        language=None if facts.name == "file" else "en",
+        library_name="transformers",
+        metrics=list(METRICS),
+        model_name=f"{record.suite}-{record.cell}",
+        pipeline_tag="text-classification",
+    )
+    blocks = [
+        f"---\n{metadata.to_yaml()}\n---",
+        f"# {code(record.checkpoint)} on {escaped(_dataset_name(facts))}",
+        f"A pretrained encoder, {code(record.checkpoint)}, fine-tuned to tell "
+        f"{code(class_names[0])} (label 0) from {code(class_names[1])} (label 1) sentences.",
+        "## Results",
+        *_results_table(record, facts, interval),
+        "## Recipe",
+        "\n".join(f"- {name}: {value}" for name, value in _recipe(record, facts)),
+        "## Use",
+        "```python\n"
+        "from transformers import pipeline\n\n"
+        'classify = pipeline("text-classification", "path/to/this/folder")\n'
+        'classify("The sentence to judge.")\n'
+        "```",
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _results(
+    record: Record, facts: DatasetFacts, interval: tuple[float, float] | None
+) -> Iterator[EvalResult]:
+    for split, scores in _scored_splits(record):
+        for metric, value in _values(scores).items():
+            bounded = interval is not None and (split, metric) == (
+                "validation",
+                "matthews_correlation",
+            )
+            yield EvalResult(
+                task_type="text-classification",
+                task_name="Text classification",
+                dataset_type="nyu-mll/glue" if facts.name == "cola" else facts.name,
+                dataset_name=_dataset_name(facts),
+                dataset_config="cola" if facts.name == "cola" else None,
+                dataset_split=split,
+                dataset_args={"fingerprint": facts.fingerprint},
+                metric_type=metric,
+                metric_name=METRICS[metric],
+                metric_value=value,
+                metric_args={"confidence_interval": list(interval), "confidence_level": LEVEL}
+                if interval is not None and bounded
+                else None,
+            )
+
+
+def _scored_splits(record: Record) -> Iterator[tuple[str, Scores]]:
+    for split, scores in (("validation", record.scores), ("test", record.scores_test)):
+        if scores is not None:
+            yield split, scores
+
+
+def _values(scores: Scores) -> dict[str, float]:
+    return {"matthews_correlation": scores.mcc, "accuracy": scores.accuracy, "f1": scores.f1}
+
+
+def _dataset_name(facts: DatasetFacts) -> str:
+    return "CoLA" if facts.name == "cola" else facts.origin
+
+
+def _results_table(
+    record: Record, facts: DatasetFacts, interval: tuple[float, float] | None
+) -> Iterator[str]:
+    sentences = {"validation": facts.validation, "test": facts.test}
+    rows = [
+        (split, f"{sentences[split]:,}", *(f"{value:.4f}" for value in _values(scores).values()))
+        for split, scores in _scored_splits(record)
+    ]
+    headings = ("split", "sentences", *METRICS.values())
+    yield tabulate(rows, headings, "pipe", disable_numparse=True)
+    if interval is not None:
+        low, high = interval
+        yield (
+            f"{LEVEL:.0%} confidence interval of the validation split's MCC: "
+            f"{low:.4f} to {high:.4f}."
+        )
+    if record.training.selection == "best-epoch":
+        yield (
+            f"The weights are those of epoch {record.selected_epoch}, the one of the highest MCC "
+            "on the very validation split that scores it."
+        )
+
+
+def _recipe(record: Record, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
+    training = record.training
+    yield "training sentences", f"{facts.train:,}, from {escaped(facts.origin)}"
+    yield "epochs", str(training.epochs)
+    yield "batch size", str(record.batch_size)
+    yield "peak learning rate", f"{record.learning_rate:g}, {code(training.lr_scheduler)}"
+    yield "warm-up ratio", f"{training.warmup_ratio:g}"
+    yield "weight decay", f"{training.weight_decay:g}"
+    yield "gradient norm at most", f"{training.max_grad_norm:g}"
+    yield "precision", code(training.precision)
+    yield "seed", str(record.seed)
+    if record.checkpoint_revision is not None:
+        yield "checkpoint revision", code(record.checkpoint_revision)
+    if record.origin is not None:
+        yield "checkpoint's files from", code(record.origin.in_words())
+    packages = [f"{name} {version}" for name, version in record.versions.items() if version]
+    if packages:
+        yield "packages", escaped(", ".join(packages))

@@ -1,0 +1,285 @@
+"""Whether a model's weights are those of its checkpoint's files: what is new, what is left over.
+
+A classifier on top of a pretrained encoder starts from a new head, and from a new pooler where the
+pretraining had none. Heads of other tasks stay in the files. Everything else has to be loaded.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+from transformers import PreTrainedModel
+
+from harness.errors import BadInput
+from harness.models.misfit import (
+    cause,
+    encoder_of,
+    encoder_prefix,
+    other_family,
+    plain_name,
+    unknown_positions,
+)
+from harness.models.tensors import WHOLE_NUMBERS, Stored, stored_tensors
+from harness.text import some
+
+HEADS_INSIDE = {"perceiver": "decoder"}
+"""Parts of an encoder that are a task's head, by model_type; other families have theirs outside."""
+
+POOLER = "pooler"
+
+ROTATION = "inv_freq"
+"""Frequencies of rotary positions, which are computed from the configuration now."""
+
+MOSTLY = 0.5
+"""An encoder whose matrices are zeros to more than this share was never written."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How a model's weights came about.
+
+    Attributes:
+        initialised: names of the parameters that the files do not hold, or in another size; they
+            start at random.
+        warnings: what is odd about the others, a line each.
+    """
+
+    initialised: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def check_weights(model: PreTrainedModel, report: Mapping[str, Any], folder: Path) -> Weights:
+    """Hold a model against the files that it was loaded from.
+
+    Args:
+        report: the loading info of `from_pretrained`, with `ignore_mismatched_sizes`.
+        folder: of the checkpoint.
+
+    Raises:
+        BadInput: a part of the encoder would be random, or of the files' encoder be left out; a
+            tensor is there twice, is of whole numbers, or is not finite; the encoder is another
+            one than that which was saved.
+    """
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    sizes = {name: tuple(shape) for name, shape, _ in report["mismatched_keys"]}
+    new = (set(report["missing_keys"]) | set(sizes)) & set(parameters)
+    stored = stored_tensors(folder)
+    problems = [problem for problem in (unknown_positions(model),) if problem]
+    if lost := _lost(model, new, sizes, report["unexpected_keys"]):
+        problems.append(_not_loaded(model, lost, sizes, report["unexpected_keys"], stored))
+    elif left := _left(model, report["unexpected_keys"], stored):
+        problems.append(_left_over(model, left, stored))
+    elif problem := other_family(model, folder):
+        problems.append(problem)
+    problems += _ambiguous(model, stored)
+    loaded = {name: weights for name, weights in parameters.items() if name not in new}
+    problems += _quantized(model, stored) or _not_finite(loaded)
+    zeros, warnings = _zeros(model, loaded)
+    problems += zeros
+    if problems:
+        raise BadInput(problems)
+    return Weights(tuple(sorted(new)), tuple(warnings))
+
+
+def _lost(
+    model: PreTrainedModel,
+    new: Collection[str],
+    sizes: Mapping[str, object],
+    unexpected: Collection[str],
+) -> set[str]:
+    """Return the names of the encoder's parameters that should have been loaded."""
+    of_encoder = {name for name in new if _in_encoder(model, name)}
+    other_poolers = any(POOLER in name.lower() for name in unexpected)
+    return {
+        name
+        for name in of_encoder
+        if POOLER not in name.split(".") or name in sizes or other_poolers
+    }
+
+
+def _in_encoder(model: PreTrainedModel, name: str) -> bool:
+    prefix = encoder_prefix(model)
+    head = HEADS_INSIDE.get(model.config.model_type)
+    return name.startswith(prefix) and name.removeprefix(prefix).split(".")[0] != head
+
+
+def _left(
+    model: PreTrainedModel, unexpected: Collection[str], stored: Mapping[str, Stored]
+) -> dict[str, Stored | None]:
+    """Return the files' tensors that belong into a part that the encoder has, but have no place.
+
+    Masks and positions are no weights: old checkpoints hold them as whole numbers, as single
+    numbers, as frequencies, or under the name of what is a buffer now.
+    """
+    parts = {name for name, _ in encoder_of(model).named_children()}
+    head = HEADS_INSIDE.get(model.config.model_type)
+    buffers = {plain_name(model, name) for name, _ in model.named_buffers()}
+    by_plain_name = {plain_name(model, name): tensor for name, tensor in stored.items()}
+    left = {}
+    for name in unexpected:
+        plain = plain_name(model, name)
+        part = plain.split(".")[0]
+        tensor = by_plain_name.get(plain)
+        no_weight = plain.endswith(ROTATION) or (
+            tensor is not None and _is_no_weight(plain, tensor)
+        )
+        if part in parts and part not in (head, POOLER) and plain not in buffers and not no_weight:
+            left[name] = tensor
+    return left
+
+
+def _is_no_weight(name: str, tensor: Stored) -> bool:
+    """Tell whether a tensor holds whole numbers, a single number, or what precedes each token."""
+    mask = name.endswith(".bias") and tensor.shape == (1, 1, *tensor.shape[-1:] * 2)
+    return tensor.dtype in WHOLE_NUMBERS or tensor.numbers <= 1 or mask
+
+
+def _not_loaded(
+    model: PreTrainedModel,
+    lost: Collection[str],
+    sizes: Mapping[str, tuple[int, ...]],
+    unexpected: Collection[str],
+    stored: Mapping[str, Stored],
+) -> str:
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    encoder = [name for name in parameters if _in_encoder(model, name)]
+    share = _numbers(parameters, lost) / _numbers(parameters, encoder)
+    told = (
+        f"the encoder is not loaded: {len(lost)} of its {len(encoder)} tensors "
+        f"({_percent(share)} of its numbers) would be random"
+    )
+    missing = sorted(name for name in lost if name not in sizes)
+    if missing:
+        told += f"; not in the files: {some(missing)}"
+    if unfit := sorted(name for name in lost if name in sizes):
+        shown = [
+            f"{name} ({_size(sizes[name])} in the files, {_size(parameters[name].shape)} by "
+            "config.json)"
+            for name in unfit
+        ]
+        told += f"; of another size: {some(shown)}"
+    if missing and unexpected:
+        told += f"; in the files, but of no use: {some(sorted(unexpected))}"
+    return f"{told}; {cause(model, missing, unexpected, stored)}"
+
+
+def _left_over(
+    model: PreTrainedModel, left: Mapping[str, Stored | None], stored: Mapping[str, Stored]
+) -> str:
+    numbers = sum(tensor.numbers for tensor in left.values() if tensor is not None)
+    share = numbers / max(1, sum(tensor.numbers for tensor in stored.values()))
+    return (
+        f"the encoder is loaded in part only: {len(left)} of the {len(stored)} tensors in the "
+        f"files ({_percent(share)} of their numbers) have no place in it, such as "
+        f"{some(sorted(left))}; {cause(model, [], left, stored)}"
+    )
+
+
+def _ambiguous(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[str]:
+    """Find tensors that the files hold under two names; transformers takes the first, silently."""
+    by_plain_name: dict[str, list[str]] = {}
+    for name in stored:
+        by_plain_name.setdefault(plain_name(model, name), []).append(name)
+    parameters = {plain_name(model, name) for name, _ in model.named_parameters()}
+    twice = [
+        " and ".join(names)
+        for plain, names in sorted(by_plain_name.items())
+        if len(names) > 1 and plain in parameters and not _equal(names, stored)
+    ]
+    if not twice:
+        return []
+    return [
+        f"the files hold {len(twice)} of the model's tensors twice, with other numbers: "
+        f"{some(twice)}; save the model again with save_pretrained, so that each is there once"
+    ]
+
+
+def _equal(names: Collection[str], stored: Mapping[str, Stored]) -> bool:
+    read = []
+    for name in names:
+        with safe_open(stored[name].file, framework="pt") as tensors:
+            read.append(tensors.get_tensor(name))
+    return all(torch.equal(read[0], other) for other in read[1:])
+
+
+def _quantized(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[str]:
+    """Find weights stored as whole numbers, which transformers takes for what they are not."""
+    parameters = {
+        plain_name(model, name)
+        for name, weights in model.named_parameters()
+        if weights.is_floating_point()
+    }
+    whole = sorted(
+        f"{name} ({tensor.dtype})"
+        for name, tensor in stored.items()
+        if tensor.dtype in WHOLE_NUMBERS and plain_name(model, name) in parameters
+    )
+    if not whole:
+        return []
+    return [
+        f"{len(whole)} of the model's tensors are stored as whole numbers, as quantized weights "
+        f"are: {some(whole)}; quantized weights are not fine-tuned, so name the checkpoint that "
+        "they were made from"
+    ]
+
+
+def _not_finite(loaded: Mapping[str, torch.Tensor]) -> list[str]:
+    broken = sorted(name for name, weights in loaded.items() if not weights.isfinite().all())
+    if not broken:
+        return []
+    return [
+        f"{len(broken)} of the model's tensors hold NaN or infinite numbers: {some(broken)}; "
+        "whatever wrote the files failed, or their numbers do not fit float16: take another copy"
+    ]
+
+
+def _zeros(
+    model: PreTrainedModel, loaded: Mapping[str, nn.Parameter]
+) -> tuple[list[str], list[str]]:
+    """Find matrices of zeros, as a file has them that was allocated but never written whole.
+
+    Embeddings other than the tokens' may be zero: RoBERTa was trained without segments.
+    Returns problems and warnings.
+    """
+    modules = dict(model.named_modules())
+    try:
+        tokens = model.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        tokens = None
+    matrices = {
+        name: weights
+        for name, weights in loaded.items()
+        if weights.dim() > 1
+        and name.endswith(".weight")
+        and _in_encoder(model, name)
+        and (
+            (module := modules[name.rpartition(".")[0]]) is tokens
+            or not isinstance(module, nn.Embedding)
+        )
+    }
+    zeros = sorted(name for name, weights in matrices.items() if not weights.any())
+    if not zeros:
+        return [], []
+    share = _numbers(loaded, zeros) / _numbers(loaded, matrices)
+    told = f"nothing but zeros in {some(zeros)} ({_percent(share)} of all weight matrices)"
+    told += "; a file that was not written or copied to its end looks like this"
+    return ([f"the encoder is empty: {told}"], []) if share > MOSTLY else ([], [told])
+
+
+def _numbers(parameters: Mapping[str, torch.Tensor], names: Collection[str]) -> int:
+    """Count the numbers in some parameters, tied ones once."""
+    return sum({id(parameters[name]): parameters[name].numel() for name in names}.values())
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.005:
+        return "under 1 %"
+    return f"{min(100 * share, 99) if share < 1 else 100:.0f} %"
+
+
+def _size(shape: Collection[int]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,182 @@
+"""How long a sentence a model can read, measured on the model itself."""
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import DatasetDict
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from harness.errors import BadInput
+from harness.models.encode import collator, taken, token_counts
+from harness.models.out_of_memory import is_out_of_memory
+from harness.text import one_line, shortened
+
+PROBES = (16, 24)
+"""Tokens of the sentences that a model is tried on: enough for families that halve a sentence's
+length several times, and two lengths, as a table that is made for a sentence is no limit."""
+
+
+def position_limit(model: PreTrainedModel) -> int | None:
+    """Return the most tokens that a model has positions for; None where nothing bounds them.
+
+    A sentence of one and the same token is computed, and every look-up in a table is watched:
+    where the rows k, k + 1, k + 2, ... are taken, a row a token, they are positions, of which
+    there are as many as rows from k on. RoBERTa begins at 2, for example, others at 0.
+    """
+    found = [_tables(model, tokens) for tokens in PROBES]
+    return min(found[0].intersection(*found[1:]), default=None)
+
+
+def _tables(model: PreTrainedModel, tokens: int) -> set[int]:
+    """Return how many positions there are in each table that a sentence's are looked up in."""
+    ids = torch.full((1, tokens), _a_word(model), device=model.device)
+    # A model that fails has looked its positions up before, as a rule.
+    lookups = _Lookups(tokens)
+    with (
+        contextlib.suppress(Exception),
+        torch.random.fork_rng(devices=[]),
+        torch.no_grad(),
+        lookups,
+    ):
+        model(input_ids=ids)
+    return lookups.limits
+
+
+def _a_word(model: PreTrainedModel) -> int:
+    """Return a token id of no special meaning to a model's configuration."""
+    config = model.config.get_text_config()
+    special = {
+        number
+        for name, value in config.to_dict().items()
+        if name.endswith("_token_id")
+        for number in (value if isinstance(value, list) else [value])
+    }
+    return next(number for number in range(len(special) + 1) if number not in special)
+
+
+class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes how many positions there are in the tables that a sentence's are looked up in."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.limits: set[int] = set()
+        self._tokens = tokens
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        operation, aten = func.overloadpacket, torch.ops.aten
+        if operation is aten.embedding:
+            self._note(args[0], 0, args[1])
+        elif operation is aten.index_select:
+            self._note(*args)
+        elif operation is aten.index and sum(index is not None for index in args[1]) == 1:
+            axis = next(place for place, index in enumerate(args[1]) if index is not None)
+            self._note(args[0], axis, args[1][axis])
+        elif operation is aten.gather:
+            axis, index = args[1], args[2]
+            rows = index.movedim(axis, 0).flatten(1)
+            if bool((rows == rows[:, :1]).all()):  # relative ones differ from word to word
+                self._note(args[0], axis, rows[:, 0])
+        elif operation is aten.slice and args[0].dtype == torch.bool:  # a mask of what precedes
+            self._note_slice(*args)
+        return func(*args, **(kwargs or {}))
+
+    def _note(self, table: torch.Tensor, axis: int, index: torch.Tensor) -> None:
+        if index.dtype not in (torch.int32, torch.int64):
+            return
+        taken = index.flatten()[: self._tokens].tolist()
+        if taken and taken == list(range(taken[0], taken[0] + self._tokens)):
+            self.limits.add(table.shape[axis] - taken[0])
+
+    def _note_slice(
+        self, table: torch.Tensor, axis: int = 0, start: int | None = None, end: int | None = None
+    ) -> None:
+        first = start or 0
+        if first >= 0 and end is not None and end - first == self._tokens:
+            self.limits.add(table.shape[axis] - first)
+
+
+@dataclass(frozen=True)
+class _Longest:
+    sentence: str
+    row: dict[str, Any]
+    tokens: int
+
+
+def try_longest(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    splits: DatasetDict,
+    encoded: DatasetDict,
+) -> None:
+    """Compute the longest encoded sentence once, so that a run does not fail on it in the middle.
+
+    Raises:
+        BadInput: the model can compute only shorter ones.
+        Exception: whatever the model raised, where it cannot compute a shorter one either.
+    """
+    longest = _longest(splits, encoded)
+    error = _error(model, tokenizer, longest.row)
+    if error is None:
+        return
+    if is_out_of_memory(error):
+        raise error
+    works = _longest_that_works(model, tokenizer, longest)
+    if works is None:  # its length is not the reason
+        raise error
+    told = (
+        f"the model cannot compute the longest sentence, {shortened(longest.sentence)} of "
+        f"{longest.tokens} tokens ({type(error).__name__}: {one_line(str(error))})"
+    )
+    raise BadInput([f"{told}; set training.max_length to {works} or less"]) from error
+
+
+def _longest(splits: DatasetDict, encoded: DatasetDict) -> _Longest:
+    tokens, name, place = max(
+        (int(counts.max()), name, int(counts.argmax()))
+        for name, counts in ((name, token_counts(rows)) for name, rows in encoded.items())
+        if len(counts)
+    )
+    row = {key: value for key, value in encoded[name][place].items() if key != "label"}
+    return _Longest(splits[name][place]["sentence"], row, tokens)
+
+
+def _longest_that_works(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest: _Longest
+) -> int | None:
+    """Find by halving the length at which a sentence that is too long can be computed."""
+    works, fails = 0, longest.tokens
+    while fails - works > 1:
+        tried = (works + fails) // 2
+        cut = tokenizer(longest.sentence, truncation=True, max_length=tried, padding=False)
+        if len(cut["input_ids"]) <= tried and _error(model, tokenizer, dict(cut)) is None:
+            works = tried
+        else:
+            fails = tried
+    return works or None
+
+
+def _error(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, row: dict[str, Any]
+) -> Exception | None:
+    was_training = model.training
+    model.train(False)
+    try:
+        batch = collator(tokenizer)([row])
+        inputs = {name: batch[name].to(model.device) for name in taken(model, batch)}
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            model(**inputs)
+    except Exception as error:  # whatever a model raises, it will raise in training
+        return error
+    finally:
+        model.train(was_training)
+    return None

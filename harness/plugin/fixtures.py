@@ -1,0 +1,136 @@
+"""The fixtures of benchmarks/: a cell's records and judgement, a suite's checks, their gates."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from harness.judging.gates import Check, Judgement, explain, explain_suite, judge, judge_suite
+from harness.judging.leaderboard import runs_by_cell
+from harness.plugin.ledger import enter
+from harness.plugin.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_strict
+from harness.plugin.verdicts import properties
+from harness.session.session import Planned
+from harness.store.records import Record
+from harness.suite.plan import Cell, suite_gates
+
+
+@pytest.fixture
+def cell(request: pytest.FixtureRequest) -> Cell:
+    """A cell of the chosen suites."""
+    return request.config.stash[CELLS][request.param]
+
+
+@pytest.fixture
+def gated_suite(request: pytest.FixtureRequest) -> Planned:
+    """A chosen suite that has gates of its own."""
+    planned = request.config.stash[PLANNED]
+    return next(each for each in planned if each.suite.name == request.param)
+
+
+@pytest.fixture
+def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[], list[Record]]:
+    """Return a function that waits until all runs of a cell ended, and gives their records.
+
+    It skips the test, or fails it under `--strict`, where the cell cannot run here.
+    """
+
+    def wait() -> list[Record]:
+        session, display = request.config.stash[SESSION], request.config.stash[DISPLAY]
+        try:
+            records = session.wait(cell, lambda: display.update(session.state()))
+        finally:
+            display.clear()
+        reasons = dict.fromkeys(r.reason for r in records if r.status == "skipped" and r.reason)
+        if reasons and is_strict(request.config):
+            reason = "; ".join(reasons)
+            pytest.fail(f"{cell.id} cannot run, and --strict allows no skip: {reason}", False)
+        if reasons:
+            pytest.skip("; ".join(reasons))
+        return records
+
+    return wait
+
+
+@pytest.fixture
+def judge_cell(
+    request: pytest.FixtureRequest, cell: Cell
+) -> Callable[[Sequence[Record]], Judgement]:
+    """Return a function that judges a cell's records by its gates and the session's baseline."""
+    return partial(judge, cell, baseline=request.config.stash[SESSION].baseline(cell.suite))
+
+
+@pytest.fixture
+def record_verdict(request: pytest.FixtureRequest) -> Callable[[Judgement], None]:
+    """Return a function that makes a judgement properties of the test, for who writes reports.
+
+    As pytest's own `record_property` does, which is there only with the plugin junitxml.
+    """
+
+    def record(judgement: Judgement) -> None:
+        request.node.user_properties.extend(properties(judgement))
+
+    return record
+
+
+@pytest.fixture
+def hold_to_gates(
+    request: pytest.FixtureRequest, cell: Cell, records_folder: Path
+) -> Callable[[Judgement], None]:
+    """Return a function that fails the test of a cell that did not pass.
+
+    Only what it was called with counts as judged.
+    """
+
+    def hold(judgement: Judgement) -> None:
+        enter(request.config.stash[LEDGER], (cell.suite, cell.id), judgement.passed)
+        if not judgement.passed:
+            pytest.fail(explain(cell, judgement, records_folder), pytrace=False)
+
+    return hold
+
+
+@pytest.fixture
+def suite_checks(
+    request: pytest.FixtureRequest, gated_suite: Planned
+) -> Callable[[], Sequence[Check]]:
+    """Return a function that waits for a suite's selected cells and judges all of them together."""
+
+    def checks() -> Sequence[Check]:
+        session, display = request.config.stash[SESSION], request.config.stash[DISPLAY]
+        try:
+            session.wait_for_suite(gated_suite, lambda: display.update(session.state()))
+        finally:
+            display.clear()
+        records = [item.record for item in session.stored(gated_suite)]
+        if {record.status for record in records} == {"skipped"}:
+            pytest.skip("every cell was skipped")
+        gates = suite_gates(gated_suite.suite)
+        return judge_suite(gates, gated_suite.cells, runs_by_cell(gated_suite.cells, records))
+
+    return checks
+
+
+@pytest.fixture
+def hold_suite_to_gates(
+    request: pytest.FixtureRequest, gated_suite: Planned
+) -> Callable[[Sequence[Check]], None]:
+    """Return a function that fails the test of a suite that did not pass; see hold_to_gates."""
+
+    def hold(checks: Sequence[Check]) -> None:
+        suite = gated_suite.suite
+        doubt_passes = suite.gates.on_doubt == "pass"
+        accepted = {"pass", "not-enough-evidence"} if doubt_passes else {"pass"}
+        passed = all(check.verdict in accepted for check in checks)
+        enter(request.config.stash[LEDGER], (suite.name, None), passed)
+        if not passed:
+            pytest.fail(explain_suite(suite.name, checks), pytrace=False)
+
+    return hold
+
+
+@pytest.fixture
+def records_folder(request: pytest.FixtureRequest, cell: Cell) -> Path:
+    """The folder of a cell's records."""
+    return request.config.stash[SESSION].folder(cell.suite) / "runs" / cell.id

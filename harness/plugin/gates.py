@@ -1,0 +1,198 @@
+"""The pytest side of the ledger: hooks that see why a test of a gate judged nothing.
+
+A session passes by what was judged, not by what these hooks see: they only tell the reason.
+
+PYTEST_DONT_REWRITE: harness.pytest_plugin imports this module before pytest registers it.
+"""
+
+import inspect
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.plugin.ledger import Gate, Ledger, demanded
+from harness.plugin.stash import CELLS, LEDGER
+from harness.session.session import Planned
+from harness.suite.plan import Cell
+
+COLLECTED = pytest.StashKey[set[Gate]]()
+"""Gates of which a test was collected, selected or not."""
+MADE = pytest.StashKey[dict[Gate, Path]]()
+"""Gates of which a file has a test, and the file: not each is collected."""
+
+DESELECTS = {
+    ("_pytest.mark", "deselect_by_keyword"): "keyword",
+    ("_pytest.mark", "deselect_by_mark"): "markexpr",
+    ("_pytest.main", "pytest_collection_modifyitems"): "deselect",
+    ("_pytest.cacheprovider", "pytest_collection_modifyitems"): "lf",
+    ("_pytest.stepwise", "pytest_collection_modifyitems"): "stepwise",
+}
+"""Where pytest deselects tests: module and function, and the name of the option's value."""
+
+FLAGS = {
+    "keyword": "-k",
+    "markexpr": "-m",
+    "deselect": "--deselect",
+    "lf": "--lf",
+    "stepwise": "--sw",
+}
+
+
+def gate_of(item: pytest.Item) -> Gate | None:
+    """Return the gate that a test judges, if it is one of those."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and _has(item) else {}
+    if (cell := cell_of(item.config, parameters.get("cell"))) is not None:
+        return cell.suite, cell.id
+    suite = parameters.get("gated_suite")
+    return (suite, None) if isinstance(suite, str) else None
+
+
+def cell_of(config: pytest.Config, parameter: object) -> Cell | None:
+    """Return the cell of a test by its parameter, if that is one."""
+    return config.stash.get(CELLS, {}).get(parameter) if isinstance(parameter, str) else None
+
+
+def _has(item: pytest.Function) -> bool:
+    return hasattr(item, "callspec")  # which tests without parameters have not
+
+
+def ledger_of(config: pytest.Config) -> Ledger:
+    return config.stash.setdefault(LEDGER, Ledger())
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if (gate := gate_of(item)) is not None:
+        item.config.stash.setdefault(COLLECTED, set()).add(gate)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Note which gates a file has tests of, before others filter them, as `--lf` does."""
+    report = yield
+    for node in report.result or ():
+        if isinstance(node, pytest.Item) and (gate := gate_of(node)) is not None:
+            node.config.stash.setdefault(MADE, {})[gate] = node.path
+    return report
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    by = _deselected_by(items[0].config) if items else ""
+    for item in items:
+        if (gate := gate_of(item)) is not None:
+            ledger_of(item.config).reasons[gate] = f"deselected by {by}"
+
+
+def _deselected_by(config: pytest.Config) -> str:
+    """Name the option, the plugin or the conftest.py that calls pytest_deselected now."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module != __name__ and module.partition(".")[0] != "pluggy":
+            break
+        frame = frame.f_back
+    if frame is None:
+        return "a plugin or conftest.py"
+    option = DESELECTS.get((module, frame.f_code.co_name))
+    if option is None:
+        return f"a plugin or conftest.py ({module})"
+    value = config.getoption(option, None)
+    return f"{FLAGS[option]} {value!r}" if isinstance(value, str) else FLAGS[option]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what became of a gate's test, as all other plugins left it."""
+    report = yield
+    if (gate := gate_of(item)) is not None:
+        ledger = ledger_of(item.config)
+        if report.failed:
+            ledger.failed.add(gate)
+        if (reason := _reason(report, call)) is not None:
+            ledger.reasons[gate] = reason
+    return report
+
+
+def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str | None:
+    """Return why a test ended early, in a line, if it did."""
+    if hasattr(report, "wasxfail"):
+        return f"marked xfail{f' ({report.wasxfail})' if report.wasxfail else ''}"
+    if report.skipped:
+        said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        return f"skipped: {_first_line(said.removeprefix('Skipped: '))}"
+    if report.failed and call.excinfo is not None:
+        return f"its test failed in {report.when}: {_first_line(call.excinfo.exconly())}"
+    return None
+
+
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason"])[0]
+
+
+def left_out(session: pytest.Session, planned: Sequence[Planned]) -> dict[Gate, str]:
+    """Return why gates of these suites will not be judged, as far as that is known before."""
+    known: dict[Gate, str] = {}
+    for item in session.items:
+        if (gate := gate_of(item)) is not None and known.get(gate) != "":
+            known[gate] = _skipped(item)
+    reasons = ledger_of(session.config).reasons
+    found = {
+        gate: known[gate] if gate in known else reasons.get(gate) or otherwise(session, gate)
+        for gate in demanded(planned)
+    }
+    return {gate: reason for gate, reason in found.items() if reason}
+
+
+def _skipped(item: pytest.Item) -> str:
+    """Return the reason of a test that is marked to be skipped; none otherwise."""
+    mark = item.get_closest_marker("skip")
+    if mark is None:
+        return ""
+    said = mark.kwargs.get("reason", mark.args[0] if mark.args else "")
+    return f"skipped: {_first_line(str(said))}"
+
+
+def otherwise(session: pytest.Session, gate: Gate) -> str:
+    """Say why a gate was not judged of which no hook saw a reason."""
+    config = session.config
+    if config.getoption("setuponly", False):
+        return f"{'--setup-plan' if config.getoption('setupplan', False) else '--setup-only'}"
+    if gate in {gate_of(item) for item in session.items}:
+        stopped = session.shouldfail or session.shouldstop
+        if stopped or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            return f"the session ended before its test ({stopped or 'interrupted'})"
+        return "its test did not get as far as its gate"
+    if gate in config.stash.get(COLLECTED, set()):
+        return "its test was taken out of the session by a plugin or conftest.py"
+    return f"its test was not collected: left out by {_left_out_by(session, gate)}"
+
+
+def _left_out_by(session: pytest.Session, gate: Gate) -> str:
+    """Say what kept a test from being collected."""
+    config = session.config
+    file = config.stash.get(MADE, {}).get(gate)
+    by_last_failed = bool(config.getoption("lf", False))
+    if file is not None:
+        if session.isinitpath(file):
+            return "the test ids of the command line"
+        return "--lf" if by_last_failed else "a plugin or conftest.py"
+    benchmarks = config.rootpath / "benchmarks"
+    here = config.invocation_params.dir
+    paths = [(here / arg.partition("::")[0]).resolve() for arg in config.args]
+    found = []
+    if not any(benchmarks.is_relative_to(path) for path in paths):
+        found.append(f"the paths of the command line ({' '.join(config.args)})")
+    if by_last_failed and config.pluginmanager.has_plugin("lfplugin-collskip"):
+        found.append("--lf")
+    for name, flag in (("ignore", "--ignore"), ("ignore_glob", "--ignore-glob")):
+        found += [f"{flag} {value}" for value in config.getoption(name, None) or ()]
+    found += [
+        f"-o {setting}"
+        for setting in config.getoption("override_ini", None) or ()
+        if setting.startswith("python_")
+    ]
+    return " or ".join(found) or "a plugin or conftest.py"

@@ -1,0 +1,175 @@
+"""What pytest and its plugins write when a session ends, out of their options."""
+
+import os
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from harness.inputs import trackers
+from harness.report import file_names
+from harness.session.places import Place, ReadFile, overwritten, shared, unusable
+from harness.session.read_files import BASELINE
+from harness.session.session import Session
+
+FILES = {
+    "xmlpath": ("--junitxml", True),
+    "log_file": ("--log-file", True),
+    "benchmark_json": ("--benchmark-json", False),
+    # Of plugins that need not be installed: pytest-reportlog, -html, -csv, -md-report, -json-ctrf.
+    "report_log": ("--report-log", True),
+    "htmlpath": ("--html", True),
+    "csv_path": ("--csv", True),
+    "md_report_output": ("--md-report-output", False),
+    "ctrf": ("--ctrf", True),
+}
+"""Options that name a file: under which name pytest keeps each, its flag, and whether the plugin
+makes the folders above it."""
+
+FOLDERS = {"allure_report_dir": "--alluredir"}
+"""Options that name a folder."""
+
+OPENED_AT_ONCE = ("--log-file", "--report-log", "--html")
+"""What is opened as soon as pytest is configured."""
+
+
+def problems(config: pytest.Config, session: Session) -> list[str]:
+    """Return a line for everything that would only fail when the session ends."""
+    named = [*_places(config), *_of_trackers(session)]
+    folders = [session.folder(planned.suite.name) for planned in session.planned]
+    # In a folder that is still to be made nothing is in a table's way.
+    there = [folder for folder in folders if os.path.lexists(folder / "runs")]
+    return [*unusable([*named, *_tables(there)]), *shared(named), *_impossible(config)]
+
+
+def refuse_early(config: pytest.Config, read: Sequence[ReadFile], results: Sequence[Path]) -> None:
+    """Refuse places before anything is opened: a refusal later would come with its JUnit file.
+
+    Args:
+        read: the files that the session reads; see harness.session.read_files.
+        results: the results folder of each suite.
+
+    Raises:
+        pytest.UsageError: a place is a file to be read, or another place; or one that a plugin
+            opens at once cannot be written, and then all others are told with it.
+    """
+    named, tables = _places(config), list(_tables(results))
+    stores = [Place("--results-dir", folder / "runs", "folder") for folder in results]
+    # A baseline may be replaced by tables that are no worse; harness.plugin.tables sees to it.
+    replaceable = [file for file in read if file.name != BASELINE]
+    lost = [
+        *shared([*named, *tables, *stores]),
+        *overwritten(named, read),
+        *overwritten(tables, replaceable),
+    ]
+    at_once = [place for place in named if place.name in OPENED_AT_ONCE]
+    if lost or (not config.option.collectonly and unusable(at_once)):
+        raise pytest.UsageError("\n".join([*lost, *unusable(named)]))
+
+
+def _places(config: pytest.Config) -> list[Place]:
+    """Return every place that options and the environment name."""
+    return [*_files(config), *_coverage(config), *_benchmark(config), *_summary()]
+
+
+def _of_trackers(session: Session) -> Iterator[Place]:
+    for planned in session.planned:
+        if planned.suite.limits.executor == "local":  # elsewhere they are another machine's
+            for name, path, is_folder in trackers.places(planned.suite.trackers):
+                yield Place(name, path, "folder" if is_folder else "file")
+
+
+def _tables(folders: Sequence[Path]) -> Iterator[Place]:
+    """Yield the files of results folders that tables will replace."""
+    for folder in folders:
+        for name in file_names():
+            yield Place("--results-dir", folder / name, "replaced", makes_folders=False)
+
+
+def _impossible(config: pytest.Config) -> Iterator[str]:
+    """Yield what else pytest-benchmark would only find out at the end."""
+    if _value(config, "benchmark_histogram") and find_spec("pygal") is None:
+        yield (
+            "--benchmark-histogram: the package pygal is not installed; run `pip install pygal "
+            "pygaljs`, or leave it out"
+        )
+    session = getattr(config, "_benchmarksession", None)
+    if _value(config, "benchmark_compare_fail") and not getattr(session, "compared_mapping", True):
+        yield (
+            "--benchmark-compare-fail: there is nothing to compare with; name a saved run with "
+            "--benchmark-compare"
+        )
+
+
+def unwritten(config: pytest.Config) -> Iterator[str]:
+    """Yield what was asked of pytest-benchmark and is not written, since it is disabled."""
+    if getattr(getattr(config, "_benchmarksession", None), "disabled", False):
+        for name in ("benchmark_json", "benchmark_save", "benchmark_autosave"):
+            if _value(config, name):
+                yield (
+                    f"--{name.replace('_', '-')}: nothing will be written, because "
+                    "pytest-benchmark is disabled (--benchmark-disable)"
+                )
+
+
+def _value(config: pytest.Config, name: str) -> object:
+    return config.getoption(name, None)
+
+
+def _logged_to(config: pytest.Config) -> object:
+    """Return pytest's setting `log_file`, which is there only with its plugin logging."""
+    return config.getini("log_file") if config.pluginmanager.has_plugin("logging") else None
+
+
+def _path(config: pytest.Config, value: object) -> Path:
+    return config.invocation_params.dir / str(value)
+
+
+def _files(config: pytest.Config) -> Iterator[Place]:
+    for name, (flag, makes_folders) in FILES.items():
+        value = _value(config, name)
+        if name == "log_file":
+            value = value or _logged_to(config)
+        if name == "xmlpath" and value:
+            value = Path(os.path.expandvars(str(value))).expanduser()  # as pytest reads it
+        if value:
+            yield Place(flag, _path(config, value), makes_folders=makes_folders)
+    for name, flag in FOLDERS.items():
+        if value := _value(config, name):
+            yield Place(flag, _path(config, value), "folder")
+    # pytest-json-report has a default file, written if the report is asked for.
+    if _value(config, "json_report") and (value := _value(config, "json_report_file")):
+        yield Place("--json-report-file", _path(config, value), makes_folders=False)
+
+
+def _coverage(config: pytest.Config) -> Iterator[Place]:
+    """Yield the reports of pytest-cov that have a place of their own."""
+    reports = _value(config, "cov_report")
+    measured = _value(config, "cov_source") and not _value(config, "no_cov")
+    if measured and isinstance(reports, dict):
+        for kind, value in reports.items():
+            if value and kind in ("html", "annotate"):
+                yield Place(f"--cov-report={kind}", _path(config, value), "folder")
+            elif value and not kind.startswith("term"):
+                made = not kind.startswith("markdown")
+                yield Place(f"--cov-report={kind}", _path(config, value), makes_folders=made)
+
+
+def _benchmark(config: pytest.Config) -> Iterator[Place]:
+    session = getattr(config, "_benchmarksession", None)
+    for name, suffix in (("benchmark_histogram", ".svg"), ("benchmark_cprofile_dump", ".prof")):
+        prefixes = _value(config, name)
+        if isinstance(prefixes, list) and prefixes:
+            yield Place(f"--{name.replace('_', '-')}", _path(config, f"{prefixes[0]}{suffix}"))
+    saved = _value(config, "benchmark_save") or _value(config, "benchmark_autosave")
+    folder = getattr(getattr(session, "storage", None), "path", None)  # a server has none
+    if saved and folder is not None and not getattr(session, "disabled", False):
+        flag = "--benchmark-save" if _value(config, "benchmark_save") else "--benchmark-autosave"
+        machine = str(getattr(session, "machine_id", ""))
+        yield Place(f"{flag} in --benchmark-storage", Path(folder) / machine / f"0000_{saved}.json")
+
+
+def _summary() -> Iterator[Place]:
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        yield Place("GITHUB_STEP_SUMMARY", Path(summary), makes_folders=False)

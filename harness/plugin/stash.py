@@ -1,0 +1,47 @@
+"""What the pytest plugin keeps of an invocation, in pytest's own stash."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.plugin.ledger import Ledger
+from harness.session.display import Display
+from harness.session.session import Planned, Session
+from harness.suite.plan import Cell
+
+PROBLEMS = pytest.StashKey[Sequence[str]]()
+"""Mistakes that are still to be told."""
+PLANNED = pytest.StashKey[Sequence[Planned]]()
+"""The chosen suites."""
+CELLS = pytest.StashKey[Mapping[str, Cell]]()
+"""Every cell of the chosen suites, by its test's parameter."""
+SESSION = pytest.StashKey[Session]()
+"""There as soon as a cell is selected."""
+DISPLAY = pytest.StashKey[Display]()
+LEDGER = pytest.StashKey[Ledger]()
+HELD = pytest.StashKey[tuple[contextlib.ExitStack, Callable[[], bool]]]()
+"""What holds a Ctrl-C at the end, and tells whether one came."""
+WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
+"""The files of each suite whose tables were written."""
+TOLD = pytest.StashKey[dict[str, str]]()
+"""What is to be said of each suite's earlier tables: what took their place, or why nothing did."""
+OPEN = pytest.StashKey[Sequence[str]]()
+"""Lines on gates of the chosen suites that were not judged, or whose failure does not count."""
+
+
+def is_strict(config: pytest.Config) -> bool:
+    """Return whether pytest's own option `--strict`, or `strict` in its configuration, is on."""
+    return bool(config.getoption("strict", False) or config.getini("strict"))
+
+
+def tell(config: pytest.Config, line: str) -> None:
+    """Show a line on the terminal at the end of a session, whichever plugins are there."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        print(line, file=sys.stderr)
+    else:
+        reporter.ensure_newline()
+        reporter.write_line(line, yellow=True)

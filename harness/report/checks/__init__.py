@@ -1,0 +1,1 @@
+"""Published files held against the records that they were made from."""

@@ -1,0 +1,145 @@
+"""predictions.parquet of a leaderboard: every run's logits, held against the runs' records."""
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from harness.errors import BadInput
+from harness.report.published import Published
+from harness.store.predictions import JOINED_PREDICTIONS, as_parquet, check_rows, join_predictions
+from harness.store.records import Record, selected_classes
+from harness.store.run_store import Stored
+
+PREDICTIONS = "predictions.parquet"
+
+WAY_OUT = (
+    "put the file there that was written with leaderboard.json, or take it away; "
+    "`pytest benchmarks/` writes both"
+)
+
+
+def joined(published: Published, stored: Sequence[Stored]) -> bytes:
+    """Return the content of predictions.parquet: the rows of every run that was scored."""
+    found = {(item.record.cell, item.record.seed): item for item in stored}
+    ended = [found[run.cell, run.seed] for run in _ended(published)]
+    table = join_predictions((str(item.record.key), item.folder) for item in ended)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def predictions_beside(folder: Path, published: Published) -> tuple[bytes | None, list[str]]:
+    """Return the predictions.parquet in a folder, and what of it could not be checked.
+
+    None where there is no such file.
+
+    Raises:
+        BadInput: it cannot be read, or holds other predictions than those of the leaderboard's
+            runs; a line for each run.
+    """
+    path = folder / PREDICTIONS
+    if not path.exists():
+        return None, []
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
+    wrong, unchecked = unlike_records(published, content)
+    if wrong:
+        raise BadInput([f"{path}: {line}; {WAY_OUT}" for line in wrong])
+    return content, [f"{path}: {line}" for line in unchecked]
+
+
+def predictions_unlike(folder: Path, published: Published) -> list[str]:
+    """Return a line for each run whose predictions in a folder are missing, others, or unchecked.
+
+    What could not be checked counts: nobody should take it for checked.
+    """
+    path = folder / PREDICTIONS
+    if not path.exists():
+        return [f"missing, and with it the logits of {_named(run)}" for run in _ended(published)]
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return [f"cannot be read ({error.strerror})"]
+    wrong, unchecked = unlike_records(published, content)
+    return wrong + unchecked
+
+
+def unlike_records(published: Published, content: bytes) -> tuple[list[str], list[str]]:
+    """Hold a predictions.parquet against the records of a leaderboard.
+
+    Each run's rows, written as the run itself wrote them, have to give the digest that its record
+    holds, and its labels and classes. pyarrow's versions write other bytes: of a file that another
+    version wrote, digests cannot be compared, but labels and classes can.
+
+    Returns a line for each run whose predictions are others, and a line for each that could not
+    be checked wholly.
+    """
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        written_by = pq.read_metadata(io.BytesIO(content)).created_by
+    except (pa.ArrowException, OSError) as error:
+        return [f"cannot be read as Parquet ({type(error).__name__})"], []
+    if not table.schema.equals(JOINED_PREDICTIONS):
+        return [f"has other columns than {', '.join(JOINED_PREDICTIONS.names)}"], []
+    ended = _ended(published)
+    times = Counter(run.key for run in ended)
+    wrong = list(_foreign(table, times))
+    unchecked: list[str] = []
+    place: Counter[str | None] = Counter()
+    ours = written_by == f"parquet-cpp-arrow version {pa.__version__}"
+    for run in ended:
+        rows = table.filter(pc.equal(table["key"], pa.scalar(run.key, pa.string())))
+        share, rest = divmod(rows.num_rows, times[run.key])  # same files under two names: one key
+        rows = rows.slice(place[run.key] * share, share).drop_columns(["key"])
+        place[run.key] += 1
+        if not share or rest:
+            wrong.append(f"holds the predictions of other runs, and none of {_named(run)}")
+            continue
+        said = _problem(run, rows)
+        if said is None:
+            continue
+        since = run.versions.get("pyarrow", pa.__version__)
+        if said != OTHER_DIGEST or (ours and since == pa.__version__):
+            wrong.append(f"{_named(run)}: {said}")
+        else:
+            unchecked.append(
+                f"{_named(run)}: its digest cannot be compared: "
+                f"{f'pyarrow {since}' if ours else written_by} wrote the file, "
+                f"{pa.__version__} is installed; labels and classes are the record's"
+            )
+    return wrong, unchecked
+
+
+OTHER_DIGEST = "its predictions are not those that its record was written with (other digest)"
+
+
+def _problem(run: Record, rows: pa.Table) -> str | None:
+    if hashlib.sha256(as_parquet(rows)).hexdigest() == run.predictions_sha256:
+        return None
+    try:
+        check_rows(rows, run.labels, selected_classes(run))
+    except ValueError as error:
+        return f"its predictions do not bear its record out: {error}"
+    return OTHER_DIGEST
+
+
+def _foreign(table: pa.Table, known: Counter[str | None]) -> Iterator[str]:
+    for key in pc.unique(table["key"]).to_pylist():
+        if key not in known:
+            yield f"holds the predictions of other runs than those of the leaderboard: key {key!r}"
+
+
+def _ended(published: Published) -> list[Record]:
+    return [run for run in published.records if run.status == "ok"]
+
+
+def _named(run: Record) -> str:
+    return f"{run.cell}, seed {run.seed}"

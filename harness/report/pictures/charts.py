@@ -1,0 +1,225 @@
+"""What a leaderboard's charts show, as plain data: the page and the pictures draw the same."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from harness.judging import costs
+from harness.judging.costs import mean
+from harness.judging.leaderboard import Value, rows_of, runs_by_cell, scored
+from harness.report.columns import Row, scientific
+from harness.report.published import Published
+from harness.stats import expected_best_of
+from harness.store.records import Record, Scores
+from harness.suite.plan import Cell
+from harness.text import printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SPEEDS = {
+    "train_seconds": "training, seconds a run",
+    "eval_ms_per_sentence": "evaluation, milliseconds a sentence",
+}
+"""Columns that quality is weighed against; less is better."""
+
+PICTURES = ("pareto-training", "pareto-evaluation", "learning-curves", "settings", "best-of-n")
+"""Names that a picture may have; which there are depends on what is known."""
+
+FORMATS = ("png", "svg")
+
+ROOM = (0.1, 0.06)
+"""Share of the axes of speed and of MCC that a label needs for itself."""
+
+PARTS: dict[str, Callable[[Record], Scores | None]] = {
+    "in-domain": lambda record: record.scores_in_domain,
+    "out-of-domain": lambda record: record.scores_out_of_domain,
+    "test": lambda record: record.scores_test,
+}
+"""Further sets of sentences that a run may be scored on."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the leaderboard with what it was made from; `runs` are the scored ones, by seed."""
+
+    row: Row
+    cell: Cell
+    runs: tuple[Record, ...]
+
+    @property
+    def settings(self) -> str:
+        """Return batch size and learning rate for people."""
+        return f"batch {self.cell.batch_size}, lr {scientific(self.cell.learning_rate)}"
+
+    @property
+    def label(self) -> str:
+        """Return the cell's name for people, on one line."""
+        return f"{printable(self.cell.checkpoint)}, {self.settings}"
+
+    def number(self, column: str) -> float | None:
+        """Return a numeric field, None where it is null or the leaderboard has no such column."""
+        value = self.row.get(column)
+        return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A cell's quality at its speed; `on_front`: none it may be compared with is better in both.
+
+    Where its own seeds do not agree on the speed, it `compares` with none, and is on no front.
+    """
+
+    line: Line
+    speed: float
+    mcc: float
+    on_front: bool
+    compares: bool = True
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture to be drawn: the stem of its files' names, what it shows, and how."""
+
+    name: str
+    title: str
+    alt: str
+    draw: "Callable[[], Figure]"
+
+
+def lines_of(published: Published, frame: pd.DataFrame) -> list[Line]:
+    """Return the leaderboard's rows in order, each with its cell and scored runs."""
+    runs = runs_by_cell(published.cells, published.records)
+    cells: dict[tuple[Value, Value, Value], Cell] = {
+        (cell.checkpoint, cell.batch_size, cell.learning_rate): cell for cell in published.cells
+    }
+    return [
+        Line(row, cell, tuple(scored(runs[cell.id])))
+        for row in rows_of(frame)
+        for cell in [cells[row["checkpoint"], row["batch_size"], row["learning_rate"]]]
+    ]
+
+
+def with_score(lines: Iterable[Line]) -> list[Line]:
+    """Return the lines that have an MCC."""
+    return [line for line in lines if line.row["mcc"] is not None]
+
+
+def circumstances(lines: Iterable[Line]) -> dict[str, str]:
+    """Say what each cell's speed was measured on, by cell id; only equal ones compare.
+
+    Short where that tells the cells apart that must not be compared, else with everything known.
+    """
+    lines = list(lines)
+    different: dict[str, set[object]] = {}
+    for line in lines:
+        different.setdefault(_circumstances(line, False), set()).add(costs.circumstances(line.runs))
+    return {
+        line.cell.id: _circumstances(line, len(different[_circumstances(line, False)]) > 1)
+        for line in lines
+    }
+
+
+def _circumstances(line: Line, everything: bool) -> str:
+    hardware = dict.fromkeys(_hardware(run, everything) for run in line.runs)
+    together = dict.fromkeys(run.concurrency for run in line.runs)
+    runs = " and ".join("unknown" if number is None else f"{number}" for number in together)
+    return f"runs at once: {runs or 'unknown'}; {' and '.join(hardware)}"
+
+
+def _hardware(run: Record, everything: bool) -> str:
+    machine = run.machine
+    parts: list[str | None] = [run.device or "unknown device"]
+    if machine is not None:
+        parts += [machine.accelerator, machine.processor]
+        if everything:
+            memory = "unknown memory" if machine.memory_gb is None else f"{machine.memory_gb:g} GB"
+            parts += [f"cores: {machine.cores}", memory, machine.system, f"Python {machine.python}"]
+    if run.threads is not None:
+        parts.append(f"threads a run: {run.threads}")
+    return printable(", ".join(part for part in parts if part))
+
+
+def speed_groups(lines: Iterable[Line], column: str) -> dict[str, list[Point]]:
+    """Return quality at speed by circumstances, the largest group first.
+
+    A point is on its group's Pareto front where no other is at least as fast and as good, and
+    better in one, of those that compare (costs.compares).
+
+    Args:
+        column: one of SPEEDS.
+    """
+    lines = list(lines)
+    names = circumstances(lines)
+    groups: dict[str, list[tuple[float, float, Line]]] = {}
+    for line in lines:
+        speed, mcc = line.number(column), line.number("mcc")
+        if speed is not None and mcc is not None:
+            groups.setdefault(names[line.cell.id], []).append((speed, mcc, line))
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+    return {name: list(_with_front(measured, column)) for name, measured in ordered}
+
+
+def _with_front(measured: list[tuple[float, float, Line]], column: str) -> Iterable[Point]:
+    best = (math.inf, -math.inf)
+    for speed, mcc, line in sorted(measured, key=lambda one: (one[0], -one[1])):
+        compares = costs.compares(column, line.runs)
+        on_front = compares and (mcc > best[1] or (speed, mcc) == best)
+        if on_front:
+            best = (speed, mcc)
+        yield Point(line, speed, mcc, on_front, compares)
+
+
+def on_log_scale(points: Sequence[Point]) -> bool:
+    """Return whether speeds span so much that a linear axis would crowd the fast ones."""
+    speeds = [point.speed for point in points]
+    return min(speeds) > 0 and max(speeds) > 5 * min(speeds)
+
+
+def labelled(points: Sequence[Point]) -> list[Point]:
+    """Return the points of the front that have room for a label, the best first."""
+    scaled = math.log if on_log_scale(points) else float
+    places = {point.line.cell.id: (scaled(point.speed), point.mcc) for point in points}
+    axes = zip(*places.values(), strict=True)
+    rooms = [share * (max(axis) - min(axis) or 1.0) for axis, share in zip(axes, ROOM, strict=True)]
+
+    def near(one: Point, other: Point) -> bool:
+        axes = zip(places[one.line.cell.id], places[other.line.cell.id], rooms, strict=True)
+        return all(abs(a - b) < room for a, b, room in axes)
+
+    found: list[Point] = []
+    for point in sorted(points, key=lambda point: -point.mcc):
+        if point.on_front and not any(near(point, other) for other in found):
+            found.append(point)
+    return found
+
+
+def parts(lines: Sequence[Line]) -> dict[str, dict[str, float | None]]:
+    """Return the mean MCC over seeds on each of PARTS that some cell has, by cell id."""
+    known = {
+        name: {line.cell.id: mean(_mcc(part(run)) for run in line.runs) for line in lines}
+        for name, part in PARTS.items()
+    }
+    return {name: mccs for name, mccs in known.items() if set(mccs.values()) - {None}}
+
+
+def _mcc(scores: Scores | None) -> float | None:
+    return None if scores is None else scores.mcc
+
+
+def best_of(lines: Sequence[Line]) -> dict[str, tuple[float, ...]]:
+    """Return the MCC to expect of the best of 1, 2, ... cells drawn at random.
+
+    From each checkpoint's own cells under its name, the best checkpoint's first, and under ""
+    from all of them. Checkpoints of one cell, which leave nothing to draw, are left out.
+    """
+    mccs: dict[str, list[float]] = {}
+    for line in lines:
+        if (mcc := line.number("mcc")) is not None:
+            mccs.setdefault(line.cell.checkpoint, []).append(mcc)
+    every = [mcc for own in mccs.values() for mcc in own]
+    groups = {**mccs, "": every}
+    return {name: expected_best_of(own) for name, own in groups.items() if len(own) > 1}

@@ -1,0 +1,63 @@
+"""How a leaderboard looks in pictures: colours and markers of checkpoints, text in the font."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from matplotlib.font_manager import findfont, get_font
+
+from harness.report.pictures.charts import Line
+from harness.text import printable
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's palette, which colour-blind people tell apart; the page has the same."""
+
+MARKERS = ("o", "s", "^", "D", "*", "P")
+
+OTHERS = ("#8a8f96", "P")
+
+Looks = Mapping[str, tuple[str, str]]
+"""Each checkpoint's colour and marker."""
+
+
+def lines_by_checkpoint(lines: Iterable[Line]) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line.cell.checkpoint, []).append(line)
+    return found
+
+
+def mcc_of(line: Line) -> float:
+    mcc = line.number("mcc")
+    assert mcc is not None, "only cells with a score are drawn"
+    return mcc
+
+
+def looks_of(lines: Iterable[Line]) -> Looks:
+    """Give each of the best checkpoints a colour and marker of its own, all others the same."""
+    names = list(lines_by_checkpoint(lines))
+    own = len(COLOURS) if len(names) <= len(COLOURS) else len(COLOURS) - 1
+    looks = zip(COLOURS[:own], MARKERS[:own], strict=True)
+    return dict(zip(names, looks, strict=False)) | dict.fromkeys(names[own:], OTHERS)
+
+
+def drawable(text: str, most: int = 60) -> str:
+    """Return text on one line, in characters that the font has, its middle left out if too long."""
+    font = get_font(findfont("DejaVu Sans"))
+    shown = "".join(_escaped_unless(font.get_char_index, text))
+    if len(shown) <= most:
+        return shown
+    kept = (most - 1) // 2
+    return f"{shown[:kept]}…{shown[-kept:]}"
+
+
+def _escaped_unless(known: Callable[[int], int], text: str) -> Iterator[str]:
+    for character in printable(text):
+        if known(ord(character)):
+            yield character
+        else:
+            yield character.encode("unicode_escape").decode()
+
+
+def broken(text: str) -> str:
+    """Return the circumstances of a group on two lines."""
+    together, _, hardware = drawable(text, 110).partition("; ")
+    return f"{together}\n{hardware}"

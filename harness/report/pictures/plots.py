@@ -1,0 +1,386 @@
+"""A leaderboard's pictures, as PNG and SVG: the speed/quality front, learning curves, settings.
+
+The same leaderboard gives the same bytes as long as matplotlib stays the same: SVG ids come from
+a fixed salt, no file holds a date, and the font is the one that matplotlib ships. Only its object
+interface is used, so nothing global is changed and no window is opened.
+"""
+
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from harness.report.columns import decimals, scientific
+from harness.report.pictures.charts import (
+    FORMATS,
+    SPEEDS,
+    Line,
+    Picture,
+    Point,
+    best_of,
+    labelled,
+    lines_of,
+    on_log_scale,
+    speed_groups,
+    with_score,
+)
+from harness.report.pictures.looks import (
+    OTHERS,
+    Looks,
+    broken,
+    drawable,
+    lines_by_checkpoint,
+    looks_of,
+    mcc_of,
+)
+from harness.report.pictures.svg import with_short_ids
+from harness.report.published import Published
+from harness.text import some
+
+STYLE: Any = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": 120,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "grid.color": "#d9dee3",
+    "grid.linewidth": 0.6,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "harness",
+    "text.parse_math": False,
+}
+
+
+MOST_POINTS = 1000
+MOST_CURVES = 24
+MOST_CHECKPOINTS = 12
+MOST_GROUPS = 3
+
+METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Creator": None, "Date": None},
+}
+"""What matplotlib would write into a file of itself and of the day."""
+
+
+def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
+    """Return the pictures that the leaderboard has the numbers for, none where nothing scored."""
+    lines = with_score(lines_of(published, frame))
+    looks = looks_of(lines)
+    found = []
+    for column, title in SPEEDS.items():
+        if groups := _few(speed_groups(lines, column)):
+            best = f", the best {MOST_POINTS:,} cells" if len(lines) > MOST_POINTS else ""
+            found.append(
+                Picture(
+                    f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
+                    f"MCC against {title}{best}",
+                    _front_in_words(title, groups),
+                    partial(_pareto, title, groups, looks),
+                )
+            )
+    if curved := [line for line in lines if any(len(run.epochs) > 1 for run in line.runs)]:
+        drawn = curved[:MOST_CURVES]
+        best = (
+            "" if len(drawn) == len(curved) else f", the best {len(drawn)} of {len(curved)} cells"
+        )
+        found.append(
+            Picture(
+                "learning-curves",
+                f"MCC after each epoch{best}",
+                f"Validation MCC after each epoch, a line for each seed, of {len(drawn)} cells; "
+                f"the best is {drawn[0].label}",
+                partial(_curves, drawn, looks),
+            )
+        )
+    by_checkpoint = lines_by_checkpoint(lines)
+    if several := {name: own for name, own in by_checkpoint.items() if len(own) > 1}:
+        shown = dict(list(several.items())[:MOST_CHECKPOINTS])
+        best = "" if len(shown) == len(several) else f", the best {len(shown)} of {len(several)}"
+        found.append(
+            Picture(
+                "settings",
+                f"MCC by batch size and learning rate{best}",
+                "Mean MCC of each checkpoint by batch size and learning rate; best: "
+                + "; ".join(f"{own[0].label}" for own in shown.values()),
+                partial(_settings, shown),
+            )
+        )
+    if budgets := best_of(lines):
+        every = budgets[""]
+        found.append(
+            Picture(
+                "best-of-n",
+                "expected MCC of the best of n cells",
+                f"MCC to expect of the best of n cells drawn at random from all {len(every)}: "
+                f"{every[0]:z.3f} for one, {every[-1]:z.3f} for all",
+                partial(_best_of, budgets, looks),
+            )
+        )
+    return found
+
+
+def draw(found: Iterable[Picture]) -> dict[str, bytes]:
+    """Return each picture as PNG and SVG, by file name."""
+    files = {}
+    with mpl.rc_context(STYLE):
+        for picture in found:
+            figure = picture.draw()
+            # Once for both formats: laying out takes as long as drawing.
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            for kind in FORMATS:
+                buffer = io.BytesIO()
+                figure.savefig(buffer, format=kind, metadata=METADATA[kind])
+                content = buffer.getvalue()
+                content = with_short_ids(content) if kind == "svg" else content
+                files[f"{picture.name}.{kind}"] = content
+    return files
+
+
+# --- the speed/quality front ---
+
+
+def _few(groups: Mapping[str, Sequence[Point]]) -> dict[str, list[Point]]:
+    """Leave the best points, and all of each front."""
+    points = [point for group in groups.values() for point in group]
+    least = sorted((point.mcc for point in points), reverse=True)[:MOST_POINTS][-1:]
+    return {
+        name: [point for point in group if point.on_front or point.mcc >= least[0]]
+        for name, group in groups.items()
+    }
+
+
+def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> Figure:
+    shown = dict(list(groups.items())[:MOST_GROUPS])
+    figure = Figure(figsize=(2.6 + 4.4 * len(shown), 4.6), layout="constrained")
+    axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for place, (circumstances, points) in zip(axes, shown.items(), strict=True):
+        if on_log_scale(points):
+            _logarithmic(place)
+        place.margins(x=0.12, y=0.1)
+        front = [point for point in points if point.on_front]
+        place.step(
+            [point.speed for point in front],
+            [point.mcc for point in front],
+            where="post",
+            color="#444444",
+            linestyle=(0, (4, 3)),
+            linewidth=1,
+            zorder=1,
+        )
+        _mark(place, points, looks)
+        for point in labelled(points):
+            place.annotate(
+                f"#{point.line.row['rank']}",
+                (point.speed, point.mcc),
+                (5, 5),
+                textcoords="offset points",
+                fontsize=8,
+            )
+        place.set_xlabel(title)
+        place.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
+    axes[0].set_ylabel("MCC")
+    drawn = [point.line for points in shown.values() for point in points]
+    _key(figure, drawn, looks)
+    return figure
+
+
+def _mark(place: Axes, points: Iterable[Point], looks: Looks) -> None:
+    """Draw points with their intervals; those that look the same at once, which is quicker."""
+    alike: dict[tuple[tuple[str, str], bool, bool], list[Point]] = {}
+    for point in points:
+        look = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
+        alike.setdefault(look, []).append(point)
+    for ((colour, marker), on_front, compares), own in alike.items():
+        bars = [
+            (point.speed, low, high)
+            for point in own
+            if (low := point.line.number("mcc_low")) is not None
+            and (high := point.line.number("mcc_high")) is not None
+        ]
+        if bars:
+            place.vlines(*zip(*bars, strict=True), color=colour, linewidth=1, alpha=0.7, zorder=2)
+        place.plot(
+            [point.speed for point in own],
+            [point.mcc for point in own],
+            color=colour,
+            marker=marker,
+            markersize=8 if on_front else 5,
+            markerfacecolor=colour if compares else "white",
+            markeredgecolor="white" if compares else colour,
+            markeredgewidth=0.6 if compares else 1.2,
+            linestyle="none",
+            zorder=4 if on_front else 3,
+        )
+
+
+def _key(figure: Figure, lines: Iterable[Line], looks: Looks) -> None:
+    names: dict[str, tuple[str, str]] = {}
+    for line in sorted(lines, key=lambda line: (_is_other(line, looks), line.number("rank"))):
+        look = looks[line.cell.checkpoint]
+        names["other checkpoints" if _is_other(line, looks) else drawable(line.cell.checkpoint)] = (
+            look
+        )
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linestyle="none", label=name)
+        for name, (colour, marker) in names.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
+
+
+def _is_other(line: Line, looks: Looks) -> bool:
+    return looks[line.cell.checkpoint] == OTHERS
+
+
+def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
+    front = [point for point in next(iter(groups.values())) if point.on_front]
+    told = "; ".join(
+        f"{point.line.label}: MCC {point.mcc:z.3f} at {point.speed:.4g}" for point in front
+    )
+    apart = [
+        point.line.label for points in groups.values() for point in points if not point.compares
+    ]
+    hollow = f"; hollow, as times of their seeds are not alike: {some(apart)}" if apart else ""
+    return f"MCC against {title}; on the front, the fastest first: {told or 'none'}{hollow}"
+
+
+# --- learning curves ---
+
+
+def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
+    columns = min(4, len(lines))
+    rows = math.ceil(len(lines) / columns)
+    figure = Figure(figsize=(2.4 * columns + 0.4, 1.75 * rows + 0.3), layout="constrained")
+    axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for place, line in zip(axes, lines, strict=False):
+        colour, _ = looks[line.cell.checkpoint]
+        for run in line.runs:
+            numbers = [epoch.epoch for epoch in run.epochs]
+            place.plot(
+                numbers,
+                [epoch.scores.mcc for epoch in run.epochs],
+                color=colour,
+                linewidth=1.3,
+                alpha=0.85,
+                marker="o",
+                markersize=4,
+                markevery=[numbers.index(run.selected_epoch)]
+                if run.selected_epoch in numbers
+                else [],
+            )
+        name = drawable(line.cell.checkpoint, 28)
+        place.set_title(f"#{line.row['rank']} {name}\n{line.settings}", fontsize=7, loc="left")
+        place.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        place.yaxis.set_major_locator(MaxNLocator(4))
+    _clear(axes[len(lines) :], axes[: len(lines)][-columns:])
+    figure.supxlabel("epoch", fontsize=9)
+    figure.supylabel("MCC", fontsize=9)
+    return figure
+
+
+# --- batch size and learning rate ---
+
+
+def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
+    every = [line for own in checkpoints.values() for line in own]
+    sizes = sorted({line.cell.batch_size for line in every})
+    rates = sorted({line.cell.learning_rate for line in every})
+    mccs = [mcc_of(line) for line in every]
+    low, high = min(mccs), max(mccs)
+    columns = min(3, len(checkpoints))
+    rows = math.ceil(len(checkpoints) / columns)
+    width = max(2.2, 0.62 * len(rates) + 0.7)
+    height = 0.42 * len(sizes) + 0.85
+    figure = Figure(figsize=(width * columns, height * rows + 0.3), layout="constrained")
+    axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for place, (name, own) in zip(axes, checkpoints.items(), strict=False):
+        grid = [[math.nan] * len(rates) for _ in sizes]
+        for line in own:
+            grid[sizes.index(line.cell.batch_size)][rates.index(line.cell.learning_rate)] = mcc_of(
+                line
+            )
+        place.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
+        for row, values in enumerate(grid):
+            for column, mcc in enumerate(values):
+                text = "-" if math.isnan(mcc) else decimals(3)(mcc)
+                # Viridis turns light in its upper half.
+                dark = not math.isnan(mcc) and mcc < (low + high) / 2
+                place.text(
+                    column, row, text, ha="center", va="center", fontsize=7.5,
+                    color="white" if dark else "black",
+                )  # fmt: skip
+        place.set_title(drawable(name, 34), fontsize=7.5, loc="left")
+        place.set_xticks(range(len(rates)), [scientific(rate) for rate in rates], fontsize=7.5)
+        place.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7.5)
+        place.grid(visible=False)
+        place.tick_params(length=0)
+    _clear(axes[len(checkpoints) :], axes[: len(checkpoints)][-columns:])
+    figure.supxlabel("learning rate", fontsize=8.5)
+    figure.supylabel("batch size", fontsize=8.5)
+    return figure
+
+
+# --- the best of n ---
+
+
+def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    place = figure.subplots()
+    own = {name: curve for name, curve in budgets.items() if name}
+    for name, curve in list(own.items())[:MOST_CHECKPOINTS]:
+        colour, marker = looks[name]
+        place.plot(
+            range(1, len(curve) + 1),
+            curve,
+            color=colour,
+            marker=marker,
+            markersize=4,
+            linewidth=1.3,
+            label=drawable(name, 50),
+        )
+    place.plot(
+        range(1, len(budgets[""]) + 1),
+        budgets[""],
+        color="#444444",
+        linestyle=(0, (4, 3)),
+        linewidth=1.3,
+        label="all checkpoints",
+    )
+    if len(budgets[""]) > 40:
+        _logarithmic(place)
+    else:
+        place.xaxis.set_major_locator(MaxNLocator(integer=True))
+        place.set_xlim(left=0.5)
+    place.set_xlabel("cells tried, drawn at random")
+    place.set_ylabel("expected MCC of the best")
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=8)
+    return figure
+
+
+# --- what all share ---
+
+
+def _logarithmic(place: Axes) -> None:
+    place.set_xscale("log")
+    place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    place.xaxis.set_minor_locator(NullLocator())
+    place.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _clear(empty: Iterable[Axes], lowest: Iterable[Axes]) -> None:
+    """Take empty axes away, and number the lowest that are left."""
+    for place in empty:
+        place.set_axis_off()
+    for place in lowest:
+        place.tick_params(labelbottom=True)

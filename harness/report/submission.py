@@ -1,0 +1,139 @@
+"""GLUE's submission file for CoLA: a prediction for each of its test sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from harness.errors import BadInput
+from harness.report import LEADERBOARD, predictions_beside, read_published
+from harness.store.predictions import JOINED_PREDICTIONS, read_predictions
+from harness.store.records import Record
+from harness.store.run_store import Stored, read_store
+from harness.suite import ids
+
+SENTENCES = 1063
+HEADER = "index\tprediction"
+DATASET = "cola"
+
+TRAIN_WITH_TEST = (
+    "train it with data that has the test sentences: the hub's nyu-mll/glue, or a folder with "
+    "GLUE's test.tsv (the corpus' own raw/ files have no test split)"
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run that was scored, and where its predictions lie.
+
+    `folder` is the run's own in the store; None for a run of the published predictions.
+    """
+
+    record: Record
+    folder: Path | None
+
+
+def candidates(folder: Path) -> list[Candidate]:
+    """Return the scored runs of a results folder: the published ones, or else the store's.
+
+    Raises:
+        BadInput: the folder has neither, or what was published cannot be read or contradicts
+            itself.
+    """
+    published = folder / LEADERBOARD
+    if published.is_file() and (folder / "predictions.parquet").is_file():
+        board = read_published(published)
+        predictions_beside(folder, board)  # refuses others than those of its records
+        found = [Candidate(record, None) for record in board.records]
+    else:
+        found = [Candidate(*_parts(item)) for item in read_store(folder)[0]]
+    scored = [candidate for candidate in found if candidate.record.scores is not None]
+    if not scored:
+        raise BadInput(
+            [
+                f"{folder}: no scored run here, neither published (leaderboard.json with "
+                "predictions.parquet) nor in runs/; name a suite's folder under results/local/"
+            ]
+        )
+    return scored
+
+
+def _parts(item: Stored) -> tuple[Record, Path]:
+    return item.record, item.folder
+
+
+def choose(found: Sequence[Candidate], cell: str | None, seed: int | None) -> Candidate:
+    """Return the run of the highest validation MCC among those of a cell and a seed.
+
+    Args:
+        cell: None for any.
+        seed: None for any.
+
+    Raises:
+        BadInput: there is no such run.
+    """
+    cells = list(dict.fromkeys(item.record.cell for item in found))
+    there = f"no scored run of it; there are {', '.join(cells)}"
+    asked = cells if cell is None else [cell]
+    wanted = ids.find_all(asked, cells, lambda name: f"--cell: {name!r}: {there}")
+    of_cell = [item for item in found if item.record.cell in wanted]
+    of_seed = [item for item in of_cell if seed in (None, item.record.seed)]
+    if not of_seed:
+        known = ", ".join(map(str, dict.fromkeys(item.record.seed for item in of_cell)))
+        raise BadInput([f"--seed: {seed}: no scored run with it; there are {known}"])
+    return max(of_seed, key=_mcc)
+
+
+def _mcc(candidate: Candidate) -> float:
+    assert candidate.record.scores is not None
+    return candidate.record.scores.mcc
+
+
+def submission(folder: Path, chosen: Candidate) -> str:
+    """Return the file: a header, then index and class of every test sentence, by index.
+
+    Args:
+        folder: the results folder that the run was found in.
+
+    Raises:
+        BadInput: the run predicted no test sentences, or others than GLUE's.
+    """
+    record = chosen.record
+    assert record.dataset is not None
+    if record.dataset.name != DATASET:
+        raise BadInput(
+            [f"{record.cell}: trained on {record.dataset.name!r} data; GLUE scores CoLA only"]
+        )
+    rows = _test_rows(folder, chosen)
+    run = f"{record.cell}, seed {record.seed}"
+    if rows.num_rows == 0:
+        raise BadInput([f"{run}: no test predictions; {TRAIN_WITH_TEST}"])
+    # Two cells of one suite may be the same run, which is then published twice.
+    indices, places = np.unique(rows["idx"].to_numpy(), return_index=True)
+    if not np.array_equal(indices, np.arange(SENTENCES)):
+        raise BadInput(
+            [
+                f"{run}: {len(indices):,} test predictions that are not those of GLUE's sentences "
+                f"0 to {SENTENCES - 1:,}; {TRAIN_WITH_TEST}"
+            ]
+        )
+    logits = np.stack([rows["logit_0"].to_numpy(), rows["logit_1"].to_numpy()], axis=1)
+    classes = logits[places].argmax(axis=1)
+    return "\n".join([HEADER, *(f"{index}\t{given}" for index, given in enumerate(classes)), ""])
+
+
+def _test_rows(folder: Path, chosen: Candidate) -> pa.Table:
+    if chosen.folder is not None:
+        table = read_predictions(chosen.folder)
+        return table.filter(pc.field("split") == "test")
+    path = folder / "predictions.parquet"
+    of_run = (pc.field("key") == chosen.record.key) & (pc.field("split") == "test")
+    try:
+        return pq.read_table(path, schema=JOINED_PREDICTIONS, filters=of_run)
+    except (OSError, pa.ArrowException) as error:
+        what = " ".join(str(error).split())[:200]
+        raise BadInput([f"{path}: cannot be read ({what}); write it anew"]) from None

@@ -1,0 +1,250 @@
+"""Training the missing runs of a session: handed to an executor, and written as each one ends."""
+
+import shutil
+import threading
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.executors import Executor, KilledForMemory, call
+from harness.executors.local import LocalExecutor
+from harness.forecast.schedule import Schedule
+from harness.forecast.seconds import Sharing, Underway, seconds_left
+from harness.redaction import redact_file
+from harness.session.found import Inputs
+from harness.session.lateness import Lateness
+from harness.session.standing import Standing
+from harness.session.state import State
+from harness.store import run_store
+from harness.store.records import Record
+from harness.store.run_store import Stored
+from harness.suite.plan import Run
+from harness.suite.spec import Suite
+from harness.text import duration
+from harness.training import progress
+
+if TYPE_CHECKING:  # job imports datasets; collecting tests need not
+    from collections.abc import Callable
+
+    from harness.training.job import Job, Result
+
+PRELOAD = ("harness.training.worker",)
+"""What every run imports, and an executor therefore once for all of them."""
+
+EXECUTE: "Callable[[Job], Result]" = partial(call, "harness.training.worker", "execute")
+"""What a worker does with a job. The session itself needs none of what that imports: no torch."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A run that has to be trained, with what it needs; `results` is its suite's folder."""
+
+    standing: Standing
+    suite: Suite
+    inputs: Inputs
+    results: Path
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run that is trained in this session, and the seconds that it is expected to take."""
+
+    missing: Missing
+    job: "Job"
+    expected: float
+    future: "Future[Stored]"
+
+
+def make_executor(
+    suites: Sequence[Suite], device: str, sharing: Sharing, ray_address: str | None
+) -> tuple[Executor, int]:
+    """Return the executor that the suites ask for, and how many runs it trains at a time.
+
+    Raises:
+        BadInput: no Ray, or no room in its cluster.
+    """
+    if all(suite.limits.executor == "local" for suite in suites):
+        return LocalExecutor(sharing.workers, preload=PRELOAD), sharing.workers
+    from harness.executors.ray import RayExecutor
+
+    a_number_asked = any(isinstance(suite.limits.workers, int) for suite in suites)
+    ray = RayExecutor(
+        None if ray_address and not a_number_asked else sharing.workers,
+        cpus=sharing.threads,
+        gpus=1 if device == "cuda" else 0,
+        address=ray_address,
+        preload=PRELOAD,
+    )
+    return ray, ray.workers
+
+
+class Dispatch:
+    """Trains runs, and writes what each leaves as soon as it ends.
+
+    Args:
+        suites: those of the session, which say what computes the runs.
+        missing: the runs to train.
+        schedule: their order, how many at a time, and how long each is expected to take.
+        ray_address: the cluster to join, where a suite asks for Ray.
+
+    Raises:
+        BadInput: no Ray, or no room in its cluster.
+    """
+
+    def __init__(
+        self,
+        suites: Sequence[Suite],
+        missing: Sequence[Missing],
+        schedule: Schedule,
+        ray_address: str | None,
+    ) -> None:
+        self.schedule = schedule
+        self._executor, self.workers = make_executor(
+            suites, missing[0].inputs.device, schedule.sharing, ray_address
+        )
+        self._closing = threading.Event()
+        self._ended: list[str] = []
+        self._lateness = Lateness()
+        self._tasks = [
+            Task(
+                missing[position],
+                self._job(missing[position]),
+                schedule.forecast.seconds[position],
+                Future(),
+            )
+            for position in schedule.order
+        ]
+
+    @property
+    def runs(self) -> dict[tuple[str, str, int], "Future[Stored]"]:
+        """What each run will leave, by suite, cell and seed."""
+        runs = ((task.job.run, task.future) for task in self._tasks)
+        return {(run.cell.suite, run.cell.id, run.seed): future for run, future in runs}
+
+    def begin(self) -> None:
+        """Submit every run."""
+        for task in self._tasks:
+            self._submit(task, task.job)
+
+    def close(self) -> None:
+        """Stop whatever still runs, and return when nothing is left of it."""
+        self._closing.set()
+        self._executor.close()
+
+    def state(self) -> State:
+        """Return where the training is; see State."""
+        underway: list[tuple[str, progress.Progress]] = []
+        ages: list[Underway] = []
+        waiting: list[float] = []
+        took: list[tuple[float, float]] = []
+        basis = self.schedule.forecast.basis
+        for task in self._tasks:
+            now = None if task.future.done() else progress.read(task.job.folder)
+            if task.future.done():
+                times = None if task.future.cancelled() else task.future.result().record.times
+                if times is not None:
+                    took.append((task.expected, times.total))
+            elif now is None:
+                waiting.append(task.expected)
+            else:
+                underway.append((_title(task.job.run), now))
+                self._lateness.note(_title(task.job.run), task.expected, now, basis)
+                fraction = now.step / now.steps if now.steps else 0.0
+                ages.append(Underway(task.expected, now.seconds, fraction))
+        left = None
+        if waiting or ages:
+            left = seconds_left(waiting, ages, took, self.workers, basis is not None)
+        return State(
+            done=len(self._ended),
+            total=len(self._tasks),
+            running=underway,
+            ended=tuple(self._ended),
+            seconds_left=left,
+            late=tuple(self._lateness.lines.values()),
+        )
+
+    def _job(self, missing: Missing) -> "Job":
+        from harness.training.job import Job
+
+        inputs, standing = missing.inputs, missing.standing
+        assert inputs.source is not None  # nothing is missing for a run that trains
+        assert inputs.dataset is not None
+        assert standing.key is not None
+        return Job(
+            run=standing.run,
+            key=standing.key,
+            checkpoint=inputs.checkpoints[standing.run.cell.checkpoint],
+            source=inputs.source,
+            dataset=inputs.dataset,
+            folder=run_store.run_folder(missing.results, standing.run, standing.key),
+            device=inputs.device,
+            threads=self.schedule.sharing.threads,
+            concurrency=self.workers,
+            keep_model=missing.suite.keep_models != "none",
+            trackers=missing.suite.trackers,
+        )
+
+    def _submit(self, task: Task, job: "Job") -> None:
+        answer = self._executor.submit(EXECUTE, job, task.missing.suite.limits.run_seconds)
+        answer.add_done_callback(partial(self._on_done, task, job))
+
+    def _on_done(self, task: Task, job: "Job", answer: "Future[Result]") -> None:
+        """Hand a run that ended to whoever waits for it; called in a thread of the executor."""
+        from harness.training.job import describe
+
+        try:
+            record = self._store_result(task, job, answer)
+        except Exception as error:  # whatever it is, the test that waits must hear of it
+            reason = {"reason": f"the session could not keep it: {type(error).__name__}"}
+            record = describe(job).model_copy(update=reason)
+        if record is not None:
+            self._ended.append(_outcome(job.run, record))
+            task.future.set_result(Stored(record, job.folder))
+
+    def _store_result(self, task: Task, job: "Job", answer: "Future[Result]") -> Record | None:
+        """Write a run's record and return it; None where it ended with the session, or goes on."""
+        from harness.training.job import Result, failure, in_smaller_parts
+
+        shutil.rmtree(job.folder / "scratch", ignore_errors=True)
+        progress.discard(job.folder)
+        if self._closing.is_set() and (answer.cancelled() or answer.exception() is not None):
+            task.future.cancel()  # neither finished nor failed
+            return None
+        error = None if answer.cancelled() else answer.exception()
+        if error is not None:
+            redact_file(job.folder / "log.txt")  # its worker did not come to it
+        if isinstance(error, KilledForMemory) and (smaller := in_smaller_parts(job)) is not None:
+            try:
+                self._submit(task, smaller)
+                return None
+            except RuntimeError:  # the session closes at this moment, or has no room for a thread
+                if self._closing.is_set():
+                    task.future.cancel()
+                    return None
+        try:
+            result = answer.result()
+        except (CancelledError, Exception) as error:
+            result = Result(failure(job, error), None)
+        record = result.record
+        # A repetition that fails does not undo the run that it was to repeat.
+        if record.status == "ok" or not task.missing.standing.trained_before:
+            try:
+                record = run_store.write_record(job.folder, record, result.predictions)
+                run_store.discard_run(run_store.run_folder(task.missing.results, job.run, None))
+            except Exception as error:  # a full disk
+                record = failure(job, error)
+        return record
+
+
+def _title(run: Run) -> str:
+    seed = f" seed {run.seed}" if len(run.cell.seeds) > 1 else ""
+    return f"{run.cell.suite}/{run.cell.id}{seed}"
+
+
+def _outcome(run: Run, record: Record) -> str:
+    if record.scores is None or record.times is None:
+        return f"{_title(run)}: failed: {record.reason}"
+    return f"{_title(run)}: MCC {record.scores.mcc:.3f} in {duration(record.times.total)}"

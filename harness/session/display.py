@@ -1,0 +1,91 @@
+"""A session's progress on the screen: one live line on a terminal, plain lines elsewhere."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness.session.state import State, live_line, minute_line
+
+if TYPE_CHECKING:
+    import pytest
+
+EVERY_SECONDS = 60.0
+"""How often a log gets a line while runs train."""
+
+
+class Display:
+    """Shows where a session is while pytest waits for runs.
+
+    On a terminal one line under pytest's own, erased before pytest goes on; elsewhere and in CI,
+    a line for every run that ended, and one a minute while runs train. Either way a line for a run
+    that takes far longer than expected. Nothing under `-q`.
+
+    Args:
+        clock: tells the time in seconds.
+    """
+
+    def __init__(
+        self, config: "pytest.Config", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        reporter: pytest.TerminalReporter | None = config.pluginmanager.getplugin(
+            "terminalreporter"
+        )
+        self._reporter = reporter if reporter is not None and reporter.verbosity >= 0 else None
+        self._capture = config.pluginmanager.getplugin("capturemanager")
+        self._told: set[str] = set()
+        self._clock = clock
+        self._last = clock()
+        self._shown = False
+        # pytest's own signs of a CI.
+        automatic = os.environ.get("CI") or os.environ.get("BUILD_NUMBER")
+        dumb = os.environ.get("TERM") in (None, "", "dumb")
+        self._live = bool(
+            self._reporter is not None and self._reporter.isatty() and not automatic and not dumb
+        )
+
+    def update(self, state: State) -> None:
+        """Show what is new."""
+        if self._reporter is None:
+            return
+        # A run is told of once as late, and once as ended.
+        lines = [*state.late, *([] if self._live else state.ended)]
+        lines = [line for line in lines if line not in self._told]
+        self._told.update(lines)
+        if not self._live and state.running and self._clock() - self._last >= EVERY_SECONDS:
+            self._last = self._clock()
+            lines.append(minute_line(state))
+        if lines:
+            self.clear()
+            with self._uncaptured():
+                for line in lines:
+                    self._reporter.write_line(line)
+                self._reporter._tw.flush()  # whoever reads a pipe reads it now
+        if self._live:
+            # A line that wraps could not be erased.
+            text = live_line(state)[: self._reporter._tw.fullwidth - 1]
+            self._write(("\r" if self._shown else "\n") + "\x1b[2K" + text)
+            self._shown = True
+
+    def clear(self) -> None:
+        """Erase the live line, and put the cursor back where pytest left it."""
+        if self._shown and self._reporter is not None:
+            self._shown = False
+            terminal = self._reporter._tw
+            column = terminal.width_of_current_line % terminal.fullwidth
+            self._write("\r\x1b[2K\x1b[1A" + (f"\x1b[{column}C" if column else ""))
+
+    def _write(self, text: str) -> None:
+        assert self._reporter is not None
+        with self._uncaptured():
+            # Raw, so that pytest goes on counting the columns of its own line only.
+            self._reporter._tw.write_raw(text, flush=True)
+
+    def _uncaptured(self) -> contextlib.AbstractContextManager[None]:
+        """Let what is written reach the terminal although a test is running."""
+        if self._capture is None:
+            return contextlib.nullcontext()
+        suspended: Callable[[], contextlib.AbstractContextManager[None]]
+        suspended = self._capture.global_and_fixture_disabled
+        return suspended()

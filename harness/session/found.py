@@ -1,0 +1,155 @@
+"""What a suite needs before it can train: its data and checkpoints, found or explained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import BadInput, Unavailable
+from harness.forecast.seconds import Work
+from harness.forecast.workload import Tokens, tokens_of
+from harness.inputs import checkpoints, trackers
+from harness.inputs.checkpoints import Checkpoint
+from harness.inputs.hub import Hub
+from harness.machine import provenance
+from harness.store.groups import Groups
+from harness.store.records import DatasetFacts, run_key
+from harness.suite.plan import Cell, Run, published_names
+from harness.suite.spec import Suite
+
+if TYPE_CHECKING:  # data imports `datasets`; collecting tests need not
+    from harness.inputs.data import Data, Source
+    from harness.inputs.data.summary import SplitSummary
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A suite's data and checkpoints.
+
+    `dataset`, `source` and `tokens` are None where the data cannot be reached, and `splits` is
+    empty. `notes` say what was noticed in the user's own file that is no mistake.
+    `checkpoints` has them by published name. `unavailable` says why one cannot be had, and the
+    way out, by published name too, or under "" for the data. `groups` has the domains and sources
+    of the splits that runs predict, by split; empty where the data tell none.
+    """
+
+    source: "Source | None"
+    dataset: DatasetFacts | None
+    tokens: Tokens | None
+    checkpoints: dict[str, Checkpoint]
+    unavailable: dict[str, Unavailable]
+    device: str
+    splits: "tuple[SplitSummary, ...]" = ()
+    notes: tuple[str, ...] = ()
+    groups: dict[str, Groups] = field(default_factory=dict)
+
+    def missing(self, cell: Cell) -> Unavailable | None:
+        """Return why a cell cannot run here, or None if it can."""
+        return self.unavailable.get("") or self.unavailable.get(cell.checkpoint)
+
+    def key(self, run: Run) -> str:
+        """Return the content key of a run that nothing is missing for."""
+        assert self.dataset is not None
+        digest = self.checkpoints[run.cell.checkpoint].digest
+        return run_key(run, digest, self.dataset.fingerprint, self.device)
+
+    def work(self, run: Run) -> Work:
+        """Return what the time of a run that nothing is missing for depends on."""
+        assert self.dataset is not None
+        assert self.tokens is not None
+        checkpoint = self.checkpoints[run.cell.checkpoint]
+        return Work(
+            checkpoint_digest=checkpoint.digest,
+            checkpoint_folder=checkpoint.folder,
+            fingerprint=self.dataset.fingerprint,
+            sentences=(self.dataset.train, self.dataset.validation),
+            tokens=self.tokens,
+            batch_size=run.cell.batch_size,
+            training=run.training,
+            device=self.device,
+        )
+
+
+def find_inputs(
+    suite: Suite, base: Path, cells: Sequence[Cell], cola_dir: Path | None, hub: Hub
+) -> Inputs:
+    """Find the data of a suite and the checkpoints of some of its cells.
+
+    Args:
+        base: the folder that relative paths of the suite start from.
+
+    Raises:
+        BadInput: every mistake in the data and in all checkpoints at once.
+    """
+    from harness.inputs import data
+    from harness.inputs.data.summary import summarize
+
+    problems: list[str] = []
+    unavailable: dict[str, Unavailable] = {}
+    source = dataset = tokens = None
+    splits: tuple[SplitSummary, ...] = ()
+    notes: tuple[str, ...] = ()
+    groups: dict[str, Groups] = {}
+    try:
+        source = data.find(suite.dataset, cola_dir, hub, base)
+        loaded = data.load(source)
+        dataset, tokens, groups = facts_of(suite, loaded), _tokens(loaded), _groups(loaded)
+        splits, notes = summarize(loaded.splits), loaded.notes
+    except BadInput as error:
+        problems += error.problems
+    except Unavailable as error:
+        unavailable[""] = error
+    found: dict[str, Checkpoint] = {}
+    wanted = {cell.checkpoint for cell in cells}
+    for name, published in published_names(suite).items():
+        if published in wanted:
+            try:
+                found[published] = checkpoints.resolve(name, hub, base)
+            except BadInput as error:
+                problems += error.problems
+            except Unavailable as error:
+                unavailable[published] = error
+    device = provenance.device_type()
+    problems += setting_problems(suite, device)
+    if problems:
+        raise BadInput(problems)
+    return Inputs(source, dataset, tokens, found, unavailable, device, splits, notes, groups)
+
+
+def setting_problems(suite: Suite, device: str) -> list[str]:
+    """Return what a suite asks for beside data and checkpoints and this machine has not."""
+    problems = list(trackers.missing(suite.trackers, suite.name))
+    if suite.training.precision == "fp16" and device == "cpu":
+        problems.append(
+            f"suite {suite.name}: training.precision: 'fp16': needs a GPU and this machine has "
+            "none; use bf16 or fp32"
+        )
+    return problems
+
+
+def facts_of(suite: Suite, loaded: "Data") -> DatasetFacts:
+    """Return what records say of a suite's data."""
+    splits = loaded.splits
+    return DatasetFacts(
+        name=suite.dataset.source,
+        origin=loaded.origin,
+        fingerprint=loaded.fingerprint,
+        train=len(splits["train"]),
+        validation=len(splits["validation"]),
+        test=len(splits["test"]) if "test" in splits else 0,
+        text_column=suite.dataset.text_column if suite.dataset.source == "file" else None,
+    )
+
+
+def _groups(loaded: "Data") -> dict[str, Groups]:
+    found = {
+        name: Groups(domains=list(rows["domain"]), sources=list(rows["source"]))
+        for name, rows in loaded.splits.items()
+        if name != "train"
+    }
+    return {name: each for name, each in found.items() if any(each.domains) or any(each.sources)}
+
+
+def _tokens(loaded: "Data") -> Tokens:
+    counts = {name: tokens_of(split["sentence"]) for name, split in loaded.splits.items()}
+    return Tokens(counts["train"], counts["validation"], counts.get("test", 0))

@@ -1,0 +1,320 @@
+"""The options that choose what runs, declared once for pytest and for the command `harness`."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from harness.errors import BadInput
+from harness.judging.baseline import Baseline
+from harness.session.session import Options, Planned
+from harness.suite import ids
+from harness.suite.plan import make_plan
+from harness.suite.references import Reference, load_references
+from harness.suite.spec import Override, Suite, load_suite
+
+M = TypeVar("M", bound=BaseModel)
+
+DEFAULT_SUITES = ("benchmarks/quickstart.toml", "benchmarks/cola.toml")
+DEFAULT_RESULTS = "results/local"
+"""Where sessions write; what lies beside it in results/ is published, and only read."""
+
+
+def _number(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Convert a number, and leave what is none for the suite's own check to report."""
+
+    def value(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError:
+            return text
+
+    return value
+
+
+def _list_of(convert: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    return lambda text: [convert(part.strip()) for part in text.split(",") if part.strip()]
+
+
+# Each overrides the key of the suite file named first.
+OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
+    "--checkpoints": ("matrix.checkpoints", _list_of(str), "checkpoints, separated by commas"),
+    "--batch-sizes": ("matrix.batch_sizes", _list_of(_number(int)), "batch sizes, by commas"),
+    "--learning-rates": (
+        "matrix.learning_rates",
+        _list_of(_number(float)),
+        "learning rates, by commas",
+    ),
+    "--seeds": ("matrix.seeds", _list_of(_number(int)), "seeds, by commas: 1,2,3 are three runs"),
+    "--epochs": ("training.epochs", _number(int), "passes over the training split"),
+    "--min-mcc": (
+        "gates.min_mcc",
+        _number(float),
+        "the mean MCC that every cell must reach, whatever the suite says",
+    ),
+    "--max-drop": (
+        "gates.max_drop",
+        _number(float),
+        "the MCC that a cell may lose against --baseline",
+    ),
+    "--executor": ("limits.executor", str, "local or ray"),
+    "--workers": ("limits.workers", _number(int), "runs at a time, or auto"),
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option; a switch takes no value, and then `metavar` is None."""
+
+    flag: str
+    help: str
+    metavar: str | None = "VALUE"
+    repeatable: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name under which a parser keeps its value."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+OPTIONS = (
+    Option(
+        "--suite",
+        f"suite file to run, repeatable; by default {' and '.join(DEFAULT_SUITES)}",
+        "FILE",
+        repeatable=True,
+    ),
+    *(
+        Option(flag, f"{text}; in place of the suite's {key}")
+        for flag, (key, _, text) in OVERRIDES.items()
+    ),
+    Option(
+        "--cola-dir",
+        "CoLA's own folder (raw/in_domain_train.tsv ..., or train.tsv, dev.tsv, test.tsv); "
+        "by default the environment's COLA_DIR",
+        "FOLDER",
+    ),
+    Option("--results-dir", f"where results go; by default {DEFAULT_RESULTS}/", "FOLDER"),
+    Option(
+        "--baseline",
+        "an earlier leaderboard.json: a cell whose MCC fell below it by more than "
+        "gates.max_drop fails",
+        "FILE",
+    ),
+    Option(
+        "--ray-address",
+        "the Ray cluster that `--executor ray` joins; by default it starts a Ray here",
+        "HOST:PORT",
+    ),
+    Option("--rerun", "train again what an earlier session finished", None),
+    Option(
+        "--replace",
+        "replace tables of another matrix, or that show more runs; without it they are left as "
+        "they are, and a session that asks for others trains nothing",
+        None,
+    ),
+)
+"""All of them, in the order of a help text. pytest's own `--strict` covers skipped cells too."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was typed.
+
+    `values` has each option's value by its name, None (False for a switch) where it was not given.
+    Paths start `here`, where it was typed; the default suites and results lie in `project`.
+    """
+
+    values: Mapping[str, Any]
+    here: Path
+    project: Path
+
+
+def suite_files(chosen: Chosen) -> list[Path]:
+    """Return the files of the chosen suites, whether they can be read or not."""
+    named = chosen.values.get("suite")
+    folder = chosen.here if named else chosen.project
+    return [folder / name for name in (named or DEFAULT_SUITES)]
+
+
+def planned_suites(chosen: Chosen) -> list[Planned]:
+    """Read the chosen suites, apply the options that override them, and plan their cells.
+
+    Raises:
+        BadInput: every mistake of every suite and option at once.
+    """
+    overrides = [
+        Override(key=key, flag=flag, value=convert(text))
+        for flag, (key, convert, _) in OVERRIDES.items()
+        if (text := chosen.values.get(flag.removeprefix("--").replace("-", "_"))) is not None
+    ]
+    for override in overrides:
+        if override.key == "matrix.checkpoints":
+            override.value[:] = [_from_here(chosen.here, name) for name in override.value]
+    planned: list[Planned] = []
+    problems: list[str] = []
+    for path in suite_files(chosen):
+        shown = Path(os.path.relpath(path, chosen.here))
+        try:
+            file = shown if _is(shown, Path.exists) else path
+            suite = _for_every_cell(load_suite(file, overrides), overrides)
+            problems += _unknown_cells(file)
+        except BadInput as error:
+            problems += error.problems
+            continue
+        if any(suite.name == other.suite.name for other in planned):
+            problems.append(
+                f"{shown}: name: {suite.name!r}: another suite of this session has that name; "
+                "results would mix, rename one"
+            )
+        references: tuple[Reference, ...] = ()
+        if suite.references is not None:
+            try:
+                references = load_references(shown.parent / suite.references)
+            except BadInput as error:
+                problems += error.problems
+        planned.append(Planned(suite, path, tuple(make_plan(suite)), references))
+        if not planned[-1].cells:
+            problems.append(f"{shown}: matrix.cell: every cell is left out; leave one in")
+    address = chosen.values.get("ray_address")
+    if address and planned and all(each.suite.limits.executor != "ray" for each in planned):
+        problems.append(f"--ray-address: {address!r}: needs --executor ray; add it")
+    if problems:
+        raise BadInput(list(dict.fromkeys(problems)))
+    return planned
+
+
+def _for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:
+    """Take from checkpoints and cells what the command line gives to all of them."""
+    keys = [override.key for override in overrides]
+    matrix, gates = suite.matrix, suite.gates
+    flags = {section: _last_parts(keys, section) for section in ("matrix", "gates")}
+
+    def without(own: dict[str, M], section: str) -> dict[str, M]:
+        return {name: each.model_copy(update=flags[section]) for name, each in own.items()}
+
+    flags["matrix"].pop("checkpoints", None)
+    seeds = {name: None for name in flags["matrix"] if name == "seeds"}
+    cells = {  # one that is left out stays out
+        name: each.model_copy(update=seeds) if each.seeds else each
+        for name, each in matrix.cell.items()
+    }
+    return suite.model_copy(
+        update={
+            "matrix": matrix.model_copy(
+                update={"checkpoint": without(matrix.checkpoint, "matrix"), "cell": cells}
+            ),
+            "gates": gates.model_copy(
+                update={
+                    "checkpoint": without(gates.checkpoint, "gates"),
+                    "cell": without(gates.cell, "gates"),
+                }
+            ),
+        }
+    )
+
+
+def _last_parts(keys: Sequence[str], section: str) -> dict[str, None]:
+    """Return the keys of one section without its name, each with None."""
+    parts = (key.partition(".") for key in keys)
+    return {name: None for first, _, name in parts if first == section}
+
+
+def _unknown_cells(path: Path) -> Iterator[str]:
+    """Yield the gates and seeds of cells that the suite file, without any flag, does not have."""
+    suite = load_suite(path)
+    matrix = suite.matrix.model_copy(update={"cell": {}})
+    every = [cell.id for cell in make_plan(suite.model_copy(update={"matrix": matrix}))]
+    planned = [cell.id for cell in make_plan(suite)]
+    for key, what, names, known in (
+        ("gates.cell", "a gate", suite.gates.cell, planned),
+        ("matrix.cell", "a setting", suite.matrix.cell, every),
+    ):
+        for name in names:
+            if ids.find(name, known) is None:
+                hint = ids.did_you_mean(name, known)
+                yield (
+                    f"{path}: {key}: {name!r}: no such cell{hint} (`--collect-only` lists them); "
+                    f"{what} that never applies is a mistake"
+                )
+
+
+def _baseline(path: Path) -> Baseline:
+    from harness.report import as_baseline, read_published  # pandas, which most commands need not
+
+    return as_baseline(read_published(path), path.name)
+
+
+def _from_here(here: Path, checkpoint: str) -> str:
+    """Return a folder named on the command line as seen from anywhere; other names as they are."""
+    folder = here / _home(checkpoint)
+    named = checkpoint.startswith((".", "~")) or _is(folder, Path.is_dir)
+    return str(folder) if named else checkpoint
+
+
+def _is(path: Path, what: Callable[[Path], bool]) -> bool:
+    try:
+        return what(path)
+    except OSError:  # too long for the file system, or behind a closed folder
+        return False
+
+
+def session_options(chosen: Chosen) -> Options:
+    """Return what the options and the environment say about the session.
+
+    Raises:
+        BadInput: the baseline cannot be read, or a drop is limited against none.
+    """
+    if chosen.values.get("max_drop") is not None and not chosen.values.get("baseline"):
+        drop = chosen.values["max_drop"]
+        raise BadInput([f"--max-drop: {drop}: says nothing without --baseline FILE; add it"])
+    baseline = baseline_file(chosen)
+    return Options(
+        results=results_folder(chosen),
+        cola_dir=cola_folder(chosen),
+        rerun=bool(chosen.values.get("rerun")),
+        ray_address=chosen.values.get("ray_address"),
+        baseline=None if baseline is None else _baseline(baseline),
+    )
+
+
+def left_behind(chosen: Chosen, suites: Sequence[str]) -> list[str]:
+    """Return a line for each suite whose runs lie where sessions once kept them: results/."""
+    if chosen.values.get("results_dir") is not None:
+        return []
+    now = chosen.project / DEFAULT_RESULTS
+    before = {suite: now.parent / suite / "runs" for suite in suites}
+    return [
+        f"{suite}: earlier runs lie in {old} and are not read; move them to {now / suite}/, or "
+        f"name --results-dir {now.parent}"
+        for suite, old in before.items()
+        if _is(old, lambda folder: any(folder.glob("*/*/record.json")))
+    ]
+
+
+def results_folder(chosen: Chosen) -> Path:
+    """Return the folder that holds the results folder of each suite."""
+    named = chosen.values.get("results_dir")
+    return chosen.project / DEFAULT_RESULTS if named is None else chosen.here / _home(named)
+
+
+def cola_folder(chosen: Chosen) -> Path | None:
+    """Return the folder of CoLA that an option or the environment names."""
+    named = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR")
+    return chosen.here / _home(named) if named else None
+
+
+def baseline_file(chosen: Chosen) -> Path | None:
+    """Return the file that the session's baseline is read from, if it has one."""
+    named = chosen.values.get("baseline")
+    return chosen.here / _home(named) if named else None
+
+
+def _home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # ~NAME of a user that does not exist: an ordinary, if odd, file name
+        return Path(path)

@@ -1,0 +1,60 @@
+"""The files that a session reads, by what names them: none may be a place that it writes."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.inputs.checkpoint_files import CONFIG, TOKENIZER_FILES, WEIGHTS, WEIGHTS_INDEX
+from harness.session.options import Chosen, baseline_file, cola_folder, suite_files
+from harness.session.places import ReadFile
+from harness.session.session import Planned
+
+BASELINE = "--baseline"
+CHECKPOINT_FILES = {CONFIG, WEIGHTS, WEIGHTS_INDEX, *TOKENIZER_FILES}
+"""Files of a checkpoint's folder that a run reads, beside its shards of weights."""
+
+
+def read_files(chosen: Chosen, planned: Sequence[Planned]) -> list[ReadFile]:
+    """Return the suites' files, their data, references and checkpoints, and the baseline.
+
+    Of a checkpoint, files in a folder of the user's own count; the hub's and packages' do not.
+
+    Args:
+        planned: the chosen suites; none where one of them cannot be read.
+    """
+    files = [ReadFile("--suite", path) for path in suite_files(chosen)]
+    if (baseline := baseline_file(chosen)) is not None:
+        files.append(ReadFile(BASELINE, baseline))
+    for each in planned:
+        files += _of_suite(each, cola_folder(chosen))
+    return files
+
+
+def _of_suite(planned: Planned, cola: Path | None) -> Iterator[ReadFile]:
+    suite, folder = planned.suite, planned.path.resolve().parent
+    if suite.references is not None:
+        yield ReadFile("references", planned.path.parent / suite.references)
+    named = None if suite.dataset.path is None else folder / _home(suite.dataset.path)
+    if suite.dataset.source == "file" and named is not None:
+        yield ReadFile("dataset.path", named)
+    elif suite.dataset.source == "cola":
+        corpus = named if cola is None else cola
+        where = "dataset.path" if cola is None else "--cola-dir"
+        if corpus is not None:
+            for path in (*_found(corpus, "*.tsv"), *_found(corpus, "raw/*.tsv")):
+                yield ReadFile(where, path)
+    for name in suite.matrix.checkpoints:
+        for path in _found(folder / _home(name), "*"):
+            if path.suffix == ".safetensors" or path.name in CHECKPOINT_FILES:
+                yield ReadFile(f"checkpoint {name!r}", path)
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:  # a name too long for a folder, which is told elsewhere
+        return []
+
+
+def _home(path: str) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111 (Path's raises for a user that does not exist)

@@ -1,0 +1,150 @@
+"""Which finished runs stand for the runs of today."""
+
+from collections.abc import Sequence
+
+from harness.kept import kept_files
+from harness.machine import provenance
+from harness.session.found import Inputs
+from harness.store import records
+from harness.store.records import Record
+from harness.store.run_store import Stored
+from harness.suite.plan import Cell, Run
+from harness.suite.spec import Suite
+
+
+def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
+    """Return a finished run as one of this plan: it may have been trained under other names.
+
+    Names and thresholds are no part of a run's key. Nothing is written: that is for renewal.
+
+    Args:
+        inputs: today's data and checkpoints, where they were looked at.
+    """
+    cell, scores = run.cell, stored.record.scores
+    assert scores is not None
+    facts, revision = stored.record.dataset, stored.record.checkpoint_revision
+    origin = stored.record.origin
+    if inputs is not None:
+        facts = inputs.dataset or facts
+        checkpoint = inputs.checkpoints.get(cell.checkpoint)
+        if checkpoint is not None:
+            revision, origin = checkpoint.revision, checkpoint.origin
+    passed = None if cell.threshold is None else scores.mcc >= cell.threshold
+    record = stored.record.model_copy(
+        update={
+            "suite": cell.suite,
+            "cell": cell.id,
+            "checkpoint": cell.checkpoint,
+            "checkpoint_revision": revision,
+            "origin": origin,
+            "dataset": facts,
+            "threshold": cell.threshold,
+            "verdict": None if passed is None else "pass" if passed else "fail",
+            "target_mcc": cell.target,
+            "time_to_target_seconds": records.time_to_target(stored.record.epochs, cell.target),
+        }
+    )
+    return Stored(record, stored.folder)
+
+
+def reusable(
+    finished: dict[str, Stored], suite: Suite, candidates: Sequence[Stored]
+) -> dict[str, Stored]:
+    """Return the finished runs by key, without those whose model is wanted and was not kept.
+
+    Args:
+        candidates: all runs among which a checkpoint's best is sought; see best_by_checkpoint.
+    """
+    match suite.keep_models:
+        case "none":
+            wanted: Sequence[Stored] = ()
+        case "best":
+            wanted = best_by_checkpoint(candidates)
+        case "all":
+            wanted = list(finished.values())
+    lost = {item.record.key for item in wanted if not kept_files.is_kept(item.folder)}
+    return {key: item for key, item in finished.items() if key not in lost}
+
+
+def best_by_checkpoint(candidates: Sequence[Stored]) -> list[Stored]:
+    """Return the run of highest MCC of each checkpoint, which is told by its files.
+
+    Of equals always the same one is taken, whatever the runs' names and order are.
+    """
+    by_checkpoint: dict[str | None, list[Stored]] = {}
+    for item in sorted(candidates, key=lambda item: item.record.key or ""):
+        if item.record.scores is not None:
+            by_checkpoint.setdefault(item.record.checkpoint_digest, []).append(item)
+    return [best_run(items) for items in by_checkpoint.values()]
+
+
+def best_run(scored: Sequence[Stored]) -> Stored:
+    """Return the run of highest MCC; of equals, whatever their order, that of the least key."""
+
+    def rank(item: Stored) -> tuple[float, str]:
+        assert item.record.scores is not None
+        return -item.record.scores.mcc, item.record.key or ""
+
+    return min(scored, key=rank)
+
+
+def like_today(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[Stored]:
+    """Return the records of runs that ended and would be like today's, by all but their cell.
+
+    That is by training, data, device, recipe and the packages that change a result.
+    """
+    packages = provenance.versions(provenance.RESULT_PACKAGES)
+    return [
+        item
+        for item in store
+        if item.record.status != "skipped"
+        and item.record.training == suite.training
+        and item.record.dataset is not None
+        and inputs.dataset is not None
+        and item.record.dataset.fingerprint == inputs.dataset.fingerprint
+        and item.record.device == inputs.device
+        and item.record.recipe_version == provenance.RECIPE_VERSION
+        and item.record.versions.items() >= packages.items()
+    ]
+
+
+def is_of(record: Record, cell: Cell, digest: str | None = None) -> bool:
+    """Return whether a record is of a cell, and of its checkpoint rather than one of like name.
+
+    Args:
+        digest: that of the cell's checkpoint, where somebody looked at its files.
+    """
+    known = digest is not None and record.checkpoint_digest is not None
+    named = (record.cell, record.checkpoint) == (cell.id, cell.checkpoint)
+    return (
+        record.batch_size == cell.batch_size
+        and record.learning_rate == cell.learning_rate
+        and (record.checkpoint_digest == digest if known else named)
+    )
+
+
+def latest(
+    store: Sequence[Stored], suite: Suite, cells: Sequence[Cell], inputs: Inputs
+) -> dict[tuple[str, int], Stored]:
+    """Return the newest record of each cell and seed that a run of today would be like.
+
+    The checkpoint's files are compared where this session looked at them, else its name.
+    """
+    newest: dict[tuple[str, int], Stored] = {}
+    for item in sorted(
+        like_today(store, suite, inputs), key=lambda item: item.record.finished_at or ""
+    ):
+        for cell in cells:
+            if item.record.status != "ok" and item.record.cell != cell.id:
+                continue
+            checkpoint = inputs.checkpoints.get(cell.checkpoint)
+            if is_of(item.record, cell, None if checkpoint is None else checkpoint.digest):
+                newest[cell.id, item.record.seed] = as_planned(
+                    Run(cell, item.record.seed, suite.training), item, inputs
+                )
+    return newest
+
+
+def as_planned(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
+    """Return a run as one of this plan if it was scored, else as it is."""
+    return adopted(run, stored, inputs) if stored.record.status == "ok" else stored

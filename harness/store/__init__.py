@@ -1,0 +1,1 @@
+"""What runs leave on disk: records, predictions, and the folder that holds them."""

@@ -1,0 +1,106 @@
+"""Groups of sentences: the domain and source of each, and scores and counts of a group."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.store import classes
+from harness.store.predictions import PREDICTIONS
+from harness.store.records import Confusion, Record, Scores
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Of each sentence of a split: "in" or "out", and where it is from; "" where unknown."""
+
+    domains: Sequence[str]
+    sources: Sequence[str]
+
+
+def confusion_by(
+    groups: Sequence[str], labels: np.ndarray, predicted: np.ndarray
+) -> dict[str, Confusion]:
+    """Count label and predicted class in each named group of sentences; "" names none."""
+    of_sentences = np.asarray(groups, dtype=object)
+    counts = {}
+    for group in sorted(set(groups) - {""}):
+        chosen = of_sentences == group
+        label, given = labels[chosen] == 1, predicted[chosen] == 1
+        counts[group] = Confusion(
+            true_positive=int((label & given).sum()),
+            false_positive=int((~label & given).sum()),
+            false_negative=int((label & ~given).sum()),
+            true_negative=int((~label & ~given).sum()),
+        )
+    return counts
+
+
+def scores_of(chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> Scores | None:
+    """Return the scores on the chosen sentences, undefined ones as 0; None of no sentence."""
+    if not chosen.any():
+        return None
+    (counts,) = confusion_by(
+        ["chosen"] * int(chosen.sum()), labels[chosen], predicted[chosen]
+    ).values()
+    ordered = (
+        counts.true_positive,
+        counts.false_positive,
+        counts.false_negative,
+        counts.true_negative,
+    )
+    return Scores(
+        mcc=classes.matthews(*ordered) or 0.0,
+        accuracy=classes.accuracy(*ordered) or 0.0,
+        f1=classes.f1(*ordered) or 0.0,
+    )
+
+
+def regrouped(
+    record: Record, predictions: pa.Table, groups: Mapping[str, Groups]
+) -> tuple[Record, pa.Table] | None:
+    """Return a run's record and predictions with the domains and sources that its data have today.
+
+    What the data do not tell today stays as it was written: it was told of the same sentences.
+
+    Args:
+        record: of a run of these sentences, whatever groups they were in then.
+        groups: by split, in the order of the predictions.
+
+    Returns None where both tell the same already.
+    """
+    split = np.asarray(predictions["split"])
+    columns = {
+        name: np.asarray(predictions[name].to_pylist(), dtype=object)
+        for name in ("domain", "source")
+    }
+    changed = False
+    for name, of_split in groups.items():
+        rows = split == name
+        for column, today in (("domain", of_split.domains), ("source", of_split.sources)):
+            if rows.sum() == len(today) and any(today):
+                changed = changed or list(columns[column][rows]) != list(today)
+                columns[column][rows] = today
+    if not changed:
+        return None
+    for column, values in columns.items():
+        place = PREDICTIONS.get_field_index(column)
+        predictions = predictions.set_column(place, column, pa.array(values, pa.string()))
+    return record.model_copy(update=_by_group(record, predictions)), predictions
+
+
+def _by_group(record: Record, predictions: pa.Table) -> dict[str, object]:
+    """Return what a record tells of groups of validation sentences, by domain and source."""
+    table = predictions.filter(pc.equal(predictions["split"], "validation"))
+    labels = np.asarray(table["label"])
+    predicted = np.column_stack([table["logit_0"], table["logit_1"]]).argmax(axis=1)
+    domains = np.asarray(table["domain"].to_pylist(), dtype=object)
+    by_source = confusion_by(table["source"].to_pylist(), labels, predicted)
+    by = {"source": by_source, **{k: v for k, v in record.confusion_by.items() if k != "source"}}
+    return {
+        "scores_in_domain": scores_of(domains == "in", labels, predicted),
+        "scores_out_of_domain": scores_of(domains == "out", labels, predicted),
+        "confusion_by": {name: counts for name, counts in by.items() if counts},
+    }

@@ -1,0 +1,107 @@
+"""The table of what a run predicted: its columns, reading it, and whether it bears a record out."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.store import classes
+
+FILE = "predictions.parquet"
+
+PREDICTIONS = pa.schema(
+    [
+        ("split", pa.string()),
+        ("idx", pa.int32()),
+        ("label", pa.int8()),
+        ("domain", pa.string()),
+        ("source", pa.string()),
+        ("tokens", pa.int32()),
+        ("logit_0", pa.float32()),
+        ("logit_1", pa.float32()),
+    ]
+)
+"""Columns of predictions.parquet: a row for every sentence scored or predicted.
+
+`label` is null where it is hidden; `domain` and `source` are empty where the data do not tell.
+"""
+
+JOINED_PREDICTIONS = pa.schema([("key", pa.string()), *PREDICTIONS])
+"""Columns of the predictions of many runs: each run's key in front of PREDICTIONS."""
+
+
+def read_predictions(folder: Path) -> pa.Table:
+    """Read a run's predictions, with the columns of PREDICTIONS."""
+    return pq.read_table(folder / FILE, schema=PREDICTIONS)
+
+
+def join_predictions(runs: Iterable[tuple[str, Path]]) -> pa.Table:
+    """Put the predictions of many runs, given by key and folder, into one table."""
+    tables = [
+        table.add_column(0, "key", pa.array([key] * table.num_rows, pa.string()))
+        for key, folder in runs
+        for table in [read_predictions(folder)]
+    ]
+    return pa.concat_tables(tables) if tables else JOINED_PREDICTIONS.empty_table()
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    """Return the content of a run's predictions.parquet, whose digest its record holds.
+
+    The same rows give the same bytes as long as pyarrow stays the same.
+
+    Args:
+        table: with the columns of PREDICTIONS.
+    """
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table.cast(PREDICTIONS), buffer)
+    content: bytes = buffer.getvalue().to_pybytes()
+    return content
+
+
+def check_predictions(folder: Path, labels: str | None, selected: str | None) -> None:
+    """Check that a run's predictions can be read, and are those that its record tells of.
+
+    Only what it takes is read, so that a store of thousands of runs can be checked in passing.
+
+    Args:
+        labels: the validation split's labels, as harness.store.classes packs them.
+        selected: the classes given to it, packed; None in records from before they held them.
+
+    Raises:
+        ValueError: what is wrong with them.
+    """
+    try:
+        with pq.ParquetFile(folder / FILE) as file:
+            if not file.schema_arrow.equals(PREDICTIONS):
+                raise ValueError("it has other columns")
+            table = file.read(["split", "label", "logit_0", "logit_1"], use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"it cannot be read as Parquet ({type(error).__name__})") from None
+    check_rows(table, labels, selected)
+
+
+def check_rows(table: pa.Table, labels: str | None, selected: str | None) -> None:
+    """Check that rows of predictions are those that a run's record tells of.
+
+    Args:
+        table: with at least the columns split, label, logit_0 and logit_1.
+        labels: the validation split's labels, as harness.store.classes packs them.
+        selected: the classes given to it, packed; None in records from before they held them.
+
+    Raises:
+        ValueError: what is wrong with them.
+    """
+    if labels is None or selected is None:
+        return
+    rows = np.asarray(table["split"]) == "validation"
+    label = np.asarray(table["label"].fill_null(-1))[rows]
+    logits = np.column_stack([table["logit_0"], table["logit_1"]])[rows]
+    if not np.isin(label, (0, 1)).all() or classes.pack(label) != labels:
+        raise ValueError("its labels are not the record's")
+    if not np.isfinite(logits).all():  # of which argmax would take the first
+        raise ValueError("its logits are not all numbers")
+    if classes.pack(logits.argmax(axis=-1)) != selected:
+        raise ValueError("its logits do not give the record's classes")

@@ -1,0 +1,47 @@
+"""Runs whose records are not to be believed: moved aside with the reason, so that they run again.
+
+Nothing is deleted, as it may be the only trace of hours of work or of what went wrong.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.store.run_store import QUARANTINE, Disbelieved, Stored, scan_store, write_atomically
+from harness.text import printable
+
+REASON = "reason.txt"
+
+
+def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
+    """Read a suite's store for a session that will write there; see run_store.scan_store.
+
+    Every run that is not believed is moved to `runs/<cell>/quarantine/`, whole, with the reason
+    in `reason.txt`.
+
+    Returns:
+        the records, and one line for each run that was moved.
+    """
+    found, disbelieved = scan_store(suite_folder)
+    return found, [_move(suite_folder, item) for item in disbelieved]
+
+
+def _move(suite_folder: Path, item: Disbelieved) -> str:
+    told = printable(f"{item.folder.relative_to(suite_folder)}: {item.reason}")
+    try:
+        aside = item.folder.parent / QUARANTINE
+        aside.mkdir(exist_ok=True)
+        to = next(name for name in _names(aside / item.folder.name) if not name.exists())
+        item.folder.rename(to)
+        write_atomically(to / REASON, f"{item.reason}\n".encode())
+    except OSError as error:
+        return f"{told}; it will run again (and was not moved aside: {error.strerror})"
+    return printable(f"{told}; moved to {to.relative_to(suite_folder)}, it will run again")
+
+
+def _names(path: Path) -> Iterator[Path]:
+    """Yield a path, then the same with -2, -3 and so on."""
+    yield path
+    number = 1
+    while True:
+        number += 1
+        yield path.with_name(f"{path.name}-{number}")

@@ -1,0 +1,313 @@
+"""What a run leaves behind: a record's schema, its key, and whether it contradicts itself."""
+
+import hashlib
+import json
+import reprlib
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from harness.inputs.origin import Origin
+from harness.machine.contention import Contention
+from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
+from harness.store.classes import accuracy, f1, matthews, tally
+from harness.suite.fields import Count, Whole
+from harness.suite.plan import Run
+from harness.suite.spec import BatchSize, LearningRate, Seed, TrainingSpec
+
+SCHEMA_VERSION: Final = 1
+
+
+RECIPE_WITH_CLASSES = 2
+"""Records of this recipe and later ones hold labels, and the classes given after every epoch."""
+
+TOLERANCE = 1e-9
+"""Between a score and the same one computed again from a record's own classes."""
+
+FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+Seconds = Annotated[float, Field(ge=0, lt=1e12)]
+
+
+def _unknown(value: object) -> bool:
+    """Leave a field out of what is written, as records of versions without it are."""
+    return value is None
+
+
+class DatasetFacts(BaseModel):
+    """The data that a run was trained and scored on; split sizes in sentences.
+
+    `text_column` is that of the sentences in the user's own file; None for other data, and where an
+    earlier version wrote the record.
+    """
+
+    model_config = FROZEN
+
+    name: str
+    origin: str
+    fingerprint: str
+    train: Whole
+    validation: Whole
+    test: Whole
+    text_column: str | None = Field(None, exclude_if=_unknown)
+
+
+class Scores(BaseModel):
+    """Quality on one labelled set of sentences."""
+
+    model_config = FROZEN
+
+    mcc: Annotated[float, Field(ge=-1, le=1)]
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    f1: Annotated[float, Field(ge=0, le=1)]
+
+
+class Epoch(BaseModel):
+    """One pass over the training split; `seconds` is training time from the start to its end.
+
+    `classes` is the class given to each validation sentence, as harness.store.classes packs it.
+    """
+
+    model_config = FROZEN
+
+    epoch: Count
+    train_loss: float | None
+    eval_loss: float | None
+    scores: Scores
+    seconds: Seconds
+    classes: str | None = None
+
+
+class Confusion(BaseModel):
+    """Sentences by label and predicted class; class 1 is the positive one."""
+
+    model_config = FROZEN
+
+    true_positive: Whole
+    false_positive: Whole
+    false_negative: Whole
+    true_negative: Whole
+
+
+class Times(BaseModel):
+    """Where a run's wall time went, in seconds.
+
+    `train` is that of `trainer.train()` from its first epoch on, the evaluation after each epoch
+    included, and without what experiment trackers took. They are part of `total`.
+    """
+
+    model_config = FROZEN
+
+    load: Seconds
+    tokenise: Seconds
+    train: Seconds
+    evaluate: Seconds
+    total: Seconds
+
+
+class Padding(BaseModel):
+    """The side on which batches were padded, and what answers had to do with it.
+
+    `tokenizer_side` is where the checkpoint's tokenizer would have padded. `deviations`, by side:
+    the largest difference between the logits of a sentence alone and in company, before training,
+    in standard deviations of the logits; None where they were no numbers in company. `alone` tells
+    that every sentence was evaluated alone, `shortest` to how many tokens it was padded at least.
+    """
+
+    model_config = FROZEN
+
+    side: Literal["left", "right"]
+    tokenizer_side: Literal["left", "right"]
+    deviations: dict[Literal["left", "right"], Annotated[float, Field(ge=0)] | None]
+    alone: bool
+    shortest: Count
+
+
+class Record(BaseModel):
+    """One run: what was asked, what came out, how long it took, and what made it.
+
+    A number that was not measured is None, never 0. `scores` are the validation scores of the
+    selected epoch's model; `verdict` is this run's own MCC against its cell's threshold at the
+    time (the gate itself judges the cell's mean over seeds, whenever a table is made).
+    `batch_size` is the number of sentences a step learned from; `batch_size_used` of them were
+    computed at a time, `accumulation` times a step: fewer where memory ran out.
+    `origin` is where the checkpoint's files come from.
+    `initialised` are the names of the parameters that the checkpoint did not hold, so that they
+    started at random: those of the head, and of a pooler where the pretraining had none.
+    `labels` are the validation split's, packed by harness.store.classes. `confusion_by` holds the
+    selected epoch's counts for groups of validation sentences: by `source` where the data tell
+    it, by `length` in words.
+    """
+
+    model_config = FROZEN
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    key: str | None
+    suite: str
+    cell: str
+    checkpoint: str
+    checkpoint_digest: str | None
+    checkpoint_revision: str | None
+    origin: Origin | None = Field(None, exclude_if=_unknown)
+    batch_size: BatchSize
+    batch_size_used: BatchSize | None = Field(None, exclude_if=_unknown)
+    accumulation: Count | None = Field(None, exclude_if=_unknown)
+    learning_rate: LearningRate
+    seed: Seed
+    training: TrainingSpec
+    status: Literal["ok", "failed", "skipped"]
+    reason: str | None
+    dataset: DatasetFacts | None = None
+    threshold: float | None = None
+    verdict: Literal["pass", "fail"] | None = None
+    scores: Scores | None = None
+    scores_in_domain: Scores | None = None
+    scores_out_of_domain: Scores | None = None
+    scores_test: Scores | None = None
+    confusion_by: dict[str, dict[str, Confusion]] = {}
+    labels: str | None = None
+    epochs: tuple[Epoch, ...] = ()
+    selected_epoch: Count | None = None
+    times: Times | None = None
+    samples_per_second: float | None = None
+    eval_ms_per_sentence: float | None = None
+    target_mcc: float | None = None
+    time_to_target_seconds: float | None = None
+    peak_memory_mb: float | None = None
+    parameters: Whole | None = None
+    initialised: tuple[str, ...] | None = Field(None, exclude_if=_unknown)
+    truncated_sentences: Whole | None = None
+    speedups: tuple[str, ...] | None = None
+    padding: Padding | None = Field(None, exclude_if=_unknown)
+    warnings: tuple[str, ...] = ()
+    device: str | None = None
+    threads: Count | None = None
+    concurrency: Count | None = None
+    contention: Contention | None = Field(None, exclude_if=_unknown)
+    model_kept: bool = False
+    predictions_sha256: str | None = None
+    recipe_version: int = RECIPE_VERSION
+    versions: dict[str, str | None] = {}
+    commit: str | None = None
+    machine: Machine | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+    @model_validator(mode="after")
+    def _status_fits(self) -> Self:
+        if self.status == "ok" and None in (self.key, self.scores, self.times, self.dataset):
+            raise PydanticCustomError("status", "a run that is ok has key, scores, times, dataset")
+        if self.status != "ok" and (self.reason is None or self.scores is not None):
+            raise PydanticCustomError("status", "a run that is not ok has a reason and no scores")
+        return self
+
+
+def time_to_target(epochs: Sequence[Epoch], target: float | None) -> float | None:
+    """Return the training seconds to the end of the first epoch whose MCC reached the target."""
+    if target is None:
+        return None
+    return next((epoch.seconds for epoch in epochs if epoch.scores.mcc >= target), None)
+
+
+def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: str) -> str:
+    """Return the content key of a run: 16 hex digits over everything that changes its result."""
+    return _key(
+        checkpoint=checkpoint_digest,
+        dataset=dataset_fingerprint,
+        batch_size=run.cell.batch_size,
+        learning_rate=run.cell.learning_rate,
+        seed=run.seed,
+        training=run.training.model_dump(),
+        device=device,
+        versions=versions(RESULT_PACKAGES),
+        recipe=RECIPE_VERSION,
+    )
+
+
+def key_of(record: Record) -> str:
+    """Return the key of the run that a record tells of; see run_key."""
+    return _key(
+        checkpoint=record.checkpoint_digest,
+        dataset=None if record.dataset is None else record.dataset.fingerprint,
+        batch_size=record.batch_size,
+        learning_rate=record.learning_rate,
+        seed=record.seed,
+        training=record.training.model_dump(),
+        device=record.device,
+        versions={package: record.versions.get(package) for package in RESULT_PACKAGES},
+        recipe=record.recipe_version,
+    )
+
+
+def _key(**content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def selected_classes(record: Record) -> str | None:
+    """Return the classes that the selected epoch gave, packed; None where they are not held."""
+    chosen = (each.classes for each in record.epochs if each.epoch == record.selected_epoch)
+    return next(chosen, None)
+
+
+def contradiction(record: Record) -> str | None:
+    """Return where a record is not what it says, by what it holds itself; None if nowhere.
+
+    Its key must be that of what it was asked, and its scores those of the classes that it gave.
+    """
+    if record.status != "ok":
+        return None
+    if record.key != (key := key_of(record)):
+        return f"its key is {reprlib.repr(record.key)}, that of what it tells of is {key}"
+    if record.recipe_version >= RECIPE_WITH_CLASSES:
+        if (lacks := _lacking(record)) is not None:
+            return f"it has a score and no {lacks}"
+        if record.selected_epoch != (by_rule := _selected_by_rule(record)):
+            return f"it selects epoch {record.selected_epoch}, its rule epoch {by_rule}"
+    for epoch in record.epochs:
+        if (fault := _fault(record, epoch)) is not None:
+            return fault
+    return None
+
+
+def _fault(record: Record, epoch: Epoch) -> str | None:
+    """Return where the scores of an epoch, or of a run that selects it, are not its classes'."""
+    if record.labels is None or record.dataset is None or epoch.classes is None:
+        return None
+    try:
+        counts = tally(record.labels, epoch.classes, record.dataset.validation)
+    except ValueError as error:
+        return f"epoch {epoch.epoch}: {error}"
+    selected = record.scores if epoch.epoch == record.selected_epoch else None
+    for name, said, compute in (
+        ("MCC", attrgetter("mcc"), matthews),
+        ("accuracy", attrgetter("accuracy"), accuracy),
+        ("F1", attrgetter("f1"), f1),
+    ):
+        value = compute(*counts) or 0.0  # the metric, too, gives 0 where one is undefined
+        if abs(said(epoch.scores) - value) > TOLERANCE:
+            found = f"{said(epoch.scores):.6f}, its classes {value:.6f}"
+            return f"epoch {epoch.epoch} has {name} {found}"
+        if selected is not None and abs(said(selected) - value) > TOLERANCE:
+            return f"its {name} is not that of epoch {epoch.epoch}, which it selects"
+    return None
+
+
+def _lacking(record: Record) -> str | None:
+    """Return what a score cannot be checked without and a record does not hold."""
+    if record.labels is None:
+        return "labels"
+    if record.selected_epoch not in [epoch.epoch for epoch in record.epochs]:
+        return "epoch that it selects"
+    if any(epoch.classes is None for epoch in record.epochs):
+        return "classes of some epoch"
+    return None
+
+
+def _selected_by_rule(record: Record) -> int:
+    """Return the epoch that a record's training selects: the last, or the first of the best."""
+    if record.training.selection == "last-epoch":
+        return record.epochs[-1].epoch
+    return max(record.epochs, key=lambda epoch: epoch.scores.mcc).epoch

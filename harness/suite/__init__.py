@@ -1,0 +1,1 @@
+"""A suite: its file, its cells, and the names and published scores that it refers to."""

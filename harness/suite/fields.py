@@ -1,0 +1,31 @@
+"""What the parts of a suite file have in common."""
+
+from typing import Annotated, TypeVar
+
+from pydantic import ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from harness.suite import ids
+
+T = TypeVar("T")
+
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+Text = Annotated[str, Field(min_length=1)]
+# Tables and tokenizers keep counts in machine integers.
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Whole = Annotated[int, Field(ge=0, lt=2**53)]
+MatthewsCorrelation = Annotated[float, Field(ge=-1, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+def each_cell_once(values: dict[str, T]) -> dict[str, T]:
+    """Refuse two ids of one cell, whose learning rate is written in two forms."""
+    names: dict[str, str] = {}
+    for name in values:
+        if (other := names.setdefault(ids.usual(name), name)) != name:
+            raise PydanticCustomError(
+                "cell", f"{other!r} and {name!r} are one cell; leave one of them"
+            )
+    return values

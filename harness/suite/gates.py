@@ -1,0 +1,113 @@
+"""The gates of a suite file: what a cell, a checkpoint and the whole suite must reach."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from harness.suite import ids
+from harness.suite.fields import STRICT, MatthewsCorrelation, Positive, Share, Text, each_cell_once
+
+
+class Thresholds(BaseModel):
+    """What a cell must reach. A cell's own stand before its checkpoint's, those before the suite's.
+
+    `statistic` decides how MCC and accuracy are compared: their mean over seeds, or the bound of
+    its 95 % interval that speaks against the cell.
+    """
+
+    model_config = STRICT
+
+    min_mcc: MatthewsCorrelation | None = Field(
+        None, description="least MCC, the mean over a cell's seeds"
+    )
+    min_accuracy: Share | None = Field(
+        None, description="least accuracy, the mean over a cell's seeds"
+    )
+    max_drop: Share | None = Field(
+        None,
+        description="most MCC that a cell may lose against the same cell of `--baseline`; "
+        "0.02 where a baseline is given and this is not",
+    )
+    max_train_seconds: Positive | None = Field(
+        None, description="most seconds of training, the mean over a cell's seeds"
+    )
+    min_samples_per_second: Positive | None = Field(
+        None, description="least training sentences a second, the mean over a cell's seeds"
+    )
+    max_eval_ms_per_sentence: Positive | None = Field(
+        None, description="most milliseconds to judge a sentence, the mean over a cell's seeds"
+    )
+    max_peak_memory_mb: Positive | None = Field(
+        None, description="most memory in MiB that any of a cell's runs may take"
+    )
+    statistic: Literal["mean", "lower-bound"] | None = Field(
+        None,
+        description="`mean` (the default) compares the mean; `lower-bound` demands that the whole "
+        "95 % interval is on the right side, and says `not-enough-evidence` where it is on both",
+    )
+    on_doubt: Literal["fail", "pass"] | None = Field(
+        None,
+        description="what `not-enough-evidence` does to the test: `fail` (the default) or `pass`",
+    )
+
+
+class SuiteGates(BaseModel):
+    """What all cells of a suite together must reach."""
+
+    model_config = STRICT
+
+    best_min_mcc: MatthewsCorrelation | None = Field(
+        None, description="least MCC of the suite's best cell"
+    )
+    every_checkpoint_min_mcc: MatthewsCorrelation | None = Field(
+        None, description="least MCC of every checkpoint's best cell"
+    )
+    order: tuple[Text, ...] = Field(
+        (),
+        strict=False,
+        description="checkpoints from best to worst, as their best cells' MCC must rank them",
+    )
+
+    @field_validator("order")
+    @classmethod
+    def _something_to_rank(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if values and len(set(values)) < max(2, len(values)):
+            raise PydanticCustomError("order", "input should be two checkpoints or more, each once")
+        return values
+
+
+class GatesSpec(Thresholds):
+    """Gates of every cell, of some, and of the suite."""
+
+    target_mcc: MatthewsCorrelation | None = Field(
+        None, description="time to this MCC is reported; by default the cell's min_mcc"
+    )
+    checkpoint: dict[str, Thresholds] = Field(
+        default_factory=dict, description="thresholds by checkpoint, in place of the suite's"
+    )
+    cell: dict[str, Thresholds] = Field(
+        default_factory=dict,
+        description="thresholds by cell id, in place of its checkpoint's; `lr1e-4` is `lr1e-04`",
+    )
+    suite: SuiteGates = Field(default_factory=SuiteGates)
+
+    _each_cell_once = field_validator("cell")(each_cell_once)
+
+
+def thresholds_of(gates: GatesSpec, checkpoint: str, cell_id: str) -> Thresholds:
+    """Return what one cell must reach: each threshold from the narrowest place that sets it."""
+    sources = [ids.of(cell_id, gates.cell), gates.checkpoint.get(checkpoint), gates]
+    return Thresholds(
+        **{
+            name: next(
+                (
+                    value
+                    for source in sources
+                    if source is not None and (value := getattr(source, name)) is not None
+                ),
+                None,
+            )
+            for name in Thresholds.model_fields
+        }
+    )

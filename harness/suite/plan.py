@@ -1,0 +1,163 @@
+"""What a suite asks for: its cells, with readable ids, seeds and thresholds."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.suite import ids
+from harness.suite.spec import (
+    BatchSize,
+    CellMatrix,
+    CheckpointMatrix,
+    LearningRate,
+    Seed,
+    Suite,
+    SuiteGates,
+    Thresholds,
+    TrainingSpec,
+    thresholds_of,
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (checkpoint, batch size, learning rate) of a suite's matrix.
+
+    `checkpoint` is the name that results are published under: see published_names.
+    `gates` are what it must reach, `target` the MCC to which time is reported; None where the
+    suite sets none.
+    """
+
+    suite: str
+    id: str
+    checkpoint: str
+    batch_size: BatchSize
+    learning_rate: LearningRate
+    seeds: tuple[Seed, ...]
+    gates: Thresholds
+    target: float | None
+
+    @property
+    def threshold(self) -> float | None:
+        """The MCC that the cell must reach."""
+        return self.gates.min_mcc
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a cell with one seed."""
+
+    cell: Cell
+    seed: int
+    training: TrainingSpec
+
+
+def make_plan(suite: Suite) -> list[Cell]:
+    """Return the suite's cells in the order of its file: checkpoint, batch size, learning rate.
+
+    A cell's id names its checkpoint, batch size and learning rate, is safe as a file name on
+    every system, and is unique within the suite. Cells that the suite gives no seeds are left out.
+    """
+    names = published_names(suite)
+    slugs = _slugs(suite.matrix.checkpoints)
+    matrix = suite.matrix
+    cells = []
+    for checkpoint in matrix.checkpoints:
+        own = matrix.checkpoint.get(checkpoint, CheckpointMatrix())
+        for batch_size in own.batch_sizes or matrix.batch_sizes:
+            for learning_rate in own.learning_rates or matrix.learning_rates:
+                cell_id = f"{slugs[checkpoint]}-bs{batch_size}-lr{ids.scientific(learning_rate)}"
+                part = ids.of(cell_id, matrix.cell) or CellMatrix()
+                seeds = own.seeds or matrix.seeds if part.seeds is None else part.seeds
+                if not seeds:
+                    continue
+                gates = thresholds_of(suite.gates, checkpoint, cell_id)
+                target = suite.gates.target_mcc
+                cells.append(
+                    Cell(
+                        suite=suite.name,
+                        id=cell_id,
+                        checkpoint=names[checkpoint],
+                        batch_size=batch_size,
+                        learning_rate=learning_rate,
+                        seeds=seeds,
+                        gates=gates,
+                        target=gates.min_mcc if target is None else target,
+                    )
+                )
+    return cells
+
+
+def published_names(suite: Suite) -> dict[str, str]:
+    """Return the published name of every checkpoint, by its name in the suite.
+
+    They are the same but for folders: where one lies is the business of one machine only, so its
+    own name stands for it, with a digest of the path where another checkpoint has that name too.
+    """
+    return _told_apart({name: _last_part(name) for name in suite.matrix.checkpoints}, _is_path)
+
+
+def _last_part(checkpoint: str) -> str:
+    if not _is_path(checkpoint):
+        return checkpoint
+    return re.split(r"[/\\]+", checkpoint.rstrip("/\\"))[-1]
+
+
+def suite_gates(suite: Suite) -> SuiteGates:
+    """Return a suite's own gates, its order of checkpoints in published names."""
+    names, gates = published_names(suite), suite.gates.suite
+    # --checkpoints may leave out some that the suite's file puts in order.
+    order = tuple(names.get(name, _last_part(name)) for name in gates.order)
+    return gates.model_copy(update={"order": order})
+
+
+def _is_path(checkpoint: str) -> bool:
+    if checkpoint.startswith("package:"):
+        return False
+    return (
+        checkpoint.startswith((".", "/", "~"))
+        or checkpoint.partition("@")[0].count("/") > 1
+        or "\\" in checkpoint
+    )
+
+
+def _told_apart(names: dict[str, str], renamed: Callable[[str], bool]) -> dict[str, str]:
+    """Add a digest of the checkpoint to names that several share, for checkpoints to be `renamed`.
+
+    Compared without case: two names that differ in case share a folder on some systems. A name
+    made here may be another's already; the rounds after the first add the whole digest.
+    """
+    digits = 8
+    while True:
+        times = Counter(name.lower() for name in names.values())
+        shared = [c for c, name in names.items() if times[name.lower()] > 1 and renamed(c)]
+        if not shared:
+            return names
+        digests = {c: hashlib.sha256(c.encode()).hexdigest()[:digits] for c in shared}
+        names = names | {c: f"{names[c]}-{digest}" for c, digest in digests.items()}
+        digits = 64
+
+
+def runs_of(cell: Cell, training: TrainingSpec) -> list[Run]:
+    """Return one run for each of the cell's seeds."""
+    return [Run(cell, seed, training) for seed in cell.seeds]
+
+
+def _slugs(checkpoints: Sequence[str]) -> dict[str, str]:
+    """Name every checkpoint in file-name characters: briefly, and with a digest where two clash."""
+    slugs = {checkpoint: _slug(checkpoint) for checkpoint in checkpoints}
+    return _told_apart(slugs, lambda _: True)
+
+
+def _slug(checkpoint: str) -> str:
+    name, _, revision = checkpoint.partition("@")
+    if name.startswith("package:"):
+        name = name.removeprefix("package:")
+    else:
+        name = name.rstrip("/").rpartition("/")[2]
+    slug = re.sub(r"[^A-Za-z0-9._]+", "-", f"{name}-{revision}").strip("-.")
+    # Windows takes a name that begins like this for a device.
+    slug = re.sub(r"^(con|prn|aux|nul|com\d|lpt\d)\.", r"\1-", slug, flags=re.IGNORECASE)
+    return slug[:80].rstrip("-.") or "checkpoint"

@@ -1,0 +1,63 @@
+"""Scores that others published for checkpoints: `benchmarks/references.toml`."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from harness.errors import BadInput
+from harness.suite.fields import STRICT, MatthewsCorrelation, Text
+
+
+class Reference(BaseModel):
+    """One published CoLA score, on the validation split."""
+
+    model_config = STRICT
+
+    checkpoint: Text = Field(description="as a suite names it")
+    mcc: MatthewsCorrelation = Field(description="Matthews correlation, of 1")
+    recipe: Text = Field(description="what is known of the training")
+    source: Text = Field(description="where it was read")
+
+
+def load_references(path: Path) -> tuple[Reference, ...]:
+    """Read a file of published scores.
+
+    Raises:
+        BadInput: every mistake in the file at once.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
+    except ValueError as error:  # TOML's and Unicode's mistakes, and numbers of thousands of digits
+        raise BadInput([f"{path}: not valid TOML: {error}"]) from None
+    except RecursionError:
+        raise BadInput([f"{path}: nested too deeply to read"]) from None
+    entries = document.get("reference")
+    if document.keys() - {"reference"} or not isinstance(entries, list):
+        raise BadInput([f"{path}: a file of references holds [[reference]] tables and no more"])
+    references: list[Reference] = []
+    problems: list[str] = []
+    for position, entry in enumerate(entries):
+        try:
+            references.append(Reference.model_validate(entry))
+        except ValidationError as error:
+            problems += [
+                f"{path}: reference[{position}]{_where(detail['loc'])}: {_shown(entry, detail)}"
+                f"{detail['msg'][:1].lower()}{detail['msg'][1:]} "
+                f"(allowed: {', '.join(Reference.model_fields)})"
+                for detail in error.errors(include_url=False)
+            ]
+    if problems:
+        raise BadInput(problems)
+    return tuple(references)
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return "".join(f".{part}" for part in location)
+
+
+def _shown(entry: Any, detail: Any) -> str:
+    return "" if detail["type"] == "missing" else f"{str(detail['input'])[:80]!r}: "

@@ -1,0 +1,398 @@
+"""The suite file: TOML, with overrides from the command line, to frozen and validated models."""
+
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from harness.errors import BadInput
+from harness.suite import ids
+from harness.suite.dataset import DatasetSpec
+from harness.suite.fields import STRICT, Count, Text, each_cell_once
+from harness.suite.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
+
+__all__ = [
+    "CellMatrix",
+    "CheckpointMatrix",
+    "DatasetSpec",
+    "GatesSpec",
+    "LimitsSpec",
+    "MatrixSpec",
+    "Override",
+    "Speedup",
+    "Suite",
+    "SuiteGates",
+    "Thresholds",
+    "TrainingSpec",
+    "load_suite",
+    "thresholds_of",
+]
+
+Speedup = Literal[
+    "fast-dropout",
+    "first-token",
+    "kept-memory",
+    "memory-checkpoint",
+    "packing",
+    "sorted-evaluation",
+    "used-vocabulary",
+]
+Tracker = Literal["tensorboard", "mlflow", "trackio", "wandb"]
+
+
+def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
+    return [value for value, times in Counter(values).items() if times > 1]
+
+
+BatchSize = Count
+LearningRate = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _distinct(values: tuple[Hashable, ...] | None) -> tuple[Hashable, ...] | None:
+    if repeated := _repeated(values or ()):
+        names = ", ".join(map(repr, repeated))
+        raise PydanticCustomError("duplicate", f"every value once; repeated: {names}")
+    return values
+
+
+class CheckpointMatrix(BaseModel):
+    """One checkpoint's own part of the matrix; what it leaves out is the suite's."""
+
+    model_config = STRICT
+
+    batch_sizes: tuple[BatchSize, ...] | None = Field(
+        None, min_length=1, strict=False, description="this checkpoint's own batch sizes"
+    )
+    learning_rates: tuple[LearningRate, ...] | None = Field(
+        None, min_length=1, strict=False, description="this checkpoint's own learning rates"
+    )
+    seeds: tuple[Seed, ...] | None = Field(
+        None, min_length=1, strict=False, description="this checkpoint's own seeds"
+    )
+
+    _every_value_once = field_validator("batch_sizes", "learning_rates", "seeds")(_distinct)
+
+
+class CellMatrix(BaseModel):
+    """One cell's own part of the matrix."""
+
+    model_config = STRICT
+
+    seeds: tuple[Seed, ...] | None = Field(
+        None,
+        strict=False,
+        description="the seeds of the cell of this id, in place of its checkpoint's; `[]` leaves "
+        "the cell out",
+    )
+
+    _every_value_once = field_validator("seeds")(_distinct)
+
+
+class MatrixSpec(BaseModel):
+    """The matrix: every checkpoint x batch size x learning rate is a cell, every seed a run."""
+
+    model_config = STRICT
+
+    checkpoints: tuple[Text, ...] = Field(
+        min_length=1,
+        strict=False,
+        description="`org/name[@revision]` from the hub, a folder, or `package:NAME/path`",
+    )
+    batch_sizes: tuple[BatchSize, ...] = Field(
+        min_length=1, strict=False, description="sentences a training step"
+    )
+    learning_rates: tuple[LearningRate, ...] = Field(
+        min_length=1, strict=False, description="peak learning rates of AdamW"
+    )
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1, strict=False, description="one run a seed")
+    checkpoint: dict[str, CheckpointMatrix] = Field(
+        default_factory=dict, description="a checkpoint's own part, in place of the suite's"
+    )
+    cell: dict[str, CellMatrix] = Field(
+        default_factory=dict, description="a cell's own part, by its id; `lr1e-4` is `lr1e-04`"
+    )
+
+    _every_value_once = field_validator("checkpoints", "batch_sizes", "learning_rates", "seeds")(
+        _distinct
+    )
+    _each_cell_once = field_validator("cell")(each_cell_once)
+
+
+class TrainingSpec(BaseModel):
+    """Everything else that `TrainingArguments` is told; all of it is part of a run's key."""
+
+    model_config = STRICT
+
+    epochs: Count = Field(5, description="passes over the training split")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay")
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of the steps over which the learning rate rises"
+    )
+    lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(
+        "linear", description="how the learning rate falls afterwards"
+    )
+    max_grad_norm: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="gradients are clipped to this norm"
+    )
+    max_length: Annotated[int, Field(ge=4, lt=2**31)] | None = Field(
+        None,
+        description="tokens at which a sentence is cut; by default, and at most, the model's own "
+        "limit: the smaller of its positions and what its tokenizer declares",
+    )
+    eval_batch_size: Count = Field(64, description="sentences an evaluation step")
+    selection: Literal["best-epoch", "last-epoch"] = Field(
+        "best-epoch", description="which epoch's model is scored: the tutorial takes the best"
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32", description="arithmetic of training; fp16 needs a GPU"
+    )
+    batching: Literal["random", "length-grouped"] = Field(
+        "random", description="which sentences share a batch: any, or those of like length"
+    )
+    # Left out of keys and records where it is "fail": those from before there was a choice stay.
+    on_oom: Literal["fail", "halve"] = Field(
+        "fail",
+        exclude_if=lambda value: value == "fail",
+        description="when memory runs out: `fail`, or `halve` the sentences computed at a time "
+        "until they fit; their gradients add up to the whole batch's",
+    )
+    speedups: tuple[Speedup, ...] = Field(
+        get_args(Speedup),
+        strict=False,
+        description="exact speed-ups to use where they apply; `sorted-evaluation` does not where "
+        "padding changes a model's answers",
+    )
+
+    @field_validator("speedups")
+    @classmethod
+    def _once(cls, values: tuple[Speedup, ...]) -> tuple[Speedup, ...]:
+        # Their order means nothing, and must not make another key.
+        return tuple(sorted(set(values)))
+
+
+class LimitsSpec(BaseModel):
+    """What a session may use."""
+
+    model_config = STRICT
+
+    # The system's timers end at 2**31 milliseconds.
+    run_seconds: Annotated[float, Field(gt=0, le=2_000_000)] | None = Field(
+        None, description="a run that takes longer is stopped and failed"
+    )
+    executor: Literal["local", "ray"] = Field(
+        "local", description="where runs are trained: this machine, or Ray (`pip install .[ray]`)"
+    )
+    workers: int | str = Field("auto", description="runs at a time: a number, or `auto`")
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _workers(cls, value: Any) -> Any:
+        if value == "auto" or (type(value) is int and value >= 1):
+            return value
+        raise PydanticCustomError("workers", 'input should be a whole number from 1, or "auto"')
+
+
+class Suite(BaseModel):
+    """One benchmark: a data set, a matrix, how to train, and what to demand."""
+
+    model_config = STRICT
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
+        description="names the folder under results/local/"
+    )
+    keep_models: Literal["none", "best", "all"] = Field(
+        "none", description="which fine-tuned models stay: none, each checkpoint's best run, all"
+    )
+    references: Text | None = Field(
+        None, description="file of published scores to show beside; relative to the suite file"
+    )
+    trackers: tuple[Tracker, ...] = Field(
+        (),
+        strict=False,
+        description="experiment trackers that every run reports to: tensorboard, mlflow, trackio, "
+        "wandb; no part of a run's key",
+    )
+    dataset: DatasetSpec
+    matrix: MatrixSpec
+    training: TrainingSpec = Field(default_factory=TrainingSpec)
+    gates: GatesSpec = Field(default_factory=GatesSpec)
+    limits: LimitsSpec = Field(default_factory=LimitsSpec)
+
+    @field_validator("trackers")
+    @classmethod
+    def _each_tracker_once(cls, values: tuple[Tracker, ...]) -> tuple[Tracker, ...]:
+        return tuple(dict.fromkeys(values))
+
+
+class Override(BaseModel):
+    """One value from the command line in place of a suite file's.
+
+    `key` is the dotted path into the suite, `flag` what the user typed it after.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    flag: str
+    value: Any
+
+
+def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
+    """Read a suite file and apply the command line's overrides.
+
+    Raises:
+        BadInput: every mistake of the file and of the overrides at once, each with the file and
+            key (or the flag), the value seen and what is allowed.
+    """
+    raw = _read_toml(path)
+    problems = [*_problems(raw, path, {}), *_unused(raw, path)]
+    flags = {tuple(override.key.split(".")): override.flag for override in overrides}
+    for override in overrides:
+        _set(raw, override.key.split("."), override.value)
+    problems += [line for line in _problems(raw, path, flags) if line not in problems]
+    if problems:
+        raise BadInput(problems)
+    return Suite.model_validate(raw)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise BadInput([f"{path}: no such suite file; name one that exists"]) from None
+    except OSError as error:
+        raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            [f"{path}: not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x})"]
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput([f"{path}: not valid TOML: {error}"]) from None
+    except RecursionError:
+        raise BadInput([f"{path}: nested too deeply to read; a suite has two levels"]) from None
+    except ValueError:  # Python converts no longer text to an integer
+        raise BadInput([f"{path}: a number of thousands of digits; write a shorter one"]) from None
+
+
+def _set(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    table = raw
+    for key in keys[:-1]:
+        inner = table.setdefault(key, {})
+        if not isinstance(inner, dict):
+            return  # the file's own mistake at this key is reported already
+        table = inner
+    table[keys[-1]] = value
+
+
+def _problems(
+    raw: dict[str, Any], path: Path, flags: Mapping[tuple[str, ...], str]
+) -> Iterator[str]:
+    try:
+        Suite.model_validate(raw)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if detail["type"] == "too_short" and detail["input"]:
+                continue  # pydantic counts valid values only; the invalid ones are reported
+            yield _problem(detail, path, flags)
+
+
+# Where pydantic's own words speak of Python rather than of the file.
+_MESSAGES = {
+    "dict_type": "input should be a table, [section] or {key = value}",
+    "int_type": "input should be a whole number",
+    "float_type": "input should be a number",
+    "model_type": "input should be a table, [section] or {key = value}",
+    "string_pattern_mismatch": "input should be letters, digits, - and _, at most 64, and begin "
+    "with a letter or digit",
+    "string_too_short": "input should not be empty",
+    "string_type": 'input should be text in quotes, "..."',
+    "string_unicode": "input should be Unicode text",
+    "too_long": "input should be exactly two values",
+    "tuple_type": "input should be a list, [...]",
+}
+
+
+def _problem(detail: ErrorDetails, path: Path, flags: Mapping[tuple[str, ...], str]) -> str:
+    names = tuple(part for part in detail["loc"] if isinstance(part, str))
+    where = flags.get(names) or f"{path}: {_dotted(detail['loc'])}"
+    match detail["type"]:
+        case "missing":
+            return f"{where}: missing; add it"
+        case "extra_forbidden":
+            return f"{where}: unknown key{_did_you_mean(names)}"
+        case "too_short":
+            return f"{where}: empty; give at least one value"
+        case kind:
+            message = _MESSAGES.get(kind) or f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            return f"{where}: {_shown(detail['input'])}{message}"
+
+
+def _dotted(location: Iterable[str | int]) -> str:
+    """Write a place in the file as TOML writes keys: matrix.seeds[0], gates.checkpoint."a/b"."""
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{_quoted(part)}" for part in location
+    ).removeprefix(".")
+
+
+def _quoted(key: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        return key
+    return json.dumps(key, ensure_ascii=not key.isprintable())
+
+
+def _shown(value: Any) -> str:
+    """Return a value with a colon after it; nothing for a table, or for a key that is not there."""
+    if isinstance(value, dict) or value is None:
+        return ""
+    try:
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+    except RecursionError:
+        return ""
+    return f"{text}: " if len(text) <= 80 else f"{text[:77]}...: "
+
+
+def _did_you_mean(names: Sequence[str]) -> str:
+    model: Any = Suite
+    for name in names[:-1]:
+        is_dict = get_origin(model) is dict  # its keys are names of checkpoints
+        model = get_args(model)[1] if is_dict else model.model_fields[name].annotation
+    allowed = sorted(model.model_fields)
+    return f"{ids.did_you_mean(names[-1], allowed)} (allowed: {', '.join(allowed)})"
+
+
+def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:
+    """Yield what is said of checkpoints that the file does not name, whatever else is wrong."""
+    match raw:
+        case {"matrix": {"checkpoints": [_, *_] as named}}:
+            known = [name for name in named if isinstance(name, str)]
+        case _:
+            return
+    used: list[tuple[tuple[str | int, ...], object]] = []
+    for section in ("matrix", "gates"):
+        match raw.get(section):
+            case {"checkpoint": {**own}}:
+                used += [((section, "checkpoint", str(name)), name) for name in own]
+    match raw:
+        case {"gates": {"suite": {"order": [*names]}}}:
+            used += [(("gates", "suite", "order", n), name) for n, name in enumerate(names)]
+    for place, name in used:
+        if isinstance(name, str) and name not in known:
+            shown = f"{name!r}: " if isinstance(place[-1], int) else ""
+            yield (
+                f"{path}: {_dotted(place)}: {shown}no such checkpoint in matrix.checkpoints "
+                f"({', '.join(map(repr, known))}){ids.did_you_mean(name, known)}; "
+                "what never applies is a mistake"
+            )

@@ -1,0 +1,283 @@
+"""One fine-tuning with `Trainer`, as the tutorial does it; knows nothing of suites or pytest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from harness.models.encode import Encoded, collator, names_its_inputs, token_counts
+from harness.models.pad_token import KeptPadToken
+from harness.models.padding import Padding, settle
+from harness.suite.spec import TrainingSpec
+from harness.training import proof
+from harness.training.clock import TrainingClock
+from harness.training.history import METRIC, EpochOutcome, History, Reporting, logits_of
+from harness.training.progress import Progress
+from harness.training.proof import Sample
+from harness.training.speedups import MEMORY_CHECKPOINT, SORTED_EVALUATION
+from harness.training.speedups.apply import Applied, apply, undo
+from harness.training.speedups.memory import BestEpoch, read_best_epoch
+from harness.training.speedups.vocabulary import DecayOfUnusedRows
+
+LABELS = "labels"
+Alike = Literal["always", "now"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one run is told, beside its checkpoint and data.
+
+    `trackers` hear of the run under its `title`, among those of its `project`; by default none do.
+    Each batch is computed in `accumulation` equal parts, whose gradients are added up.
+    """
+
+    batch_size: int
+    learning_rate: float
+    seed: int
+    training: TrainingSpec
+    device: str
+    class_names: tuple[str, str]
+    title: str = ""
+    project: str = ""
+    trackers: tuple[str, ...] = ()
+    accumulation: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves: `logits` by split, each (sentences, 2) in the split's own order.
+
+    `model` is the selected epoch's model, on the CPU or GPU where it was trained;
+    `train_seconds` is the time from the first epoch's beginning to the end of training, the
+    evaluation after each epoch included, and without what trackers take (harness.training.clock);
+    `evaluate_seconds` that of predicting the validation split once;
+    `speedups` names those that were in force. `sample` is a few validation sentences with their
+    recorded logits, which `model` was proven to give. `alike` is "always" where different sentences
+    had the same logits before training and have them now, "now" where only training did that.
+    """
+
+    epochs: tuple[EpochOutcome, ...]
+    selected_epoch: int
+    logits: dict[str, np.ndarray]
+    train_seconds: float
+    evaluate_seconds: float
+    parameters: int
+    speedups: tuple[str, ...]
+    model: PreTrainedModel
+    sample: Sample
+    alike: Alike | None
+
+
+def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
+    """Return the tutorial's `TrainingArguments` for a run; `scratch` receives its checkpoints."""
+    training = settings.training
+    best = training.selection == "best-epoch" and MEMORY_CHECKPOINT not in training.speedups
+    return TrainingArguments(
+        output_dir=str(scratch),
+        eval_strategy="epoch",
+        save_strategy="epoch" if best else "no",
+        save_total_limit=1,
+        save_only_model=True,
+        logging_strategy="epoch",
+        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=settings.batch_size // settings.accumulation,
+        per_device_eval_batch_size=max(1, training.eval_batch_size // settings.accumulation),
+        gradient_accumulation_steps=settings.accumulation,
+        num_train_epochs=training.epochs,
+        weight_decay=training.weight_decay,
+        warmup_steps=training.warmup_ratio,
+        lr_scheduler_type=training.lr_scheduler,
+        max_grad_norm=training.max_grad_norm,
+        bf16=training.precision == "bf16",
+        fp16=training.precision == "fp16",
+        # Trainer finds the labels by forward's signature, and some families' names none.
+        label_names=[LABELS],
+        # Trainer's own reading of the best epoch is partial for some families: read_best_epoch.
+        load_best_model_at_end=False,
+        metric_for_best_model=METRIC,
+        greater_is_better=True,
+        train_sampling_strategy=(
+            "group_by_length" if training.batching == "length-grouped" else "random"
+        ),
+        seed=settings.seed,
+        use_cpu=settings.device == "cpu",
+        dataloader_pin_memory=settings.device == "cuda",
+        disable_tqdm=True,
+        report_to=list(settings.trackers) or "none",
+        run_name=settings.title or None,
+        project=settings.project or "huggingface",
+    )
+
+
+def finetune(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    encoded: Encoded,
+    settings: Settings,
+    scratch: Path,
+    on_progress: Callable[[Progress], None] | None = None,
+    padding: Padding | None = None,
+    listeners: Sequence[TrainerCallback] = (),
+) -> Outcome:
+    """Fine-tune a model on the train split and predict every other split with the result.
+
+    Args:
+        scratch: a folder for Trainer's checkpoints.
+        on_progress: called after every step and every evaluation.
+        padding: what `settle` found for this model and tokenizer; by default it is asked here.
+        listeners: hear of everything that Trainer does, and change no number of the run but by
+            the number of its threads.
+
+    Raises:
+        ValueError: the model's logits are NaN or infinite, as after a learning rate too high.
+        RuntimeError: the selected model does not give the logits that were recorded for it.
+        BadInput: the configuration makes a decoder of an encoder.
+    """
+    speedups = set(settings.training.speedups)
+    if padding is None:
+        padding = settle(model, tokenizer, encoded.splits["train"])
+    if padding.alone:  # whatever the order or size of batches, they would change the answers
+        speedups -= {SORTED_EVALUATION}
+        training = settings.training.model_copy(update={"eval_batch_size": 1})
+        settings = replace(settings, training=training)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    applied = apply(speedups, model, tokenizer, encoded.splits)
+    orders = {
+        split: _evaluation_order(rows, SORTED_EVALUATION in speedups)
+        for split, rows in applied.splits.items()
+        if split != "train"
+    }
+    clock = TrainingClock()
+    history, decay = History(clock), DecayOfUnusedRows()
+    trainer = Trainer(
+        model=model,
+        args=training_arguments(settings, scratch),
+        train_dataset=applied.splits["train"],
+        eval_dataset=applied.splits["validation"].select(orders["validation"]),
+        processing_class=tokenizer,
+        data_collator=collator(tokenizer, padding.shortest),
+        compute_metrics=history.compute_metrics,
+        preprocess_logits_for_metrics=_without_other_outputs,
+        # A model's own loss is the mean over a part, and not every part has as many sentences.
+        compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
+        callbacks=[KeptPadToken(model), history, decay, *listeners],
+    )
+    if not names_its_inputs(model):
+        trainer.args.remove_unused_columns = False  # Trainer would leave no input
+    clock.attach(trainer)
+    places = {
+        split: np.argsort(order[_sampled(trainer, applied.splits[split].select(order))])
+        for split, order in orders.items()
+    }
+    history.places = places["validation"]
+    validation, precision = encoded.splits["validation"], settings.training.precision
+    batches = proof.choose(trainer, validation, orders["validation"])
+    alike_before = _alike_before_training(
+        trainer, tokenizer, applied, [place for batch in batches for place in batch], padding
+    )
+    best_epoch = settings.training.selection == "best-epoch"
+    best = None
+    if best_epoch and MEMORY_CHECKPOINT in speedups:
+        best = BestEpoch(METRIC)
+        trainer.add_callback(best)
+    if on_progress is not None:
+        trainer.add_callback(Reporting(on_progress))
+    trainer.train()
+    if best is not None:
+        best.load(model)
+    elif best_epoch:
+        rows = None if applied.trimmed is None else len(applied.trimmed.used)
+        read_best_epoch(model, trainer.state.best_model_checkpoint, rows)
+    train_seconds = clock.seconds(settings.device)
+
+    epochs = history.epochs()
+    selected = epochs[-1].epoch
+    if best_epoch:
+        # Trainer, too, keeps the first of equally good epochs.
+        selected = max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
+
+    # The selected epoch's model was evaluated at the epoch's end; it would predict the same again.
+    logits = {"validation": history.logits[selected]}
+    if "test" in orders:
+        # Hidden labels (-1) would index out of the loss; predictions need no labels.
+        test = applied.splits["test"].select(orders["test"]).remove_columns("label")
+        predicted = logits_of(trainer.predict(test).predictions)
+        if not np.isfinite(predicted).all():
+            raise ValueError("logits of the test split are NaN or infinite")
+        logits["test"] = predicted[places["test"]]
+    undo(model, applied, decay.by_epoch[selected])
+    sample = proof.sample(batches, logits["validation"], precision, padding.shortest)
+    proof.prove(model, tokenizer, validation, sample, "the selected epoch's model")
+    alike: Alike | None = None
+    if proof.alike(logits["validation"], validation):
+        alike = "always" if alike_before else "now"
+    in_force = applied.names | (speedups & {SORTED_EVALUATION})
+    if best is not None:
+        in_force |= {MEMORY_CHECKPOINT}
+    return Outcome(
+        epochs=epochs,
+        selected_epoch=selected,
+        logits=logits,
+        train_seconds=train_seconds,
+        evaluate_seconds=history.evaluate_seconds[selected],
+        parameters=parameters,
+        speedups=tuple(sorted(in_force)),
+        model=model,
+        sample=sample,
+        alike=alike,
+    )
+
+
+def _alike_before_training(
+    trainer: Trainer,
+    tokenizer: PreTrainedTokenizerBase,
+    applied: Applied,
+    positions: Sequence[int],
+    padding: Padding,
+) -> bool:
+    """Return whether a model that has not learned anything gives some sentences the same logits."""
+    rows = applied.splits["validation"]
+    logits = proof.logits_of(trainer.model, tokenizer, rows, positions, "fp32", padding.shortest)
+    return proof.alike(logits, rows, positions)
+
+
+def _loss_of_part(
+    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+) -> torch.Tensor:
+    """Return what a part adds to the mean cross entropy of its batch."""
+    logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
+    whole = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+    return whole / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+
+def _evaluation_order(rows: Dataset, by_length: bool) -> np.ndarray:
+    """Return (sentences,) the positions of a split's rows in the order of their evaluation."""
+    if not by_length:
+        return np.arange(len(rows))
+    return np.argsort(token_counts(rows), kind="stable")
+
+
+def _sampled(trainer: Trainer, rows: Dataset) -> np.ndarray:
+    """Return (sentences,) the order in which Trainer takes rows that it is given to evaluate.
+
+    Where it groups training batches by length it groups evaluation batches too, and returns logits
+    in that order, which is the same every time.
+    """
+    sampler = trainer._get_eval_sampler(rows)
+    return np.arange(len(rows)) if sampler is None else np.fromiter(sampler, dtype=np.intp)
+
+
+def _without_other_outputs(outputs: Any, labels: Any) -> Any:
+    """Keep the logits alone of what an evaluation would gather, such as an encoder's states."""
+    return outputs[0] if isinstance(outputs, tuple) else outputs

@@ -1,0 +1,162 @@
+"""What a training tells while it runs: losses, scores, logits and times of every epoch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from transformers import (
+    EvalPrediction,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from harness.training.clock import TrainingClock
+from harness.training.progress import Progress
+from harness.training.score import Scores, score
+
+METRIC = "matthews_correlation"
+
+
+@dataclass(frozen=True)
+class EpochOutcome:
+    """The state at an epoch's end; `seconds` is the time since training began, as train_seconds is.
+
+    `classes` is (sentences,): the class given to each validation sentence, in the split's order.
+    """
+
+    epoch: int
+    train_loss: float | None
+    eval_loss: float | None
+    scores: Scores
+    seconds: float
+    classes: np.ndarray
+
+
+class History(TrainerCallback):
+    """Notes every epoch's losses, scores, logits and times as Trainer reports them.
+
+    Attributes:
+        places: (sentences,) where each validation sentence stands in the order of evaluation.
+    """
+
+    def __init__(self, clock: TrainingClock) -> None:
+        self.places = np.empty(0, dtype=np.intp)
+        self.logits: dict[int, np.ndarray] = {}
+        self.evaluate_seconds: dict[int, float] = {}
+        self._clock = clock
+        self._epoch_ended = 0.0
+        self._train_loss: dict[int, float] = {}
+        self._evaluated: list[tuple[int, dict[str, float], float]] = []
+        self._latest_logits: np.ndarray | None = None
+
+    def compute_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
+        self._latest_logits = logits_of(prediction.predictions)
+        scores = score(self._latest_logits, np.asarray(prediction.label_ids))
+        return {
+            METRIC: scores.matthews_correlation,
+            "accuracy": scores.accuracy,
+            "f1": scores.f1,
+            "one_class": float(scores.one_class),
+        }
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        # Its evaluation comes next, of which what is still to be trained is no part.
+        self._epoch_ended = self._clock.seconds(args.device.type)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if logs and "loss" in logs and state.epoch is not None:
+            self._train_loss[round(state.epoch)] = logs["loss"]
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if metrics is not None and state.epoch is not None:
+            now = self._clock.seconds(args.device.type)
+            epoch = round(state.epoch)
+            if self._latest_logits is None:  # compute_metrics is called just before
+                raise RuntimeError("Trainer evaluated without labels, so there are no scores")
+            self.logits[epoch] = self._latest_logits[self.places]
+            # Not Trainer's own eval_runtime: it reads a clock that may be set while it counts.
+            self.evaluate_seconds[epoch] = now - self._epoch_ended
+            self._evaluated.append((epoch, dict(metrics), now))
+
+    def epochs(self) -> tuple[EpochOutcome, ...]:
+        return tuple(
+            EpochOutcome(
+                epoch=epoch,
+                train_loss=_finite(self._train_loss.get(epoch)),
+                eval_loss=_finite(metrics.get("eval_loss")),
+                scores=Scores(
+                    matthews_correlation=metrics[f"eval_{METRIC}"],
+                    accuracy=metrics["eval_accuracy"],
+                    f1=metrics["eval_f1"],
+                    one_class=bool(metrics["eval_one_class"]),
+                ),
+                seconds=seconds,
+                classes=self.logits[epoch].argmax(axis=1),
+            )
+            for epoch, metrics, seconds in self._evaluated
+        )
+
+
+class Reporting(TrainerCallback):
+    """Tells how far the training is."""
+
+    def __init__(self, tell: Callable[[Progress], None]) -> None:
+        self._tell = tell
+        self._mcc: float | None = None
+        self._best: float | None = None
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._tell(
+            Progress(
+                epoch=state.epoch or 0.0,
+                epochs=round(args.num_train_epochs),
+                step=state.global_step,
+                steps=state.max_steps,
+                mcc=self._mcc,
+                best=self._best,
+            )
+        )
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        self._mcc = (metrics or {}).get(f"eval_{METRIC}")
+        if self._mcc is not None:
+            self._best = self._mcc if self._best is None else max(self._best, self._mcc)
+        self.on_step_end(args, state, control)
+
+
+def logits_of(predictions: Any) -> np.ndarray:
+    """Take the logits of a model that returns more than them, such as hidden states."""
+    first = predictions[0] if isinstance(predictions, tuple) else predictions
+    return np.asarray(first, dtype=np.float32)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None

@@ -1,0 +1,136 @@
+"""A run with everything found out about it, and what is known of it when it fails."""
+
+import contextlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from harness.errors import BadInput
+from harness.executors import WorkerLost
+from harness.inputs import data
+from harness.inputs.checkpoints import Checkpoint
+from harness.machine import provenance
+from harness.models import out_of_memory
+from harness.redaction import redacted
+from harness.store.records import DatasetFacts, Record
+from harness.suite.plan import Run
+from harness.text import one_line
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run with everything found out about it before it starts.
+
+    `folder` is the run's own in the store; the worker writes its log, its progress, its scratch
+    files and a kept model there. `concurrency` is the number of runs that share the machine.
+    Each batch is computed in at least `parts` parts: more than one where fewer did not fit.
+    """
+
+    run: Run
+    key: str
+    checkpoint: Checkpoint
+    source: data.Source
+    dataset: DatasetFacts
+    folder: Path
+    device: str
+    threads: int
+    concurrency: int
+    keep_model: bool
+    trackers: tuple[str, ...] = ()
+    parts: int = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run's record and predictions (PREDICTIONS), not yet on disk; None if it failed."""
+
+    record: Record
+    predictions: pa.Table | None
+
+
+def describe(job: Job) -> Record:
+    """Return the part of a run's record that is known before it runs, marked as failed."""
+    cell = job.run.cell
+    return Record(
+        key=job.key,
+        suite=cell.suite,
+        cell=cell.id,
+        checkpoint=cell.checkpoint,
+        checkpoint_digest=job.checkpoint.digest,
+        checkpoint_revision=job.checkpoint.revision,
+        origin=job.checkpoint.origin,
+        batch_size=cell.batch_size,
+        learning_rate=cell.learning_rate,
+        seed=job.run.seed,
+        training=job.run.training,
+        status="failed",
+        reason="it did not end",
+        dataset=job.dataset,
+        threshold=cell.threshold,
+        target_mcc=cell.target,
+        device=job.device,
+        threads=job.threads,
+        concurrency=job.concurrency,
+    )
+
+
+def failure(job: Job, error: BaseException) -> Record:
+    """Return the record of a run that failed; folders of this machine lose their paths."""
+    reason = _reason(error)
+    if out_of_memory.is_out_of_memory(error):
+        halved = job.run.training.on_oom == "halve"
+        reason = out_of_memory.explained(error, job.run.cell.batch_size, halved)
+    for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
+        reason = reason.replace(folder, Path(folder).name)
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        if (home := Path.home()) != Path(home.anchor):  # which a service's is
+            reason = reason.replace(str(home), "~")
+    reason = redacted(reason)
+    if not isinstance(error, BadInput):  # which is in plain words, with the way out at its end
+        reason = one_line(reason)
+    ended = {"reason": reason, "finished_at": now(), **circumstances()}
+    return describe(job).model_copy(update=ended)
+
+
+def _reason(error: BaseException) -> str:
+    """Return an error's kind and message; where it has no message, the function that raised it."""
+    if isinstance(error, WorkerLost):
+        return str(error)
+    if isinstance(error, BadInput):
+        return "; ".join(error.problems)
+    kind, told = type(error).__name__, str(error)
+    if any(character.isalnum() for character in told):
+        return f"{kind}: {told}"
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None:
+        return f"{kind}, without a message"
+    module = str(place.tb_frame.f_globals.get("__name__", "unknown")).replace(".", "/")
+    function = place.tb_frame.f_code.co_qualname
+    return f"{kind}, without a message, in {module}.py:{function} (line {place.tb_lineno})"
+
+
+def in_smaller_parts(job: Job) -> Job | None:
+    """Return the job with more parts a batch; None where that is not wanted, or not possible."""
+    batch_size = job.run.cell.batch_size
+    size = out_of_memory.smaller(batch_size, batch_size // job.parts)
+    if job.run.training.on_oom != "halve" or size is None:
+        return None
+    return replace(job, parts=batch_size // size)
+
+
+def circumstances() -> dict[str, object]:
+    """Return the fields of a record that tell what computed it."""
+    return {
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+    }
+
+
+def now() -> str:
+    """Return the time as a record has it: UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,69 @@
+"""A pretrained encoder under a new classification head, as its files have it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
+
+from harness.models.completeness import Weights, check_weights
+from harness.models.configuration import read_configuration, refuse_decoder
+from harness.models.pad_token import ensure_pad_token, mend_pad_token
+from harness.training.finetune import Settings
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to be trained, and how its weights came about."""
+
+    model: PreTrainedModel
+    weights: Weights
+
+
+def load_model(
+    checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
+) -> PreTrainedModel:
+    """Load a pretrained encoder under a classification head; see load_checkpoint."""
+    return load_checkpoint(checkpoint_folder, tokenizer, settings).model
+
+
+def load_checkpoint(
+    checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
+) -> Loaded:
+    """Load a pretrained encoder under a classification head initialised from the run's seed.
+
+    In float32, whatever its files hold and its configuration asks for: `training.precision` says
+    what training computes in, and AdamW's steps are lost in half-precision weights (Micikevicius
+    et al., "Mixed Precision Training", 2018, section 3.1).
+
+    Raises:
+        BadInput: the encoder would not be the one that the files hold; see check_weights.
+    """
+    configuration = read_configuration(
+        checkpoint_folder,
+        num_labels=2,
+        id2label=dict(enumerate(settings.class_names)),
+        label2id={name: label for label, name in enumerate(settings.class_names)},
+        problem_type="single_label_classification",  # whatever task it was fine-tuned for
+    )
+    refuse_decoder(configuration)
+    mend_pad_token(configuration, tokenizer)
+    set_seed(settings.seed)
+    model, report = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint_folder,
+        config=configuration,
+        dtype=torch.float32,
+        ignore_mismatched_sizes=True,  # a checkpoint with another task's head gets a new one
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    weights = check_weights(model, report, Path(checkpoint_folder))
+    ensure_pad_token(tokenizer, model)
+    return Loaded(model, weights)

@@ -1,0 +1,166 @@
+"""Proof that a model gives the logits that were recorded for it, on a few sentences."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+
+from harness.models.encode import collator, taken, token_counts
+
+SHORT, LONG = 2, 2
+"""Sentences taken from a batch: its shortest, and its longest."""
+
+TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 1e-1}
+"""Largest difference allowed between a logit and the recorded one, by precision of the evaluation,
+as a share of the largest logit (of 1, where all are smaller).
+
+A logit is computed again in a batch of another shape, and without the speed-ups, so its sums are
+rounded in another order. Each precision has 16 to 30 units in its last place (2^-8 in bf16, 2^-11
+in fp16) for an error that grows over the layers; fp32 (2^-24) has a hundred times what rounding
+reaches in twelve layers, 1e-5, and is still far below what an epoch's training changes.
+"""
+
+ALIKE = 1e-5
+"""Logits that differ by a smaller share of the largest one are the same up to rounding."""
+
+_HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A few sentences of a split, with what was recorded for them.
+
+    Attributes:
+        batches: positions in the split, of some sentences of one evaluated batch each. A batch's
+            longest sentence is among them, so that the others are padded as they were.
+        logits: (sentences, 2) for each batch, as recorded.
+        precision: that of the evaluation.
+        shortest: tokens that a batch had at least; see harness.models.encode.collator.
+    """
+
+    batches: tuple[tuple[int, ...], ...]
+    logits: tuple[np.ndarray, ...]
+    precision: str
+    shortest: int = 1
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """All positions, batch after batch."""
+        return tuple(position for batch in self.batches for position in batch)
+
+
+def choose(trainer: Trainer, rows: Dataset, order: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    """Choose sentences of the batch with the shortest and of that with the longest sentence.
+
+    Args:
+        rows: an encoded split, in its own order.
+        order: (sentences,) positions of its rows in the order that Trainer is given to evaluate.
+
+    Returns:
+        Positions in the split for each of the two batches, as `Sample` has them.
+    """
+    counts = token_counts(rows)
+    sampler: Any = trainer.get_eval_dataloader(rows.select(order)).batch_sampler
+    batches = [order[np.asarray(batch, dtype=np.intp)] for batch in sampler]
+    # The short batch first: some families (BigBird) change their attention at a short batch.
+    chosen = (
+        min(batches, key=lambda batch: counts[batch].min()),
+        max(batches, key=lambda batch: counts[batch].max()),
+    )
+    return tuple(_ends(batch[np.argsort(counts[batch], kind="stable")]) for batch in chosen)
+
+
+def _ends(by_length: np.ndarray) -> tuple[int, ...]:
+    ends = [*by_length[:SHORT], *by_length[-LONG:]]
+    return tuple(dict.fromkeys(int(position) for position in ends))
+
+
+def sample(
+    batches: tuple[tuple[int, ...], ...], logits: np.ndarray, precision: str, shortest: int = 1
+) -> Sample:
+    """Put chosen sentences together with the logits (sentences, 2) recorded for their split."""
+    return Sample(batches, tuple(logits[list(batch)] for batch in batches), precision, shortest)
+
+
+def logits_of(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Dataset,
+    positions: Sequence[int],
+    precision: str,
+    shortest: int = 1,
+) -> np.ndarray:
+    """Return (sentences, 2) a model's logits for some rows of an encoded split, as one batch."""
+    batch = collator(tokenizer, shortest)([rows[position] for position in positions])
+    inputs = {name: torch.as_tensor(batch[name]).to(model.device) for name in taken(model, batch)}
+    half = _HALF.get(precision)
+    arithmetic = (
+        contextlib.nullcontext() if half is None else torch.autocast(model.device.type, dtype=half)
+    )
+    with torch.no_grad(), arithmetic:
+        logits: np.ndarray = model.eval()(**inputs).logits.float().cpu().numpy()
+    return logits
+
+
+def prove(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Dataset,
+    recorded: Sample,
+    what: str,
+) -> None:
+    """Compare a model's logits with the recorded ones.
+
+    Args:
+        rows: the encoded split that the sample's positions count.
+        what: the model, as the message names it.
+
+    Raises:
+        RuntimeError: they differ by more than rounding.
+    """
+    for batch, logits in zip(recorded.batches, recorded.logits, strict=True):
+        found = logits_of(model, tokenizer, rows, batch, recorded.precision, recorded.shortest)
+        if found.shape != logits.shape:
+            raise RuntimeError(
+                f"{what} gives {found.shape[1]} logits a sentence, {logits.shape[1]} were recorded"
+            )
+        scale = max(1.0, float(np.abs(logits).max()))
+        allowed = TOLERANCE[recorded.precision] * scale
+        # Not `>`: a NaN is no proof.
+        difference = np.abs(found - logits).max(axis=1)
+        if not (difference <= allowed).all():
+            worst = int(np.nan_to_num(difference, nan=np.inf).argmax())
+            again = logits_of(model, tokenizer, rows, batch, recorded.precision, recorded.shortest)
+            random = not np.allclose(found, again, rtol=0, atol=allowed, equal_nan=True)
+            raise RuntimeError(
+                f"{what} failed verification: for validation sentence {batch[worst]} it gives the "
+                f"logits {_shown(found[worst])}, recorded are {_shown(logits[worst])} (difference "
+                f"{difference[worst]:.3g}, allowed {allowed:.3g}); "
+                + (
+                    "it answers the same batch differently each time, so no result can be kept"
+                    if random
+                    else "it is not the model that was scored"
+                )
+            )
+
+
+def alike(logits: np.ndarray, rows: Dataset, positions: Sequence[int] | None = None) -> bool:
+    """Return whether different sentences all have the same logits (sentences, 2), up to rounding.
+
+    Args:
+        rows: the encoded split of the logits, or of the `positions` that they are of.
+    """
+    ids = (rows if positions is None else rows.select(positions))["input_ids"]
+    if len({tuple(sentence) for sentence in ids}) < 2:
+        return False
+    spread = float(np.ptp(logits, axis=0).max())
+    return spread <= ALIKE * max(1.0, float(np.abs(logits).max()))
+
+
+def _shown(logits: np.ndarray) -> str:
+    return " and ".join(f"{value:.4g}" for value in logits)

@@ -1,0 +1,167 @@
+"""Layers over tokens without padding, and a last layer over the tokens that the head reads.
+
+The plain twin is the model's own encoder: it computes every projection for padding too, and the
+last layer for tokens that a first-token head never looks at. Here a batch's real tokens lie one
+after the other in one row for all projections and norms; only attention, which costs little at
+these lengths, sees sentences padded to the batch's longest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+
+from harness.training.speedups.layers import Encoder, Layer
+
+Dropout = Callable[[Tensor, float, bool], Tensor]
+"""Hidden states, probability and whether the model trains, to hidden states."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where the real tokens of a padded batch lie.
+
+    Attributes:
+        sentences, length: of the padded batch.
+        rows: (tokens,) positions in the flattened batch of the tokens to compute, the real ones;
+            None to compute all, padding too.
+        starts: (sentences,) positions of each sentence's first token among those.
+        bias: what is added to attention scores, broadcastable to (sentences, heads, length,
+            length); None where that is nothing.
+    """
+
+    sentences: int
+    length: int
+    rows: Tensor | None
+    starts: Tensor
+    bias: Tensor | None
+
+
+def rewrite_forward(
+    encoder: Encoder, pack: bool, first_token_only: bool, dropout: Dropout = F.dropout
+) -> None:
+    """Replace the forward of a model's encoder, in place.
+
+    Args:
+        pack: whether projections and norms see the real tokens only.
+        first_token_only: whether the last layer computes the first token only; the encoder then
+            returns (sentences, 1, width) instead of (sentences, length, width).
+        dropout: what is applied at every dropout inside the layers.
+    """
+
+    def forward(hidden_states: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Any:
+        packing = _packing(encoder, hidden_states, attention_mask, pack)
+        width = hidden_states.shape[-1]
+        hidden = hidden_states.reshape(-1, width)
+        if packing.rows is not None:
+            hidden = hidden.index_select(0, packing.rows)
+        training = encoder.module.training
+        *inner, last = encoder.layers
+        for layer in inner:
+            hidden = _layer(layer, hidden, packing, dropout, training)
+        if first_token_only:
+            hidden = _first_token_layer(last, hidden, packing, dropout, training)
+            return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=hidden[:, None])
+        hidden = _layer(last, hidden, packing, dropout, training)
+        return BaseModelOutputWithPastAndCrossAttentions(
+            last_hidden_state=_pad(hidden, packing).view(hidden_states.shape)
+        )
+
+    encoder.module.forward = forward
+
+
+def _packing(
+    encoder: Encoder, hidden_states: Tensor, attention_mask: Tensor | None, pack: bool
+) -> Packing:
+    sentences, length, _ = hidden_states.shape
+    bias = None if encoder.position_bias is None else encoder.position_bias(hidden_states)
+    starts = torch.arange(sentences, device=hidden_states.device) * length
+    if attention_mask is None:
+        return Packing(sentences, length, None, starts, bias)
+    # Every query row of an encoder's mask is the same: which keys are real.
+    keys = attention_mask[:, :1, -1:, :]
+    real = keys if keys.dtype == torch.bool else keys == 0
+    if bias is None:
+        bias = hidden_states.new_zeros(sentences, 1, 1, length)
+    bias = bias.masked_fill(~real, torch.finfo(bias.dtype).min)
+    if not pack:
+        return Packing(sentences, length, None, starts, bias)
+    lengths = real.sum(dim=-1).flatten()
+    rows = real.flatten().nonzero().squeeze(1)
+    return Packing(sentences, length, rows, lengths.cumsum(0) - lengths, bias)
+
+
+def _pad(hidden: Tensor, packing: Packing) -> Tensor:
+    """Put packed rows (tokens, width) back to (sentences * length, width), zeros elsewhere."""
+    if packing.rows is None:
+        return hidden
+    padded = hidden.new_zeros(packing.sentences * packing.length, hidden.shape[1])
+    return padded.index_copy(0, packing.rows, hidden)
+
+
+def _layer(
+    layer: Layer, hidden: Tensor, packing: Packing, dropout: Dropout, training: bool
+) -> Tensor:
+    query = _heads(layer, layer.query(hidden), packing)
+    key = _heads(layer, layer.key(hidden), packing)
+    value = _heads(layer, layer.value(hidden), packing)
+    attended = _attend(layer, query, key, value, packing.bias, dropout, training)
+    if packing.rows is not None:
+        attended = attended.index_select(0, packing.rows)
+    return _after_attention(layer, attended, hidden, dropout, training)
+
+
+def _first_token_layer(
+    layer: Layer, hidden: Tensor, packing: Packing, dropout: Dropout, training: bool
+) -> Tensor:
+    """Return the layer's output for each sentence's first token, (sentences, width)."""
+    first = hidden.index_select(0, packing.starts)
+    query = layer.query(first).view(packing.sentences, 1, layer.heads, -1).transpose(1, 2)
+    key = _heads(layer, layer.key(hidden), packing)
+    value = _heads(layer, layer.value(hidden), packing)
+    bias = None if packing.bias is None else packing.bias[:, :, :1]
+    attended = _attend(layer, query, key, value, bias, dropout, training)
+    return _after_attention(layer, attended, first, dropout, training)
+
+
+def _heads(layer: Layer, projected: Tensor, packing: Packing) -> Tensor:
+    """Spread packed rows (tokens, width) to (sentences, heads, length, width of a head)."""
+    padded = _pad(projected, packing)
+    return padded.view(packing.sentences, packing.length, layer.heads, -1).transpose(1, 2)
+
+
+def _attend(
+    layer: Layer,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | None,
+    dropout: Dropout,
+    training: bool,
+) -> Tensor:
+    """Return (sentences * queries, width).
+
+    Written out, since torch's fused kernel has no dropout on a CPU, and its fallback looks for
+    rows without any key, of which there are none here.
+    """
+    scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(2, 3))
+    if bias is not None:
+        scores = scores + bias
+    weights = dropout(scores.softmax(dim=-1), layer.attention_dropout, training)
+    attended = torch.matmul(weights, value).transpose(1, 2)
+    return attended.reshape(attended.shape[0] * attended.shape[1], -1)
+
+
+def _after_attention(
+    layer: Layer, attended: Tensor, hidden: Tensor, dropout: Dropout, training: bool
+) -> Tensor:
+    projected = dropout(layer.projection(attended), layer.projection_dropout, training)
+    hidden = layer.attention_norm(projected + hidden)
+    inner = layer.down(layer.activation(layer.up(hidden)))
+    inner = dropout(inner, layer.feed_forward_dropout, training)
+    output: Tensor = layer.output_norm(inner + hidden)
+    return output
