@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import click
-from domains import table
+import domains
+import packages
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from tabulate import tabulate
@@ -32,9 +33,10 @@ def generated() -> Iterator[tuple[Path, str, str]]:
     """Yield every generated part: its file, its name, and the text that belongs there."""
     leaderboard = ROOT / "results" / "quickstart" / "leaderboard.md"
     yield ROOT / "README.md", "leaderboard", first_table(leaderboard.read_text(encoding="utf-8"))
+    yield ROOT / "docs" / "architecture.md", "packages", packages.table()
     yield ROOT / "docs" / "suites.md", "keys", suite_keys()
     yield ROOT / "docs" / "cli.md", "commands", commands()
-    yield ROOT / "docs" / "study.md", "domains", table(ROOT / "results" / "cola")
+    yield ROOT / "docs" / "study.md", "domains", domains.table(ROOT / "results" / "cola")
 
 
 def replaced(document: str, part: str, text: str) -> str:

@@ -14,7 +14,7 @@ from harness.report import read_published, render  # noqa: E402
 from harness.session.options import OPTIONS, OVERRIDES  # noqa: E402
 
 
-@pytest.mark.parametrize("part", ["leaderboard", "keys", "commands", "domains"])
+@pytest.mark.parametrize("part", ["leaderboard", "packages", "keys", "commands", "domains"])
 def test_a_generated_part_is_what_the_code_makes_of_it_now(part: str) -> None:
     (path, text) = next((path, text) for path, name, text in generated() if name == part)
     document = path.read_text(encoding="utf-8")
