@@ -2,8 +2,8 @@
 
     python docs/architectures.py
 
-writes docs/architectures.md, a few minutes on two cores. tests/test_every_architecture.py measures
-a sample of the rows anew, and all of them under its marker `architectures`.
+writes docs/architectures.md, a few minutes on two cores. tests/docs/test_every_architecture.py
+measures a sample of the rows anew, and all of them under its marker `architectures`.
 """
 
 import os

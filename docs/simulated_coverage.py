@@ -3,7 +3,7 @@
     python docs/simulated_coverage.py
 
 draws all studies that docs/statistics.md reports, a few minutes on one core, and writes their
-figures between the marks of that document. tests/test_stats_coverage.py draws fewer of them.
+figures between the marks of that document. tests/stats/test_stats_coverage.py draws fewer of them.
 """
 
 import re

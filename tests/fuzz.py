@@ -24,8 +24,8 @@ with atheris.instrument_imports(include=["harness", "tomllib"], enable_loader_ov
     from harness.suite.spec import DatasetSpec, load_suite
     from harness.training.progress import read as read_progress
 
-from samples import make_cell, make_predictions, make_record
-from support import UNREACHABLE
+from builders.records import make_cell, make_predictions, make_record
+from builders.waiting import UNREACHABLE
 
 from harness.judging.leaderboard import leaderboard
 

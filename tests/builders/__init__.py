@@ -1,0 +1,1 @@
+"""What tests build: checkpoints, data, jobs, records, leaderboards, and programs to run."""

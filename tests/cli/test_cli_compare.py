@@ -1,0 +1,165 @@
+"""`harness compare`: which of two is better, in a sentence, of many in a table; for CI a code."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders.commands import ROOT, Done, harness, imported_by
+from builders.records import keep, make_cell, make_record, predicted_record
+
+from harness.judging.comparison import Comparison, Contestant, corrected
+from harness.judging.comparison import compare as comparison
+from harness.judging.leaderboard import runs_by_cell
+from harness.report import read_published, write_tables
+
+LABELS = np.random.default_rng(0).integers(0, 2, 500)
+
+
+def publish(folder: Path, errors: dict[str, float], offset: int = 0) -> Path:
+    """Write a leaderboard of cells that err at random, that share of the sentences."""
+    cells = [make_cell(f"org/{name}", seeds=(1, 2), id=name) for name in errors]
+    stored = []
+    for cell, share in zip(cells, errors.values(), strict=True):
+        for seed in cell.seeds:
+            luck = np.random.default_rng([seed, offset]).random(len(LABELS))
+            predicted = np.where(luck < share, 1 - LABELS, LABELS)
+            stored.append(keep(folder, cell, predicted_record(cell, seed, LABELS, predicted[None])))
+    write_tables(folder, "sample", cells, stored)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    publish(folder / "new", {"good": 0.1, "bad": 0.35})
+    publish(folder / "old", {"good": 0.1, "bad": 0.1, "gone": 0.2})
+    return folder
+
+
+def compare(results: Path, *arguments: str) -> Done:
+    return harness("compare", *arguments, cwd=results)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("good", "bad"), ("org/good", "org/bad"), ("good", "org/bad")]
+)
+def test_cells_and_checkpoints_are_compared_by_name(results: Path, a: str, b: str) -> None:
+    done = compare(results, a, b, "--results", "new")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"{a} is better than {b}: MCC 0.")
+    assert re.search(r"95 % interval \+0\.\d+ to \+0\.\d+, p = ", done.out)
+
+
+def test_leaderboards_are_compared_cell_by_cell_in_a_table(results: Path) -> None:
+    done = compare(results, "new", "old/leaderboard.json")
+    assert (done.code, done.err) == (0, "")
+    first, _, headings, rule, good, bad, _, holm, costs, counts = done.out.splitlines()
+    assert first == "A is new, B is old/leaderboard.json."
+    columns = [slice(found.start(), found.end()) for found in re.finditer("-+", rule)]
+    named = [headings[column].strip() for column in columns]
+    assert named[:5] == ["cell", "MCC A", "MCC B", "A - B", "95 % interval"]
+    assert named[5:] == ["p", "A is", "time", "memory"]
+    pairs = _corrected(results, "new", "old")
+    for line, name in ((good, "good"), (bad, "bad")):
+        pair, fields = pairs[name], [line[column].strip() for column in columns]
+        assert fields == [
+            name,
+            f"{pair.mcc_a:.3f}",
+            f"{pair.mcc_b:.3f}",
+            f"{pair.difference:+z.3f}",
+            f"{pair.low:+z.3f} to {pair.high:+z.3f}",
+            f"{pair.adjusted:.2g}",
+            {"good": "no difference shown", "bad": "worse"}[name],
+            "x 1",
+            "x 1",
+        ]
+    assert holm == "p-values are corrected for 2 comparisons (Holm 1979)."
+    assert costs == "time and memory: what A takes of B's."
+    assert counts == "2 cells in both: 1 no difference shown, 1 worse."
+
+
+def _corrected(results: Path, a: str, b: str) -> dict[str, Comparison]:
+    """Return every common cell's comparison, computed from the records themselves."""
+    read = [read_published(results / name / "leaderboard.json") for name in (a, b)]
+    runs = [runs_by_cell(each.cells, each.records) for each in read]
+    names = [name for name in runs[0] if name in runs[1]]
+    found = corrected(
+        [comparison(*(Contestant(name, tuple(each[name])) for each in runs)) for name in names]
+    )
+    return dict(zip(names, found, strict=True))
+
+
+def test_a_sentence_for_each_cell_is_printed_when_asked(results: Path) -> None:
+    lines = compare(results, "new", "old/leaderboard.json", "--verbose").out.splitlines()
+    assert lines[0].startswith("No difference is shown between good of new and good of old")
+    assert lines[1].startswith("bad of new is worse than bad of old/leaderboard.json")
+    assert "corrected for 2 comparisons" in lines[1]
+    assert lines[2] == "2 cells in both: 1 no difference shown, 1 worse."
+
+
+def test_one_pair_is_a_sentence_with_and_without_asking(results: Path) -> None:
+    for flags in ((), ("-v",)):
+        out = compare(results, "good", "bad", "--results", "new", *flags).out
+        assert out.startswith("good is better than bad: MCC 0.")
+        assert len(out.splitlines()) == 1
+
+
+def test_what_cannot_be_compared_has_its_row_and_its_reason(results: Path, tmp_path: Path) -> None:
+    cells = [make_cell(f"org/{name}", seeds=(1,), id=f"of-{name}") for name in ("good", "bad")]
+    old = [keep(tmp_path / "no", cell, make_record(cell, 1)) for cell in cells]
+    write_tables(tmp_path / "no", "sample", cells, old)
+    out = compare(results, "new", str(tmp_path / "no")).out
+    assert re.search(r"^good / of-good +0\.\d{3} +0\.400 +- +- +- +not comparable", out, re.M)
+    assert "not comparable: good / of-good: the record of of-good with seed 1 holds no" in out
+    assert "2 cells in both: 2 not comparable." in out
+
+
+def test_verdicts_of_one_seed_are_said_to_be_of_these_runs(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        cells = [make_cell(f"org/{name}", seeds=(1,), id=name) for name in ("good", "bad")]
+        predicted = np.where(np.arange(len(LABELS)) % 3, LABELS, 1 - LABELS)
+        stored = [
+            keep(tmp_path / folder, cell, predicted_record(cell, 1, LABELS, predicted[None]))
+            for cell in cells
+        ]
+        write_tables(tmp_path / folder, "sample", cells, stored)
+    out = compare(tmp_path, "a", "b").out
+    assert "All verdicts are of these runs only, for want of seeds." in out
+
+
+def test_nine_cells_are_nine_rows_that_a_terminal_holds() -> None:
+    study = str(ROOT / "results" / "cola")
+    out = harness("compare", study, study).out
+    rows = [line for line in out.splitlines() if "no difference shown  " in line]
+    assert len(rows) == 9
+    assert max(map(len, rows)) <= 120
+    assert len(out.splitlines()) < 20
+
+
+def test_check_says_no_where_a_is_worse(results: Path) -> None:
+    assert compare(results, "new", "old", "--check").code == 1
+    assert compare(results, "old", "new", "--check").code == 0
+    assert compare(results, "bad", "good", "--results", "new", "--check").code == 1
+
+
+def test_unknown_names_are_told_with_those_there_are(results: Path) -> None:
+    done = compare(results, "goood", "worse", "--results", "new")
+    assert done.code == 4
+    for name in ("goood", "worse"):
+        assert (
+            f"{name}: neither a file or folder nor a scored cell or checkpoint of new" in done.err
+        )
+    assert "org/good, org/bad, good, bad" in done.err
+
+
+def test_leaderboards_without_a_common_cell_are_bad_input(results: Path, tmp_path: Path) -> None:
+    publish(tmp_path / "other", {"else": 0.1})
+    done = compare(results, "new", str(tmp_path / "other"))
+    assert done.code == 4
+    assert "no cell (checkpoint, batch size, learning rate) was scored in both" in done.err
+
+
+def test_nothing_heavy_is_imported(results: Path) -> None:
+    _, modules = imported_by("compare", "new", "old", cwd=results)
+    assert not {"torch", "transformers", "datasets", "ray"} & modules

@@ -1,0 +1,168 @@
+"""`harness doctor` judges the plan that a session with the same options would train."""
+
+import json
+import re
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from builders.commands import Done, harness
+from builders.records import EMBEDDED, make_cell, make_record
+from builders.tiny_checkpoints import SENTENCES, make_checkpoint
+from test_cli import SUITE, finish
+
+from harness.cli.choices import EVERY
+from harness.cli.doctor import doctor
+from harness.cli.plan import plan
+from harness.judging.leaderboard import leaderboard
+from harness.report.published import as_json, publish
+from harness.session.options import OPTIONS
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A suite of two checkpoints, one of which is here, and of two seeds, one of them finished."""
+    made = tmp_path_factory.mktemp("doctor")
+    make_checkpoint("bert", made / "encoder")
+    make_checkpoint("bert", made / "other", seed=3)
+    rows = ["sentence,label"]
+    rows += [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(80)]
+    (made / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (made / "tiny.toml").write_text(SUITE, encoding="utf-8")
+    finish(made, made / "results", seed=2)
+    (made / "damaged").mkdir()
+    (made / "damaged" / "config.json").write_text("{")
+    return made
+
+
+def checked(folder: Path, *arguments: str) -> tuple[Done, dict[str, tuple[str, str]]]:
+    """Run the doctor; also return state and finding by name."""
+    named = ("doctor", "--suite", "tiny.toml", "--results-dir", "results")
+    done = harness(*named, *arguments, cwd=folder)
+    found = {}
+    for line in done.out.splitlines():
+        if match := re.match(r"(OK|MISSING|-) +(.+?)  +(.*)", line):
+            found[match[2]] = (match[1], match[3])
+    return done, found
+
+
+def missing(found: dict[str, tuple[str, str]]) -> list[str]:
+    return [name for name, (state, _) in found.items() if state == "MISSING"]
+
+
+def test_doctor_and_plan_take_every_option_of_a_session() -> None:
+    flags = {option.flag for option in OPTIONS}
+    assert len(flags) == len(EVERY) > 14
+    for command in (doctor, plan):
+        assert flags <= {flag for each in command.params for flag in each.opts}
+
+
+def test_what_is_overridden_is_not_missed(folder: Path) -> None:
+    done, found = checked(folder)
+    assert (done.code, missing(found)) == (0, ["checkpoint org/unreachable"])
+    done, found = checked(folder, "--checkpoints", "./other")
+    assert (done.code, missing(found)) == (0, [])
+    assert found["checkpoint other"][0] == "OK"
+    assert found["runs of tiny"][1].startswith("2: 0 finished, 2 to train")
+    done, found = checked(folder, "--checkpoints", "org/unreachable")
+    assert (done.code, missing(found)) == (1, ["checkpoint org/unreachable", "runs of tiny"])
+    (folder / "hopeless.toml").write_text(SUITE.replace('"./encoder", ', "").replace("tiny", "no"))
+    alone = harness("doctor", "--suite", "hopeless.toml", cwd=folder)
+    assert alone.code == 1
+    helped = harness("doctor", "--suite", "hopeless.toml", "--checkpoints", "./other", cwd=folder)
+    assert (helped.code, "MISSING" in helped.out) == (0, False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--seeds", "2"),
+        ("--seeds", "2,3,4"),
+        ("--batch-sizes", "8,16"),
+        ("--learning-rates", "1e-3,2e-5", "--checkpoints", "./encoder,./other"),
+        ("--epochs", "3"),
+        ("--rerun",),
+        ("--workers", "3", "--min-mcc", "0.9"),
+    ],
+    ids=" ".join,
+)
+def test_its_runs_are_those_of_the_plan(arguments: tuple[str, ...], folder: Path) -> None:
+    named = ("plan", "--suite", "tiny.toml", "--results-dir", "results", "--json")
+    planned = json.loads(harness(*named, *arguments, cwd=folder).out)["suites"][0]["runs"]
+    times = Counter(run["state"] for run in planned)
+    _, found = checked(folder, *arguments)
+    told = found["runs of tiny"][1]
+    numbers = [
+        int(number) for number in re.findall(r"\b(\d+)(?=:| finished| to train| that)", told)
+    ]
+    skipped = [times["skipped"]] if times["skipped"] else []
+    assert numbers == [len(planned), times["finished"], times["to train"], *skipped]
+    assert ("(3 at a time)" in told) == ("--workers" in arguments)
+
+
+def test_what_a_session_would_refuse_is_no_session(folder: Path) -> None:
+    """It reports all mistakes before anything trains, whatever else could run."""
+    done, found = checked(folder, "--checkpoints", "./encoder,./damaged")
+    assert (done.code, missing(found)) == (1, ["checkpoint damaged"])
+    assert found["runs of tiny"][1].startswith("4: 1 finished, 1 to train")
+    half = SUITE.replace("epochs = 2", 'epochs = 2\nprecision = "fp16"')
+    (folder / "half.toml").write_text(half.replace('"tiny"', '"half"'))
+    done = harness("doctor", "--suite", "half.toml", cwd=folder)
+    assert done.code == 1
+    assert re.search(r"MISSING +settings of half +suite half: training.precision: 'fp16'", done.out)
+    wrong = harness("doctor", "--suite", "tiny.toml", "--workers", "many", cwd=folder)
+    assert wrong.code == 4
+    assert "--workers: 'many'" in wrong.err
+
+
+def test_ray_is_missing_only_where_it_is_asked_for(folder: Path) -> None:
+    plain, asked = checked(folder), checked(folder, "--executor", "ray")
+    if find_spec("ray") is None:
+        assert plain[1]["Ray"][0] == "-"
+        assert (asked[0].code, asked[1]["Ray"][0]) == (1, "MISSING")
+    else:
+        assert (plain[1]["Ray"][0], asked[1]["Ray"][0]) == ("OK", "OK")
+        _, joined = checked(folder, "--executor", "ray", "--ray-address", "localhost:1")
+        assert "joins localhost:1" in joined["Ray"][1]
+    assert plain[0].code == 0
+
+
+def test_a_baseline_is_judged_by_doctor_and_plan_as_by_a_session(folder: Path) -> None:
+    cell = make_cell(seeds=(0,))
+    published = publish("sample", [cell], [make_record(cell, dataset=EMBEDDED)])
+    frame = leaderboard(published.cells, published.records)
+    (folder / "earlier.json").write_text(as_json(published, frame))
+    options = ("--baseline", "earlier.json", "--max-drop", "0.02")
+    done, found = checked(folder, *options)
+    assert (done.code, found["baseline"][0]) == (1, "MISSING")
+    assert "a leaderboard of the suite 'sample', which this session does not run" in done.out
+    named = ("plan", "--suite", "tiny.toml", *options)
+    planned = harness(*named, cwd=folder)
+    assert planned.code == 4
+    assert "a leaderboard of the suite 'sample', which this session does not run" in planned.err
+    ours = make_cell(suite="tiny")
+    published = publish(
+        "tiny",
+        [ours],
+        [
+            make_record(
+                ours, suite="tiny", dataset=None, status="skipped", reason="x; y", scores=None
+            )
+        ],
+    )
+    frame = leaderboard(published.cells, published.records)
+    (folder / "ours.json").write_text(as_json(published, frame))
+    done, found = checked(folder, "--baseline", "ours.json")
+    assert (done.code, found["baseline"][0]) == (1, "MISSING")
+    assert "holds no scored run" in found["baseline"][1]
+
+
+def test_the_folder_of_cola_is_the_session_s(folder: Path, tmp_path: Path) -> None:
+    (folder / "cola.toml").write_text(
+        SUITE.replace('source = "file"\npath = "data.csv"\nvalidation_size = 20', 'source = "cola"')
+    )
+    done = harness("doctor", "--suite", "cola.toml", "--cola-dir", str(tmp_path), cwd=folder)
+    assert done.code == 1
+    assert re.search(rf"MISSING +data of tiny +{re.escape(str(tmp_path))}: no CoLA here", done.out)

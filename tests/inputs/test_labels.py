@@ -1,0 +1,232 @@
+"""A label that is a class name means that class, in every format alike; no label is guessed."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from builders.own_files import load_file, problems_of, rows_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from harness.suite.class_names import ambiguity, classes_of_labels, meaning_of
+from harness.suite.spec import DatasetSpec
+
+
+def _delimited(labels: Sequence[Any], path: Path) -> None:
+    separator = "\t" if path.suffix == ".tsv" else ","
+    frame(labels).to_csv(path, index=False, sep=separator)
+
+
+def _json_lines(labels: Sequence[Any], path: Path) -> None:
+    rows = frame(labels).to_dict("records")
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _json_array(labels: Sequence[Any], path: Path) -> None:
+    path.write_text(json.dumps(frame(labels).to_dict("records"), indent=2), encoding="utf-8")
+
+
+def _parquet(labels: Sequence[Any], path: Path) -> None:
+    sentences = frame(labels)["sentence"].tolist()
+    pq.write_table(pa.table({"sentence": sentences, "label": list(labels)}), path)
+
+
+WRITERS: dict[str, Callable[[Sequence[Any], Path], None]] = {
+    "a.csv": _delimited,
+    "a.tsv": _delimited,
+    "a.jsonl": _json_lines,
+    "a.json": _json_array,
+    "a.parquet": _parquet,
+}
+
+
+def frame(labels: Sequence[Any]) -> pd.DataFrame:
+    sentences = [f"Sentence {n}." for n in range(len(labels))]
+    return pd.DataFrame({"sentence": sentences, "label": pd.Series(list(labels), dtype=object)})
+
+
+def classes(name: str, labels: Sequence[Any], class_names: tuple[str, str], to: Path) -> list[int]:
+    """The class of each label, as a session reads it from a file of these labels, ten times."""
+    WRITERS[name](list(labels) * 10, to / name)
+    loaded = load_file(to / name, class_names=class_names, validation_size=4)
+    return [label for _, label in rows_of(loaded)][: len(labels)]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    ("class_names", "labels", "expected"),
+    [
+        # The names are what the labels say, so they decide.
+        (("1", "0"), ["1", "0"], [0, 1]),
+        (("1", "0"), [1, 0], [0, 1]),
+        (("1", "0"), [1.0, 0.0], [0, 1]),
+        (("1", "2"), ["1", "2"], [0, 1]),
+        (("1", "2"), [1, 2], [0, 1]),
+        (("1", "2"), [2.0, 1.0], [1, 0]),
+        (("2", "1"), [2, 1], [0, 1]),
+        (("-1", "1"), [-1, 1], [0, 1]),
+        (("1", "-1"), ["-1", "1"], [1, 0]),
+        (("1.0", "0"), [1, 0], [0, 1]),
+        (("1.0", "0"), ["1", "0.0"], [0, 1]),
+        (("0.5", "1.5"), [1.5, 0.5], [1, 0]),
+        (("True", "False"), [True, False], [0, 1]),
+        (("True", "False"), ["true", "FALSE"], [0, 1]),
+        (("true", "false"), [True, False], [0, 1]),
+        (("yes", "no"), ["yes", "no"], [0, 1]),
+        ((" spam ", "ham"), ["ham", " spam"], [1, 0]),
+        (("01", "02"), ["01", "02"], [0, 1]),
+        (("1e0", "x"), ["x", "1e0"], [1, 0]),
+        (("caf\u00e9", "bar"), ["cafe\u0301", "bar"], [0, 1]),
+        # The names say nothing of numbers, or agree with them.
+        (("0", "1"), ["0", "1"], [0, 1]),
+        (("0", "1"), [False, True], [0, 1]),
+        (("False", "True"), [0, 1], [0, 1]),
+        (("0.0", "bad"), [0, 1], [0, 1]),
+        (("00", "01"), [0, 1], [0, 1]),
+        (("no", "yes"), [0, 1], [0, 1]),
+        (("no", "yes"), [True, False], [1, 0]),
+        (("LABEL_0", "LABEL_1"), [0, 1], [0, 1]),
+        (("unacceptable", "acceptable"), [" 1 ", "0", "acceptable", "unacceptable "], [1, 0, 1, 0]),
+        (("unacceptable", "acceptable"), ["True", "false"], [1, 0]),
+        (("unacceptable", "acceptable"), [-0.0, 1.0], [0, 1]),
+        (("unacceptable", "acceptable"), ["-0", "1.00"], [0, 1]),
+    ],
+)
+def test_a_label_that_is_a_class_name_means_that_class(
+    name: str, class_names: tuple[str, str], labels: list[Any], expected: list[int], tmp_path: Path
+) -> None:
+    assert classes(name, labels, class_names, tmp_path) == expected
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    ("class_names", "label"),
+    [
+        # Neither a class name, nor to be told by its place in the list.
+        (("1", "2"), "0"),
+        (("1", "2"), 0),
+        (("1", "2"), False),
+        (("1", "0"), True),
+        (("-1", "1"), 0),
+        (("-1", "1"), False),
+        (("true", "false"), 1),
+        (("True", "False"), "0"),
+        (("1", "no"), 0),
+        (("x", "0"), 1),
+        # Not how 1 is written: a code, a serial number, digits of another script.
+        (("unacceptable", "acceptable"), "01"),
+        (("unacceptable", "acceptable"), "+1"),
+        (("unacceptable", "acceptable"), "1e0"),
+        (("unacceptable", "acceptable"), "1."),
+        (("unacceptable", "acceptable"), "\u0661"),
+        (("unacceptable", "acceptable"), "\uff11"),
+        (("3", "4"), "\u0663"),
+        (("yes", "no"), "Yes"),
+        (("yes", "no"), True),
+        (("Yes", "No"), 0),
+        (("on", "off"), "1"),
+        (("LABEL_1", "LABEL_0"), 1),
+        (("class 1", "class 0"), "0"),
+        (("01", "02"), 1),
+        (("01", "00"), 1),
+        (("\u0661", "\u0660"), 1),
+        (("unacceptable", "acceptable"), 2),
+        (("unacceptable", "acceptable"), 0.5),
+    ],
+)
+def test_a_label_of_no_class_is_refused_with_what_is_allowed(
+    name: str, class_names: tuple[str, str], label: Any, tmp_path: Path
+) -> None:
+    good = [class_names[0], class_names[1]] * 10
+    if name == "a.parquet" and not isinstance(label, str):
+        good = []  # a column has one type
+    WRITERS[name]([*good, label], tmp_path / name)
+    (problem,) = problems_of(lambda: load_file(tmp_path / name, class_names=class_names))
+    first, second = class_names
+    assert "column 'label': " in problem
+    assert problem.startswith(f"{tmp_path / name}:")
+    assert (
+        f"a label is 0 ({first}) or 1 ({second})" in problem
+        or f"a label is {first!r} or {second!r}, as in dataset.class_names" in problem
+    )
+
+
+@pytest.mark.parametrize(
+    "class_names",
+    [
+        ("same", "same"),
+        ("a", " a "),
+        ("1", "1.0"),
+        ("0", "-0"),
+        ("1", "01"),
+        ("1e0", "1"),
+        ("1", "+1"),
+        ("3", "\u0663"),
+        ("true", "True"),
+        ("FALSE", "false"),
+        ("1", "True"),
+        ("false", "0"),
+        ("caf\u00e9", "cafe\u0301"),
+    ],
+)
+def test_names_that_can_be_read_as_one_are_refused_with_the_suite(
+    class_names: tuple[str, str],
+) -> None:
+    with pytest.raises(ValidationError, match="the two class names must differ"):
+        DatasetSpec(source="embedded", class_names=class_names)
+
+
+@pytest.mark.parametrize("class_names", [(" ", "b"), ("a", "\t")])
+def test_a_blank_name_is_refused_with_the_suite(class_names: tuple[str, str]) -> None:
+    with pytest.raises(ValidationError, match="a class name is not blank"):
+        DatasetSpec(source="embedded", class_names=class_names)
+
+
+def test_two_other_labels_are_one_mistake_and_not_as_many_as_rows(tmp_path: Path) -> None:
+    WRITERS["a.csv"](["ham", "spam"] * 50, tmp_path / "a.csv")
+    (problem,) = problems_of(lambda: load_file(tmp_path / "a.csv"))
+    at = tmp_path / "a.csv"
+    assert f"all labels are 'ham' (first at {at}:2) or 'spam' (first at {at}:3)" in problem
+    assert "set dataset.class_names to the file's two" in problem
+    loaded = load_file(tmp_path / "a.csv", class_names=("ham", "spam"))
+    assert [label for _, label in rows_of(loaded)] == [0, 1] * 50
+
+
+NAMES = st.one_of(
+    st.sampled_from(["0", "1", "2", "-1", "1.0", "01", "true", "True", "FALSE", "yes", "no"]),
+    st.text(max_size=6),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(class_names=st.tuples(NAMES, NAMES))
+def test_every_pair_of_names_means_its_classes_or_is_refused(class_names: tuple[str, str]) -> None:
+    if ambiguity(class_names) is None:
+        known = classes_of_labels(class_names)
+        assert [known[meaning_of(f" {name}\t")] for name in class_names] == [0, 1]
+
+
+@given(number=st.integers(-(10**30), 10**30))
+def test_a_whole_number_is_one_label_whatever_its_type(number: int) -> None:
+    spelled = {meaning_of(number), meaning_of(str(number)), meaning_of(f"{number}.0")}
+    if number == float(number):
+        spelled.add(meaning_of(float(number)))
+    assert len(spelled) == 1
+
+
+@given(number=st.floats(allow_nan=False, allow_infinity=False))
+def test_a_float_is_the_label_that_it_is_written_as(number: float) -> None:
+    written = repr(number)
+    if "e" not in written:
+        assert meaning_of(number) == meaning_of(written)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "", "  ", b"1", [1], {"a": 1}])
+def test_what_cannot_be_a_label_means_nothing(value: object) -> None:
+    assert meaning_of(value) is None

@@ -1,0 +1,344 @@
+"""Costs are shown with their spread, and compare only where they were measured alike."""
+
+import json
+from itertools import product
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pytest
+from builders.commands import harness
+from builders.records import MACHINE, keep, make_cell, make_record, predicted_record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.judging.comparison import Comparison, Contestant, as_dict, compare, conclusion
+from harness.judging.costs import COSTS, doubts, ratio
+from harness.judging.gates import judge
+from harness.judging.leaderboard import leaderboard, rows_of
+from harness.machine.contention import Contention
+from harness.report import publish, render, terminal_table, terminal_warnings, write_tables
+from harness.report.pictures.charts import lines_of, speed_groups
+from harness.store.records import Record, Times
+from harness.suite.plan import Cell
+from harness.suite.spec import Thresholds
+
+LABELS = np.random.default_rng(5).integers(0, 2, 200)
+DISTURBED = (890.24, 872.36, 336.92)
+STEADY = (250.0, 260.0, 255.0)
+
+
+def times(seconds: float) -> Times:
+    return Times(load=0, tokenise=0, train=seconds, evaluate=0, total=seconds)
+
+
+def runs_of(cell: Cell, seconds: tuple[float, ...], **changes: Any) -> list[Record]:
+    """Return runs that predict the same and took so long, a seed each."""
+    predicted = np.where(np.arange(200) % 5, LABELS, 1 - LABELS)[None]
+    return [
+        predicted_record(cell, seed, LABELS, predicted, times=times(value), **changes)
+        for seed, value in zip(cell.seeds, seconds, strict=True)
+    ]
+
+
+def cell_of(name: str, seconds: tuple[float, ...]) -> Cell:
+    return make_cell(f"org/{name}", seeds=tuple(range(1, 1 + len(seconds))), id=name)
+
+
+def contestant(name: str, seconds: tuple[float, ...], **changes: Any) -> Contestant:
+    return Contestant(name, tuple(runs_of(cell_of(name, seconds), seconds, **changes)))
+
+
+def changed(given: Contestant, which: slice = slice(None), **changes: Any) -> Contestant:
+    """Return a contestant of which some runs differ in something."""
+    chosen = given.runs[which]
+    runs = [run.model_copy(update=changes) if run in chosen else run for run in given.runs]
+    return Contestant(given.name, tuple(runs))
+
+
+def costs_told(pair: Comparison) -> str:
+    return conclusion(pair).partition("); ")[2]
+
+
+# --- which costs compare ---
+
+
+def test_times_beside_other_programs_compare_with_no_others() -> None:
+    busy = Contention(other_programs=1.0, own_cores=1.0, fewest_threads=1)
+    calm = Contention(other_programs=0.2, own_cores=2.0, fewest_threads=2)
+    quiet, older = (contestant("a", STEADY, contention=found) for found in (calm, None))
+    found = compare(contestant("b", STEADY, contention=busy), quiet)
+    assert found.time_ratio is None
+    assert "other programs: busy and none" in str(found.time.obstacle)
+    assert found.memory_ratio == 1
+    assert compare(quiet, older).time_ratio == 1
+
+
+def test_times_of_disturbed_seeds_are_listed_instead_of_a_ratio() -> None:
+    pair = compare(contestant("slow", DISTURBED), contestant("fast", STEADY))
+    told = "training times of slow's seeds differ by a factor of 2.64 (890, 872 and 337 s)"
+    assert (pair.time_ratio, pair.time.obstacle) == (None, told)
+    assert costs_told(pair) == (
+        "slow takes 1 times the memory (904 ± 1 against 904 ± 1 MB; 0.998 to 1 run by run) of "
+        f"fast; {told}, so no ratio of training time."
+    )
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "names"),
+    [
+        (STEADY, DISTURBED, ["b"]),
+        (DISTURBED, (0.2, 0.3), ["a", "b"]),
+        ((0.0, 0.4), STEADY, ["a"]),
+        (STEADY, (300.0, 300.0, 300.0, 400.5), ["b"]),
+        ((1.0,), (*[100.0] * 9, 134.0), ["b"]),
+    ],
+)
+def test_whichever_cell_was_disturbed_is_named(
+    a: tuple[float, ...], b: tuple[float, ...], names: list[str]
+) -> None:
+    pair = compare(contestant("a", a), contestant("b", b))
+    assert pair.time_ratio is None
+    assert pair.time.obstacle is not None
+    assert [name for name in "ab" if f"of {name}'s seeds" in pair.time.obstacle] == names
+    assert "times the training time" not in conclusion(pair)
+
+
+def test_a_difference_of_exactly_a_third_is_none_yet() -> None:
+    for scale in (0.03, 1, 3, 1e6):
+        just, beyond = (3 * scale, 4 * scale), (3 * scale, 4.0001 * scale)
+        assert compare(contestant("a", just), contestant("b", just)).time_ratio == 1
+        assert compare(contestant("a", just), contestant("b", beyond)).time_ratio is None
+
+
+SEEDS = st.lists(st.integers(90, 120), min_size=1, max_size=5)
+
+
+@settings(deadline=None)
+@given(SEEDS, SEEDS)
+def test_a_ratio_is_of_means_and_its_range_of_every_pair_of_runs(
+    a: list[int], b: list[int]
+) -> None:
+    cost = COSTS["train_seconds"]
+    ours, theirs = (
+        [make_record(make_cell(), seed, times=times(value)) for seed, value in enumerate(each)]
+        for each in (a, b)
+    )
+    found = ratio(cost, "a", ours, "b", theirs)
+    assert found.value == pytest.approx(np.mean(a) / np.mean(b))
+    if min(len(a), len(b)) == 1:
+        assert (found.low, found.high) == (None, None)
+    else:
+        ratios = [x / y for x, y in product(a, b)]
+        assert (found.low, found.high) == pytest.approx((min(ratios), max(ratios)))
+    assert found.a.sd == (pytest.approx(np.std(a, ddof=1)) if len(a) > 1 else None)
+
+
+def test_a_ratio_of_one_seed_says_why_it_has_no_range() -> None:
+    told = costs_told(compare(contestant("a", (510.0,)), contestant("b", STEADY)))
+    assert told.startswith(
+        "a takes 2 times the training time (510.0 against 255.0 ± 5.0 s; no range, for one seed "
+        "of a) and "
+    )
+    told = costs_told(compare(contestant("a", (510.0,)), contestant("b", (255.0,))))
+    assert "(510.0 against 255.0 s; no range, for one seed of a and of b)" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "memory"),
+    [
+        ({"concurrency": 2}, "runs at a time: 1 and 2", True),
+        ({"threads": 1}, "threads a run: 2 and 1", True),
+        (
+            {"machine": MACHINE.model_copy(update={"processor": "Other CPU"})},
+            "processor: Example CPU and Other CPU",
+            True,
+        ),
+        ({"machine": MACHINE.model_copy(update={"cores": 64})}, "cores: 2 and 64", True),
+        ({"device": "cuda"}, "device: cpu and cuda", False),
+        (
+            {"machine": MACHINE.model_copy(update={"accelerator": "Example GPU"})},
+            "accelerator: none and Example GPU",
+            False,
+        ),
+        ({"machine": None}, "not recorded (accelerator, processor, cores", False),
+        ({"concurrency": None}, "not recorded (runs at a time)", True),
+    ],
+)
+@pytest.mark.parametrize("which", [slice(None), slice(1)])  # a whole cell, or one seed of it
+def test_times_of_different_circumstances_have_no_ratio_and_say_which(
+    changes: dict[str, Any], told: str, memory: bool, which: slice
+) -> None:
+    a, b = contestant("a", STEADY), contestant("b", STEADY)
+    pair = compare(a, changed(b, which, **changes))
+    assert pair.time_ratio is None
+    assert pair.time.obstacle is not None
+    assert told in pair.time.obstacle
+    assert "so no ratio of training time" in conclusion(pair)
+    assert (pair.memory_ratio is not None) == memory
+
+
+def test_two_unknown_machines_are_not_the_same_machine() -> None:
+    a, b = (contestant(name, STEADY, machine=None, device=None) for name in "ab")
+    pair = compare(a, b)
+    assert (pair.time_ratio, pair.memory_ratio) == (None, None)
+
+
+def test_a_cost_that_some_run_did_not_measure_has_no_ratio() -> None:
+    a, b = contestant("a", STEADY), contestant("b", STEADY)
+    pair = compare(changed(a, slice(2), peak_memory_mb=None), b)
+    assert pair.memory_ratio is None
+    assert "the memory of some run of a was not measured, so no ratio of memory" in conclusion(pair)
+    assert pair.time_ratio == 1
+    jumping = changed(b, slice(1), peak_memory_mb=9000.0)
+    pair = compare(a, jumping)
+    assert pair.memory_ratio is None
+    assert (
+        "peaks of memory of b's seeds differ by a factor of 9.97 (9000, 902 and 904 MB)"
+        in conclusion(pair)
+    )
+
+
+# --- what the tables say ---
+
+
+def board(**seconds: tuple[float, ...]) -> tuple[list[Cell], list[Record]]:
+    cells = [cell_of(name, own) for name, own in seconds.items()]
+    return cells, [run for cell in cells for run in runs_of(cell, seconds[cell.id])]
+
+
+CELLS, RECORDS = board(disturbed=DISTURBED, steady=STEADY, single=(500.0,))
+
+
+def test_every_cost_has_its_deviation_over_seeds_and_one_seed_none() -> None:
+    cell = make_cell(seeds=(1, 2, 3))
+    measured = {
+        "samples_per_second": (10.0, 12.0, 17.0),
+        "eval_ms_per_sentence": (1.5, 1.25, 2.0),
+        "peak_memory_mb": (700.0, 900.0, 800.0),
+    }
+    runs = [
+        make_record(cell, seed, times=times(STEADY[seed - 1]))
+        .model_copy(update={name: values[seed - 1] for name, values in measured.items()})
+        for seed in cell.seeds
+    ]  # fmt: skip
+    (row,) = rows_of(leaderboard([cell], runs))
+    for name, values in {**measured, "train_seconds": STEADY}.items():
+        expected = max(values) if name == "peak_memory_mb" else fmean(values)
+        assert row[name] == expected, name
+        assert row[f"{name}_sd"] == pytest.approx(stdev(values)), name
+    reached = [run.epochs[1].seconds for run in runs]
+    assert row["time_to_target_seconds_sd"] == stdev(reached)
+    (alone,) = rows_of(leaderboard([make_cell(seeds=(1,))], runs[:1]))
+    assert {alone[f"{name}_sd"] for name in [*COSTS, "time_to_target_seconds"]} == {None}
+    assert "±" not in terminal_table(leaderboard([make_cell(seeds=(1,))], runs[:1]), 500)
+    shown = terminal_table(leaderboard([cell], runs), 500)
+    for text in ("255.0 ± 5.0", "13.0 ± 3.6", "1.58 ± 0.38", "900 ± 100", "102.0 ± 1.0"):
+        assert text in shown
+
+
+def test_page_markdown_terminal_and_csv_warn_of_disturbed_seeds_and_of_no_other() -> None:
+    files = render(publish("sample", CELLS, RECORDS))
+    warning = (
+        "training times of its seeds differ by a factor of 2.64 (890, 872 and 337 s), although "
+        "they do the same work"
+    )
+    document = files["leaderboard.md"].decode()
+    assert f"- `disturbed`: {warning}" in document
+    assert "Do not compare times without a look at their ±" in document
+    assert "seeds of 1 of the 2 cells with several seeds" in document
+    assert "699.8 ± 314.5" in document or "699.8 ± 314.4" in document
+    page = files["leaderboard.html"].decode()
+    assert warning in page
+    assert "Do not compare times" in page
+    assert files["leaderboard.csv"].decode().count(warning) == 1
+    (line,) = terminal_warnings(CELLS, RECORDS)
+    assert line.startswith(f"warning: disturbed: {warning}")
+    quiet = render(publish("sample", *board(a=STEADY, b=(100.0,))))
+    for name in ("leaderboard.md", "leaderboard.html", "leaderboard.csv"):
+        assert b"seeds differ by" not in quiet[name]
+        assert b"Do not compare times" not in quiet[name]
+
+
+def test_evaluation_times_are_told_with_the_training_times() -> None:
+    runs = runs_of(cell_of("a", DISTURBED), DISTURBED)
+    slow = [run.model_copy(update={"eval_ms_per_sentence": 1.0 + run.seed}) for run in runs]
+    (said,) = doubts(slow)
+    assert "337 s), evaluation times by a factor of 2 (2, 3 and 4 ms a sentence), although" in said
+
+
+def test_seeds_timed_beside_other_runs_than_each_other_are_a_warning() -> None:
+    runs = runs_of(cell_of("a", STEADY), STEADY)
+    mixed = [run.model_copy(update={"concurrency": 1 + run.seed % 2}) for run in runs]
+    (said,) = doubts(mixed)
+    assert said.startswith("its seeds were timed under different circumstances (runs at a time: 2")
+    assert doubts(runs) == []
+    assert doubts([run.model_copy(update={"machine": None}) for run in runs[:1]] + runs[1:]) == []
+
+
+def test_a_cell_whose_seeds_disagree_is_on_no_front_and_keeps_none_from_it() -> None:
+    cells, records = board(quick=(10.0, 100.0), steady=(200.0, 201.0))
+    published = publish("sample", cells, records)
+    lines = lines_of(published, leaderboard(cells, records))
+    (points,) = speed_groups(lines, "train_seconds").values()
+    told = {point.line.cell.id: (point.on_front, point.compares) for point in points}
+    assert told == {"quick": (False, False), "steady": (True, True)}
+    document = render(published)["leaderboard.md"].decode()
+    assert "hollow, as times of their seeds are not alike: org/quick, batch 16" in document
+
+
+def test_machines_of_one_processor_are_told_apart_in_charts() -> None:
+    cells, records = board(small=STEADY, large=STEADY, third=STEADY)
+    large = MACHINE.model_copy(update={"cores": 64})
+    records = [
+        run.model_copy(update={"machine": large}) if run.cell == "large" else run for run in records
+    ]
+    lines = lines_of(publish("sample", cells, records), leaderboard(cells, records))
+    groups = speed_groups(lines, "train_seconds")
+    assert [[point.line.cell.id for point in points] for points in groups.values()] == [
+        ["small", "third"],
+        ["large"],
+    ]
+    assert ["cores: 2" in name for name in groups] == [True, False]
+
+
+def test_a_gate_on_a_cost_tells_the_spread_and_seeds_that_disagree() -> None:
+    cell = make_cell(seeds=(1, 2, 3), gates=Thresholds(max_train_seconds=500.0))
+    (steady,) = judge(cell, runs_of(cell, STEADY)).checks
+    assert steady.reason == "training takes 255 ± 5 s, at most 500 is allowed (max_train_seconds)"
+    (disturbed,) = judge(cell, runs_of(cell, DISTURBED)).checks
+    assert disturbed.reason == (
+        "training takes 699.84 ± 314 s, at most 500 is allowed (max_train_seconds); training times "
+        "of its seeds differ by a factor of 2.64 (890, 872 and 337 s)"
+    )
+    (single,) = judge(make_cell(gates=cell.gates), [make_record(make_cell())]).checks
+    assert single.reason.startswith("training takes 100.5 s, ")
+
+
+# --- the command ---
+
+
+def test_the_command_tells_no_ratio_in_text_and_null_in_json(tmp_path: Path) -> None:
+    stored = [keep(tmp_path, cell, run) for cell in CELLS for run in RECORDS if run.cell == cell.id]
+    write_tables(tmp_path, "sample", CELLS, stored)
+    done = harness("compare", "disturbed", "steady", "--results", ".", cwd=tmp_path)
+    assert "(890, 872 and 337 s), so no ratio of training time" in done.out
+    done = harness("compare", "disturbed", "steady", "--results", ".", "--json", cwd=tmp_path)
+    (told,) = json.loads(done.out)["comparisons"]
+    assert (told["time_ratio"], told["time_ratio_low"], told["time_ratio_high"]) == (None,) * 3
+    assert told["train_seconds_sd_a"] == pytest.approx(stdev(DISTURBED))
+    assert told["time_obstacle"].startswith("training times of disturbed's seeds")
+    assert told["memory_ratio"] == 1
+    assert told["verdict"] == "no difference shown"
+    done = harness("compare", "steady", "single", "--results", ".", "--json", cwd=tmp_path)
+    (told,) = json.loads(done.out)["comparisons"]
+    assert (told["time_ratio"], told["time_ratio_low"]) == (pytest.approx(0.51), None)
+    assert told["train_seconds_sd_b"] is None
+
+
+def test_what_programs_read_has_every_field_of_a_comparison() -> None:
+    pair = compare(contestant("a", STEADY), contestant("b", (1.0,)))
+    told = as_dict(pair)
+    json.dumps(told, allow_nan=False)
+    assert {"difference", "low", "high", "adjusted", "obstacle", "time_ratio"} <= {*told}

@@ -1,0 +1,132 @@
+"""What charts show: fronts and budgets, against brute force."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from builders.records import MACHINE, make_cell, make_record
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judging.leaderboard import leaderboard
+from harness.report import publish
+from harness.report.pictures.charts import (
+    Line,
+    best_of,
+    labelled,
+    lines_of,
+    parts,
+    speed_groups,
+    with_score,
+)
+from harness.store.records import Record, Scores, Times
+from harness.suite.plan import Cell
+
+
+def lines(cells: list[Cell], records: list[Record]) -> list[Line]:
+    published = publish("sample", cells, records)
+    return lines_of(published, leaderboard(cells, records))
+
+
+def timed(cell: Cell, seconds: float, mcc: float, **changes: Any) -> Record:
+    times = Times(load=0, tokenise=0, train=seconds, evaluate=0, total=seconds)
+    return make_record(cell, mcc=mcc, times=times, **changes)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 9), st.integers(-9, 9)), min_size=1, max_size=20
+    )
+)  # fmt: skip
+def test_the_front_is_what_no_other_cell_beats(measured: list[tuple[int, int]]) -> None:
+    cells = [make_cell(f"org/{number}") for number in range(len(measured))]
+    records = [
+        timed(cell, seconds, mcc / 10) for cell, (seconds, mcc) in zip(cells, measured, strict=True)
+    ]
+    (points,) = speed_groups(lines(cells, records), "train_seconds").values()
+    assert len(points) == len(cells)
+    for point in points:
+        beaten = any(
+            other.speed <= point.speed
+            and other.mcc >= point.mcc
+            and (other.speed, other.mcc) != (point.speed, point.mcc)
+            for other in points
+        )
+        assert point.on_front == (not beaten)
+
+
+def test_speeds_are_compared_within_equal_circumstances_only() -> None:
+    names = ["alone", "also-alone", "together", "elsewhere", "untimed"]
+    cells = [make_cell(f"org/{name}") for name in names]
+    elsewhere = MACHINE.model_copy(update={"accelerator": "Example GPU"})
+    records = [
+        timed(cells[0], 100, 0.5),
+        timed(cells[1], 200, 0.6),
+        timed(cells[2], 50, 0.7, concurrency=4),
+        timed(cells[3], 10, 0.8, device="cuda", machine=elsewhere),
+        make_record(cells[4], eval_ms_per_sentence=None),
+    ]
+    groups = speed_groups(lines(cells, records[:4]), "train_seconds")
+    assert {
+        name: [(point.line.cell.checkpoint, point.on_front) for point in points]
+        for name, points in groups.items()
+    } == {
+        "runs at once: 1; cpu, Example CPU, threads a run: 2": [
+            ("org/alone", True),
+            ("org/also-alone", True),
+        ],
+        "runs at once: 1; cuda, Example GPU, Example CPU, threads a run: 2": [
+            ("org/elsewhere", True)
+        ],
+        "runs at once: 4; cpu, Example CPU, threads a run: 2": [("org/together", True)],
+    }
+    (untimed,) = (line for line in lines(cells, records) if line.cell == cells[4])
+    assert speed_groups([untimed], "eval_ms_per_sentence") == {}
+
+
+def test_lines_are_the_rows_in_order_with_their_own_cell_and_scored_runs() -> None:
+    worse, better = make_cell("org/worse", seeds=(0, 1)), make_cell("org/better")
+    missing = make_cell("org/missing")
+    records = [make_record(worse, 0, 0.1), make_record(worse, 1, 0.2), make_record(better, 0, 0.5)]
+    found = lines([worse, better, missing], records)
+    assert [line.cell for line in found] == [better, worse, missing]
+    assert [[run.seed for run in line.runs] for line in found] == [[0], [0, 1], []]
+    assert [line.row["checkpoint"] for line in with_score(found)] == ["org/better", "org/worse"]
+
+
+def test_only_parts_that_some_cell_was_scored_on_are_shown() -> None:
+    cell = make_cell()
+    record = make_record(cell, scores_out_of_domain=Scores(mcc=0.25, accuracy=0.5, f1=0.5))
+    assert parts(lines([cell], [record])) == {"out-of-domain": {cell.id: 0.25}}
+
+
+def test_the_best_of_n_is_expected_of_each_checkpoints_cells_and_of_all() -> None:
+    mccs = {"org/a": (0.2, 0.6, 0.4), "org/b": (0.3,)}
+    cells = [
+        make_cell(name, size) for name, values in mccs.items() for size in range(1, len(values) + 1)
+    ]
+    values = [mcc for own in mccs.values() for mcc in own]
+    records = [make_record(cell, mcc=mcc) for cell, mcc in zip(cells, values, strict=True)]
+    found = best_of(lines(cells, records))
+    assert list(found) == ["org/a", ""]
+    for name, own in (("org/a", mccs["org/a"]), ("", tuple(values))):
+        expected = [
+            np.mean([max(drawn) for drawn in combinations(own, n)]) for n in range(1, len(own) + 1)
+        ]
+        assert found[name] == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(st.integers(1, 900), st.integers(-9, 9)), min_size=1, max_size=20))
+def test_labels_are_on_the_front_and_apart_and_the_best_has_one(
+    measured: list[tuple[int, int]],
+) -> None:
+    cells = [make_cell(f"org/{number}") for number in range(len(measured))]
+    records = [
+        timed(cell, seconds, mcc / 10) for cell, (seconds, mcc) in zip(cells, measured, strict=True)
+    ]
+    (points,) = speed_groups(lines(cells, records), "train_seconds").values()
+    chosen = labelled(points)
+    assert chosen[0].mcc == max(point.mcc for point in points)
+    assert all(point.on_front for point in chosen)
+    assert len({(point.speed, point.mcc) for point in chosen}) == len(chosen)

@@ -1,0 +1,198 @@
+"""The pictures: the same bytes again, of what is known only, whatever the names are."""
+
+import subprocess
+import sys
+import warnings
+import xml.etree.ElementTree as ElementTree
+from io import BytesIO
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from builders.leaderboards import board, repeated
+from builders.records import make_cell, make_record, skipped_record
+from markdown_it import MarkdownIt
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from PIL import Image
+
+from harness.judging.leaderboard import leaderboard, rows_of
+from harness.report import Published, publish, render
+from harness.report.markdown import as_markdown
+from harness.report.pictures.charts import PICTURES, Picture
+from harness.report.pictures.plots import MOST_CURVES, MOST_POINTS, draw, pictures
+from harness.store.records import Record, Times
+from harness.suite.plan import Cell
+
+HOSTILE = (
+    "$\\frac{",
+    "<b>\"'&amp;</b>]](x)",
+    "two\nlines",
+    "\u4e2d\u6587 \U0001f600 \u202e",
+    "x" * 300,
+)
+
+
+def small() -> Published:
+    """Return a leaderboard that every picture can be made of, quickly."""
+    return board(batch_sizes=(16,), learning_rates=(2e-5, 1e-4), seeds=(0,))
+
+
+def pictures_of(published: Published) -> dict[str, Picture]:
+    frame = leaderboard(published.cells, published.records)
+    return {picture.name: picture for picture in pictures(published, frame)}
+
+
+def of(cells: list[Cell], records: list[Record]) -> dict[str, Picture]:
+    return pictures_of(publish("sample", cells, records))
+
+
+def drawn_axes(figure: Figure) -> list[Axes]:
+    return [place for place in figure.axes if place.axison]
+
+
+def test_another_process_draws_the_same_bytes_without_pyplot_and_its_windows() -> None:
+    program = """
+import hashlib, sys
+sys.path[:0] = ["tests"]
+from test_plots import draw, pictures_of, small
+files = draw(pictures_of(small()).values())
+print({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
+print("matplotlib.pyplot" in sys.modules)
+"""
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path), "LANG": language},
+        ).stdout
+        for seed, language in (("1", "C"), ("2", "de_DE.UTF-8"))
+    }
+    (said,) = printed
+    assert said.count(".png") == said.count(".svg") == len(PICTURES)
+    assert said.endswith("\nFalse\n")
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_as_they_were() -> None:
+    before = dict(mpl.rcParams)
+    cell = make_cell()
+    draw(of([cell], [make_record(cell)]).values())
+    assert dict(mpl.rcParams) == before
+
+
+def test_the_files_are_whole_pictures_of_what_was_asked() -> None:
+    found = pictures_of(small())
+    assert list(found) == list(PICTURES)
+    files = draw(found.values())
+    for name in PICTURES:
+        with Image.open(BytesIO(files[f"{name}.png"])) as image:
+            image.load()
+            assert image.width >= 400
+            assert len(image.convert("L").getcolors() or []) > 20  # something is drawn
+        assert ElementTree.fromstring(files[f"{name}.svg"]).tag.endswith("svg")
+        assert b"<dc:date>" not in files[f"{name}.svg"]
+
+
+def test_only_what_is_known_is_drawn() -> None:
+    cell, other = make_cell(), make_cell(batch_size=32)
+    assert of([cell], [skipped_record(cell)]) == {}
+    epoch = make_record(cell).epochs[:1]
+    alone = make_record(cell, epochs=epoch, selected_epoch=1, eval_ms_per_sentence=None)
+    assert list(of([cell], [alone])) == ["pareto-training"]
+    assert list(of([cell], [make_record(cell)])) == list(PICTURES[:3])
+    assert list(of([cell, other], [make_record(cell), make_record(other)])) == list(PICTURES)
+
+
+def test_the_front_is_drawn_for_each_circumstance_with_the_intervals() -> None:
+    published = board()
+    figure = pictures_of(published)["pareto-training"].draw()
+    titles = [place.get_title(loc="left").partition("\n")[0] for place in figure.axes]
+    assert titles == ["runs at once: 1", "runs at once: 2"]
+    rows = rows_of(leaderboard(published.cells, published.records))
+    timed = [row for row in rows if row["mcc"] is not None and row["concurrency"] == 2]
+    drawn = [lines for lines in figure.axes[1].collections if isinstance(lines, LineCollection)]
+    bars = [tuple(segment[:, 1]) for lines in drawn for segment in lines.get_segments()]
+    assert sorted(bars) == sorted((row["mcc_low"], row["mcc_high"]) for row in timed)
+
+
+def test_learning_curves_have_a_line_for_each_seed_and_of_many_cells_the_best() -> None:
+    figure = pictures_of(board())["learning-curves"].draw()
+    places = drawn_axes(figure)
+    assert len(places) == 23  # of 24 cells, one was skipped
+    assert sorted({len(place.lines) for place in places}) == [2, 3]
+    assert places[0].get_title(loc="left").startswith("#1 ")
+
+    many = pictures_of(repeated(board(), 2))["learning-curves"]
+    assert many.title == "MCC after each epoch, the best 24 of 46 cells"
+    assert len(drawn_axes(many.draw())) == MOST_CURVES
+
+
+def test_of_very_many_cells_the_best_are_drawn_and_every_front_whole() -> None:
+    cells = [make_cell("org/encoder", size) for size in range(1, MOST_POINTS + 101)]
+    records = [
+        make_record(cell, mcc=cell.batch_size / 2000, times=taking(cell.batch_size % 7 + 1))
+        for cell in cells
+    ]
+    # The quickest is the worst: only the front keeps it.
+    records[0] = make_record(cells[0], mcc=0.0005, times=taking(0.5))
+    picture = of(cells, records)["pareto-training"]
+    assert picture.title == "MCC against training, seconds a run, the best 1,000 cells"
+    (place,) = picture.draw().axes
+    marked = [line for line in place.lines if line.get_marker() != "None"]
+    drawn = [float(x) for line in marked for x in np.asarray(line.get_xdata())]
+    assert len(drawn) == MOST_POINTS + 1
+    assert min(drawn) == 0.5
+
+
+def taking(seconds: float) -> Times:
+    return Times(load=0, tokenise=0, train=seconds, evaluate=0, total=seconds)
+
+
+def test_settings_show_each_mean_where_it_belongs_and_a_dash_where_there_is_none() -> None:
+    cells = [make_cell("org/a", size, rate) for size in (32, 8) for rate in (1e-4, 2e-5)]
+    records = [
+        make_record(cell, mcc=mcc) for cell, mcc in zip(cells[:3], (0.1, 0.2, 0.3), strict=True)
+    ]
+    (place,) = of(cells, records)["settings"].draw().axes
+    texts = {text.get_position(): text.get_text() for text in place.texts}
+    assert [label.get_text() for label in place.get_xticklabels()] == ["2e-5", "1e-4"]
+    assert [label.get_text() for label in place.get_yticklabels()] == ["8", "32"]
+    assert texts == {(0, 0): "-", (1, 0): "0.300", (0, 1): "0.200", (1, 1): "0.100"}
+
+
+def test_any_name_is_drawn_as_text_without_a_warning() -> None:
+    published = board(HOSTILE, batch_sizes=(16,), seeds=(0,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        files = draw(pictures_of(published).values())
+    assert len(files) == 2 * len(PICTURES)
+
+
+def test_the_document_shows_every_picture_with_its_words() -> None:
+    published = board(HOSTILE, batch_sizes=(16,), seeds=(0,))
+    frame = leaderboard(published.cells, published.records)
+    found = pictures(published, frame)
+    document = as_markdown(published, frame, (), found)
+    tokens = MarkdownIt("commonmark").enable("table").parse(document)
+    images = [child for token in tokens for child in token.children or [] if child.type == "image"]
+    assert [image.attrs["src"] for image in images] == [f"{picture.name}.png" for picture in found]
+    for image, picture in zip(images, found, strict=True):
+        text = "".join(child.content for child in image.children or [])
+        assert text == " ".join(picture.alt.split())
+    for picture in found:
+        assert f"({picture.name}.svg)" in document
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_what_is_written_is_what_the_document_shows(scored: bool) -> None:
+    cell = make_cell()
+    record = make_record(cell) if scored else skipped_record(cell)
+    files = render(publish("sample", [cell], [record]))
+    shown = {name for name in files if name.endswith(".png")}
+    assert bool(shown) == scored
+    document = files["leaderboard.md"].decode()
+    assert all(f"]({name})" in document for name in shown)
+    assert ("## Pictures" in document) == scored

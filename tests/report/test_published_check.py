@@ -1,0 +1,298 @@
+"""`harness report --check` sees every change of a published file; no published link is broken."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from builders.commands import ROOT, Done, harness
+from builders.records import keep, make_cell, predicted_record
+from markdown_it import MarkdownIt
+
+from harness.report import predictions_unlike, read_published, write_tables
+
+CELLS = [make_cell(learning_rate=rate, seeds=(1, 2)) for rate in (2e-5, 5e-5)]
+# A second name for the files of the first: their runs have the same keys, and the same logits.
+ALIAS = make_cell("org/alias", seeds=(1, 2))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Published tables of two cells and an alias of the first, two seeds each."""
+    folder = tmp_path_factory.mktemp("published") / "sample"
+    labels = np.arange(40) % 2
+    stored = []
+    for place, cell in enumerate([*CELLS, ALIAS]):
+        for seed in cell.seeds:
+            wrong = np.arange(40) < 4 + seed + place % 2
+            given = np.where(wrong, 1 - labels, labels)
+            alike = {"checkpoint_digest": hashlib.sha256(b"org/encoder").hexdigest()}
+            record = predicted_record(cell, seed, labels, given[np.newaxis], **alike)
+            stored.append(keep(folder.with_name("store"), cell, record))
+    write_tables(folder, "sample", [*CELLS, ALIAS], stored)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "sample"))
+
+
+def check(folder: Path) -> Done:
+    return harness("report", str(folder), "--check")
+
+
+def unlike(folder: Path) -> list[str]:
+    """Return the lines of a check on predictions alone; the pictures take longer to draw."""
+    return predictions_unlike(folder, read_published(folder / "leaderboard.json"))
+
+
+def told(done: Done) -> list[str]:
+    """Return the lines on what differs."""
+    return [line for line in done.out.splitlines() if not line.startswith(("as it was", "as the"))]
+
+
+def rewrite(folder: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    path = folder / "predictions.parquet"
+    pq.write_table(change(pq.read_table(path)), path, compression="zstd")
+
+
+def column(table: pa.Table, name: str, values: object) -> pa.Table:
+    place = table.schema.get_field_index(name)
+    return table.set_column(place, table.schema.field(name), pa.array(values, table[name].type))
+
+
+def of_cell(table: pa.Table, rate_place: int) -> np.ndarray:
+    """Return which rows are of the first seed of one of CELLS."""
+    keys = list(dict.fromkeys(table["key"].to_pylist()))
+    return np.asarray(pc.equal(table["key"], keys[2 * rate_place]))
+
+
+def flipped(table: pa.Table) -> pa.Table:
+    zero, one = table["logit_0"].to_pylist(), table["logit_1"].to_pylist()
+    return column(column(table, "logit_0", one), "logit_1", zero)
+
+
+def a_little_more(table: pa.Table) -> pa.Table:
+    """Add to one logit what changes no class."""
+    logits = np.asarray(table["logit_1"]).copy()
+    row = int(np.flatnonzero(of_cell(table, 1))[0])
+    logits[row] += np.float32(1e-3) * (1 if logits[row] > table["logit_0"][row].as_py() else -1)
+    return column(table, "logit_1", logits)
+
+
+def another_source(table: pa.Table) -> pa.Table:
+    sources = np.where(of_cell(table, 1), "elsewhere", np.asarray(table["source"]))
+    return column(table, "source", sources)
+
+
+def relabelled(table: pa.Table) -> pa.Table:
+    labels = np.asarray(table["label"]).copy()
+    chosen = of_cell(table, 1)
+    labels[chosen] = 1 - labels[chosen]
+    return column(table, "label", labels)
+
+
+def without_a_run(table: pa.Table) -> pa.Table:
+    return table.filter(pa.array(~of_cell(table, 1)))
+
+
+def without_a_sentence(table: pa.Table) -> pa.Table:
+    kept = np.ones(table.num_rows, bool)
+    kept[np.flatnonzero(of_cell(table, 1))[3]] = False
+    return table.filter(pa.array(kept))
+
+
+def exchanged(table: pa.Table) -> pa.Table:
+    """Give the two cells' first seeds each other's keys."""
+    keys = np.asarray(table["key"])
+    one, other = keys[of_cell(table, 0)][0], keys[of_cell(table, 1)][0]
+    swapped = np.where(keys == one, other, np.where(keys == other, one, keys))
+    return column(table, "key", swapped)
+
+
+def test_what_was_published_passes(folder: Path) -> None:
+    done = check(folder)
+    assert (done.code, told(done)) == (0, [])
+    assert "as the records say: " in done.out
+    rewrite(folder, lambda table: table)  # the same rows in other bytes
+    assert unlike(folder) == []
+    rewrite(folder, flipped)
+    done = check(folder)
+    assert done.code == 1
+    assert len(told(done)) == 6
+    assert all("predictions.parquet: " in line for line in told(done))
+
+
+@pytest.mark.parametrize(
+    ("change", "runs"),
+    [
+        (flipped, 6),
+        (a_little_more, 1),
+        (another_source, 1),
+        (relabelled, 1),
+        (without_a_run, 1),
+        (without_a_sentence, 1),
+        (exchanged, 3),  # of the alias as well
+    ],
+)
+def test_a_run_s_changed_predictions_are_a_line_that_names_it(
+    folder: Path, change: Callable[[pa.Table], pa.Table], runs: int
+) -> None:
+    rewrite(folder, change)
+    lines = unlike(folder)
+    assert len(lines) == runs
+    named = {match[0] for line in lines if (match := re.search(r"[\w-]+-bs\S+, seed \d", line))}
+    assert len(named) == runs
+    if runs == 1:
+        assert named == {f"{CELLS[1].id}, seed 1"}
+    elsewhere = folder.with_name("elsewhere")
+    refused = harness("report", str(folder), "--output", str(elsewhere))
+    assert refused.code == 4
+    assert all(name in refused.err for name in named)
+    assert not elsewhere.exists()
+
+
+def test_a_submission_is_made_of_no_predictions_but_those_of_the_records(folder: Path) -> None:
+    rewrite(folder, a_little_more)
+    done = harness("submit", str(folder), "--output", "-")
+    assert (done.code, done.out) == (4, "")
+    assert f"{CELLS[1].id}, seed 1: its predictions are not those" in done.err
+
+
+def test_missing_foreign_and_torn_predictions_are_no_pass(folder: Path) -> None:
+    path = folder / "predictions.parquet"
+    rewrite(folder, lambda table: column(table, "key", ["another"] * table.num_rows))
+    lines = unlike(folder)
+    assert len(lines) == 7
+    assert "key 'another'" in lines[0]
+    path.write_bytes(path.read_bytes()[:100])
+    assert "cannot be read as Parquet" in unlike(folder)[0]
+    pq.write_table(pa.table({"key": ["a"]}), path)
+    assert "has other columns" in unlike(folder)[0]
+    path.unlink()
+    done = check(folder)
+    assert done.code == 1
+    lines = [line for line in told(done) if "predictions.parquet: missing" in line]
+    assert len(lines) == 6
+    assert f"{CELLS[0].id}, seed 2" in lines[1]
+    assert "get the one that was published" in done.err
+
+
+def test_digests_that_another_pyarrow_makes_incomparable_are_no_pass(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite(folder, a_little_more)
+    monkeypatch.setattr(pa, "__version__", "1.2.3")  # as if another one were installed
+    (line,) = unlike(folder)
+    assert f"{CELLS[1].id}, seed 1: its digest cannot be compared" in line
+    assert "1.2.3 is installed" in line
+    published = harness("report", str(folder), "--output", str(folder.with_name("elsewhere")))
+    assert published.code == 0
+    assert "its digest cannot be compared" in published.err
+    rewrite(folder, flipped)
+    assert "do not bear its record out" in unlike(folder)[0]
+
+
+def test_runs_that_an_earlier_pyarrow_wrote_are_incomparable_and_not_wrong(folder: Path) -> None:
+    rewrite(folder, a_little_more)
+    path = folder / "leaderboard.json"
+    document = json.loads(path.read_bytes())
+    for record in document["records"]:
+        record["versions"]["pyarrow"] = "1.2.3"
+    path.write_text(json.dumps(document))
+    (line,) = unlike(folder)
+    assert f"{CELLS[1].id}, seed 1: its digest cannot be compared: pyarrow 1.2.3 wrote" in line
+
+
+def test_a_changed_row_is_a_line_that_names_file_and_cell(folder: Path) -> None:
+    table = folder / "leaderboard.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join([*lines[:2], lines[2].replace(",ok,", ",failed,"), *lines[3:]]))
+    document = folder / "leaderboard.json"
+    text = document.read_text()
+    accuracy = re.search(r'"accuracy": [\d.]+', text)
+    assert accuracy is not None
+    document.write_text(text.replace(accuracy[0], '"accuracy": 0.99', 1))
+    page = folder / "leaderboard.md"
+    page.write_text(page.read_text().replace("| pass", "| fail", 1))
+    (folder / "settings.png").write_bytes(b"a picture of other cells")
+    (folder / "best-of-n.svg").unlink()
+    done = check(folder)
+    assert done.code == 1
+    found = {Path(line.split(": ")[1]).name: line for line in told(done)}
+    assert re.search(r"row 2: org/\w+, batch 16, .*status is 'failed'", found["leaderboard.csv"])
+    assert re.search(r"row 1: .*accuracy is 0\.99 and not", found["leaderboard.json"])
+    assert re.search(r"first in line \d+: it should be '\|", found["leaderboard.md"])
+    assert found["best-of-n.svg"].endswith("missing")
+    assert "settings.png" in found
+    assert len(found) == 5
+
+
+def test_a_picture_that_the_records_do_not_have_is_told(tmp_path: Path) -> None:
+    cell = make_cell()
+    write_tables(tmp_path, "sample", [cell], [])
+    assert check(tmp_path).code == 0
+    (tmp_path / "settings.svg").write_text("of an earlier matrix")
+    done = check(tmp_path)
+    assert done.code == 1
+    assert told(done)[0].endswith("settings.svg: not of these records")
+
+
+class _Links(HTMLParser):
+    """Collects what a page links to or shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if name in ("href", "src") and value]
+
+
+def links(folder: Path) -> set[str]:
+    """Return every file that leaderboard.md and leaderboard.html lead to."""
+    parser = _Links()
+    parser.feed((folder / "leaderboard.html").read_text(encoding="utf-8"))
+    text = (folder / "leaderboard.md").read_text(encoding="utf-8")
+    rendered = MarkdownIt("commonmark").enable("table").render(text)
+    of_text = _Links()
+    of_text.feed(rendered)
+    found = {*parser.found, *of_text.found}
+    return {link for link in found if not link.startswith(("#", "data:", "https://"))}
+
+
+@pytest.mark.parametrize("published", ["cola", "quickstart"])
+def test_no_link_of_what_is_committed_is_broken(published: str) -> None:
+    folder = ROOT / "results" / published
+    named = links(folder)
+    assert {"leaderboard.csv", "leaderboard.json", "predictions.parquet"} < named
+    assert [link for link in named if not (folder / link).is_file()] == []
+
+
+def test_no_link_is_broken_whatever_is_published(folder: Path, tmp_path: Path) -> None:
+    whole, alone, bare = (tmp_path / name for name in ("whole", "alone", "bare"))
+    assert harness("report", str(folder), "--output", str(whole)).code == 0
+    (folder / "leaderboard.json").rename(tmp_path / "downloaded.json")
+    done = harness("report", str(tmp_path / "downloaded.json"), "--output", str(alone))
+    assert done.code == 0
+    assert "predictions.parquet: not there, and not written" in done.err
+    write_tables(bare, "sample", [make_cell()], [])
+    for place in (whole, alone, bare):
+        assert [link for link in links(place) if not (place / link).is_file()] == [], place
+    assert "predictions.parquet" in links(whole)
+    assert "predictions.parquet" not in links(alone)
+    assert check(alone).code == 1  # its records hold digests of predictions that are not there
+    # Put beside it, they are linked again.
+    shutil.copy(whole / "predictions.parquet", alone)
+    assert harness("report", str(alone)).code == 0
+    assert check(alone).code == 0
+    assert "predictions.parquet" in links(alone)
