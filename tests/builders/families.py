@@ -1,8 +1,9 @@
 """A tiny checkpoint of every architecture that transformers can classify sentences with.
 
-`tiny_checkpoints` writes ten families by hand, as they are published. Here all others are made by one
-rule: the family's default configuration, with every size that the rule knows by name made small, and a
-tokenizer with the special tokens of RoBERTa. What a rule cannot know is data: see `SETTINGS`.
+`tiny_checkpoints` writes ten families by hand, as they are published. Here all others are made by
+one rule: the family's default configuration, with every size that the rule knows by name made
+small, and a tokenizer with the special tokens of RoBERTa. What a rule cannot know is data: see
+`SETTINGS`.
 """
 
 import json
@@ -30,6 +31,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSES,
 )
 
+from builders import tiny_checkpoints
 from builders.tiny_checkpoints import MAX_LENGTH
 
 FAMILIES: tuple[str, ...] = tuple(sorted(CLASSES))

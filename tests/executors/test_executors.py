@@ -204,9 +204,7 @@ def begin(folder: Path, body: str) -> subprocess.Popen[str]:
     program = folder / "session.py"
     body = "\n".join(f"    {line}" for line in body.strip().splitlines())
     program.write_text(SESSION.format(path=sys.path, folder=str(folder), body=body), "utf-8")
-    tests = str(
-        Path(__file__).parents[1]
-    )  # for the fork server, which looks there for its preloads
+    tests = str(Path(__file__).parents[1])  # where the fork server looks for its preloads
     return subprocess.Popen(
         [sys.executable, str(program)],
         env={**os.environ, "PYTHONPATH": tests, "SLOW_IMPORT_FOLDER": str(folder)},

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-import browser as browsers
 import pytest
+from builders import browser as browsers
 from builders.browser import Driver
 from builders.leaderboards import board, repeated
 from builders.records import failed_record, make_cell, make_record, skipped_record

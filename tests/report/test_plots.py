@@ -55,7 +55,7 @@ def drawn_axes(figure: Figure) -> list[Axes]:
 def test_another_process_draws_the_same_bytes_without_pyplot_and_its_windows() -> None:
     program = """
 import hashlib, sys
-sys.path[:0] = ["tests"]
+sys.path[:0] = ["tests/report", "tests"]
 from test_plots import draw, pictures_of, small
 files = draw(pictures_of(small()).values())
 print({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})

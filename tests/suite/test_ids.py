@@ -190,7 +190,7 @@ def test_no_test_but_a_cell_s_is_named_otherwise_than_typed() -> None:
     of_a_cell = "benchmarks/test_finetune.py::test_finetune[sample/other-bs16-lr1e-4]"
     assert as_collected(of_a_cell) == of_a_cell.replace("1e-4", "1e-04")
     for other in (
-        "tests/suite/test_ids.py::test_x[a-bs16-lr0.0001]",
+        "tests/test_ids.py::test_x[a-bs16-lr0.0001]",
         "benchmarks/",
         "a-bs16-lr1e-4]",
     ):
