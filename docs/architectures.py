@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import torch  # noqa: E402
 import transformers  # noqa: E402
-from families import FAMILIES  # noqa: E402
+from builders.families import FAMILIES  # noqa: E402
 from traits import Traits, try_out  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "architectures.md"

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 import transformers
-from families import make_family
-from jobs import file_spec, make_job, sentences, write_rows
+from builders.families import make_family
+from builders.jobs import file_spec, make_job, sentences, write_rows
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from harness.errors import BadInput

@@ -1,6 +1,6 @@
 """Bad days of the real `pytest benchmarks/`: nothing that is finished is lost, nothing false kept.
 
-`pytest -m soak tests/whole/test_faults.py` runs the long ones; docs/reliability.md has their figures.
+`pytest -m soak tests/whole/test_faults.py` runs the long ones; docs/reliability.md has figures.
 """
 
 import contextlib
