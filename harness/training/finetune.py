@@ -1,13 +1,12 @@
 """One fine-tuning with `Trainer`, as the tutorial does it; knows nothing of suites or pytest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from datasets import Dataset
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -16,7 +15,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from harness.models.encode import Encoded, collator, names_its_inputs, token_counts
+from harness.models.encode import Encoded, collator, names_its_inputs
 from harness.models.pad_token import KeptPadToken
 from harness.models.padding import Padding, settle
 from harness.suite.spec import TrainingSpec
@@ -28,6 +27,11 @@ from harness.training.proof import Sample
 from harness.training.speedups import MEMORY_CHECKPOINT, SORTED_EVALUATION
 from harness.training.speedups.apply import Applied, apply, undo
 from harness.training.speedups.memory import BestEpoch, read_best_epoch
+from harness.training.speedups.sorted_evaluation import (
+    EvaluationOrder,
+    evaluation_order,
+    evaluation_positions,
+)
 from harness.training.speedups.vocabulary import DecayOfUnusedRows
 
 LABELS = "labels"
@@ -144,27 +148,95 @@ def finetune(
         RuntimeError: the selected model does not give the logits that were recorded for it.
         BadInput: the configuration makes a decoder of an encoder.
     """
-    speedups = set(settings.training.speedups)
     if padding is None:
         padding = settle(model, tokenizer, encoded.splits["train"])
-    if padding.alone:  # whatever the order or size of batches, they would change the answers
-        speedups -= {SORTED_EVALUATION}
-        training = settings.training.model_copy(update={"eval_batch_size": 1})
-        settings = replace(settings, training=training)
+    if padding.alone:
+        settings = _each_sentence_alone(settings)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    applied = apply(speedups, model, tokenizer, encoded.splits)
-    orders = {
-        split: _evaluation_order(rows, SORTED_EVALUATION in speedups)
+    applied = apply(settings.training.speedups, model, tokenizer, encoded.splits)
+    setup = _set_up(model, tokenizer, applied, settings, scratch, padding, listeners)
+    validation, precision = encoded.splits["validation"], settings.training.precision
+    batches = proof.choose(setup.trainer, validation, setup.orders["validation"].positions)
+    alike_before = _alike_before_training(
+        setup.trainer, tokenizer, applied, [place for batch in batches for place in batch], padding
+    )
+    if on_progress is not None:
+        setup.trainer.add_callback(Reporting(on_progress))
+    setup.trainer.train()
+    selected = _load_selected(model, setup, applied, settings.training.selection)
+    train_seconds = setup.clock.seconds(settings.device)
+    # The selected epoch's model was evaluated at the epoch's end; it would predict the same again.
+    logits = {"validation": setup.history.logits[selected]}
+    if "test" in setup.orders:
+        logits["test"] = _test_logits(setup, applied)
+    undo(model, applied, setup.decay.by_epoch[selected])
+    sample = proof.sample(batches, logits["validation"], precision, padding.shortest)
+    proof.prove(model, tokenizer, validation, sample, "the selected epoch's model")
+    alike: Alike | None = None
+    if proof.alike(logits["validation"], validation):
+        alike = "always" if alike_before else "now"
+    return Outcome(
+        epochs=setup.history.epochs(),
+        selected_epoch=selected,
+        logits=logits,
+        train_seconds=train_seconds,
+        evaluate_seconds=setup.history.evaluate_seconds[selected],
+        parameters=parameters,
+        speedups=tuple(sorted(applied.names | setup.speedups)),
+        model=model,
+        sample=sample,
+        alike=alike,
+    )
+
+
+def _each_sentence_alone(settings: Settings) -> Settings:
+    """Return settings under which no sentence is evaluated beside another, in whatever order."""
+    speedups = tuple(s for s in settings.training.speedups if s != SORTED_EVALUATION)
+    update = {"eval_batch_size": 1, "speedups": speedups}
+    return replace(settings, training=settings.training.model_copy(update=update))
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """A Trainer and what listens to it.
+
+    `orders` has the order of evaluation of each split but train. `best` keeps the best epoch in
+    memory, None where Trainer writes it to disk or no epoch is chosen. `speedups` names those in
+    force that change nothing in the model.
+    """
+
+    trainer: Trainer
+    history: History
+    decay: DecayOfUnusedRows
+    clock: TrainingClock
+    orders: Mapping[str, EvaluationOrder]
+    best: BestEpoch | None
+    speedups: frozenset[str]
+
+
+def _set_up(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    applied: Applied,
+    settings: Settings,
+    scratch: Path,
+    padding: Padding,
+    listeners: Sequence[TrainerCallback],
+) -> _Setup:
+    asked = settings.training.speedups
+    clock = TrainingClock()
+    history, decay = History(clock), DecayOfUnusedRows()
+    by_length = SORTED_EVALUATION in asked
+    positions = {
+        split: evaluation_positions(rows, by_length)
         for split, rows in applied.splits.items()
         if split != "train"
     }
-    clock = TrainingClock()
-    history, decay = History(clock), DecayOfUnusedRows()
     trainer = Trainer(
         model=model,
         args=training_arguments(settings, scratch),
         train_dataset=applied.splits["train"],
-        eval_dataset=applied.splits["validation"].select(orders["validation"]),
+        eval_dataset=applied.splits["validation"].select(positions["validation"]),
         processing_class=tokenizer,
         data_collator=collator(tokenizer, padding.shortest),
         compute_metrics=history.compute_metrics,
@@ -176,67 +248,47 @@ def finetune(
     if not names_its_inputs(model):
         trainer.args.remove_unused_columns = False  # Trainer would leave no input
     clock.attach(trainer)
-    places = {
-        split: np.argsort(order[_sampled(trainer, applied.splits[split].select(order))])
-        for split, order in orders.items()
+    orders = {
+        split: evaluation_order(trainer, applied.splits[split], places)
+        for split, places in positions.items()
     }
-    history.places = places["validation"]
-    validation, precision = encoded.splits["validation"], settings.training.precision
-    batches = proof.choose(trainer, validation, orders["validation"])
-    alike_before = _alike_before_training(
-        trainer, tokenizer, applied, [place for batch in batches for place in batch], padding
-    )
-    best_epoch = settings.training.selection == "best-epoch"
+    history.places = orders["validation"].places
     best = None
-    if best_epoch and MEMORY_CHECKPOINT in speedups:
+    in_force = {SORTED_EVALUATION} & set(asked)
+    if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in asked:
         best = BestEpoch(METRIC)
         trainer.add_callback(best)
-    if on_progress is not None:
-        trainer.add_callback(Reporting(on_progress))
-    trainer.train()
-    if best is not None:
-        best.load(model)
-    elif best_epoch:
+        in_force.add(MEMORY_CHECKPOINT)
+    return _Setup(trainer, history, decay, clock, orders, best, frozenset(in_force))
+
+
+def _load_selected(model: PreTrainedModel, setup: _Setup, applied: Applied, selection: str) -> int:
+    """Give the model the selected epoch's weights; return that epoch."""
+    epochs = setup.history.epochs()
+    if selection != "best-epoch":
+        return epochs[-1].epoch
+    if setup.best is not None:
+        setup.best.load(model)
+    else:
         rows = None if applied.trimmed is None else len(applied.trimmed.used)
-        read_best_epoch(model, trainer.state.best_model_checkpoint, rows)
-    train_seconds = clock.seconds(settings.device)
+        read_best_epoch(model, setup.trainer.state.best_model_checkpoint, rows)
+    # Trainer, too, keeps the first of equally good epochs.
+    return max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
 
-    epochs = history.epochs()
-    selected = epochs[-1].epoch
-    if best_epoch:
-        # Trainer, too, keeps the first of equally good epochs.
-        selected = max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
 
-    # The selected epoch's model was evaluated at the epoch's end; it would predict the same again.
-    logits = {"validation": history.logits[selected]}
-    if "test" in orders:
-        # Hidden labels (-1) would index out of the loss; predictions need no labels.
-        test = applied.splits["test"].select(orders["test"]).remove_columns("label")
-        predicted = logits_of(trainer.predict(test).predictions)
-        if not np.isfinite(predicted).all():
-            raise ValueError("logits of the test split are NaN or infinite")
-        logits["test"] = predicted[places["test"]]
-    undo(model, applied, decay.by_epoch[selected])
-    sample = proof.sample(batches, logits["validation"], precision, padding.shortest)
-    proof.prove(model, tokenizer, validation, sample, "the selected epoch's model")
-    alike: Alike | None = None
-    if proof.alike(logits["validation"], validation):
-        alike = "always" if alike_before else "now"
-    in_force = applied.names | (speedups & {SORTED_EVALUATION})
-    if best is not None:
-        in_force |= {MEMORY_CHECKPOINT}
-    return Outcome(
-        epochs=epochs,
-        selected_epoch=selected,
-        logits=logits,
-        train_seconds=train_seconds,
-        evaluate_seconds=history.evaluate_seconds[selected],
-        parameters=parameters,
-        speedups=tuple(sorted(in_force)),
-        model=model,
-        sample=sample,
-        alike=alike,
-    )
+def _test_logits(setup: _Setup, applied: Applied) -> np.ndarray:
+    """Return (sentences, 2) the model's logits of the test split, in its own order.
+
+    Raises:
+        ValueError: some are NaN or infinite.
+    """
+    order = setup.orders["test"]
+    # Hidden labels (-1) would index out of the loss; predictions need no labels.
+    rows = applied.splits["test"].select(order.positions).remove_columns("label")
+    predicted: np.ndarray = logits_of(setup.trainer.predict(rows).predictions)
+    if not np.isfinite(predicted).all():
+        raise ValueError("logits of the test split are NaN or infinite")
+    return predicted[order.places]
 
 
 def _alike_before_training(
@@ -259,23 +311,6 @@ def _loss_of_part(
     logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
     whole = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
     return whole / (len(labels) if num_items_in_batch is None else num_items_in_batch)
-
-
-def _evaluation_order(rows: Dataset, by_length: bool) -> np.ndarray:
-    """Return (sentences,) the positions of a split's rows in the order of their evaluation."""
-    if not by_length:
-        return np.arange(len(rows))
-    return np.argsort(token_counts(rows), kind="stable")
-
-
-def _sampled(trainer: Trainer, rows: Dataset) -> np.ndarray:
-    """Return (sentences,) the order in which Trainer takes rows that it is given to evaluate.
-
-    Where it groups training batches by length it groups evaluation batches too, and returns logits
-    in that order, which is the same every time.
-    """
-    sampler = trainer._get_eval_sampler(rows)
-    return np.arange(len(rows)) if sampler is None else np.fromiter(sampler, dtype=np.intp)
 
 
 def _without_other_outputs(outputs: Any, labels: Any) -> Any:

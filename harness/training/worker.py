@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -11,48 +10,38 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import datasets
-import numpy as np
-import pyarrow as pa
 import torch
 import transformers
 from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.inputs import checkpoint_files, data, trackers
-from harness.inputs.data.rows import HIDDEN_LABEL
 from harness.models import out_of_memory
-from harness.models.encode import Encoded, token_counts
+from harness.models.completeness import Weights
 from harness.models.padding import Padding, settle
-from harness.models.reading import read
+from harness.models.reading import Reading, read
 from harness.redaction import redact_file, redacted
-from harness.store import classes, records
-from harness.store.groups import confusion_by
-from harness.store.predictions import PREDICTIONS
-from harness.store.records import Epoch, Record, Times
+from harness.store import records
+from harness.store.records import Times
 from harness.text import one_line
 from harness.training import diagnosis, kept_model, launchers, progress
 from harness.training.finetune import Outcome, Settings, finetune
-from harness.training.history import EpochOutcome
 from harness.training.job import (
     Job,
     Result,
     circumstances,
-    describe,
     failure,
     in_smaller_parts,
     now,
 )
 from harness.training.loading import load_checkpoint
 from harness.training.progress import Progress
-from harness.training.score import Scores, score
+from harness.training.scored_record import predictions_table, scored_record
 from harness.training.yielding import Yielding
-
-LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
-"""Ranges of sentence lengths, each by its most words; longer sentences are a range of their own."""
 
 
 def execute(job: Job) -> Result:
@@ -79,6 +68,54 @@ def execute(job: Job) -> Result:
 def _train_and_score(
     job: Job, scratch: Path, started: float, report: Callable[[Progress], None]
 ) -> Result:
+    yielding = _prepare_process(job)
+    if yielding is not None:
+        report = _with_contention(report, yielding)
+    digest, fingerprint = job.checkpoint.digest, job.dataset.fingerprint
+    if records.run_key(job.run, digest, fingerprint, job.device) != job.key:
+        raise RuntimeError(
+            "this worker has other versions of packages than the session; install the same for both"
+        )
+    settings = _settings(job)
+    trackers.prepare(job.trackers, job.run.cell.suite, job.folder)
+    ready = _prepare(job, settings)
+    outcome, accumulation = _finetune(job, ready, settings, scratch, report, yielding)
+    times = Times(
+        load=ready.load_seconds,
+        tokenise=ready.tokenise_seconds,
+        train=outcome.train_seconds,
+        evaluate=outcome.evaluate_seconds,
+        total=time.perf_counter() - started,
+    )
+    encoded = ready.reading.encoded
+    record = scored_record(job, ready.splits, encoded, outcome, times)
+    padded = records.Padding(**asdict(ready.padding))
+    used = {
+        "accumulation": accumulation,
+        "batch_size_used": settings.batch_size // accumulation,
+        "contention": None if yielding is None else yielding.contention(),
+        "initialised": ready.weights.initialised,
+        "padding": padded,
+        "warnings": (
+            *ready.weights.warnings,
+            *ready.reading.warnings,
+            *record.warnings,
+            *diagnosis.padded(padded),
+            *diagnosis.halved(settings.batch_size, accumulation),
+        ),
+    }
+    record = record.model_copy(update=used)
+    if job.keep_model:
+        validation = (ready.splits["validation"], encoded.splits["validation"])
+        kept_model.keep(job, record, outcome, ready.tokenizer, validation, scratch / "model")
+    return Result(record, predictions_table(ready.splits, encoded, outcome))
+
+
+def _prepare_process(job: Job) -> Yielding | None:
+    """Set what a run needs of its process: device, threads, precision, quiet libraries.
+
+    Returns what yields its threads to other programs, None on a GPU.
+    """
     if job.device == "cuda":
         # With more than one GPU in sight, Trainer would spread each batch over all of them.
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or "0"
@@ -88,7 +125,6 @@ def _train_and_score(
     yielding = None
     if job.device == "cpu":
         yielding = Yielding(job.threads, job.concurrency)
-        report = _with_contention(report, yielding)
     else:
         torch.set_num_threads(job.threads)
     # TF32, which a variable read on torch's import may have allowed, is another precision.
@@ -98,13 +134,12 @@ def _train_and_score(
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     datasets.disable_progress_bars()
+    return yielding
+
+
+def _settings(job: Job) -> Settings:
     run = job.run
-    digest, fingerprint = job.checkpoint.digest, job.dataset.fingerprint
-    if records.run_key(run, digest, fingerprint, job.device) != job.key:
-        raise RuntimeError(
-            "this worker has other versions of packages than the session; install the same for both"
-        )
-    settings = Settings(
+    return Settings(
         batch_size=run.cell.batch_size,
         learning_rate=run.cell.learning_rate,
         seed=run.seed,
@@ -115,8 +150,33 @@ def _train_and_score(
         project=run.cell.suite,
         trackers=job.trackers,
     )
-    trackers.prepare(job.trackers, run.cell.suite, job.folder)
 
+
+@dataclass(frozen=True)
+class _Ready:
+    """What a run trains with, and the seconds that loading and tokenising it took.
+
+    `models` holds the loaded model alone, for `_finetune` to take out: nothing else may hold on to
+    it when memory runs out.
+    """
+
+    splits: datasets.DatasetDict
+    tokenizer: PreTrainedTokenizerBase
+    models: list[PreTrainedModel]
+    weights: Weights
+    reading: Reading
+    padding: Padding
+    load_seconds: float
+    tokenise_seconds: float
+
+
+def _prepare(job: Job, settings: Settings) -> _Ready:
+    """Load data, tokenizer and model, and encode the sentences.
+
+    Raises:
+        RuntimeError: the data or the checkpoint changed after the session began.
+        BadInput: the checkpoint does not fit the sentences, or its files not its configuration.
+    """
     loading = time.perf_counter()
     loaded = data.load(job.source)
     if loaded.fingerprint != job.dataset.fingerprint:
@@ -124,48 +184,25 @@ def _train_and_score(
     tokenizer = _tokenizer(job)
     pretrained = load_checkpoint(job.checkpoint.folder, tokenizer, settings)
     models, weights = [pretrained.model], pretrained.weights
-    del pretrained  # nothing else may hold on to the model; see _finetune
+    del pretrained
     if checkpoint_files.digest_of(job.checkpoint.folder) != job.checkpoint.digest:
         raise RuntimeError("the checkpoint changed after the session began")
     tokenising = time.perf_counter()
-    reading = read(loaded.splits, tokenizer, models[0], run.training.max_length)
+    reading = read(loaded.splits, tokenizer, models[0], job.run.training.max_length)
     encoded = reading.encoded
     if encoded.limit is not None:
         tokenizer.model_max_length = encoded.limit  # whoever uses a kept model cuts there, too
     tokenised = time.perf_counter()
-    padding = settle(models[0], tokenizer, encoded.splits["train"])
-    outcome, accumulation = _finetune(
-        job, models, tokenizer, encoded, padding, settings, scratch, report, yielding
+    return _Ready(
+        splits=loaded.splits,
+        tokenizer=tokenizer,
+        models=models,
+        weights=weights,
+        reading=reading,
+        padding=settle(models[0], tokenizer, encoded.splits["train"]),
+        load_seconds=tokenising - loading,
+        tokenise_seconds=tokenised - tokenising,
     )
-    predictions = _predictions(loaded.splits, encoded, outcome)
-    times = Times(
-        load=tokenising - loading,
-        tokenise=tokenised - tokenising,
-        train=outcome.train_seconds,
-        evaluate=outcome.evaluate_seconds,
-        total=time.perf_counter() - started,
-    )
-    record = _record(job, loaded.splits, encoded, outcome, times)
-    padded = records.Padding(**asdict(padding))
-    used = {
-        "accumulation": accumulation,
-        "batch_size_used": settings.batch_size // accumulation,
-        "contention": None if yielding is None else yielding.contention(),
-        "initialised": weights.initialised,
-        "padding": padded,
-        "warnings": (
-            *weights.warnings,
-            *reading.warnings,
-            *record.warnings,
-            *diagnosis.padded(padded),
-            *diagnosis.halved(settings.batch_size, accumulation),
-        ),
-    }
-    record = record.model_copy(update=used)
-    if job.keep_model:
-        validation = (loaded.splits["validation"], encoded.splits["validation"])
-        kept_model.keep(job, record, outcome, tokenizer, validation, scratch / "model")
-    return Result(record, predictions)
 
 
 def _with_contention(
@@ -183,21 +220,15 @@ def _tokenizer(job: Job) -> PreTrainedTokenizerBase:
 
 def _finetune(
     job: Job,
-    models: list[PreTrainedModel],
-    tokenizer: PreTrainedTokenizerBase,
-    encoded: Encoded,
-    padding: Padding,
+    ready: _Ready,
     settings: Settings,
     scratch: Path,
     report: Callable[[Progress], None],
     yielding: Yielding | None,
 ) -> tuple[Outcome, int]:
-    """Fine-tune in as few parts of a batch as memory allows; return the outcome and their number.
-
-    Args:
-        models: the loaded model alone. It is taken out, so that nothing holds on to it when
-            memory runs out and the next one is loaded.
-    """
+    """Fine-tune in as few parts of a batch as fit memory; return the outcome and their number."""
+    models, encoded = ready.models, ready.reading.encoded
+    listeners = () if yielding is None else (yielding,)
     while True:
         if not models:
             # As the checkpoint has it: a model may be built after its tokenizer's pad token.
@@ -206,9 +237,8 @@ def _finetune(
         model = models.pop()
         try:
             attempt = replace(settings, accumulation=job.parts)
-            listeners = () if yielding is None else (yielding,)
             outcome = finetune(
-                model, tokenizer, encoded, attempt, scratch, report, padding, listeners
+                model, ready.tokenizer, encoded, attempt, scratch, report, ready.padding, listeners
             )
             return outcome, job.parts
         except Exception as error:
@@ -229,124 +259,9 @@ def _finetune(
         scratch.mkdir(exist_ok=True)
 
 
-def _record(
-    job: Job,
-    splits: datasets.DatasetDict,
-    encoded: Encoded,
-    outcome: Outcome,
-    times: Times,
-) -> Record:
-    run = job.run
-    logits = outcome.logits["validation"]
-    labels = np.asarray(splits["validation"]["label"])
-    domains = np.asarray(splits["validation"]["domain"])
-    scores = score(logits, labels)
-    test = None
-    if "test" in splits and not _hidden(splits["test"]):
-        test = score(outcome.logits["test"], np.asarray(splits["test"]["label"]))
-    epochs = tuple(map(_epoch, outcome.epochs))
-    groups = {
-        "source": list(splits["validation"]["source"]),
-        "length": [_length(sentence) for sentence in splits["validation"]["sentence"]],
-    }
-    threshold = run.cell.threshold
-    mcc = scores.matthews_correlation
-    return describe(job).model_copy(
-        update={
-            "status": "ok",
-            "reason": None,
-            "verdict": None if threshold is None else "pass" if mcc >= threshold else "fail",
-            "scores": _stored(scores),
-            "scores_in_domain": _domain_scores(logits, labels, domains == "in"),
-            "scores_out_of_domain": _domain_scores(logits, labels, domains == "out"),
-            "scores_test": None if test is None else _stored(test),
-            "confusion_by": {
-                name: counts
-                for name, of_sentences in groups.items()
-                if (counts := confusion_by(of_sentences, labels, logits.argmax(axis=1)))
-            },
-            "labels": classes.pack(labels),
-            "epochs": epochs,
-            "selected_epoch": outcome.selected_epoch,
-            "times": times,
-            "samples_per_second": job.dataset.train * run.training.epochs / outcome.train_seconds,
-            "eval_ms_per_sentence": 1000 * outcome.evaluate_seconds / len(labels),
-            "time_to_target_seconds": records.time_to_target(epochs, run.cell.target),
-            "peak_memory_mb": _peak_memory_mb(job.device),
-            "parameters": outcome.parameters,
-            "truncated_sentences": encoded.truncated,
-            "speedups": outcome.speedups,
-            "warnings": tuple(
-                diagnosis.warnings(epochs, scores.one_class, encoded.truncated, outcome.alike)
-            ),
-            "model_kept": job.keep_model,
-        }
-    )
-
-
-def _predictions(splits: datasets.DatasetDict, encoded: Encoded, outcome: Outcome) -> pa.Table:
-    tables = []
-    for split, logits in outcome.logits.items():
-        rows = splits[split]
-        labels = None if _hidden(rows) else list(rows["label"])
-        tables.append(
-            pa.table(
-                {
-                    "split": [split] * len(rows),
-                    "idx": list(rows["idx"]),
-                    "label": pa.nulls(len(rows), pa.int8()) if labels is None else labels,
-                    "domain": list(rows["domain"]),
-                    "source": list(rows["source"]),
-                    "tokens": token_counts(encoded.splits[split]),
-                    "logit_0": logits[:, 0],
-                    "logit_1": logits[:, 1],
-                }
-            ).cast(PREDICTIONS)
-        )
-    return pa.concat_tables(tables)
-
-
-def _hidden(rows: datasets.Dataset) -> bool:
-    return HIDDEN_LABEL in rows["label"]
-
-
-def _stored(scores: Scores) -> records.Scores:
-    return records.Scores(mcc=scores.matthews_correlation, accuracy=scores.accuracy, f1=scores.f1)
-
-
-def _domain_scores(
-    logits: np.ndarray, labels: np.ndarray, chosen: np.ndarray
-) -> records.Scores | None:
-    return _stored(score(logits[chosen], labels[chosen])) if chosen.any() else None
-
-
-def _epoch(outcome: EpochOutcome) -> Epoch:
-    return Epoch(
-        epoch=outcome.epoch,
-        train_loss=outcome.train_loss,
-        eval_loss=outcome.eval_loss,
-        scores=_stored(outcome.scores),
-        seconds=outcome.seconds,
-        classes=classes.pack(outcome.classes),
-    )
-
-
-def _length(sentence: str) -> str:
-    """Name the range that a sentence's number of words falls in."""
-    words = len(sentence.split())
-    return next((name for most, name in LENGTHS if words <= most), "14 words or more")
-
-
-def _peak_memory_mb(device: str) -> float:
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB here
-
-
 @contextlib.contextmanager
 def _temporary_files_in(folder: Path) -> Iterator[None]:
-    """Let whatever makes temporary files make them in a folder that whoever is left removes."""
+    """Put temporary files where the session can remove them."""
     folder.mkdir(exist_ok=True)
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     try:

@@ -1,6 +1,7 @@
 """Thresholds over all cells of a suite together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 from statistics import mean
 
@@ -24,7 +25,15 @@ def judge_suite(
         cells: all of the suite's.
         runs: the records of each cell, by its id.
     """
-    return tuple(_checks(gates, cells, runs))
+    state = _best_cells(cells, runs)
+    checks = []
+    if gates.best_min_mcc is not None:
+        checks.append(_best_min_mcc(gates.best_min_mcc, state))
+    if gates.every_checkpoint_min_mcc is not None:
+        checks.append(_every_checkpoint_min_mcc(gates.every_checkpoint_min_mcc, state))
+    if gates.order:
+        checks.append(_order(gates.order, state))
+    return tuple(checks)
 
 
 def explain_suite(suite: str, checks: Sequence[Check]) -> str:
@@ -32,9 +41,28 @@ def explain_suite(suite: str, checks: Sequence[Check]) -> str:
     return "\n".join(f"{suite}: {check.reason}" for check in checks if check.verdict != "pass")
 
 
-def _checks(
-    gates: SuiteGates, cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]
-) -> Iterator[Check]:
+@dataclass(frozen=True)
+class _Best:
+    """The best cell of each checkpoint, and what is not known yet.
+
+    Attributes:
+        names: the checkpoints, in the plan's order.
+        best: by checkpoint, the mean MCC and id of the best of its cells that have every score.
+        waiting: by checkpoint, how many cells lack some score.
+        cells: how many cells there are.
+    """
+
+    names: Sequence[str]
+    best: Mapping[str, tuple[float, str]]
+    waiting: Mapping[str, int]
+    cells: int
+
+    def final(self, name: str) -> bool:
+        """Return whether no further score can raise a checkpoint's best."""
+        return name in self.best and name not in self.waiting
+
+
+def _best_cells(cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]) -> _Best:
     best: dict[str, tuple[float, str]] = {}
     waiting: dict[str, int] = {}
     for cell in cells:
@@ -44,62 +72,71 @@ def _checks(
             continue
         best[cell.checkpoint] = max(best.get(cell.checkpoint, (-2.0, "")), (mean(mccs), cell.id))
     names = list(dict.fromkeys(cell.checkpoint for cell in cells))
-
-    def final(name: str) -> bool:
-        """Return whether no further score can raise a checkpoint's best."""
-        return name in best and name not in waiting
-
-    def check(
-        gate: str, threshold: float, measured: float | None, failed: bool, passed: bool, said: str
-    ) -> Check:
-        verdict: Verdict = "fail" if failed else "pass" if passed else "not-enough-evidence"
-        doubt = "" if failed or passed else _doubt(waiting, len(cells))
-        text = f"{said}{doubt} (gates.suite.{gate})"
-        return Check(gate, threshold, measured, None, None, verdict, text)
-
-    if (least := gates.best_min_mcc) is not None:
-        mcc, cell_id = max(best.values(), default=(-2.0, "no cell"))
-        said = f"the best cell, {cell_id}, has MCC {mcc:.4f}, at least {least:.4f} is demanded"
-        if not best:
-            said = f"no cell has a score, an MCC of at least {least:.4f} is demanded"
-        met = mcc >= least
-        yield check(
-            "best_min_mcc", least, mcc if best else None, not met and not waiting, met, said
-        )
-    if (least := gates.every_checkpoint_min_mcc) is not None:
-        known = {name: best[name][0] for name in names if name in best}
-        below = {name: mcc for name, mcc in known.items() if mcc < least}
-        said = (
-            f"best MCC below {least:.4f}: "
-            + ", ".join(f"{name} {mcc:.4f}" for name, mcc in below.items())
-            if below
-            else f"{len(known)} of {len(names)} checkpoints reach MCC {least:.4f}"
-        )
-        worst = min(known.values(), default=None)
-        failed = any(final(name) for name in below)
-        passed = not below and len(known) == len(names)
-        yield check("every_checkpoint_min_mcc", least, worst, failed, passed, said)
-    if gates.order:
-        ranked = [(name, best[name][0]) for name in gates.order if name in best]
-        wrong = [
-            f"{lower} ({below:.4f}) is above {higher} ({above:.4f})"
-            for (higher, above), (lower, below) in pairwise(ranked)
-            if below > above
-        ]
-        gaps = [above - below for (_, above), (_, below) in pairwise(ranked)]
-        absent = [name for name in gates.order if name not in names]
-        said = "; ".join(wrong) or f"best MCC falls in the order {' > '.join(gates.order)}"
-        if absent:
-            said += f", but for {', '.join(absent)}, of which this session has no cell"
-        failed = any(
-            below > above and final(higher)
-            for (higher, above), (_, below) in combinations(ranked, 2)
-        )
-        passed = not wrong and gates.order[0] in best and all(map(final, gates.order[1:]))
-        yield check("order", 0.0, min(gaps, default=None), failed, passed, said)
+    return _Best(names, best, waiting, len(cells))
 
 
-def _doubt(waiting: Mapping[str, int], cells: int) -> str:
+def _best_min_mcc(least: float, state: _Best) -> Check:
+    mcc, cell_id = max(state.best.values(), default=(-2.0, "no cell"))
+    message = f"the best cell, {cell_id}, has MCC {mcc:.4f}, at least {least:.4f} is demanded"
+    if not state.best:
+        message = f"no cell has a score, an MCC of at least {least:.4f} is demanded"
+    met = mcc >= least
+    failed = not met and not state.waiting
+    measured = mcc if state.best else None
+    return _check("best_min_mcc", least, measured, failed, met, message, state)
+
+
+def _every_checkpoint_min_mcc(least: float, state: _Best) -> Check:
+    known = {name: state.best[name][0] for name in state.names if name in state.best}
+    below = {name: mcc for name, mcc in known.items() if mcc < least}
+    if below:
+        listed = ", ".join(f"{name} {mcc:.4f}" for name, mcc in below.items())
+        message = f"best MCC below {least:.4f}: {listed}"
+    else:
+        message = f"{len(known)} of {len(state.names)} checkpoints reach MCC {least:.4f}"
+    worst = min(known.values(), default=None)
+    failed = any(map(state.final, below))
+    passed = not below and len(known) == len(state.names)
+    return _check("every_checkpoint_min_mcc", least, worst, failed, passed, message, state)
+
+
+def _order(order: Sequence[str], state: _Best) -> Check:
+    ranked = [(name, state.best[name][0]) for name in order if name in state.best]
+    wrong = [
+        f"{lower} ({below:.4f}) is above {higher} ({above:.4f})"
+        for (higher, above), (lower, below) in pairwise(ranked)
+        if below > above
+    ]
+    gaps = [above - below for (_, above), (_, below) in pairwise(ranked)]
+    absent = [name for name in order if name not in state.names]
+    message = "; ".join(wrong) or f"best MCC falls in the order {' > '.join(order)}"
+    if absent:
+        message += f", but for {', '.join(absent)}, of which this session has no cell"
+    failed = any(
+        below > above and state.final(higher)
+        for (higher, above), (_, below) in combinations(ranked, 2)
+    )
+    passed = not wrong and order[0] in state.best and all(map(state.final, order[1:]))
+    return _check("order", 0.0, min(gaps, default=None), failed, passed, message, state)
+
+
+def _check(
+    gate: str,
+    threshold: float,
+    measured: float | None,
+    failed: bool,
+    passed: bool,
+    message: str,
+    state: _Best,
+) -> Check:
+    verdict: Verdict = "fail" if failed else "pass" if passed else "not-enough-evidence"
+    doubt = "" if failed or passed else _doubt(state)
+    return Check(
+        gate, threshold, measured, None, None, verdict, f"{message}{doubt} (gates.suite.{gate})"
+    )
+
+
+def _doubt(state: _Best) -> str:
     """Say how many cells leave a verdict open, if any do."""
-    without = sum(waiting.values())
-    return f"; {without} of {cells} cells have no score of every seed" if without else ""
+    without = sum(state.waiting.values())
+    return f"; {without} of {state.cells} cells have no score of every seed" if without else ""

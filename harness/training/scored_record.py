@@ -1,0 +1,146 @@
+"""The record and the predictions of a run that was scored, from what its training left."""
+
+import resource
+import sys
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import torch
+
+from harness.inputs.data.rows import HIDDEN_LABEL
+from harness.models.encode import Encoded, token_counts
+from harness.store import classes, records
+from harness.store.groups import confusion_by
+from harness.store.predictions import PREDICTIONS
+from harness.store.records import Epoch, Record, Times
+from harness.training import diagnosis
+from harness.training.finetune import Outcome
+from harness.training.history import EpochOutcome
+from harness.training.job import Job, describe
+from harness.training.score import Scores, score
+
+LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
+"""Ranges of sentence lengths, each by its most words; longer sentences are a range of their own."""
+
+
+def scored_record(
+    job: Job,
+    splits: datasets.DatasetDict,
+    encoded: Encoded,
+    outcome: Outcome,
+    times: Times,
+) -> Record:
+    """Return the record of a run that was scored, as far as its outcome tells.
+
+    Args:
+        splits: the sentences with their labels, domains and sources.
+        encoded: the same sentences as token ids.
+    """
+    run = job.run
+    logits = outcome.logits["validation"]
+    labels = np.asarray(splits["validation"]["label"])
+    domains = np.asarray(splits["validation"]["domain"])
+    scores = score(logits, labels)
+    test = None
+    if "test" in splits and not _hidden(splits["test"]):
+        test = score(outcome.logits["test"], np.asarray(splits["test"]["label"]))
+    epochs = tuple(map(_epoch, outcome.epochs))
+    groups = {
+        "source": list(splits["validation"]["source"]),
+        "length": [_length(sentence) for sentence in splits["validation"]["sentence"]],
+    }
+    threshold = run.cell.threshold
+    mcc = scores.matthews_correlation
+    return describe(job).model_copy(
+        update={
+            "status": "ok",
+            "reason": None,
+            "verdict": None if threshold is None else "pass" if mcc >= threshold else "fail",
+            "scores": _stored(scores),
+            "scores_in_domain": _domain_scores(logits, labels, domains == "in"),
+            "scores_out_of_domain": _domain_scores(logits, labels, domains == "out"),
+            "scores_test": None if test is None else _stored(test),
+            "confusion_by": {
+                name: counts
+                for name, of_sentences in groups.items()
+                if (counts := confusion_by(of_sentences, labels, logits.argmax(axis=1)))
+            },
+            "labels": classes.pack(labels),
+            "epochs": epochs,
+            "selected_epoch": outcome.selected_epoch,
+            "times": times,
+            "samples_per_second": job.dataset.train * run.training.epochs / outcome.train_seconds,
+            "eval_ms_per_sentence": 1000 * outcome.evaluate_seconds / len(labels),
+            "time_to_target_seconds": records.time_to_target(epochs, run.cell.target),
+            "peak_memory_mb": _peak_memory_mb(job.device),
+            "parameters": outcome.parameters,
+            "truncated_sentences": encoded.truncated,
+            "speedups": outcome.speedups,
+            "warnings": tuple(
+                diagnosis.warnings(epochs, scores.one_class, encoded.truncated, outcome.alike)
+            ),
+            "model_kept": job.keep_model,
+        }
+    )
+
+
+def predictions_table(splits: datasets.DatasetDict, encoded: Encoded, outcome: Outcome) -> pa.Table:
+    """Return a row for each sentence that was predicted; see harness.store.predictions."""
+    tables = []
+    for split, logits in outcome.logits.items():
+        rows = splits[split]
+        labels = None if _hidden(rows) else list(rows["label"])
+        tables.append(
+            pa.table(
+                {
+                    "split": [split] * len(rows),
+                    "idx": list(rows["idx"]),
+                    "label": pa.nulls(len(rows), pa.int8()) if labels is None else labels,
+                    "domain": list(rows["domain"]),
+                    "source": list(rows["source"]),
+                    "tokens": token_counts(encoded.splits[split]),
+                    "logit_0": logits[:, 0],
+                    "logit_1": logits[:, 1],
+                }
+            ).cast(PREDICTIONS)
+        )
+    return pa.concat_tables(tables)
+
+
+def _hidden(rows: datasets.Dataset) -> bool:
+    return HIDDEN_LABEL in rows["label"]
+
+
+def _stored(scores: Scores) -> records.Scores:
+    return records.Scores(mcc=scores.matthews_correlation, accuracy=scores.accuracy, f1=scores.f1)
+
+
+def _domain_scores(
+    logits: np.ndarray, labels: np.ndarray, chosen: np.ndarray
+) -> records.Scores | None:
+    return _stored(score(logits[chosen], labels[chosen])) if chosen.any() else None
+
+
+def _epoch(outcome: EpochOutcome) -> Epoch:
+    return Epoch(
+        epoch=outcome.epoch,
+        train_loss=outcome.train_loss,
+        eval_loss=outcome.eval_loss,
+        scores=_stored(outcome.scores),
+        seconds=outcome.seconds,
+        classes=classes.pack(outcome.classes),
+    )
+
+
+def _length(sentence: str) -> str:
+    """Name the range that a sentence's number of words falls in."""
+    words = len(sentence.split())
+    return next((name for most, name in LENGTHS if words <= most), "14 words or more")
+
+
+def _peak_memory_mb(device: str) -> float:
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB here
