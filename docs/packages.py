@@ -12,7 +12,7 @@ from tabulate import tabulate
 PACKAGE = Path(__file__).parent.parent / "harness"
 
 LAYERS = (
-    ("text", "redaction", "errors", "markup"),
+    ("text", "redaction", "errors", "markup", "validation"),
     ("stats", "machine", "executors", "suite"),
     ("inputs",),
     ("models", "store"),

@@ -18,6 +18,7 @@ from harness.store.records import DatasetFacts, Record, contradiction
 from harness.suite.plan import Cell
 from harness.suite.references import Reference
 from harness.suite.spec import DatasetSpec, SuiteGates
+from harness.validation import mistake, place, shown
 
 SCHEMA_VERSION: Final = 2
 
@@ -187,39 +188,25 @@ def _invalid(details: Sequence[ErrorDetails]) -> list[str]:
             case "json_invalid", _:
                 return [f"not whole JSON: {detail['msg'].removeprefix('Invalid JSON: ')}"]
             case _, ():
-                return [f"{_shown(detail['input'])}: a leaderboard.json is an object"]
+                return [f"{shown(detail['input'])}: a leaderboard.json is an object"]
             case "missing", ("schema_version",):
                 return ["no schema_version: not a leaderboard.json of this harness"]
             case _, ("schema_version",):
-                seen = _shown(detail["input"])
+                seen = shown(detail["input"])
                 return [f"schema_version: {seen}: this version reads {SCHEMA_VERSION} only"]
-    return [_mistake(detail) for detail in details]
-
-
-def _mistake(detail: ErrorDetails) -> str:
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
-    where = "".join(parts).lstrip(".")
-    if detail["type"] == "missing":
-        return f"{where}: missing"
-    message = detail["msg"][:1].lower() + detail["msg"][1:]
-    return f"{where}: {_shown(detail['input'])}: {message}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return [mistake(place(detail["loc"]), detail) for detail in details]
 
 
 def _contradictions(document: _Document) -> Iterator[str]:
     seeds: dict[str, tuple[int, ...]] = {}
     for position, cell in enumerate(document.cells):
         if cell.id in seeds:
-            yield f"cells[{position}].id: {_shown(cell.id)}: a second cell of this id"
+            yield f"cells[{position}].id: {shown(cell.id)}: a second cell of this id"
         seeds[cell.id] = cell.seeds
     known: set[tuple[str, int]] = set()
     for position, record in enumerate(document.records):
         run = (record.cell, record.seed)
-        named = f"records[{position}]: cell {_shown(record.cell)}, seed {record.seed}"
+        named = f"records[{position}]: cell {shown(record.cell)}, seed {record.seed}"
         if record.seed not in seeds.get(record.cell, ()):
             yield f"{named}: not a run of any of its cells"
         elif run in known:
@@ -229,5 +216,5 @@ def _contradictions(document: _Document) -> Iterator[str]:
         known.add(run)
     for position, record in enumerate(document.baseline.records if document.baseline else ()):
         if (said := contradiction(record)) is not None:
-            named = f"baseline.records[{position}]: cell {_shown(record.cell)}, seed {record.seed}"
+            named = f"baseline.records[{position}]: cell {shown(record.cell)}, seed {record.seed}"
             yield f"{named}: it contradicts itself: {said}"

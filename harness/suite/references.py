@@ -2,12 +2,12 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from harness.errors import BadInput
 from harness.suite.fields import STRICT, MatthewsCorrelation, Text
+from harness.validation import mistake, place
 
 
 class Reference(BaseModel):
@@ -44,20 +44,12 @@ def load_references(path: Path) -> tuple[Reference, ...]:
         try:
             references.append(Reference.model_validate(entry))
         except ValidationError as error:
+            allowed = ", ".join(Reference.model_fields)
             problems += [
-                f"{path}: reference[{position}]{_where(detail['loc'])}: {_shown(entry, detail)}"
-                f"{detail['msg'][:1].lower()}{detail['msg'][1:]} "
-                f"(allowed: {', '.join(Reference.model_fields)})"
+                f"{path}: {mistake(place(('reference', position, *detail['loc'])), detail)} "
+                f"(allowed: {allowed})"
                 for detail in error.errors(include_url=False)
             ]
     if problems:
         raise BadInput(problems)
     return tuple(references)
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    return "".join(f".{part}" for part in location)
-
-
-def _shown(entry: Any, detail: Any) -> str:
-    return "" if detail["type"] == "missing" else f"{str(detail['input'])[:80]!r}: "

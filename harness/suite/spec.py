@@ -1,7 +1,5 @@
 """The suite file: TOML, with overrides from the command line, to frozen and validated models."""
 
-import json
-import re
 import tomllib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +20,7 @@ from harness.suite import ids
 from harness.suite.dataset import DatasetSpec
 from harness.suite.fields import STRICT, Count, Text, each_cell_once
 from harness.suite.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
+from harness.validation import mistake, place
 
 __all__ = [
     "CellMatrix",
@@ -327,41 +326,17 @@ _MESSAGES = {
 
 def _problem(detail: ErrorDetails, path: Path, flags: Mapping[tuple[str, ...], str]) -> str:
     names = tuple(part for part in detail["loc"] if isinstance(part, str))
-    where = flags.get(names) or f"{path}: {_dotted(detail['loc'])}"
+    where = flags.get(names) or f"{path}: {place(detail['loc'])}"
+    message = mistake(where, detail, _MESSAGES)
     match detail["type"]:
         case "missing":
-            return f"{where}: missing; add it"
+            return f"{message}; add it"
         case "extra_forbidden":
-            return f"{where}: unknown key{_did_you_mean(names)}"
+            return f"{message}{_did_you_mean(names)}"
         case "too_short":
             return f"{where}: empty; give at least one value"
-        case kind:
-            message = _MESSAGES.get(kind) or f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
-            return f"{where}: {_shown(detail['input'])}{message}"
-
-
-def _dotted(location: Iterable[str | int]) -> str:
-    """Write a place in the file as TOML writes keys: matrix.seeds[0], gates.checkpoint."a/b"."""
-    return "".join(
-        f"[{part}]" if isinstance(part, int) else f".{_quoted(part)}" for part in location
-    ).removeprefix(".")
-
-
-def _quoted(key: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9_-]+", key):
-        return key
-    return json.dumps(key, ensure_ascii=not key.isprintable())
-
-
-def _shown(value: Any) -> str:
-    """Return a value with a colon after it; nothing for a table, or for a key that is not there."""
-    if isinstance(value, dict) or value is None:
-        return ""
-    try:
-        text = str(value).lower() if isinstance(value, bool) else repr(value)
-    except RecursionError:
-        return ""
-    return f"{text}: " if len(text) <= 80 else f"{text[:77]}...: "
+        case _:
+            return message
 
 
 def _did_you_mean(names: Sequence[str]) -> str:
@@ -388,11 +363,11 @@ def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:
     match raw:
         case {"gates": {"suite": {"order": [*names]}}}:
             used += [(("gates", "suite", "order", n), name) for n, name in enumerate(names)]
-    for place, name in used:
+    for location, name in used:
         if isinstance(name, str) and name not in known:
-            shown = f"{name!r}: " if isinstance(place[-1], int) else ""
+            shown = f"{name!r}: " if isinstance(location[-1], int) else ""
             yield (
-                f"{path}: {_dotted(place)}: {shown}no such checkpoint in matrix.checkpoints "
+                f"{path}: {place(location)}: {shown}no such checkpoint in matrix.checkpoints "
                 f"({', '.join(map(repr, known))}){ids.did_you_mean(name, known)}; "
                 "what never applies is a mistake"
             )

@@ -285,10 +285,11 @@ def _test_logits(setup: _Setup, applied: Applied) -> np.ndarray:
     order = setup.orders["test"]
     # Hidden labels (-1) would index out of the loss; predictions need no labels.
     rows = applied.splits["test"].select(order.positions).remove_columns("label")
-    predicted: np.ndarray = logits_of(setup.trainer.predict(rows).predictions)
+    predicted = logits_of(setup.trainer.predict(rows).predictions)
     if not np.isfinite(predicted).all():
         raise ValueError("logits of the test split are NaN or infinite")
-    return predicted[order.places]
+    ordered: np.ndarray = predicted[order.places]
+    return ordered
 
 
 def _alike_before_training(

@@ -483,7 +483,7 @@ def test_every_mistake_of_a_file_is_told_at_once_with_the_value_seen(tmp_path: P
         "cells[1].seeds: missing; ",
         "records[0].scores.mcc: 'high': ",
         "records[1].status: 'fine': ",
-        "records[2].mood: 'good': ",
+        "records[2].mood: unknown key; ",
     ]
     assert [problem[: len(start)] for problem, start in zip(problems, expected, strict=True)] == (
         expected

@@ -1,0 +1,59 @@
+"""Pydantic's errors as lines for whoever wrote the file: where, the value seen, what is allowed."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+MOST_CHARACTERS = 80
+
+
+def mistake(where: str, detail: ErrorDetails, messages: Mapping[str, str] | None = None) -> str:
+    """Return one error of a validation as a line.
+
+    Args:
+        where: the place, as `place` writes it, after the file's name.
+        messages: what is allowed, by pydantic's name for the kind of error, where its own words
+            speak of Python.
+    """
+    match detail["type"]:
+        case "missing":
+            return f"{where}: missing"
+        case "extra_forbidden":
+            return f"{where}: unknown key"
+        case kind:
+            message = (messages or {}).get(
+                kind
+            ) or f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            return f"{where}: {_shown(detail['input'])}{message}"
+
+
+def place(location: Iterable[str | int]) -> str:
+    """Write a place in a file as TOML writes keys: matrix.seeds[0], gates.checkpoint."a/b"."""
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{_quoted(part)}" for part in location
+    ).removeprefix(".")
+
+
+def shown(value: object) -> str:
+    """Return a value as text of at most 80 characters."""
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
+
+
+def _quoted(key: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        return key
+    return json.dumps(key, ensure_ascii=not key.isprintable())
+
+
+def _shown(value: Any) -> str:
+    """Return a value with a colon after it; nothing for a table."""
+    if isinstance(value, dict):
+        return ""
+    try:
+        return f"{shown(value)}: "
+    except RecursionError:
+        return ""
