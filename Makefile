@@ -10,13 +10,17 @@ TESTS := OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ -n auto --maxprocesses 8 --
 
 SESSIONS := sessions and not ray and not soak
 
-.PHONY: bench test sessions architectures coverage mutants soak fuzz speed docs check audit clean
+.PHONY: bench test quick format sessions architectures coverage mutants soak fuzz speed docs check audit clean
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/ $(ARGS)
 
 test: $(INSTALLED)
 	$(TESTS) $(ARGS)
+
+# Only the tests that need neither torch nor a process of their own: under a minute.
+quick: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ --quick -q $(ARGS)
 
 # The rest of the tests: whole sessions as users run them, killed and starved ones among them, and
 # every command of the documentation.
@@ -56,6 +60,11 @@ docs: $(INSTALLED)
 # minutes on two cores. `make test ARGS="-m architectures"` holds the committed page to the same.
 architectures: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python docs/architectures.py
+
+# Formats the code and sorts its imports.
+format: $(INSTALLED)
+	$(VENV)/bin/ruff check --select I --fix .
+	$(VENV)/bin/ruff format .
 
 check: $(INSTALLED)
 	$(VENV)/bin/ruff check .

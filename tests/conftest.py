@@ -1,9 +1,37 @@
 """What all tests need of the process that runs them."""
 
 import os
+import re
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+HEAVY = re.compile(
+    r"^\s*(?:from|import) (?:"
+    r"torch|transformers|datasets|evaluate|subprocess|ray|selenium|pyte"
+    r"|harness\.(?:training|models|kept)"
+    r"|builders\.(?!records|leaderboards|own_files|waiting)"
+    r"|builders import"
+    r")\b",
+    re.MULTILINE,
+)
+"""Imports of a test that needs torch, or processes of its own."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="only tests that need neither torch nor processes"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("--quick") or collection_path.suffix != ".py":
+        return None
+    return True if HEAVY.search(collection_path.read_text(encoding="utf-8")) else None
+
+
 
 # A shell's background job ignores Ctrl-C, and so would the sessions that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
