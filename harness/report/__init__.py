@@ -20,6 +20,7 @@ from harness.report.pictures.charts import FORMATS, PICTURES, Picture, lines_of,
 from harness.report.published import (
     LEADERBOARD,
     NO_GATES,
+    TRAIN_FIRST,
     Published,
     as_baseline,
     as_csv,
@@ -38,6 +39,7 @@ from harness.suite.spec import DatasetSpec, SuiteGates
 __all__ = [
     "LEADERBOARD",
     "PREDICTIONS",
+    "TRAIN_FIRST",
     "Published",
     "append_summary",
     "as_baseline",

@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from harness.judging.costs import deviation, mean
-from harness.judging.leaderboard import doubts_by_cell, rows_of, scored
+from harness.judging.costs import beside_other_programs
+from harness.judging.leaderboard import doubts_by_cell, rows_of, runs_by_cell, scored
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
-from harness.report.columns import MISSING, Column, Row, decimals, informative, scientific, spread
-from harness.report.pictures.charts import PARTS, Picture, lines_of
+from harness.report.columns import Column, Row, informative
+from harness.report.parts import caption, in_text, parts
+from harness.report.pictures.charts import Picture, lines_of
 from harness.report.published import Published
-from harness.store.records import DatasetFacts, Record, Scores
+from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Cell
-from harness.text import counted
+from harness.text import counted, scientific
 
 SELECTION = {
     "best-epoch": "the epoch with the highest validation MCC counts, "
@@ -114,8 +115,7 @@ def introduction(published: Published) -> Iterator[str]:
                 "grammar, so that the pipeline runs anywhere. "
                 "These scores say nothing about CoLA.**"
             )
-    if (said := _times(published)) is not None:
-        yield said
+    yield from filter(None, (_times(published), _busy(published)))
     if not runs:
         yield "No run has been scored yet."
 
@@ -129,9 +129,23 @@ def _times(published: Published) -> str | None:
     return (
         f"**Do not compare times without a look at their ±**: seeds of {len(cells)} of the "
         f"{counted(several, 'cell')} with several seeds differ by more than a third in training "
-        "time, or were timed under different circumstances (Warnings names them). Most likely "
+        "time, or were timed under different circumstances (Warnings names them); ~ marks their "
+        "times, which tell an order of magnitude only. Most likely "
         "the machine did other work meanwhile; times of the other cells may then be too long as "
         "well. Scores do not depend on it."
+    )
+
+
+def _busy(published: Published) -> str | None:
+    """Say that other programs made times long, where records say so."""
+    runs = runs_by_cell(published.cells, published.records)
+    busy = [cell for cell, own in runs.items() if beside_other_programs(scored(own))]
+    if not busy:
+        return None
+    return (
+        f"**Other programs kept the processor busy** while runs of {counted(len(busy), 'cell')} "
+        "trained; ~ marks their times, which tell an order of magnitude only. Scores do not depend "
+        "on it."
     )
 
 
@@ -190,34 +204,27 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _parts(published: Published, frame: pd.DataFrame) -> Iterator[str]:
-    """Yield a heading and a table of the MCC on parts of the data, where any is known."""
-    lines = []
-    for line in lines_of(published, frame):
-        cell = line.cell
-        mccs = [_mean_mcc(part(run) for run in line.runs) for part in PARTS.values()]
-        if set(mccs) != {MISSING}:
-            settings = [str(cell.batch_size), scientific(cell.learning_rate)]
-            lines.append([code(cell.checkpoint), *settings, *mccs])
+    """Yield a heading, a text and a table of the MCC on parts of the data, where any is known."""
+    every = lines_of(published, frame)
+    groups = parts(every)
+    lines = [line for line in every if any(mccs[line.cell.id] for mccs in groups.values())]
     if not lines:
         return
-    known = [
-        position
-        for position, texts in enumerate(zip(*lines, strict=True))
-        if set(texts) != {MISSING}
-    ]
-    headings = ["checkpoint", "batch size", "learning rate", *(f"{part} MCC" for part in PARTS)]
     yield "## MCC by part of the data"
+    yield caption([*groups], any(len(line.runs) > 1 for line in lines))
     yield grid(
-        [headings[position] for position in known],
-        [[line[position] for position in known] for line in lines],
-        ["left", *["right"] * (len(known) - 1)],
+        ["checkpoint", "batch size", "learning rate", *(f"{part} MCC" for part in groups)],
+        [
+            [
+                code(line.cell.checkpoint),
+                str(line.cell.batch_size),
+                scientific(line.cell.learning_rate),
+                *(in_text(mccs[line.cell.id]) for mccs in groups.values()),
+            ]
+            for line in lines
+        ],
+        ["left", *["right"] * (2 + len(groups))],
     )
-
-
-def _mean_mcc(scores: Iterable[Scores | None]) -> str:
-    mccs = [None if score is None else score.mcc for score in scores]
-    value = mean(mccs)
-    return MISSING if value is None else f"{value:z.3f}{spread(deviation(mccs), decimals(3))}"
 
 
 def origins(published: Published) -> Iterator[str]:

@@ -8,7 +8,8 @@ from tabulate import tabulate
 
 from harness.judging.leaderboard import rows_of
 from harness.markup import code
-from harness.report.columns import scientific
+from harness.report.columns import Row, gate
+from harness.text import scientific
 
 MOST_ROWS = 50
 """How many cells are shown before the rest is only counted."""
@@ -45,7 +46,7 @@ def as_summary(suite: str, frame: pd.DataFrame) -> str:
             scientific(float(rows[place]["learning_rate"] or 0)),
             _number(rows[place]["mcc"]),
             _interval(rows[place]["mcc_low"], rows[place]["mcc_high"]),
-            _number(rows[place]["threshold"]),
+            _gate(rows[place]),
             verdicts[place],
         )
         for place in order[:MOST_ROWS]
@@ -68,6 +69,12 @@ def append_summary(path: Path, text: str) -> str | None:
 
 def _without_verdict(status: str) -> str:
     return "no gate" if status == "ok" else status
+
+
+def _gate(row: Row) -> str:
+    """Write the MCC that is demanded, as the leaderboard does, but with the digits of an MCC."""
+    number = _number(row["threshold"])
+    return number if row["threshold"] is None else gate(number, row["threshold_statistic"])
 
 
 def _number(value: object) -> str:

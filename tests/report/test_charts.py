@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 
 from harness.judging.leaderboard import leaderboard
 from harness.report import publish
-from harness.report.pictures.charts import (
-    Line,
-    best_of,
-    labelled,
-    lines_of,
-    parts,
-    speed_groups,
-    with_score,
-)
+from harness.report.parts import parts
+from harness.report.pictures.charts import Line, best_of, lines_of, speed_groups, with_score
 from harness.store.records import Record, Scores, Times
 from harness.suite.plan import Cell
 
@@ -98,7 +91,7 @@ def test_lines_are_the_rows_in_order_with_their_own_cell_and_scored_runs() -> No
 def test_only_parts_that_some_cell_was_scored_on_are_shown() -> None:
     cell = make_cell()
     record = make_record(cell, scores_out_of_domain=Scores(mcc=0.25, accuracy=0.5, f1=0.5))
-    assert parts(lines([cell], [record])) == {"out-of-domain": {cell.id: 0.25}}
+    assert parts(lines([cell], [record])) == {"out-of-domain": {cell.id: (0.25, None)}}
 
 
 def test_the_best_of_n_is_expected_of_each_checkpoints_cells_and_of_all() -> None:
@@ -115,18 +108,3 @@ def test_the_best_of_n_is_expected_of_each_checkpoints_cells_and_of_all() -> Non
             np.mean([max(drawn) for drawn in combinations(own, n)]) for n in range(1, len(own) + 1)
         ]
         assert found[name] == pytest.approx(expected)
-
-
-@given(st.lists(st.tuples(st.integers(1, 900), st.integers(-9, 9)), min_size=1, max_size=20))
-def test_labels_are_on_the_front_and_apart_and_the_best_has_one(
-    measured: list[tuple[int, int]],
-) -> None:
-    cells = [make_cell(f"org/{number}") for number in range(len(measured))]
-    records = [
-        timed(cell, seconds, mcc / 10) for cell, (seconds, mcc) in zip(cells, measured, strict=True)
-    ]
-    (points,) = speed_groups(lines(cells, records), "train_seconds").values()
-    chosen = labelled(points)
-    assert chosen[0].mcc == max(point.mcc for point in points)
-    assert all(point.on_front for point in chosen)
-    assert len({(point.speed, point.mcc) for point in chosen}) == len(chosen)

@@ -40,6 +40,7 @@ from harness.store.predictions import PREDICTIONS
 from harness.store.records import Record, Scores
 from harness.store.run_store import Stored, read_store
 from harness.suite.plan import Cell
+from harness.suite.spec import Thresholds
 
 PICTURES = ["best-of-n", "learning-curves", "pareto-evaluation", "pareto-training"]
 RENDERED = sorted(
@@ -261,6 +262,35 @@ def test_the_table_shows_rounded_numbers_with_the_spread_between_seeds() -> None
     }
 
 
+@pytest.mark.parametrize(
+    ("gates", "shown"),
+    [
+        (Thresholds(min_mcc=0.3), "0.3"),
+        (Thresholds(min_mcc=0.3, statistic="mean"), "0.3"),
+        (Thresholds(min_mcc=0.3, statistic="lower-bound"), "lower bound 0.3"),
+        (Thresholds(min_mcc=-0.05, statistic="lower-bound"), "lower bound -0.05"),
+        (Thresholds(min_accuracy=0.5, statistic="lower-bound"), None),
+    ],
+)
+def test_a_gate_says_when_it_is_on_the_lower_bound(gates: Thresholds, shown: str | None) -> None:
+    cell = make_cell(gates=gates, seeds=(0, 1))
+    records = [make_record(cell, seed, 0.4 + seed / 100) for seed in cell.seeds]
+    texts = rendered_texts(markdown([cell], records))
+    headings, row = (row for row in texts if len(row) > 1)
+    assert dict(zip(headings, row, strict=True)).get("gate") == shown
+    legend = [row[0] for row in texts if row[0].startswith("gate: ")]
+    assert all("lower bound of the 95 % interval" in line for line in legend)
+    assert len(legend) == (shown is not None)
+    page = render(publish("sample", [cell], records))["leaderboard.html"].decode()
+    assert (f">{shown}</td>" in page) == (shown is not None)
+    assert (f"(gate {shown})" in page) == (shown is not None)
+    table = terminal_table(leaderboard([cell], records), 200)
+    assert ("lower bound" in table) == ((shown or "").startswith("lower"))
+    (told,) = rows_of(leaderboard([cell], records))
+    assert told["threshold"] == gates.min_mcc
+    assert told["threshold_statistic"] == (None if shown is None else gates.statistic or "mean")
+
+
 def test_every_column_of_the_table_is_explained_and_no_other() -> None:
     cells, records = mixed()
     texts = rendered_texts(markdown(cells, records))
@@ -397,6 +427,36 @@ def test_mcc_in_and_out_of_domain_is_shown_by_rank_where_every_seed_has_it() -> 
         ["org/better", "16", "2e-5", "0.450 ± 0.071", "0.200 ± 0.000"],
         ["org/worse", "16", "2e-5", "0.250 ± 0.071", "0.100 ± 0.000"],
     ]
+    page = render(publish("sample", [worse, better, unknown], records))["leaderboard.html"].decode()
+    for text in ("0.450", "± 0.071", "0.200", "± 0.000"):
+        assert text in page[page.index('id="domain-cells"') :]
+
+
+@pytest.mark.parametrize("several", [True, False])
+@pytest.mark.parametrize(
+    "known",
+    [("scores_in_domain",), ("scores_test",), ("scores_in_domain", "scores_out_of_domain"),
+     ("scores_in_domain", "scores_out_of_domain", "scores_test")],
+)  # fmt: skip
+def test_the_parts_are_said_with_what_their_numbers_lack(
+    known: tuple[str, ...], several: bool
+) -> None:
+    cell = make_cell(seeds=(0, 1) if several else (0,))
+    records = [
+        make_record(cell, seed, **{name: Scores(mcc=0.3, accuracy=0.5, f1=0.5) for name in known})
+        for seed in cell.seeds
+    ]
+    files = render(publish("sample", [cell], records))
+    section = files["leaderboard.md"].decode().partition("## MCC by part of the data\n\n")[2]
+    said = section.partition("\n")[0]
+    page = files["leaderboard.html"].decode()
+    assert said in page[page.index('<section id="domains">') :]
+    assert ("test split" in said) == ("scores_test" in known)
+    assert ("(out-of-domain)" in said) == ("scores_out_of_domain" in known)
+    assert ("(in-domain)" in said) == ("scores_in_domain" in known)
+    assert ("± the sample standard deviation of the seeds" in said) == several
+    assert ("without a ±" in said) != several
+    assert "There is no 95 % interval" in said
 
 
 def test_the_environment_is_told_once_or_with_its_share_of_the_runs() -> None:
@@ -543,8 +603,9 @@ def test_many_mistakes_are_counted_rather_than_listed(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_bad_input(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent.json", tmp_path):
-        with pytest.raises(BadInput, match=f"{path}: cannot be read"):
+    absent = tmp_path / "absent.json"
+    for path, said in ((absent, "there is no such leaderboard"), (tmp_path, "cannot be read")):
+        with pytest.raises(BadInput, match=f"{path}: {said}"):
             read_published(path)
 
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from harness.errors import BadInput
 from harness.inputs import checkpoints
 from harness.pytest_plugin import as_collected
-from harness.report.columns import scientific
 from harness.report.submission import Candidate, choose
 from harness.session.options import OVERRIDES, Chosen, planned_suites
 from harness.suite import ids
 from harness.suite.plan import make_plan
 from harness.suite.spec import load_suite
+from harness.text import scientific
 
 KNOWN = ["mpnet-base-bs16-lr3e-05", "minilm-l6-bs32-lr1e-04", "minilm-l6-bs32-lr2.5e-05"]
 

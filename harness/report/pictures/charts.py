@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from harness.judging import costs
-from harness.judging.costs import mean
 from harness.judging.leaderboard import Value, rows_of, runs_by_cell, scored
-from harness.report.columns import Row, scientific
+from harness.report.columns import Row
 from harness.report.published import Published
 from harness.stats import expected_best_of
-from harness.store.records import Record, Scores
+from harness.store.records import Record
 from harness.suite.plan import Cell
-from harness.text import printable
+from harness.text import printable, scientific
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,16 +29,6 @@ PICTURES = ("pareto-training", "pareto-evaluation", "learning-curves", "settings
 """Names that a picture may have; which there are depends on what is known."""
 
 FORMATS = ("png", "svg")
-
-ROOM = (0.1, 0.06)
-"""Share of the axes of speed and of MCC that a label needs for itself."""
-
-PARTS: dict[str, Callable[[Record], Scores | None]] = {
-    "in-domain": lambda record: record.scores_in_domain,
-    "out-of-domain": lambda record: record.scores_out_of_domain,
-    "test": lambda record: record.scores_test,
-}
-"""Further sets of sentences that a run may be scored on."""
 
 
 @dataclass(frozen=True)
@@ -177,37 +166,6 @@ def on_log_scale(points: Sequence[Point]) -> bool:
     """Return whether speeds span so much that a linear axis would crowd the fast ones."""
     speeds = [point.speed for point in points]
     return min(speeds) > 0 and max(speeds) > 5 * min(speeds)
-
-
-def labelled(points: Sequence[Point]) -> list[Point]:
-    """Return the points of the front that have room for a label, the best first."""
-    scaled = math.log if on_log_scale(points) else float
-    places = {point.line.cell.id: (scaled(point.speed), point.mcc) for point in points}
-    axes = zip(*places.values(), strict=True)
-    rooms = [share * (max(axis) - min(axis) or 1.0) for axis, share in zip(axes, ROOM, strict=True)]
-
-    def near(one: Point, other: Point) -> bool:
-        axes = zip(places[one.line.cell.id], places[other.line.cell.id], rooms, strict=True)
-        return all(abs(a - b) < room for a, b, room in axes)
-
-    found: list[Point] = []
-    for point in sorted(points, key=lambda point: -point.mcc):
-        if point.on_front and not any(near(point, other) for other in found):
-            found.append(point)
-    return found
-
-
-def parts(lines: Sequence[Line]) -> dict[str, dict[str, float | None]]:
-    """Return the mean MCC over seeds on each of PARTS that some cell has, by cell id."""
-    known = {
-        name: {line.cell.id: mean(_mcc(part(run)) for run in line.runs) for line in lines}
-        for name, part in PARTS.items()
-    }
-    return {name: mccs for name, mccs in known.items() if set(mccs.values()) - {None}}
-
-
-def _mcc(scores: Scores | None) -> float | None:
-    return None if scores is None else scores.mcc
 
 
 def best_of(lines: Sequence[Line]) -> dict[str, tuple[float, ...]]:

@@ -9,16 +9,16 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from harness.report.columns import decimals, scientific
+from harness.judging.leaderboard import ROUGH
+from harness.report.columns import decimals
 from harness.report.pictures.charts import (
     FORMATS,
     SPEEDS,
@@ -26,14 +26,16 @@ from harness.report.pictures.charts import (
     Picture,
     Point,
     best_of,
-    labelled,
     lines_of,
     on_log_scale,
     speed_groups,
     with_score,
 )
+from harness.report.pictures.labels import MARGIN, Canvas, ends_of, labels, log_ticks, text_of
 from harness.report.pictures.looks import (
+    DPI,
     OTHERS,
+    STYLE,
     Looks,
     broken,
     drawable,
@@ -43,23 +45,10 @@ from harness.report.pictures.looks import (
 )
 from harness.report.pictures.svg import with_short_ids
 from harness.report.published import Published
-from harness.text import some
+from harness.text import scientific, some, two_digits
 
-STYLE: Any = {
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.dpi": 120,
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "grid.color": "#d9dee3",
-    "grid.linewidth": 0.6,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "harness",
-    "text.parse_math": False,
-}
-
+MARGINS = (MARGIN, 0.1)
+"""Empty shares of the axes on each side of all marks, across and up."""
 
 MOST_POINTS = 1000
 MOST_CURVES = 24
@@ -167,8 +156,8 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for place, (circumstances, points) in zip(axes, shown.items(), strict=True):
         if on_log_scale(points):
-            _logarithmic(place)
-        place.margins(x=0.12, y=0.1)
+            _logarithmic(place, *ends_of([point.speed for point in points]))
+        place.margins(*MARGINS)
         front = [point for point in points if point.on_front]
         place.step(
             [point.speed for point in front],
@@ -180,13 +169,16 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
             zorder=1,
         )
         _mark(place, points, looks)
-        for point in labelled(points):
+        for label in labels(points, _canvas(figure, len(shown))):
             place.annotate(
-                f"#{point.line.row['rank']}",
-                (point.speed, point.mcc),
-                (5, 5),
+                text_of(label.point),
+                (label.point.speed, label.point.mcc),
+                (label.right * 72 / DPI, label.up * 72 / DPI),
                 textcoords="offset points",
+                horizontalalignment="center",
+                verticalalignment="center",
                 fontsize=8,
+                zorder=5,
             )
         place.set_xlabel(title)
         place.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
@@ -194,6 +186,14 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
     drawn = [point.line for points in shown.values() for point in points]
     _key(figure, drawn, looks)
     return figure
+
+
+def _canvas(figure: Figure, several: int) -> Canvas:
+    """Return the space between the axes of one of several charts side by side, near enough."""
+    width = (figure.get_figwidth() * DPI - 80) / several
+    height = figure.get_figheight() * DPI - 150
+    inset = (width * MARGINS[0] / (1 + 2 * MARGINS[0]), height * MARGINS[1] / (1 + 2 * MARGINS[1]))
+    return Canvas(width, height, inset, mark=8, letter=(8.5, 13))
 
 
 def _mark(place: Axes, points: Iterable[Point], looks: Looks) -> None:
@@ -246,13 +246,19 @@ def _is_other(line: Line, looks: Looks) -> bool:
 def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
     front = [point for point in next(iter(groups.values())) if point.on_front]
     told = "; ".join(
-        f"{point.line.label}: MCC {point.mcc:z.3f} at {point.speed:.4g}" for point in front
+        f"{point.line.label}: MCC {point.mcc:z.3f} at {_speed(point)}" for point in front
     )
     apart = [
         point.line.label for points in groups.values() for point in points if not point.compares
     ]
     hollow = f"; hollow, as times of their seeds are not alike: {some(apart)}" if apart else ""
     return f"MCC against {title}; on the front, the fastest first: {told or 'none'}{hollow}"
+
+
+def _speed(point: Point) -> str:
+    if point.line.row["times"] == ROUGH:
+        return f"~{two_digits(point.speed)}"
+    return f"{point.speed:.4g}"
 
 
 # --- learning curves ---
@@ -358,7 +364,7 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
         label="all checkpoints",
     )
     if len(budgets[""]) > 40:
-        _logarithmic(place)
+        _logarithmic(place, 1, len(budgets[""]))
     else:
         place.xaxis.set_major_locator(MaxNLocator(integer=True))
         place.set_xlim(left=0.5)
@@ -371,9 +377,10 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
 # --- what all share ---
 
 
-def _logarithmic(place: Axes) -> None:
+def _logarithmic(place: Axes, low: float, high: float) -> None:
+    """Make the axis across logarithmic, for numbers from low to high."""
     place.set_xscale("log")
-    place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    place.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
     place.xaxis.set_minor_locator(NullLocator())
     place.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
