@@ -1,6 +1,7 @@
 """Two cells, or many, held against each other on the same sentences: which is better, if any."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from statistics import fmean
@@ -11,6 +12,7 @@ from harness.costs import COSTS, Amount, Cost, Ratio, ratio
 from harness.evidence import NoEvidence, evidence
 from harness.plan import Cell
 from harness.records import Record
+from harness.sides import Side, Unlike, choice, differing, in_words, side, unlike_settings
 
 ALPHA = 0.05
 """Of all differences that are none, at most this share of tables shows one (Holm's correction)."""
@@ -18,10 +20,15 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Contestant:
-    """A cell's scored runs under the name that a comparison calls them by."""
+    """A cell's scored runs under the name that a comparison calls them by.
+
+    `chosen_of` is the number of cells of which this one was chosen for its MCC; 1 where it was
+    named without a look at scores.
+    """
 
     name: str
     runs: tuple[Record, ...]
+    chosen_of: int = 1
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class Comparison:
     is that p-value after Holm's correction for the `corrected_for` pairs that could be compared
     together. `covers` names the sources of error that both count. All of these are None where
     `obstacle` says why they cannot be compared. `time` (training) and `memory` say for themselves
-    why costs have no ratio.
+    why costs have no ratio. `side_a` and `side_b` tell which cells were compared, `unlike` which of
+    their settings differ.
     """
 
     a: str
@@ -48,6 +56,9 @@ class Comparison:
     time: Ratio
     memory: Ratio
     obstacle: str | None
+    side_a: Side
+    side_b: Side
+    unlike: tuple[Unlike, ...]
     corrected_for: int = 1
 
     @property
@@ -90,6 +101,9 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         time=ratio(COSTS["train_seconds"], a.name, a.runs, b.name, b.runs),
         memory=ratio(COSTS["peak_memory_mb"], a.name, a.runs, b.name, b.runs),
         obstacle=None,
+        side_a=side(a.runs, a.chosen_of),
+        side_b=side(b.runs, b.chosen_of),
+        unlike=unlike_settings(a.runs, b.runs),
     )
     try:
         ours, theirs = evidence(a.runs), evidence(b.runs)
@@ -139,14 +153,16 @@ def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Con
         runs: the records of each cell, by its id.
     """
     best: dict[str, tuple[float, Contestant]] = {}
+    tried: Counter[str] = Counter()
     for cell in cells:
         scored = tuple(run for run in runs[cell.id] if run.scores is not None)
         mcc = _mean_mcc(scored)
         if mcc is None or len(scored) < len(cell.seeds):
             continue
+        tried[cell.checkpoint] += 1
         if cell.checkpoint not in best or mcc > best[cell.checkpoint][0]:
             best[cell.checkpoint] = (mcc, Contestant(cell.checkpoint, scored))
-    return [contestant for _, contestant in best.values()]
+    return [replace(each, chosen_of=tried[each.name]) for _, each in best.values()]
 
 
 def conclusion(pair: Comparison) -> str:
@@ -173,14 +189,33 @@ def conclusion(pair: Comparison) -> str:
     )
 
 
+def background(pair: Comparison) -> Iterator[str]:
+    """Yield what a reader of a conclusion has to know, in sentences: which cells were compared.
+
+    Further which of their settings differ, and which were chosen as the best after a look at the
+    scores, where that is so.
+    """
+    yield f"{in_words(pair.a, pair.side_a)}."
+    yield f"{in_words(pair.b, pair.side_b)}."
+    if pair.unlike:
+        both = pair.side_a.checkpoint != pair.side_b.checkpoint
+        mixed = "; this is no comparison of the checkpoints alone" if both else ""
+        yield f"Their settings differ: {differing(pair.unlike)}{mixed}."
+    if (said := choice({pair.a: pair.side_a, pair.b: pair.side_b})) is not None:
+        yield f"{said[0].upper()}{said[1:]}."
+
+
 def as_dict(pair: Comparison) -> dict[str, object]:
     """Return a comparison for programs: plain values, None where there is none."""
     values: dict[str, object] = {
         field.name: getattr(pair, field.name)
         for field in fields(pair)
-        if field.name not in ("time", "memory")
+        if field.name not in ("time", "memory", "side_a", "side_b", "unlike")
     }
     values["verdict"] = pair.verdict
+    values["unlike"] = {each.setting: [each.a, each.b] for each in pair.unlike}
+    for name, one in (("a", pair.side_a), ("b", pair.side_b)):
+        values |= {f"{field.name}_{name}": getattr(one, field.name) for field in fields(one)}
     for name, found, measured in (
         ("time", pair.time, "train_seconds"),
         ("memory", pair.memory, "peak_memory_mb"),

@@ -1,6 +1,7 @@
 """Text made fit to be shown: on one line, and without what a terminal acts upon."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 MOST_CHARACTERS = 300
 
@@ -24,6 +25,11 @@ def one_line(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Return how many of something there are: 1 run, 2 runs."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def scientific(value: float) -> str:
+    """Write a learning rate the way people do: 2e-5, with as many digits as tell it exactly."""
+    return f"{Decimal(repr(float(value))).normalize():e}"
 
 
 def some(names: Sequence[str], most: int = 3) -> str:

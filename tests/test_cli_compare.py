@@ -1,5 +1,6 @@
 """`harness compare`: which of two is better, in a sentence, of many in a table; for CI a code."""
 
+import json
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from harness.comparison import Comparison, Contestant, corrected
 from harness.comparison import compare as comparison
 from harness.leaderboard import runs_by_cell
 from harness.report import read_published, write_tables
+from harness.spec import TrainingSpec
 
 LABELS = np.random.default_rng(0).integers(0, 2, 500)
 
@@ -54,7 +56,7 @@ def test_cells_and_checkpoints_are_compared_by_name(results: Path, a: str, b: st
 def test_leaderboards_are_compared_cell_by_cell_in_a_table(results: Path) -> None:
     done = compare(results, "new", "old/leaderboard.json")
     assert (done.code, done.err) == (0, "")
-    first, _, headings, rule, good, bad, _, holm, costs, counts = done.out.splitlines()
+    first, _, headings, rule, good, bad, _, rows, holm, costs, counts = done.out.splitlines()
     assert first == "A is new, B is old/leaderboard.json."
     columns = [slice(found.start(), found.end()) for found in re.finditer("-+", rule)]
     named = [headings[column].strip() for column in columns]
@@ -74,6 +76,10 @@ def test_leaderboards_are_compared_cell_by_cell_in_a_table(results: Path) -> Non
             "x 1",
             "x 1",
         ]
+    assert rows == (
+        "A row compares one checkpoint, batch size (bs) and learning rate (lr) in A and in B, "
+        "trained for 5 epochs; no cell was chosen for its score."
+    )
     assert holm == "p-values are corrected for 2 comparisons (Holm 1979)."
     assert costs == "time and memory: what A takes of B's."
     assert counts == "2 cells in both: 1 no difference shown, 1 worse."
@@ -93,16 +99,84 @@ def _corrected(results: Path, a: str, b: str) -> dict[str, Comparison]:
 def test_a_sentence_for_each_cell_is_printed_when_asked(results: Path) -> None:
     lines = compare(results, "new", "old/leaderboard.json", "--verbose").out.splitlines()
     assert lines[0].startswith("No difference is shown between good of new and good of old")
-    assert lines[1].startswith("bad of new is worse than bad of old/leaderboard.json")
-    assert "corrected for 2 comparisons" in lines[1]
-    assert lines[2] == "2 cells in both: 1 no difference shown, 1 worse."
+    assert lines[1] == (
+        "  good of new is cell good: batch size 16, learning rate 2e-5, 5 epochs, 2 seeds."
+    )
+    assert lines[2].startswith("  good of old/leaderboard.json is cell good: batch size 16, ")
+    assert lines[3].startswith("bad of new is worse than bad of old/leaderboard.json")
+    assert "corrected for 2 comparisons" in lines[3]
+    assert lines[6] == "2 cells in both: 1 no difference shown, 1 worse."
 
 
 def test_one_pair_is_a_sentence_with_and_without_asking(results: Path) -> None:
     for flags in ((), ("-v",)):
         out = compare(results, "good", "bad", "--results", "new", *flags).out
         assert out.startswith("good is better than bad: MCC 0.")
-        assert len(out.splitlines()) == 1
+        assert out.splitlines()[1:] == [
+            f"  {name}: batch size 16, learning rate 2e-5, 5 epochs, 2 seeds."
+            for name in ("good", "bad")
+        ]
+
+
+def _matrix(folder: Path, epochs: int = 5) -> Path:
+    """Write a leaderboard of one checkpoint with three cells, and of another with one."""
+    settings = (("few", 16, 2e-5, 0.3), ("few", 32, 1e-4, 0.1), ("few", 32, 2e-4, 0.2))
+    cells, stored = [], []
+    for name, batch_size, rate, share in (*settings, ("one", 64, 2e-5, 0.25)):
+        cell = make_cell(f"org/{name}", batch_size, rate, seeds=(1, 2))
+        cells.append(cell)
+        for seed in cell.seeds:
+            luck = np.random.default_rng([seed, batch_size]).random(len(LABELS))
+            predicted = np.where(luck < share, 1 - LABELS, LABELS)
+            training = TrainingSpec(epochs=epochs)
+            record = predicted_record(cell, seed, LABELS, predicted[None], training=training)
+            stored.append(keep(folder, cell, record))
+    write_tables(folder, "sample", cells, stored)
+    return folder
+
+
+def test_checkpoints_are_told_with_their_cells_settings_and_how_they_were_chosen(
+    tmp_path: Path,
+) -> None:
+    folder = str(_matrix(tmp_path))
+    asked = ("org/few", "org/one", "--results", folder)
+    out = compare(tmp_path, *asked).out.splitlines()
+    assert out[1:] == [
+        "  org/few is cell few-bs32-lr0.0001: batch size 32, learning rate 1e-4, "
+        "5 epochs, 2 seeds.",
+        "  org/one is cell one-bs64-lr2e-05: batch size 64, learning rate 2e-5, 5 epochs, 2 seeds.",
+        "  Their settings differ: batch size (32 against 64), learning rate (1e-4 against 2e-5); "
+        "this is no comparison of the checkpoints alone.",
+        "  Chosen after a look at the scores: org/few's is the best of 3 cells of that checkpoint; "
+        "its MCC is optimistic, and neither interval nor p-value is corrected for the choice.",
+    ]
+    assert compare(tmp_path, *asked, "-v").out.splitlines() == out
+    (told,) = json.loads(compare(tmp_path, *asked, "--json").out)["comparisons"]
+    assert (told["cell_a"], told["cell_b"]) == ("few-bs32-lr0.0001", "one-bs64-lr2e-05")
+    assert (told["batch_size_a"], told["learning_rate_b"], told["epochs_a"]) == (32, 2e-5, 5)
+    assert (told["chosen_of_a"], told["chosen_of_b"]) == (3, 1)
+    assert told["unlike"] == {"batch size": ["32", "64"], "learning rate": ["1e-4", "2e-5"]}
+
+
+def test_cells_of_one_checkpoint_differ_in_settings_and_were_not_chosen(tmp_path: Path) -> None:
+    folder = str(_matrix(tmp_path))
+    cells = ("few-bs32-lr0.0001", "few-bs16-lr2e-05")
+    out = compare(tmp_path, *cells, "--results", folder).out.splitlines()
+    assert out[3:] == [
+        "  Their settings differ: batch size (32 against 16), learning rate (1e-4 against 2e-5)."
+    ]
+
+
+def test_leaderboards_trained_for_other_epochs_are_said_to_be(tmp_path: Path) -> None:
+    for name, epochs in (("a", 5), ("b", 3)):
+        _matrix(tmp_path / name, epochs)
+    out = compare(tmp_path, "a", "b").out
+    assert "settings differ, A against B: all rows: epochs (5 against 3)." in out
+    assert "learning rate (lr) in A and in B; no cell was chosen" in out
+    told = compare(tmp_path, "a", "b", "-v").out
+    assert told.count("  Their settings differ: epochs (5 against 3).") == 4
+    told = json.loads(compare(tmp_path, "a", "b", "--json").out)["comparisons"]
+    assert [pair["unlike"] for pair in told] == [{"epochs": ["5", "3"]}] * 4
 
 
 def test_what_cannot_be_compared_has_its_row_and_its_reason(results: Path, tmp_path: Path) -> None:

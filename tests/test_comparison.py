@@ -10,6 +10,8 @@ from harness import stats
 from harness.comparison import (
     Comparison,
     Contestant,
+    as_dict,
+    background,
     best_cells,
     compare,
     compare_all,
@@ -18,6 +20,7 @@ from harness.comparison import (
 )
 from harness.evidence import evidence
 from harness.records import Record
+from harness.spec import TrainingSpec
 
 RANDOM = np.random.default_rng(11)
 LABELS = RANDOM.integers(0, 2, 600)
@@ -59,6 +62,41 @@ def test_a_clear_difference_is_shown_in_the_right_direction() -> None:
         "run by run) and 1 times the memory (902 ± 1 against 902 ± 1 MB; 0.998 to 1 run by run) "
         "of bad."
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "unlike"),
+    [
+        ({}, {}),
+        ({"max_length": 64}, {"max length": ["none", "64"]}),
+        ({"selection": "last-epoch"}, {"selection": ["best-epoch", "last-epoch"]}),
+        ({"speedups": ()}, {"speedups": [", ".join(TrainingSpec().speedups), "none"]}),
+        (
+            {"epochs": 2, "warmup_ratio": 0.1},
+            {"epochs": ["5", "2"], "warmup ratio": ["0.0", "0.1"]},
+        ),
+    ],
+)
+def test_every_setting_of_training_that_differs_is_named(
+    changes: dict[str, object], unlike: dict[str, list[str]]
+) -> None:
+    training = TrainingSpec.model_validate(changes)
+    runs = tuple(run.model_copy(update={"training": training}) for run in BAD.runs)
+    pair = compare(GOOD, replace(BAD, runs=runs))
+    assert as_dict(pair)["unlike"] == unlike
+    told = [sentence for sentence in background(pair) if "differ" in sentence]
+    assert len(told) == (1 if unlike else 0)
+
+
+def test_both_sides_that_were_chosen_are_named() -> None:
+    pair = compare(replace(GOOD, chosen_of=4), replace(BAD, chosen_of=2))
+    *_, last = background(pair)
+    assert last.startswith(
+        "Chosen after a look at the scores: good's is the best of 4 and bad's is the best of 2 "
+        "cells"
+    )
+    assert "their MCCs are optimistic" in last
+    assert not any("hosen" in sentence for sentence in background(compare(GOOD, BAD)))
 
 
 def test_a_cell_against_itself_shows_no_difference() -> None:

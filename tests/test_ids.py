@@ -16,9 +16,9 @@ from harness.errors import BadInput
 from harness.options import OVERRIDES, Chosen, planned_suites
 from harness.plan import make_plan
 from harness.pytest_plugin import as_collected
-from harness.report.columns import scientific
 from harness.spec import load_suite
 from harness.submission import Candidate, choose
+from harness.text import scientific
 
 KNOWN = ["mpnet-base-bs16-lr3e-05", "minilm-l6-bs32-lr1e-04", "minilm-l6-bs32-lr2.5e-05"]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="where cells and checkpoints named A and B are looked up",
 )
 @click.option("--check", is_flag=True, help="exit 1 if A is worse than B in some comparison")
-@click.option("-v", "--verbose", is_flag=True, help="of many cells a sentence each, not a table")
+@click.option("-v", "--verbose", is_flag=True, help="of many cells sentences on each, not a table")
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: bool) -> None:
     """Compare A with B on the same sentences, with intervals, p-values and ratios of cost.
@@ -38,6 +38,10 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
     A and B are two cells (by their ids) or two checkpoints (by name, their best cells) of one
     leaderboard, or two results folders or leaderboard.json files, whose common cells are compared
     one by one, in a table, with p-values corrected for their number (Holm).
+
+    The answer names the cells and their settings, and says which settings differ. A checkpoint's
+    best cell was chosen after a look at its scores, so its MCC is optimistic; that is said, too,
+    and not corrected for.
 
     Costs have no ratio where seeds of a cell differ by more than a third, or were measured under
     other circumstances: another machine, other threads, other runs beside them.
@@ -62,8 +66,8 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
 
 
 def _tell(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -> None:
-    """Print a sentence each; of several a table, if its caption and rows are named."""
-    from harness.comparison import conclusion
+    """Print a conclusion each and its background; of several a table, if its rows are named."""
+    from harness.comparison import background, conclusion
 
     if table is not None and len(pairs) > 1:
         caption, names = table
@@ -72,6 +76,8 @@ def _tell(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) ->
     else:
         for pair in pairs:
             click.echo(printable(conclusion(pair)))
+            for sentence in background(pair):
+                click.echo(printable(f"  {sentence}"))
     if len(pairs) > 1:
         verdicts = [pair.verdict for pair in pairs]
         said = ", ".join(

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from harness.text import printable
+from harness.sides import differing
+from harness.text import counted, printable, some
 
 if TYPE_CHECKING:
     from harness.comparison import Comparison
@@ -68,7 +69,7 @@ def _costs(pair: "Comparison") -> tuple[str, str]:
 
 
 def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> list[str]:
-    notes = []
+    notes = [_rows(pairs)]
     if (together := max(pair.corrected_for for pair in pairs)) > 1:
         notes.append(f"p-values are corrected for {together} comparisons (Holm 1979).")
     if costs:
@@ -81,12 +82,31 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> 
     if few:
         which = "All verdicts" if len(few) == len(pairs) else f"The verdicts on {', '.join(few)}"
         notes.append(f"{which} are of these runs only, for want of seeds.")
+    differences: dict[str, list[str]] = {}
+    for name, pair in zip(names, pairs, strict=True):
+        if pair.unlike:
+            differences.setdefault(differing(pair.unlike), []).append(name)
+    notes += [
+        f"settings differ, A against B: {'all rows' if len(each) == len(pairs) > 1 else some(each)}"
+        f": {which}."
+        for which, each in differences.items()
+    ]
     obstacles: dict[str, list[str]] = {}
     for name, pair in zip(names, pairs, strict=True):
         for what, why in _obstacles(pair):
             obstacles.setdefault(why, []).append(f"{name}{what}")
     notes += [f"not comparable: {', '.join(each)}: {why}." for why, each in obstacles.items()]
     return [*map(printable, notes)]
+
+
+def _rows(pairs: Sequence["Comparison"]) -> str:
+    """Say what a row compares, and in how many epochs its runs were trained."""
+    epochs = {side.epochs for pair in pairs for side in (pair.side_a, pair.side_b)}
+    trained = f", trained for {counted(*epochs, 'epoch')}" if len(epochs) == 1 else ""
+    return (
+        "A row compares one checkpoint, batch size (bs) and learning rate (lr) in A and in B"
+        f"{trained}; no cell was chosen for its score."
+    )
 
 
 def _obstacles(pair: "Comparison") -> Iterator[tuple[str, str]]:

@@ -12,10 +12,10 @@ from harness.costs import mean
 from harness.leaderboard import Value, rows_of, runs_by_cell, scored
 from harness.plan import Cell
 from harness.records import Record, Scores
-from harness.report.columns import Row, scientific
+from harness.report.columns import Row
 from harness.report.published import Published
 from harness.stats import expected_best_of
-from harness.text import printable
+from harness.text import printable, scientific
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

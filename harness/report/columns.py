@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from harness import leaderboard
 from harness.costs import COSTS
 from harness.leaderboard import Value
+from harness.text import scientific
 
 Row = dict[str, Value]
 
@@ -68,11 +67,6 @@ def decimals(places: int) -> Callable[[float], str]:
 def spread(deviation: Value, write: Callable[[float], str]) -> str:
     """Write what follows a mean: its standard deviation, or nothing where there is none."""
     return "" if deviation is None else f" ± {write(float(deviation))}"
-
-
-def scientific(value: float) -> str:
-    """Write a learning rate the way people do: 2e-5."""
-    return np.format_float_scientific(value, trim="-", exp_digits=1)
 
 
 COLUMNS = (

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from harness import stats
-from harness.comparison import Comparison, best_cells, compare_all, conclusion
+from harness.comparison import Comparison, Contestant, best_cells, compare_all, conclusion
 from harness.evidence import NoEvidence, evidence
 from harness.gates import Judgement, judge_suite
 from harness.leaderboard import runs_by_cell
@@ -13,6 +13,7 @@ from harness.records import Record
 from harness.report.columns import MISSING
 from harness.report.markup import code, escaped, grid, section
 from harness.report.published import Published
+from harness.sides import in_words, side
 
 MOST_SENTENCES = 40
 """How many positions of sentences are listed before the rest is only counted."""
@@ -30,7 +31,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     yield from section("Gates", _gates(published, judgements, runs))
     contestants = best_cells(published.cells, runs)
     if len(contestants) > 1:
-        yield from _pairwise(compare_all(contestants), [each.name for each in contestants])
+        yield from _pairwise(compare_all(contestants), contestants)
     yield from section("What the choice of the best was worth", _choosing(judgements))
     yield from section("Published scores", _references(published, runs))
     yield from _mistakes([(each.name, each.runs) for each in contestants])
@@ -50,7 +51,8 @@ def _gates(
                 yield f"{check.verdict}: {code(cell.id)}: {escaped(check.reason)}"
 
 
-def _pairwise(pairs: Sequence[Comparison], names: Sequence[str]) -> Iterator[str]:
+def _pairwise(pairs: Sequence[Comparison], contestants: Sequence[Contestant]) -> Iterator[str]:
+    names = [each.name for each in contestants]
     verdicts = {(pair.a, pair.b): _cell(pair, 1) for pair in pairs}
     verdicts |= {(pair.b, pair.a): _cell(pair, -1) for pair in pairs}
     yield "## Checkpoints against each other"
@@ -65,15 +67,25 @@ def _pairwise(pairs: Sequence[Comparison], names: Sequence[str]) -> Iterator[str
     yield (
         "Each checkpoint's best cell, the row's MCC less the column's on the same sentences"
         f"{corrected if together > 1 else ''}. "
-        "That each cell was chosen as the best of its checkpoint is not corrected for."
+        "That a cell was chosen as the best of its checkpoint, after a look at the scores, is not "
+        "corrected for: its MCC is optimistic. Where batch sizes, learning rates or epochs differ, "
+        "checkpoints and settings are compared together."
         f"{of_these_runs if any(pair.covers == 'sentences only' for pair in pairs) else ''}"
     )
+    yield "\n".join(f"- {escaped(_stands(each))}" for each in contestants)
     yield grid(
         ["", *map(code, names)],
         [[code(a), *(verdicts.get((a, b), MISSING) for b in names)] for a in names],
         ["left"] * (len(names) + 1),
     )
     yield "\n".join(f"- {escaped(conclusion(pair))}" for pair in pairs)
+
+
+def _stands(contestant: Contestant) -> str:
+    """Say which cell stands for a checkpoint, and of how many it is the best."""
+    one = side(contestant.runs, contestant.chosen_of)
+    chosen = f"the best of its {one.chosen_of} cells" if one.chosen_of > 1 else "its only cell"
+    return f"{in_words(contestant.name, one)}; {chosen}"
 
 
 def _cell(pair: Comparison, sign: int) -> str:

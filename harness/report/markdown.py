@@ -17,12 +17,11 @@ from harness.report.columns import (
     Row,
     decimals,
     informative,
-    scientific,
     spread,
 )
 from harness.report.markup import code, escaped, grid, section
 from harness.report.published import Published
-from harness.text import counted
+from harness.text import counted, scientific
 
 SELECTION = {
     "best-epoch": "the epoch with the highest validation MCC counts, "

@@ -29,7 +29,6 @@ from harness.report.columns import (
     Column,
     decimals,
     informative,
-    scientific,
 )
 from harness.report.libraries import libraries
 from harness.report.markdown import (
@@ -44,7 +43,7 @@ from harness.report.markdown import (
 from harness.report.markup import section
 from harness.report.published import Published
 from harness.report.suite_file import suite_files
-from harness.text import printable
+from harness.text import printable, scientific
 
 HERE = Path(__file__).parent
 

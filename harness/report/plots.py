@@ -31,7 +31,7 @@ from harness.report.charts import (
     speed_groups,
     with_score,
 )
-from harness.report.columns import decimals, scientific
+from harness.report.columns import decimals
 from harness.report.looks import (
     OTHERS,
     Looks,
@@ -43,7 +43,7 @@ from harness.report.looks import (
 )
 from harness.report.published import Published
 from harness.report.svg import with_short_ids
-from harness.text import some
+from harness.text import scientific, some
 
 STYLE: Any = {
     "axes.axisbelow": True,

@@ -7,8 +7,8 @@ import pandas as pd
 from tabulate import tabulate
 
 from harness.leaderboard import rows_of
-from harness.report.columns import scientific
 from harness.report.markup import code
+from harness.text import scientific
 
 MOST_ROWS = 50
 """How many cells are shown before the rest is only counted."""
