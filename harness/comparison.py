@@ -13,6 +13,7 @@ from harness.evidence import NoEvidence, evidence
 from harness.plan import Cell
 from harness.records import Record
 from harness.sides import Side, Unlike, choice, differing, in_words, side, unlike_settings
+from harness.text import two_digits
 
 ALPHA = 0.05
 """Of all differences that are none, at most this share of tables shows one (Holm's correction)."""
@@ -249,18 +250,25 @@ def _costs(pair: Comparison) -> str:
 def _ratio(pair: Comparison, found: Ratio) -> str:
     assert found.value is not None
     amounts = " against ".join(_amount(each, found.cost) for each in (found.a, found.b))
+    rough = found.a.rough or found.b.rough
+    said = two_digits if rough else "{:.3g}".format
     if found.low is None or found.high is None:
         alone = [name for name, each in ((pair.a, found.a), (pair.b, found.b)) if each.sd is None]
         extent = f"no range, for one seed of {' and of '.join(alone)}"
     else:
-        extent = f"{found.low:.3g} to {found.high:.3g} run by run"
+        extent = f"{said(found.low)} to {said(found.high)} run by run"
     cost = found.cost
-    return f"{found.value:.3g} times the {cost.noun} ({amounts} {cost.unit}; {extent})"
+    value = f"{'about ' if rough else ''}{said(found.value)}"
+    return f"{value} times the {cost.noun} ({amounts} {cost.unit}; {extent})"
 
 
 def _amount(found: Amount, cost: Cost) -> str:
-    spread = "" if found.sd is None else f" ± {found.sd:.{cost.digits}f}"
-    return f"{found.value:.{cost.digits}f}{spread}"
+    def written(value: float | None) -> str:
+        assert value is not None
+        return two_digits(value) if found.rough else f"{value:.{cost.digits}f}"
+
+    mark = "~" if found.rough else ""
+    return f"{mark}{written(found.value)}{'' if found.sd is None else f' ± {written(found.sd)}'}"
 
 
 def _mean_mcc(runs: Iterable[Record]) -> float | None:

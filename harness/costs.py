@@ -1,7 +1,7 @@
 """What runs cost: how a cost spreads over seeds, and which costs compare with each other."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from statistics import fmean, stdev
 
@@ -68,10 +68,14 @@ COSTS = {
 
 @dataclass(frozen=True)
 class Amount:
-    """A cell's cost, and its sample standard deviation over seeds; None where not known."""
+    """A cell's cost, and its sample standard deviation over seeds; None where not known.
+
+    Of a `rough` one only the order of magnitude tells something.
+    """
 
     value: float | None
     sd: float | None
+    rough: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,13 +122,17 @@ def amount(cost: Cost, runs: Iterable[Record]) -> Amount:
     """Return what runs of one cell cost."""
     values = [cost.measure(run) for run in runs]
     worst = max(all_measured(values), default=None)
-    return Amount(worst if cost.largest else mean(values), deviation(values))
+    value = worst if cost.largest else mean(values)
+    return Amount(value, deviation(values))
 
 
 def ratio(cost: Cost, a: str, runs_a: Sequence[Record], b: str, runs_b: Sequence[Record]) -> Ratio:
     """Return what runs of the cell named a cost for each unit that those of b do."""
     ours, theirs = (all_measured(cost.measure(run) for run in runs) for runs in (runs_a, runs_b))
-    known = (cost, amount(cost, runs_a), amount(cost, runs_b))
+    amounts = [
+        replace(amount(cost, runs), rough=cost.timed and rough(runs)) for runs in (runs_a, runs_b)
+    ]
+    known = (cost, amounts[0], amounts[1])
     obstacle = _obstacle(cost, {a: runs_a, b: runs_b})
     if obstacle is not None:
         return Ratio(*known, None, None, None, obstacle)
@@ -234,6 +242,24 @@ def doubts(runs: Sequence[Record]) -> list[str]:
             "compare with no others"
         )
     return found
+
+
+def rough(runs: Sequence[Record]) -> bool:
+    """Return whether only the order of magnitude of one cell's times tells something.
+
+    It is so where seeds differ by more than a third in some time, where they were timed under
+    different circumstances, and where other programs kept a core busy while one of them trained.
+    """
+    return (
+        any(disagreement(cost, runs) is not None for cost in COSTS.values() if cost.timed)
+        or unlike_circumstances(runs) is not None
+        or beside_other_programs(runs)
+    )
+
+
+def beside_other_programs(runs: Iterable[Record]) -> bool:
+    """Return whether other programs kept a core busy while some of the runs trained."""
+    return any(_other_programs(run) == "busy" for run in runs)
 
 
 def compares(column: str, runs: Sequence[Record]) -> bool:

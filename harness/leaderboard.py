@@ -42,13 +42,18 @@ COLUMNS = {
     "time_to_target_seconds": "Float64",
     "time_to_target_seconds_sd": "Float64",
     "threshold": "Float64",
+    "threshold_statistic": "string",
     "verdict": "string",
     "concurrency": "Int64",
+    "times": "string",
     "warnings": "string",
 }
 """Columns of a leaderboard in order, with their pandas types, which hold a null as a null."""
 
 BETWEEN_WARNINGS = " | "
+
+ROUGH = "order of magnitude"
+"""What `times` says of times that tell no more."""
 
 Value = str | int | float | None
 """What one field of a row holds; None where nothing was measured."""
@@ -77,6 +82,10 @@ def leaderboard(
     target; null unless every scored run reached it. It is taken from the epochs because a run
     may have been trained when the suite set another target. `warnings` holds each warning of the
     runs once, then why their times tell little (costs.doubts).
+
+    `threshold` is the least MCC that is demanded, `threshold_statistic` whether of the mean or of
+    the lower bound of its interval (`lower-bound`). `times` is ROUGH where a cell's times tell an
+    order of magnitude only (costs.rough); they are the exact numbers all the same.
 
     `status` is `ok` (every seed scored), `failed` (some run failed), `skipped` (every run was),
     `not run` (no record) or `partial`. `verdict` is what gates.judge says of the cell.
@@ -179,8 +188,10 @@ def _row(cell: Cell, runs: Sequence[Record], judgement: Judgement) -> dict[str, 
         "time_to_target_seconds": mean(to_target),
         "time_to_target_seconds_sd": deviation(to_target),
         "threshold": cell.threshold,
+        "threshold_statistic": None if cell.threshold is None else cell.gates.statistic or "mean",
         "verdict": judgement.verdict,
         "concurrency": max(all_measured(run.concurrency for run in ended), default=None),
+        "times": ROUGH if ended and costs.rough(ended) else None,
         "warnings": BETWEEN_WARNINGS.join(dict.fromkeys(told)) or None,
     }
 

@@ -32,6 +32,11 @@ def scientific(value: float) -> str:
     return f"{Decimal(repr(float(value))).normalize():e}"
 
 
+def two_digits(value: float) -> str:
+    """Write a number with two significant digits: 1600, 12, 0.058."""
+    return f"{Decimal(f'{value:.2g}'):f}"
+
+
 def some(names: Sequence[str], most: int = 3) -> str:
     """Return the first of many names, and how many more there are."""
     shown = ", ".join(names[:most])

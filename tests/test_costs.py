@@ -1,6 +1,7 @@
 """Costs are shown with their spread, and compare only where they were measured alike."""
 
 import json
+import re
 from itertools import product
 from pathlib import Path
 from statistics import fmean, stdev
@@ -17,12 +18,13 @@ from harness.comparison import Comparison, Contestant, as_dict, compare, conclus
 from harness.contention import Contention
 from harness.costs import COSTS, doubts, ratio
 from harness.gates import judge
-from harness.leaderboard import leaderboard, rows_of
+from harness.leaderboard import ROUGH, leaderboard, rows_of
 from harness.plan import Cell
 from harness.records import Record, Times
 from harness.report import publish, render, terminal_table, terminal_warnings, write_tables
 from harness.report.charts import lines_of, speed_groups
 from harness.spec import Thresholds
+from harness.text import two_digits
 
 LABELS = np.random.default_rng(5).integers(0, 2, 200)
 DISTURBED = (890.24, 872.36, 336.92)
@@ -214,8 +216,8 @@ CELLS, RECORDS = board(disturbed=DISTURBED, steady=STEADY, single=(500.0,))
 def test_every_cost_has_its_deviation_over_seeds_and_one_seed_none() -> None:
     cell = make_cell(seeds=(1, 2, 3))
     measured = {
-        "samples_per_second": (10.0, 12.0, 17.0),
-        "eval_ms_per_sentence": (1.5, 1.25, 2.0),
+        "samples_per_second": (10.0, 12.0, 13.0),
+        "eval_ms_per_sentence": (1.5, 1.25, 1.6),
         "peak_memory_mb": (700.0, 900.0, 800.0),
     }
     runs = [
@@ -234,7 +236,7 @@ def test_every_cost_has_its_deviation_over_seeds_and_one_seed_none() -> None:
     assert {alone[f"{name}_sd"] for name in [*COSTS, "time_to_target_seconds"]} == {None}
     assert "±" not in terminal_table(leaderboard([make_cell(seeds=(1,))], runs[:1]), 500)
     shown = terminal_table(leaderboard([cell], runs), 500)
-    for text in ("255.0 ± 5.0", "13.0 ± 3.6", "1.58 ± 0.38", "900 ± 100", "102.0 ± 1.0"):
+    for text in ("255.0 ± 5.0", "11.7 ± 1.5", "1.45 ± 0.18", "900 ± 100", "102.0 ± 1.0"):
         assert text in shown
 
 
@@ -248,7 +250,7 @@ def test_page_markdown_terminal_and_csv_warn_of_disturbed_seeds_and_of_no_other(
     assert f"- `disturbed`: {warning}" in document
     assert "Do not compare times without a look at their ±" in document
     assert "seeds of 1 of the 2 cells with several seeds" in document
-    assert "699.8 ± 314.5" in document or "699.8 ± 314.4" in document
+    assert "~700 ± 310" in document
     page = files["leaderboard.html"].decode()
     assert warning in page
     assert "Do not compare times" in page
@@ -259,6 +261,88 @@ def test_page_markdown_terminal_and_csv_warn_of_disturbed_seeds_and_of_no_other(
     for name in ("leaderboard.md", "leaderboard.html", "leaderboard.csv"):
         assert b"seeds differ by" not in quiet[name]
         assert b"Do not compare times" not in quiet[name]
+
+
+def busy(cores: float) -> dict[str, Any]:
+    return {"contention": Contention(other_programs=cores, own_cores=1.0, fewest_threads=1)}
+
+
+def _rows(cells: list[Cell], records: list[Record]) -> list[dict[str, Any]]:
+    return rows_of(leaderboard(cells, records))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "changes", "rough"),
+    [
+        (STEADY, {}, False),
+        (DISTURBED, {}, True),
+        ((300.0, 400.0), {}, False),
+        ((300.0, 401.0), {}, True),
+        ((250.0,), {}, False),
+        ((250.0,), busy(0.3), False),
+        ((250.0,), busy(0.9), True),
+        (STEADY, busy(1.5), True),
+    ],
+)
+def test_times_that_tell_little_are_rounded_for_people_and_exact_for_programs(
+    seconds: tuple[float, ...], changes: dict[str, Any], rough: bool
+) -> None:
+    cell = cell_of("a", seconds)
+    runs = runs_of(cell, seconds, **changes)
+    (row,) = _rows([cell], runs)
+    assert row["train_seconds"] == fmean(seconds)
+    assert row["times"] == (ROUGH if rough else None)
+    files = render(publish("sample", [cell], runs))
+    documents = [files[f"leaderboard.{kind}"].decode() for kind in ("md", "html")]
+    exact = f"{fmean(seconds):.1f}"
+    shown = f"~{float(f'{fmean(seconds):.2g}'):.0f}" if rough else exact
+    for document in documents:
+        assert re.search(rf"[ >]{shown}[ <]", document)
+        assert ("order of magnitude only." in document) or not rough
+        if rough:
+            assert not re.search(rf"[ >]{exact}[ <]", document)
+            assert "~2.9" in document  # evaluation
+    assert repr(fmean(seconds)) in files["leaderboard.csv"].decode()
+    assert json.loads(files["leaderboard.json"])["rows"][0]["train_seconds"] == fmean(seconds)
+    # Memory and scores do not depend on what the machine did.
+    assert not re.search(r"~90\d|~0\.", documents[0])
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "rough"), [((2.0, 2.1, 2.2), False), ((2.0, 3.0, 4.0), True)]
+)
+def test_evaluation_times_alone_make_times_rough(
+    evaluation: tuple[float, ...], rough: bool
+) -> None:
+    cell = cell_of("a", STEADY)
+    runs = [
+        run.model_copy(update={"eval_ms_per_sentence": value})
+        for run, value in zip(runs_of(cell, STEADY), evaluation, strict=True)
+    ]
+    (row,) = _rows([cell], runs)
+    assert (row["times"] == ROUGH) is rough
+
+
+def test_a_comparison_rounds_times_that_tell_little_and_no_memory() -> None:
+    quick = (100.0, 101.0)
+    pair = compare(contestant("a", STEADY, **busy(0.9)), contestant("b", quick, **busy(1)))
+    told = costs_told(pair)
+    assert told.startswith("a takes about 2.5 times the training time (~260 ± 5 against ~100 ± 0.7")
+    assert "; 2.5 to 2.6 run by run)" in told
+    assert "1 times the memory (904 ± 1 against 902 ± 1 MB; 0.999 to 1 run by run)" in told
+    assert as_dict(pair)["train_seconds_a"] == fmean(STEADY)
+    quiet = costs_told(compare(contestant("a", STEADY), contestant("b", quick)))
+    assert "~" not in quiet
+    assert "about" not in quiet
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1594.8, "1600"), (699.9, "700"), (12.24, "12"), (0.0578, "0.058"), (3.0, "3"), (99.6, "100"),
+     (0.0, "0"), (12345678.0, "12000000")],
+)  # fmt: skip
+def test_two_digits_are_written_without_an_exponent(value: float, text: str) -> None:
+    assert two_digits(value) == text
 
 
 def test_evaluation_times_are_told_with_the_training_times() -> None:

@@ -54,8 +54,10 @@ COLUMNS = [
     "time_to_target_seconds",
     "time_to_target_seconds_sd",
     "threshold",
+    "threshold_statistic",
     "verdict",
     "concurrency",
+    "times",
     "warnings",
 ]
 
@@ -114,12 +116,14 @@ def test_a_row_holds_means_over_its_seeds_and_the_worst_memory_and_concurrency()
         "time_to_target_seconds": fmean([100.0, 101.0, 102.0]),
         "time_to_target_seconds_sd": 1.0,
         "threshold": 0.3,
+        "threshold_statistic": "mean",
         "verdict": "pass",
         "concurrency": 3,
+        "times": "order of magnitude",
         "warnings": "its seeds were timed under different circumstances (runs at a time: 1, 3 "
         "and 2), so their mean times compare with no others",
     }
-    kinds = [1, "", 1, 0.1, 1, "", *[0.1] * 5, None, *[0.1] * 17, "", 1, ""]
+    kinds = [1, "", 1, 0.1, 1, "", *[0.1] * 5, None, *[0.1] * 17, "", "", 1, "", ""]
     assert list(map(type, row.values())) == list(map(type, kinds))
 
 

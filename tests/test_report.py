@@ -40,6 +40,7 @@ from harness.report.findings import findings
 from harness.report.markdown import as_markdown
 from harness.report.published import as_csv, as_json
 from harness.run_store import Stored, read_store
+from harness.spec import Thresholds
 
 PICTURES = ["best-of-n", "learning-curves", "pareto-evaluation", "pareto-training"]
 RENDERED = sorted(
@@ -259,6 +260,35 @@ def test_the_table_shows_rounded_numbers_with_the_spread_between_seeds() -> None
         "gate": "0.3",
         "verdict": "pass",
     }
+
+
+@pytest.mark.parametrize(
+    ("gates", "shown"),
+    [
+        (Thresholds(min_mcc=0.3), "0.3"),
+        (Thresholds(min_mcc=0.3, statistic="mean"), "0.3"),
+        (Thresholds(min_mcc=0.3, statistic="lower-bound"), "lower bound 0.3"),
+        (Thresholds(min_mcc=-0.05, statistic="lower-bound"), "lower bound -0.05"),
+        (Thresholds(min_accuracy=0.5, statistic="lower-bound"), None),
+    ],
+)
+def test_a_gate_says_when_it_is_on_the_lower_bound(gates: Thresholds, shown: str | None) -> None:
+    cell = make_cell(gates=gates, seeds=(0, 1))
+    records = [make_record(cell, seed, 0.4 + seed / 100) for seed in cell.seeds]
+    texts = rendered_texts(markdown([cell], records))
+    headings, row = (row for row in texts if len(row) > 1)
+    assert dict(zip(headings, row, strict=True)).get("gate") == shown
+    legend = [row[0] for row in texts if row[0].startswith("gate: ")]
+    assert all("lower bound of the 95 % interval" in line for line in legend)
+    assert len(legend) == (shown is not None)
+    page = render(publish("sample", [cell], records))["leaderboard.html"].decode()
+    assert (f">{shown}</td>" in page) == (shown is not None)
+    assert (f"(gate {shown})" in page) == (shown is not None)
+    table = terminal_table(leaderboard([cell], records), 200)
+    assert ("lower bound" in table) == ((shown or "").startswith("lower"))
+    (told,) = rows_of(leaderboard([cell], records))
+    assert told["threshold"] == gates.min_mcc
+    assert told["threshold_statistic"] == (None if shown is None else gates.statistic or "mean")
 
 
 def test_every_column_of_the_table_is_explained_and_no_other() -> None:

@@ -5,6 +5,7 @@ from samples import failed_record, make_cell, make_record, skipped_record
 
 from harness.leaderboard import leaderboard
 from harness.report import as_summary
+from harness.spec import Thresholds
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -36,6 +37,12 @@ def test_failing_cells_come_first_and_every_state_is_counted() -> None:
         ["<code>org/good</code>", "16", "2e-5", "0.500", "-", "0.300", "pass"],
         ["<code>org/away</code>", "16", "2e-5", "-", "-", "0.300", "skipped"],
     ]
+
+
+def test_a_gate_on_the_lower_bound_says_so() -> None:
+    cell = make_cell(gates=Thresholds(min_mcc=0.25, statistic="lower-bound"))
+    (row,) = rows_of(as_summary("sample", leaderboard([cell], [make_record(cell)])))
+    assert row[5] == "lower bound 0.250"
 
 
 def test_a_name_is_text_whatever_is_in_it() -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 from harness import leaderboard
 from harness.costs import COSTS
 from harness.leaderboard import Value
-from harness.text import scientific
+from harness.text import scientific, two_digits
 
 Row = dict[str, Value]
 
@@ -15,6 +15,15 @@ MISSING = "-"
 
 WITH_SPREAD = {"mcc", *COSTS, "time_to_target_seconds"}
 """Columns written with their standard deviation over seeds, which has a column of its own."""
+
+
+TIMES = {name for name, cost in COSTS.items() if cost.timed} | {"time_to_target_seconds"}
+"""Columns that are rounded where a cell's times tell an order of magnitude only."""
+
+ROUGHLY = (
+    "with ~ and two digits where they tell an order of magnitude only: seeds of the row differ by "
+    "more than a third, or were timed under different circumstances or beside busy programs"
+)
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,20 @@ class Column:
                 return f"{self.write(float(value))} to {self.write(float(row['mcc_high'] or 0))}"
             case "warnings":
                 return str(str(value).count(leaderboard.BETWEEN_WARNINGS) + 1)
+            case "threshold":
+                return gate(value, row["threshold_statistic"])
             case _:
                 if isinstance(value, str):
                     return value
-                known = self.name in WITH_SPREAD
-                return self.write(value) + spread(
-                    row[f"{self.name}_sd"] if known else None, self.write
-                )
+                deviation = row[f"{self.name}_sd"] if self.name in WITH_SPREAD else None
+                if self.name in TIMES and row["times"] == leaderboard.ROUGH:
+                    return f"~{two_digits(float(value))}{spread(deviation, two_digits)}"
+                return self.write(value) + spread(deviation, self.write)
+
+
+def gate(threshold: Value, statistic: Value) -> str:
+    """Write the MCC that a gate demands, and of what, if not of the mean."""
+    return f"{'lower bound ' if statistic == 'lower-bound' else ''}{threshold}"
 
 
 def decimals(places: int) -> Callable[[float], str]:
@@ -121,7 +137,7 @@ COLUMNS = (
         "train s",
         "train s",
         "seconds of `trainer.train()`; this and the other costs are means over seeds ± sample "
-        "standard deviation",
+        f"standard deviation, all times {ROUGHLY}",
         decimals(1),
     ),
     Column(
@@ -154,7 +170,13 @@ COLUMNS = (
         "training seconds until an epoch first reached the target MCC, if every seed did",
         decimals(1),
     ),
-    Column("threshold", "gate", "gate", "the MCC that the suite demands"),
+    Column(
+        "threshold",
+        "gate",
+        "gate",
+        "the least MCC that the suite demands: of the mean, or where it says so of the lower bound "
+        "of the 95 % interval",
+    ),
     Column(
         "verdict",
         "verdict",

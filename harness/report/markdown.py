@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from harness.costs import deviation, mean
-from harness.leaderboard import doubts_by_cell, rows_of, scored
+from harness.costs import beside_other_programs, deviation, mean
+from harness.leaderboard import doubts_by_cell, rows_of, runs_by_cell, scored
 from harness.plan import Cell
 from harness.provenance import Machine
 from harness.records import DatasetFacts, Record, Scores
@@ -121,8 +121,7 @@ def introduction(published: Published) -> Iterator[str]:
                 "grammar, so that the pipeline runs anywhere. "
                 "These scores say nothing about CoLA.**"
             )
-    if (said := _times(published)) is not None:
-        yield said
+    yield from filter(None, (_times(published), _busy(published)))
     if not runs:
         yield "No run has been scored yet."
 
@@ -136,9 +135,23 @@ def _times(published: Published) -> str | None:
     return (
         f"**Do not compare times without a look at their ±**: seeds of {len(cells)} of the "
         f"{counted(several, 'cell')} with several seeds differ by more than a third in training "
-        "time, or were timed under different circumstances (Warnings names them). Most likely "
+        "time, or were timed under different circumstances (Warnings names them); ~ marks their "
+        "times, which tell an order of magnitude only. Most likely "
         "the machine did other work meanwhile; times of the other cells may then be too long as "
         "well. Scores do not depend on it."
+    )
+
+
+def _busy(published: Published) -> str | None:
+    """Say that other programs made times long, where records say so."""
+    runs = runs_by_cell(published.cells, published.records)
+    busy = [cell for cell, own in runs.items() if beside_other_programs(scored(own))]
+    if not busy:
+        return None
+    return (
+        f"**Other programs kept the processor busy** while runs of {counted(len(busy), 'cell')} "
+        "trained; ~ marks their times, which tell an order of magnitude only. Scores do not depend "
+        "on it."
     )
 
 

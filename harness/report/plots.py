@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from harness.leaderboard import ROUGH
 from harness.report.charts import (
     FORMATS,
     SPEEDS,
@@ -43,7 +44,7 @@ from harness.report.looks import (
 )
 from harness.report.published import Published
 from harness.report.svg import with_short_ids
-from harness.text import scientific, some
+from harness.text import scientific, some, two_digits
 
 STYLE: Any = {
     "axes.axisbelow": True,
@@ -246,13 +247,19 @@ def _is_other(line: Line, looks: Looks) -> bool:
 def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
     front = [point for point in next(iter(groups.values())) if point.on_front]
     told = "; ".join(
-        f"{point.line.label}: MCC {point.mcc:z.3f} at {point.speed:.4g}" for point in front
+        f"{point.line.label}: MCC {point.mcc:z.3f} at {_speed(point)}" for point in front
     )
     apart = [
         point.line.label for points in groups.values() for point in points if not point.compares
     ]
     hollow = f"; hollow, as times of their seeds are not alike: {some(apart)}" if apart else ""
     return f"MCC against {title}; on the front, the fastest first: {told or 'none'}{hollow}"
+
+
+def _speed(point: Point) -> str:
+    if point.line.row["times"] == ROUGH:
+        return f"~{two_digits(point.speed)}"
+    return f"{point.speed:.4g}"
 
 
 # --- learning curves ---

@@ -7,6 +7,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from harness.leaderboard import rows_of
+from harness.report.columns import Row, gate
 from harness.report.markup import code
 from harness.text import scientific
 
@@ -45,7 +46,7 @@ def as_summary(suite: str, frame: pd.DataFrame) -> str:
             scientific(float(rows[place]["learning_rate"] or 0)),
             _number(rows[place]["mcc"]),
             _interval(rows[place]["mcc_low"], rows[place]["mcc_high"]),
-            _number(rows[place]["threshold"]),
+            _gate(rows[place]),
             verdicts[place],
         )
         for place in order[:MOST_ROWS]
@@ -68,6 +69,12 @@ def append_summary(path: Path, text: str) -> str | None:
 
 def _without_verdict(status: str) -> str:
     return "no gate" if status == "ok" else status
+
+
+def _gate(row: Row) -> str:
+    """Write the MCC that is demanded, as the leaderboard does, but with the digits of an MCC."""
+    number = _number(row["threshold"])
+    return number if row["threshold"] is None else gate(number, row["threshold_statistic"])
 
 
 def _number(value: object) -> str:
