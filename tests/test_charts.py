@@ -18,10 +18,10 @@ from harness.report.charts import (
     best_of,
     labelled,
     lines_of,
-    parts,
     speed_groups,
     with_score,
 )
+from harness.report.parts import parts
 
 
 def lines(cells: list[Cell], records: list[Record]) -> list[Line]:
@@ -98,7 +98,7 @@ def test_lines_are_the_rows_in_order_with_their_own_cell_and_scored_runs() -> No
 def test_only_parts_that_some_cell_was_scored_on_are_shown() -> None:
     cell = make_cell()
     record = make_record(cell, scores_out_of_domain=Scores(mcc=0.25, accuracy=0.5, f1=0.5))
-    assert parts(lines([cell], [record])) == {"out-of-domain": {cell.id: 0.25}}
+    assert parts(lines([cell], [record])) == {"out-of-domain": {cell.id: (0.25, None)}}
 
 
 def test_the_best_of_n_is_expected_of_each_checkpoints_cells_and_of_all() -> None:

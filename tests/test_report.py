@@ -427,6 +427,36 @@ def test_mcc_in_and_out_of_domain_is_shown_by_rank_where_every_seed_has_it() -> 
         ["org/better", "16", "2e-5", "0.450 ± 0.071", "0.200 ± 0.000"],
         ["org/worse", "16", "2e-5", "0.250 ± 0.071", "0.100 ± 0.000"],
     ]
+    page = render(publish("sample", [worse, better, unknown], records))["leaderboard.html"].decode()
+    for text in ("0.450", "± 0.071", "0.200", "± 0.000"):
+        assert text in page[page.index('id="domain-cells"') :]
+
+
+@pytest.mark.parametrize("several", [True, False])
+@pytest.mark.parametrize(
+    "known",
+    [("scores_in_domain",), ("scores_test",), ("scores_in_domain", "scores_out_of_domain"),
+     ("scores_in_domain", "scores_out_of_domain", "scores_test")],
+)  # fmt: skip
+def test_the_parts_are_said_with_what_their_numbers_lack(
+    known: tuple[str, ...], several: bool
+) -> None:
+    cell = make_cell(seeds=(0, 1) if several else (0,))
+    records = [
+        make_record(cell, seed, **{name: Scores(mcc=0.3, accuracy=0.5, f1=0.5) for name in known})
+        for seed in cell.seeds
+    ]
+    files = render(publish("sample", [cell], records))
+    section = files["leaderboard.md"].decode().partition("## MCC by part of the data\n\n")[2]
+    said = section.partition("\n")[0]
+    page = files["leaderboard.html"].decode()
+    assert said in page[page.index('<section id="domains">') :]
+    assert ("test split" in said) == ("scores_test" in known)
+    assert ("(out-of-domain)" in said) == ("scores_out_of_domain" in known)
+    assert ("(in-domain)" in said) == ("scores_in_domain" in known)
+    assert ("± the sample standard deviation of the seeds" in said) == several
+    assert ("without a ±" in said) != several
+    assert "There is no 95 % interval" in said
 
 
 def test_the_environment_is_told_once_or_with_its_share_of_the_runs() -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from harness import costs
-from harness.costs import mean
 from harness.leaderboard import Value, rows_of, runs_by_cell, scored
 from harness.plan import Cell
-from harness.records import Record, Scores
+from harness.records import Record
 from harness.report.columns import Row
 from harness.report.published import Published
 from harness.stats import expected_best_of
@@ -33,13 +32,6 @@ FORMATS = ("png", "svg")
 
 ROOM = (0.1, 0.06)
 """Share of the axes of speed and of MCC that a label needs for itself."""
-
-PARTS: dict[str, Callable[[Record], Scores | None]] = {
-    "in-domain": lambda record: record.scores_in_domain,
-    "out-of-domain": lambda record: record.scores_out_of_domain,
-    "test": lambda record: record.scores_test,
-}
-"""Further sets of sentences that a run may be scored on."""
 
 
 @dataclass(frozen=True)
@@ -195,19 +187,6 @@ def labelled(points: Sequence[Point]) -> list[Point]:
         if point.on_front and not any(near(point, other) for other in found):
             found.append(point)
     return found
-
-
-def parts(lines: Sequence[Line]) -> dict[str, dict[str, float | None]]:
-    """Return the mean MCC over seeds on each of PARTS that some cell has, by cell id."""
-    known = {
-        name: {line.cell.id: mean(_mcc(part(run)) for run in line.runs) for line in lines}
-        for name, part in PARTS.items()
-    }
-    return {name: mccs for name, mccs in known.items() if set(mccs.values()) - {None}}
-
-
-def _mcc(scores: Scores | None) -> float | None:
-    return None if scores is None else scores.mcc
 
 
 def best_of(lines: Sequence[Line]) -> dict[str, tuple[float, ...]]:

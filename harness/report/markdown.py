@@ -5,21 +5,19 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from harness.costs import beside_other_programs, deviation, mean
+from harness.costs import beside_other_programs
 from harness.leaderboard import doubts_by_cell, rows_of, runs_by_cell, scored
 from harness.plan import Cell
 from harness.provenance import Machine
-from harness.records import DatasetFacts, Record, Scores
-from harness.report.charts import PARTS, Picture, lines_of
+from harness.records import DatasetFacts, Record
+from harness.report.charts import Picture, lines_of
 from harness.report.columns import (
-    MISSING,
     Column,
     Row,
-    decimals,
     informative,
-    spread,
 )
 from harness.report.markup import code, escaped, grid, section
+from harness.report.parts import caption, in_text, parts
 from harness.report.published import Published
 from harness.text import counted, scientific
 
@@ -210,34 +208,27 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _parts(published: Published, frame: pd.DataFrame) -> Iterator[str]:
-    """Yield a heading and a table of the MCC on parts of the data, where any is known."""
-    lines = []
-    for line in lines_of(published, frame):
-        cell = line.cell
-        mccs = [_mean_mcc(part(run) for run in line.runs) for part in PARTS.values()]
-        if set(mccs) != {MISSING}:
-            settings = [str(cell.batch_size), scientific(cell.learning_rate)]
-            lines.append([code(cell.checkpoint), *settings, *mccs])
+    """Yield a heading, a text and a table of the MCC on parts of the data, where any is known."""
+    every = lines_of(published, frame)
+    groups = parts(every)
+    lines = [line for line in every if any(mccs[line.cell.id] for mccs in groups.values())]
     if not lines:
         return
-    known = [
-        position
-        for position, texts in enumerate(zip(*lines, strict=True))
-        if set(texts) != {MISSING}
-    ]
-    headings = ["checkpoint", "batch size", "learning rate", *(f"{part} MCC" for part in PARTS)]
     yield "## MCC by part of the data"
+    yield caption([*groups], any(len(line.runs) > 1 for line in lines))
     yield grid(
-        [headings[position] for position in known],
-        [[line[position] for position in known] for line in lines],
-        ["left", *["right"] * (len(known) - 1)],
+        ["checkpoint", "batch size", "learning rate", *(f"{part} MCC" for part in groups)],
+        [
+            [
+                code(line.cell.checkpoint),
+                str(line.cell.batch_size),
+                scientific(line.cell.learning_rate),
+                *(in_text(mccs[line.cell.id]) for mccs in groups.values()),
+            ]
+            for line in lines
+        ],
+        ["left", *["right"] * (2 + len(groups))],
     )
-
-
-def _mean_mcc(scores: Iterable[Scores | None]) -> str:
-    mccs = [None if score is None else score.mcc for score in scores]
-    value = mean(mccs)
-    return MISSING if value is None else f"{value:z.3f}{spread(deviation(mccs), decimals(3))}"
 
 
 def origins(published: Published) -> Iterator[str]:

@@ -27,7 +27,6 @@ from harness.report.columns import (
     FIRST,
     MISSING,
     Column,
-    decimals,
     informative,
 )
 from harness.report.libraries import libraries
@@ -41,6 +40,7 @@ from harness.report.markdown import (
     without_score,
 )
 from harness.report.markup import section
+from harness.report.parts import Part, caption, in_text, parts
 from harness.report.published import Published
 from harness.report.suite_file import suite_files
 from harness.text import printable, scientific
@@ -298,17 +298,17 @@ def _choices(columns: Sequence[Column], lines: Sequence[Line]) -> Iterator[dict[
 
 def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
     """Return the table of the MCC by domain, None where it is not known."""
-    groups = charts.parts(lines)
+    groups = parts(lines)
     known = [
         line for line in lines if any(mccs[line.cell.id] is not None for mccs in groups.values())
     ]
     if not known:
         return None
     shown = known[:MOST_PARTED]
+    limit = f" The best {len(shown)} of {len(known):,} cells." if len(shown) < len(known) else ""
+    several = any(len(line.runs) > 1 for line in shown)
     return {
-        "limit": f" The best {len(shown)} of {len(known):,} cells."
-        if len(shown) < len(known)
-        else "",
+        "caption": f"{caption([*groups], several)}{limit}",
         "columns": [
             Heading("checkpoint", "checkpoint", kind="left"),
             Heading("batch_size", "batch size"),
@@ -327,10 +327,12 @@ def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
     }
 
 
-def _shaded(mcc: float | None) -> Field:
-    if mcc is None:
+def _shaded(found: Part | None) -> Field:
+    if found is None:
         return Field(MISSING, sort="", kind="missing")
-    return Field(decimals(3)(mcc), kind="shaded", share=round(max(0.0, mcc), 2))
+    mcc, deviation = found
+    sort = None if deviation is None else f"{mcc:.6g}"
+    return Field(in_text(found), sort, kind="shaded", share=round(max(0.0, mcc), 2))
 
 
 def _data(lines: Sequence[Line]) -> Mapping[str, Any]:

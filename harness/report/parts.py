@@ -1,0 +1,73 @@
+"""MCC on parts of the data, in and out of CoLA's domain and on a labelled test split."""
+
+from collections.abc import Callable, Sequence
+
+from harness.costs import deviation, mean
+from harness.records import Record, Scores
+from harness.report.charts import Line
+from harness.report.columns import MISSING, decimals, spread
+
+PARTS: dict[str, Callable[[Record], Scores | None]] = {
+    "in-domain": lambda record: record.scores_in_domain,
+    "out-of-domain": lambda record: record.scores_out_of_domain,
+    "test": lambda record: record.scores_test,
+}
+"""Further sets of sentences that a run may be scored on."""
+
+MEANING = {
+    "in-domain": "validation sentences from the sources of the training split (in-domain)",
+    "out-of-domain": "validation sentences from other sources (out-of-domain)",
+    "test": "a labelled test split (test)",
+}
+
+Part = tuple[float, float | None]
+"""A mean over seeds, and their sample standard deviation; None of one seed."""
+
+
+def parts(lines: Sequence[Line]) -> dict[str, dict[str, Part | None]]:
+    """Return the MCC on each of PARTS that some cell has, by cell id.
+
+    It is None where some seed was not scored on the part.
+    """
+    known = {
+        name: {line.cell.id: _over_seeds([_mcc(part(run)) for run in line.runs]) for line in lines}
+        for name, part in PARTS.items()
+    }
+    return {name: mccs for name, mccs in known.items() if set(mccs.values()) - {None}}
+
+
+def in_text(found: Part | None) -> str:
+    """Write a mean with its deviation."""
+    if found is None:
+        return MISSING
+    value, of_seeds = found
+    return f"{decimals(3)(value)}{spread(of_seeds, decimals(3))}"
+
+
+def caption(names: Sequence[str], several: bool) -> str:
+    """Say what a table of the MCC by part shows, and what it does not.
+
+    Args:
+        names: the parts that it shows, at least one.
+        several: whether some row has several seeds.
+    """
+    told = [MEANING[name] for name in names]
+    listed = " and on ".join([*([", on ".join(told[:-1])] if told[:-1] else []), told[-1]])
+    of_seeds = (
+        ", ± the sample standard deviation of the seeds, which is no error on other sentences"
+        if several
+        else "; of one seed, so without a ±"
+    )
+    return (
+        f"Mean MCC over the seeds of a row on {listed}{of_seeds}. There is no 95 % interval: it "
+        "needs the answer to every sentence of a part, and records do not say which those are."
+    )
+
+
+def _over_seeds(mccs: Sequence[float | None]) -> Part | None:
+    value = mean(mccs)
+    return None if value is None else (value, deviation(mccs))
+
+
+def _mcc(scores: Scores | None) -> float | None:
+    return None if scores is None else scores.mcc
