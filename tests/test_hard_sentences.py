@@ -10,15 +10,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from own_files import load_file
-from samples import make_cell, predicted_record
+from samples import (
+    failed_record,
+    keep,
+    make_cell,
+    make_record,
+    predicted_record,
+    skipped_record,
+)
 from shell import harness, imported_by
 
 from harness import data
 from harness.data import Data
 from harness.hub import Hub
 from harness.leaderboard import leaderboard
-from harness.records import DatasetFacts
-from harness.report import Published, publish, read_published, render
+from harness.plan import Cell
+from harness.records import DatasetFacts, Record
+from harness.report import Published, publish, read_published, render, write_tables
 from harness.report.published import as_json
 from harness.spec import DatasetSpec
 
@@ -181,6 +189,47 @@ def test_a_file_s_runs_need_their_suite(made: Path) -> None:
     done = harness("mistakes", "out", cwd=made)
     assert done.code == 4
     assert "the runs are of file data.csv; name the suite that reads it with --suite" in done.err
+
+
+def test_before_anything_is_trained_it_says_to_train_first(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    way_out = "train first: `pytest benchmarks/ --suite FILE` writes results/local/NAME/"
+    for arguments in (
+        ("mistakes", "results/local/mine"),
+        ("mistakes", "empty"),
+        ("mistakes", "empty/leaderboard.json"),
+        ("mistakes", "empty", "--cell", "a-bs16-lr2e-5"),
+        ("compare", "a", "b", "--results", "empty"),
+    ):
+        done = harness(*arguments, cwd=tmp_path)
+        assert (done.code, done.out) == (4, "")
+        assert "there is no such leaderboard; name another, or if nothing was trained" in done.err
+        assert way_out in done.err
+
+
+@pytest.mark.parametrize("record", [failed_record, skipped_record])
+def test_where_no_run_was_scored_it_says_to_train_first(
+    tmp_path: Path, record: Callable[[Cell], Record]
+) -> None:
+    cell = make_cell()
+    write_tables(tmp_path, "sample", [cell], [keep(tmp_path, cell, record(cell))])
+    for arguments in (
+        ("mistakes", "."),
+        ("mistakes", ".", "--cell", cell.id),
+        ("compare", cell.id, cell.id, "--results", "."),
+    ):
+        done = harness(*arguments, cwd=tmp_path)
+        assert (done.code, done.out) == (4, "")
+        assert "no run was scored yet; train first: `pytest benchmarks/ --suite FILE`" in done.err
+
+
+def test_cells_that_are_not_finished_are_named(tmp_path: Path) -> None:
+    cell = make_cell(seeds=(0, 1))
+    write_tables(tmp_path, "sample", [cell], [keep(tmp_path, cell, make_record(cell))])
+    done = harness("mistakes", ".", cwd=tmp_path)
+    assert done.code == 4
+    assert "of no cell every run was scored yet; finish them with `pytest benchmarks/`" in done.err
+    assert f"--cell ID ({cell.id})" in done.err
 
 
 def test_no_table_holds_a_sentence_whatever_the_data(made: Path) -> None:

@@ -603,8 +603,9 @@ def test_many_mistakes_are_counted_rather_than_listed(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_bad_input(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent.json", tmp_path):
-        with pytest.raises(BadInput, match=f"{path}: cannot be read"):
+    absent = tmp_path / "absent.json"
+    for path, said in ((absent, "there is no such leaderboard"), (tmp_path, "cannot be read")):
+        with pytest.raises(BadInput, match=f"{path}: {said}"):
             read_published(path)
 
 

@@ -90,9 +90,13 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Co
     """Return what is to be compared, each pair under a name of its own."""
     if Path(a).exists() and Path(b).exists():
         return _common_cells(Path(a), Path(b))
+    from harness.report import TRAIN_FIRST
+
     published = _published(results)
     known = dict(_contestants(published))
-    there = f"of {results} (which has {', '.join(known) or 'none'})"
+    if not known:
+        raise BadInput([f"{results}: no run was scored yet; {TRAIN_FIRST}"])
+    there = f"of {results} (which has {', '.join(known)})"
     found = ids.find_all(
         (a, b),
         known,

@@ -79,16 +79,22 @@ def _runs(
     """
     from harness.comparison import best_cells
     from harness.leaderboard import runs_by_cell, scored
+    from harness.report import TRAIN_FIRST
 
     runs = runs_by_cell(published.cells, published.records)
     known = {name: ended for name, own in runs.items() if (ended := scored(own))}
+    if not known:
+        raise BadInput([f"{results}: no run was scored yet; {TRAIN_FIRST}"])
     if not asked:
         best = {each.runs[0].cell: each.runs for each in best_cells(published.cells, runs)}
         if not best:
-            problem = "no cell of which every run was scored; name scored ones with --cell ID"
-            raise BadInput([f"{results}: {problem} ({', '.join(known) or 'there is none'})"])
+            problem = (
+                "of no cell every run was scored yet; finish them with `pytest benchmarks/`, or "
+                "name cells of which some were with --cell ID"
+            )
+            raise BadInput([f"{results}: {problem} ({', '.join(known)})"])
         return {**best}
-    there = f"no scored cell of {results}; there are {', '.join(known) or 'none'}"
+    there = f"no scored cell of {results}; there are {', '.join(known)}"
     found = ids.find_all(asked, known, lambda name: f"--cell: {name!r}: {there}")
     return {cell: known[cell] for cell in found}
 

@@ -22,6 +22,7 @@ from harness.report.markdown import as_markdown
 from harness.report.published import (
     LEADERBOARD,
     NO_GATES,
+    TRAIN_FIRST,
     Published,
     as_baseline,
     as_csv,
@@ -38,6 +39,7 @@ from harness.spec import DatasetSpec, SuiteGates
 __all__ = [
     "LEADERBOARD",
     "PREDICTIONS",
+    "TRAIN_FIRST",
     "Published",
     "append_summary",
     "as_baseline",

@@ -30,6 +30,12 @@ LEADERBOARD = "leaderboard.json"
 
 WAY_OUT = f"write it anew with `pytest benchmarks/`, or name another {LEADERBOARD}"
 
+TRAIN_FIRST = (
+    "train first: `pytest benchmarks/ --suite FILE` writes results/local/NAME/leaderboard.json, "
+    "where NAME is the suite's; then name that folder"
+)
+"""What to do where there is no result yet."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -157,6 +163,13 @@ def read_published(path: Path) -> Published:
     """
     try:
         document = _Document.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(
+            [
+                f"{path}: there is no such leaderboard; name another, or if nothing was trained "
+                f"yet, {TRAIN_FIRST}"
+            ]
+        ) from None
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
     except ValidationError as error:
