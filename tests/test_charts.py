@@ -16,7 +16,6 @@ from harness.report import publish
 from harness.report.charts import (
     Line,
     best_of,
-    labelled,
     lines_of,
     speed_groups,
     with_score,
@@ -115,18 +114,3 @@ def test_the_best_of_n_is_expected_of_each_checkpoints_cells_and_of_all() -> Non
             np.mean([max(drawn) for drawn in combinations(own, n)]) for n in range(1, len(own) + 1)
         ]
         assert found[name] == pytest.approx(expected)
-
-
-@given(st.lists(st.tuples(st.integers(1, 900), st.integers(-9, 9)), min_size=1, max_size=20))
-def test_labels_are_on_the_front_and_apart_and_the_best_has_one(
-    measured: list[tuple[int, int]],
-) -> None:
-    cells = [make_cell(f"org/{number}") for number in range(len(measured))]
-    records = [
-        timed(cell, seconds, mcc / 10) for cell, (seconds, mcc) in zip(cells, measured, strict=True)
-    ]
-    (points,) = speed_groups(lines(cells, records), "train_seconds").values()
-    chosen = labelled(points)
-    assert chosen[0].mcc == max(point.mcc for point in points)
-    assert all(point.on_front for point in chosen)
-    assert len({(point.speed, point.mcc) for point in chosen}) == len(chosen)

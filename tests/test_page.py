@@ -151,7 +151,7 @@ def test_it_loads_nothing_and_runs_no_script_but_its_own(make: "object") -> None
     assert re.sub("'sha256-[^']+' ?", "", policy) == (
         "default-src 'none'; script-src ; style-src 'unsafe-inline'; img-src data:"
     )
-    assert set(json.loads(data)) == {"rows", "groups", "speeds"}
+    assert set(json.loads(data)) == {"rows", "groups", "speeds", "ticks", "widths", "margin"}
 
 
 def test_the_table_shows_every_field_as_the_other_tables_do() -> None:
@@ -172,6 +172,16 @@ def test_the_table_shows_every_field_as_the_other_tables_do() -> None:
         f"{first['mcc']:.3f} ",
     ]
     assert f"± {first['mcc_sd']:.3f}" in reader.texts["span"]
+
+
+def test_the_interval_stands_with_the_mcc_for_narrow_screens() -> None:
+    known, unknown = make_cell("org/known", seeds=(0, 1)), make_cell("org/unknown")
+    records = [make_record(known, seed, 0.4 + seed / 100) for seed in known.seeds]
+    records.append(make_record(unknown, mcc=0.1))
+    reader = read(html_of(publish("sample", [known, unknown], records)))
+    told = [fields["data-interval"] for tag, fields in reader.tags if "data-interval" in fields]
+    (row, _) = rows_of(leaderboard([known, unknown], records))
+    assert told == [f"{row['mcc_low']:.3f} to {row['mcc_high']:.3f}"]
 
 
 @settings(deadline=None, max_examples=40)
@@ -201,11 +211,15 @@ def test_the_first_line_is_the_best_row_with_what_speaks_against_it() -> None:
         return None if found is None else " ".join(re.sub("<[^>]+>", "", found[1]).split())
 
     assert best(None) is None
-    assert best(0.2, 0.4, None) == "Best: MCC 0.400: org/encoder, batch 2, lr 2e-5; pass (gate 0.3)"
-    assert best(0.2) == "Best: MCC 0.200: org/encoder, batch 1, lr 2e-5; fail (gate 0.3)"
+    assert best(0.2, 0.4, None) == (
+        "Best: MCC 0.400: org/encoder, batch 2, lr 2e-5; trained in 100.5 s; pass (gate 0.3)"
+    )
+    assert best(0.2) == (
+        "Best: MCC 0.200: org/encoder, batch 1, lr 2e-5; trained in 100.5 s; fail (gate 0.3)"
+    )
     assert best(0.4, 0.4) == (
         "Best: MCC 0.400: org/encoder, batch 1, lr 2e-5 (and 1 more of the same MCC); "
-        "pass (gate 0.3)"
+        "trained in 100.5 s; pass (gate 0.3)"
     )
     cell = make_cell(seeds=(0, 1), threshold=None)
     html = html_of(publish("s", [cell], [make_record(cell, 0), failed_record(cell, 1)]))
@@ -528,7 +542,75 @@ def test_a_phone_s_first_screen_says_the_best_mcc(
     headings = driver.execute_script(
         "return [...document.querySelectorAll('#cells thead th')].map(th => th.textContent)"
     )
-    assert driver.execute_script(script, headings.index("MCC")) <= 390
+    for heading in ("MCC", "train s"):
+        assert driver.execute_script(script, headings.index(heading)) <= 390
+    told = driver.find_element(By.CSS_SELECTOR, ".best").text
+    assert f"trained in {column(driver, 'train s')[0]} s" in " ".join(told.split())
+    bottom = "return document.querySelector('.best').getBoundingClientRect().bottom"
+    assert driver.execute_script(bottom) <= 600
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["cola", "ordinary", "hostile"])
+def test_on_a_phone_every_wide_table_scrolls_in_a_box_of_its_own(
+    driver: Driver, pages: dict[str, Path], name: str
+) -> None:
+    browsers.show(driver, pages[name], width=390)
+    loose = driver.execute_script(
+        "return [...document.querySelectorAll('table')].filter(table => !table.closest('.box')"
+        " && table.getBoundingClientRect().right > 390).length"
+    )
+    assert loose == 0
+    boxes = driver.execute_script(
+        "return [...document.querySelectorAll('.box')].map(box =>"
+        " [box.getBoundingClientRect().right, getComputedStyle(box).overflowX])"
+    )
+    assert boxes
+    assert all(right <= 390 and overflow == "auto" for right, overflow in boxes)
+
+
+@pytest.mark.browser
+def test_a_phone_has_the_interval_below_the_mcc(driver: Driver, pages: dict[str, Path]) -> None:
+    browsers.show(driver, pages["cola"], width=390)
+    shown = in_sight(driver)
+    assert "95 % interval" not in shown
+    assert {"MCC", "train s", "eval ms"} <= set(shown)
+    told = "return getComputedStyle(document.querySelector('[data-interval]'), '::after').content"
+    assert driver.execute_script(told) == '"0.500 to 0.603"'
+    driver.find_element(By.ID, "all-columns").click()
+    assert "95 % interval" in in_sight(driver)
+    assert driver.execute_script(told) == "none"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_in_the_chart_of_speed_no_label_lies_on_a_mark_and_the_axis_has_ticks(
+    driver: Driver, pages: dict[str, Path], width: int
+) -> None:
+    browsers.show(driver, pages["cola"], width=width)
+    inside = "return [...document.querySelectorAll('#speed-chart figure, #speed-chart > svg')]"
+    assert driver.execute_script(inside + ".length") >= 1
+    labels, marks, ticks = driver.execute_script(
+        "const all = (what) => [...document.querySelectorAll('#speed-chart ' + what)];"
+        "const box = (e) => { const r = e.getBoundingClientRect();"
+        " return [r.left, r.right, r.top, r.bottom]; };"
+        "return [all('svg text').filter(e => /^#\\d+$/.test(e.textContent)).map(box),"
+        " all('svg [aria-label=dot] path').map(box),"
+        " all('svg [aria-label=\"x-axis tick label\"] text').length]"
+    )
+    assert ticks >= 4
+    assert len(labels) >= 3
+    assert len(marks) == 9
+    for left, right, top, bottom in labels:
+        for other_left, other_right, other_top, other_bottom in marks:
+            # A mark's corners are empty: what lies in the middle of it counts.
+            inner = (other_right - other_left) / 4
+            assert (
+                right <= other_left + inner
+                or left >= other_right - inner
+                or bottom <= other_top + inner
+                or top >= other_bottom - inner
+            )
 
 
 @pytest.mark.browser

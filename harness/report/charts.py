@@ -30,9 +30,6 @@ PICTURES = ("pareto-training", "pareto-evaluation", "learning-curves", "settings
 
 FORMATS = ("png", "svg")
 
-ROOM = (0.1, 0.06)
-"""Share of the axes of speed and of MCC that a label needs for itself."""
-
 
 @dataclass(frozen=True)
 class Line:
@@ -169,24 +166,6 @@ def on_log_scale(points: Sequence[Point]) -> bool:
     """Return whether speeds span so much that a linear axis would crowd the fast ones."""
     speeds = [point.speed for point in points]
     return min(speeds) > 0 and max(speeds) > 5 * min(speeds)
-
-
-def labelled(points: Sequence[Point]) -> list[Point]:
-    """Return the points of the front that have room for a label, the best first."""
-    scaled = math.log if on_log_scale(points) else float
-    places = {point.line.cell.id: (scaled(point.speed), point.mcc) for point in points}
-    axes = zip(*places.values(), strict=True)
-    rooms = [share * (max(axis) - min(axis) or 1.0) for axis, share in zip(axes, ROOM, strict=True)]
-
-    def near(one: Point, other: Point) -> bool:
-        axes = zip(places[one.line.cell.id], places[other.line.cell.id], rooms, strict=True)
-        return all(abs(a - b) < room for a, b, room in axes)
-
-    found: list[Point] = []
-    for point in sorted(points, key=lambda point: -point.mcc):
-        if point.on_front and not any(near(point, other) for other in found):
-            found.append(point)
-    return found
 
 
 def best_of(lines: Sequence[Line]) -> dict[str, tuple[float, ...]]:

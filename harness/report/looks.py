@@ -1,6 +1,7 @@
 """How a leaderboard looks in pictures: colours and markers of checkpoints, text in the font."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from matplotlib.font_manager import findfont, get_font
 
@@ -8,6 +9,23 @@ from harness.report.charts import (
     Line,
 )
 from harness.text import printable
+
+DPI = 120
+
+STYLE: Any = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": DPI,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "grid.color": "#d9dee3",
+    "grid.linewidth": 0.6,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "harness",
+    "text.parse_math": False,
+}
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette, which colour-blind people tell apart; the page has the same."""

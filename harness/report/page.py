@@ -10,7 +10,7 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 
 from harness.leaderboard import Value
 from harness.report import charts
+from harness.report.chart_data import chart_data
 from harness.report.charts import Line
 from harness.report.columns import (
     COLUMNS,
@@ -59,6 +60,8 @@ MOST_OPEN = 10
 MOST_PARTED = 100
 """Rows of a table by parts of the data; of more, the best."""
 
+INTERVAL = next(column for column in COLUMNS if column.name == "mcc_low")
+
 CHOICES = ("checkpoint", "batch_size", "learning_rate", "status", "verdict")
 """Columns that the table can be filtered by, each value by itself."""
 
@@ -72,7 +75,8 @@ VERDICTS = {"pass", "fail", "failed", "not-enough-evidence"}
 class Field:
     """A field of a table: what is shown, what it sorts by if by something else, how it looks.
 
-    `settings` stand below a row's name where the screen is too narrow for columns of their own.
+    `settings` stand below a row's name, and the `interval` below its MCC, where the screen is too
+    narrow for columns of their own.
     """
 
     text: str
@@ -81,6 +85,7 @@ class Field:
     heads: bool = False
     share: float | None = None
     settings: str | None = None
+    interval: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ def as_html(
         environments=_rendered(environments(published)),
         without_logits=None if predictions else NO_LOGITS,
         libraries=libraries(),
-        data=_data(lines),
+        data=chart_data(lines),
         style=_asset("page.css"),
         scripts=scripts,
         script_hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
@@ -240,6 +245,7 @@ def _best(lines: Sequence[Line]) -> dict[str, str] | None:
         "interval": f" (95 % interval {texts['mcc_low']})" if "mcc_low" in texts else "",
         "checkpoint": printable(first[0].cell.checkpoint),
         "settings": first[0].settings,
+        "trained": f"; trained in {texts['train_seconds']} s" if "train_seconds" in texts else "",
         "shared": f"{shared}{status}",
         "kind": texts.get("verdict", ""),
         "verdict": f"{texts['verdict']}{gate}" if "verdict" in texts else "",
@@ -270,13 +276,19 @@ def _field(column: Column, line: Line) -> Field:
     if value is None:
         return Field(text, sort="", kind=" ".join(["missing", *kinds]))
     kinds += [str(value)] if value in VERDICTS else []
-    return Field(text, _sort_key(value, text), " ".join(kinds))
+    kinds += ["wraps"] if column.name == "threshold" else []
+    below = None
+    if column.name == "mcc" and line.row["mcc_low"] is not None:
+        below = INTERVAL.text(line.row)
+    return Field(text, _sort_key(value, text), " ".join(kinds), interval=below)
 
 
 def _shown(column: Column) -> str:
     """Return what the style sheet calls a column that is not always in sight, after a space."""
     if column.name in ("batch_size", "learning_rate", "status"):
         return " setting"
+    if column.name == INTERVAL.name:
+        return " interval"
     return "" if column.name in FIRST else " further"
 
 
@@ -333,61 +345,3 @@ def _shaded(found: Part | None) -> Field:
     mcc, deviation = found
     sort = None if deviation is None else f"{mcc:.6g}"
     return Field(in_text(found), sort, kind="shaded", share=round(max(0.0, mcc), 2))
-
-
-def _data(lines: Sequence[Line]) -> Mapping[str, Any]:
-    """Return what the charts need; the rows are the table's, in its order."""
-    scored = charts.with_score(lines)
-    measured_on = charts.circumstances(scored)
-    groups = {name: number for number, name in enumerate(dict.fromkeys(measured_on.values()))}
-    fronts: dict[str, list[str]] = {line.cell.id: [] for line in lines}
-    labels: dict[str, list[str]] = {line.cell.id: [] for line in lines}
-    apart: dict[str, list[str]] = {line.cell.id: [] for line in lines}
-    for column in charts.SPEEDS:
-        for points in charts.speed_groups(lines, column).values():
-            for point in points:
-                if point.on_front:
-                    fronts[point.line.cell.id].append(column)
-                if not point.compares:
-                    apart[point.line.cell.id].append(column)
-            for point in charts.labelled(points):
-                labels[point.line.cell.id].append(column)
-    texts = {column.name: column for column in COLUMNS}
-
-    def row(line: Line) -> dict[str, Any]:
-        is_scored = line.row["mcc"] is not None
-        return {
-            "rank": line.row["rank"],
-            "checkpoint": printable(line.cell.checkpoint),
-            "batch_size": line.cell.batch_size,
-            "learning_rate": line.cell.learning_rate,
-            "settings": line.settings,
-            "label": line.label,
-            **{
-                name: line.number(column)
-                for name, column in (("mcc", "mcc"), ("low", "mcc_low"), ("high", "mcc_high"))
-            },
-            **{column: line.number(column) for column in charts.SPEEDS},
-            "texts": {
-                name: texts[name].text(line.row) for name in ("mcc", "mcc_low", *charts.SPEEDS)
-            },
-            "group": groups[measured_on[line.cell.id]] if is_scored else None,
-            "fronts": fronts[line.cell.id],
-            "apart": apart[line.cell.id],
-            "labels": labels[line.cell.id],
-            "curves": [
-                {
-                    "seed": run.seed,
-                    "selected": run.selected_epoch,
-                    "mcc": [round(epoch.scores.mcc, 4) for epoch in run.epochs],
-                }
-                for run in line.runs
-                if run.epochs
-            ],
-        }
-
-    return {
-        "rows": [row(line) for line in lines],
-        "groups": list(groups),
-        "speeds": charts.SPEEDS,
-    }

@@ -9,14 +9,13 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from harness.leaderboard import ROUGH
 from harness.report.charts import (
@@ -26,15 +25,17 @@ from harness.report.charts import (
     Picture,
     Point,
     best_of,
-    labelled,
     lines_of,
     on_log_scale,
     speed_groups,
     with_score,
 )
 from harness.report.columns import decimals
+from harness.report.labels import MARGIN, Canvas, ends_of, labels, log_ticks, text_of
 from harness.report.looks import (
+    DPI,
     OTHERS,
+    STYLE,
     Looks,
     broken,
     drawable,
@@ -46,21 +47,8 @@ from harness.report.published import Published
 from harness.report.svg import with_short_ids
 from harness.text import scientific, some, two_digits
 
-STYLE: Any = {
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.dpi": 120,
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "grid.color": "#d9dee3",
-    "grid.linewidth": 0.6,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "harness",
-    "text.parse_math": False,
-}
-
+MARGINS = (MARGIN, 0.1)
+"""Empty shares of the axes on each side of all marks, across and up."""
 
 MOST_POINTS = 1000
 MOST_CURVES = 24
@@ -168,8 +156,8 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for place, (circumstances, points) in zip(axes, shown.items(), strict=True):
         if on_log_scale(points):
-            _logarithmic(place)
-        place.margins(x=0.12, y=0.1)
+            _logarithmic(place, *ends_of([point.speed for point in points]))
+        place.margins(*MARGINS)
         front = [point for point in points if point.on_front]
         place.step(
             [point.speed for point in front],
@@ -181,13 +169,16 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
             zorder=1,
         )
         _mark(place, points, looks)
-        for point in labelled(points):
+        for label in labels(points, _canvas(figure, len(shown))):
             place.annotate(
-                f"#{point.line.row['rank']}",
-                (point.speed, point.mcc),
-                (5, 5),
+                text_of(label.point),
+                (label.point.speed, label.point.mcc),
+                (label.right * 72 / DPI, label.up * 72 / DPI),
                 textcoords="offset points",
+                horizontalalignment="center",
+                verticalalignment="center",
                 fontsize=8,
+                zorder=5,
             )
         place.set_xlabel(title)
         place.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
@@ -195,6 +186,14 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
     drawn = [point.line for points in shown.values() for point in points]
     _key(figure, drawn, looks)
     return figure
+
+
+def _canvas(figure: Figure, several: int) -> Canvas:
+    """Return the space between the axes of one of several charts side by side, near enough."""
+    width = (figure.get_figwidth() * DPI - 80) / several
+    height = figure.get_figheight() * DPI - 150
+    inset = (width * MARGINS[0] / (1 + 2 * MARGINS[0]), height * MARGINS[1] / (1 + 2 * MARGINS[1]))
+    return Canvas(width, height, inset, mark=8, letter=(8.5, 13))
 
 
 def _mark(place: Axes, points: Iterable[Point], looks: Looks) -> None:
@@ -365,7 +364,7 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
         label="all checkpoints",
     )
     if len(budgets[""]) > 40:
-        _logarithmic(place)
+        _logarithmic(place, 1, len(budgets[""]))
     else:
         place.xaxis.set_major_locator(MaxNLocator(integer=True))
         place.set_xlim(left=0.5)
@@ -378,9 +377,10 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
 # --- what all share ---
 
 
-def _logarithmic(place: Axes) -> None:
+def _logarithmic(place: Axes, low: float, high: float) -> None:
+    """Make the axis across logarithmic, for numbers from low to high."""
     place.set_xscale("log")
-    place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    place.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
     place.xaxis.set_minor_locator(NullLocator())
     place.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 

@@ -121,8 +121,7 @@
       return;
     }
     const front = points.filter((row) => row.fronts.includes(column));
-    const speeds = points.map((row) => row.speed);
-    const log = Math.min(...speeds) > 0 && Math.max(...speeds) > 5 * Math.min(...speeds);
+    const ticks = data.ticks[column][group]; // of a logarithmic axis only
     const opacity = (row) => (shown.has(row.index) ? 1 : 0.15);
     const dots = { x: "speed", y: "mcc", r: 5, fill: colour, symbol, fillOpacity: opacity, stroke: "var(--background)" };
     const title = (row) =>
@@ -130,14 +129,20 @@
         ...(row.low === null ? [] : [`95 % interval ${row.texts.mcc_low}`]),
         `${data.speeds[column]}: ${row.texts[column]}`,
         ...(row.apart.includes(column) ? ["compares with no other: times of its seeds are not alike"] : [])].join("\n");
-    const width = Math.max(320, Math.min(960, one("speed-chart").clientWidth || 960));
+    // The places of the labels are made for these widths.
+    const room = one("speed-chart").clientWidth || 960;
+    const width = data.widths.find((one) => one <= room) ?? data.widths.at(-1);
+    const label = (row) => {
+      const [dx, dy] = row.labels[column][width];
+      return Plot.text([row], { x: "speed", y: "mcc", text: () => `#${row.rank}`, dx, dy, textAnchor: "middle", fill: "currentColor", stroke: "var(--background)", strokeWidth: 4, fillOpacity: opacity });
+    };
     const chart = Plot.plot({
       width,
       height: Math.round(Math.min(480, width * 0.75)),
       marginLeft: 48, marginRight: 24, marginTop: 28, marginBottom: 40,
       ariaLabel: "Speed and quality of every cell",
       style: { background: "transparent", color: "inherit" },
-      x: { type: log ? "log" : "linear", label: data.speeds[column], inset: 12 },
+      x: { label: data.speeds[column], inset: ((width - 72) * data.margin) / (1 + 2 * data.margin), ...(ticks ? { type: "log", ticks, tickFormat: String } : { type: "linear" }) },
       y: { label: "MCC", grid: true, inset: 8, ticks: 7 },
       opacity: { type: "identity" },
       marks: [
@@ -149,7 +154,7 @@
         Plot.dot(points.filter((row) => !row.fronts.includes(column) && !row.apart.includes(column)), dots),
         Plot.dot(points.filter((row) => row.apart.includes(column)), { ...dots, fill: "none", stroke: colour, strokeOpacity: opacity }),
         Plot.dot(front, { ...dots, r: 7, href: (row) => `#cells-${row.index + 1}`, ariaLabel: title }),
-        Plot.text(points.filter((row) => row.labels.includes(column)), { x: "speed", y: "mcc", text: (row) => `#${row.rank}`, dx: 10, dy: -10, textAnchor: "start", fill: "currentColor", stroke: "var(--background)", strokeWidth: 4, fillOpacity: opacity }),
+        ...points.filter((row) => row.labels[column]?.[width]).map(label),
         Plot.tip(points, Plot.pointer({ x: "speed", y: "mcc", title, maxRadius: 30 })),
       ],
     });

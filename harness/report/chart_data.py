@@ -1,0 +1,81 @@
+"""What the page's charts are drawn from, as plain data for its script."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.report import charts
+from harness.report.charts import Line
+from harness.report.columns import COLUMNS
+from harness.report.labels import MARGIN, WIDTHS, ends_of, labels, log_ticks, on_page
+from harness.text import printable
+
+
+def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
+    """Return what the charts need; the rows are the table's, in its order.
+
+    `labels` of a row are by column of speed and width of the chart: pixels to the right of its
+    mark, and down. `ticks` are those of logarithmic axes, by column and number of the group.
+    """
+    scored = charts.with_score(lines)
+    measured_on = charts.circumstances(scored)
+    groups = {name: number for number, name in enumerate(dict.fromkeys(measured_on.values()))}
+    ticks: dict[str, dict[int, list[float]]] = {column: {} for column in charts.SPEEDS}
+    fronts: dict[str, list[str]] = {line.cell.id: [] for line in lines}
+    places: dict[str, dict[str, dict[int, list[float]]]] = {line.cell.id: {} for line in lines}
+    apart: dict[str, list[str]] = {line.cell.id: [] for line in lines}
+    for column in charts.SPEEDS:
+        for name, points in charts.speed_groups(lines, column).items():
+            if charts.on_log_scale(points):
+                ends = ends_of([point.speed for point in points])
+                ticks[column][groups[name]] = log_ticks(*ends)
+            for point in points:
+                if point.on_front:
+                    fronts[point.line.cell.id].append(column)
+                if not point.compares:
+                    apart[point.line.cell.id].append(column)
+            for width in WIDTHS:
+                for label in labels(points, on_page(width)):
+                    place = places[label.point.line.cell.id].setdefault(column, {})
+                    place[width] = [label.right, -label.up]
+    texts = {column.name: column for column in COLUMNS}
+
+    def row(line: Line) -> dict[str, Any]:
+        is_scored = line.row["mcc"] is not None
+        return {
+            "rank": line.row["rank"],
+            "checkpoint": printable(line.cell.checkpoint),
+            "batch_size": line.cell.batch_size,
+            "learning_rate": line.cell.learning_rate,
+            "settings": line.settings,
+            "label": line.label,
+            **{
+                name: line.number(column)
+                for name, column in (("mcc", "mcc"), ("low", "mcc_low"), ("high", "mcc_high"))
+            },
+            **{column: line.number(column) for column in charts.SPEEDS},
+            "texts": {
+                name: texts[name].text(line.row) for name in ("mcc", "mcc_low", *charts.SPEEDS)
+            },
+            "group": groups[measured_on[line.cell.id]] if is_scored else None,
+            "fronts": fronts[line.cell.id],
+            "apart": apart[line.cell.id],
+            "labels": places[line.cell.id],
+            "curves": [
+                {
+                    "seed": run.seed,
+                    "selected": run.selected_epoch,
+                    "mcc": [round(epoch.scores.mcc, 4) for epoch in run.epochs],
+                }
+                for run in line.runs
+                if run.epochs
+            ],
+        }
+
+    return {
+        "rows": [row(line) for line in lines],
+        "groups": list(groups),
+        "speeds": charts.SPEEDS,
+        "ticks": ticks,
+        "widths": WIDTHS,
+        "margin": MARGIN,
+    }
