@@ -170,7 +170,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "references": {"errors", "spec"},
     "gates": {"baseline", "costs", "evidence", "plan", "records", "spec", "stats"},
     "sides": {"records", "text"},
-    "comparison": {"costs", "evidence", "plan", "records", "sides", "stats"},
+    "comparison": {"costs", "evidence", "plan", "records", "sides", "stats", "text"},
     "standing": {"errors", "inputs", "plan", "records", "reuse", "run_store", "spec"},
     "archive": {"plan", "provenance", "records", "reuse", "run_store", "spec"},
     "session": {
