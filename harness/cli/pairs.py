@@ -102,7 +102,7 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> 
 def _rows(pairs: Sequence["Comparison"]) -> str:
     """Say what a row compares, and in how many epochs its runs were trained."""
     epochs = {side.epochs for pair in pairs for side in (pair.side_a, pair.side_b)}
-    trained = f", trained for {counted(*epochs, 'epoch')}" if len(epochs) == 1 else ""
+    trained = f", trained for {counted(min(epochs), 'epoch')}" if len(epochs) == 1 else ""
     return (
         "A row compares one checkpoint, batch size (bs) and learning rate (lr) in A and in B"
         f"{trained}; no cell was chosen for its score."
