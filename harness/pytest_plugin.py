@@ -5,6 +5,7 @@ import gc
 import inspect
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import astuple
 from functools import partial
 
 import pytest
@@ -45,6 +46,7 @@ from harness.session.session import Planned, Session
 from harness.suite import ids
 from harness.suite.plan import Cell
 from harness.suite.spec import SuiteGates
+from harness.text import counted
 
 pytest_plugins = ("harness.plugin.gates", "harness.plugin.fixtures")
 
@@ -199,7 +201,8 @@ def _not_selected(session: pytest.Session) -> list[str]:
     if not gates:
         return []
     return [
-        f"--strict: this session will not pass: {len(gates)} gates of its suites will not be "
+        "--strict: this session will not pass: "
+        f"{counted(len(gates), 'gate')} of its suites will not be "
         "judged; name a part of the suites with --suite, --checkpoints, --batch-sizes, "
         "--learning-rates or --seeds instead",
         *(f"will not be judged: {line}" for line in by_reason(gates)),
@@ -244,8 +247,8 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return _other_spelling(config)
     session = config.stash[SESSION]
     lines = [
-        f"{name}: {counts.finished} of {counts.finished + counts.to_train + counts.skipped} runs "
-        f"finished before, {counts.to_train} to train, {counts.skipped} skipped"
+        f"{name}: {counts.finished} of {counted(sum(astuple(counts)), 'run')} finished before, "
+        f"{counts.to_train} to train, {counts.skipped} skipped"
         for name, counts in session.counts.items()
     ]
     if session.dispatch is not None:

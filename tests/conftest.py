@@ -32,7 +32,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if HEAVY.search(collection_path.read_text(encoding="utf-8")) else None
 
 
-
 # A shell's background job ignores Ctrl-C, and so would the sessions that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,12 +20,15 @@ from harness.inputs.hub import Hub
 from harness.judging import baseline as baselines
 from harness.judging.baseline import Baseline
 from harness.machine import provenance
+from harness.session import overwriting
 from harness.session.found import Inputs, facts_of, setting_problems
 from harness.session.session import Options, Planned
 from harness.session.standing import standings
+from harness.store import lock
 from harness.store.records import DatasetFacts
 from harness.store.run_store import read_store
 from harness.suite.plan import published_names
+from harness.text import counted
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LEAST_DISK_GB = 5.0
@@ -72,7 +75,7 @@ def checkup(planned: Sequence[Planned], options: Options, hub: Hub) -> Checkup:
     baseline = list(_baseline(options.baseline, suites))
     ray, starts = _ray(planned, options.ray_address)
     results = options.results
-    folder = _results(results)
+    folder = _results(results, [item.suite.name for item in planned])
     findings += [*baseline, folder, _disk(results), _memory(), _gpu(), *ray, _browser()]
     starts = starts and not any(finding.state == "missing" for finding in baseline)
     starts = starts and not any(suite.refused for suite in suites) and folder.state == "ok"
@@ -140,19 +143,25 @@ def _suite(planned: Planned, options: Options, hub: Hub) -> _Looked:
         for name, fault in every.items()
     }
     inputs = Inputs(None, dataset, None, found, lacking, device)
-    runs, possible = _runs(planned, inputs, options)
+    runs, possible, tables = _runs(planned, inputs, options)
     findings = [
         *data,
         *models,
         *(Finding("missing", f"settings of {suite.name}", problem) for problem in settings),
         runs,
+        *tables,
     ]
-    wrong = any(isinstance(fault, BadInput) for fault in (data_fault, *faults.values()))
+    wrong = bool(tables) or any(
+        isinstance(fault, BadInput) for fault in (data_fault, *faults.values())
+    )
     return _Looked(suite.name, findings, dataset, wrong or bool(settings), possible)
 
 
-def _runs(planned: Planned, inputs: Inputs, options: Options) -> tuple[Finding, bool]:
-    """Return how many runs are finished, and whether one is or could be trained."""
+def _runs(
+    planned: Planned, inputs: Inputs, options: Options
+) -> tuple[Finding, bool, list[Finding]]:
+    """Return how many runs are finished, whether one is or could be trained, and a finding where
+    tables in the results folder stand against a session."""
     suite = planned.suite
     store, _ = read_store(options.results / suite.name)
     here = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
@@ -168,7 +177,13 @@ def _runs(planned: Planned, inputs: Inputs, options: Options) -> tuple[Finding, 
     told += f" ({at_once})" if to_train else ""
     told += f", {impossible} that cannot run here" if impossible else ""
     possible = finished + to_train > 0
-    return Finding("ok" if possible else "missing", f"runs of {suite.name}", told), possible
+    runs = Finding("ok" if possible else "missing", f"runs of {suite.name}", told)
+    folder = options.results / suite.name
+    refused = None
+    if not options.replace:
+        refused = overwriting.foreseen(planned, standing, store, to_train, inputs, folder)
+    tables = [] if refused is None else [Finding("missing", f"tables of {suite.name}", refused)]
+    return runs, possible, tables
 
 
 Fault = BadInput | Unavailable
@@ -264,8 +279,11 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
-def _results(results: Path) -> Finding:
+def _results(results: Path, suites: Iterable[str]) -> Finding:
     place = _existing(results)
+    stores = (results / suite / "runs" for suite in suites)
+    if (found := next(filter(None, map(lock.obstacle, stores)), None)) is not None:
+        return Finding("missing", "results folder", found)
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return Finding("ok", "results folder", f"{results} can be written")
     way_out = "name a folder that can, with --results-dir"
@@ -282,7 +300,7 @@ def _disk(results: Path) -> Finding:
 
 def _memory() -> Finding:
     free = memory.free_mb() / 2**10
-    found = f"{free:.1f} GB free, {provenance.available_cores()} cores"
+    found = f"{free:.1f} GB free, {counted(provenance.available_cores(), 'core')}"
     if free >= LEAST_MEMORY_GB:
         return Finding("ok", "memory", found)
     return Finding("optional", "memory", found, "close something, or train a small checkpoint")

@@ -21,11 +21,14 @@ from harness.report import (
     terminal_warnings,
     write_tables,
 )
-from harness.report.replacement import Shown
+from harness.report.whereabouts import remember
+from harness.session.found import Inputs
+from harness.session.overwriting import objection, where
 from harness.session.session import Planned, Session
-from harness.store.records import DatasetFacts, Record
+from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.plan import Run, suite_gates
+from harness.text import counted
 
 
 def write_all(
@@ -71,7 +74,8 @@ def write_all(
                     suite_gates(planned.suite),
                     planned.suite.dataset,
                 )
-                replacement.remember(running.folder(name), _folders(planned))
+                folder = running.folder(name)
+                remember(folder, where(planned, running.inputs(name), folder))
             except BadInput as error:
                 problems += error.problems
             except OSError as error:  # a full disk: the tables are written
@@ -80,34 +84,19 @@ def write_all(
 
 
 def refused(
-    config: pytest.Config,
-    planned: Planned,
-    asked: Sequence[Run],
-    to_train: int,
-    facts: DatasetFacts | None,
+    config: pytest.Config, planned: Planned, asked: Sequence[Run], to_train: int, inputs: Inputs
 ) -> list[str]:
     """Return a line if a suite's tables show runs that a session does not ask for, nor has.
 
-    What a session asks for and cannot have here, or loses on the way, is no mistake of its user:
-    see _what_stands_against.
+    What it loses on the way is told at its end: see _what_stands_against.
     """
-    running = config.stash[SESSION]
-    folders = _folders(planned)
-    now = replacement.of_records((i.record for i in running.stored(planned)), folders)
-    if config.getoption("replace") or not (now or to_train):
+    if config.getoption("replace"):
         return []
-    runs = [*now, *replacement.of_runs(asked, facts, folders)]
-    folder = Path(os.path.relpath(running.folder(planned.suite.name)))
-    line = replacement.refusal(folder, _each_once(runs), "--results-dir FOLDER")
+    running = config.stash[SESSION]
+    records = [item.record for item in running.stored(planned)]
+    folder = running.folder(planned.suite.name)
+    line = objection(planned, asked, records, to_train, inputs, folder)
     return [] if line is None else [line]
-
-
-def _folders(planned: Planned) -> dict[str, str]:
-    return replacement.folders_of(planned.suite, planned.path.resolve().parent)
-
-
-def _each_once(runs: Sequence[Shown]) -> list[Shown]:
-    return list({run.place: run for run in reversed(runs)}.values())[::-1]
 
 
 def _what_stands_against(
@@ -115,10 +104,14 @@ def _what_stands_against(
 ) -> str | None:
     """Return why a suite's earlier tables stay; where they do not, keep what is lost of them."""
     name = planned.suite.name
-    now = replacement.of_records((item.record for item in stored), _folders(planned))
+    running = config.stash[SESSION]
+    records = [item.record for item in stored]
+    folder = running.folder(name)
+    here = where(planned, running.inputs(name), folder)
+    now = replacement.of_records(records, here)
     unasked = not config.getoption("replace")
     try:
-        before = replacement.held(config.stash[SESSION].folder(name))
+        before = replacement.held(folder)
     except BadInput as error:
         return f"{error.problems[0]}; --replace replaces it" if unasked else None
     if before is None:
@@ -187,7 +180,9 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
             reporter.write_line(line)
         names = [path.name for path in written]
         tables = [each for each in names if not each.endswith((".png", ".svg"))]
-        pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""
+        pictures = (
+            f" and {counted(count, 'picture')}" if (count := len(names) - len(tables)) else ""
+        )
         reporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
         if told is not None:
             reporter.write_line(told, yellow=True)
@@ -203,7 +198,8 @@ def _missed(
     if missed is None or not missed.positions:
         return
     yield (
-        f"{len(missed.positions):,} of {missed.sentences:,} validation sentences are judged wrong "
+        f"{len(missed.positions):,} of {counted(missed.sentences, 'validation sentence')} "
+        "are judged wrong "
         "by every run of each checkpoint's best cell"
     )
     yield from in_brief(missed, planned.suite.dataset, planned.path.resolve().parent)

@@ -27,7 +27,7 @@ from harness.models.reading import Reading, read
 from harness.redaction import redact_file, redacted
 from harness.store import records
 from harness.store.records import Times
-from harness.text import one_line
+from harness.text import counted, one_line
 from harness.training import diagnosis, kept_model, launchers, progress
 from harness.training.finetune import Outcome, Settings, finetune
 from harness.training.job import (
@@ -246,7 +246,7 @@ def _finetune(
             if smaller is None or not out_of_memory.is_out_of_memory(error):
                 raise
             size = settings.batch_size // smaller.parts
-            print(f"{redacted(one_line(str(error)))}\ntrying {size} sentences at a time")
+            print(f"{redacted(one_line(str(error)))}\ntrying {counted(size, 'sentence')} at a time")
             job = smaller
         # Only here is the failed attempt's memory free: while an error is handled, it holds on to
         # everything that it passed through.

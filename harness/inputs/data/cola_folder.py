@@ -19,6 +19,7 @@ from harness.inputs.data.rows import (
     read_text,
     shown,
 )
+from harness.text import counted
 
 WAY_OUT = "the corpus is cola_public from nyu-mll.github.io/cola"
 
@@ -150,7 +151,7 @@ def count_problems(where: str, seen: int, runs: Runs) -> list[str]:
     expected = sum(count for _, count in runs)
     if seen == expected:
         return []
-    return [f"{where}: {seen:,} sentences, where CoLA has {expected:,}; {WAY_OUT}"]
+    return [f"{where}: {counted(seen, 'sentence')}, where CoLA has {expected:,}; {WAY_OUT}"]
 
 
 def _read_part(path: Path, part: Part) -> list[_Row]:

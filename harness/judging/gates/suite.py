@@ -9,6 +9,7 @@ from harness.judging.gates.cell import Check, Verdict
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.suite.spec import SuiteGates
+from harness.text import counted
 
 
 def judge_suite(
@@ -93,7 +94,9 @@ def _every_checkpoint_min_mcc(least: float, state: _Best) -> Check:
         listed = ", ".join(f"{name} {mcc:.4f}" for name, mcc in below.items())
         message = f"best MCC below {least:.4f}: {listed}"
     else:
-        message = f"{len(known)} of {len(state.names)} checkpoints reach MCC {least:.4f}"
+        reach = "reaches" if len(state.names) == 1 else "reach"
+        of_all = f"{len(known)} of {counted(len(state.names), 'checkpoint')}"
+        message = f"{of_all} {reach} MCC {least:.4f}"
     worst = min(known.values(), default=None)
     failed = any(map(state.final, below))
     passed = not below and len(known) == len(state.names)
@@ -139,4 +142,6 @@ def _check(
 def _doubt(state: _Best) -> str:
     """Say how many cells leave a verdict open, if any do."""
     without = sum(state.waiting.values())
-    return f"; {without} of {state.cells} cells have no score of every seed" if without else ""
+    have = "has" if without == 1 else "have"
+    of_all = f"{without} of {counted(state.cells, 'cell')}"
+    return f"; {of_all} {have} no score of every seed" if without else ""

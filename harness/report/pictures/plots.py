@@ -45,7 +45,7 @@ from harness.report.pictures.looks import (
 )
 from harness.report.pictures.svg import with_short_ids
 from harness.report.published import Published
-from harness.text import scientific, some, two_digits
+from harness.text import counted, scientific, some, two_digits
 
 MARGINS = (MARGIN, 0.1)
 """Empty shares of the axes on each side of all marks, across and up."""
@@ -87,8 +87,8 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
             Picture(
                 "learning-curves",
                 f"MCC after each epoch{best}",
-                f"Validation MCC after each epoch, a line for each seed, of {len(drawn)} cells; "
-                f"the best is {drawn[0].label}",
+                "Validation MCC after each epoch, a line for each seed, of "
+                f"{counted(len(drawn), 'cell')}; the best is {drawn[0].label}",
                 partial(_curves, drawn, looks),
             )
         )
