@@ -82,6 +82,33 @@ def test_a_return_within_quotation_marks_is_part_of_the_sentence(tmp_path: Path)
     assert read_column(path, Wanted("sentence"))[0] == "A b\rc."
 
 
+@pytest.mark.parametrize("inside", ["\n", "\r\n", "\r", "\n\n"])
+@pytest.mark.parametrize("tab", [",", "\t"])
+@pytest.mark.parametrize("marked", ["sentence", "last", "every"])
+def test_a_line_end_within_quotation_marks_of_an_old_macs_file_is_part_of_the_sentence(
+    inside: str, tab: str, marked: str, tmp_path: Path
+) -> None:
+    """The only line feeds of the file are within a value, as where it was copied from elsewhere."""
+    path, wanted = file(tmp_path, end="\r", tab=tab), Wanted("sentence")
+    texts = [f'"A b{inside}c."'] * (3 if marked == "every" else 1)
+    own = "".join(f"{text}{tab}1\r" for text in texts).encode()
+    header, rest = path.read_bytes().split(b"\r", 1)
+    path.write_bytes(header + b"\r" + (rest + own if marked == "last" else own + rest))
+    new = [(f"A b{inside}c.", 1)] * len(texts)
+    assert rows_of(load_small(path)) == (ROWS + new if marked == "last" else new + ROWS)
+    assert read_column(path, wanted) == [
+        text for text, _ in (ROWS + new if marked == "last" else new + ROWS)
+    ]
+
+
+def test_a_column_that_is_not_there_is_told_of_an_old_macs_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'text,label\r"A b\nc.",1\rD.,0\r')
+    (problem,) = problems_of(lambda: load_small(path))
+    assert "carriage return" not in problem
+    assert "'sentence'" in problem
+
+
 def test_whole_rows_with_labels_are_rows_whatever_ends_them(tmp_path: Path) -> None:
     """As in a file put together from two; without labels nothing shows that they are rows."""
     path = file(tmp_path, "A b.,1\rC d.,0\n")

@@ -73,7 +73,7 @@ def read_delimited(path: Path, wanted: Wanted) -> Table:
     if not rows:
         raise BadInput([broken] if broken else [f"{path}: no columns; its first row names them"])
     header, *rows = rows
-    _check_header(file, header, quoted)
+    _check_header(file, [header, *rows], quoted)
     is_row = _row_test(file, header, rows)
     returns = _returns(file, [header, *rows], is_row)
     doubts = {} if wanted.quoting else _doubts(file, header, rows, is_row)
@@ -139,12 +139,16 @@ def _broken(file: _File, first: int, last: int, error: csv.Error) -> str:
     return f"{where}: {what}; {file.way_out}, else {mended}"
 
 
-def _check_header(file: _File, header: _Row, quoted: bool) -> None:
-    """Raise BadInput with one line for each cause of a column that is not there."""
-    where = file.path
+def _check_header(file: _File, rows: Sequence[_Row], quoted: bool) -> None:
+    """Raise BadInput with one line for each cause of a column that is not there.
+
+    Args:
+        rows: those of the file, its header first.
+    """
+    where, header = file.path, rows[0]
     if not (problems := column_problems(where, header.values, file.wanted)):
         return
-    if _follows_return(file, header):
+    if _follows_return(file, rows):
         raise BadInput([_return(file, [header])])
     if not file.wanted.quoting and any(file.delimiter in name for name in header.values):
         raise BadInput([f"{where}:{header.first}: {_takes_in(header)}; {file.either}"])
@@ -233,10 +237,14 @@ def _returns(file: _File, rows: Sequence[_Row], is_row: Test) -> dict[int, str |
     return found
 
 
-def _follows_return(file: _File, header: _Row) -> bool:
-    """Return whether a lone carriage return ends the header, and others end other lines."""
-    spans = [(header.first, header.last), (header.last + 1, header.last + 1)]
-    return header.last < len(file.lines) and bool(joined_by_returns(file.lines, spans))
+def _follows_return(file: _File, rows: Sequence[_Row]) -> bool:
+    """Return whether a lone carriage return ends the header, and others end other lines.
+
+    Args:
+        rows: those of the file, its header first.
+    """
+    together = joined_by_returns(file.lines, [(row.first, row.last) for row in rows])
+    return bool(together) and together[0].start == 0
 
 
 def _return(file: _File, rows: Sequence[_Row]) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 def joined_by_returns(lines: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[range]:
     """Return which rows are kept apart by a lone carriage return, where other lines end otherwise.
 
-    None are in a file whose lines all end in carriage returns, as on old Macs, nor where a blank
-    line follows (`\\r\\r\\n`): those can be read in one way only.
+    None are in a file whose rows all end in carriage returns, as on old Macs, nor where a blank
+    line follows (`\\r\\r\\n`): those can be read in one way only. Line ends within a row, between
+    quotation marks, are part of its values and do not count.
 
     Args:
         lines: the file's, with their ends; what the last one ends in tells nothing.
@@ -16,7 +17,8 @@ def joined_by_returns(lines: Sequence[str], spans: Sequence[tuple[int, int]]) ->
     Returns:
         the positions of the rows that belong together.
     """
-    ends = {line[-1:] for line in lines[:-1]}
+    within = {line for first, last in spans for line in range(first, last)}
+    ends = {line[-1:] for number, line in enumerate(lines[:-1], 1) if number not in within}
     if not {"\r", "\n"} <= ends:
         return []
     found: list[range] = []
