@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,17 +26,23 @@ class Yielding(TrainerCallback):
     Args:
         threads: what the run computes in where nothing else is busy.
         concurrency: runs side by side, this one included; on a cluster, those of all machines.
+        read: returns clock readings; by default contention.now.
     """
 
-    def __init__(self, threads: int, concurrency: int) -> None:
+    def __init__(
+        self,
+        threads: int,
+        concurrency: int,
+        read: Callable[[], Moment | None] | None = None,
+    ) -> None:
         cores = provenance.available_cores()
         workers = min(concurrency, max(1, cores // threads))
-        self._read = partial(contention.now, _family() if concurrency > 1 else None)
+        self._read = read or partial(contention.now, _family() if concurrency > 1 else None)
         self._watch = Watch(threads, workers, cores, self._read)
         self._began: Moment | None = None
         self._ended: Moment | None = None
         self._own_seconds = 0.0
-        self._fewest = threads
+        self._most = self._fewest = threads
         torch.set_num_threads(1)
 
     @property
@@ -58,8 +65,11 @@ class Yielding(TrainerCallback):
         )
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Settle the threads by what was busy since the run began, while data and model loaded."""
-        self._began = self._read()
+        """Settle the threads by what was busy since the run began, while data and model loaded.
+
+        A run that goes through training again, in smaller parts of a batch, tells of the last time.
+        """
+        self._began, self._ended, self._fewest = self._read(), None, self._most
         self._own_seconds = -time.process_time()
         self._take(self._watch.look(at_once=True))
 

@@ -221,6 +221,42 @@ def test_threads_wait_passively_unless_the_user_says_otherwise(
     assert done.stdout.strip() == used
 
 
+@pytest.mark.parametrize(
+    ("loads", "fewest"),
+    [
+        ((True, False), 2),  # cores were busy in the attempt that failed only
+        ((True, True, False), 2),
+        ((False, True), 1),
+        ((True, True), 1),
+        ((True,), 1),
+    ],
+)
+def test_the_threads_of_an_attempt_that_ran_out_of_memory_are_forgotten(
+    loads: tuple[bool, ...], fewest: int
+) -> None:
+    """Each load is that before an attempt: whether other programs keep all cores busy."""
+    import torch
+
+    from harness.yielding import Yielding
+
+    cores, before = provenance.available_cores(), torch.get_num_threads()
+    moments = [Moment(0, 0, 0)]
+    for load in loads:
+        moments.append(Moment(moments[-1].time + 1, moments[-1].busy + cores * load, 0))
+    ended = Moment(moments[-1].time + 1, moments[-1].busy, 0)
+    readings = iter([moments[0], *(moment for moment in moments[1:] for _ in range(2)), ended])
+    yielding = Yielding(2, 1, lambda: next(readings))
+    try:
+        for _ in loads:
+            yielding.on_train_begin()
+        yielding.on_train_end()
+    finally:
+        torch.set_num_threads(before)
+    found = yielding.contention()
+    assert found is not None
+    assert (found.fewest_threads, found.other_programs) == (fewest, 0.0)
+
+
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """Return the record of a run of two threads beside a busy program a core."""
