@@ -198,6 +198,44 @@ def test_two_other_labels_are_one_mistake_and_not_as_many_as_rows(tmp_path: Path
     assert [label for _, label in rows_of(loaded)] == [0, 1] * 50
 
 
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    ("labels", "means", "written", "names"),
+    [
+        ((1, 2), "1 for unacceptable and 2 for acceptable", "0 for 1 and 1 for 2", '"1", "2"'),
+        ((2, 1), "1 for unacceptable and 2 for acceptable", "0 for 1 and 1 for 2", '"1", "2"'),
+        ((1, -1), "-1 for unacceptable and 1 for acceptable", "0 for -1", '"-1", "1"'),
+        ((0, 2), "0 for unacceptable and 2 for acceptable", "1 for 2", '"0", "2"'),
+        ((7, 12), "7 for unacceptable and 12 for acceptable", "0 for 7 and 1 for 12", '"7", "12"'),
+    ],
+)
+def test_two_other_numbers_are_one_mistake_and_the_map_to_0_and_1_is_told(
+    name: str, labels: tuple[int, int], means: str, written: str, names: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    WRITERS[name]([*labels] * 50, path)
+    (problem,) = problems_of(lambda: load_file(path))
+    assert problem.startswith(f"{path}: column 'label': all labels are ")
+    assert "a label is 0 (unacceptable) or 1 (acceptable): labels count from 0. " in problem
+    assert f"If the file has {means}, write {written}, or set dataset.class_names " in problem
+    assert problem.endswith(f"to the file's two: [{names}]")
+    # Both ways out lead to the same classes.
+    first, second = names.replace('"', "").split(", ")
+    named = load_file(path, class_names=(first, second))
+    low = min(labels)
+    WRITERS[name]([int(label != low) for label in [*labels] * 50], path)
+    assert rows_of(named) == rows_of(load_file(path))
+
+
+def test_a_number_beside_both_classes_is_told_with_its_line(tmp_path: Path) -> None:
+    WRITERS["a.csv"]([0, 1] * 50 + [2], tmp_path / "a.csv")
+    (problem,) = problems_of(lambda: load_file(tmp_path / "a.csv"))
+    assert problem.startswith(f"{tmp_path / 'a.csv'}:102: column 'label': '2'; a label is 0 ")
+    assert problem.endswith("labels count from 0")
+    WRITERS["a.csv"](["1", "spam"] * 50, tmp_path / "a.csv")  # the one that fits may be right
+    assert len(problems_of(lambda: load_file(tmp_path / "a.csv"))) == 11
+
+
 NAMES = st.one_of(
     st.sampled_from(["0", "1", "2", "-1", "1.0", "01", "true", "True", "FALSE", "yes", "no"]),
     st.text(max_size=6),

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
@@ -12,7 +13,13 @@ from harness.data.rows import Rows, capped, from_here, sentence_problem, shown
 from harness.data.table import Record, Wanted
 from harness.errors import BadInput
 from harness.spec import DatasetSpec
-from harness.spec.class_names import NUMBERED, classes_of_labels, meaning_of, numbers_are_classes
+from harness.spec.class_names import (
+    NUMBERED,
+    Meaning,
+    classes_of_labels,
+    meaning_of,
+    numbers_are_classes,
+)
 
 LEAST_OF_A_CLASS = 2
 
@@ -51,7 +58,7 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
     problems = list(table.problems)
     classes = classes_of_labels(spec.class_names)
     labels = [classes.get(meaning_of(record.label)) for record in table.records]
-    causes = _no_label_fits(path, table.records, labels, spec)
+    causes = _other_labels(path, table.records, labels, spec)
     for record, label in zip(table.records, labels, strict=True):
         if wrong := sentence_problem(record.sentence):
             problems.append(f"{record.where}: column {shown(spec.text_column)}: {wrong}")
@@ -103,27 +110,54 @@ def _over_lines(records: Sequence[Record]) -> list[str]:
     return [f"{of}, the first at {found[0].where}"]
 
 
-def _no_label_fits(
+def _other_labels(
     path: Path, records: Sequence[Record], labels: Sequence[int | None], spec: DatasetSpec
 ) -> list[str]:
-    """Return the one cause of as many mistakes as rows: the file has two classes of other names."""
-    seen: dict[str, Record] = {}
+    """Return the one cause of many mistakes: the file names or numbers its two classes otherwise.
+
+    Where one of its labels fits and the other does not, that is so of two numbers only, such as 1
+    and 2: of other labels, one may be a typing mistake.
+    """
+    seen: dict[object, Record] = {}
     for record in records:
-        seen.setdefault(shown(record.label), record)
-    if len(seen) != 2 or any(label is not None for label in labels) or len(records) < 3:
+        seen.setdefault(meaning_of(record.label) or shown(record.label), record)
+    if len(seen) != 2 or None not in labels or len(records) < 3:
         return []
-    first, second = (f"{text} (first at {record.where})" for text, record in seen.items())
+    numbers = _two_numbers(seen)
+    if not numbers and any(label is not None for label in labels):
+        return []
+    first, second = (f"{shown(record.label)} (first at {record.where})" for record in seen.values())
     told = f"{path}: column {shown(spec.label_column)}: all labels are {first} or {second}"
-    allowed = _allowed(next(iter(seen.values())).label, spec.class_names)
-    return [f"{told}; {allowed}: set dataset.class_names to the file's two"]
+    way_out = "set dataset.class_names to the file's two"
+    if not numbers or not numbers_are_classes(spec.class_names):
+        allowed = _allowed(next(iter(seen.values())).label, spec.class_names)
+        return [f"{told}; {allowed}: {way_out}"]
+    means = " and ".join(map("{} for {}".format, numbers, spec.class_names))
+    written = " and ".join(
+        f"{number} for {label}" for number, label in enumerate(numbers) if str(number) != label
+    )
+    names = ", ".join(f'"{label}"' for label in numbers)
+    return [
+        f"{told}; {_allowed(numbers[1], spec.class_names)}. If the file has {means}, write "
+        f"{written}, or {way_out}: [{names}]"
+    ]
+
+
+def _two_numbers(meanings: Iterable[object]) -> list[str]:
+    """Return the two numbers that labels are, the smaller one first; none if they are others."""
+    numbers = [m.value for m in meanings if isinstance(m, Meaning) and m.kind == "number"]
+    shortest = [f"{number.normalize():f}" for number in sorted(map(Decimal, numbers))]
+    return shortest if len(shortest) == 2 else []
 
 
 def _allowed(label: object, class_names: tuple[str, str]) -> str:
     first, second = class_names
+    meaning = meaning_of(label)
     if numbers_are_classes(class_names):
-        return f"a label is 0 ({first}) or 1 ({second})"
+        told = f"a label is 0 ({first}) or 1 ({second})"
+        return f"{told}: labels count from 0" if meaning and meaning.kind == "number" else told
     allowed = f"a label is {shown(first)} or {shown(second)}, as in dataset.class_names"
-    if meaning_of(label) in NUMBERED:
+    if meaning in NUMBERED:
         return f"{allowed}, which do not say what class {shown(label)} is"
     return allowed
 
