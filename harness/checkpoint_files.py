@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from harness.text import counted
 from harness.vocabularies import missing_vocabulary
 
 CONFIG = "config.json"
@@ -166,7 +167,7 @@ def _fault(path: Path) -> str | None:
         return f"is not JSON ({error}); copy it again"
     except SafetensorError as error:
         size = path.stat().st_size
-        return f"({size:,} bytes) is not a whole safetensors file ({error}); copy it again"
+        return f"({counted(size, 'byte')}) is not a whole safetensors file ({error}); copy it again"
     return None
 
 

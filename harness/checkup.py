@@ -24,6 +24,7 @@ from harness.records import DatasetFacts
 from harness.run_store import read_store
 from harness.session import Options, Planned
 from harness.standing import standings
+from harness.text import counted
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LEAST_DISK_GB = 5.0
@@ -280,7 +281,7 @@ def _disk(results: Path) -> Finding:
 
 def _memory() -> Finding:
     free = memory.free_mb() / 2**10
-    found = f"{free:.1f} GB free, {provenance.available_cores()} cores"
+    found = f"{free:.1f} GB free, {counted(provenance.available_cores(), 'core')}"
     if free >= LEAST_MEMORY_GB:
         return Finding("ok", "memory", found)
     return Finding("optional", "memory", found, "close something, or train a small checkpoint")

@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 
+from harness.text import counted
+
 
 def pack(classes: np.ndarray) -> str:
     """Return (sentences,) of 0 and 1 as base64 of its bits, the first sentence's bit highest.
@@ -83,5 +85,5 @@ def _bytes(text: str, sentences: int) -> bytes:
     except ValueError as error:  # binascii.Error, or characters beyond ASCII
         raise ValueError(f"not base64: {error}") from None
     if len(packed) != -(-sentences // 8):
-        raise ValueError(f"{8 * len(packed)} bits do not hold {sentences} sentences")
+        raise ValueError(f"{8 * len(packed)} bits do not hold {counted(sentences, 'sentence')}")
     return packed

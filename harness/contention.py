@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.text import counted
+
 TAKEN = 1 / 3
 """A core counts as taken once other programs use more than this share of it."""
 
@@ -174,7 +176,7 @@ def told(others: float | None, cores: int) -> str | None:
     """Say how busy other programs are; None where they are not, or nobody knows."""
     if others is None or others <= TAKEN:
         return None
-    return f"other programs keep {min(others, cores):.1f} of {cores} cores busy"
+    return f"other programs keep {min(others, cores):.1f} of {counted(cores, 'core')} busy"
 
 
 def wait_passively() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from harness.records import Epoch, Padding
+from harness.text import counted
 
 FALLEN = 0.99
 """A training loss that stays above this share of the first epoch's has not fallen."""
@@ -79,7 +80,8 @@ def warnings(
             f"{min(losses[1:]):.3f}); likely {TOO_HIGH}, or one too low to learn"
         )
     if truncated:
-        yield f"{truncated} sentences were cut at the maximum length"
+        were = "was" if truncated == 1 else "were"
+        yield f"{counted(truncated, 'sentence')} {were} cut at the maximum length"
 
 
 def padded(padding: Padding) -> Iterator[str]:

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from harness.errors import BadInput
-from harness.text import one_line
+from harness.text import counted, one_line
 
 # A tokenizer that knows of no limit has a model_max_length of 1e30.
 _NO_LIMIT = 10**9
@@ -144,8 +144,9 @@ def _length_limit(
     if limit <= special:
         raise BadInput(
             [
-                f"max_length: {limit} leaves no room for a word, as this tokenizer adds {special} "
-                f"special tokens; allowed are {special + 1} and more, or none for its own limit"
+                f"max_length: {limit} leaves no room for a word, as this tokenizer adds "
+                f"{counted(special, 'special token')}; "
+                f"allowed are {special + 1} and more, or none for its own limit"
             ]
         )
     return limit

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.encode import token_counts
 from harness.errors import BadInput
-from harness.text import shortened
+from harness.text import counted, shortened
 
 BEYOND_REASON = 0.5
 """A tokenizer that does not know more than this share of all pieces of text, or leaves nothing of
@@ -80,7 +80,8 @@ def check_fit(
     tokens = len(tokenizer)
     if rows is not None and rows > SPARE_ROWS * tokens:
         warnings.append(
-            f"the model has embeddings for {rows:,} tokens and its tokenizer knows {tokens:,}: it "
+            f"the model has embeddings for {counted(rows, 'token')} "
+            f"and its tokenizer knows {tokens:,}: it "
             "was trained with another tokenizer, likely"
         )
     return tuple(warnings)
@@ -116,7 +117,8 @@ def _beyond(
     return (
         f"the tokenizer does not fit the model: token "
         f"{shortened(str(tokenizer.convert_ids_to_tokens(beyond[0])))}{others} has number "
-        f"{beyond[0]:,}, and the model has {rows:,} rows of embeddings, numbered from 0; it stands "
+        f"{beyond[0]:,}, and the model has {counted(rows, 'row')} of embeddings, "
+        "numbered from 0; it stands "
         f"in {_example(splits, split.name, place)}; take the tokenizer files that were saved with "
         "the model, or add the rows (model.resize_token_embeddings) and save both"
     )
@@ -147,7 +149,8 @@ def _lost_text(
     sentences = sum(split.sentences for split in flat)
     shares = (lost / max(1, sentences), unknown / max(1, pieces))
     told = (
-        f"nothing but special and unknown tokens is left of {lost:,} of {sentences:,} sentences, "
+        "nothing but special and unknown tokens is left of "
+        f"{lost:,} of {counted(sentences, 'sentence')}, "
         f"and {100 * shares[1]:.0f} % of all pieces of text are unknown to the tokenizer"
     )
     if max(shares) > BEYOND_REASON:

@@ -24,7 +24,7 @@ from harness.errors import BadInput, Unavailable
 from harness.hub import Hub
 from harness.limits import position_limit
 from harness.padding import answers
-from harness.text import one_line, shortened
+from harness.text import counted, one_line, shortened
 
 KEPT = ("model", "*/model", "*/*/model", "runs/*/*/model", "*/runs/*/*/model")
 """Where kept models may lie below a folder that somebody took for one."""
@@ -115,7 +115,8 @@ def _loaded(folder: Path, device: str) -> Classifier:
     if configuration.num_labels < 2 or configuration.problem_type not in (None, ONE_OF_SOME):
         raise BadInput(
             [
-                f"{folder}: its config.json has {configuration.num_labels} classes and "
+                f"{folder}: its config.json has "
+                f"{counted(configuration.num_labels, 'class', 'classes')} and "
                 f"problem_type {configuration.problem_type!r}, so its answers are no probabilities "
                 "of classes of which one holds; name a model that a suite with keep_models "
                 "fine-tuned"
@@ -174,7 +175,10 @@ def _failed(
     """Say in a line at which sentence a model failed, and why."""
     told = f"{type(error).__name__}: {one_line(str(error))}"
     if out_of_memory.is_out_of_memory(error):
-        return f"out of memory with {batch_size} sentences a step; lower --batch-size ({told})"
+        return (
+            f"out of memory with {counted(batch_size, 'sentence')} a step; lower --batch-size "
+            f"({told})"
+        )
     for sentence in sentences:
         try:
             _probabilities(classifier, [sentence], 1)
@@ -186,7 +190,9 @@ def _failed(
                 f"the model fails at {reprlib.repr(sentence)} ({told}); leave it out or write it "
                 "otherwise, or train another checkpoint"
             )
-    return f"the model fails at {batch_size} sentences a step ({told}); use --batch-size 1"
+    return (
+        f"the model fails at {counted(batch_size, 'sentence')} a step ({told}); use --batch-size 1"
+    )
 
 
 def _probabilities(

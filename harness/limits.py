@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from harness.encode import collator, taken, token_counts
 from harness.errors import BadInput
 from harness.out_of_memory import is_out_of_memory
-from harness.text import one_line, shortened
+from harness.text import counted, one_line, shortened
 
 PROBES = (16, 24)
 """Tokens of the sentences that a model is tried on: enough for families that halve a sentence's
@@ -135,7 +135,7 @@ def try_longest(
         raise error
     told = (
         f"the model cannot compute the longest sentence, {shortened(longest.sentence)} of "
-        f"{longest.tokens} tokens ({type(error).__name__}: {one_line(str(error))})"
+        f"{counted(longest.tokens, 'token')} ({type(error).__name__}: {one_line(str(error))})"
     )
     raise BadInput([f"{told}; set training.max_length to {works} or less"]) from error
 

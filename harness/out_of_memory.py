@@ -1,6 +1,7 @@
 """When memory runs out: telling that from other errors, and the next smaller part of a batch."""
 
 from harness.executors import KilledForMemory, WorkerLost
+from harness.text import counted
 
 PHRASES = (
     "out of memory",  # CUDA, and torch's other devices
@@ -40,7 +41,7 @@ def explained(error: BaseException, batch_size: int, halved: bool) -> str:
             "choose a smaller checkpoint or max_length",
         )
     else:
-        what = f"with {batch_size} sentences a batch"
+        what = f"with {counted(batch_size, 'sentence')} a batch"
         way_out = 'choose smaller batch_sizes or training.on_oom = "halve"'
     told = str(error) or type(error).__name__
     return f"out of memory {what}; {way_out}, or fewer limits.workers ({told})"

@@ -11,6 +11,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 from harness.encode import collator, taken, token_counts
+from harness.text import counted
 
 SHORT, LONG = 2, 2
 """Sentences taken from a batch: its shortest, and its longest."""
@@ -127,7 +128,8 @@ def prove(
         found = logits_of(model, tokenizer, rows, batch, recorded.precision, recorded.shortest)
         if found.shape != logits.shape:
             raise RuntimeError(
-                f"{what} gives {found.shape[1]} logits a sentence, {logits.shape[1]} were recorded"
+                f"{what} gives {counted(found.shape[1], 'logit')} a sentence, "
+                f"{logits.shape[1]} were recorded"
             )
         scale = max(1.0, float(np.abs(logits).max()))
         allowed = TOLERANCE[recorded.precision] * scale

@@ -45,6 +45,7 @@ from harness.stash import (
     is_strict,
     tell,
 )
+from harness.text import counted
 
 pytest_plugins = ("harness.pytest_gates", "harness.pytest_fixtures")
 
@@ -199,7 +200,8 @@ def _not_selected(session: pytest.Session) -> list[str]:
     if not gates:
         return []
     return [
-        f"--strict: this session will not pass: {len(gates)} gates of its suites will not be "
+        "--strict: this session will not pass: "
+        f"{counted(len(gates), 'gate')} of its suites will not be "
         "judged; name a part of the suites with --suite, --checkpoints, --batch-sizes, "
         "--learning-rates or --seeds instead",
         *(f"will not be judged: {line}" for line in by_reason(gates)),
@@ -244,8 +246,8 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return _other_spelling(config)
     session = config.stash[SESSION]
     lines = [
-        f"{name}: {counts.finished} of {counts.finished + counts.to_train + counts.skipped} runs "
-        f"finished before, {counts.to_train} to train, {counts.skipped} skipped"
+        f"{name}: {counts.finished} of {counted(counts.total, 'run')} finished before, "
+        f"{counts.to_train} to train, {counts.skipped} skipped"
         for name, counts in session.counts.items()
     ]
     if session.schedule is not None:

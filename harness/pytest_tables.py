@@ -26,6 +26,7 @@ from harness.report import (
 from harness.run_store import Stored
 from harness.session import Planned, Session
 from harness.stash import PROBLEMS, SESSION, TOLD, WRITTEN
+from harness.text import counted
 
 
 def write_all(
@@ -187,7 +188,9 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
             reporter.write_line(line)
         names = [path.name for path in written]
         tables = [each for each in names if not each.endswith((".png", ".svg"))]
-        pictures = f" and {count} pictures" if (count := len(names) - len(tables)) else ""
+        pictures = (
+            f" and {counted(count, 'picture')}" if (count := len(names) - len(tables)) else ""
+        )
         reporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
         if told is not None:
             reporter.write_line(told, yellow=True)
@@ -203,7 +206,8 @@ def _missed(
     if missed is None or not missed.positions:
         return
     yield (
-        f"{len(missed.positions):,} of {missed.sentences:,} validation sentences are judged wrong "
+        f"{len(missed.positions):,} of {counted(missed.sentences, 'validation sentence')} "
+        "are judged wrong "
         "by every run of each checkpoint's best cell"
     )
     yield from in_brief(missed, planned.suite.dataset, planned.path.resolve().parent)

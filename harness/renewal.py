@@ -15,6 +15,7 @@ from harness.records import Record
 from harness.reuse import adopted
 from harness.run_store import Stored, write_record
 from harness.spec import Suite
+from harness.text import counted
 
 RENEWED = (
     *("suite", "cell", "checkpoint", "checkpoint_revision", "origin", "dataset"),
@@ -57,7 +58,9 @@ def renew(
         renewed += current is not item
         found.append(current)
     if renewed:
-        notes.append(f"{renewed} finished runs got the names and data facts of today's suite")
+        notes.append(
+            f"{counted(renewed, 'finished run')} got the names and data facts of today's suite"
+        )
     return found, notes
 
 

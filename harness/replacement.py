@@ -179,7 +179,7 @@ def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
         before = held(folder)
     except BadInput as error:
         first, *more = error.problems
-        others = f" (and {len(more)} more mistakes)" if more else ""
+        others = f" (and {counted(len(more), 'more mistake')})" if more else ""
         return printable(f"{first}{others}; what its tables show is not known: {ways_out}")
     if before is None or not (lost := left_out(before, now)):
         return None

@@ -12,6 +12,8 @@ from types import ModuleType
 import evaluate
 import numpy as np
 
+from harness.text import counted
+
 METRIC_FOLDER = Path(__file__).parent / "metrics" / "acceptability"
 
 
@@ -60,7 +62,9 @@ def _check(logits: np.ndarray, labels: np.ndarray) -> None:
         raise ValueError("no sentences to score")
     broken = int((~np.isfinite(logits)).any(axis=1).sum())
     if broken:
-        raise ValueError(f"logits of {broken} of {len(logits)} sentences are NaN or infinite")
+        raise ValueError(
+            f"logits of {broken} of {counted(len(logits), 'sentence')} are NaN or infinite"
+        )
     unknown = sorted({label.item() for label in labels[~np.isin(labels, (0, 1))]})
     if unknown:
         raise ValueError(

@@ -73,6 +73,10 @@ class Counts:
     to_train: int
     skipped: int
 
+    @property
+    def total(self) -> int:
+        return self.finished + self.to_train + self.skipped
+
 
 Refused = Callable[[Planned, Sequence[Run], int, DatasetFacts | None], Sequence[str]]
 """Says what stands against a suite's tables, before anything trains: given the suite, its selected

@@ -21,9 +21,14 @@ def one_line(text: str) -> str:
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
 
 
-def counted(number: int, noun: str) -> str:
-    """Return how many of something there are: 1 run, 2 runs."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: float, noun: str, plural: str | None = None) -> str:
+    """Return how many of something there are: 1 run, 2 runs, 1,000 runs.
+
+    Args:
+        plural: of the noun; by default with an s at its end.
+    """
+    written = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{written} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def some(names: Sequence[str], most: int = 3) -> str:

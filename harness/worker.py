@@ -56,7 +56,7 @@ from harness.reading import read
 from harness.records import Epoch, Record, Times
 from harness.redaction import redact_file, redacted
 from harness.score import Scores, score
-from harness.text import one_line
+from harness.text import counted, one_line
 from harness.yielding import Yielding
 
 LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
@@ -224,7 +224,7 @@ def _finetune(
             if smaller is None or not out_of_memory.is_out_of_memory(error):
                 raise
             size = settings.batch_size // smaller.parts
-            print(f"{redacted(one_line(str(error)))}\ntrying {size} sentences at a time")
+            print(f"{redacted(one_line(str(error)))}\ntrying {counted(size, 'sentence')} at a time")
             job = smaller
         # Only here is the failed attempt's memory free: while an error is handled, it holds on to
         # everything that it passed through.

@@ -108,7 +108,7 @@ def second(
 
 def test_a_model_that_reaches_its_gate_passes_and_leaves_what_the_job_uploads(first: Ran) -> None:
     assert first.job.code == 0, first.job.output
-    assert "0 of 1 runs finished before, 1 to train" in first.job.output
+    assert "0 of 1 run finished before, 1 to train" in first.job.output
     assert {"junit.xml", *PAGE} <= set(first.job.uploaded)
     assert not [name for name in first.job.uploaded if "/runs/" in name]
     assert [case.get("name") for case in first.junit().iter("testcase")] == [
@@ -121,7 +121,7 @@ def test_a_model_that_reaches_its_gate_passes_and_leaves_what_the_job_uploads(fi
 
 def test_a_store_from_the_cache_is_not_trained_again_in_another_checkout(second: Ran) -> None:
     assert second.job.code == 0, second.job.output
-    assert "1 of 1 runs finished before, 0 to train" in second.job.output
+    assert "1 of 1 run finished before, 0 to train" in second.job.output
     assert {"junit.xml", "summary.md", *PAGE} <= set(second.job.uploaded)
     assert not [name for name in second.job.uploaded if "/runs/" in name]
     assert "pass" in (second.workspace / "summary.md").read_text(encoding="utf-8")
@@ -138,7 +138,7 @@ def test_a_higher_gate_fails_the_job_without_training_and_still_uploads(
     job = run_github(loaded("github.yml"), tmp_path / "work", checkouts, cache)
     ran = Ran(job, tmp_path / "work", cache)
     assert job.code == 1, job.output
-    assert "1 of 1 runs finished before, 0 to train" in job.output
+    assert "1 of 1 run finished before, 0 to train" in job.output
     assert {"junit.xml", *PAGE} <= set(job.uploaded)
     assert ran.junit().findall(".//failure")
     assert "fail" in (tmp_path / "work-summary.md").read_text(encoding="utf-8")

@@ -232,8 +232,8 @@ def test_a_disk_that_fills_up_fails_the_run_that_no_longer_fits_and_no_other(
     assert not list(tmp_path.rglob("*.partial"))
     again = run(tmp_path, *both, suite=small)
     assert again.code == 0, again.output
-    assert "tiny: 1 of 1 runs finished before, 0 to train" in again.output
-    assert "large: 0 of 1 runs finished before, 1 to train" in again.output
+    assert "tiny: 1 of 1 run finished before, 0 to train" in again.output
+    assert "large: 0 of 1 run finished before, 1 to train" in again.output
 
 
 # Root may write everywhere; without these two rights (capabilities 1 and 2) it may not either.

@@ -82,7 +82,7 @@ def test_a_suite_is_judged_by_its_best_cells(
             0.6,
             None,
             "no cell has a score, an MCC of at least 0.6000 is demanded; "
-            "1 of 1 cells have no score of every seed",
+            "1 of 1 cell has no score of every seed",
         ),
         (
             {"every_checkpoint_min_mcc": 0.3},
@@ -103,7 +103,7 @@ def test_a_suite_is_judged_by_its_best_cells(
             {"a": [None]},
             0.2,
             None,
-            "0 of 1 checkpoints reach MCC 0.2000; 1 of 1 cells have no score of every seed",
+            "0 of 1 checkpoint reaches MCC 0.2000; 1 of 1 cell has no score of every seed",
         ),
         (
             {"order": ["c", "b", "a"]},

@@ -12,7 +12,7 @@ from tabulate import tabulate
 from harness import ids
 from harness.cli.choices import chosen, options
 from harness.errors import BadInput
-from harness.text import printable
+from harness.text import counted, printable
 
 if TYPE_CHECKING:
     from harness.data import Source
@@ -59,8 +59,8 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
         return
     click.echo(
         printable(
-            f"{len(missed.positions):,} of {missed.sentences:,} validation sentences are judged "
-            f"wrong by every run of {', '.join(runs)}"
+            f"{len(missed.positions):,} of {counted(missed.sentences, 'validation sentence')} are "
+            f"judged wrong by every run of {', '.join(runs)}"
         )
     )
     if found:

@@ -21,7 +21,7 @@ from harness.run_store import Stored
 from harness.schedule import describe, schedule
 from harness.session import Planned
 from harness.standing import Standing, standings
-from harness.text import printable
+from harness.text import counted, printable
 
 FINISHED, TO_TRAIN, SKIPPED = "finished", "to train", "skipped"
 
@@ -186,6 +186,6 @@ def _as_text(
     ]
     table = tabulate(rows, ("cell", "seed", "state", "MCC"), "simple", disable_numparse=True)
     reasons = dict.fromkeys(f"skipped: {i.unavailable}" for i in standing if i.unavailable)
-    heading = f"{planned.suite.name} ({path}): {len(standing)} runs: {counts}"
+    heading = f"{planned.suite.name} ({path}): {counted(len(standing), 'run')}: {counts}"
     found = [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
     return "\n".join([heading, *found, "", table, *reasons, *unreadable])

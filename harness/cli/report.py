@@ -17,7 +17,7 @@ from harness.options import planned_suites, session_options
 from harness.plan import suite_gates
 from harness.records import Record
 from harness.run_store import read_store
-from harness.text import printable
+from harness.text import counted, printable
 
 
 @click.command(short_help="rebuild every table from its evidence")
@@ -178,7 +178,7 @@ def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
     stored, left_out = of_plan(planned.suite, planned.cells, store)
     if not any(item.record.scores for item in stored):
         problem = f"{folder / 'runs'}: no scored run of the plan of {planned.path.name} among "
-        problem += f"{len(store)} records; name the folder of its results, or train it"
+        problem += f"{counted(len(store), 'record')}; name the folder of its results, or train it"
         raise BadInput([problem, *notes])
     name, baseline = planned.suite.name, session_options(typed).baseline
     baseline = baseline if baseline is not None and baseline.suite == name else None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.data.rows import HIDDEN_LABEL, Rows, capped, from_here, lines_fed, read_text, shown
 from harness.errors import BadInput
+from harness.text import counted
 
 WAY_OUT = "the corpus is cola_public from nyu-mll.github.io/cola"
 
@@ -142,7 +143,7 @@ def count_problems(where: str, seen: int, runs: Runs) -> list[str]:
     expected = sum(count for _, count in runs)
     if seen == expected:
         return []
-    return [f"{where}: {seen:,} sentences, where CoLA has {expected:,}; {WAY_OUT}"]
+    return [f"{where}: {counted(seen, 'sentence')}, where CoLA has {expected:,}; {WAY_OUT}"]
 
 
 def _read_part(path: Path, part: Part) -> list[_Row]:

@@ -20,6 +20,7 @@ from harness.spec.class_names import (
     meaning_of,
     numbers_are_classes,
 )
+from harness.text import counted
 
 LEAST_OF_A_CLASS = 2
 
@@ -190,7 +191,7 @@ def _split(labels: Sequence[int], spec: DatasetSpec, path: Path) -> dict[str, li
         classes = ", ".join(f"{seen[i]:,} {name}" for i, name in enumerate(spec.class_names))
         raise BadInput(
             [
-                f"{path}: {len(labels):,} sentences ({classes}) cannot give "
+                f"{path}: {counted(len(labels), 'sentence')} ({classes}) cannot give "
                 f"{sizes['validation']:,} for validation and {sizes['test']:,} for test with at "
                 f"least {LEAST_OF_A_CLASS} of each class in every split; add sentences, or change "
                 "dataset.validation_size or dataset.test_size"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import BadInput
+from harness.text import counted
 
 PROBLEMS_SHOWN = 10
 
@@ -132,5 +133,5 @@ def from_here(path: Path) -> str:
 def capped(problems: Sequence[str], path: object) -> list[str]:
     """Return the first ten problems of a file, and one line that counts the others."""
     more = len(problems) - PROBLEMS_SHOWN
-    counted = [f"{path}: and {more:,} more such problems"] if more > 0 else []
-    return [*problems[:PROBLEMS_SHOWN], *counted]
+    rest = [f"{path}: and {counted(more, 'more such problem')}"] if more > 0 else []
+    return [*problems[:PROBLEMS_SHOWN], *rest]

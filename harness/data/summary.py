@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datasets import Dataset, DatasetDict
 
 from harness.data.rows import HIDDEN_LABEL
+from harness.text import counted
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class SplitSummary:
         ]
         hidden = [f"{self.hidden:,} with hidden labels"] if self.hidden else []
         return (
-            f"{self.sentences:,} sentences: {', '.join([*labels, *hidden])}; the longest has "
-            f"{self.longest:,} characters"
+            f"{counted(self.sentences, 'sentence')}: {', '.join([*labels, *hidden])}; "
+            f"the longest has {counted(self.longest, 'character')}"
         )
 
 

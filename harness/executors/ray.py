@@ -16,7 +16,7 @@ from typing import Any
 from harness.errors import BadInput
 from harness.executors import J, KilledForMemory, R, WorkerLost
 from harness.executors.local import LocalExecutor, pickled_answer
-from harness.text import one_line
+from harness.text import counted, one_line
 
 # A job whose node is lost is placed again, until it is itself the likelier cause of the losses.
 RETRIES = 3
@@ -296,10 +296,13 @@ def _room(nodes: Sequence[dict[str, float]], cpus: float, gpus: float) -> int:
 def _no_room(
     nodes: Sequence[dict[str, float]], cpus: float, gpus: float, address: str | None
 ) -> str:
-    seen = ", ".join(f"{n.get('CPU', 0):g} cores and {n.get('GPU', 0):g} GPUs" for n in nodes)
+    seen = ", ".join(
+        f"{counted(n.get('CPU', 0), 'core')} and {counted(n.get('GPU', 0), 'GPU')}" for n in nodes
+    )
     option = "--executor ray" if address is None else f"--ray-address: {address!r}"
     return (
-        f"{option}: no node has the {cpus:g} cores and {gpus:g} GPUs that a run takes "
+        f"{option}: no node has the {counted(cpus, 'core')} and {counted(gpus, 'GPU')} that "
+        "a run takes "
         f"(nodes: {seen or 'none'}); join a larger node with `ray start --address`, "
         "or let a run take less"
     )

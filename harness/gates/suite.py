@@ -8,6 +8,7 @@ from harness.gates.cell import Check, Verdict
 from harness.plan import Cell
 from harness.records import Record
 from harness.spec import SuiteGates
+from harness.text import counted
 
 
 def judge_suite(
@@ -73,7 +74,8 @@ def _checks(
             f"best MCC below {least:.4f}: "
             + ", ".join(f"{name} {mcc:.4f}" for name, mcc in below.items())
             if below
-            else f"{len(known)} of {len(names)} checkpoints reach MCC {least:.4f}"
+            else f"{len(known)} of {counted(len(names), 'checkpoint')} "
+            f"{'reaches' if len(names) == 1 else 'reach'} MCC {least:.4f}"
         )
         worst = min(known.values(), default=None)
         failed = any(final(name) for name in below)
@@ -102,4 +104,6 @@ def _checks(
 def _doubt(waiting: Mapping[str, int], cells: int) -> str:
     """Say how many cells leave a verdict open, if any do."""
     without = sum(waiting.values())
-    return f"; {without} of {cells} cells have no score of every seed" if without else ""
+    have = "has" if without == 1 else "have"
+    of_all = f"{without} of {counted(cells, 'cell')}"
+    return f"; {of_all} {have} no score of every seed" if without else ""

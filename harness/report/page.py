@@ -44,7 +44,7 @@ from harness.report.markdown import (
 from harness.report.markup import section
 from harness.report.published import Published
 from harness.report.suite_file import suite_files
-from harness.text import printable
+from harness.text import counted, printable
 
 HERE = Path(__file__).parent
 
@@ -249,13 +249,14 @@ def _best(lines: Sequence[Line]) -> dict[str, str] | None:
 
 def _facts(published: Published, cells: int, shown: int) -> str:
     statuses = [record.status for record in published.records]
-    counted = [
+    ended = [
         f"{statuses.count(status):,} {word}"
         for status, word in (("ok", "scored"), ("failed", "failed"), ("skipped", "skipped"))
         if status in statuses
     ]
     planned = sum(len(cell.seeds) for cell in published.cells)
-    facts = f"{cells:,} cells, {planned:,} runs planned: {', '.join(counted) or 'none has run'}."
+    facts = f"{counted(cells, 'cell')}, {counted(planned, 'run')} planned: "
+    facts += f"{', '.join(ended) or 'none has run'}."
     if shown < cells:
         facts += f" This page shows the best {shown:,} cells; leaderboard.csv has all."
     return facts

@@ -43,7 +43,7 @@ from harness.report.looks import (
 )
 from harness.report.published import Published
 from harness.report.svg import with_short_ids
-from harness.text import some
+from harness.text import counted, some
 
 STYLE: Any = {
     "axes.axisbelow": True,
@@ -98,8 +98,8 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
             Picture(
                 "learning-curves",
                 f"MCC after each epoch{best}",
-                f"Validation MCC after each epoch, a line for each seed, of {len(drawn)} cells; "
-                f"the best is {drawn[0].label}",
+                "Validation MCC after each epoch, a line for each seed, of "
+                f"{counted(len(drawn), 'cell')}; the best is {drawn[0].label}",
                 partial(_curves, drawn, looks),
             )
         )

@@ -18,6 +18,7 @@ from harness.plan import Cell
 from harness.records import DatasetFacts, Record, contradiction
 from harness.references import Reference
 from harness.spec import DatasetSpec, SuiteGates
+from harness.text import counted
 
 SCHEMA_VERSION: Final = 2
 
@@ -177,7 +178,7 @@ def read_published(path: Path) -> Published:
 def _told(path: Path, problems: Sequence[str]) -> list[str]:
     told = [f"{path}: {problem}; {WAY_OUT}" for problem in problems[:MOST_PROBLEMS]]
     more = len(problems) - len(told)
-    return [*told, f"{path}: {more} more mistakes like these"] if more else told
+    return [*told, f"{path}: {counted(more, 'more mistake')} like these"] if more else told
 
 
 def _invalid(details: Sequence[ErrorDetails]) -> list[str]:

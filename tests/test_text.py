@@ -1,0 +1,84 @@
+"""A count agrees with its noun in every message."""
+
+from pathlib import Path
+
+import pytest
+from samples import make_cell, make_record
+
+from harness.contention import told
+from harness.data.cola_folder import WAY_OUT, count_problems
+from harness.data.rows import PROBLEMS_SHOWN, capped
+from harness.data.summary import SplitSummary
+from harness.diagnosis import warnings
+from harness.leaderboard import leaderboard
+from harness.out_of_memory import explained
+from harness.report import publish
+from harness.report.page import as_html
+from harness.report.published import MOST_PROBLEMS, _told
+from harness.text import counted
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "plural", "text"),
+    [
+        (0, "run", None, "0 runs"),
+        (1, "run", None, "1 run"),
+        (2, "run", None, "2 runs"),
+        (1_043, "validation sentence", None, "1,043 validation sentences"),
+        (1.0, "GPU", None, "1 GPU"),
+        (0.5, "GPU", None, "0.5 GPUs"),
+        (1, "class", "classes", "1 class"),
+        (3, "class", "classes", "3 classes"),
+    ],
+)
+def test_a_count_agrees_with_its_noun(
+    number: float, noun: str, plural: str | None, text: str
+) -> None:
+    assert counted(number, noun, plural) == text
+
+
+def messages(number: int) -> list[str]:
+    """Return messages of which each says how many of something there are."""
+    problems = ["a mistake"] * (PROBLEMS_SHOWN + number)
+    split = SplitSummary("train", number, {"no": number, "yes": 0}, 0, number)
+    fell = [make_record(make_cell(), 0).epochs[0]]
+    return [
+        capped(problems, "a.csv")[-1],
+        count_problems("dev.tsv", number, (("in", 527),))[0],
+        split.in_words(),
+        explained(MemoryError(), number, halved=False).partition(";")[0],
+        str(told(1.0, number)),
+        *warnings(fell, False, number),
+        _told(Path("board.json"), ["a mistake"] * (MOST_PROBLEMS + number))[-1],
+    ]
+
+
+def test_messages_of_one_and_of_two() -> None:
+    assert messages(1) == [
+        "a.csv: and 1 more such problem",
+        f"dev.tsv: 1 sentence, where CoLA has 527; {WAY_OUT}",
+        "1 sentence: 1 of class 0 (no), 0 of class 1 (yes); the longest has 1 character",
+        "out of memory with 1 sentence a batch",
+        "other programs keep 1.0 of 1 core busy",
+        "1 sentence was cut at the maximum length",
+        "board.json: 1 more mistake like these",
+    ]
+    assert messages(2) == [
+        "a.csv: and 2 more such problems",
+        f"dev.tsv: 2 sentences, where CoLA has 527; {WAY_OUT}",
+        "2 sentences: 2 of class 0 (no), 0 of class 1 (yes); the longest has 2 characters",
+        "out of memory with 2 sentences a batch",
+        "other programs keep 1.0 of 2 cores busy",
+        "2 sentences were cut at the maximum length",
+        "board.json: 2 more mistakes like these",
+    ]
+
+
+@pytest.mark.parametrize(("number", "facts"), [(1, "1 cell, 1 run"), (2, "2 cells, 2 runs")])
+def test_a_page_of_one_cell_says_so(number: int, facts: str) -> None:
+    cells = [make_cell(learning_rate=rate, seeds=(1,)) for rate in (2e-5, 5e-5)[:number]]
+    records = [make_record(cell, 1) for cell in cells]
+    published = publish("sample", cells, records)
+    assert f"{facts} planned: {number} scored." in as_html(
+        published, leaderboard(cells, records), ()
+    )
