@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Literal
 from packaging.requirements import InvalidRequirement, Requirement
 
 from harness import baseline as baselines
-from harness import checkpoints, memory, provenance
+from harness import checkpoints, lock, memory, overwriting, provenance
 from harness.baseline import Baseline
 from harness.checkpoints import Checkpoint
 from harness.errors import BadInput, Unavailable
@@ -71,7 +71,7 @@ def checkup(planned: Sequence[Planned], options: Options, hub: Hub) -> Checkup:
     baseline = list(_baseline(options.baseline, suites))
     ray, starts = _ray(planned, options.ray_address)
     results = options.results
-    folder = _results(results)
+    folder = _results(results, [item.suite.name for item in planned])
     findings += [*baseline, folder, _disk(results), _memory(), _gpu(), *ray, _browser()]
     starts = starts and not any(finding.state == "missing" for finding in baseline)
     starts = starts and not any(suite.refused for suite in suites) and folder.state == "ok"
@@ -139,19 +139,25 @@ def _suite(planned: Planned, options: Options, hub: Hub) -> _Looked:
         for name, fault in every.items()
     }
     inputs = Inputs(None, dataset, None, found, lacking, device)
-    runs, possible = _runs(planned, inputs, options)
+    runs, possible, tables = _runs(planned, inputs, options)
     findings = [
         *data,
         *models,
         *(Finding("missing", f"settings of {suite.name}", problem) for problem in settings),
         runs,
+        *tables,
     ]
-    wrong = any(isinstance(fault, BadInput) for fault in (data_fault, *faults.values()))
+    wrong = bool(tables) or any(
+        isinstance(fault, BadInput) for fault in (data_fault, *faults.values())
+    )
     return _Looked(suite.name, findings, dataset, wrong or bool(settings), possible)
 
 
-def _runs(planned: Planned, inputs: Inputs, options: Options) -> tuple[Finding, bool]:
-    """Return how many runs are finished, and whether one is or could be trained."""
+def _runs(
+    planned: Planned, inputs: Inputs, options: Options
+) -> tuple[Finding, bool, list[Finding]]:
+    """Return how many runs are finished, whether one is or could be trained, and a finding where
+    tables in the results folder stand against a session."""
     suite = planned.suite
     store, _ = read_store(options.results / suite.name)
     here = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
@@ -167,7 +173,13 @@ def _runs(planned: Planned, inputs: Inputs, options: Options) -> tuple[Finding, 
     told += f" ({at_once})" if to_train else ""
     told += f", {impossible} that cannot run here" if impossible else ""
     possible = finished + to_train > 0
-    return Finding("ok" if possible else "missing", f"runs of {suite.name}", told), possible
+    runs = Finding("ok" if possible else "missing", f"runs of {suite.name}", told)
+    folder = options.results / suite.name
+    refused = None
+    if not options.replace:
+        refused = overwriting.foreseen(planned, standing, store, to_train, inputs, folder)
+    tables = [] if refused is None else [Finding("missing", f"tables of {suite.name}", refused)]
+    return runs, possible, tables
 
 
 Fault = BadInput | Unavailable
@@ -263,12 +275,15 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
-def _results(results: Path) -> Finding:
-    place = _existing(results)
+def _results(results: Path, suites: Iterable[str]) -> Finding:
+    place, way_out = _existing(results), "name a folder that can, with --results-dir"
+    wrong = f"{results} cannot be written"
+    stores = (results / suite / "runs" for suite in suites)
+    if (found := next(filter(None, map(lock.obstacle, stores)), None)) is not None:
+        return Finding("missing", "results folder", f"{wrong}: {found}", way_out)
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return Finding("ok", "results folder", f"{results} can be written")
-    way_out = "name a folder that can, with --results-dir"
-    return Finding("missing", "results folder", f"{results} cannot be written", way_out)
+    return Finding("missing", "results folder", wrong, way_out)
 
 
 def _disk(results: Path) -> Finding:

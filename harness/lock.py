@@ -32,6 +32,25 @@ class Lock:
     warning: str | None = None
 
 
+def obstacle(folder: Path) -> str | None:
+    """Return why a results folder cannot be made or read; None if it can, as far as a look tells.
+
+    Nothing is written. What is said names the file that lies in the way, so it is the same for all
+    folders beneath it.
+    """
+    there = (path for path in (folder, *folder.parents) if os.path.lexists(path))
+    nearest = next(there, folder)
+    if os.path.lexists(nearest) and not nearest.is_dir():
+        return f"--results-dir: {nearest}: not a folder; name a folder, there or still to be made"
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        return _unwritable(folder, error)
+    return None
+
+
 def hold(folder: Path) -> Lock:
     """Make a folder where there is none, and lock it until `release` or the end of this process.
 
@@ -42,9 +61,12 @@ def hold(folder: Path) -> Lock:
         folder.mkdir(parents=True, exist_ok=True)
         return _lock(folder)
     except OSError as error:
-        cause = (error.strerror or str(error)).lower()
-        problem = f"cannot be written ({cause}); name a folder that can"
-        raise BadInput([f"--results-dir: {folder}: {problem}"]) from None
+        raise BadInput([obstacle(folder) or _unwritable(folder, error)]) from None
+
+
+def _unwritable(folder: Path, error: OSError | ValueError) -> str:
+    cause = (getattr(error, "strerror", None) or str(error)).lower()
+    return f"--results-dir: {folder}: cannot be written ({cause}); name a folder that can"
 
 
 def release(lock: Lock) -> None:

@@ -276,6 +276,7 @@ def session_options(chosen: Chosen) -> Options:
         results=results_folder(chosen),
         cola_dir=cola_folder(chosen),
         rerun=bool(chosen.values.get("rerun")),
+        replace=bool(chosen.values.get("replace")),
         ray_address=chosen.values.get("ray_address"),
         baseline=None if baseline is None else _baseline(baseline),
     )

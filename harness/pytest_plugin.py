@@ -5,6 +5,7 @@ import gc
 import inspect
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import astuple
 from functools import partial
 
 import pytest
@@ -246,7 +247,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return _other_spelling(config)
     session = config.stash[SESSION]
     lines = [
-        f"{name}: {counts.finished} of {counted(counts.total, 'run')} finished before, "
+        f"{name}: {counts.finished} of {counted(sum(astuple(counts)), 'run')} finished before, "
         f"{counts.to_train} to train, {counts.skipped} skipped"
         for name, counts in session.counts.items()
     ]

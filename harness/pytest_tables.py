@@ -11,10 +11,11 @@ import pytest
 from harness import replacement
 from harness.errors import BadInput
 from harness.hard_sentences import in_brief, missed_by_best
+from harness.inputs import Inputs
 from harness.leaderboard import judge_all, leaderboard, runs_by_cell
+from harness.overwriting import objection, where
 from harness.plan import Run, suite_gates
-from harness.records import DatasetFacts, Record
-from harness.replacement import Shown
+from harness.records import Record
 from harness.report import (
     LEADERBOARD,
     append_summary,
@@ -27,6 +28,7 @@ from harness.run_store import Stored
 from harness.session import Planned, Session
 from harness.stash import PROBLEMS, SESSION, TOLD, WRITTEN
 from harness.text import counted
+from harness.whereabouts import remember
 
 
 def write_all(
@@ -72,7 +74,8 @@ def write_all(
                     suite_gates(planned.suite),
                     planned.suite.dataset,
                 )
-                replacement.remember(running.folder(name), _folders(planned))
+                folder = running.folder(name)
+                remember(folder, where(planned, running.inputs(name), folder))
             except BadInput as error:
                 problems += error.problems
             except OSError as error:  # a full disk: the tables are written
@@ -81,34 +84,19 @@ def write_all(
 
 
 def refused(
-    config: pytest.Config,
-    planned: Planned,
-    asked: Sequence[Run],
-    to_train: int,
-    facts: DatasetFacts | None,
+    config: pytest.Config, planned: Planned, asked: Sequence[Run], to_train: int, inputs: Inputs
 ) -> list[str]:
     """Return a line if a suite's tables show runs that a session does not ask for, nor has.
 
-    What a session asks for and cannot have here, or loses on the way, is no mistake of its user:
-    see _what_stands_against.
+    What it loses on the way is told at its end: see _what_stands_against.
     """
-    running = config.stash[SESSION]
-    folders = _folders(planned)
-    now = replacement.of_records((i.record for i in running.stored(planned)), folders)
-    if config.getoption("replace") or not (now or to_train):
+    if config.getoption("replace"):
         return []
-    runs = [*now, *replacement.of_runs(asked, facts, folders)]
-    folder = Path(os.path.relpath(running.folder(planned.suite.name)))
-    line = replacement.refusal(folder, _each_once(runs), "--results-dir FOLDER")
+    running = config.stash[SESSION]
+    records = [item.record for item in running.stored(planned)]
+    folder = running.folder(planned.suite.name)
+    line = objection(planned, asked, records, to_train, inputs, folder)
     return [] if line is None else [line]
-
-
-def _folders(planned: Planned) -> dict[str, str]:
-    return replacement.folders_of(planned.suite, planned.path.resolve().parent)
-
-
-def _each_once(runs: Sequence[Shown]) -> list[Shown]:
-    return list({run.place: run for run in reversed(runs)}.values())[::-1]
 
 
 def _what_stands_against(
@@ -116,10 +104,14 @@ def _what_stands_against(
 ) -> str | None:
     """Return why a suite's earlier tables stay; where they do not, keep what is lost of them."""
     name = planned.suite.name
-    now = replacement.of_records((item.record for item in stored), _folders(planned))
+    running = config.stash[SESSION]
+    records = [item.record for item in stored]
+    folder = running.folder(name)
+    here = where(planned, running.inputs(name), folder)
+    now = replacement.of_records(records, here)
     unasked = not config.getoption("replace")
     try:
-        before = replacement.held(config.stash[SESSION].folder(name))
+        before = replacement.held(folder)
     except BadInput as error:
         return f"{error.problems[0]}; --replace replaces it" if unasked else None
     if before is None:

@@ -1,13 +1,11 @@
 """The tables that lie in a results folder, and whether others may take their place unasked.
 
-They may if they still show every run that was scored in those: under the same checkpoint's name,
-batch size, learning rate, seed, training and data, or under the same key. Published names do not
-tell two folders of one name apart; where they lie is kept beside the store, which stays here.
+They may if they still show every run that was scored in those: of the same checkpoint, batch size,
+learning rate, seed, training and data, or under the same key. What is the same is told by content
+where it is the same, else by where it lies: the user may have edited a file. See `_same_checkpoint`
+and `_same_data`.
 """
 
-import contextlib
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput
-from harness.plan import Run, published_names
+from harness.plan import Run
 from harness.records import DatasetFacts, Record
 from harness.report import LEADERBOARD, read_published
-from harness.run_store import write_atomically
-from harness.spec import Suite, TrainingSpec
+from harness.spec import TrainingSpec
 from harness.text import counted, printable, some
-
-FOLDERS = Path("runs", ".folders.json")
-"""Within a results folder: where the checkpoints lie that its tables show; see folders_of."""
+from harness.whereabouts import NOWHERE, Digests, Whereabouts, remembered
 
 EXACT = {"speedups", "eval_batch_size", "on_oom"}
 """Settings of a training that change how its numbers are computed, and not which."""
@@ -31,15 +26,16 @@ EXACT = {"speedups", "eval_batch_size", "on_oom"}
 MOST_CELLS = 10
 """Cells that a message names."""
 
-
-NOWHERE: Mapping[str, str] = {}
+UNREAD: Mapping[str, str] = {}
+NO_PLACE: Digests = frozenset()
 
 
 @dataclass(frozen=True)
 class Shown:
     """A run that tables show, or would show.
 
-    `folder` is where its checkpoint lies, as folders_of tells it; None where nobody knows.
+    `digest` is that of its checkpoint's files, `folder` tells where they lie, and `file` where the
+    data do; None and NO_PLACE where nobody knows. See harness.whereabouts.
     """
 
     cell: str
@@ -48,19 +44,27 @@ class Shown:
     learning_rate: float
     seed: int
     training: TrainingSpec
-    data: str
+    facts: DatasetFacts | None
     key: str | None = None
-    folder: str | None = None
+    digest: str | None = None
+    folder: Digests = NO_PLACE
+    file: Digests = NO_PLACE
 
     @property
     def place(self) -> tuple[Any, ...]:
-        """What it is, whatever came out and whichever files and versions it was made with."""
+        """What was asked for, whatever came out, with whichever files, data and versions."""
         training = self.training.model_dump_json(exclude=EXACT)
-        settings = (self.batch_size, self.learning_rate, self.seed)
-        return self.checkpoint, *settings, training, self.data
+        return self.checkpoint, self.batch_size, self.learning_rate, self.seed, training
+
+    @property
+    def data(self) -> str:
+        """Its data in a word or two: a user's file by its name."""
+        if self.facts is None:
+            return ""
+        return self.facts.origin if self.facts.name == "file" else self.facts.name
 
 
-def of_records(records: Iterable[Record], folders: Mapping[str, str] = NOWHERE) -> list[Shown]:
+def of_records(records: Iterable[Record], where: Whereabouts = NOWHERE) -> list[Shown]:
     """Return the runs that tables of these records show with a score."""
     return [
         Shown(
@@ -70,9 +74,11 @@ def of_records(records: Iterable[Record], folders: Mapping[str, str] = NOWHERE) 
             learning_rate=record.learning_rate,
             seed=record.seed,
             training=record.training,
-            data=_data(record.dataset),
+            facts=record.dataset,
             key=record.key,
-            folder=folders.get(record.checkpoint),
+            digest=record.checkpoint_digest,
+            folder=where.checkpoints.get(record.checkpoint, NO_PLACE),
+            file=_file(record.dataset, where),
         )
         for record in records
         if record.scores is not None
@@ -80,9 +86,16 @@ def of_records(records: Iterable[Record], folders: Mapping[str, str] = NOWHERE) 
 
 
 def of_runs(
-    runs: Iterable[Run], facts: DatasetFacts | None, folders: Mapping[str, str] = NOWHERE
+    runs: Iterable[Run],
+    facts: DatasetFacts | None,
+    where: Whereabouts = NOWHERE,
+    digests: Mapping[str, str] = UNREAD,
 ) -> list[Shown]:
-    """Return runs of a plan on some data as tables would show them."""
+    """Return runs of a plan on some data as tables would show them.
+
+    Args:
+        digests: of the files of checkpoints that are here, by published name.
+    """
     return [
         Shown(
             cell=run.cell.id,
@@ -91,51 +104,46 @@ def of_runs(
             learning_rate=run.cell.learning_rate,
             seed=run.seed,
             training=run.training,
-            data=_data(facts),
-            folder=folders.get(run.cell.checkpoint),
+            facts=facts,
+            digest=digests.get(run.cell.checkpoint),
+            folder=where.checkpoints.get(run.cell.checkpoint, NO_PLACE),
+            file=_file(facts, where),
         )
         for run in runs
     ]
 
 
-def _data(facts: DatasetFacts | None) -> str:
-    """Return what tells data apart: a user's file by its name, since it may be edited."""
-    if facts is None:
-        return ""
-    return facts.origin if facts.name == "file" else facts.name
+def _file(facts: DatasetFacts | None, where: Whereabouts) -> Digests:
+    return NO_PLACE if facts is None else where.data.get(facts.fingerprint, NO_PLACE)
 
 
-def folders_of(suite: Suite, base: Path) -> dict[str, str]:
-    """Return a digest of where each of a suite's checkpoints lies that is a folder.
+def _same_checkpoint(one: Shown, other: Shown) -> bool:
+    """Return whether two runs of one checkpoint's name are of one checkpoint.
 
-    By its published name. Of the path as it was written, links not followed: what a link leads to
-    may change as the content of a folder may.
-
-    Args:
-        base: folder that relative ones start from.
+    It is one where its files are the same, or lie where they lay: their content may change. Where
+    nobody knows where they lay, as of tables that were copied, the name decides.
     """
-    found = {}
-    for name, published in published_names(suite).items():
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # of no folder's name
-            path = os.path.normpath(base.absolute() / Path(name).expanduser())
-            if Path(path).is_dir():
-                found[published] = hashlib.sha256(path.encode()).hexdigest()[:16]
-    return found
+    if one.digest is not None and one.digest == other.digest:
+        return True
+    return not (one.folder and other.folder) or bool(one.folder & other.folder)
 
 
-def remember(folder: Path, folders: Mapping[str, str]) -> None:
-    """Keep where the checkpoints lie that the tables in a results folder show."""
-    path, content = folder / FOLDERS, json.dumps(folders, indent=1).encode() + b"\n"
-    if path.parent.is_dir() and not (path.exists() and path.read_bytes() == content):
-        write_atomically(path, content)
+def _same_data(one: Shown, other: Shown) -> bool:
+    """Return whether two runs are of one data set.
 
-
-def _remembered(folder: Path) -> dict[str, str]:
-    try:
-        known = json.loads((folder / FOLDERS).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
+    A user's file is the same where its sentences and labels are, or where it is another version of
+    the file that lay there, read by the same column. Where nobody knows where it lay, another
+    content is other data. Other data sets have names of their own.
+    """
+    ours, theirs = one.facts, other.facts
+    if ours is None or theirs is None:  # they are still to be fetched
+        return True
+    if ours.fingerprint == theirs.fingerprint:
+        return True
+    if ours.name != theirs.name or ours.name != "file":
+        return ours.name == theirs.name
+    columns = {ours.text_column, theirs.text_column} - {None}
+    return len(columns) < 2 and bool(one.file & other.file)
 
 
 def held(folder: Path) -> list[Shown] | None:
@@ -147,22 +155,51 @@ def held(folder: Path) -> list[Shown] | None:
     path = folder / LEADERBOARD
     if not path.exists():
         return None
-    return of_records(read_published(path).records, _remembered(folder))
+    return of_records(read_published(path).records, remembered(folder))
 
 
 def left_out(before: Sequence[Shown], now: Sequence[Shown]) -> list[Shown]:
     """Return the runs of some tables that others do not show any more."""
     keys = {run.key for run in now} - {None}
-    places: dict[tuple[Any, ...], set[str | None]] = {}
-    for run in now:
-        places.setdefault(run.place, set()).add(run.folder)
+    places = _by_place(now)
 
     def is_there(run: Shown) -> bool:
-        there = places.get(run.place, set())
-        unknown = run.folder is None or None in there
-        return run.key in keys or bool(there and (unknown or run.folder in there))
+        alike = places.get(run.place, ())
+        return run.key in keys or any(
+            _same_checkpoint(run, other) and _same_data(run, other) for other in alike
+        )
 
     return [run for run in before if not is_there(run)]
+
+
+def _by_place(runs: Iterable[Shown]) -> dict[tuple[Any, ...], list[Shown]]:
+    found: dict[tuple[Any, ...], list[Shown]] = {}
+    for run in runs:
+        found.setdefault(run.place, []).append(run)
+    return found
+
+
+def objection(
+    folder: Path,
+    asked: Iterable[Shown],
+    stored: Sequence[Shown],
+    to_train: int,
+) -> str | None:
+    """Return why a session may not begin: see refusal; None if it may.
+
+    What a session asks for and cannot have here, or loses on the way, is no mistake of its user.
+
+    Args:
+        folder: the suite's results folder.
+        asked: all runs that are asked for.
+        stored: those that are scored already.
+        to_train: how many of them have to train.
+    """
+    if not (stored or to_train):
+        return None
+    each_once = {run.place: run for run in reversed([*stored, *asked])}
+    now = [*each_once.values()][::-1]
+    return refusal(Path(os.path.relpath(folder)), now, "--results-dir FOLDER")
 
 
 def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
@@ -183,13 +220,21 @@ def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
         return printable(f"{first}{others}; what its tables show is not known: {ways_out}")
     if before is None or not (lost := left_out(before, now)):
         return None
-    known = {run.place for run in now}
-    moved = dict.fromkeys(run.checkpoint for run in lost if run.place in known)
-    other = f", from another folder called {some([*moved])}" if moved else ""
     return printable(
-        f"{folder}: its tables show {described(before)}. Asked for here: {described(now)}{other}. "
+        f"{folder}: its tables show {described(before)}. Asked for here: {described(now)}"
+        f"{_namesakes(lost, now)}. "
         f"{counted(len(lost), 'run')} would no longer be shown: {_cells(lost)}; {ways_out}"
     )
+
+
+def _namesakes(lost: Sequence[Shown], now: Sequence[Shown]) -> str:
+    """Say which checkpoints and data have the same name now as before, and are others."""
+    places = _by_place(now)
+    pairs = [(run, other) for run in lost for other in places.get(run.place, ())]
+    moved = dict.fromkeys(a.checkpoint for a, b in pairs if not _same_checkpoint(a, b))
+    other = dict.fromkeys(a.data for a, b in pairs if a.data == b.data and not _same_data(a, b))
+    told = f", from another folder called {some([*moved])}" if moved else ""
+    return told + (f", on other data of the same name, {some([*other])}" if other else "")
 
 
 def shortfall(before: Sequence[Shown], now: Sequence[Shown]) -> str | None:

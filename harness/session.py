@@ -63,6 +63,7 @@ class Options:
     rerun: bool
     ray_address: str | None = None
     baseline: Baseline | None = None
+    replace: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,10 @@ class Counts:
     to_train: int
     skipped: int
 
-    @property
-    def total(self) -> int:
-        return self.finished + self.to_train + self.skipped
 
-
-Refused = Callable[[Planned, Sequence[Run], int, DatasetFacts | None], Sequence[str]]
+Refused = Callable[[Planned, Sequence[Run], int, Inputs], Sequence[str]]
 """Says what stands against a suite's tables, before anything trains: given the suite, its selected
-runs, how many of them have to train, and the data, None where they cannot be reached."""
+runs, how many of them have to train, and its data and checkpoints."""
 
 TICK_SECONDS = 1.0
 """How often whoever waits is told that time goes by."""
@@ -145,6 +142,10 @@ class Session:
         """Return a suite's results folder."""
         return self._options.results / suite
 
+    def inputs(self, suite: str) -> Inputs:
+        """Return a suite's data and checkpoints, once they were looked for."""
+        return self._inputs[suite]
+
     def baseline(self, suite: str) -> Baseline | None:
         """Return what a suite's cells are held against, if anything."""
         given = self._options.baseline
@@ -193,7 +194,7 @@ class Session:
         for inputs, planned, runs in missing:
             cells = [cell for cell in self._selected if cell.suite == planned.suite.name]
             asked = [run for cell in cells for run in runs_of(cell, planned.suite.training)]
-            problems += refused(planned, asked, len(runs), inputs.dataset)
+            problems += refused(planned, asked, len(runs), inputs)
         if problems:
             raise BadInput(problems)
         self._train([run for _, _, runs in missing for run in runs])

@@ -15,19 +15,18 @@ from harness.plan import Cell, make_plan, runs_of
 from harness.records import DatasetFacts, Record
 from harness.replacement import (
     Shown,
-    folders_of,
     held,
     left_out,
     of_records,
     of_runs,
     refusal,
-    remember,
     replaced,
     shortfall,
 )
 from harness.report import publish
 from harness.report.published import as_json
 from harness.spec import Suite, TrainingSpec
+from harness.whereabouts import FILE, Whereabouts, remember, remembered, whereabouts
 
 CELLS = [make_cell("org/a", rate, lr, (1, 2)) for rate in (16, 32) for lr in (2e-5, 5e-5)]
 OWN = DatasetFacts(
@@ -110,37 +109,157 @@ def test_what_would_leave_runs_out_is_refused_with_both_matrices_and_the_ways_ou
     assert "\n" not in line
 
 
-def test_data_are_told_apart_by_the_name_of_their_file(tmp_path: Path) -> None:
+def lying(data: str = "", checkpoint: str = "") -> Whereabouts:
+    """Return the whereabouts of data and of a checkpoint by names of places, "" for unknown."""
+    checkpoints = {"org/a": frozenset(checkpoint.split())} if checkpoint else {}
+    return Whereabouts(checkpoints, {key * 64: frozenset(data.split()) for key in "0f" if data})
+
+
+EDITED = OWN.model_copy(update={"fingerprint": "0" * 64, "train": 9})
+
+
+@pytest.mark.parametrize(
+    ("before", "facts", "now", "refused"),
+    [
+        ("whole relative", EDITED, "whole relative", False),
+        ("whole relative", EDITED, "whole other", False),  # results elsewhere
+        ("whole relative", EDITED, "other relative", False),  # the project was moved
+        ("whole relative", EDITED, "other another", True),
+        ("", EDITED, "whole relative", True),  # nobody knows that it is the same file
+        ("whole relative", EDITED, "", True),
+        ("", OWN, "", False),
+        ("whole relative", OWN, "other another", False),  # the same content, copied
+        ("", OWN.model_copy(update={"origin": "file other.csv"}), "", False),  # and renamed
+        ("", EDITED.model_copy(update={"origin": "file other.csv"}), "", True),
+        ("whole", EDITED.model_copy(update={"text_column": "text"}), "whole", False),
+        ("whole", COLA, "whole", True),
+    ],
+)
+def test_data_are_told_apart_by_content_and_by_where_their_file_lies(
+    before: str, facts: DatasetFacts, now: str, refused: bool, tmp_path: Path
+) -> None:
     folder = publish_to(tmp_path, CELLS, records(CELLS, dataset=OWN))
-    edited = OWN.model_copy(update={"fingerprint": "0" * 64, "train": 9})
-    other = OWN.model_copy(update={"origin": "file other.csv"})
-    assert refusal(folder, asked(CELLS, edited), "") is None
-    assert "data file other.csv" in str(refusal(folder, asked(CELLS, other), ""))
+    (folder / "runs").mkdir()
+    remember(folder, lying(before))
+    runs = [run for cell in CELLS for run in runs_of(cell, TrainingSpec())]
+    line = refusal(folder, of_runs(runs, facts, lying(now)), "")
+    assert (line is not None) == refused
+    if line is not None and facts.origin == OWN.origin:
+        assert "Asked for here: 8 runs" in line
+        assert ", on other data of the same name, file mine.csv. 8 runs would no longer" in line
 
 
-def test_folders_of_one_name_are_told_apart_by_where_they_lie(tmp_path: Path) -> None:
+def test_another_column_of_a_file_is_other_data(tmp_path: Path) -> None:
+    by_text = OWN.model_copy(update={"text_column": "text"})
+    folder = publish_to(tmp_path, CELLS, records(CELLS, dataset=by_text))
+    (folder / "runs").mkdir()
+    remember(folder, lying("whole"))
+    runs = [run for cell in CELLS for run in runs_of(cell, TrainingSpec())]
+    for column, refused in (("text", False), (None, False), ("comment", True)):
+        facts = EDITED.model_copy(update={"text_column": column})
+        line = refusal(folder, of_runs(runs, facts, lying("whole")), "")
+        assert (line is not None) == refused
+
+
+@pytest.mark.parametrize(
+    ("before", "digest", "now", "refused"),
+    [
+        ("whole relative", "0", "whole relative", False),  # its files were replaced
+        ("whole relative", "0", "whole other", False),
+        ("whole relative", "0", "other relative", False),
+        ("whole relative", "0", "other another", True),
+        ("whole relative", "", "other another", True),  # it is not here to be looked at
+        ("whole relative", "same", "other another", False),  # the same files, copied
+        ("", "0", "whole relative", False),  # written before anybody kept it
+    ],
+)
+def test_checkpoints_are_told_apart_by_content_and_by_where_they_lie(
+    before: str, digest: str, now: str, refused: bool, tmp_path: Path
+) -> None:
+    published = records(CELLS)
+    folder = publish_to(tmp_path, CELLS, published)
+    (folder / "runs").mkdir()
+    remember(folder, lying(checkpoint=before))
+    runs = [run for cell in CELLS for run in runs_of(cell, TrainingSpec())]
+    same = str(published[0].checkpoint_digest)
+    digests = {"org/a": same if digest == "same" else digest * 64} if digest else {}
+    line = refusal(folder, of_runs(runs, COLA, lying(checkpoint=now), digests), "")
+    assert (line is not None) == refused
+    assert refused == ("from another folder called org/a. 8 runs" in str(line))
+
+
+def suite_of(checkpoint: str, data: str = "data.csv") -> Suite:
+    matrix = {"checkpoints": [checkpoint], "batch_sizes": [8], "learning_rates": [1e-4]}
+    dataset = {"source": "file", "path": data}
+    return Suite.model_validate({"name": "sample", "dataset": dataset, "matrix": matrix})
+
+
+def project(folder: Path) -> Path:
+    (folder / "encoder").mkdir(parents=True)
+    (folder / "data.csv").write_text("sentence,label\n")
+    return folder
+
+
+def test_folders_and_files_of_one_name_are_told_apart_by_where_they_lie(tmp_path: Path) -> None:
     """Their published names are the same; what lies in a folder may change."""
-    one, other = tmp_path / "one" / "encoder", tmp_path / "other" / "encoder"
+    results, suite = tmp_path / "results" / "sample", suite_of("./encoder")
     found, shown = [], []
-    for place in (one, other):
-        place.mkdir(parents=True)
-        matrix = {"checkpoints": [str(place)], "batch_sizes": [8], "learning_rates": [1e-4]}
-        content = {"name": "sample", "dataset": {"source": "cola"}, "matrix": matrix}
-        suite = Suite.model_validate(content)
-        cells = make_plan(suite)
-        found.append(folders_of(suite, tmp_path))
-        shown.append(of_runs(runs_of(cells[0], suite.training), COLA, found[-1]))
-    assert found[0].keys() == found[1].keys() == {"encoder"}
+    cells = make_plan(suite)
+    for place in (project(tmp_path / "one"), project(tmp_path / "other")):
+        found.append(whereabouts(suite, place, results, OWN.fingerprint))
+        shown.append(of_runs(runs_of(cells[0], suite.training), OWN, found[-1]))
+    assert found[0].checkpoints.keys() == found[1].checkpoints.keys() == {"encoder"}
+    assert not found[0].data[OWN.fingerprint] & found[1].data[OWN.fingerprint]
     assert str(tmp_path) not in str(found)
-    folder = publish_to(tmp_path / "sample", cells, [make_record(cells[0], 0)])
+    folder = publish_to(results, cells, [make_record(cells[0], 0, dataset=OWN)])
     assert refusal(folder, shown[1], "") is None  # written before anybody kept it
+    remember(folder, found[0])
+    assert remembered(folder) == Whereabouts({}, {})  # a folder without a store keeps nothing
     (folder / "runs").mkdir()
     remember(folder, found[0])
+    assert remembered(folder) == found[0]
+    assert str(tmp_path) not in (folder / FILE).read_text()
     assert refusal(folder, shown[0], "") is None
     line = refusal(folder, shown[1], "")
     assert line is not None
     assert "from another folder called encoder. 1 run would no longer be shown" in line
-    assert refusal(folder, of_records([make_record(cells[0], 0)], found[1]), "") is None  # its key
+    now = of_records([make_record(cells[0], 0, dataset=OWN)], found[1])
+    assert refusal(folder, now, "") is None  # its key
+
+
+@pytest.mark.parametrize("results", ["project/results/sample", "elsewhere/sample"])
+@pytest.mark.parametrize("spelled", ["./encoder", "{project}/encoder"])
+def test_a_project_that_was_moved_is_the_same_project(
+    results: str, spelled: str, tmp_path: Path
+) -> None:
+    """Its keys are others, as after an upgrade, and its data were edited."""
+    here = project(tmp_path / "project")
+    suite = suite_of(spelled.format(project=here))
+    before = whereabouts(suite, here, tmp_path / results, OWN.fingerprint)
+    here = here.rename(tmp_path / "moved")
+    suite = suite_of(spelled.format(project=here))
+    after = whereabouts(
+        suite, here, tmp_path / results.replace("project", "moved"), EDITED.fingerprint
+    )
+    (cell,) = make_plan(suite)
+    published = make_record(cell, 0, dataset=OWN)
+    folder = publish_to(tmp_path / "tables", [cell], [published])
+    (folder / "runs").mkdir()
+    remember(folder, before)
+    runs, digests = runs_of(cell, suite.training), {"encoder": str(published.checkpoint_digest)}
+    same = of_runs(runs, OWN, after, digests)  # by content, wherever the results are
+    assert refusal(folder, same, "") is None
+    edited = refusal(folder, of_runs(runs, EDITED, after), "")
+    assert (edited is None) == results.startswith("project")
+
+
+def test_what_an_earlier_version_kept_is_read(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / FILE).write_text('{"encoder": "0123456789abcdef"}')
+    assert remembered(tmp_path) == Whereabouts({"encoder": frozenset({"0123456789abcdef"})}, {})
+    for broken in ("[]", "{", '{"checkpoints": [], "data": {"f": 1}}'):
+        (tmp_path / FILE).write_text(broken)
+        assert remembered(tmp_path) == Whereabouts({}, {})
 
 
 def test_tables_of_which_nobody_knows_what_they_show_are_not_replaced(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,13 @@ import click
 from tabulate import tabulate
 
 from harness import baseline as baselines
-from harness import contention, hub, run_store
+from harness import contention, hub, lock, overwriting, run_store
 from harness.cli.choices import EVERY, chosen, options
 from harness.contention import Moment
 from harness.errors import BadInput
 from harness.inputs import Inputs, find_inputs
 from harness.options import planned_suites, session_options
+from harness.plan import Run
 from harness.records import DatasetFacts
 from harness.run_store import Stored
 from harness.schedule import describe, schedule
@@ -24,6 +27,9 @@ from harness.standing import Standing, standings
 from harness.text import counted, printable
 
 FINISHED, TO_TRAIN, SKIPPED = "finished", "to train", "skipped"
+
+MOST_CHECKPOINTS = 12
+"""Checkpoints that are named below a reason before the rest is only counted."""
 
 
 @click.command(short_help="what would run, what is finished, what cannot and why")
@@ -35,7 +41,8 @@ def plan(as_json: bool, **values: Any) -> None:
     Finds data and checkpoints as a session does, which may fetch a checkpoint from the hub, and
     trains nothing. Says what is in each split of the data, how long training should take here, and
     in how much memory. A run is finished when the store holds it with the same data, checkpoint,
-    settings, seed, device and package versions.
+    settings, seed, device and package versions. Also says where a session would be refused, since
+    it would replace tables of runs that it does not show.
 
     \b
     Examples:
@@ -47,9 +54,11 @@ def plan(as_json: bool, **values: Any) -> None:
     typed = chosen(values)
     session = session_options(typed)
     reached = hub.probe()
-    found: list[tuple[Planned, Inputs, list[Standing], list[str]]] = []
+    found: list[tuple[Planned, Inputs, list[Standing], str | None, list[str]]] = []
     problems: list[str] = []
     suites = planned_suites(typed)
+    stores = [session.results / planned.suite.name / "runs" for planned in suites]
+    problems += filter(None, map(lock.obstacle, stores))
     datasets: dict[str, DatasetFacts | None] = {planned.suite.name: None for planned in suites}
     for planned in suites:
         base = planned.path.resolve().parent
@@ -61,8 +70,13 @@ def plan(as_json: bool, **values: Any) -> None:
             continue
         datasets[planned.suite.name] = inputs.dataset
         standing = standings(planned.suite, planned.cells, inputs, store, session.rerun)
+        refused = None
+        if not session.replace:
+            folder = session.results / planned.suite.name
+            remaining = len(_remaining(standing))
+            refused = overwriting.foreseen(planned, standing, store, remaining, inputs, folder)
         last = [*_forecast(planned, standing, inputs, store, began), *unreadable]
-        found.append((planned, inputs, standing, last))
+        found.append((planned, inputs, standing, refused, last))
     problems += baselines.problems(session.baseline, datasets)
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
@@ -72,9 +86,10 @@ def plan(as_json: bool, **values: Any) -> None:
                 "suite": planned.suite.name,
                 "data": _data_as_dict(inputs),
                 "checkpoints": _checkpoints_as_dict(inputs),
+                "refused": refused,
                 "runs": [_as_dict(item) for item in standing],
             }
-            for planned, inputs, standing, _ in found
+            for planned, inputs, standing, refused, _ in found
         ]
         click.echo(json.dumps({"suites": told}, indent=1))
     else:
@@ -93,7 +108,7 @@ def _forecast(
     Args:
         began: when this command began to watch what else keeps the machine busy.
     """
-    remaining = [i.run for i in standing if i.unavailable is None and i.stored is None]
+    remaining = _remaining(standing)
     if not remaining:
         return []
     works = [inputs.work(run) for run in remaining]
@@ -102,6 +117,10 @@ def _forecast(
     others = contention.since(began)
     plan = schedule(works, workers, [item.record for item in store], others)
     return [describe(plan, plan.sharing.workers)]
+
+
+def _remaining(standing: list[Standing]) -> list[Run]:
+    return [item.run for item in standing if _state(item) == TO_TRAIN]
 
 
 def _state(item: Standing) -> str:
@@ -174,8 +193,18 @@ def _as_dict(item: Standing) -> dict[str, object]:
 
 
 def _as_text(
-    planned: Planned, inputs: Inputs, standing: list[Standing], unreadable: list[str]
+    planned: Planned,
+    inputs: Inputs,
+    standing: list[Standing],
+    refused: str | None,
+    last: list[str],
 ) -> str:
+    """Return a plan as text; what cannot run comes first, by its reason, and not in the table.
+
+    Args:
+        refused: why a session would not begin, if it would not.
+        last: lines at the end.
+    """
     times = Counter(map(_state, standing))
     counts = ", ".join(f"{times[state]} {state}" for state in (FINISHED, TO_TRAIN, SKIPPED))
     path = Path(os.path.relpath(planned.path))
@@ -183,9 +212,37 @@ def _as_text(
         (item.run.cell.id, item.run.seed, _state(item), "" if mcc is None else f"{mcc:.3f}")
         for item in standing
         for mcc in [_mcc(item)]
+        if item.unavailable is None
     ]
-    table = tabulate(rows, ("cell", "seed", "state", "MCC"), "simple", disable_numparse=True)
-    reasons = dict.fromkeys(f"skipped: {i.unavailable}" for i in standing if i.unavailable)
+    columns = ("cell", "seed", "state", "MCC")
+    table = ["", tabulate(rows, columns, "simple", disable_numparse=True)] if rows else []
     heading = f"{planned.suite.name} ({path}): {counted(len(standing), 'run')}: {counts}"
+    lines = [heading] if refused is None else [heading, f"a session would be refused: {refused}"]
     found = [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
-    return "\n".join([heading, *found, "", table, *reasons, *unreadable])
+    return "\n".join([*lines, *found, *_skipped(standing), *table, *last])
+
+
+def _skipped(standing: Sequence[Standing]) -> list[str]:
+    """Return every reason for which runs are skipped, with the checkpoints that it holds for."""
+    reasons: dict[str, Counter[str]] = {}
+    cells: dict[tuple[str, str], set[str]] = {}
+    for item in standing:
+        if item.unavailable is not None:
+            checkpoint = item.run.cell.checkpoint
+            # That it is this checkpoint's the line beneath says: others may have the same reason.
+            reason = re.sub(r"^checkpoint ('[^']*'|\"[^\"]*\"): ", "", str(item.unavailable))
+            reasons.setdefault(reason, Counter())[checkpoint] += 1
+            cells.setdefault((reason, checkpoint), set()).add(item.run.cell.id)
+    lines = []
+    for reason, runs in reasons.items():
+        lines.append(f"skipped: {reason}")
+        lines += [
+            printable(
+                f"  {checkpoint}: {counted(number, 'run')} of "
+                f"{counted(len(cells[reason, checkpoint]), 'cell')}"
+            )
+            for checkpoint, number in list(runs.items())[:MOST_CHECKPOINTS]
+        ]
+        if (more := len(runs) - MOST_CHECKPOINTS) > 0:
+            lines.append(f"  and {counted(more, 'more checkpoint')}")
+    return lines

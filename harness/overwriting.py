@@ -1,0 +1,74 @@
+"""Whether a session would be refused because of tables that lie in its results folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import replacement
+from harness.inputs import Inputs
+from harness.plan import Run, runs_of
+from harness.records import Record
+from harness.reuse import latest
+from harness.run_store import Stored
+from harness.session import Planned
+from harness.standing import Standing
+from harness.whereabouts import Whereabouts, whereabouts
+
+
+def where(planned: Planned, inputs: Inputs, folder: Path) -> Whereabouts:
+    """Return where the data and the checkpoints of a suite lie; see harness.whereabouts.
+
+    Args:
+        folder: the suite's results folder.
+    """
+    fingerprint = None if inputs.dataset is None else inputs.dataset.fingerprint
+    return whereabouts(planned.suite, planned.path.resolve().parent, folder, fingerprint)
+
+
+def objection(
+    planned: Planned,
+    asked: Sequence[Run],
+    stored: Sequence[Record],
+    to_train: int,
+    inputs: Inputs,
+    folder: Path,
+) -> str | None:
+    """Return why a session may not replace the tables of a suite; None if it may.
+
+    Args:
+        asked: the runs that it asks for.
+        stored: the records that its tables could show already.
+        to_train: how many of the runs have to train.
+        folder: the suite's results folder.
+    """
+    here = where(planned, inputs, folder)
+    digests = {name: found.digest for name, found in inputs.checkpoints.items()}
+    return replacement.objection(
+        folder,
+        replacement.of_runs(asked, inputs.dataset, here, digests),
+        replacement.of_records(stored, here),
+        to_train,
+    )
+
+
+def foreseen(
+    planned: Planned,
+    standing: Sequence[Standing],
+    store: Sequence[Stored],
+    to_train: int,
+    inputs: Inputs,
+    folder: Path,
+) -> str | None:
+    """Return what `objection` will say in a session of all cells that has not begun.
+
+    Args:
+        standing: runs of the suite that were looked up in the store.
+        store: every record of the suite.
+        to_train: how many of its runs have to train.
+        folder: the suite's results folder.
+    """
+    suite, cells = planned.suite, planned.cells
+    finished = {(i.run.cell.id, i.run.seed): i.stored for i in standing if i.stored is not None}
+    shown = latest(store, suite, cells, inputs) | finished
+    asked = [run for cell in cells for run in runs_of(cell, suite.training)]
+    records = [shown[place].record for run in asked if (place := (run.cell.id, run.seed)) in shown]
+    return objection(planned, asked, records, to_train, inputs, folder)
