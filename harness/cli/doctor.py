@@ -8,7 +8,7 @@ import click
 from harness import hub
 from harness.cli.choices import EVERY, chosen, options
 from harness.options import planned_suites, session_options
-from harness.text import one_line
+from harness.text import printable
 
 WORDS = {"ok": "OK", "missing": "MISSING", "optional": "-"}
 
@@ -35,9 +35,14 @@ def doctor(**values: Any) -> None:
     width = max(len(finding.name) for finding in found.findings)
     for finding in found.findings:
         state = WORDS[finding.state]
-        click.echo(f"{state:<8} {finding.name:<{width}}  {one_line(finding.found)}")
+        click.echo(f"{state:<8} {finding.name:<{width}}  {_whole(finding.found)}")
         if finding.way_out is not None:
-            click.echo(f"{'':<8} {'':<{width}}  way out: {one_line(finding.way_out)}")
+            click.echo(f"{'':<8} {'':<{width}}  way out: {_whole(finding.way_out)}")
     if not found.usable:
         click.echo("Nothing of these suites could be trained here.", err=True)
         sys.exit(1)
+
+
+def _whole(text: str) -> str:
+    """Return a text on one line; none is cut, since the way out may stand at its end."""
+    return printable(" ".join(text.split()))
