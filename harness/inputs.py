@@ -150,5 +150,7 @@ def _groups(loaded: "Data") -> dict[str, Groups]:
 
 
 def _tokens(loaded: "Data") -> Tokens:
-    counts = {name: tokens_of(split["sentence"]) for name, split in loaded.splits.items()}
-    return Tokens(counts["train"], counts["validation"], counts.get("test", 0))
+    texts = {name: list(split["sentence"]) for name, split in loaded.splits.items()}
+    counts = {name: tokens_of(sentences) for name, sentences in texts.items()}
+    longest = max(tokens_of([text]) for name in ("train", "validation") for text in texts[name])
+    return Tokens(counts["train"], counts["validation"], counts.get("test", 0), longest)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from harness.activations import activations_mb
 from harness.forecast import Work
 from harness.records import Record
 from harness.workload import size_of
@@ -12,9 +13,9 @@ COPIES_OF_WEIGHTS = 5
 """What a run holds, each as large as the weights: these, gradients, AdamW's two moments, and the
 best epoch's weights."""
 BYTES_A_WEIGHT = 4
-BASE_MB = 700.0
-"""What a run needs beside them: libraries, data, activations of short sentences; or, on a GPU,
-the context and what the allocator keeps back."""
+BASE_MB = 500.0
+"""What a run needs beside them and its activations: libraries and data; or, on a GPU, the context
+and what the allocator keeps back. Of the records of results/cola 120 to 430 MiB are left for it."""
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 USABLE = 0.8
 """Share of the free memory that runs are planned into."""
@@ -23,32 +24,53 @@ USABLE = 0.8
 def peak_mb(work: Work, earlier: Sequence[Record]) -> float:
     """Expect a run's peak memory on its device in MiB.
 
-    The largest peak of the checkpoint's earlier runs with at least this batch size; without any,
-    the weights' copies and BASE_MB, or what smaller batches took where that was more.
+    The largest peak of like runs with at least this batch size, if there are any: of the same
+    checkpoint, data, maximum length and precision. Else BASE_MB, the weights' copies and the
+    activations; or what like runs of smaller batches took and the activations of the sentences
+    that they had fewer, where that is more. No batch has more sentences than there are to train on.
+
+    With `training.on_oom = "halve"` it is the peak of a run that needs no smaller parts.
     """
     beside = 0.0 if work.device == "cpu" else BASE_MB  # a record knows of the allocator's peak only
+    sentences = work.sentences[0]
     peaks = [
-        (record.batch_size_used or record.batch_size, record.peak_memory_mb + beside)
+        (
+            min(record.batch_size_used or record.batch_size, sentences),
+            record.peak_memory_mb + beside,
+        )
         for record in earlier
-        if record.peak_memory_mb is not None
-        and (record.checkpoint_digest, record.device) == (work.checkpoint_digest, work.device)
+        if record.peak_memory_mb is not None and _alike(record, work)
     ]
-    if known := [peak for batch_size, peak in peaks if batch_size >= work.batch_size]:
+    batch_size = min(work.batch_size, sentences)
+    if known := [peak for size, peak in peaks if size >= batch_size]:
         return max(known)
     weights = size_of(Path(work.checkpoint_folder)).parameters
-    expected = BASE_MB + weights * BYTES_A_WEIGHT * COPIES_OF_WEIGHTS / 2**20
-    return max([expected, *(peak for _, peak in peaks)])
+    activations = activations_mb(work)
+    expected = BASE_MB + weights * BYTES_A_WEIGHT * COPIES_OF_WEIGHTS / 2**20 + activations
+    return max(
+        [expected, *(peak + activations - activations_mb(work, size) for size, peak in peaks)]
+    )
+
+
+def _alike(record: Record, work: Work) -> bool:
+    theirs, ours = record.training, work.training
+    return (
+        (record.checkpoint_digest, record.device) == (work.checkpoint_digest, work.device)
+        and record.dataset is not None
+        and record.dataset.fingerprint == work.fingerprint
+        and (theirs.max_length, theirs.precision) == (ours.max_length, ours.precision)
+    )
 
 
 def fitting(peaks_mb: Iterable[float], free_mb: float) -> int:
-    """Return how many runs fit at a time, were they the largest; at least one."""
+    """Return how many runs fit at a time, were they the largest; 0 where not even one does."""
     room, fit = USABLE * free_mb, 0
     for peak in sorted(peaks_mb, reverse=True):
         room -= peak
         if room < 0:
             break
         fit += 1
-    return max(1, fit)
+    return fit
 
 
 def free_mb() -> float:

@@ -19,8 +19,8 @@ class Schedule:
 
     `order` holds their positions, the longest first, so that none is left over at the end;
     `peak_mb` is the memory that the largest is expected to need, `free_mb` what there is (None
-    for a GPU, whose runs go one at a time unless the user says otherwise); `fits` says whether
-    so many of the largest fit at a time.
+    for a GPU, whose runs go one at a time unless the user says otherwise); `fit` says how many of
+    the largest fit at a time: 0 where not even one does, None where nobody knows.
     """
 
     order: tuple[int, ...]
@@ -28,7 +28,7 @@ class Schedule:
     forecast: Forecast
     peak_mb: float
     free_mb: float | None
-    fits: bool
+    fit: int | None
 
 
 def schedule(
@@ -50,14 +50,14 @@ def schedule(
     peaks = {work: memory.peak_mb(work, earlier) for work in dict.fromkeys(works)}
     largest = sorted((peaks[work] for work in works), reverse=True)
     free = memory.free_mb() if device == "cpu" else None
-    fit = len(works) if free is None else memory.fitting(largest, free)
+    fit = None if free is None else memory.fitting(largest, free)
     if workers is None:
-        workers = min(cores, fit) if device == "cpu" else 1
+        workers = 1 if fit is None else max(1, min(cores, fit))
     workers = min(workers, len(works))
     sharing = Sharing(workers, min(max(1, cores // workers), _most_threads()))
     expected = forecast(works, sharing, earlier, wanted(others, cores))
     order = sorted(range(len(works)), key=lambda i: -expected.seconds[i])
-    return Schedule(tuple(order), sharing, expected, largest[0], free, workers <= fit)
+    return Schedule(tuple(order), sharing, expected, largest[0], free, fit)
 
 
 def _most_threads() -> int:
@@ -78,7 +78,12 @@ def describe(plan: Schedule, workers: int) -> str:
     parts = [f"runs at a time: {workers}, about {plan.peak_mb / 2**10:.1f} GB of memory each"]
     if plan.free_mb is not None:
         parts[0] += f" of {plan.free_mb / 2**10:.1f} GB free"
-        if not plan.fits:
+        if plan.fit == 0:
+            parts.append(
+                "even one alone may not fit; smaller batch sizes, a training.max_length, or "
+                'training.on_oom = "halve" are safer'
+            )
+        elif plan.fit is not None and plan.sharing.workers > plan.fit:
             parts.append("they may not fit; a smaller --workers is safer")
     if plan.forecast.basis is None:
         parts.append("no earlier record tells how long they take")

@@ -35,11 +35,15 @@ class Size:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Estimated tokens of the train, the validation and the test split."""
+    """Estimated tokens of the train, the validation and the test split.
+
+    `longest` are those of the longest sentence of the first two; None where nobody looked.
+    """
 
     train: int
     validation: int
     test: int
+    longest: int | None = None
 
 
 def size_of(folder: Path) -> Size:

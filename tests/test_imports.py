@@ -123,7 +123,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workload": set(),
     "lateness": {"contention", "forecast", "progress", "provenance"},
     "forecast": {"contention", "provenance", "records", "spec", "workload"},
-    "memory": {"forecast", "records", "workload"},
+    "memory": {"activations", "forecast", "records", "workload"},
     "schedule": {"contention", "forecast", "memory", "progress", "provenance", "records"},
     "inputs": {
         "checkpoints",
@@ -367,6 +367,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "whereabouts",
     },
     "whereabouts": {"plan", "run_store", "spec"},
+    "activations": {"forecast"},
     "replacement": {"errors", "plan", "records", "report", "spec", "text", "whereabouts"},
     "origin": {"checkpoint_files", "redaction", "text"},
     "checkpoint_files": {"text", "vocabularies"},
