@@ -72,7 +72,7 @@ def publish(folder: Path, *seeds: int) -> tuple[Cell, Path, list[Record]]:
     found = find_inputs(planned.suite, folder, planned.cells, None, UNREACHABLE)
     (cell,) = planned.cells
     digest = found.checkpoints[cell.checkpoint].digest
-    facts = {"training": planned.suite.training, "dataset": found.dataset}
+    facts: dict[str, Any] = {"training": planned.suite.training, "dataset": found.dataset}
     records = [make_record(cell, seed, checkpoint_digest=digest, **facts) for seed in seeds]
     return cell, publish_to(folder / "results" / "tiny", [cell], records), records
 
