@@ -276,14 +276,14 @@ def _existing(folder: Path) -> Path:
 
 
 def _results(results: Path, suites: Iterable[str]) -> Finding:
-    place, way_out = _existing(results), "name a folder that can, with --results-dir"
-    wrong = f"{results} cannot be written"
+    place = _existing(results)
     stores = (results / suite / "runs" for suite in suites)
     if (found := next(filter(None, map(lock.obstacle, stores)), None)) is not None:
-        return Finding("missing", "results folder", f"{wrong}: {found}", way_out)
+        return Finding("missing", "results folder", found)
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return Finding("ok", "results folder", f"{results} can be written")
-    return Finding("missing", "results folder", wrong, way_out)
+    way_out = "name a folder that can, with --results-dir"
+    return Finding("missing", "results folder", f"{results} cannot be written", way_out)
 
 
 def _disk(results: Path) -> Finding:

@@ -41,7 +41,7 @@ def obstacle(folder: Path) -> str | None:
     there = (path for path in (folder, *folder.parents) if os.path.lexists(path))
     nearest = next(there, folder)
     if os.path.lexists(nearest) and not nearest.is_dir():
-        return f"--results-dir: {nearest}: not a folder; name a folder, there or still to be made"
+        return f"--results-dir: {nearest}: cannot be written (not a folder); name a folder that can"
     try:
         folder.stat()
     except FileNotFoundError:

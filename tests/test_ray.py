@@ -324,7 +324,7 @@ def test_a_cluster_without_room_for_a_job_is_refused(cluster: Cluster) -> None:
     with pytest.raises(BadInput) as caught:
         RayExecutor(cpus=64, gpus=1, address=cluster.address)
     (problem,) = caught.value.problems
-    assert "64 cores and 1 GPUs" in problem
+    assert "64 cores and 1 GPU" in problem
     assert "2 cores and 2 GPUs" in problem
     assert cluster.address in problem
 
