@@ -4,60 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from harness import stats
 from harness.judging import costs
 from harness.judging.baseline import Baseline
-from harness.judging.costs import all_measured, deviation, mean
-from harness.judging.evidence import Evidence
+from harness.judging.columns import COLUMNS, Facts, Row
 from harness.judging.gates import Judgement, judge
-from harness.store.records import Record, time_to_target
+from harness.store.records import Record
 from harness.suite.plan import Cell
-
-COLUMNS = {
-    "rank": "Int64",
-    "checkpoint": "string",
-    "batch_size": "Int64",
-    "learning_rate": "Float64",
-    "seeds": "Int64",
-    "status": "string",
-    "mcc": "Float64",
-    "mcc_sd": "Float64",
-    "mcc_low": "Float64",
-    "mcc_high": "Float64",
-    "mcc_last_epoch": "Float64",
-    "mcc_adjusted": "Float64",
-    "accuracy": "Float64",
-    "accuracy_sd": "Float64",
-    "accuracy_low": "Float64",
-    "accuracy_high": "Float64",
-    "f1": "Float64",
-    "train_seconds": "Float64",
-    "train_seconds_sd": "Float64",
-    "samples_per_second": "Float64",
-    "samples_per_second_sd": "Float64",
-    "eval_ms_per_sentence": "Float64",
-    "eval_ms_per_sentence_sd": "Float64",
-    "peak_memory_mb": "Float64",
-    "peak_memory_mb_sd": "Float64",
-    "parameters_m": "Float64",
-    "time_to_target_seconds": "Float64",
-    "time_to_target_seconds_sd": "Float64",
-    "threshold": "Float64",
-    "threshold_statistic": "string",
-    "verdict": "string",
-    "concurrency": "Int64",
-    "times": "string",
-    "warnings": "string",
-}
-"""Columns of a leaderboard in order, with their pandas types, which hold a null as a null."""
-
-BETWEEN_WARNINGS = " | "
-
-ROUGH = "order of magnitude"
-"""What `times` says of times that tell no more."""
-
-Value = str | int | float | None
-"""What one field of a row holds; None where nothing was measured."""
 
 
 def leaderboard(
@@ -103,7 +55,8 @@ def leaderboard(
     if judgements is None:
         judgements = judge_all(cells, runs, baseline)
     rows = [_row(cell, runs[cell.id], judgements[cell.id]) for cell in cells]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object).astype(COLUMNS)
+    types = {column.name: column.type for column in COLUMNS}
+    frame = pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
     frame["rank"] = frame["mcc"].rank(method="min", ascending=False).astype("Int64")
     return frame.sort_values("rank", kind="stable", na_position="last", ignore_index=True)
 
@@ -150,74 +103,13 @@ def scored(runs: Iterable[Record]) -> list[Record]:
     return [run for run in runs if run.status == "ok" and run.scores is not None]
 
 
-def rows_of(frame: pd.DataFrame) -> list[dict[str, Value]]:
+def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Return a leaderboard as plain rows, each null as None."""
-    columns = [
-        [None if value is pd.NA else value for value in frame[column].tolist()]
-        for column in COLUMNS
-    ]
-    return [dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)]
+    names = [column.name for column in COLUMNS]
+    columns = [[None if value is pd.NA else value for value in frame[n].tolist()] for n in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _row(cell: Cell, runs: Sequence[Record], judgement: Judgement) -> dict[str, Value]:
-    ended = scored(runs)
-    scores = [run.scores for run in ended if run.scores is not None]
-    mccs = [score.mcc for score in scores]
-    parameters = mean(run.parameters for run in ended)
-    mcc, accuracy = judgement.mcc_interval, judgement.accuracy_interval
-    to_target = [time_to_target(run.epochs, cell.target) for run in ended]
-    told = [*(warning for run in runs for warning in run.warnings), *costs.doubts(ended)]
-    return {
-        "checkpoint": cell.checkpoint,
-        "batch_size": cell.batch_size,
-        "learning_rate": cell.learning_rate,
-        "seeds": len(ended),
-        "status": _status(cell, runs),
-        "mcc": judgement.mcc,  # the very number that was judged, to its last bit
-        "mcc_sd": deviation(mccs),
-        "mcc_low": None if mcc is None else mcc.low,
-        "mcc_high": None if mcc is None else mcc.high,
-        "mcc_last_epoch": mean(run.epochs[-1].scores.mcc if run.epochs else None for run in ended),
-        "mcc_adjusted": _adjusted(judgement.evidence),
-        "accuracy": mean(score.accuracy for score in scores),
-        "accuracy_sd": deviation(score.accuracy for score in scores),
-        "accuracy_low": None if accuracy is None else accuracy.low,
-        "accuracy_high": None if accuracy is None else accuracy.high,
-        "f1": mean(score.f1 for score in scores),
-        **_costs(ended),
-        "parameters_m": None if parameters is None else parameters / 1e6,
-        "time_to_target_seconds": mean(to_target),
-        "time_to_target_seconds_sd": deviation(to_target),
-        "threshold": cell.threshold,
-        "threshold_statistic": None if cell.threshold is None else cell.gates.statistic or "mean",
-        "verdict": judgement.verdict,
-        "concurrency": max(all_measured(run.concurrency for run in ended), default=None),
-        "times": ROUGH if ended and costs.rough(ended) else None,
-        "warnings": BETWEEN_WARNINGS.join(dict.fromkeys(told)) or None,
-    }
-
-
-def _costs(runs: Sequence[Record]) -> dict[str, Value]:
-    found: dict[str, Value] = {}
-    for column, cost in costs.COSTS.items():
-        amount = costs.amount(cost, runs)
-        found |= {column: amount.value, f"{column}_sd": amount.sd}
-    return found
-
-
-def _adjusted(found: Evidence | None) -> float | None:
-    if found is None:
-        return None
-    selection = stats.selection_adjusted(found.labels, [found.candidates])
-    return None if selection is None else selection.adjusted[0]
-
-
-def _status(cell: Cell, runs: Sequence[Record]) -> str:
-    statuses = {run.status for run in runs}
-    if not runs:
-        return "not run"
-    if "failed" in statuses:
-        return "failed"
-    if len(statuses) == 1 and len(runs) == len(cell.seeds):
-        return runs[0].status
-    return "partial"
+def _row(cell: Cell, runs: Sequence[Record], judgement: Judgement) -> Row:
+    facts = Facts(cell, runs, scored(runs), judgement)
+    return {column.name: column.value(facts) for column in COLUMNS}

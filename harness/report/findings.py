@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from harness import stats
+from harness.judging.columns import MISSING
 from harness.judging.comparison import Comparison, Contestant, best_cells, compare_all, conclusion
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.gates import Judgement, judge_suite
@@ -11,7 +12,6 @@ from harness.judging.leaderboard import runs_by_cell
 from harness.judging.mistakes import by_group, missed_by
 from harness.judging.sides import in_words, side
 from harness.markup import code, escaped, grid, section
-from harness.report.columns import MISSING
 from harness.report.published import Published
 from harness.store.records import Record
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
+from harness.judging.columns import Column, Row, informative
 from harness.judging.costs import beside_other_programs
 from harness.judging.leaderboard import doubts_by_cell, rows_of, runs_by_cell, scored
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
-from harness.report.columns import Column, Row, informative
 from harness.report.parts import caption, in_text, parts
 from harness.report.pictures.charts import Picture, lines_of
 from harness.report.published import Published

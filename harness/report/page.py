@@ -19,9 +19,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
 
-from harness.judging.leaderboard import Value
+from harness.judging.columns import MISSING, SHOWN, Column, Value, informative
 from harness.markup import section
-from harness.report.columns import COLUMNS, FIRST, MISSING, Column, informative
 from harness.report.libraries import libraries
 from harness.report.markdown import (
     NO_LOGITS,
@@ -54,7 +53,7 @@ MOST_OPEN = 10
 MOST_PARTED = 100
 """Rows of a table by parts of the data; of more, the best."""
 
-INTERVAL = next(column for column in COLUMNS if column.name == "mcc_low")
+INTERVAL = next(column for column in SHOWN if column.name == "mcc_low")
 
 CHOICES = ("checkpoint", "batch_size", "learning_rate", "status", "verdict")
 """Columns that the table can be filtered by, each value by itself."""
@@ -108,7 +107,7 @@ def as_html(
     scored = charts.with_score(lines)
     scripts = [*(library.content for library in libraries()), _asset("page.js")]
     domains = _domains(lines)
-    further = [column.heading for column in columns if column.name not in FIRST]
+    further = [column.heading for column in columns if not column.first]
     prose = [
         *_sections(found),
         *_sections(section("Runs without a score", without_score(published))),
@@ -226,9 +225,7 @@ def _best(lines: Sequence[Line]) -> dict[str, str] | None:
         return None
     row = first[0].row
     texts = {
-        column.name: printable(column.text(row))
-        for column in COLUMNS
-        if row[column.name] is not None
+        column.name: printable(column.text(row)) for column in SHOWN if row[column.name] is not None
     }
     others = len(first) - 1
     shared = "" if not others else f" (and {others:,} more of the same MCC)"
@@ -284,7 +281,7 @@ def _shown(column: Column) -> str:
         return " setting"
     if column.name == INTERVAL.name:
         return " interval"
-    return "" if column.name in FIRST else " further"
+    return "" if column.first else " further"
 
 
 def _sort_key(value: Value, text: str) -> str | None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from harness.judging.columns import MISSING, decimals, spread
 from harness.judging.costs import deviation, mean
-from harness.report.columns import MISSING, decimals, spread
 from harness.report.pictures.charts import Line
 from harness.store.records import Record, Scores
 

@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
-from harness.judging.leaderboard import COLUMNS, Value, rows_of, runs_by_cell
+from harness.judging.columns import COLUMNS, Value
+from harness.judging.leaderboard import rows_of, runs_by_cell
 from harness.store.records import DatasetFacts, Record, contradiction
 from harness.suite.plan import Cell
 from harness.suite.references import Reference
@@ -140,7 +141,7 @@ def as_csv(frame: pd.DataFrame) -> str:
 
     Numbers are written in full: the shortest decimal that reads back as the same float.
     """
-    lines = [COLUMNS, *(row.values() for row in rows_of(frame))]
+    lines = [[column.name for column in COLUMNS], *(row.values() for row in rows_of(frame))]
     return "".join(",".join(map(_field, line)) + "\n" for line in lines)
 
 

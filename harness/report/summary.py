@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from harness.judging.columns import Row, gate
 from harness.judging.leaderboard import rows_of
 from harness.markup import code
-from harness.report.columns import Row, gate
 from harness.text import scientific
 
 MOST_ROWS = 50

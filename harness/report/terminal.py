@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from tabulate import tabulate
 
+from harness.judging.columns import informative
 from harness.judging.leaderboard import doubts_by_cell, rows_of
-from harness.report.columns import informative
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import printable

@@ -14,10 +14,11 @@ from builders.records import MACHINE, keep, make_cell, make_record, predicted_re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.judging.columns import ROUGH
 from harness.judging.comparison import Comparison, Contestant, as_dict, compare, conclusion
 from harness.judging.costs import COSTS, doubts, ratio
 from harness.judging.gates import judge
-from harness.judging.leaderboard import ROUGH, leaderboard, rows_of
+from harness.judging.leaderboard import leaderboard, rows_of
 from harness.machine.contention import Contention
 from harness.report import publish, render, terminal_table, terminal_warnings, write_tables
 from harness.report.pictures.charts import lines_of, speed_groups

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.report.columns import COLUMNS
+from harness.judging.columns import SHOWN
 from harness.report.pictures import charts
 from harness.report.pictures.charts import Line
 from harness.report.pictures.labels import MARGIN, WIDTHS, ends_of, labels, log_ticks, on_page
@@ -37,7 +37,7 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
                 for label in labels(points, on_page(width)):
                     place = places[label.point.line.cell.id].setdefault(column, {})
                     place[width] = [label.right, -label.up]
-    texts = {column.name: column for column in COLUMNS}
+    texts = {column.name: column for column in SHOWN}
 
     def row(line: Line) -> dict[str, Any]:
         is_scored = line.row["mcc"] is not None

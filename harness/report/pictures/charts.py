@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from harness.judging import costs
-from harness.judging.leaderboard import Value, rows_of, runs_by_cell, scored
-from harness.report.columns import Row
+from harness.judging.columns import Row, Value
+from harness.judging.leaderboard import rows_of, runs_by_cell, scored
 from harness.report.published import Published
 from harness.stats import expected_best_of
 from harness.store.records import Record
