@@ -1,6 +1,5 @@
 """Two cells, or many, held against each other on the same sentences: which is better, if any."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
@@ -8,6 +7,7 @@ from statistics import fmean
 from typing import Literal
 
 from harness import stats
+from harness.judging.best import best_by_checkpoint
 from harness.judging.costs import COSTS, Amount, Cost, Ratio, ratio
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.sides import Side, Unlike, choice, differing, in_words, side, unlike_settings
@@ -153,17 +153,10 @@ def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Con
     Args:
         runs: the records of each cell, by its id.
     """
-    best: dict[str, tuple[float, Contestant]] = {}
-    tried: Counter[str] = Counter()
-    for cell in cells:
-        scored = tuple(run for run in runs[cell.id] if run.scores is not None)
-        mcc = _mean_mcc(scored)
-        if mcc is None or len(scored) < len(cell.seeds):
-            continue
-        tried[cell.checkpoint] += 1
-        if cell.checkpoint not in best or mcc > best[cell.checkpoint][0]:
-            best[cell.checkpoint] = (mcc, Contestant(cell.checkpoint, scored))
-    return [replace(each, chosen_of=tried[each.name]) for _, each in best.values()]
+    return [
+        Contestant(checkpoint, best.runs, best.tried)
+        for checkpoint, best in best_by_checkpoint(cells, runs).items()
+    ]
 
 
 def conclusion(pair: Comparison) -> str:

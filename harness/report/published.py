@@ -15,7 +15,8 @@ from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.judging.columns import COLUMNS, Value
 from harness.judging.leaderboard import rows_of, runs_by_cell
-from harness.store.records import DatasetFacts, Record, contradiction
+from harness.store.consistency import inconsistency
+from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Cell
 from harness.suite.references import Reference
 from harness.suite.spec import DatasetSpec, SuiteGates
@@ -176,7 +177,9 @@ def read_published(path: Path) -> Published:
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
     except ValidationError as error:
-        raise BadInput(_told(path, _invalid(error.errors(include_url=False)))) from None
+        details = error.errors(include_url=False)
+        way_out = _way_to_another(path) if _is_foreign(path, details) else WAY_OUT
+        raise BadInput(_told(path, _invalid(details), way_out)) from None
     if problems := list(_contradictions(document)):
         raise BadInput(_told(path, problems))
     return publish(
@@ -190,10 +193,28 @@ def read_published(path: Path) -> Published:
     )
 
 
-def _told(path: Path, problems: Sequence[str]) -> list[str]:
-    told = [f"{path}: {problem}; {WAY_OUT}" for problem in problems[:MOST_PROBLEMS]]
+def _told(path: Path, problems: Sequence[str], way_out: str = WAY_OUT) -> list[str]:
+    told = [f"{path}: {problem}; {way_out}" for problem in problems[:MOST_PROBLEMS]]
     more = len(problems) - len(told)
     return [*told, f"{path}: {counted(more, 'more mistake')} like these"] if more else told
+
+
+def _is_foreign(path: Path, details: Sequence[ErrorDetails]) -> bool:
+    """Return whether a file never was a leaderboard.json, rather than a damaged one."""
+    if path.name == LEADERBOARD:
+        return False
+    kinds = {(detail["type"], detail["loc"]) for detail in details}
+    no_object = any(not place and kind != "json_invalid" for kind, place in kinds)
+    torn = any(kind == "json_invalid" for kind, _ in kinds)
+    other_name = path.suffix.lower() != ".json"
+    return no_object or ("missing", ("schema_version",)) in kinds or (torn and other_name)
+
+
+def _way_to_another(path: Path) -> str:
+    """Return what to name instead of a file that is something else, which stays as it is."""
+    beside = path.with_name(LEADERBOARD)
+    there = f", such as {beside}" if beside.is_file() else ""
+    return f"name a results folder, or the {LEADERBOARD} in it{there}"
 
 
 def _invalid(details: Sequence[ErrorDetails]) -> list[str]:
@@ -213,23 +234,34 @@ def _invalid(details: Sequence[ErrorDetails]) -> list[str]:
 
 
 def _contradictions(document: _Document) -> Iterator[str]:
-    seeds: dict[str, tuple[int, ...]] = {}
+    cells: dict[str, Cell] = {}
     for position, cell in enumerate(document.cells):
-        if cell.id in seeds:
+        if cell.id in cells:
             yield f"cells[{position}].id: {shown(cell.id)}: a second cell of this id"
-        seeds[cell.id] = cell.seeds
+        cells[cell.id] = cell
     known: set[tuple[str, int]] = set()
     for position, record in enumerate(document.records):
         run = (record.cell, record.seed)
         named = f"records[{position}]: cell {shown(record.cell)}, seed {record.seed}"
-        if record.seed not in seeds.get(record.cell, ()):
+        if record.cell not in cells or record.seed not in cells[record.cell].seeds:
             yield f"{named}: not a run of any of its cells"
         elif run in known:
             yield f"{named}: a second record of this run"
-        elif (said := contradiction(record)) is not None:
+        elif (said := _unlike_cell(record, cells[record.cell])) is not None:
+            yield f"{named}: {said}"
+        elif (said := inconsistency(record)) is not None:
             yield f"{named}: it contradicts itself: {said}"
         known.add(run)
     for position, record in enumerate(document.baseline.records if document.baseline else ()):
-        if (said := contradiction(record)) is not None:
+        if (said := inconsistency(record)) is not None:
             named = f"baseline.records[{position}]: cell {shown(record.cell)}, seed {record.seed}"
             yield f"{named}: it contradicts itself: {said}"
+
+
+def _unlike_cell(record: Record, cell: Cell) -> str | None:
+    """Return which setting of a record is not that of its cell; None where all are."""
+    for name in ("checkpoint", "batch_size", "learning_rate"):
+        held, right = getattr(record, name), getattr(cell, name)
+        if held != right:
+            return f"{name} is {shown(held)}, that of its cell is {shown(right)}"
+    return None

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.machine.provenance import RESULT_PACKAGES
-from harness.session.reuse import as_planned, is_of
+from harness.session.reuse import as_planned, belongs_to
 from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.plan import Cell, Run
 from harness.suite.spec import Suite
 
 
-def of_plan(
+def records_for_plan(
     suite: Suite, cells: Sequence[Cell], store: Sequence[Stored]
 ) -> tuple[list[Stored], list[str]]:
     """Return the newest record of every cell and seed, in plan order, and what was left out.
@@ -29,7 +29,7 @@ def of_plan(
             item
             for item in store
             if (run := runs.get((item.record.cell, item.record.seed))) is not None
-            and is_of(item.record, run.cell)
+            and belongs_to(item.record, run.cell)
             and item.record.training == suite.training
         ),
         key=lambda item: item.record.finished_at or "",

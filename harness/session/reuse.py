@@ -88,7 +88,7 @@ def best_run(scored: Sequence[Stored]) -> Stored:
     return min(scored, key=rank)
 
 
-def like_today(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[Stored]:
+def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[Stored]:
     """Return the records of runs that ended and would be like today's, by all but their cell.
 
     That is by training, data, device, recipe and the packages that change a result.
@@ -108,7 +108,7 @@ def like_today(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[St
     ]
 
 
-def is_of(record: Record, cell: Cell, digest: str | None = None) -> bool:
+def belongs_to(record: Record, cell: Cell, digest: str | None = None) -> bool:
     """Return whether a record is of a cell, and of its checkpoint rather than one of like name.
 
     Args:
@@ -132,13 +132,13 @@ def latest(
     """
     newest: dict[tuple[str, int], Stored] = {}
     for item in sorted(
-        like_today(store, suite, inputs), key=lambda item: item.record.finished_at or ""
+        matching_setup(store, suite, inputs), key=lambda item: item.record.finished_at or ""
     ):
         for cell in cells:
             if item.record.status != "ok" and item.record.cell != cell.id:
                 continue
             checkpoint = inputs.checkpoints.get(cell.checkpoint)
-            if is_of(item.record, cell, None if checkpoint is None else checkpoint.digest):
+            if belongs_to(item.record, cell, None if checkpoint is None else checkpoint.digest):
                 newest[cell.id, item.record.seed] = as_planned(
                     Run(cell, item.record.seed, suite.training), item, inputs
                 )

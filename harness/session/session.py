@@ -18,7 +18,7 @@ from harness.machine import contention
 from harness.session.dispatch import PRELOAD, Dispatch, Missing
 from harness.session.found import Inputs, find_inputs
 from harness.session.renewal import renew
-from harness.session.reuse import adopted, best_by_checkpoint, latest, like_today
+from harness.session.reuse import adopted, best_by_checkpoint, latest, matching_setup
 from harness.session.standing import skipped, standings
 from harness.session.state import State
 from harness.store import lock, quarantine, run_store
@@ -232,7 +232,7 @@ class Session:
     def _candidates(self, planned: Planned) -> list[Stored]:
         """Return the runs of which a checkpoint's best is one, of this plan or not."""
         name = planned.suite.name
-        earlier = like_today(self._store[name], planned.suite, self._inputs[name])
+        earlier = matching_setup(self._store[name], planned.suite, self._inputs[name])
         ended = [
             future.result()
             for (suite, _, _), future in self._runs.items()
@@ -270,7 +270,7 @@ class Session:
     def _missing(self, planned: Planned, inputs: Inputs) -> list[Missing]:
         """Settle the runs that need no training, and return the others."""
         suite = planned.suite
-        store, told = quarantine.read_store(self.folder(suite.name))
+        store, told = quarantine.read_store_and_move_rejected(self.folder(suite.name))
         cells = [cell for cell in self._selected if cell.suite == suite.name]
         reused = [
             (item.run, item.stored)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness.errors import Unavailable
 from harness.session.found import Inputs
-from harness.session.reuse import like_today, reusable
+from harness.session.reuse import matching_setup, reusable
 from harness.store import run_store
 from harness.store.records import Record
 from harness.store.run_store import Stored
@@ -44,7 +44,7 @@ def standings(
     }
     wanted = set(keys.values())
     of_plan = {key: item for key, item in run_store.finished(store) if key in wanted}
-    candidates = like_today(store, suite, inputs)
+    candidates = matching_setup(store, suite, inputs)
     usable = {} if rerun else reusable(of_plan, suite, candidates)
 
     def standing(run: Run) -> Standing:

@@ -1,4 +1,4 @@
-"""Runs whose records are not to be believed: moved aside with the reason, so that they run again.
+"""Runs whose records failed verification: moved aside with the reason, so that they run again.
 
 Nothing is deleted, as it may be the only trace of hours of work or of what went wrong.
 """
@@ -6,26 +6,28 @@ Nothing is deleted, as it may be the only trace of hours of work or of what went
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.store.run_store import QUARANTINE, Disbelieved, Stored, scan_store, write_atomically
+from harness.store.run_store import QUARANTINE, Rejected, Stored, scan_store, write_atomically
 from harness.text import printable
 
 REASON = "reason.txt"
 
 
-def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
-    """Read a suite's store for a session that will write there; see run_store.scan_store.
+def read_store_and_move_rejected(suite_folder: Path) -> tuple[list[Stored], list[str]]:
+    """Read the store of a suite for a session that will write there.
 
-    Every run that is not believed is moved to `runs/<cell>/quarantine/`, whole, with the reason
+    See run_store.scan_store.
+
+    Every run whose record failed verification is moved to `runs/<cell>/quarantine/`, whole, with the reason
     in `reason.txt`.
 
     Returns:
         the records, and one line for each run that was moved.
     """
-    found, disbelieved = scan_store(suite_folder)
-    return found, [_move(suite_folder, item) for item in disbelieved]
+    found, rejected = scan_store(suite_folder)
+    return found, [_move(suite_folder, item) for item in rejected]
 
 
-def _move(suite_folder: Path, item: Disbelieved) -> str:
+def _move(suite_folder: Path, item: Rejected) -> str:
     told = printable(f"{item.folder.relative_to(suite_folder)}: {item.reason}")
     try:
         aside = item.folder.parent / QUARANTINE

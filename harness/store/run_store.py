@@ -15,9 +15,11 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
+from harness.store.consistency import inconsistency
 from harness.store.predictions import FILE as PREDICTIONS_FILE
 from harness.store.predictions import as_parquet, check_predictions
-from harness.store.records import Record, contradiction, selected_classes
+from harness.store.recomputed import unlike_predictions
+from harness.store.records import Record, selected_classes
 from harness.suite.plan import Run
 from harness.text import printable
 
@@ -97,29 +99,29 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Disbelieved:
+class Rejected:
     """A run's folder whose record is not to be believed, and why, in one line."""
 
     folder: Path
     reason: str
 
 
-def scan_store(suite_folder: Path) -> tuple[list[Stored], list[Disbelieved]]:
+def scan_store(suite_folder: Path) -> tuple[list[Stored], list[Rejected]]:
     """Read every record under a suite's results folder, in the order of their paths.
 
     A record is not believed where it is torn, foreign, contradicts itself, or lies beside other
     predictions than it was written with.
     """
     found: list[Stored] = []
-    disbelieved: list[Disbelieved] = []
+    rejected: list[Rejected] = []
     for path in sorted(suite_folder.glob("runs/*/*/record.json")):
         if path.parent.name == QUARANTINE:
             continue
         try:
             found.append(Stored(_read_record(path), path.parent))
         except ValueError as error:
-            disbelieved.append(Disbelieved(path.parent, str(error)))
-    return found, disbelieved
+            rejected.append(Rejected(path.parent, str(error)))
+    return found, rejected
 
 
 def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
@@ -127,11 +129,11 @@ def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
 
     The run of a record that is not believed counts as not finished.
     """
-    found, disbelieved = scan_store(suite_folder)
-    places = [item.folder.relative_to(suite_folder) / "record.json" for item in disbelieved]
+    found, rejected = scan_store(suite_folder)
+    places = [item.folder.relative_to(suite_folder) / "record.json" for item in rejected]
     return found, [
         printable(f"{place}: {item.reason}; it will run again")
-        for place, item in zip(places, disbelieved, strict=True)
+        for place, item in zip(places, rejected, strict=True)
     ]
 
 
@@ -149,7 +151,7 @@ def _read_record(path: Path) -> Record:
     if content != _text(record):  # as it is where an earlier version wrote it, or somebody else
         json.loads(content, object_pairs_hook=_every_key_once)
     if record.status == "ok":
-        if (said := contradiction(record)) is not None:
+        if (said := inconsistency(record)) is not None:
             raise ValueError(f"it contradicts itself: {said}")
         try:
             with _opened(path.parent / PREDICTIONS_FILE) as file:
@@ -162,9 +164,11 @@ def _read_record(path: Path) -> Record:
         if digest != record.predictions_sha256:
             raise ValueError("its predictions.parquet is not the one it was written with")
         try:
-            check_predictions(path.parent, record.labels, selected_classes(record))
+            rows = check_predictions(path.parent, record.labels, selected_classes(record))
         except ValueError as error:
             raise ValueError(f"its predictions.parquet does not bear it out: {error}") from None
+        if record.labels is not None and (said := unlike_predictions(record, rows)) is not None:
+            raise ValueError(f"its predictions.parquet does not bear it out: {said}")
     return record
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from builders.records import COLA, failed_record, keep, make_cell, make_record, skipped_record
 
-from harness.session.archive import of_plan
+from harness.session.archive import records_for_plan
 from harness.store.run_store import Stored, read_store
 from harness.suite.plan import Cell
 from harness.suite.spec import DatasetSpec, MatrixSpec, Suite, TrainingSpec
@@ -17,11 +17,11 @@ SUITE = Suite(
         checkpoints=("org/encoder",), batch_sizes=(16,), learning_rates=(2e-5,), seeds=(1, 2)
     ),
 )
-EARLY, LATE = "2026-01-02T03:04:05+00:00", "2026-02-02T03:04:05+00:00"
+EARLY, LATE = "2026-01-03T03:04:05+00:00", "2026-02-02T03:04:05+00:00"
 
 
 def counted(folder: Path, cell: Cell = CELL) -> tuple[list[Stored], list[str]]:
-    return of_plan(SUITE, [cell], read_store(folder)[0])
+    return records_for_plan(SUITE, [cell], read_store(folder)[0])
 
 
 def test_the_newest_record_of_a_run_counts(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 from harness.kept import kept_files
 from harness.session import renewal
-from harness.session.archive import of_plan
+from harness.session.archive import records_for_plan
 from harness.session.found import Inputs, find_inputs
 from harness.session.session import Options, Planned, Session
 from harness.store.groups import Groups
@@ -204,7 +204,7 @@ def test_a_checkpoint_and_a_file_of_another_name_are_called_by_it(
     # The commands that read the store alone find the runs under their new names, too.
     suite, _ = found(here, text)
     store, problems = read_store(here / "results" / "names")
-    shown, left_out = of_plan(suite, make_plan(suite), store)
+    shown, left_out = records_for_plan(suite, make_plan(suite), store)
     assert (len(shown), problems, left_out) == (2, [], [])
     assert {item.record.dataset.origin for item in shown if item.record.dataset} == {
         "file reviews.csv"

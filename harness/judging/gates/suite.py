@@ -1,10 +1,11 @@
 """Thresholds over all cells of a suite together."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from statistics import mean
 
+from harness.judging.best import Best, best_by_checkpoint
 from harness.judging.gates.cell import Check, Verdict
 from harness.store.records import Record
 from harness.suite.plan import Cell
@@ -26,7 +27,7 @@ def judge_suite(
         cells: all of the suite's.
         runs: the records of each cell, by its id.
     """
-    state = _best_cells(cells, runs)
+    state = _state(cells, runs)
     checks = []
     if gates.best_min_mcc is not None:
         checks.append(_best_min_mcc(gates.best_min_mcc, state))
@@ -43,18 +44,18 @@ def explain_suite(suite: str, checks: Sequence[Check]) -> str:
 
 
 @dataclass(frozen=True)
-class _Best:
-    """The best cell of each checkpoint, and what is not known yet.
+class _State:
+    """What is known of a suite.
 
     Attributes:
         names: the checkpoints, in the plan's order.
-        best: by checkpoint, the mean MCC and id of the best of its cells that have every score.
+        best: the best cell of each checkpoint that has one.
         waiting: by checkpoint, how many cells lack some score.
         cells: how many cells there are.
     """
 
     names: Sequence[str]
-    best: Mapping[str, tuple[float, str]]
+    best: Mapping[str, Best]
     waiting: Mapping[str, int]
     cells: int
 
@@ -63,32 +64,31 @@ class _Best:
         return name in self.best and name not in self.waiting
 
 
-def _best_cells(cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]) -> _Best:
-    best: dict[str, tuple[float, str]] = {}
-    waiting: dict[str, int] = {}
-    for cell in cells:
-        mccs = [run.scores.mcc for run in runs[cell.id] if run.scores is not None]
-        if len(mccs) < len(cell.seeds):
-            waiting[cell.checkpoint] = waiting.get(cell.checkpoint, 0) + 1
-            continue
-        best[cell.checkpoint] = max(best.get(cell.checkpoint, (-2.0, "")), (mean(mccs), cell.id))
+def _state(cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]) -> _State:
+    lacking = [
+        cell.checkpoint
+        for cell in cells
+        if sum(run.scores is not None for run in runs[cell.id]) < len(cell.seeds)
+    ]
     names = list(dict.fromkeys(cell.checkpoint for cell in cells))
-    return _Best(names, best, waiting, len(cells))
+    return _State(names, best_by_checkpoint(cells, runs), Counter(lacking), len(cells))
 
 
-def _best_min_mcc(least: float, state: _Best) -> Check:
-    mcc, cell_id = max(state.best.values(), default=(-2.0, "no cell"))
-    message = f"the best cell, {cell_id}, has MCC {mcc:.4f}, at least {least:.4f} is demanded"
-    if not state.best:
+def _best_min_mcc(least: float, state: _State) -> Check:
+    best = max(state.best.values(), key=lambda best: best.mcc, default=None)
+    if best is None:
         message = f"no cell has a score, an MCC of at least {least:.4f} is demanded"
-    met = mcc >= least
+        return _check("best_min_mcc", least, None, not state.waiting, False, message, state)
+    met = best.mcc >= least
+    message = (
+        f"the best cell, {best.cell.id}, has MCC {best.mcc:.4f}, at least {least:.4f} is demanded"
+    )
     failed = not met and not state.waiting
-    measured = mcc if state.best else None
-    return _check("best_min_mcc", least, measured, failed, met, message, state)
+    return _check("best_min_mcc", least, best.mcc, failed, met, message, state)
 
 
-def _every_checkpoint_min_mcc(least: float, state: _Best) -> Check:
-    known = {name: state.best[name][0] for name in state.names if name in state.best}
+def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
+    known = {name: state.best[name].mcc for name in state.names if name in state.best}
     below = {name: mcc for name, mcc in known.items() if mcc < least}
     if below:
         listed = ", ".join(f"{name} {mcc:.4f}" for name, mcc in below.items())
@@ -103,8 +103,8 @@ def _every_checkpoint_min_mcc(least: float, state: _Best) -> Check:
     return _check("every_checkpoint_min_mcc", least, worst, failed, passed, message, state)
 
 
-def _order(order: Sequence[str], state: _Best) -> Check:
-    ranked = [(name, state.best[name][0]) for name in order if name in state.best]
+def _order(order: Sequence[str], state: _State) -> Check:
+    ranked = [(name, state.best[name].mcc) for name in order if name in state.best]
     wrong = [
         f"{lower} ({below:.4f}) is above {higher} ({above:.4f})"
         for (higher, above), (lower, below) in pairwise(ranked)
@@ -130,7 +130,7 @@ def _check(
     failed: bool,
     passed: bool,
     message: str,
-    state: _Best,
+    state: _State,
 ) -> Check:
     verdict: Verdict = "fail" if failed else "pass" if passed else "not-enough-evidence"
     doubt = "" if failed or passed else _doubt(state)
@@ -139,7 +139,7 @@ def _check(
     )
 
 
-def _doubt(state: _Best) -> str:
+def _doubt(state: _State) -> str:
     """Say how many cells leave a verdict open, if any do."""
     without = sum(state.waiting.values())
     have = "has" if without == 1 else "have"

@@ -1,0 +1,43 @@
+"""The best cell of each checkpoint."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.judging.costs import mean
+from harness.store.records import Record
+from harness.suite.plan import Cell
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best cell of a checkpoint, of the `tried` cells of it that have every score."""
+
+    cell: Cell
+    mcc: float
+    runs: tuple[Record, ...]
+    tried: int
+
+
+def best_by_checkpoint(
+    cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]
+) -> dict[str, Best]:
+    """Return each checkpoint's cell of highest mean MCC over seeds; of equals the first.
+
+    A cell of which some seed has no score is not judged by those that have one.
+
+    Args:
+        runs: the records of each cell, by its id.
+    """
+    best: dict[str, Best] = {}
+    for cell in cells:
+        scored = tuple(run for run in runs[cell.id] if run.scores is not None)
+        mcc = mean(run.scores.mcc for run in scored if run.scores is not None)
+        if mcc is None or len(scored) < len(cell.seeds):
+            continue
+        so_far = best.get(cell.checkpoint)
+        tried = 1 if so_far is None else so_far.tried + 1
+        if so_far is None or mcc > so_far.mcc:
+            best[cell.checkpoint] = Best(cell, mcc, scored, tried)
+        else:
+            best[cell.checkpoint] = Best(so_far.cell, so_far.mcc, so_far.runs, tried)
+    return best
