@@ -88,19 +88,21 @@ def regrouped(
     for column, values in columns.items():
         place = PREDICTIONS.get_field_index(column)
         predictions = predictions.set_column(place, column, pa.array(values, pa.string()))
-    return record.model_copy(update=_by_group(record, predictions)), predictions
+    return with_groups(record, predictions), predictions
 
 
-def _by_group(record: Record, predictions: pa.Table) -> dict[str, object]:
-    """Return what a record tells of groups of validation sentences, by domain and source."""
+def with_groups(record: Record, predictions: pa.Table) -> Record:
+    """Return a record with the scores and counts that predictions give by domain and source."""
     table = predictions.filter(pc.equal(predictions["split"], "validation"))
     labels = np.asarray(table["label"])
     predicted = np.column_stack([table["logit_0"], table["logit_1"]]).argmax(axis=1)
     domains = np.asarray(table["domain"].to_pylist(), dtype=object)
     by_source = confusion_by(table["source"].to_pylist(), labels, predicted)
     by = {"source": by_source, **{k: v for k, v in record.confusion_by.items() if k != "source"}}
-    return {
-        "scores_in_domain": scores_of(domains == "in", labels, predicted),
-        "scores_out_of_domain": scores_of(domains == "out", labels, predicted),
-        "confusion_by": {name: counts for name, counts in by.items() if counts},
-    }
+    return record.model_copy(
+        update={
+            "scores_in_domain": scores_of(domains == "in", labels, predicted),
+            "scores_out_of_domain": scores_of(domains == "out", labels, predicted),
+            "confusion_by": {name: counts for name, counts in by.items() if counts},
+        }
+    )

@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -132,3 +132,13 @@ def circumstances() -> dict[str, object]:
 def now() -> str:
     """Return the time as a record has it: UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def ended_at(started_at: str, seconds: float) -> str:
+    """Return the time at which a run ends that took `seconds`, as a record has it.
+
+    It is the time now, or later where the system's clock was set back meanwhile: no record says
+    that a run ended before it had taken its time.
+    """
+    least = datetime.fromisoformat(started_at) + timedelta(seconds=seconds)
+    return max(least, datetime.now(UTC)).isoformat(timespec="seconds")

@@ -28,6 +28,9 @@ PREDICTIONS = pa.schema(
 `label` is null where it is hidden; `domain` and `source` are empty where the data do not tell.
 """
 
+TOLD_OF = ("split", "label", "domain", "source", "logit_0", "logit_1")
+"""The columns of which a run's record tells something."""
+
 JOINED_PREDICTIONS = pa.schema([("key", pa.string()), *PREDICTIONS])
 """Columns of the predictions of many runs: each run's key in front of PREDICTIONS."""
 
@@ -61,14 +64,16 @@ def as_parquet(table: pa.Table) -> bytes:
     return content
 
 
-def check_predictions(folder: Path, labels: str | None, selected: str | None) -> None:
-    """Check that a run's predictions can be read, and are those that its record tells of.
+def check_predictions(folder: Path, labels: str | None, selected: str | None) -> pa.Table:
+    """Read a run's predictions, and check that they are those that its record tells of.
 
     Only what it takes is read, so that a store of thousands of runs can be checked in passing.
 
     Args:
         labels: the validation split's labels, as harness.classes packs them.
         selected: the classes given to it, packed; None in records from before they held them.
+
+    Returns the columns TOLD_OF.
 
     Raises:
         ValueError: what is wrong with them.
@@ -77,10 +82,11 @@ def check_predictions(folder: Path, labels: str | None, selected: str | None) ->
         with pq.ParquetFile(folder / FILE) as file:
             if not file.schema_arrow.equals(PREDICTIONS):
                 raise ValueError("it has other columns")
-            table = file.read(["split", "label", "logit_0", "logit_1"], use_threads=False)
+            table = file.read(list(TOLD_OF), use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"it cannot be read as Parquet ({type(error).__name__})") from None
     check_rows(table, labels, selected)
+    return table
 
 
 def check_rows(table: pa.Table, labels: str | None, selected: str | None) -> None:

@@ -15,10 +15,12 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
+from harness.consistency import inconsistency
 from harness.plan import Run
 from harness.predictions import FILE as PREDICTIONS_FILE
 from harness.predictions import as_parquet, check_predictions
-from harness.records import Record, contradiction, selected_classes
+from harness.recomputed import unlike_predictions
+from harness.records import Record, selected_classes
 from harness.text import printable
 
 MOST_BYTES = 64 * 2**20
@@ -149,7 +151,7 @@ def _read_record(path: Path) -> Record:
     if content != _text(record):  # as it is where an earlier version wrote it, or somebody else
         json.loads(content, object_pairs_hook=_every_key_once)
     if record.status == "ok":
-        if (said := contradiction(record)) is not None:
+        if (said := inconsistency(record)) is not None:
             raise ValueError(f"it contradicts itself: {said}")
         try:
             with _opened(path.parent / PREDICTIONS_FILE) as file:
@@ -162,9 +164,11 @@ def _read_record(path: Path) -> Record:
         if digest != record.predictions_sha256:
             raise ValueError("its predictions.parquet is not the one it was written with")
         try:
-            check_predictions(path.parent, record.labels, selected_classes(record))
+            rows = check_predictions(path.parent, record.labels, selected_classes(record))
         except ValueError as error:
             raise ValueError(f"its predictions.parquet does not bear it out: {error}") from None
+        if record.labels is not None and (said := unlike_predictions(record, rows)) is not None:
+            raise ValueError(f"its predictions.parquet does not bear it out: {said}")
     return record
 
 

@@ -44,6 +44,7 @@ from harness.job import (
     Result,
     circumstances,
     describe,
+    ended_at,
     failure,
     in_smaller_parts,
     now,
@@ -80,7 +81,8 @@ def execute(job: Job) -> Result:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         progress.discard(job.folder)
-    ended = {"started_at": started_at, "finished_at": now(), **circumstances()}
+    finished_at = ended_at(started_at, time.perf_counter() - started)
+    ended = {"started_at": started_at, "finished_at": finished_at, **circumstances()}
     return Result(result.record.model_copy(update=ended), result.predictions)
 
 

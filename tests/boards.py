@@ -7,7 +7,7 @@ import numpy as np
 from samples import failed_record, make_cell, predicted_record, skipped_record
 
 from harness.plan import Cell
-from harness.records import Confusion, Record, Scores, Times
+from harness.records import Confusion, Record, Scores, Times, time_to_target
 from harness.report import Published, publish
 
 CHECKPOINTS = (
@@ -116,7 +116,11 @@ def _record(
     predicted = predictions[record.selected_epoch - 1]
     train = 60 * (1 + place % 5) ** 1.7 * (1.25 if cell.batch_size == 16 else 1.0)
     train *= 1 + 0.02 * random.random()
+    evaluate = 1.3 * (1 + place % 5) ** 1.4 * SENTENCES / 1000
     lengths = list(LENGTHS.values())
+    epochs = tuple(
+        epoch.model_copy(update={"seconds": train * epoch.epoch / 5}) for epoch in record.epochs
+    )
     changes = {
         "confusion_by": {
             "source": {name: confusion(labels, predicted, source == name) for name in SOURCES},
@@ -125,9 +129,12 @@ def _record(
                 for (name, most), least in zip(LENGTHS.items(), [0, *lengths], strict=False)
             },
         },
-        "times": Times(load=1.0, tokenise=2.0, train=train, evaluate=3.0, total=train + 6),
-        "samples_per_second": 5 * 8551 / train,
-        "eval_ms_per_sentence": 1.3 * (1 + place % 5) ** 1.4,
+        "epochs": epochs,
+        "times": Times(load=1.0, tokenise=2.0, train=train, evaluate=evaluate, total=train + 6),
+        "samples_per_second": record.training.epochs * 8551 / train,
+        "eval_ms_per_sentence": 1000 * evaluate / SENTENCES,
+        "time_to_target_seconds": time_to_target(epochs, cell.target),
+        "finished_at": "2026-01-02T04:04:05+00:00",
         "peak_memory_mb": 700.0 + 400 * (place % 5),
         "parameters": int(14e6 * (1 + place % 5) ** 1.5),
         "concurrency": 2 if place == 1 else 1,

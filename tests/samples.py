@@ -4,6 +4,7 @@ Everything has a plausible value unless a test says otherwise; the same call bui
 """
 
 import hashlib
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ from harness import classes
 from harness.plan import Cell, Run
 from harness.predictions import PREDICTIONS
 from harness.provenance import RECIPE_VERSION, Machine
-from harness.records import DatasetFacts, Epoch, Record, Scores, Times, key_of
+from harness.records import (
+    DatasetFacts,
+    Epoch,
+    Record,
+    Scores,
+    Times,
+    key_of,
+    time_to_target,
+)
 from harness.run_store import Stored, run_folder, write_record
 from harness.spec import Thresholds, TrainingSpec
 
@@ -90,28 +99,49 @@ def make_record(cell: Cell, seed: int = 0, mcc: float = 0.4, **changes: Any) -> 
             train_loss=0.65,
             eval_loss=0.62,
             scores=Scores(mcc=mcc / 2, accuracy=0.6, f1=0.7),
-            seconds=50.0 + seed,
+            seconds=50.0 + seed % 1000,
         ),
-        Epoch(epoch=2, train_loss=0.5, eval_loss=0.55, scores=scores, seconds=100.0 + seed),
+        Epoch(epoch=2, train_loss=0.5, eval_loss=0.55, scores=scores, seconds=100.0 + seed % 1000),
     )
-    reached = [e.seconds for e in epochs if cell.target is not None and e.scores.mcc >= cell.target]
     fields: dict[str, Any] = {
         "status": "ok",
         "reason": None,
         "scores": scores,
         "epochs": epochs,
         "selected_epoch": 2,
-        "times": Times(load=1.0, tokenise=2.0, train=100.5 + seed, evaluate=3.0, total=107.0),
-        "samples_per_second": 170.25 - seed,
-        "eval_ms_per_sentence": 2.875,
-        "time_to_target_seconds": min(reached, default=None),
         "peak_memory_mb": 900.5 + seed,
         "parameters": 22_713_986,
         "truncated_sentences": 0,
         "predictions_sha256": "0" * 64,
         "recipe_version": 1,  # whose records held no classes
     }
-    return _record(cell, seed, {**CIRCUMSTANCES, **fields, **changes})
+    told = {**CIRCUMSTANCES, "training": TrainingSpec(), **fields, **changes}
+    return _record(cell, seed, {**told, **_costs(cell, seed, told), **changes})
+
+
+def _costs(cell: Cell, seed: int, told: dict[str, Any]) -> dict[str, Any]:
+    """Return the times of a run's training, and what is computed from them and its epochs."""
+    facts, epochs = told["dataset"], told["epochs"]
+    if facts is None or told.get("times", ...) is None:
+        return {}
+    evaluate = 2.875 * facts.validation / 1000
+    train = max([100.5 + seed % 1000, *(epoch.seconds for epoch in epochs)])
+    usual = Times(
+        load=1.0, tokenise=2.0, train=train, evaluate=evaluate, total=train + evaluate + 4
+    )
+    times = told.get("times") or usual
+    speed = facts.train * told["training"].epochs / times.train if times.train else None
+    start, finish = (
+        datetime.fromisoformat(CIRCUMSTANCES[name]) for name in ("started_at", "finished_at")
+    )
+    finish = max(finish, start + timedelta(seconds=times.total))
+    return {
+        "times": times,
+        "samples_per_second": speed,
+        "eval_ms_per_sentence": 1000 * times.evaluate / facts.validation,
+        "time_to_target_seconds": time_to_target(epochs, cell.target),
+        "finished_at": finish.isoformat(timespec="seconds"),
+    }
 
 
 def predicted_record(
@@ -192,6 +222,13 @@ def predictions_of(record: Record) -> pa.Table:
     count = record.dataset.validation
     table = make_predictions(record.seed, count)
     given = classes.unpack(chosen[0], count)
+    for name, told in (
+        ("domain", record.scores_in_domain or record.scores_out_of_domain),
+        ("source", record.confusion_by.get("source")),
+    ):
+        if not told:
+            place = table.schema.get_field_index(name)
+            table = table.set_column(place, name, pa.array([""] * count))
     for name, values in (
         ("label", classes.unpack(record.labels, count)),
         ("logit_0", 1.0 - given),

@@ -17,7 +17,7 @@ SUITE = Suite(
         checkpoints=("org/encoder",), batch_sizes=(16,), learning_rates=(2e-5,), seeds=(1, 2)
     ),
 )
-EARLY, LATE = "2026-01-02T03:04:05+00:00", "2026-02-02T03:04:05+00:00"
+EARLY, LATE = "2026-01-03T03:04:05+00:00", "2026-02-02T03:04:05+00:00"
 
 
 def counted(folder: Path, cell: Cell = CELL) -> tuple[list[Stored], list[str]]:

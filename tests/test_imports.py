@@ -204,6 +204,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {
         "baseline",
         "comparison",
+        "consistency",
         "costs",
         "errors",
         "evidence",
@@ -213,6 +214,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "plan",
         "predictions",
         "provenance",
+        "recomputed",
         "records",
         "references",
         "run_store",
@@ -349,7 +351,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checkpoint_files": {"vocabularies"},
     "history": {"clock", "progress", "score"},
     "pad_token": {"errors"},
-    "run_store": {"plan", "predictions", "records", "text"},
+    "run_store": {"consistency", "plan", "predictions", "recomputed", "records", "text"},
+    "consistency": {"classes", "records"},
+    "recomputed": {"consistency", "groups", "records"},
 }
 
 

@@ -184,7 +184,7 @@ def test_missing_foreign_and_torn_predictions_are_no_pass(folder: Path) -> None:
     lines = [line for line in told(done) if "predictions.parquet: missing" in line]
     assert len(lines) == 6
     assert f"{CELLS[0].id}, seed 2" in lines[1]
-    assert "get the one that was published" in done.err
+    assert "as they were published together" in done.err
 
 
 def test_digests_that_another_pyarrow_makes_incomparable_are_no_pass(

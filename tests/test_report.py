@@ -251,7 +251,7 @@ def test_the_table_shows_rounded_numbers_with_the_spread_between_seeds() -> None
         "accuracy": "0.705",
         "F1": "0.805",
         "train s": "101.5 ± 1.0",
-        "sentences/s": "169.2 ± 1.0",
+        "sentences/s": "421.3 ± 4.2",
         "eval ms": "2.88 ± 0.00",
         "peak MB": "902 ± 1",
         "params M": "22.7",
@@ -443,8 +443,6 @@ def problems_of(folder: Path, content: bytes) -> list[str]:
         (b"rank,checkpoint\n", "not whole JSON: "),
         (b'{"schema_version": 2, "suite": "sa', "not whole JSON: "),
         (b'{"suite": "\xff"}', "not whole JSON: "),
-        (b"[1, 2]", "[1, 2]: a leaderboard.json is an object"),
-        (b'{"benchmarks": []}', "no schema_version: not a leaderboard.json of this harness"),
         (b'{"schema_version": 1}', "schema_version: 1: this version reads 2 only"),
         (b'{"schema_version": "2"}', "schema_version: '2': this version reads 2 only"),
     ],
@@ -457,6 +455,36 @@ def test_a_torn_or_foreign_file_gets_one_error_with_a_way_out(
     assert problem.endswith(
         "write it anew with `pytest benchmarks/`, or name another leaderboard.json"
     )
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("README.md", b"# A page\n", "not whole JSON: "),
+        ("leaderboard.csv", b"rank,checkpoint\n", "not whole JSON: "),
+        ("leaderboard.html", b"<!doctype html>", "not whole JSON: "),
+        ("settings.png", b"\x89PNG\r\n\x1a\n\x00", "not whole JSON: "),
+        ("empty", b"", "not whole JSON: "),
+        ("list.json", b"[1, 2]", "[1, 2]: a leaderboard.json is an object"),
+        ("timings.json", b'{"benchmarks": []}', "no schema_version: not a leaderboard.json"),
+    ],
+)
+def test_nobody_is_told_to_write_a_file_anew_that_never_was_a_leaderboard(
+    tmp_path: Path, name: str, content: bytes, said: str, beside: bool
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    right = tmp_path / "leaderboard.json"
+    if beside:
+        right.write_text("{}")
+    with pytest.raises(BadInput) as caught:
+        read_published(path)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{path}: {said}")
+    wanted = "name a results folder, or the leaderboard.json in it"
+    assert problem.endswith(f"; {wanted}, such as {right}" if beside else f"; {wanted}")
+    assert "anew" not in problem
 
 
 @settings(deadline=None, max_examples=30)

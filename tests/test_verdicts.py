@@ -161,7 +161,12 @@ def test_costs_have_gates_that_are_met_exactly_at_the_limit(
     def the_check(limit: float, **changes: Any) -> Check:
         gates: dict[str, Any] = {gate: limit}
         cell = cell_of((1, 2, 3), **gates)
-        records = [make_record(cell, seed, eval_ms_per_sentence=0.875 + seed) for seed in (1, 2, 3)]
+        records = [
+            make_record(
+                cell, seed, eval_ms_per_sentence=0.875 + seed, samples_per_second=170.25 - seed
+            )
+            for seed in (1, 2, 3)
+        ]
         (check,) = judge(cell, [records[0].model_copy(update=changes), *records[1:]]).checks
         return check
 

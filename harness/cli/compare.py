@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,10 +82,22 @@ def _tell(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) ->
 
 def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Contestant]]":
     """Return what is to be compared, each pair under a name of its own."""
-    if Path(a).exists() and Path(b).exists():
+    places = [name for name in (a, b) if Path(name).exists()]
+    if len(places) == 2:
         return _common_cells(Path(a), Path(b))
-    published = _published(results)
-    known = dict(_contestants(published))
+    try:
+        known = dict(_contestants(_published(results)))
+    except BadInput as error:
+        absent = [name for name in dict.fromkeys((a, b)) if name not in places]
+        if not places:  # a name with a slash may be that of a checkpoint, too
+            absent = [name for name in absent if name.endswith(".json") or "/" in name]
+        problems = [f"{name}: no such file or folder" for name in absent]
+        # Where one is a file or folder, nobody meant a cell of the results.
+        raise BadInput(problems if places else [*problems, *error.problems]) from None
+    unknown = [name for name in (a, b) if ids.find(name, known) is None]
+    if places and unknown:
+        (other,) = (name for name in (a, b) if name not in places)
+        raise BadInput([_no_pair(places[0], other, known, results, other in unknown)])
     there = f"of {results} (which has {', '.join(known) or 'none'})"
     found = ids.find_all(
         (a, b),
@@ -95,10 +107,28 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Co
     return [(f"{a} / {b}", known[found[0]], known[found[-1]])]
 
 
+def _no_pair(place: str, other: str, known: Iterable[str], results: Path, unknown: bool) -> str:
+    """Say why a file or folder has nothing to be compared with.
+
+    Args:
+        other: what it was to be compared with, which is no file or folder.
+        unknown: whether that is no scored cell or checkpoint either.
+    """
+    if unknown:
+        return (
+            f"{other}: no such file or folder; name a results folder or leaderboard.json to "
+            f"compare {place} with{ids.did_you_mean(other, [*known])}"
+        )
+    return (
+        f"{place}: a file or folder, and {other} is of {results}; name two files or folders, or "
+        f"two cells or checkpoints (which are {', '.join(known)})"
+    )
+
+
 def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]":
     from harness.comparison import Contestant
 
-    ours, theirs = (_runs_by_settings(_published(path)) for path in (a, b))
+    ours, theirs = (_runs_by_settings(each) for each in _all_published((a, b)))
     common = [settings for settings in ours if settings in theirs]
     if not common:
         raise BadInput(
@@ -136,6 +166,23 @@ def _contestants(published: "Published") -> "Iterator[tuple[str, Contestant]]":
     for cell in published.cells:
         if ended := scored(runs[cell.id]):
             yield cell.id, Contestant(cell.id, tuple(ended))
+
+
+def _all_published(paths: Sequence[Path]) -> "list[Published]":
+    """Read several leaderboards.
+
+    Raises:
+        BadInput: every mistake of all of them.
+    """
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append(_published(path))
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(list(dict.fromkeys(problems)))
+    return found
 
 
 def _published(path: Path) -> "Published":

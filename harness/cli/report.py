@@ -51,6 +51,10 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
       harness report results/local/mine --suite mine.toml
       harness report downloaded.json --output tables/
     """
+    if check and output is not None and not output.exists():
+        way_out = "name the folder whose files are to be checked; without --check it is written"
+        missing = [] if source.exists() else [f"{source}: no such file or folder"]
+        raise BadInput([*missing, f"--output: {output}: no such folder; {way_out}"])
     if values["suite"]:
         evidence = _from_store(source, values)
     elif given := [name for name in (*MATRIX, "baseline") if values[name] is not None]:
@@ -103,10 +107,21 @@ def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
 
 def _tell_differences(folder: Path, evidence: _Evidence) -> None:
     """Say of every file whether it is what it should be, and exit with 1 if one is not."""
-    from harness.report import PREDICTIONS, changed_files, differences, stale_files
+    from harness.report import (
+        LEADERBOARD,
+        PREDICTIONS,
+        changed_files,
+        differences,
+        stale_files,
+    )
 
     changed = changed_files(folder, evidence.contents)
     stale = stale_files(folder, evidence.contents)
+    if not any((folder / name).exists() for name in [*evidence.contents, PREDICTIONS]):
+        files = f"none of the {len(evidence.contents)} files of these records is there"
+        click.echo(f"would change: {os.path.relpath(folder)}: {files}")
+        click.echo(f"{folder}: run it without --check to write them", err=True)
+        sys.exit(1)
     for name, content in evidence.contents.items():
         path = os.path.relpath(folder / name)
         if name not in changed:
@@ -124,8 +139,9 @@ def _tell_differences(folder: Path, evidence: _Evidence) -> None:
         click.echo("the files differ from the evidence; run it without --check", err=True)
     if evidence.unlike:
         click.echo(
-            f"{PREDICTIONS} is evidence, and cannot be made from the other files: get the one "
-            "that was published with them, or train these runs again",
+            f"records and {PREDICTIONS} are evidence, and cannot be made from the other files: get "
+            f"{LEADERBOARD} and {PREDICTIONS} as they were published together, or train these "
+            "runs again",
             err=True,
         )
     if changed or stale or evidence.unlike:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from harness.errors import BadInput
 from harness.predictions import JOINED_PREDICTIONS, as_parquet, check_rows, join_predictions
+from harness.recomputed import unlike_predictions
 from harness.records import Record, selected_classes
 from harness.report.published import Published
 from harness.run_store import Stored
@@ -19,7 +20,7 @@ from harness.run_store import Stored
 PREDICTIONS = "predictions.parquet"
 
 WAY_OUT = (
-    "put the file there that was written with leaderboard.json, or take it away; "
+    "put leaderboard.json and predictions.parquet there that were written together; "
     "`pytest benchmarks/` writes both"
 )
 
@@ -76,8 +77,9 @@ def unlike_records(published: Published, content: bytes) -> tuple[list[str], lis
     """Hold a predictions.parquet against the records of a leaderboard.
 
     Each run's rows, written as the run itself wrote them, have to give the digest that its record
-    holds, and its labels and classes. pyarrow's versions write other bytes: of a file that another
-    version wrote, digests cannot be compared, but labels and classes can.
+    holds, its labels and classes, and its scores and counts of all splits and groups. pyarrow's
+    versions write other bytes: of a file that another version wrote, digests cannot be compared,
+    but the rest can.
 
     Returns a line for each run whose predictions are others, and a line for each that could not
     be checked wholly.
@@ -113,7 +115,7 @@ def unlike_records(published: Published, content: bytes) -> tuple[list[str], lis
             unchecked.append(
                 f"{_named(run)}: its digest cannot be compared: "
                 f"{f'pyarrow {since}' if ours else written_by} wrote the file, "
-                f"{pa.__version__} is installed; labels and classes are the record's"
+                f"{pa.__version__} is installed; labels, classes and scores are the record's"
             )
     return wrong, unchecked
 
@@ -122,13 +124,14 @@ OTHER_DIGEST = "its predictions are not those that its record was written with (
 
 
 def _problem(run: Record, rows: pa.Table) -> str | None:
-    if hashlib.sha256(as_parquet(rows)).hexdigest() == run.predictions_sha256:
-        return None
     try:
         check_rows(rows, run.labels, selected_classes(run))
     except ValueError as error:
         return f"its predictions do not bear its record out: {error}"
-    return OTHER_DIGEST
+    if (said := unlike_predictions(run, rows)) is not None:
+        return f"its predictions do not bear its record out: {said}"
+    same = hashlib.sha256(as_parquet(rows)).hexdigest() == run.predictions_sha256
+    return None if same else OTHER_DIGEST
 
 
 def _foreign(table: pa.Table, known: Counter[str | None]) -> Iterator[str]:

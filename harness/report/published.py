@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.baseline import Baseline
+from harness.consistency import inconsistency
 from harness.errors import BadInput
 from harness.leaderboard import COLUMNS, Value, rows_of, runs_by_cell
 from harness.plan import Cell
-from harness.records import DatasetFacts, Record, contradiction
+from harness.records import DatasetFacts, Record
 from harness.references import Reference
 from harness.spec import DatasetSpec, SuiteGates
 
@@ -160,7 +161,9 @@ def read_published(path: Path) -> Published:
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
     except ValidationError as error:
-        raise BadInput(_told(path, _invalid(error.errors(include_url=False)))) from None
+        details = error.errors(include_url=False)
+        way_out = _way_to_another(path) if _is_foreign(path, details) else WAY_OUT
+        raise BadInput(_told(path, _invalid(details), way_out)) from None
     if problems := list(_contradictions(document)):
         raise BadInput(_told(path, problems))
     return publish(
@@ -174,10 +177,28 @@ def read_published(path: Path) -> Published:
     )
 
 
-def _told(path: Path, problems: Sequence[str]) -> list[str]:
-    told = [f"{path}: {problem}; {WAY_OUT}" for problem in problems[:MOST_PROBLEMS]]
+def _told(path: Path, problems: Sequence[str], way_out: str = WAY_OUT) -> list[str]:
+    told = [f"{path}: {problem}; {way_out}" for problem in problems[:MOST_PROBLEMS]]
     more = len(problems) - len(told)
     return [*told, f"{path}: {more} more mistakes like these"] if more else told
+
+
+def _is_foreign(path: Path, details: Sequence[ErrorDetails]) -> bool:
+    """Return whether a file never was a leaderboard.json, rather than a damaged one."""
+    if path.name == LEADERBOARD:
+        return False
+    kinds = {(detail["type"], detail["loc"]) for detail in details}
+    no_object = any(not place and kind != "json_invalid" for kind, place in kinds)
+    torn = any(kind == "json_invalid" for kind, _ in kinds)
+    other_name = path.suffix.lower() != ".json"
+    return no_object or ("missing", ("schema_version",)) in kinds or (torn and other_name)
+
+
+def _way_to_another(path: Path) -> str:
+    """Return what to name instead of a file that is something else, which stays as it is."""
+    beside = path.with_name(LEADERBOARD)
+    there = f", such as {beside}" if beside.is_file() else ""
+    return f"name a results folder, or the {LEADERBOARD} in it{there}"
 
 
 def _invalid(details: Sequence[ErrorDetails]) -> list[str]:
@@ -211,23 +232,34 @@ def _shown(value: object) -> str:
 
 
 def _contradictions(document: _Document) -> Iterator[str]:
-    seeds: dict[str, tuple[int, ...]] = {}
+    cells: dict[str, Cell] = {}
     for position, cell in enumerate(document.cells):
-        if cell.id in seeds:
+        if cell.id in cells:
             yield f"cells[{position}].id: {_shown(cell.id)}: a second cell of this id"
-        seeds[cell.id] = cell.seeds
+        cells[cell.id] = cell
     known: set[tuple[str, int]] = set()
     for position, record in enumerate(document.records):
         run = (record.cell, record.seed)
         named = f"records[{position}]: cell {_shown(record.cell)}, seed {record.seed}"
-        if record.seed not in seeds.get(record.cell, ()):
+        if record.cell not in cells or record.seed not in cells[record.cell].seeds:
             yield f"{named}: not a run of any of its cells"
         elif run in known:
             yield f"{named}: a second record of this run"
-        elif (said := contradiction(record)) is not None:
+        elif (said := _unlike_cell(record, cells[record.cell])) is not None:
+            yield f"{named}: {said}"
+        elif (said := inconsistency(record)) is not None:
             yield f"{named}: it contradicts itself: {said}"
         known.add(run)
     for position, record in enumerate(document.baseline.records if document.baseline else ()):
-        if (said := contradiction(record)) is not None:
+        if (said := inconsistency(record)) is not None:
             named = f"baseline.records[{position}]: cell {_shown(record.cell)}, seed {record.seed}"
             yield f"{named}: it contradicts itself: {said}"
+
+
+def _unlike_cell(record: Record, cell: Cell) -> str | None:
+    """Return which setting of a record is not that of its cell; None where all are."""
+    for name in ("checkpoint", "batch_size", "learning_rate"):
+        held, right = getattr(record, name), getattr(cell, name)
+        if held != right:
+            return f"{name} is {_shown(held)}, that of its cell is {_shown(right)}"
+    return None

@@ -1,0 +1,222 @@
+"""Whether the numbers of a record agree with each other: counts, times, costs and the verdict."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from harness.classes import tally
+from harness.records import (
+    Confusion,
+    Record,
+    Times,
+    contradiction,
+    selected_classes,
+    time_to_target,
+)
+
+RECIPE_WITH_ONE_CLOCK = 3
+"""Records of this recipe and later ones timed epochs and their evaluation by the same clock."""
+
+RELATIVE = 1e-9
+"""Between a number and the same one computed again from the fields that it was computed from."""
+
+ROUNDING_SECONDS = 1e-6
+"""By so much a sum of times may be off."""
+
+MOST_NAMED = 3
+"""How many fields of a record are named before the rest is only counted."""
+
+Numbers = tuple[int, int, int, int]
+
+
+def inconsistency(record: Record) -> str | None:
+    """Return where a record contradicts itself, in one line; None if nowhere.
+
+    Every number that others of the record give must be what they give: each field that is not is
+    named with its value and the value computed. See `contradiction` for its key and its scores.
+    """
+    if (said := contradiction(record)) is not None:
+        return said
+    found = [*_dates(record)]
+    if record.status == "ok":
+        found += [*_derived(record), *_counts(record), *_spent(record), *_sizes(record)]
+    return listed(found)
+
+
+def listed(problems: Sequence[str]) -> str | None:
+    """Return what is wrong with fields of one record in one line; None where nothing is."""
+    more = len(problems) - MOST_NAMED
+    rest = [f"and {more} more fields"] if more > 0 else []
+    return "; ".join([*problems[:MOST_NAMED], *rest]) or None
+
+
+def shown(value: float | str | None) -> str:
+    """Write a value of a record for a message, null where there is none."""
+    if value is None:
+        return "null"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def counts_of(confusion: Confusion) -> Numbers:
+    """Return true positives, false positives, false negatives and true negatives."""
+    return (
+        confusion.true_positive,
+        confusion.false_positive,
+        confusion.false_negative,
+        confusion.true_negative,
+    )
+
+
+def _derived(record: Record) -> Iterator[str]:
+    """Check what the worker computes from other fields of the record."""
+    times, facts, scores = record.times, record.dataset, record.scores
+    assert times is not None
+    assert facts is not None
+    assert scores is not None
+    trained = facts.train * record.training.epochs
+    speed = trained / times.train if times.train else None
+    yield from _differs(
+        "samples_per_second",
+        record.samples_per_second,
+        speed,
+        f"{trained} sentences in times.train of {shown(times.train)} s",
+    )
+    latency = 1000 * times.evaluate / facts.validation if facts.validation else None
+    yield from _differs(
+        "eval_ms_per_sentence",
+        record.eval_ms_per_sentence,
+        latency,
+        f"{facts.validation} sentences in times.evaluate of {shown(times.evaluate)} s",
+    )
+    reached = time_to_target(record.epochs, record.target_mcc)
+    if record.time_to_target_seconds != reached:
+        yield (
+            f"time_to_target_seconds is {shown(record.time_to_target_seconds)}, its epochs and "
+            f"target_mcc of {shown(record.target_mcc)} give {shown(reached)}"
+        )
+    if record.verdict is not None:
+        threshold = record.threshold
+        passed = None if threshold is None else "pass" if scores.mcc >= threshold else "fail"
+        if record.verdict != passed:
+            yield (
+                f"verdict is {record.verdict}, MCC {shown(scores.mcc)} and threshold "
+                f"{shown(threshold)} give {shown(passed)}"
+            )
+
+
+def _differs(name: str, stored: float | None, computed: float | None, source: str) -> Iterator[str]:
+    """Check a number against the same one computed again; None was not measured."""
+    if stored is None or (
+        computed is not None and math.isclose(stored, computed, rel_tol=RELATIVE)
+    ):
+        return
+    given = "none" if computed is None else shown(computed)
+    yield f"{name} is {shown(stored)}, {source} give {given}"
+
+
+def _counts(record: Record) -> Iterator[str]:
+    """Check the counts of groups against those of all validation sentences.
+
+    Every sentence has a length, so that the lengths' counts add up to those of all sentences.
+    Not every sentence has a source.
+    """
+    packed = selected_classes(record)
+    if packed is None or record.labels is None or record.dataset is None:
+        return
+    every = tally(record.labels, packed, record.dataset.validation)
+    for kind, groups in record.confusion_by.items():
+        added = [sum(column) for column in zip(*map(counts_of, groups.values()), strict=True)]
+        for name, held, all_sentences in zip(Confusion.model_fields, added, every, strict=False):
+            if held > all_sentences or (kind == "length" and held != all_sentences):
+                yield (
+                    f"confusion_by.{kind} adds up to {name} {held}, the record's classes give "
+                    f"{all_sentences}"
+                )
+
+
+def _spent(record: Record) -> Iterator[str]:
+    """Check that no part of a run took longer than the whole."""
+    times = record.times
+    assert times is not None
+    for name in Times.model_fields:
+        if (value := getattr(times, name)) <= 0:
+            yield f"times.{name} is {shown(value)} s, it must be more than 0"
+    for last in ("train", "evaluate"):
+        parts = ("load", "tokenise", last)
+        together = sum(getattr(times, name) for name in parts)
+        if together > times.total + ROUNDING_SECONDS:
+            yield (
+                f"times.total is {shown(times.total)} s, {', '.join(parts[:-1])} and {last} alone "
+                f"take {shown(together)} s"
+            )
+    ends = [0.0, *(epoch.seconds for epoch in record.epochs)]
+    for epoch, (before, after) in zip(record.epochs, itertools.pairwise(ends), strict=True):
+        if after <= before:
+            yield (
+                f"epoch {epoch.epoch} ends after {shown(after)} s, which must be more than "
+                f"{shown(before)} s"
+            )
+        if epoch.epoch != record.selected_epoch or record.recipe_version < RECIPE_WITH_ONE_CLOCK:
+            continue
+        if times.evaluate > after - before + ROUNDING_SECONDS:
+            yield (
+                f"times.evaluate is {shown(times.evaluate)} s, epoch {epoch.epoch}, which it is "
+                f"part of, takes {shown(after - before)} s"
+            )
+    if ends[-1] > times.train + ROUNDING_SECONDS:
+        yield f"times.train is {shown(times.train)} s, the last epoch ends at {shown(ends[-1])} s"
+
+
+def _sizes(record: Record) -> Iterator[str]:
+    """Check amounts that are never 0, and parts of a batch and of the threads."""
+    for name in ("peak_memory_mb", "parameters"):
+        value = getattr(record, name)
+        if value is not None and value <= 0:
+            yield f"{name} is {shown(value)}, it must be more than 0"
+    if record.batch_size_used is not None and record.accumulation is not None:
+        whole = record.batch_size_used * record.accumulation
+        if whole != record.batch_size:
+            yield (
+                f"batch_size is {record.batch_size}, batch_size_used {record.batch_size_used} "
+                f"times accumulation {record.accumulation} is {whole}"
+            )
+    if record.contention is not None and record.threads is not None:
+        fewest = record.contention.fewest_threads
+        if fewest > record.threads:
+            yield f"contention.fewest_threads is {fewest}, threads, the most, are {record.threads}"
+
+
+def _dates(record: Record) -> Iterator[str]:
+    """Check that a run ended after it began, and took no longer than that.
+
+    Both are cut to whole seconds. A clock that is slewed is up to 0.05 % off (adjtimex(2)).
+    """
+    moments: list[datetime] = []
+    for name in ("started_at", "finished_at"):
+        if (text := getattr(record, name)) is not None:
+            moment = _moment(text)
+            if moment is None:
+                yield f"{name} is {text!r:.50}, it must be a time with its zone (ISO 8601)"
+                return
+            moments.append(moment)
+    if len(moments) < 2:
+        return
+    started, finished = moments
+    between = (finished - started) / timedelta(seconds=1)
+    if between < 0:
+        yield f"finished_at is {record.finished_at}, before started_at, {record.started_at}"
+    elif record.times is not None and record.times.total > (between + 1) * 1.001:
+        yield (
+            f"times.total is {shown(record.times.total)} s, from started_at to finished_at are "
+            f"{between:.0f} s"
+        )
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a time that tells its zone, written as ISO 8601 has it; None of any other text."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment
