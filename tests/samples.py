@@ -181,6 +181,20 @@ def predicted_record(
     return make_record(cell, seed, **{**fields, **changes})
 
 
+def record_of_mcc(
+    cell: Cell, seed: int, mcc: float, sentences: int = 400, **changes: Any
+) -> Record:
+    """Build the record of a run whose predictions give an MCC, to 2 / sentences.
+
+    Of each class, half of the sentences, as many are wrong: TP / P - FP / N = 1 - 4 wrong /
+    sentences is the MCC.
+    """
+    labels = np.arange(sentences) % 2
+    wrong = np.arange(sentences) < 2 * round((1 - mcc) * sentences / 4)
+    given = np.where(wrong, 1 - labels, labels)
+    return predicted_record(cell, seed, labels, given[np.newaxis], **changes)
+
+
 def failed_record(
     cell: Cell, seed: int = 0, reason: str = "RuntimeError: out of memory", **changes: Any
 ) -> Record:

@@ -13,7 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from samples import COLA, EMBEDDED, keep, make_cell, make_predictions, make_record, predicted_record
+from samples import (
+    EMBEDDED,
+    keep,
+    make_cell,
+    make_predictions,
+    make_record,
+    predicted_record,
+    predictions_of,
+    record_of_mcc,
+)
 from shell import ROOT, harness, imported_by
 from tiny import SENTENCES, make_checkpoint
 
@@ -225,7 +234,7 @@ def results(tmp_path: Path) -> tuple[Path, list[Cell], list[Stored]]:
         keep(
             folder,
             cell,
-            make_record(cell, seed, mcc=0.3 + seed / 10 + place / 100, verdict="pass"),
+            record_of_mcc(cell, seed, 0.3 + seed / 10 + place / 100, verdict="pass"),
         )
         for place, cell in enumerate(cells)
         for seed in cell.seeds
@@ -306,9 +315,9 @@ def test_a_report_needs_evidence_and_says_what_kind(tmp_path: Path) -> None:
     assert "not whole JSON" in torn.err
 
 
-def glue_predictions(sentences: int, seed: int, shuffled: bool = True) -> pa.Table:
-    """Build predictions of a validation split and of a test split without labels."""
-    random = np.random.default_rng(seed)
+def glue_predictions(sentences: int, record: Record, shuffled: bool = True) -> pa.Table:
+    """Build a run's predictions of its validation split and of a test split without labels."""
+    random = np.random.default_rng(record.seed)
     order = random.permutation(sentences) if shuffled else np.arange(sentences)
     test = pa.table(
         {
@@ -322,7 +331,7 @@ def glue_predictions(sentences: int, seed: int, shuffled: bool = True) -> pa.Tab
             "logit_1": random.normal(size=sentences),
         }
     ).cast(PREDICTIONS)
-    return pa.concat_tables([make_predictions(seed), test])
+    return pa.concat_tables([predictions_of(record), test])
 
 
 def cola_runs(folder: Path, sentences: int, mccs: Sequence[float]) -> list[Stored]:
@@ -330,9 +339,12 @@ def cola_runs(folder: Path, sentences: int, mccs: Sequence[float]) -> list[Store
     cell = make_cell(seeds=tuple(range(len(mccs))))
     stored = []
     for seed, mcc in enumerate(mccs):
-        record = make_record(cell, seed, mcc, dataset=COLA)
+        record = record_of_mcc(cell, seed, mcc)
+        assert record.dataset is not None
+        facts = record.dataset.model_copy(update={"test": sentences})
+        record = record.model_copy(update={"dataset": facts})
         place = folder / "runs" / cell.id / f"seed-{seed}-{record.key}"
-        written = write_record(place, record, glue_predictions(sentences, seed))
+        written = write_record(place, record, glue_predictions(sentences, record))
         stored.append(Stored(written, place))
     write_tables(folder, "sample", [cell], stored)
     return stored
