@@ -163,3 +163,48 @@ def test_leaderboards_without_a_common_cell_are_bad_input(results: Path, tmp_pat
 def test_nothing_heavy_is_imported(results: Path) -> None:
     _, modules = imported_by("compare", "new", "old", cwd=results)
     assert not {"torch", "transformers", "datasets", "ray"} & modules
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "lost"),
+    [
+        ("new", "lost", ["lost"]),
+        ("lost", "new", ["lost"]),
+        ("new/leaderboard.json", "old/leaderboard.jsn", ["old/leaderboard.jsn"]),
+        ("old", "gooood", ["gooood"]),
+        ("old/none", "new", ["old/none"]),
+        ("lost.json", "none.json", ["lost.json", "none.json"]),
+    ],
+)
+@pytest.mark.parametrize("there", ["new", "nowhere"])
+def test_the_one_that_is_not_there_is_named_and_both_where_neither_is(
+    results: Path, a: str, b: str, lost: list[str], there: str
+) -> None:
+    done = compare(results, a, b, "--results", there)
+    assert (done.code, done.out) == (4, "")
+    lines = done.err.strip().splitlines()
+    for name in {a, b}:
+        complaints = [line for line in lines if line.startswith(f"{name}: ")]
+        assert len(complaints) == (name in lost), lines
+        assert all("no such file" in line or "neither a file" in line for line in complaints)
+    if len(lost) == 1:
+        assert len(lines) == 1
+        assert f"to compare {a if b in lost else b} with" in lines[0] or there == "nowhere"
+
+
+def test_a_folder_and_a_cell_are_no_pair(results: Path) -> None:
+    done = compare(results, "old", "good", "--results", "new")
+    assert done.code == 4
+    assert "old: a file or folder, and good is of new; name two files or folders, or" in done.err
+
+
+def test_every_mistake_of_two_leaderboards_is_told(results: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text("# no leaderboard")
+    (tmp_path / "empty").mkdir()
+    done = compare(results, str(tmp_path / "one"), str(tmp_path / "two"))
+    assert done.code == 4
+    assert done.err.count("not whole JSON") == 2
+    done = compare(results, str(tmp_path / "one"), str(tmp_path / "empty"))
+    assert "not whole JSON" in done.err
+    assert f"{tmp_path / 'empty' / 'leaderboard.json'}: cannot be read" in done.err

@@ -174,7 +174,7 @@ def test_a_group_that_is_made_up_or_left_out_is_named() -> None:
 
 def test_many_fields_are_one_line() -> None:
     record, rows = made(1)
-    told = {"scores_test": None, "scores_in_domain": None}
+    told: dict[str, None] = {"scores_test": None, "scores_in_domain": None}
     said = str(unlike_predictions(record.model_copy(update=told), rows))
     assert said.count("its predictions give") == 3
     assert said.endswith("; and 3 more fields")

@@ -215,7 +215,7 @@ def test_every_number_and_text_comes_back_from_disk_as_it_was(
 ) -> None:
     cell = make_cell(threshold=None, target=numbers.pop("target_mcc"))
     epochs = [each.model_copy(update=numbers) for each in make_record(cell, mcc=mcc).epochs]
-    told = {"parameters": parameters, "warnings": (text,), "checkpoint": text}
+    told: dict[str, Any] = {"parameters": parameters, "warnings": (text,), "checkpoint": text}
     record = make_record(cell, mcc=mcc, epochs=tuple(epochs), **told)
     written = keep(tmp_path, cell, record)
     assert read_store(tmp_path) == ([written], [])

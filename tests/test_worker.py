@@ -26,6 +26,7 @@ from transformers import (
 
 from harness import records, run_store
 from harness.classes import unpack
+from harness.consistency import inconsistency
 from harness.job import Job, Result, failure
 from harness.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
 from harness.spec import DatasetSpec
@@ -167,7 +168,8 @@ def test_a_record_tells_what_was_asked_and_what_it_took(
     bert: Path, telling: DatasetSpec, tmp_path: Path
 ) -> None:
     job = make_job(bert, telling, tmp_path, epochs=2, learning_rate=2e-3, min_mcc=0.25)
-    record, _ = execute_ok(job)
+    record, predictions = execute_ok(job)
+    assert (inconsistency(record), unlike_predictions(record, predictions)) == (None, None)
     assert (record.suite, record.cell) == ("tiny", "bert-bs16-lr2e-03")
     assert (record.batch_size, record.learning_rate, record.seed) == (16, 2e-3, 1)
     assert record.training == job.run.training

@@ -174,7 +174,8 @@ def _all_published(paths: Sequence[Path]) -> "list[Published]":
     Raises:
         BadInput: every mistake of all of them.
     """
-    found, problems = [], []
+    found: list[Published] = []
+    problems: list[str] = []
     for path in paths:
         try:
             found.append(_published(path))
