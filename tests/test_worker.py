@@ -29,6 +29,7 @@ from harness.classes import unpack
 from harness.consistency import inconsistency
 from harness.job import Job, Result, failure
 from harness.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
+from harness.recomputed import unlike_predictions
 from harness.spec import DatasetSpec
 from harness.worker import execute
 
