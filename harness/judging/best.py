@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
-from harness.judging.costs import mean
 from harness.store.records import Record
 from harness.suite.plan import Cell
 
@@ -31,9 +31,10 @@ def best_by_checkpoint(
     best: dict[str, Best] = {}
     for cell in cells:
         scored = tuple(run for run in runs[cell.id] if run.scores is not None)
-        mcc = mean(run.scores.mcc for run in scored if run.scores is not None)
-        if mcc is None or len(scored) < len(cell.seeds):
+        if not scored or len(scored) < len(cell.seeds):
             continue
+        # Exact, and rounded once, as a cell's gates compute it.
+        mcc = mean(run.scores.mcc for run in scored if run.scores is not None)
         so_far = best.get(cell.checkpoint)
         tried = 1 if so_far is None else so_far.tried + 1
         if so_far is None or mcc > so_far.mcc:

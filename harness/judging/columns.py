@@ -3,29 +3,25 @@
 Table, page, CSV, JSON, terminal and documentation follow from `COLUMNS`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Literal
 
 from harness import stats
 from harness.judging import costs
+from harness.judging.column import (
+    BETWEEN_WARNINGS,
+    ROUGH,
+    Column,
+    Facts,
+    Row,
+    decimals,
+    gate,
+    values_of,
+)
 from harness.judging.costs import COSTS, all_measured, deviation, mean
-from harness.judging.gates import Judgement
 from harness.stats import Interval
-from harness.store.records import Record, Scores, time_to_target
-from harness.suite.plan import Cell
-from harness.text import scientific, two_digits
-
-Value = str | int | float | None
-"""What one field of a row holds; None where nothing was measured."""
-
-Row = dict[str, Value]
-
-MISSING = "-"
-BETWEEN_WARNINGS = " | "
-
-ROUGH = "order of magnitude"
-"""What the column `times` says of times that tell no more."""
+from harness.store.records import time_to_target
+from harness.text import scientific
 
 ROUGHLY = (
     "with ~ and two digits where they tell an order of magnitude only: seeds of the row differ by "
@@ -33,92 +29,9 @@ ROUGHLY = (
 )
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What a row is made from: a cell, all its runs, those with a score, and its judgement."""
-
-    cell: Cell
-    runs: Sequence[Record]
-    scored: Sequence[Record]
-    judgement: Judgement
-
-    def scores(self) -> Iterator[Scores]:
-        """Yield the scores of the runs that have some."""
-        return (run.scores for run in self.scored if run.scores is not None)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a leaderboard.
-
-    Args:
-        name: in CSV and JSON.
-        type: the pandas type, which holds a null as a null.
-        value: its value in a row; `leaderboard` ranks the rows.
-        heading: over the column in a document; empty for a column that only programs read.
-        short: over the column in a terminal.
-        meaning: one line of the legend.
-        write: a value that is not None, as text.
-        text: the same of a whole row, where other columns are written with it.
-        first: rows are chosen by it: the page shows it, and all others on request.
-        timed: rounded where the row's times tell an order of magnitude only.
-        tells: whether it tells something about some of the rows that it stands in.
-    """
-
-    name: str
-    type: Literal["Int64", "Float64", "string"]
-    value: Callable[[Facts], Value]
-    heading: str = ""
-    short: str = ""
-    meaning: str = ""
-    write: Callable[[float], str] = str
-    text_of: Callable[[Row], str] | None = None
-    first: bool = False
-    timed: bool = False
-    tells: Callable[[Sequence[Row], str], bool] = lambda rows, name: _values(rows, name) != {None}
-
-    @property
-    def alignment(self) -> Literal["left", "right"]:
-        """Words begin at the left, numbers end at the right."""
-        return "left" if self.type == "string" else "right"
-
-    def text(self, row: Row) -> str:
-        """Write a row's value, with its standard deviation over seeds where it has one."""
-        value = row[self.name]
-        if value is None:
-            return MISSING
-        if self.text_of is not None:
-            return self.text_of(row)
-        if isinstance(value, str):
-            return value
-        sd = row.get(f"{self.name}_sd") if self.name in WITH_SPREAD else None
-        if self.timed and row["times"] == ROUGH:
-            return f"~{two_digits(float(value))}{spread(sd, two_digits)}"
-        return self.write(value) + spread(sd, self.write)
-
-
-def gate(threshold: Value, statistic: Value) -> str:
-    """Write the MCC that a gate demands, and of what, if not of the mean."""
-    return f"{'lower bound ' if statistic == 'lower-bound' else ''}{threshold}"
-
-
-def decimals(places: int) -> Callable[[float], str]:
-    """Return a writer of numbers with so many decimals, which never writes -0."""
-    return lambda value: f"{value:z.{places}f}"
-
-
-def spread(sd: Value, write: Callable[[float], str]) -> str:
-    """Write what follows a mean: its standard deviation, or nothing where there is none."""
-    return "" if sd is None else f" ± {write(float(sd))}"
-
-
 def informative(rows: Sequence[Row]) -> list[Column]:
     """Return the columns for people that tell rows apart, or tell something about them."""
     return [column for column in SHOWN if column.tells(rows, column.name)]
-
-
-def _values(rows: Sequence[Row], name: str) -> set[Value]:
-    return {row[name] for row in rows}
 
 
 def _differs_from_mcc(rows: Sequence[Row], name: str) -> bool:
@@ -203,6 +116,7 @@ def _cost(name: str, heading: str, short: str, meaning: str, first: bool) -> tup
             meaning,
             decimals(cost.digits),
             first=first,
+            spread=True,
             timed=cost.timed,
         ),
         Column(f"{name}_sd", "Float64", lambda facts: costs.amount(cost, facts.scored).sd),
@@ -254,7 +168,7 @@ COLUMNS = (
         "seeds",
         "seeds",
         "runs that were scored; the means are over these",
-        tells=lambda rows, name: bool(_values(rows, name) - {0, 1}),
+        tells=lambda rows, name: bool(values_of(rows, name) - {0, 1}),
     ),
     Column(
         "status",
@@ -265,7 +179,7 @@ COLUMNS = (
         "ok: every seed was scored; failed: a run failed; skipped: no run was possible; "
         "partial: some seeds have no record yet; not run: none has",
         first=True,
-        tells=lambda rows, name: _values(rows, name) != {"ok"},
+        tells=lambda rows, name: values_of(rows, name) != {"ok"},
     ),
     Column(
         "mcc",
@@ -277,6 +191,7 @@ COLUMNS = (
         "than guessing; mean over seeds ± sample standard deviation",
         decimals(3),
         first=True,
+        spread=True,
     ),
     Column("mcc_sd", "Float64", lambda facts: deviation(score.mcc for score in facts.scores())),
     Column(
@@ -396,6 +311,7 @@ COLUMNS = (
         "target s",
         "training seconds until an epoch first reached the target MCC, if every seed did",
         decimals(1),
+        spread=True,
         timed=True,
     ),
     Column("time_to_target_seconds_sd", "Float64", lambda facts: deviation(_to_target(facts))),
@@ -432,7 +348,7 @@ COLUMNS = (
         "runs at once",
         "runs",
         "most runs that shared the machine; compare times between equal numbers only",
-        tells=lambda rows, name: len(_values(rows, name) - {None}) > 1,
+        tells=lambda rows, name: len(values_of(rows, name) - {None}) > 1,
     ),
     Column(
         "times",
@@ -453,6 +369,3 @@ COLUMNS = (
 
 SHOWN = tuple(column for column in COLUMNS if column.heading)
 """The columns that people see."""
-
-WITH_SPREAD = {"mcc", "time_to_target_seconds", *COSTS}
-"""Columns written with their standard deviation; those of accuracy are for programs."""

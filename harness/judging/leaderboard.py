@@ -6,7 +6,8 @@ import pandas as pd
 
 from harness.judging import costs
 from harness.judging.baseline import Baseline
-from harness.judging.columns import COLUMNS, Facts, Row
+from harness.judging.column import Facts, Row
+from harness.judging.columns import COLUMNS
 from harness.judging.gates import Judgement, judge
 from harness.store.records import Record
 from harness.suite.plan import Cell

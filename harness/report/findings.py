@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from harness import stats
-from harness.judging.columns import MISSING
+from harness.judging.column import MISSING
 from harness.judging.comparison import Comparison, Contestant, best_cells, compare_all, conclusion
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.gates import Judgement, judge_suite

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from harness.judging.columns import Column, Row, informative
+from harness.judging.column import Column, Row
+from harness.judging.columns import informative
 from harness.judging.costs import beside_other_programs
 from harness.judging.leaderboard import doubts_by_cell, rows_of, runs_by_cell, scored
 from harness.machine.provenance import Machine

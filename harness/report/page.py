@@ -19,7 +19,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
 
-from harness.judging.columns import MISSING, SHOWN, Column, Value, informative
+from harness.judging.column import MISSING, Column, Value
+from harness.judging.columns import SHOWN, informative
 from harness.markup import section
 from harness.report.libraries import libraries
 from harness.report.markdown import (

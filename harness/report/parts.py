@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from harness.judging.columns import MISSING, decimals, spread
+from harness.judging.column import MISSING, decimals, spread
 from harness.judging.costs import deviation, mean
 from harness.report.pictures.charts import Line
 from harness.store.records import Record, Scores

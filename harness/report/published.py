@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
-from harness.judging.columns import COLUMNS, Value
+from harness.judging.column import Value
+from harness.judging.columns import COLUMNS
 from harness.judging.leaderboard import rows_of, runs_by_cell
 from harness.store.consistency import inconsistency
 from harness.store.records import DatasetFacts, Record

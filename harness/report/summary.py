@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from harness.judging.columns import Row, gate
+from harness.judging.column import Row, gate
 from harness.judging.leaderboard import rows_of
 from harness.markup import code
 from harness.text import scientific

@@ -15,10 +15,8 @@ REASON = "reason.txt"
 def read_store_and_move_rejected(suite_folder: Path) -> tuple[list[Stored], list[str]]:
     """Read the store of a suite for a session that will write there.
 
-    See run_store.scan_store.
-
-    Every run whose record failed verification is moved to `runs/<cell>/quarantine/`, whole, with the reason
-    in `reason.txt`.
+    Every run whose record failed verification is moved to `runs/<cell>/quarantine/`, whole, with
+    the reason in `reason.txt`. See run_store.scan_store.
 
     Returns:
         the records, and one line for each run that was moved.

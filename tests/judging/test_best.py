@@ -1,4 +1,4 @@
-"""A checkpoint's best cell: of equals the first, of incomplete ones none, and one for all readers."""
+"""A checkpoint's best cell: of equals the first, never an incomplete one, the same everywhere."""
 
 import pytest
 from builders.records import make_cell, make_record

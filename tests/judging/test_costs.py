@@ -14,7 +14,7 @@ from builders.records import MACHINE, keep, make_cell, make_record, predicted_re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judging.columns import ROUGH
+from harness.judging.column import ROUGH
 from harness.judging.comparison import Comparison, Contestant, as_dict, compare, conclusion
 from harness.judging.costs import COSTS, doubts, ratio
 from harness.judging.gates import judge

@@ -77,7 +77,7 @@ def test_no_label_but_a_crowded_best_covers_a_mark_or_another_label(
         )
         for point, speed in zip(points, speeds, strict=True)
     }
-    boxes: list[tuple[float, float, float, float]] = []
+    boxes: list[tuple[float, float, float]] = []
     for label in labels(points, canvas)[1:]:
         x, y = middles[id(label.point)]
         half = len(f"#{label.point.line.row['rank']}") * canvas.letter[0] / 2

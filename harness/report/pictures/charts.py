@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from harness.judging import costs
-from harness.judging.columns import Row, Value
+from harness.judging.column import Row, Value
 from harness.judging.leaderboard import rows_of, runs_by_cell, scored
 from harness.report.published import Published
 from harness.stats import expected_best_of

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from harness.judging.columns import ROUGH, decimals
+from harness.judging.column import ROUGH, decimals
 from harness.report.pictures.charts import (
     FORMATS,
     SPEEDS,
