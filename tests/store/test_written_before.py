@@ -1,4 +1,4 @@
-"""A run that an earlier version of the harness stored is read, verified, and has the key of today."""
+"""A run that an earlier version stored is read, verified, and has the key of today."""
 
 import shutil
 from pathlib import Path
