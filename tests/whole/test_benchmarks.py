@@ -755,7 +755,7 @@ def flawless(published: Path) -> str:
 def test_a_limited_drop_against_nothing_is_told(tmp_path: Path) -> None:
     session = run(tmp_path, "--max-drop", "0.1")
     assert session.code == pytest.ExitCode.USAGE_ERROR
-    assert "--max-drop: 0.1: says nothing without --baseline FILE" in session.output
+    assert "--max-drop: 0.1: has no effect without --baseline FILE" in session.output
 
 
 def test_a_limited_drop_of_a_suite_without_a_baseline_is_told_and_under_strict_refused(
