@@ -168,7 +168,7 @@ def test_a_session_ends_with_sentences_that_no_run_gets_right_and_tables_hold_no
     missed = missed_by_best(published.cells, published.records)
     assert missed is not None
     if missed.positions:
-        count = f"{len(missed.positions)} of 20 validation sentences are judged wrong by every run"
+        count = f"{len(missed.positions)} of 20 validation sentences are misclassified by every run"
         assert count in first.output
         lines = (folder / "data.csv").read_text(encoding="utf-8").splitlines()
         shown = re.findall(r"^  \S*data\.csv:(\d+): \w+: '(.+)'$", first.output, re.MULTILINE)
@@ -528,7 +528,7 @@ def pytest_terminal_summary():
     ("times", "told"),
     [
         (1, "Interrupted when all tests had ended: the tables are written."),
-        (2, "interrupted twice: tables may be missing; what was trained is kept"),
+        (2, "interrupted twice: tables may be missing; finished runs are kept"),
     ],
 )
 def test_a_session_interrupted_after_its_tests_tells_so_in_a_line(
@@ -767,7 +767,7 @@ def test_a_limited_drop_of_a_suite_without_a_baseline_is_told_and_under_strict_r
         '"data.csv"', f'"{folder / "data.csv"}"'
     )
     suite.write_text(f"{text}max_drop = 0.1\n", encoding="utf-8")
-    told = "tiny: gates.max_drop judges nothing without a baseline of this suite"
+    told = "tiny: gates.max_drop has no effect without a baseline of this suite"
     session = run(tmp_path, suite=suite)
     assert session.code == 0, session.output
     assert told in session.output
