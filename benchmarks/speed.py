@@ -235,7 +235,7 @@ def difference_interval(ours: Sequence[float], theirs: Sequence[float]) -> tuple
 
 
 def padded_to_128(checkpoint: Checkpoint, cola_dir: Path) -> float:
-    """Return a training sentence's time padded to 128, as in run_glue, divided by its time unpadded.
+    """Return a training sentence's time padded to 128 (as run_glue does) / its time unpadded.
 
     The times are differences of two sample sizes, so that start-up and evaluation cancel out.
     """
