@@ -203,7 +203,7 @@ def _not_selected(session: pytest.Session) -> list[str]:
     return [
         "--strict: this session will not pass: "
         f"{counted(len(gates), 'gate')} of its suites will not be "
-        "judged; name a part of the suites with --suite, --checkpoints, --batch-sizes, "
+        "judged; select a part of the suites with --suite, --checkpoints, --batch-sizes, "
         "--learning-rates or --seeds instead",
         *(f"will not be judged: {line}" for line in by_reason(gates)),
     ]
@@ -276,7 +276,7 @@ def _hold_interrupt(config: pytest.Config) -> Callable[[], bool]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
-    """Stop running runs, write the tables, and fail a session without a score.
+    """Stop all runs, write the tables, and fail a session without a score.
 
     A Ctrl-C is delayed until the tables are written and all summaries printed; a second one is not.
     """

@@ -59,7 +59,7 @@ def unjudged(
 
 
 def by_reason(reasons: Mapping[Gate, str]) -> list[str]:
-    """Return a line for each reason, which begins with its gates."""
+    """Return a line for each reason, preceded by its gates."""
     gates: dict[str, list[Gate]] = {}
     for gate, reason in reasons.items():
         gates.setdefault(reason, []).append(gate)

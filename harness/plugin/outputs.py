@@ -9,7 +9,7 @@ import pytest
 
 from harness.inputs import trackers
 from harness.report import file_names
-from harness.session.places import Place, ReadFile, overwritten, shared, unusable
+from harness.session.places import Place, ReadFile, conflicting, overwritten, unusable
 from harness.session.read_files import BASELINE
 from harness.session.session import Session
 
@@ -40,7 +40,7 @@ def problems(config: pytest.Config, session: Session) -> list[str]:
     folders = [session.folder(planned.suite.name) for planned in session.planned]
     # A folder that does not exist yet contains nothing that could block a table.
     there = [folder for folder in folders if os.path.lexists(folder / "runs")]
-    return [*unusable([*named, *_tables(there)]), *shared(named), *_impossible(config)]
+    return [*unusable([*named, *_tables(there)]), *conflicting(named), *_impossible(config)]
 
 
 def refuse_early(config: pytest.Config, read: Sequence[ReadFile], results: Sequence[Path]) -> None:
@@ -60,7 +60,7 @@ def refuse_early(config: pytest.Config, read: Sequence[ReadFile], results: Seque
     # Tables that are no worse may replace a baseline; harness.plugin.tables checks this.
     replaceable = [file for file in read if file.name != BASELINE]
     lost = [
-        *shared([*named, *tables, *stores]),
+        *conflicting([*named, *tables, *stores]),
         *overwritten(named, read),
         *overwritten(tables, replaceable),
     ]

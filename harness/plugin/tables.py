@@ -102,7 +102,7 @@ def refused(
 def _reason_to_keep_tables(
     config: pytest.Config, planned: Planned, stored: Sequence[Stored]
 ) -> str | None:
-    """Return why a suite's earlier tables must stay; if None, note in the stash what is lost."""
+    """Return why a suite's earlier tables must stay, or None; the stash gets what is lost then."""
     name = planned.suite.name
     running = config.stash[SESSION]
     records = [item.record for item in stored]

@@ -26,7 +26,7 @@ from harness.suite.spec import Suite
 from harness.text import duration
 from harness.training import progress
 
-if TYPE_CHECKING:  # job imports datasets; collecting tests need not
+if TYPE_CHECKING:  # job imports datasets, which test collection does not need
     from collections.abc import Callable
 
     from harness.training.job import Job, Result
@@ -130,7 +130,7 @@ class Dispatch:
             self._submit(task, task.job)
 
     def close(self) -> None:
-        """Stop the running runs, and return when all their processes have ended."""
+        """Stop all runs, and return when their processes have ended."""
         self._closing.set()
         self._executor.close()
 

@@ -20,7 +20,7 @@ class Lateness:
         self.lines: dict[str, str] = {}
 
     def note(self, title: str, expected: float, now: Progress, basis: str | None) -> None:
-        """Check a running run; without a basis the expected value is not a time."""
+        """Check a run in progress; without a basis the expected value is not a time."""
         if title in self.lines or basis is None:
             return
         load = contention.told(now.others, provenance.available_cores())

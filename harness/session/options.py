@@ -66,7 +66,7 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "--max-drop": (
         "gates.max_drop",
         _number(float),
-        "the largest loss of MCC that a cell may have against --baseline",
+        "the largest loss of MCC allowed against --baseline",
     ),
     "--executor": ("limits.executor", str, "local or ray"),
     "--workers": ("limits.workers", _number(int), "runs at a time, or auto"),

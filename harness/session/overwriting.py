@@ -1,4 +1,4 @@
-"""Whether the tables in a results folder prevent a session from replacing them."""
+"""Whether a session is refused because of the tables in its results folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from harness.suite.plan import Run, runs_of
 
 
 def where(planned: Planned, inputs: Inputs, folder: Path) -> Whereabouts:
-    """Return where the data and the checkpoints of a suite lie; see harness.report.whereabouts.
+    """Return the locations of a suite's data and checkpoints; see harness.report.whereabouts.
 
     Args:
         folder: the suite's results folder.
@@ -36,7 +36,7 @@ def objection(
 
     Args:
         requested: the selected runs.
-        stored: the records that its tables could show already.
+        stored: the records that its tables can already show.
         to_train: how many of the runs have to train.
         folder: the suite's results folder.
     """

@@ -46,7 +46,7 @@ def unusable(places: Iterable[Place]) -> list[str]:
     return [problem for place in known if (problem := _problem(place)) is not None]
 
 
-def shared(places: Iterable[Place]) -> Iterator[str]:
+def conflicting(places: Iterable[Place]) -> Iterator[str]:
     """Yield a line for every place that conflicts with another.
 
     Two places conflict if they are the same file, or if one is a file where the other needs a
@@ -162,7 +162,7 @@ def _attempt(place: Place) -> None:
 
 @contextlib.contextmanager
 def _folders(folder: Path) -> Iterator[None]:
-    """Make a folder and those above it where they are missing, and remove them at the end."""
+    """Make a folder and its missing parents, and remove them at the end."""
     made: list[Path] = []
     try:
         for path in (*reversed(folder.parents), folder):

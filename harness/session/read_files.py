@@ -11,7 +11,7 @@ from harness.session.session import Planned
 
 BASELINE = "--baseline"
 CHECKPOINT_FILES = {CONFIG, WEIGHTS, WEIGHTS_INDEX, *TOKENIZER_FILES}
-"""Files of a checkpoint's folder that a run reads, beside its shards of weights."""
+"""Files of a checkpoint's folder that a run reads, besides its shards of weights."""
 
 
 def read_files(chosen: Chosen, planned: Sequence[Planned]) -> list[ReadFile]:

@@ -59,7 +59,7 @@ def renew(
         found.append(current)
     if renewed:
         notes.append(
-            f"{counted(renewed, 'finished run')} got the names and data facts of today's suite"
+            f"{counted(renewed, 'finished run')} got the names and data facts of the current suite"
         )
     return found, notes
 

@@ -89,7 +89,7 @@ def best_run(scored: Sequence[Stored]) -> Stored:
 
 
 def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[Stored]:
-    """Return the records of runs that ended and match the current setup, whatever their cell.
+    """Return the records of runs of any cell that ended and match the current setup.
 
     The setup is the training, data, device, recipe and the packages that change a result.
     """
@@ -109,7 +109,7 @@ def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> lis
 
 
 def belongs_to(record: Record, cell: Cell, digest: str | None = None) -> bool:
-    """Return whether a record belongs to a cell and its checkpoint, not one of the same name.
+    """Return whether a record belongs to a cell, with the same checkpoint and not only its name.
 
     Args:
         digest: the digest of the cell's checkpoint, if its files were read.

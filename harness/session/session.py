@@ -112,7 +112,7 @@ class Session:
         return given if given is not None and given.suite == suite else None
 
     def start(self, problems: Sequence[str] = (), refused: Refused = lambda *_: ()) -> None:
-        """Find data, checkpoints and finished runs; begin training the others.
+        """Find data, checkpoints and finished runs; begin training the missing runs.
 
         Args:
             problems: mistakes that are already known, reported together with those found here.
@@ -186,7 +186,7 @@ class Session:
         return replace(now, done=before + now.done, total=before + now.total)
 
     def close(self) -> None:
-        """Stop the running runs, and remove kept models that are not the best."""
+        """Stop all runs, and remove kept models that are not the best."""
         if self.dispatch is not None:
             self.dispatch.close()
         for planned in self.planned:

@@ -7,7 +7,7 @@ from harness.text import duration
 from harness.training.progress import Progress
 
 MOST_RUNS = 4
-"""The maximum number of running runs named in a line of a log."""
+"""The maximum number of runs in progress that a line of a log names."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class State:
     """The progress of a session.
 
     `done` counts the runs that ended, also in earlier sessions. `total` excludes runs that cannot
-    run here. `running` has the title and progress of each running run. `ended` has a line for each
-    run that ended in this session, in order of time. `late` has a line for each run that takes far
-    longer than expected.
+    run here. `running` has the title and progress of each run in progress. `ended` has a line for
+    each run that ended in this session, in order of time. `late` has a line for each run that takes
+    far longer than expected.
     """
 
     done: int = 0
@@ -29,7 +29,7 @@ class State:
 
 
 def live_line(state: State) -> str:
-    """Return the session's status as one line; of the running runs, only the oldest is named."""
+    """Return the session's status as one line; of the runs in progress, it names the oldest."""
     parts = [f"{state.done}/{state.total} runs"]
     if state.seconds_left is not None:
         parts.append(f"about {duration(state.seconds_left)} left")
@@ -41,7 +41,7 @@ def live_line(state: State) -> str:
 
 
 def minute_line(state: State) -> str:
-    """Return the status of the session and of its oldest running runs as one line for a log."""
+    """Return the status of the session and of its oldest runs in progress as one line for a log."""
     first = sorted(state.running, key=lambda item: -item[1].seconds)
     parts = []
     for title, progress in first[:MOST_RUNS]:

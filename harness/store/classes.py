@@ -32,7 +32,7 @@ def unpack(text: str, sentences: int) -> np.ndarray:
 def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int]:
     """Return true positives, false positives, false negatives and true negatives of packed texts.
 
-    Bits are counted in whole numbers: fast enough to check a store of thousands of runs.
+    It counts bits of integers, which is fast enough to check a store of thousands of runs.
 
     Raises:
         ValueError: a text does not hold that many sentences.
@@ -48,7 +48,7 @@ def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int
 def matthews(
     true_positive: int, false_positive: int, false_negative: int, true_negative: int
 ) -> float | None:
-    """Return the Matthews correlation of counts; None if only one class is predicted or true.
+    """Return the Matthews correlation of counts; None if labels or predictions have one class only.
 
     (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN)) (Matthews 1975).
     """

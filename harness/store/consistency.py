@@ -41,7 +41,7 @@ def inconsistency(record: Record) -> str | None:
         return problem
     found = [*_dates(record)]
     if record.status == "ok":
-        found += [*_derived(record), *_counts(record), *_spent(record), *_sizes(record)]
+        found += [*_derived(record), *_counts(record), *_durations(record), *_sizes(record)]
     return listed(found)
 
 
@@ -136,7 +136,7 @@ def _counts(record: Record) -> Iterator[str]:
                 )
 
 
-def _spent(record: Record) -> Iterator[str]:
+def _durations(record: Record) -> Iterator[str]:
     """Check that no part of a run took longer than the whole."""
     times = record.times
     assert times is not None

@@ -1,4 +1,4 @@
-"""Groups of sentences by domain, source and length: the scores and counts of each group."""
+"""Groups of sentences: each sentence's domain and source, and a group's scores and counts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

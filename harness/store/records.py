@@ -299,7 +299,7 @@ def _score_problem(record: Record, epoch: Epoch) -> str | None:
 
 
 def _missing_evidence(record: Record) -> str | None:
-    """Return what a record lacks that is required to check its score, or None."""
+    """Return the first missing field that is needed to check the score, or None."""
     if record.labels is None:
         return "labels"
     if record.selected_epoch not in [epoch.epoch for epoch in record.epochs]:

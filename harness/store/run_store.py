@@ -58,7 +58,7 @@ def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> 
             (folder / "record.json").unlink(missing_ok=True)
             table.replace(folder / PREDICTIONS_FILE)
         text.replace(folder / "record.json")
-    for left in folder.glob(".*.partial"):  # by a session that was killed as it wrote
+    for left in folder.glob(".*.partial"):  # left by a session that was killed
         with contextlib.suppress(OSError):
             left.unlink()
     return record
@@ -109,8 +109,8 @@ class Rejected:
 def scan_store(suite_folder: Path) -> tuple[list[Stored], list[Rejected]]:
     """Read every record under a suite's results folder, in the order of their paths.
 
-    A record is rejected if it is truncated, has another schema, contradicts itself, or lies beside
-    other predictions than it was written with.
+    A record is rejected if it is truncated, does not fit the schema, contradicts itself, or lies
+    beside other predictions than it was written with.
     """
     found: list[Stored] = []
     rejected: list[Rejected] = []
@@ -166,9 +166,11 @@ def _read_record(path: Path) -> Record:
         try:
             rows = check_predictions(path.parent, record.labels, selected_classes(record))
         except ValueError as error:
-            raise ValueError(f"its predictions.parquet does not match it: {error}") from None
+            raise ValueError(
+                f"its predictions.parquet does not match the record: {error}"
+            ) from None
         if record.labels is not None and (problem := unlike_predictions(record, rows)) is not None:
-            raise ValueError(f"its predictions.parquet does not match it: {problem}")
+            raise ValueError(f"its predictions.parquet does not match the record: {problem}")
     return record
 
 

@@ -259,7 +259,7 @@ def test_predictions_that_do_not_bear_their_record_out_are_not_believed_whatever
     tamper(bad, lambda record: record.update(predictions_sha256=digest))
     found, (line,) = quarantine.read_store_and_move_rejected(tmp_path)
     assert found == [good]
-    assert f"its predictions.parquet does not match it: {told}" in line
+    assert f"its predictions.parquet does not match the record: {told}" in line
 
 
 def test_a_rule_that_takes_the_last_epoch_is_kept_to(tmp_path: Path) -> None:
