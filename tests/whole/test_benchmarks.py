@@ -508,7 +508,7 @@ def test_an_interrupted_session_ends_quietly_and_leaves_nothing_behind(
     assert "KeyboardInterrupt" in output
     assert "Traceback" not in output
     assert "PytestBenchmarkWarning" not in output
-    assert "Interrupted: 0 of 4 runs have ended and are kept; the same command goes on" in output
+    assert "Interrupted: 0 of 4 runs have ended and are kept; the same command continues" in output
     assert len(family) >= 3
     assert not psutil.wait_procs(family, timeout=20)[1]
     assert not list(runs.glob("*/*/record.json"))
