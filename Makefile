@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-# Tests are shared out to the cores, and every process of theirs computes in one thread.
+# Tests are distributed over the cores; each of their processes computes in one thread.
 TESTS := OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ -n auto --maxprocesses 8 --dist worksteal
 
 SESSIONS := sessions and not ray and not soak
@@ -18,12 +18,12 @@ bench: $(INSTALLED)
 test: $(INSTALLED)
 	$(TESTS) $(ARGS)
 
-# Only the tests that need neither torch nor a process of their own: under a minute.
+# Only the tests that need neither torch nor a separate process: under a minute.
 quick: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ --quick -q $(ARGS)
 
-# The rest of the tests: whole sessions as users run them, killed and starved ones among them, and
-# every command of the documentation.
+# The rest of the tests: whole sessions as users run them, including sessions that are killed or run
+# out of resources, and every command of the documentation.
 sessions: $(INSTALLED)
 	$(TESTS) -m "$(SESSIONS)" $(ARGS)
 
@@ -31,24 +31,24 @@ sessions: $(INSTALLED)
 coverage: $(INSTALLED)
 	$(TESTS) -m "not ray and not soak and not architectures" --cov $(ARGS)
 
-# Small changes of the code, one at a time, and whether a test notices each: half an hour.
-# What is left is shown by `.venv/bin/mutmut results`; ARGS names modules: "harness.suite.plan.*".
+# Mutation testing: half an hour. `.venv/bin/mutmut results` lists the mutants that no test
+# detects; ARGS names modules: "harness.suite.plan.*".
 mutants: $(INSTALLED)
 	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[mutation]'
 	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run $(ARGS)
 
-# Faults at many random moments, and hundreds of runs in one session: a quarter of an hour.
+# Faults at many random moments, and hundreds of runs in one session: 15 minutes.
 soak: $(INSTALLED)
 	$(VENV)/bin/pytest tests/ -m soak $(ARGS)
 
-# Coverage-guided fuzzing of every reader, SECONDS each.
+# Coverage-guided fuzzing of every reader, SECONDS seconds each.
 SECONDS ?= 60
 fuzz: $(INSTALLED)
 	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'
 	for reader in suite references leaderboard table cola record progress checkpoint; do \
 	  $(VENV)/bin/python tests/fuzz.py $$reader -max_total_time=$(SECONDS) || exit 1; done
 
-# The harness against the tutorial's script, side by side; needs COLA_DIR, a quarter of an hour.
+# Compares the speed of the harness and the tutorial's script; needs COLA_DIR, 15 minutes.
 speed: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/speed.py -s $(ARGS)
 
@@ -57,7 +57,7 @@ docs: $(INSTALLED)
 	$(VENV)/bin/python docs/generate.py
 
 # Tries every architecture of the installed transformers and writes docs/architectures.md: a few
-# minutes on two cores. `make test ARGS="-m architectures"` holds the committed page to the same.
+# minutes on two cores. `make test ARGS="-m architectures"` checks that the committed page matches.
 architectures: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python docs/architectures.py
 

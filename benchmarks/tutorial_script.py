@@ -1,8 +1,8 @@
-"""CoLA as the fine-tuning tutorial does it, written as a newcomer would: the plain twin of a run.
+"""Fine-tunes on CoLA as in the tutorial, written as a beginner would: the reference for a run.
 
     python benchmarks/tutorial_script.py CHECKPOINT COLA_DIR BATCH_SIZE LEARNING_RATE EPOCHS SEED
 
-Nothing here knows of the harness. `make speed` measures the harness against it.
+This script does not use the harness. `make speed` compares the harness with it.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from transformers import (
 
 
 def load_cola(folder: Path) -> DatasetDict:
-    """Read the corpus' own files."""
+    """Read the corpus' original files."""
 
     def rows(*names: str) -> Dataset:
         lines: list[list[str]] = []
@@ -43,7 +43,7 @@ def load_cola(folder: Path) -> DatasetDict:
 
 
 def compute_metrics(prediction):  # type: ignore[no-untyped-def]
-    """Score as the tutorial does."""
+    """Compute the tutorial's metric."""
     classes = np.argmax(prediction.predictions, axis=-1)
     mcc = sklearn.metrics.matthews_corrcoef(prediction.label_ids, classes)
     return {"matthews_correlation": mcc}
@@ -61,37 +61,39 @@ def main() -> None:
     parser.add_argument(
         "--pad-to", type=int, help="pad every sentence to this length, as run_glue does to 128"
     )
-    parser.add_argument("--sentences", type=int, help="train on the first of them only")
-    asked = parser.parse_args()
+    parser.add_argument(
+        "--sentences", type=int, help="number of training sentences, from the start"
+    )
+    args = parser.parse_args()
 
-    datasets = load_cola(asked.cola_dir)
-    if asked.sentences:
-        datasets["train"] = datasets["train"].select(range(asked.sentences))
-    tokenizer = AutoTokenizer.from_pretrained(asked.checkpoint)
+    datasets = load_cola(args.cola_dir)
+    if args.sentences:
+        datasets["train"] = datasets["train"].select(range(args.sentences))
+    tokenizer = AutoTokenizer.from_pretrained(args.checkpoint)
 
     def tokenize(batch):  # type: ignore[no-untyped-def]
-        if asked.pad_to is None:
+        if args.pad_to is None:
             return tokenizer(batch["sentence"], truncation=True)
         return tokenizer(
-            batch["sentence"], truncation=True, padding="max_length", max_length=asked.pad_to
+            batch["sentence"], truncation=True, padding="max_length", max_length=args.pad_to
         )
 
     encoded = datasets.map(tokenize, batched=True)
-    set_seed(asked.seed)
-    model = AutoModelForSequenceClassification.from_pretrained(asked.checkpoint, num_labels=2)
+    set_seed(args.seed)
+    model = AutoModelForSequenceClassification.from_pretrained(args.checkpoint, num_labels=2)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             folder,
             eval_strategy="epoch",
             save_strategy="epoch",
-            learning_rate=asked.learning_rate,
-            per_device_train_batch_size=asked.batch_size,
-            per_device_eval_batch_size=asked.batch_size,
-            num_train_epochs=asked.epochs,
+            learning_rate=args.learning_rate,
+            per_device_train_batch_size=args.batch_size,
+            per_device_eval_batch_size=args.batch_size,
+            num_train_epochs=args.epochs,
             weight_decay=0.01,
             load_best_model_at_end=True,
             metric_for_best_model="matthews_correlation",
-            seed=asked.seed,
+            seed=args.seed,
             report_to="none",
         )
         trainer = Trainer(

@@ -1,4 +1,4 @@
-"""The pytest side: options, a test for every cell, the session's life, the closing summary."""
+"""The pytest plugin: options, a test for every cell, start and end of the session, summary."""
 
 import contextlib
 import gc
@@ -12,9 +12,9 @@ import pytest
 
 from harness.errors import BadInput
 from harness.forecast.schedule import describe
-from harness.plugin.gates import cell_of, ledger_of, left_out, otherwise
+from harness.plugin.gates import cell_of, fallback_reason, ledger_of, left_out
 from harness.plugin.interrupt import hold_interrupt
-from harness.plugin.ledger import by_reason, unheeded, unjudged
+from harness.plugin.ledger import by_reason, uncounted_failures, unjudged
 from harness.plugin.needs import need_timer, show_reasons
 from harness.plugin.outputs import problems, refuse_early, unwritten
 from harness.plugin.shield import shield
@@ -28,7 +28,7 @@ from harness.plugin.stash import (
     SESSION,
     WRITTEN,
     is_strict,
-    tell,
+    print_line,
 )
 from harness.plugin.tables import refused, show_all, summarize_all, write_all
 from harness.session.display import Display
@@ -78,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
     if config.getoption("tx", None) and _names_benchmarks(config):
-        # Now: whatever one of its workers says later, pytest-xdist does not show it.
+        # Checked here, because pytest-xdist does not show errors of its workers.
         raise pytest.UsageError(
             "pytest-xdist (-n) cannot share the runs of a session; leave it out, and use --workers "
             "to train several at a time"
@@ -91,14 +91,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def as_collected(arg: str) -> str:
-    """Return a test's id with its cell's learning rate as the cell's id has it."""
+    """Return a test's id with its learning rate spelled as in the cell's id."""
     test, bracket, cell = arg.removesuffix("]").rpartition("[")
     of_a_cell = test.endswith("::test_finetune") and bracket and arg[-1] == "]"
     return f"{test}[{ids.usual(cell)}]" if of_a_cell else arg
 
 
 def _names_benchmarks(config: pytest.Config) -> bool:
-    """Return whether the paths on the command line are of benchmarks/, within it or around it."""
+    """Return whether the command line names benchmarks/, a path in it, or a folder above it."""
     benchmarks = config.rootpath / "benchmarks"
     named = [
         (config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args
@@ -107,7 +107,7 @@ def _names_benchmarks(config: pytest.Config) -> bool:
 
 
 def _planned(config: pytest.Config) -> Sequence[Planned]:
-    """Return the chosen suites; none of them, and the problems in the stash, where one is wrong."""
+    """Return the chosen suites; if one is invalid, none, with the problems in the stash."""
     if PLANNED not in config.stash:
         try:
             config.stash[PLANNED] = planned_suites(_chosen(config))
@@ -127,15 +127,15 @@ def _gated(config: pytest.Config) -> list[Planned]:
 def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, obj: object
 ) -> list[pytest.Item] | None:
-    """Leave out the test of gated suites where no suite has gates of its own."""
-    asked = inspect.signature(obj).parameters if inspect.isfunction(obj) else {}
-    return [] if "gated_suite" in asked and not _gated(collector.config) else None
+    """Leave out the test of gated suites if no suite has its own gates."""
+    parameters = inspect.signature(obj).parameters if inspect.isfunction(obj) else {}
+    return [] if "gated_suite" in parameters and not _gated(collector.config) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test of every cell of the chosen suites, and of every suite that has its own gates."""
+    """Make a test for every cell of the chosen suites, and for every suite with its own gates."""
     if "cell" in metafunc.fixturenames:
-        # By name: what reads a test's parameters, as pytest-benchmark does, gets plain text.
+        # By name, so that readers of a test's parameters, such as pytest-benchmark, get text.
         _planned(metafunc.config)
         cells = [*metafunc.config.stash[CELLS]]
         metafunc.parametrize("cell", cells, ids=cells, indirect=True)
@@ -146,11 +146,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start training the selected cells, unless the user only asked to see them."""
+    """Start training the selected cells, unless `--collect-only` is given."""
     config = session.config
     cells = _selected(session)
     if (cells or PROBLEMS in config.stash) and not config.option.collectonly:
-        _shield(config)  # before any refusal, which a plugin's traceback would replace
+        _shield(config)  # first, because a plugin's traceback would replace later error messages
     if PROBLEMS in config.stash:
         raise pytest.UsageError(str(BadInput(config.stash[PROBLEMS])))
     if not cells or config.option.collectonly:
@@ -169,8 +169,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     started.notes += left_behind(_chosen(config), names)
     started.notes += [*unwritten(config), *_not_selected(session)]
     config.stash[DISPLAY] = Display(config)
-    config.stash[SESSION] = started  # first, so that an interruption of the start closes it too
-    if config.getoption("setuponly", False):  # also by --setup-plan: no test will run
+    config.stash[SESSION] = started  # set first, so that it is closed if its start is interrupted
+    if config.getoption("setuponly", False):  # --setup-plan sets it too; no test will run
         return
     try:
         started.start(problems(config, started), partial(refused, config))
@@ -189,12 +189,12 @@ def _selected(session: pytest.Session) -> list[Cell]:
             cells.append(cell)
         suite = parameters.get("gated_suite")
         if isinstance(suite, str) and suite in planned:
-            cells += planned[suite].cells  # a suite is judged by all its cells
+            cells += planned[suite].cells  # a suite's gates need all its cells
     return cells
 
 
 def _not_selected(session: pytest.Session) -> list[str]:
-    """Say before training that a session with --strict will not pass, if that is known."""
+    """Return lines if it is known before training that a session with --strict will not pass."""
     if not is_strict(session.config):
         return []
     gates = left_out(session, session.config.stash[PLANNED])
@@ -203,31 +203,31 @@ def _not_selected(session: pytest.Session) -> list[str]:
     return [
         "--strict: this session will not pass: "
         f"{counted(len(gates), 'gate')} of its suites will not be "
-        "judged; name a part of the suites with --suite, --checkpoints, --batch-sizes, "
+        "judged; select a part of the suites with --suite, --checkpoints, --batch-sizes, "
         "--learning-rates or --seeds instead",
         *(f"will not be judged: {line}" for line in by_reason(gates)),
     ]
 
 
 def _shield(config: pytest.Config) -> None:
-    """Keep a plugin that fails at the end from taking what the others have to say with it."""
+    """Make sure that a plugin that fails at the end does not suppress the others' output."""
     own = sys.modules[__name__]
 
-    def told(line: str) -> None:
-        if SESSION not in config.stash:  # it was refused, and the reasons are told
+    def report(line: str) -> None:
+        if SESSION not in config.stash:  # it was refused, and the reasons are already reported
             return
         config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), line]
-        tell(config, line)
+        print_line(config, line)
 
     for hook in (config.hook.pytest_sessionfinish, config.hook.pytest_terminal_summary):
-        shield(hook, lambda plugin: plugin is own, told)
+        shield(hook, lambda plugin: plugin is own, report)
 
 
 def _without_baseline(session: Session, cells: Sequence[Cell]) -> list[str]:
-    """Return a line for every suite with a gate that needs a baseline, and has none."""
+    """Return a line for every suite that has a max_drop gate but no baseline."""
     suites = dict.fromkeys(cell.suite for cell in cells if cell.gates.max_drop is not None)
     return [
-        f"{suite}: gates.max_drop judges nothing without a baseline of this suite; "
+        f"{suite}: gates.max_drop has no effect without a baseline of this suite; "
         "give its earlier leaderboard.json with --baseline FILE"
         for suite in suites
         if session.baseline(suite) is None
@@ -235,11 +235,11 @@ def _without_baseline(session: Session, cells: Sequence[Cell]) -> list[str]:
 
 
 def _other_spelling(config: pytest.Config) -> list[str]:
-    """Say which -k was meant, where a learning rate in it is written as no test's id has it."""
+    """Return a corrected -k if it spells a learning rate differently from the test ids."""
     typed = config.getoption("keyword", "")
     known: Mapping[str, Cell] = config.stash.get(CELLS, {})
     other = ids.respelled(typed, known) if typed else None
-    return [] if other is None else [f"-k {typed!r}: ids write it otherwise: -k {other!r}"]
+    return [] if other is None else [f"-k {typed!r}: test ids spell it differently: -k {other!r}"]
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -258,7 +258,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Hold a Ctrl-C from the end of the tests on; see pytest_sessionfinish."""
+    """Delay Ctrl-C after the last test; see pytest_sessionfinish."""
     try:
         return (yield)
     finally:
@@ -267,7 +267,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 
 def _hold_interrupt(config: pytest.Config) -> Callable[[], bool]:
-    """Hold a Ctrl-C from now on; return what tells whether one came."""
+    """Delay Ctrl-C from now on; return a function that returns whether one came."""
     if HELD not in config.stash:
         holding = contextlib.ExitStack()
         config.stash[HELD] = holding, holding.enter_context(hold_interrupt())
@@ -276,9 +276,9 @@ def _hold_interrupt(config: pytest.Config) -> Callable[[], bool]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
-    """Stop what runs, write the tables, and let no session pass that scored nothing.
+    """Stop all runs, write the tables, and fail a session without a score.
 
-    A Ctrl-C waits until the tables are written and all summaries printed; a second one does not.
+    A Ctrl-C is delayed until the tables are written and all summaries printed; a second one is not.
     """
     config = session.config
     if SESSION not in config.stash:
@@ -288,25 +288,25 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         interrupted = _hold_interrupt(config)
         _finish(session, running)
         result = yield
-        _settle(session)  # once more, whatever others made of it
+        _set_failure(session)  # again, because other plugins may have changed the exit status
         if interrupted() and session.exitstatus != pytest.ExitCode.INTERRUPTED:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
-            tell(config, "Interrupted when all tests had ended: the tables are written.")
+            print_line(config, "Interrupted when all tests had ended: the tables are written.")
         return result
-    except pytest.exit.Exception as end:  # of a plugin, whose exit code would be the session's
-        if end.returncode == pytest.ExitCode.OK and _open(session):
+    except pytest.exit.Exception as end:  # a plugin's exit code would become the session's
+        if end.returncode == pytest.ExitCode.OK and _must_fail(session):
             end.returncode = pytest.ExitCode.TESTS_FAILED
         raise
     except KeyboardInterrupt:
         pytest.exit(
-            "interrupted twice: tables may be missing; what was trained is kept, and the same "
-            "command writes them",
+            "interrupted twice: tables may be missing; finished runs are kept, and the same "
+            "command writes the tables",
             returncode=pytest.ExitCode.INTERRUPTED,
         )
     finally:
-        running.close()  # once more, where it was interrupted
+        running.close()  # again, in case it was interrupted
         running.release()
-        # The process ends. To look for garbage among all that is imported would take a second.
+        # The process ends. Garbage collection of all imported objects would take a second.
         gc.freeze()
         config.stash[HELD][0].close()
 
@@ -318,37 +318,37 @@ def _finish(session: pytest.Session, running: Session) -> None:
     if found:
         config.stash[PROBLEMS] = found
     config.stash[OPEN] = _open_gates(session)
-    _settle(session)
-    if config.pluginmanager.getplugin("terminalreporter") is None:  # nobody prints a summary
+    _set_failure(session)
+    if config.pluginmanager.getplugin("terminalreporter") is None:  # nothing else prints a summary
         summarize_all(config)
         for line in (*config.stash[OPEN], *config.stash.get(PROBLEMS, ())):
-            tell(config, line)
+            print_line(config, line)
         if not running.scored():
-            tell(config, NO_SCORE)
+            print_line(config, NO_SCORE)
 
 
 def _open_gates(session: pytest.Session) -> list[str]:
-    """Return a line for all gates of the chosen suites that were not judged, or not heeded."""
+    """Return lines on gates that were not judged, or whose failure pytest did not count."""
     ledger = ledger_of(session.config)
-    left = unjudged(ledger, session.config.stash[PLANNED], partial(otherwise, session))
-    return left + unheeded(ledger)
+    left = unjudged(ledger, session.config.stash[PLANNED], partial(fallback_reason, session))
+    return left + uncounted_failures(ledger)
 
 
-def _settle(session: pytest.Session) -> None:
-    """Let a session pass only if nothing stands against it."""
-    if session.exitstatus == pytest.ExitCode.OK and _open(session):
+def _set_failure(session: pytest.Session) -> None:
+    """Set the exit status of a session that must fail."""
+    if session.exitstatus == pytest.ExitCode.OK and _must_fail(session):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _open(session: pytest.Session) -> bool:
-    """Return whether a session scored nothing, has problems, or left a gate open under --strict."""
+def _must_fail(session: pytest.Session) -> bool:
+    """Return whether a session has no score, has problems, or left a gate open under --strict."""
     config = session.config
-    strictly = is_strict(config) and bool(config.stash.get(OPEN, ()))
-    return strictly or PROBLEMS in config.stash or not config.stash[SESSION].scored()
+    open_gates = is_strict(config) and bool(config.stash.get(OPEN, ()))
+    return open_gates or PROBLEMS in config.stash or not config.stash[SESSION].scored()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
-    """Print each suite's leaderboard, where it was written, and what stands against a pass."""
+    """Print each suite's leaderboard, its folder, and the reasons why the session fails."""
     config = terminalreporter.config
     if WRITTEN not in config.stash:
         return
@@ -369,6 +369,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         state = running.state()
         terminalreporter.write_line(
             f"Interrupted: {state.done} of {state.total} runs have ended and are kept; the same "
-            "command goes on with the others.",
+            "command continues with the others.",
             yellow=True,
         )

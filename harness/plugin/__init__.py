@@ -1,1 +1,1 @@
-"""The parts of the pytest plugin: fixtures, tables, and what pytest and its plugins write."""
+"""The parts of the pytest plugin: fixtures, tables, and the output files of pytest's plugins."""

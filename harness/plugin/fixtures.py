@@ -1,4 +1,4 @@
-"""The fixtures of benchmarks/: a cell's records and judgement, a suite's checks, their gates."""
+"""The fixtures of benchmarks/: records and judgement of a cell, checks of a suite, their gates."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,7 +8,7 @@ import pytest
 
 from harness.judging.gates import Check, Judgement, explain, explain_suite, judge, judge_suite
 from harness.judging.leaderboard import runs_by_cell
-from harness.plugin.ledger import enter
+from harness.plugin.ledger import record_result
 from harness.plugin.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_strict
 from harness.plugin.verdicts import properties
 from harness.session.session import Planned
@@ -24,16 +24,16 @@ def cell(request: pytest.FixtureRequest) -> Cell:
 
 @pytest.fixture
 def gated_suite(request: pytest.FixtureRequest) -> Planned:
-    """A chosen suite that has gates of its own."""
+    """A chosen suite that has its own gates."""
     planned = request.config.stash[PLANNED]
     return next(each for each in planned if each.suite.name == request.param)
 
 
 @pytest.fixture
 def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[], list[Record]]:
-    """Return a function that waits until all runs of a cell ended, and gives their records.
+    """Return a function that waits until all runs of a cell ended, and returns their records.
 
-    It skips the test, or fails it under `--strict`, where the cell cannot run here.
+    It skips the test, or fails it under `--strict`, if the cell cannot run here.
     """
 
     def wait() -> list[Record]:
@@ -63,9 +63,9 @@ def judge_cell(
 
 @pytest.fixture
 def record_verdict(request: pytest.FixtureRequest) -> Callable[[Judgement], None]:
-    """Return a function that makes a judgement properties of the test, for who writes reports.
+    """Return a function that adds a judgement to the test's properties, for reports.
 
-    As pytest's own `record_property` does, which is there only with the plugin junitxml.
+    It works like pytest's `record_property`, which exists only with the plugin junitxml.
     """
 
     def record(judgement: Judgement) -> None:
@@ -80,11 +80,11 @@ def hold_to_gates(
 ) -> Callable[[Judgement], None]:
     """Return a function that fails the test of a cell that did not pass.
 
-    Only what it was called with counts as judged.
+    Only a cell for which it was called counts as judged.
     """
 
     def hold(judgement: Judgement) -> None:
-        enter(request.config.stash[LEDGER], (cell.suite, cell.id), judgement.passed)
+        record_result(request.config.stash[LEDGER], (cell.suite, cell.id), judgement.passed)
         if not judgement.passed:
             pytest.fail(explain(cell, judgement, records_folder), pytrace=False)
 
@@ -95,7 +95,7 @@ def hold_to_gates(
 def suite_checks(
     request: pytest.FixtureRequest, gated_suite: Planned
 ) -> Callable[[], Sequence[Check]]:
-    """Return a function that waits for a suite's selected cells and judges all of them together."""
+    """Return a function that waits for a suite's selected cells and judges them together."""
 
     def checks() -> Sequence[Check]:
         session, display = request.config.stash[SESSION], request.config.stash[DISPLAY]
@@ -123,7 +123,7 @@ def hold_suite_to_gates(
         doubt_passes = suite.gates.on_doubt == "pass"
         accepted = {"pass", "not-enough-evidence"} if doubt_passes else {"pass"}
         passed = all(check.verdict in accepted for check in checks)
-        enter(request.config.stash[LEDGER], (suite.name, None), passed)
+        record_result(request.config.stash[LEDGER], (suite.name, None), passed)
         if not passed:
             pytest.fail(explain_suite(suite.name, checks), pytrace=False)
 

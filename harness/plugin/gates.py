@@ -1,6 +1,6 @@
-"""The pytest side of the ledger: hooks that see why a test of a gate judged nothing.
+"""The pytest side of the ledger: hooks that record why the test of a gate did not judge it.
 
-A session passes by what was judged, not by what these hooks see: they only tell the reason.
+Whether a session passes depends on the judged gates only; these hooks only record reasons.
 
 PYTEST_DONT_REWRITE: harness.pytest_plugin imports this module before pytest registers it.
 """
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.plugin.ledger import Gate, Ledger, demanded
+from harness.plugin.ledger import Gate, Ledger, required_gates
 from harness.plugin.stash import CELLS, LEDGER
 from harness.session.session import Planned
 from harness.suite.plan import Cell
 
 COLLECTED = pytest.StashKey[set[Gate]]()
-"""Gates of which a test was collected, selected or not."""
+"""Gates whose test was collected, selected or not."""
 MADE = pytest.StashKey[dict[Gate, Path]]()
-"""Gates of which a file has a test, and the file: not each is collected."""
+"""Gates whose test exists in a file, and the file: not all of these tests are collected."""
 
 DESELECTS = {
     ("_pytest.mark", "deselect_by_keyword"): "keyword",
@@ -40,7 +40,7 @@ FLAGS = {
 
 
 def gate_of(item: pytest.Item) -> Gate | None:
-    """Return the gate that a test judges, if it is one of those."""
+    """Return the gate that a test judges, or None."""
     parameters = item.callspec.params if isinstance(item, pytest.Function) and _has(item) else {}
     if (cell := cell_of(item.config, parameters.get("cell"))) is not None:
         return cell.suite, cell.id
@@ -49,12 +49,12 @@ def gate_of(item: pytest.Item) -> Gate | None:
 
 
 def cell_of(config: pytest.Config, parameter: object) -> Cell | None:
-    """Return the cell of a test by its parameter, if that is one."""
+    """Return the cell that a test's parameter names, or None."""
     return config.stash.get(CELLS, {}).get(parameter) if isinstance(parameter, str) else None
 
 
 def _has(item: pytest.Function) -> bool:
-    return hasattr(item, "callspec")  # which tests without parameters have not
+    return hasattr(item, "callspec")  # tests without parameters do not have it
 
 
 def ledger_of(config: pytest.Config) -> Ledger:
@@ -70,7 +70,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Note which gates a file has tests of, before others filter them, as `--lf` does."""
+    """Record the gates that a file has tests for, before filters such as `--lf`."""
     report = yield
     for node in report.result or ():
         if isinstance(node, pytest.Item) and (gate := gate_of(node)) is not None:
@@ -86,7 +86,7 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 
 def _deselected_by(config: pytest.Config) -> str:
-    """Name the option, the plugin or the conftest.py that calls pytest_deselected now."""
+    """Return the option, plugin or conftest.py that is calling pytest_deselected."""
     frame = inspect.currentframe()
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
@@ -106,7 +106,7 @@ def _deselected_by(config: pytest.Config) -> str:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note what became of a gate's test, as all other plugins left it."""
+    """Record the outcome of a gate's test, after all other plugins have changed it."""
     report = yield
     if (gate := gate_of(item)) is not None:
         ledger = ledger_of(item.config)
@@ -118,12 +118,12 @@ def pytest_runtest_makereport(
 
 
 def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str | None:
-    """Return why a test ended early, in a line, if it did."""
+    """Return why a test ended early in one line, or None."""
     if hasattr(report, "wasxfail"):
         return f"marked xfail{f' ({report.wasxfail})' if report.wasxfail else ''}"
     if report.skipped:
-        said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        return f"skipped: {_first_line(said.removeprefix('Skipped: '))}"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        return f"skipped: {_first_line(reason.removeprefix('Skipped: '))}"
     if report.failed and call.excinfo is not None:
         return f"its test failed in {report.when}: {_first_line(call.excinfo.exconly())}"
     return None
@@ -134,30 +134,30 @@ def _first_line(text: str) -> str:
 
 
 def left_out(session: pytest.Session, planned: Sequence[Planned]) -> dict[Gate, str]:
-    """Return why gates of these suites will not be judged, as far as that is known before."""
+    """Return the gates of these suites that will not be judged, with the reasons known so far."""
     known: dict[Gate, str] = {}
     for item in session.items:
         if (gate := gate_of(item)) is not None and known.get(gate) != "":
             known[gate] = _skipped(item)
     reasons = ledger_of(session.config).reasons
     found = {
-        gate: known[gate] if gate in known else reasons.get(gate) or otherwise(session, gate)
-        for gate in demanded(planned)
+        gate: known[gate] if gate in known else reasons.get(gate) or fallback_reason(session, gate)
+        for gate in required_gates(planned)
     }
     return {gate: reason for gate, reason in found.items() if reason}
 
 
 def _skipped(item: pytest.Item) -> str:
-    """Return the reason of a test that is marked to be skipped; none otherwise."""
+    """Return the reason of a test that is marked to be skipped; "" for other tests."""
     mark = item.get_closest_marker("skip")
     if mark is None:
         return ""
-    said = mark.kwargs.get("reason", mark.args[0] if mark.args else "")
-    return f"skipped: {_first_line(str(said))}"
+    reason = mark.kwargs.get("reason", mark.args[0] if mark.args else "")
+    return f"skipped: {_first_line(str(reason))}"
 
 
-def otherwise(session: pytest.Session, gate: Gate) -> str:
-    """Say why a gate was not judged of which no hook saw a reason."""
+def fallback_reason(session: pytest.Session, gate: Gate) -> str:
+    """Return why a gate was not judged if no hook recorded a reason."""
     config = session.config
     if config.getoption("setuponly", False):
         return f"{'--setup-plan' if config.getoption('setupplan', False) else '--setup-only'}"
@@ -165,14 +165,14 @@ def otherwise(session: pytest.Session, gate: Gate) -> str:
         stopped = session.shouldfail or session.shouldstop
         if stopped or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return f"the session ended before its test ({stopped or 'interrupted'})"
-        return "its test did not get as far as its gate"
+        return "its test did not reach its gate"
     if gate in config.stash.get(COLLECTED, set()):
-        return "its test was taken out of the session by a plugin or conftest.py"
+        return "its test was removed from the session by a plugin or conftest.py"
     return f"its test was not collected: left out by {_left_out_by(session, gate)}"
 
 
 def _left_out_by(session: pytest.Session, gate: Gate) -> str:
-    """Say what kept a test from being collected."""
+    """Return the options, plugins or files that prevented a test's collection."""
     config = session.config
     file = config.stash.get(MADE, {}).get(gate)
     by_last_failed = bool(config.getoption("lf", False))

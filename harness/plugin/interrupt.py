@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment at which what was finished is being written."""
+"""Delays Ctrl-C while results are being written."""
 
 import contextlib
 import signal
@@ -9,11 +9,12 @@ from types import FrameType
 
 @contextlib.contextmanager
 def hold_interrupt() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C wait, and the second one interrupt as ever.
+    """Delay the first Ctrl-C; the second one interrupts as usual.
+
+    Outside the main thread, or if SIGINT has another handler, nothing is delayed.
 
     Yields:
-        A function that returns whether one came. None is held in another thread than the main one,
-        and where somebody else handles it.
+        A function that returns whether a Ctrl-C was delayed.
     """
     came = False
 
@@ -23,8 +24,8 @@ def hold_interrupt() -> Iterator[Callable[[], bool]]:
             signal.default_int_handler(number, frame)
         came = True
 
-    pythons = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not pythons or threading.current_thread() is not threading.main_thread():
+    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not default or threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     signal.signal(signal.SIGINT, handle)

@@ -1,4 +1,4 @@
-"""Which of the gates that a session's suites ask for were judged, and why the others were not."""
+"""Which gates of a session's suites were judged, and why the others were not."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from harness.session.session import Planned
 from harness.suite.spec import SuiteGates
 
 Gate = tuple[str, str | None]
-"""A suite, and the id of the cell whose gates are meant; None for the gates of the suite itself."""
+"""A suite and the id of a cell, for the gates of that cell; None for the suite's own gates."""
 
 MOST_NAMES = 20
-"""How many gates are named in a line before the rest is only counted."""
+"""How many gates are named in a line; the rest are only counted."""
 
 
 @dataclass
 class Ledger:
-    """What became of each gate.
+    """The result of each gate.
 
-    `judged` says whether the gate was passed, and has those alone whose test compared the scores
-    with the thresholds to the end. `failed` holds the gates whose test pytest counted as failed.
-    `reasons` say why a test judged nothing.
+    `judged` is true for gates that passed, and false for gates that failed; it contains only gates
+    whose test compared all scores with the thresholds. `failed` contains the gates whose test
+    pytest counted as failed. `reasons` explain why a gate was not judged.
     """
 
     judged: dict[Gate, bool] = field(default_factory=dict)
@@ -27,13 +27,13 @@ class Ledger:
     reasons: dict[Gate, str] = field(default_factory=dict)
 
 
-def enter(ledger: Ledger, gate: Gate, passed: bool) -> None:
-    """Note that a gate was judged. One that failed once has failed, however often it is tried."""
+def record_result(ledger: Ledger, gate: Gate, passed: bool) -> None:
+    """Record that a gate was judged. A gate that failed once stays failed if it is repeated."""
     ledger.judged[gate] = passed and ledger.judged.get(gate, True)
 
 
-def demanded(planned: Sequence[Planned]) -> list[Gate]:
-    """Return every gate of these suites: of each cell, and of each suite that has its own."""
+def required_gates(planned: Sequence[Planned]) -> list[Gate]:
+    """Return every gate of these suites: one per cell, and one per suite with its own gates."""
     gates: list[Gate] = []
     for each in planned:
         gates += [(each.suite.name, cell.id) for cell in each.cells]
@@ -43,31 +43,31 @@ def demanded(planned: Sequence[Planned]) -> list[Gate]:
 
 
 def unjudged(
-    ledger: Ledger, planned: Sequence[Planned], otherwise: Callable[[Gate], str]
+    ledger: Ledger, planned: Sequence[Planned], fallback: Callable[[Gate], str]
 ) -> list[str]:
-    """Return a line for each reason for which gates of the suites were not judged.
+    """Return a line for each reason why gates of the suites were not judged.
 
     Args:
-        otherwise: says why, of a gate for which the ledger has no reason.
+        fallback: returns the reason of a gate if the ledger has none.
     """
     reasons = {
-        gate: ledger.reasons.get(gate) or otherwise(gate)
-        for gate in demanded(planned)
+        gate: ledger.reasons.get(gate) or fallback(gate)
+        for gate in required_gates(planned)
         if gate not in ledger.judged
     }
     return [f"not judged: {line}" for line in by_reason(reasons)]
 
 
 def by_reason(reasons: Mapping[Gate, str]) -> list[str]:
-    """Return a line for each reason, with the gates that it holds for before it."""
+    """Return a line for each reason, preceded by its gates."""
     gates: dict[str, list[Gate]] = {}
     for gate, reason in reasons.items():
         gates.setdefault(reason, []).append(gate)
     return [f"{_named(named)}: {reason}" for reason, named in gates.items()]
 
 
-def unheeded(ledger: Ledger) -> list[str]:
-    """Return a line where gates failed and pytest counts no failure."""
+def uncounted_failures(ledger: Ledger) -> list[str]:
+    """Return a line if gates failed whose test pytest does not count as failed."""
     gates = [gate for gate, passed in ledger.judged.items() if not passed]
     hidden = [gate for gate in gates if gate not in ledger.failed]
     if not hidden:

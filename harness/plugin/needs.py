@@ -1,4 +1,4 @@
-"""What benchmarks/ needs of pytest and its plugins, which a command line may leave out."""
+"""What benchmarks/ requires from pytest and its plugins, which a command line can disable."""
 
 import sys
 
@@ -7,15 +7,15 @@ import pytest
 TIMER = "pytest_benchmark.plugin"
 
 FAILED_ONLY = "fE"
-"""pytest's default of `-r`: which outcomes are told with their reasons."""
+"""pytest's default of `-r`: the outcomes that are listed with their reasons."""
 
 ALL_BUT_PASSED = "a"
 
 
 def show_reasons(config: pytest.Config) -> None:
-    """Tell why a test was skipped unless `-r` says otherwise.
+    """Print why tests were skipped, unless `-r` is given.
 
-    Not by `addopts`, where the option would be a mistake once its plugin is left out.
+    `addopts` cannot do this: without its plugin, the option would be an error there.
     """
     if config.getoption("reportchars", None) == FAILED_ONLY:
         config.option.reportchars = ALL_BUT_PASSED
@@ -25,7 +25,7 @@ def need_timer(config: pytest.Config) -> None:
     """Refuse a session without pytest-benchmark.
 
     Raises:
-        UsageError: it is not installed, or was left out.
+        UsageError: it is not installed, or is disabled.
     """
     plugin = sys.modules.get(TIMER)
     if plugin is None or not config.pluginmanager.is_registered(plugin):

@@ -1,4 +1,4 @@
-"""What pytest and its plugins write when a session ends, out of their options."""
+"""The files that pytest and its plugins write when a session ends, found from their options."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ import pytest
 
 from harness.inputs import trackers
 from harness.report import file_names
-from harness.session.places import Place, ReadFile, overwritten, shared, unusable
+from harness.session.places import Place, ReadFile, conflicting, overwritten, unusable
 from harness.session.read_files import BASELINE
 from harness.session.session import Session
 
@@ -17,49 +17,50 @@ FILES = {
     "xmlpath": ("--junitxml", True),
     "log_file": ("--log-file", True),
     "benchmark_json": ("--benchmark-json", False),
-    # Of plugins that need not be installed: pytest-reportlog, -html, -csv, -md-report, -json-ctrf.
+    # Optional plugins: pytest-reportlog, -html, -csv, -md-report, -json-ctrf.
     "report_log": ("--report-log", True),
     "htmlpath": ("--html", True),
     "csv_path": ("--csv", True),
     "md_report_output": ("--md-report-output", False),
     "ctrf": ("--ctrf", True),
 }
-"""Options that name a file: under which name pytest keeps each, its flag, and whether the plugin
-makes the folders above it."""
+"""Options that name a file: pytest's name for the option, its flag, and whether the plugin makes
+missing parent folders."""
 
 FOLDERS = {"allure_report_dir": "--alluredir"}
 """Options that name a folder."""
 
 OPENED_AT_ONCE = ("--log-file", "--report-log", "--html")
-"""What is opened as soon as pytest is configured."""
+"""Files that are opened as soon as pytest is configured."""
 
 
 def problems(config: pytest.Config, session: Session) -> list[str]:
-    """Return a line for everything that would only fail when the session ends."""
+    """Return a line for every problem that would otherwise appear only when the session ends."""
     named = [*_places(config), *_of_trackers(session)]
     folders = [session.folder(planned.suite.name) for planned in session.planned]
-    # In a folder that is still to be made nothing is in a table's way.
+    # A folder that does not exist yet contains nothing that could block a table.
     there = [folder for folder in folders if os.path.lexists(folder / "runs")]
-    return [*unusable([*named, *_tables(there)]), *shared(named), *_impossible(config)]
+    return [*unusable([*named, *_tables(there)]), *conflicting(named), *_impossible(config)]
 
 
 def refuse_early(config: pytest.Config, read: Sequence[ReadFile], results: Sequence[Path]) -> None:
-    """Refuse places before anything is opened: a refusal later would come with its JUnit file.
+    """Refuse places before anything is opened: a later refusal would also write a JUnit file.
 
     Args:
         read: the files that the session reads; see harness.session.read_files.
         results: the results folder of each suite.
 
     Raises:
-        pytest.UsageError: a place is a file to be read, or another place; or one that a plugin
-            opens at once cannot be written, and then all others are told with it.
+        pytest.UsageError: a place is a file that the session reads, or conflicts with another
+            place; or a place that a plugin opens at once cannot be written (the message then
+            lists all places that cannot be written).
     """
     named, tables = _places(config), list(_tables(results))
     stores = [Place("--results-dir", folder / "runs", "folder") for folder in results]
-    # A baseline may be replaced by tables that are no worse; harness.plugin.tables sees to it.
+    # Tables that are no worse may replace a baseline; harness.plugin.tables checks this.
     replaceable = [file for file in read if file.name != BASELINE]
     lost = [
-        *shared([*named, *tables, *stores]),
+        *conflicting([*named, *tables, *stores]),
         *overwritten(named, read),
         *overwritten(tables, replaceable),
     ]
@@ -75,7 +76,7 @@ def _places(config: pytest.Config) -> list[Place]:
 
 def _of_trackers(session: Session) -> Iterator[Place]:
     for planned in session.planned:
-        if planned.suite.limits.executor == "local":  # elsewhere they are another machine's
+        if planned.suite.limits.executor == "local":  # other executors write on another machine
             for name, path, is_folder in trackers.places(planned.suite.trackers):
                 yield Place(name, path, "folder" if is_folder else "file")
 
@@ -88,7 +89,7 @@ def _tables(folders: Sequence[Path]) -> Iterator[Place]:
 
 
 def _impossible(config: pytest.Config) -> Iterator[str]:
-    """Yield what else pytest-benchmark would only find out at the end."""
+    """Yield the other problems that pytest-benchmark would report only at the end."""
     if _value(config, "benchmark_histogram") and find_spec("pygal") is None:
         yield (
             "--benchmark-histogram: the package pygal is not installed; run `pip install pygal "
@@ -103,7 +104,7 @@ def _impossible(config: pytest.Config) -> Iterator[str]:
 
 
 def unwritten(config: pytest.Config) -> Iterator[str]:
-    """Yield what was asked of pytest-benchmark and is not written, since it is disabled."""
+    """Yield a line for each pytest-benchmark output that is not written because it is disabled."""
     if getattr(getattr(config, "_benchmarksession", None), "disabled", False):
         for name in ("benchmark_json", "benchmark_save", "benchmark_autosave"):
             if _value(config, name):
@@ -118,7 +119,7 @@ def _value(config: pytest.Config, name: str) -> object:
 
 
 def _logged_to(config: pytest.Config) -> object:
-    """Return pytest's setting `log_file`, which is there only with its plugin logging."""
+    """Return pytest's setting `log_file`, which exists only with its plugin logging."""
     return config.getini("log_file") if config.pluginmanager.has_plugin("logging") else None
 
 
@@ -138,13 +139,13 @@ def _files(config: pytest.Config) -> Iterator[Place]:
     for name, flag in FOLDERS.items():
         if value := _value(config, name):
             yield Place(flag, _path(config, value), "folder")
-    # pytest-json-report has a default file, written if the report is asked for.
+    # pytest-json-report has a default file, written if the report is requested.
     if _value(config, "json_report") and (value := _value(config, "json_report_file")):
         yield Place("--json-report-file", _path(config, value), makes_folders=False)
 
 
 def _coverage(config: pytest.Config) -> Iterator[Place]:
-    """Yield the reports of pytest-cov that have a place of their own."""
+    """Yield the reports of pytest-cov that are written to a file or folder."""
     reports = _value(config, "cov_report")
     measured = _value(config, "cov_source") and not _value(config, "no_cov")
     if measured and isinstance(reports, dict):

@@ -1,7 +1,7 @@
-"""Hooks of pytest's plugins at the end of a session, each kept from ending the others.
+"""Isolates plugins in pytest's last hooks, so that one that raises does not stop the others.
 
-pluggy stops a hook at the first plugin that raises, so that one file that cannot be written costs
-what every other plugin has to say.
+pluggy stops a hook at the first plugin that raises. Without this, one file that cannot be written
+would suppress the output of all other plugins.
 """
 
 from collections.abc import Callable, Generator
@@ -10,17 +10,17 @@ from typing import Any
 import pluggy
 import pytest
 
-Told = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def shield(hook: pluggy.HookCaller, own: Callable[[object], bool], told: Told) -> None:
-    """From now on, report what a plugin raises in this hook, and go on with the other plugins.
+def shield(hook: pluggy.HookCaller, own: Callable[[object], bool], report: Report) -> None:
+    """From now on, report exceptions of plugins in this hook, and continue with the next plugin.
 
-    Ctrl-C and `pytest.exit` end the session as ever.
+    Ctrl-C and `pytest.exit` end the session as usual.
 
     Args:
-        own: whether a plugin is not to be shielded.
-        told: called with a line for each plugin that failed.
+        own: returns whether a plugin is excluded from this.
+        report: called with a line for each plugin that failed.
     """
     for implementation in hook.get_hookimpls():
         if own(implementation.plugin):
@@ -29,7 +29,7 @@ def shield(hook: pluggy.HookCaller, own: Callable[[object], bool], told: Told) -
         name = _name(implementation)
 
         def failed(error: BaseException, name: str = name) -> None:
-            told(f"{name} failed in {hook.name}: {type(error).__name__}: {error}")
+            report(f"{name} failed in {hook.name}: {type(error).__name__}: {error}")
 
         shielded = around(implementation.function, failed)
         implementation.function = shielded  # type: ignore[misc]
@@ -50,7 +50,7 @@ def _plain(function: Callable[..., Any], failed: Failed) -> Callable[..., Any]:
 
 
 def _wrapper(function: Callable[..., Any], failed: Failed) -> Callable[..., Any]:
-    """Shield both halves of a wrapper: before and after what it goes around."""
+    """Shield both halves of a hook wrapper: before and after its `yield`."""
 
     def called(*args: Any, **kwargs: Any) -> Generator[None, Any, Any]:
         wrapping = function(*args, **kwargs)
@@ -86,6 +86,6 @@ def _let_through(error: BaseException) -> None:
 
 
 def _name(implementation: pluggy.HookImpl) -> str:
-    """Return a plugin's name; of one without, what kind of object it is."""
+    """Return a plugin's name, or its type if it has no name."""
     name, plugin = implementation.plugin_name, implementation.plugin
     return f"the plugin {type(plugin).__name__ if name.isdigit() else name}"

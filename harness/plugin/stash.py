@@ -1,4 +1,4 @@
-"""What the pytest plugin keeps of an invocation, in pytest's own stash."""
+"""The state of the pytest plugin, in pytest's own stash."""
 
 import contextlib
 import sys
@@ -13,23 +13,23 @@ from harness.session.session import Planned, Session
 from harness.suite.plan import Cell
 
 PROBLEMS = pytest.StashKey[Sequence[str]]()
-"""Mistakes that are still to be told."""
+"""Problems that are not reported yet."""
 PLANNED = pytest.StashKey[Sequence[Planned]]()
 """The chosen suites."""
 CELLS = pytest.StashKey[Mapping[str, Cell]]()
 """Every cell of the chosen suites, by its test's parameter."""
 SESSION = pytest.StashKey[Session]()
-"""There as soon as a cell is selected."""
+"""Set if a cell is selected."""
 DISPLAY = pytest.StashKey[Display]()
 LEDGER = pytest.StashKey[Ledger]()
 HELD = pytest.StashKey[tuple[contextlib.ExitStack, Callable[[], bool]]]()
-"""What holds a Ctrl-C at the end, and tells whether one came."""
+"""The context that delays Ctrl-C at the end, and a function that returns whether one came."""
 WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
 """The files of each suite whose tables were written."""
-TOLD = pytest.StashKey[dict[str, str]]()
-"""What is to be said of each suite's earlier tables: what took their place, or why nothing did."""
+TABLE_NOTES = pytest.StashKey[dict[str, str]]()
+"""A line on each suite's earlier tables: what replaced them, or why nothing did."""
 OPEN = pytest.StashKey[Sequence[str]]()
-"""Lines on gates of the chosen suites that were not judged, or whose failure does not count."""
+"""Lines on gates of the chosen suites that were not judged, or whose failure was not counted."""
 
 
 def is_strict(config: pytest.Config) -> bool:
@@ -37,8 +37,8 @@ def is_strict(config: pytest.Config) -> bool:
     return bool(config.getoption("strict", False) or config.getini("strict"))
 
 
-def tell(config: pytest.Config, line: str) -> None:
-    """Show a line on the terminal at the end of a session, whichever plugins are there."""
+def print_line(config: pytest.Config, line: str) -> None:
+    """Print a line on the terminal at the end of a session, with or without pytest's reporter."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None:
         print(line, file=sys.stderr)

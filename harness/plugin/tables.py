@@ -1,4 +1,4 @@
-"""The tables at the end of a pytest session: written, and shown on the terminal."""
+"""Writes the tables at the end of a pytest session, and shows them on the terminal."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ import pytest
 from harness.errors import BadInput
 from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
-from harness.plugin.stash import PROBLEMS, SESSION, TOLD, WRITTEN
+from harness.plugin.stash import PROBLEMS, SESSION, TABLE_NOTES, WRITTEN
 from harness.report import (
     LEADERBOARD,
     append_summary,
@@ -40,10 +40,10 @@ def write_all(
         read_from: the file of the session's baseline, which no worse tables may replace.
 
     Returns:
-        their paths, by suite, and a line for each problem.
+        their paths by suite, and a line for each problem.
     """
     running = config.stash[SESSION]
-    config.stash[TOLD] = {}
+    config.stash[TABLE_NOTES] = {}
     written: dict[str, Sequence[Path]] = {}
     problems: list[str] = []
     for planned in running.planned:
@@ -54,13 +54,13 @@ def write_all(
             if _is_its_own_baseline(running, planned, read_from):
                 problems.append(
                     f"{config.getoption('baseline')} is the baseline, and not every cell passed "
-                    "against it: it is left as it was, for the next session would compare with "
-                    "today's; name another --results-dir to have both"
+                    "against it: it is not replaced, because the next session would compare with "
+                    "the new one; name another --results-dir to keep both"
                 )
                 continue
-            if (why := _what_stands_against(config, planned, stored)) is not None:
-                # What lies there is another session's: nobody may take it for this one's.
-                config.stash[TOLD][name] = why
+            if (why := _reason_to_keep_tables(config, planned, stored)) is not None:
+                # The tables there are from another session; users must not confuse them.
+                config.stash[TABLE_NOTES][name] = why
                 problems.append(f"{name}: {why}")
                 continue
             try:
@@ -84,47 +84,47 @@ def write_all(
 
 
 def refused(
-    config: pytest.Config, planned: Planned, asked: Sequence[Run], to_train: int, inputs: Inputs
+    config: pytest.Config, planned: Planned, requested: Sequence[Run], to_train: int, inputs: Inputs
 ) -> list[str]:
-    """Return a line if a suite's tables show runs that a session does not ask for, nor has.
+    """Return a line if a suite's tables show runs that the session neither selects nor has.
 
-    What it loses on the way is told at its end: see _what_stands_against.
+    Runs that it loses later are reported at its end: see _reason_to_keep_tables.
     """
     if config.getoption("replace"):
         return []
     running = config.stash[SESSION]
     records = [item.record for item in running.stored(planned)]
     folder = running.folder(planned.suite.name)
-    line = objection(planned, asked, records, to_train, inputs, folder)
+    line = objection(planned, requested, records, to_train, inputs, folder)
     return [] if line is None else [line]
 
 
-def _what_stands_against(
+def _reason_to_keep_tables(
     config: pytest.Config, planned: Planned, stored: Sequence[Stored]
 ) -> str | None:
-    """Return why a suite's earlier tables stay; where they do not, keep what is lost of them."""
+    """Return why a suite's earlier tables must stay, or None; the stash gets what is lost then."""
     name = planned.suite.name
     running = config.stash[SESSION]
     records = [item.record for item in stored]
     folder = running.folder(name)
     here = where(planned, running.inputs(name), folder)
     now = replacement.of_records(records, here)
-    unasked = not config.getoption("replace")
+    protected = not config.getoption("replace")
     try:
         before = replacement.held(folder)
     except BadInput as error:
-        return f"{error.problems[0]}; --replace replaces it" if unasked else None
+        return f"{error.problems[0]}; --replace replaces it" if protected else None
     if before is None:
         return None
-    if unasked and (line := replacement.shortfall(before, now)) is not None:
+    if protected and (line := replacement.shortfall(before, now)) is not None:
         return line
     if (line := replacement.replaced(before, now)) is not None:
-        config.stash[TOLD][name] = line
+        config.stash[TABLE_NOTES][name] = line
     return None
 
 
 def _is_its_own_baseline(running: Session, planned: Planned, read_from: Path | None) -> bool:
-    """Return whether a suite's tables would replace a baseline that some cell fell short of."""
+    """Return whether a suite's tables would replace a baseline that some cell did not reach."""
     name = planned.suite.name
     baseline, published = running.baseline(name), running.folder(name) / LEADERBOARD
     if baseline is None or read_from is None or not _same_file(published, read_from):
@@ -138,12 +138,12 @@ def _is_its_own_baseline(running: Session, planned: Planned, read_from: Path | N
 def _same_file(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except OSError:  # one of them is not there, or not any more
+    except OSError:  # one of them does not exist
         return False
 
 
 def summarize_all(config: pytest.Config) -> None:
-    """Add each suite's leaderboard to a job's summary, where it has one."""
+    """Add each suite's leaderboard to the CI job's summary, if there is one."""
     running = config.stash[SESSION]
     for planned in running.planned if os.environ.get("GITHUB_STEP_SUMMARY") else ():
         name = planned.suite.name
@@ -160,20 +160,20 @@ def _table(running: Session, planned: Planned) -> pd.DataFrame:
 
 
 def show_all(reporter: pytest.TerminalReporter) -> None:
-    """Print each suite's leaderboard and where it was written."""
+    """Print each suite's leaderboard and the folder it was written to."""
     config = reporter.config
     running = config.stash[SESSION]
     for planned in running.planned:
         name = planned.suite.name
         reporter.section(f"leaderboard: {name}")
         folder = os.path.relpath(running.folder(name))
-        told = config.stash[TOLD].get(name)
+        note = config.stash[TABLE_NOTES].get(name)
         written = config.stash[WRITTEN].get(name)
-        if written is not None or told is not None:  # where it is not written, it is seen here only
+        if written is not None or note is not None:  # if it is not written, it appears only here
             reporter.write_line(terminal_table(_table(running, planned)))
         if written is None:
-            why = "" if told is None else f"; {told}"
-            reporter.write_line(f"no table was written; {folder} is as it was{why}", yellow=True)
+            why = "" if note is None else f"; {note}"
+            reporter.write_line(f"no table was written; {folder} is unchanged{why}", yellow=True)
             continue
         records = [item.record for item in running.stored(planned)]
         for line in terminal_warnings(planned.cells, records):
@@ -184,8 +184,8 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
             f" and {counted(count, 'picture')}" if (count := len(names) - len(tables)) else ""
         )
         reporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
-        if told is not None:
-            reporter.write_line(told, yellow=True)
+        if note is not None:
+            reporter.write_line(note, yellow=True)
         for line in _missed(planned, records, folder, config.getoption("cola_dir")):
             reporter.write_line(line)
 
@@ -193,14 +193,13 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
 def _missed(
     planned: Planned, records: Sequence[Record], folder: str, cola_dir: str | None
 ) -> Iterator[str]:
-    """Yield which sentences no run gets right: some of them, and the command that prints all."""
+    """Yield some sentences that every run misclassifies, and the command that prints all."""
     missed = missed_by_best(planned.cells, records)
     if missed is None or not missed.positions:
         return
     yield (
         f"{len(missed.positions):,} of {counted(missed.sentences, 'validation sentence')} "
-        "are judged wrong "
-        "by every run of each checkpoint's best cell"
+        "are misclassified by every run of each checkpoint's best cell"
     )
     yield from in_brief(missed, planned.suite.dataset, planned.path.resolve().parent)
     command = ["harness", "mistakes", folder, "--suite", os.path.relpath(planned.path)]

@@ -1,4 +1,4 @@
-"""Training times as the workers measured them, handed to pytest-benchmark."""
+"""Passes the training times that workers measured to pytest-benchmark."""
 
 import itertools
 import math
@@ -14,23 +14,23 @@ _clock = [0.0]
 def training_clock() -> float:
     """Return 0 before a round that `record_timing` replays, and its seconds of training after it.
 
-    As pytest-benchmark's timer it makes a round last as long as the worker's own measurement,
-    not as long as a test waited for it in a queue.
+    With this as its timer, pytest-benchmark reports the worker's measurement as a round's time, not
+    the time that a test waited in a queue.
     """
     return _clock[0]
 
 
 def record_timing(benchmark: Any, records: Sequence[Record], judgement: Judgement) -> None:
-    """Give pytest-benchmark one round a seed; beside them what was trained, quality and verdict.
+    """Give pytest-benchmark one round per seed, and the run's settings, scores and verdict.
 
-    All is plain: text, whole numbers, floats that are finite, lists, None. What pytest-benchmark
-    cannot write as JSON it would write as text or, of NaN, as no JSON at all.
+    All values are text, integers, finite floats, lists or None. pytest-benchmark would write other
+    types as text, and NaN as invalid JSON.
 
     Args:
         benchmark: the `benchmark` fixture, whose timer is `training_clock`.
         records: the runs of one cell that were scored, at least one.
     """
-    # In a cycle: profiling and --benchmark-disable call it another number of times.
+    # A cycle, because profiling and --benchmark-disable change the number of calls.
     seconds = itertools.cycle([r.times.train for r in records if r.times is not None])
 
     def rewind() -> None:
@@ -69,11 +69,11 @@ def record_timing(benchmark: Any, records: Sequence[Record], judgement: Judgemen
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: NumPy's numbers as Python's, what is not finite as None."""
+    """Return a value as JSON types: NumPy numbers as Python numbers, non-finite ones as None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    if hasattr(value, "item"):  # a number of NumPy, or of torch
+    if hasattr(value, "item"):  # a NumPy or torch number
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

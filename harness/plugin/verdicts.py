@@ -1,4 +1,4 @@
-"""A cell's verdict as properties of its test: what `--junitxml` hands to other programs."""
+"""A cell's verdict as properties of its test, which `--junitxml` writes for other programs."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from harness.judging.gates import Judgement
 
 
 def properties(judgement: Judgement) -> Iterator[tuple[str, str]]:
-    """Yield names and values; what was not measured, or not asked for, is left out.
+    """Yield names and values; values that were not measured or not requested are left out.
 
     Numbers are written in full: the shortest decimal that reads back as the same float.
     """

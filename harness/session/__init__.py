@@ -1,1 +1,1 @@
-"""One invocation: what it needs, which runs are finished, training the others, keeping them."""
+"""One invocation: find its inputs and finished runs, train the missing runs, store the results."""

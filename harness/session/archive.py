@@ -1,4 +1,4 @@
-"""The records of a store that are a plan's results, whatever this machine has at hand today."""
+"""The stored records that are a plan's results, found without data, checkpoints or network."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,12 +14,11 @@ from harness.suite.spec import Suite
 def records_for_plan(
     suite: Suite, cells: Sequence[Cell], store: Sequence[Stored]
 ) -> tuple[list[Stored], list[str]]:
-    """Return the newest record of every cell and seed, in plan order, and what was left out.
+    """Return the newest record of every cell and seed, in plan order, and notes on those left out.
 
-    Nothing is asked of data, checkpoints or the network. The newest run that ended says under
-    which circumstances the others count too: the same data, device, recipe and versions of the
-    packages that change a result, and the same files of a checkpoint. A skipped run counts where
-    nothing else does.
+    Data, checkpoints and the network are not used. Other runs count only if they match the newest
+    run that ended: the same data, device, recipe and versions of the packages that change a
+    result, and the same files of a checkpoint. A skipped run counts only if no other run does.
     """
     runs = {
         (cell.id, seed): Run(cell, seed, suite.training) for cell in cells for seed in cell.seeds

@@ -1,4 +1,4 @@
-"""Training the missing runs of a session: handed to an executor, and written as each one ends."""
+"""Training the missing runs of a session: submitted to an executor, stored when each one ends."""
 
 import shutil
 import threading
@@ -26,21 +26,21 @@ from harness.suite.spec import Suite
 from harness.text import duration
 from harness.training import progress
 
-if TYPE_CHECKING:  # job imports datasets; collecting tests need not
+if TYPE_CHECKING:  # job imports datasets, which test collection does not need
     from collections.abc import Callable
 
     from harness.training.job import Job, Result
 
 PRELOAD = ("harness.training.worker",)
-"""What every run imports, and an executor therefore once for all of them."""
+"""Modules that every run imports; an executor imports them once for all runs."""
 
 EXECUTE: "Callable[[Job], Result]" = partial(call, "harness.training.worker", "execute")
-"""What a worker does with a job. The session itself needs none of what that imports: no torch."""
+"""Executes a job in a worker. The session itself imports none of its modules, such as torch."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A run that has to be trained, with what it needs; `results` is its suite's folder."""
+    """A run that must be trained, with its inputs; `results` is its suite's results folder."""
 
     standing: Standing
     suite: Suite
@@ -50,7 +50,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Task:
-    """A run that is trained in this session, and the seconds that it is expected to take."""
+    """A run that is trained in this session, and its expected seconds."""
 
     missing: Missing
     job: "Job"
@@ -61,18 +61,18 @@ class Task:
 def make_executor(
     suites: Sequence[Suite], device: str, sharing: Sharing, ray_address: str | None
 ) -> tuple[Executor, int]:
-    """Return the executor that the suites ask for, and how many runs it trains at a time.
+    """Return the executor that the suites require, and how many runs it trains at a time.
 
     Raises:
-        BadInput: no Ray, or no room in its cluster.
+        BadInput: Ray is not available, or its cluster is too small.
     """
     if all(suite.limits.executor == "local" for suite in suites):
         return LocalExecutor(sharing.workers, preload=PRELOAD), sharing.workers
     from harness.executors.ray import RayExecutor
 
-    a_number_asked = any(isinstance(suite.limits.workers, int) for suite in suites)
+    number_given = any(isinstance(suite.limits.workers, int) for suite in suites)
     ray = RayExecutor(
-        None if ray_address and not a_number_asked else sharing.workers,
+        None if ray_address and not number_given else sharing.workers,
         cpus=sharing.threads,
         gpus=1 if device == "cuda" else 0,
         address=ray_address,
@@ -82,16 +82,16 @@ def make_executor(
 
 
 class Dispatch:
-    """Trains runs, and writes what each leaves as soon as it ends.
+    """Trains runs, and stores the result of each as soon as it ends.
 
     Args:
-        suites: those of the session, which say what computes the runs.
+        suites: the suites of the session, which name the executor.
         missing: the runs to train.
         schedule: their order, how many at a time, and how long each is expected to take.
-        ray_address: the cluster to join, where a suite asks for Ray.
+        ray_address: the cluster to join if a suite requires Ray.
 
     Raises:
-        BadInput: no Ray, or no room in its cluster.
+        BadInput: Ray is not available, or its cluster is too small.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Dispatch:
 
     @property
     def runs(self) -> dict[tuple[str, str, int], "Future[Stored]"]:
-        """What each run will leave, by suite, cell and seed."""
+        """The future result of each run, by suite, cell and seed."""
         runs = ((task.job.run, task.future) for task in self._tasks)
         return {(run.cell.suite, run.cell.id, run.seed): future for run, future in runs}
 
@@ -130,12 +130,12 @@ class Dispatch:
             self._submit(task, task.job)
 
     def close(self) -> None:
-        """Stop whatever still runs, and return when nothing is left of it."""
+        """Stop all runs, and return when their processes have ended."""
         self._closing.set()
         self._executor.close()
 
     def state(self) -> State:
-        """Return where the training is; see State."""
+        """Return the progress of the training; see State."""
         underway: list[tuple[str, progress.Progress]] = []
         ages: list[Underway] = []
         waiting: list[float] = []
@@ -170,7 +170,7 @@ class Dispatch:
         from harness.training.job import Job
 
         inputs, standing = missing.inputs, missing.standing
-        assert inputs.source is not None  # nothing is missing for a run that trains
+        assert inputs.source is not None  # a run that trains has all its inputs
         assert inputs.dataset is not None
         assert standing.key is not None
         return Job(
@@ -192,20 +192,20 @@ class Dispatch:
         answer.add_done_callback(partial(self._on_done, task, job))
 
     def _on_done(self, task: Task, job: "Job", answer: "Future[Result]") -> None:
-        """Hand a run that ended to whoever waits for it; called in a thread of the executor."""
+        """Deliver the result of a run to its future; called in a thread of the executor."""
         from harness.training.job import describe
 
         try:
             record = self._store_result(task, job, answer)
-        except Exception as error:  # whatever it is, the test that waits must hear of it
-            reason = {"reason": f"the session could not keep it: {type(error).__name__}"}
+        except Exception as error:  # any error must reach the test that waits
+            reason = {"reason": f"the session could not store it: {type(error).__name__}"}
             record = describe(job).model_copy(update=reason)
         if record is not None:
             self._ended.append(_outcome(job.run, record))
             task.future.set_result(Stored(record, job.folder))
 
     def _store_result(self, task: Task, job: "Job", answer: "Future[Result]") -> Record | None:
-        """Write a run's record and return it; None where it ended with the session, or goes on."""
+        """Write a run's record and return it; None if the run was cancelled or submitted again."""
         from harness.training.job import Result, failure, in_smaller_parts
 
         shutil.rmtree(job.folder / "scratch", ignore_errors=True)
@@ -215,12 +215,12 @@ class Dispatch:
             return None
         error = None if answer.cancelled() else answer.exception()
         if error is not None:
-            redact_file(job.folder / "log.txt")  # its worker did not come to it
+            redact_file(job.folder / "log.txt")  # the worker ended before it could do this
         if isinstance(error, KilledForMemory) and (smaller := in_smaller_parts(job)) is not None:
             try:
                 self._submit(task, smaller)
                 return None
-            except RuntimeError:  # the session closes at this moment, or has no room for a thread
+            except RuntimeError:  # the session is closing, or cannot start another thread
                 if self._closing.is_set():
                     task.future.cancel()
                     return None
@@ -229,7 +229,7 @@ class Dispatch:
         except (CancelledError, Exception) as error:
             result = Result(failure(job, error), None)
         record = result.record
-        # A repetition that fails does not undo the run that it was to repeat.
+        # A repetition that fails does not replace the finished run.
         if record.status == "ok" or not task.missing.standing.trained_before:
             try:
                 record = run_store.write_record(job.folder, record, result.predictions)

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     import pytest
 
 EVERY_SECONDS = 60.0
-"""How often a log gets a line while runs train."""
+"""Interval of the lines in a log while runs train."""
 
 
 class Display:
-    """Shows where a session is while pytest waits for runs.
+    """Shows the progress of a session while pytest waits for runs.
 
-    On a terminal one line under pytest's own, erased before pytest goes on; elsewhere and in CI,
-    a line for every run that ended, and one a minute while runs train. Either way a line for a run
-    that takes far longer than expected. Nothing under `-q`.
+    On a terminal: one line under pytest's own, erased before pytest continues. Elsewhere and in
+    CI: one line for every run that ended, and one per minute while runs train. In both cases: one
+    line for each run that takes far longer than expected. With `-q`: nothing.
 
     Args:
-        clock: tells the time in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class Display:
         )
         self._reporter = reporter if reporter is not None and reporter.verbosity >= 0 else None
         self._capture = config.pluginmanager.getplugin("capturemanager")
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
         self._clock = clock
         self._last = clock()
         self._shown = False
-        # pytest's own signs of a CI.
+        # The variables by which pytest itself detects CI.
         automatic = os.environ.get("CI") or os.environ.get("BUILD_NUMBER")
         dumb = os.environ.get("TERM") in (None, "", "dumb")
         self._live = bool(
@@ -49,10 +49,10 @@ class Display:
         """Show what is new."""
         if self._reporter is None:
             return
-        # A run is told of once as late, and once as ended.
+        # Each run is reported at most once as late and once as ended.
         lines = [*state.late, *([] if self._live else state.ended)]
-        lines = [line for line in lines if line not in self._told]
-        self._told.update(lines)
+        lines = [line for line in lines if line not in self._printed]
+        self._printed.update(lines)
         if not self._live and state.running and self._clock() - self._last >= EVERY_SECONDS:
             self._last = self._clock()
             lines.append(minute_line(state))
@@ -61,7 +61,7 @@ class Display:
             with self._uncaptured():
                 for line in lines:
                     self._reporter.write_line(line)
-                self._reporter._tw.flush()  # whoever reads a pipe reads it now
+                self._reporter._tw.flush()  # so that the reader of a pipe sees it immediately
         if self._live:
             # A line that wraps could not be erased.
             text = live_line(state)[: self._reporter._tw.fullwidth - 1]
@@ -79,11 +79,11 @@ class Display:
     def _write(self, text: str) -> None:
         assert self._reporter is not None
         with self._uncaptured():
-            # Raw, so that pytest goes on counting the columns of its own line only.
+            # Raw, so that pytest counts the columns of its own line only.
             self._reporter._tw.write_raw(text, flush=True)
 
     def _uncaptured(self) -> contextlib.AbstractContextManager[None]:
-        """Let what is written reach the terminal although a test is running."""
+        """Disable pytest's capturing, so that output reaches the terminal during a test."""
         if self._capture is None:
             return contextlib.nullcontext()
         suspended: Callable[[], contextlib.AbstractContextManager[None]]

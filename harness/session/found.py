@@ -1,4 +1,4 @@
-"""What a suite needs before it can train: its data and checkpoints, found or explained."""
+"""The inputs of a suite: its data and checkpoints, or why they are unavailable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from harness.store.records import DatasetFacts, run_key
 from harness.suite.plan import Cell, Run, published_names
 from harness.suite.spec import Suite
 
-if TYPE_CHECKING:  # data imports `datasets`; collecting tests need not
+if TYPE_CHECKING:  # data imports `datasets`, which test collection does not need
     from harness.inputs.data import Data, Source
     from harness.inputs.data.summary import SplitSummary
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:  # data imports `datasets`; collecting tests need not
 class Inputs:
     """A suite's data and checkpoints.
 
-    `dataset`, `source` and `tokens` are None where the data cannot be reached, and `splits` is
-    empty. `notes` say what was noticed in the user's own file that is no mistake.
-    `checkpoints` has them by published name. `unavailable` says why one cannot be had, and the
-    way out, by published name too, or under "" for the data. `groups` has the domains and sources
-    of the splits that runs predict, by split; empty where the data tell none.
+    If the data cannot be reached, `dataset`, `source` and `tokens` are None and `splits` is empty.
+    `notes` are remarks on the user's own file that are not errors.
+    `checkpoints` is keyed by published name. `unavailable` gives the reason and the way out for
+    each unavailable input, keyed by published name, or by "" for the data. `groups` has the
+    domains and sources of the splits that runs predict, by split; empty if the data have none.
     """
 
     source: "Source | None"
@@ -48,13 +48,13 @@ class Inputs:
         return self.unavailable.get("") or self.unavailable.get(cell.checkpoint)
 
     def key(self, run: Run) -> str:
-        """Return the content key of a run that nothing is missing for."""
+        """Return the content key of a run; all its inputs must be available."""
         assert self.dataset is not None
         digest = self.checkpoints[run.cell.checkpoint].digest
         return run_key(run, digest, self.dataset.fingerprint, self.device)
 
     def work(self, run: Run) -> Work:
-        """Return what the time of a run that nothing is missing for depends on."""
+        """Return the factors of a run's training time; all its inputs must be available."""
         assert self.dataset is not None
         assert self.tokens is not None
         checkpoint = self.checkpoints[run.cell.checkpoint]
@@ -76,7 +76,7 @@ def find_inputs(
     """Find the data of a suite and the checkpoints of some of its cells.
 
     Args:
-        base: the folder that relative paths of the suite start from.
+        base: the folder to which the suite's relative paths refer.
 
     Raises:
         BadInput: every mistake in the data and in all checkpoints at once.
@@ -117,7 +117,7 @@ def find_inputs(
 
 
 def setting_problems(suite: Suite, device: str) -> list[str]:
-    """Return what a suite asks for beside data and checkpoints and this machine has not."""
+    """Return the suite's settings that this machine does not support, with the way out."""
     problems = list(trackers.missing(suite.trackers, suite.name))
     if suite.training.precision == "fp16" and device == "cpu":
         problems.append(
@@ -128,7 +128,7 @@ def setting_problems(suite: Suite, device: str) -> list[str]:
 
 
 def facts_of(suite: Suite, loaded: "Data") -> DatasetFacts:
-    """Return what records say of a suite's data."""
+    """Return the facts about a suite's data that records contain."""
     splits = loaded.splits
     return DatasetFacts(
         name=suite.dataset.source,

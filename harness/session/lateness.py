@@ -1,4 +1,4 @@
-"""Runs that take far longer than they were expected to, each told once, with the likely reason."""
+"""Runs that take far longer than expected, each reported once, with the likely reason."""
 
 from harness.forecast.seconds import EARLY
 from harness.machine import contention, provenance
@@ -6,21 +6,21 @@ from harness.text import duration
 from harness.training.progress import Progress
 
 LATE, LATE_SECONDS = 2.0, 30.0
-"""A run is late that takes so many times, and so many seconds more than, what was expected."""
+"""A run is late if it takes LATE times the expected time and LATE_SECONDS longer than expected."""
 
 
 class Lateness:
-    """Notes which runs of a session are late.
+    """Records which runs of a session are late.
 
     Attributes:
-        lines: a line for each, in order of time, as it was when it was found.
+        lines: one message per late run, in order of time, written when the run was found late.
     """
 
     def __init__(self) -> None:
         self.lines: dict[str, str] = {}
 
     def note(self, title: str, expected: float, now: Progress, basis: str | None) -> None:
-        """Look at a run under way; without a basis its expectation is no time."""
+        """Check a run in progress; without a basis the expected value is not a time."""
         if title in self.lines or basis is None:
             return
         load = contention.told(now.others, provenance.available_cores())
@@ -32,12 +32,12 @@ class Lateness:
 def late_line(
     title: str, expected: float, now: Progress, load: str | None, basis: str
 ) -> str | None:
-    """Say that a run takes far longer than expected, and the likely reason; None if it does not.
+    """Return the message that a run is late, with the likely reason; None if it is not late.
 
     Args:
         expected: seconds that the whole run was expected to take.
-        load: what `contention.told` says of other programs.
-        basis: what the expectation comes from.
+        load: the result of `contention.told`, which describes other programs.
+        basis: the source of the expectation.
     """
     likely = now.seconds
     if now.steps and now.step / now.steps >= EARLY:
@@ -46,8 +46,8 @@ def late_line(
         return None
     reason = f"likely because {load}"
     if load is None:
-        seen = "no other program takes the cores now, and "
-        reason = f"{'' if now.others is None else seen}the expectation was {basis}"
+        measured = "no other program uses the cores now, and "
+        reason = f"{'' if now.others is None else measured}the expectation was {basis}"
     pace = f", about {duration(likely)} in all at this pace" if likely > now.seconds else ""
     return (
         f"{title}: takes far longer than expected: {duration(now.seconds)} so far{pace}, "

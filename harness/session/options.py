@@ -20,11 +20,11 @@ M = TypeVar("M", bound=BaseModel)
 
 DEFAULT_SUITES = ("benchmarks/quickstart.toml", "benchmarks/cola.toml")
 DEFAULT_RESULTS = "results/local"
-"""Where sessions write; what lies beside it in results/ is published, and only read."""
+"""Where sessions write; the other folders in results/ are published and only read."""
 
 
 def _number(convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Convert a number, and leave what is none for the suite's own check to report."""
+    """Convert numbers; keep other text unchanged for the suite's validation to report."""
 
     def value(text: str) -> Any:
         try:
@@ -39,26 +39,34 @@ def _list_of(convert: Callable[[str], Any]) -> Callable[[str], list[Any]]:
     return lambda text: [convert(part.strip()) for part in text.split(",") if part.strip()]
 
 
-# Each overrides the key of the suite file named first.
+# By flag: the key of the suite file that it overrides, a converter, the help text.
 OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "--checkpoints": ("matrix.checkpoints", _list_of(str), "checkpoints, separated by commas"),
-    "--batch-sizes": ("matrix.batch_sizes", _list_of(_number(int)), "batch sizes, by commas"),
+    "--batch-sizes": (
+        "matrix.batch_sizes",
+        _list_of(_number(int)),
+        "batch sizes, separated by commas",
+    ),
     "--learning-rates": (
         "matrix.learning_rates",
         _list_of(_number(float)),
-        "learning rates, by commas",
+        "learning rates, separated by commas",
     ),
-    "--seeds": ("matrix.seeds", _list_of(_number(int)), "seeds, by commas: 1,2,3 are three runs"),
+    "--seeds": (
+        "matrix.seeds",
+        _list_of(_number(int)),
+        "seeds, separated by commas: 1,2,3 are three runs",
+    ),
     "--epochs": ("training.epochs", _number(int), "passes over the training split"),
     "--min-mcc": (
         "gates.min_mcc",
         _number(float),
-        "the mean MCC that every cell must reach, whatever the suite says",
+        "the mean MCC required of every cell, even of cells with their own gate",
     ),
     "--max-drop": (
         "gates.max_drop",
         _number(float),
-        "the MCC that a cell may lose against --baseline",
+        "the largest loss of MCC allowed against --baseline",
     ),
     "--executor": ("limits.executor", str, "local or ray"),
     "--workers": ("limits.workers", _number(int), "runs at a time, or auto"),
@@ -67,7 +75,7 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
 
 @dataclass(frozen=True)
 class Option:
-    """One option; a switch takes no value, and then `metavar` is None."""
+    """One option; for a switch, which takes no value, `metavar` is None."""
 
     flag: str
     help: str
@@ -76,7 +84,7 @@ class Option:
 
     @property
     def name(self) -> str:
-        """The name under which a parser keeps its value."""
+        """The name under which a parser stores its value."""
         return self.flag.removeprefix("--").replace("-", "_")
 
 
@@ -88,7 +96,7 @@ OPTIONS = (
         repeatable=True,
     ),
     *(
-        Option(flag, f"{text}; in place of the suite's {key}")
+        Option(flag, f"{text}; overrides the suite's {key}")
         for flag, (key, _, text) in OVERRIDES.items()
     ),
     Option(
@@ -109,23 +117,24 @@ OPTIONS = (
         "the Ray cluster that `--executor ray` joins; by default it starts a Ray here",
         "HOST:PORT",
     ),
-    Option("--rerun", "train again what an earlier session finished", None),
+    Option("--rerun", "train runs again that an earlier session finished", None),
     Option(
         "--replace",
-        "replace tables of another matrix, or that show more runs; without it they are left as "
-        "they are, and a session that asks for others trains nothing",
+        "replace tables of another matrix, or tables that show more runs; without it such tables "
+        "stay and the session trains nothing",
         None,
     ),
 )
-"""All of them, in the order of a help text. pytest's own `--strict` covers skipped cells too."""
+"""All options, in the order of the help text. pytest's own `--strict` covers skipped cells too."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was typed.
+    """The options of a command line.
 
-    `values` has each option's value by its name, None (False for a switch) where it was not given.
-    Paths start `here`, where it was typed; the default suites and results lie in `project`.
+    `values` has each option's value by its name, None (False for a switch) if it was not given.
+    Paths are relative to `here`, the working folder; the default suites and results are in
+    `project`.
     """
 
     values: Mapping[str, Any]
@@ -134,7 +143,7 @@ class Chosen:
 
 
 def suite_files(chosen: Chosen) -> list[Path]:
-    """Return the files of the chosen suites, whether they can be read or not."""
+    """Return the files of the chosen suites, even if they cannot be read."""
     named = chosen.values.get("suite")
     folder = chosen.here if named else chosen.project
     return [folder / name for name in (named or DEFAULT_SUITES)]
@@ -178,7 +187,7 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
                 problems += error.problems
         planned.append(Planned(suite, path, tuple(make_plan(suite)), references))
         if not planned[-1].cells:
-            problems.append(f"{shown}: matrix.cell: every cell is left out; leave one in")
+            problems.append(f"{shown}: matrix.cell: every cell is left out; keep at least one")
     address = chosen.values.get("ray_address")
     if address and planned and all(each.suite.limits.executor != "ray" for each in planned):
         problems.append(f"--ray-address: {address!r}: needs --executor ray; add it")
@@ -188,7 +197,7 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
 
 
 def _for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:
-    """Take from checkpoints and cells what the command line gives to all of them."""
+    """Remove a checkpoint's or cell's own settings that the command line sets for all of them."""
     keys = [override.key for override in overrides]
     matrix, gates = suite.matrix, suite.gates
     flags = {section: _last_parts(keys, section) for section in ("matrix", "gates")}
@@ -198,7 +207,7 @@ def _for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:
 
     flags["matrix"].pop("checkpoints", None)
     seeds = {name: None for name in flags["matrix"] if name == "seeds"}
-    cells = {  # one that is left out stays out
+    cells = {  # a cell that the suite leaves out stays out
         name: each.model_copy(update=seeds) if each.seeds else each
         for name, each in matrix.cell.items()
     }
@@ -224,7 +233,10 @@ def _last_parts(keys: Sequence[str], section: str) -> dict[str, None]:
 
 
 def _unknown_cells(path: Path) -> Iterator[str]:
-    """Yield the gates and seeds of cells that the suite file, without any flag, does not have."""
+    """Yield a line for every gate or setting of a cell that the suite file does not have.
+
+    Flags are ignored.
+    """
     suite = load_suite(path)
     matrix = suite.matrix.model_copy(update={"cell": {}})
     every = [cell.id for cell in make_plan(suite.model_copy(update={"matrix": matrix}))]
@@ -243,34 +255,37 @@ def _unknown_cells(path: Path) -> Iterator[str]:
 
 
 def _baseline(path: Path) -> Baseline:
-    from harness.report import as_baseline, read_published  # pandas, which most commands need not
+    from harness.report import (
+        as_baseline,
+        read_published,
+    )  # pandas, rarely needed
 
     return as_baseline(read_published(path), path.name)
 
 
 def _from_here(here: Path, checkpoint: str) -> str:
-    """Return a folder named on the command line as seen from anywhere; other names as they are."""
+    """Return a checkpoint folder of the command line joined to `here`; other names unchanged."""
     folder = here / _home(checkpoint)
     named = checkpoint.startswith((".", "~")) or _is(folder, Path.is_dir)
     return str(folder) if named else checkpoint
 
 
-def _is(path: Path, what: Callable[[Path], bool]) -> bool:
+def _is(path: Path, test: Callable[[Path], bool]) -> bool:
     try:
-        return what(path)
-    except OSError:  # too long for the file system, or behind a closed folder
+        return test(path)
+    except OSError:  # too long for the file system, or in a folder without read permission
         return False
 
 
 def session_options(chosen: Chosen) -> Options:
-    """Return what the options and the environment say about the session.
+    """Return the session's options, from the command line and the environment.
 
     Raises:
-        BadInput: the baseline cannot be read, or a drop is limited against none.
+        BadInput: the baseline cannot be read, or --max-drop is given without a baseline.
     """
     if chosen.values.get("max_drop") is not None and not chosen.values.get("baseline"):
         drop = chosen.values["max_drop"]
-        raise BadInput([f"--max-drop: {drop}: says nothing without --baseline FILE; add it"])
+        raise BadInput([f"--max-drop: {drop}: has no effect without --baseline FILE; add it"])
     baseline = baseline_file(chosen)
     return Options(
         results=results_folder(chosen),
@@ -283,7 +298,7 @@ def session_options(chosen: Chosen) -> Options:
 
 
 def left_behind(chosen: Chosen, suites: Sequence[str]) -> list[str]:
-    """Return a line for each suite whose runs lie where sessions once kept them: results/."""
+    """Return a line for each suite with runs in results/, where earlier versions stored them."""
     if chosen.values.get("results_dir") is not None:
         return []
     now = chosen.project / DEFAULT_RESULTS
@@ -303,13 +318,13 @@ def results_folder(chosen: Chosen) -> Path:
 
 
 def cola_folder(chosen: Chosen) -> Path | None:
-    """Return the folder of CoLA that an option or the environment names."""
+    """Return the folder of CoLA given by an option or the environment, or None."""
     named = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR")
     return chosen.here / _home(named) if named else None
 
 
 def baseline_file(chosen: Chosen) -> Path | None:
-    """Return the file that the session's baseline is read from, if it has one."""
+    """Return the file of the session's baseline, or None."""
     named = chosen.values.get("baseline")
     return chosen.here / _home(named) if named else None
 
@@ -317,5 +332,5 @@ def baseline_file(chosen: Chosen) -> Path | None:
 def _home(path: str) -> Path:
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # ~NAME of a user that does not exist: an ordinary, if odd, file name
+    except RuntimeError:  # ~NAME of a user that does not exist: a valid file name
         return Path(path)

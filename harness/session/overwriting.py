@@ -1,4 +1,4 @@
-"""Whether a session would be refused because of tables that lie in its results folder."""
+"""Whether a session is refused because of the tables in its results folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from harness.suite.plan import Run, runs_of
 
 
 def where(planned: Planned, inputs: Inputs, folder: Path) -> Whereabouts:
-    """Return where the data and the checkpoints of a suite lie; see harness.report.whereabouts.
+    """Return the locations of a suite's data and checkpoints; see harness.report.whereabouts.
 
     Args:
         folder: the suite's results folder.
@@ -26,7 +26,7 @@ def where(planned: Planned, inputs: Inputs, folder: Path) -> Whereabouts:
 
 def objection(
     planned: Planned,
-    asked: Sequence[Run],
+    requested: Sequence[Run],
     stored: Sequence[Record],
     to_train: int,
     inputs: Inputs,
@@ -35,8 +35,8 @@ def objection(
     """Return why a session may not replace the tables of a suite; None if it may.
 
     Args:
-        asked: the runs that it asks for.
-        stored: the records that its tables could show already.
+        requested: the selected runs.
+        stored: the records that its tables can already show.
         to_train: how many of the runs have to train.
         folder: the suite's results folder.
     """
@@ -44,7 +44,7 @@ def objection(
     digests = {name: found.digest for name, found in inputs.checkpoints.items()}
     return replacement.objection(
         folder,
-        replacement.of_runs(asked, inputs.dataset, here, digests),
+        replacement.of_runs(requested, inputs.dataset, here, digests),
         replacement.of_records(stored, here),
         to_train,
     )
@@ -58,7 +58,7 @@ def foreseen(
     inputs: Inputs,
     folder: Path,
 ) -> str | None:
-    """Return what `objection` will say in a session of all cells that has not begun.
+    """Predict the result of `objection` for a session of all cells that has not begun.
 
     Args:
         standing: runs of the suite that were looked up in the store.
@@ -69,6 +69,8 @@ def foreseen(
     suite, cells = planned.suite, planned.cells
     finished = {(i.run.cell.id, i.run.seed): i.stored for i in standing if i.stored is not None}
     shown = latest(store, suite, cells, inputs) | finished
-    asked = [run for cell in cells for run in runs_of(cell, suite.training)]
-    records = [shown[place].record for run in asked if (place := (run.cell.id, run.seed)) in shown]
-    return objection(planned, asked, records, to_train, inputs, folder)
+    requested = [run for cell in cells for run in runs_of(cell, suite.training)]
+    records = [
+        shown[place].record for run in requested if (place := (run.cell.id, run.seed)) in shown
+    ]
+    return objection(planned, requested, records, to_train, inputs, folder)

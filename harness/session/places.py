@@ -1,4 +1,4 @@
-"""Places that are written when a session ends, tried before anything trains."""
+"""Files and folders that are written when a session ends, tested before anything trains."""
 
 import contextlib
 import errno
@@ -16,10 +16,10 @@ class Place:
 
     Args:
         name: the option or variable that names it.
-        path: absolute, or seen from the working folder.
-        kind: a `file` is opened and written, a `replaced` file is renamed into place, and in a
-            `folder` files are made.
-        makes_folders: whether its writer makes missing folders above it.
+        path: absolute, or relative to the working folder.
+        kind: a `file` is opened and written, a `replaced` file is renamed into place, and a
+            `folder` receives new files.
+        makes_folders: whether its writer makes missing parent folders.
     """
 
     name: str
@@ -39,17 +39,18 @@ class ReadFile:
 def unusable(places: Iterable[Place]) -> list[str]:
     """Return a line for every place that cannot be written.
 
-    Nothing is left behind or changed: what is there keeps its content, what is made for the
-    trial (an empty file, missing folders) is removed.
+    The test leaves no changes: existing files keep their content, and what the test makes (an
+    empty file, missing folders) is removed.
     """
     known = dict.fromkeys(places)
     return [problem for place in known if (problem := _problem(place)) is not None]
 
 
-def shared(places: Iterable[Place]) -> Iterator[str]:
-    """Yield a line for every place that would undo what is written to another.
+def conflicting(places: Iterable[Place]) -> Iterator[str]:
+    """Yield a line for every place that conflicts with another.
 
-    That is another's file, or a file where another needs a folder.
+    Two places conflict if they are the same file, or if one is a file where the other needs a
+    folder.
     """
     known = list(dict.fromkeys(places))
     files = [place for place in known if place.kind != "folder" and not _is_special(place.path)]
@@ -68,19 +69,19 @@ def shared(places: Iterable[Place]) -> Iterator[str]:
 
 
 def overwritten(places: Iterable[Place], read: Iterable[ReadFile]) -> Iterator[str]:
-    """Yield a line for every place that is a file which the session reads, however it is spelled.
+    """Yield a line for every place that is a file which the session reads, under any of its names.
 
     Links are followed: two names of one file are one file. A `replaced` place that is a link
-    counts as the link, which is what its writer replaces.
+    counts as the link itself, because its writer replaces the link.
     """
     known = list(dict.fromkeys(read))
     for place in dict.fromkeys(places):
         if place.kind == "folder" or _is_special(place.path):
             continue
-        meant = _link if place.kind == "replaced" else _identity
+        identity = _link if place.kind == "replaced" else _identity
         for file in known:
             names = _chain(file.path) if place.kind == "replaced" else [file.path]
-            if meant(place.path) in map(meant, names):
+            if identity(place.path) in map(identity, names):
                 yield (
                     f"{place.name}: {place.path}: {file.name} reads that file ({file.path}), and "
                     "it would be overwritten; name another"
@@ -100,37 +101,37 @@ def _problem(place: Place) -> str | None:
 
 
 def _identity(path: Path) -> object:
-    """Return what tells a file from others: its number in its file system, or its full path."""
+    """Return what identifies a file: its device and inode numbers, or its full path."""
     try:
         found = path.stat()
         return found.st_dev, found.st_ino
-    except OSError:  # it is still to be made
+    except OSError:  # it does not exist yet
         return os.path.realpath(path)
 
 
 def _link(path: Path) -> str:
-    """Return the full path of a file or link itself, whatever it leads to."""
+    """Return the full path of a file, or of a link itself rather than its target."""
     return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
 
 
 def _chain(path: Path) -> Iterator[Path]:
-    """Yield a path and, where it is a link, what it leads to, one link after the other."""
+    """Yield a path and, if it is a link, its target, one link after the other."""
     seen: set[Path] = set()
     while path not in seen:
         seen.add(path)
         yield path
-        with contextlib.suppress(OSError):  # it is no link
+        with contextlib.suppress(OSError):  # it is not a link
             path = path.parent / path.readlink()
 
 
 def _is_above(place: Place, other: Place) -> bool:
-    """Return whether a file lies where another place has, or has to have, a folder."""
+    """Return whether a file lies where another place has or needs a folder."""
     file, target = Path(os.path.realpath(place.path)), Path(os.path.realpath(other.path))
     return file in target.parents or (other.kind == "folder" and file == target)
 
 
 def _is_special(path: Path) -> bool:
-    """Return whether a path is a terminal, a pipe or the like, which several may write to."""
+    """Return whether a path is a terminal, a pipe or similar, which may have several writers."""
     try:
         return not stat.S_ISREG(path.stat().st_mode)
     except OSError:
@@ -161,7 +162,7 @@ def _attempt(place: Place) -> None:
 
 @contextlib.contextmanager
 def _folders(folder: Path) -> Iterator[None]:
-    """Make a folder and those above it where they are missing, and remove them at the end."""
+    """Make a folder and its missing parents, and remove them at the end."""
     made: list[Path] = []
     try:
         for path in (*reversed(folder.parents), folder):
@@ -171,7 +172,7 @@ def _folders(folder: Path) -> Iterator[None]:
         yield
     finally:
         for path in reversed(made):
-            with contextlib.suppress(OSError):  # somebody else has put something there
+            with contextlib.suppress(OSError):  # another process has put something there
                 path.rmdir()
 
 
@@ -182,18 +183,18 @@ def _make_and_remove(path: Path) -> None:
 
 
 def _open(path: Path, mode: int, replaced: bool) -> None:
-    """Open what is there for writing, and write nothing."""
+    """Open an existing path for writing, and write nothing."""
     if stat.S_ISLNK(mode):
         if replaced:
             return
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))  # links that lead to themselves
-    if not stat.S_ISREG(mode):  # to open a pipe could wait, or wake up its reader
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))  # a cycle of links
+    if not stat.S_ISREG(mode):  # opening a pipe could block, or wake up its reader
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
     except PermissionError as error:
-        # A file without the right to write may be replaced; a file that is locked may not.
+        # A file without write permission can be replaced; an immutable file cannot (EPERM).
         if not (replaced and error.errno == errno.EACCES):
             raise

@@ -1,4 +1,4 @@
-"""The files that a session reads, by what names them: none may be a place that it writes."""
+"""The files that a session reads, with the option or key that names each; none may be written."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,16 +11,16 @@ from harness.session.session import Planned
 
 BASELINE = "--baseline"
 CHECKPOINT_FILES = {CONFIG, WEIGHTS, WEIGHTS_INDEX, *TOKENIZER_FILES}
-"""Files of a checkpoint's folder that a run reads, beside its shards of weights."""
+"""Files of a checkpoint's folder that a run reads, besides its shards of weights."""
 
 
 def read_files(chosen: Chosen, planned: Sequence[Planned]) -> list[ReadFile]:
     """Return the suites' files, their data, references and checkpoints, and the baseline.
 
-    Of a checkpoint, files in a folder of the user's own count; the hub's and packages' do not.
+    Checkpoint files count only in a folder of the user's own, not those of the hub or of packages.
 
     Args:
-        planned: the chosen suites; none where one of them cannot be read.
+        planned: the chosen suites; empty if one of them cannot be read.
     """
     files = [ReadFile("--suite", path) for path in suite_files(chosen)]
     if (baseline := baseline_file(chosen)) is not None:
@@ -52,7 +52,7 @@ def _of_suite(planned: Planned, cola: Path | None) -> Iterator[ReadFile]:
 def _found(folder: Path, pattern: str) -> list[Path]:
     try:
         return sorted(folder.glob(pattern))
-    except OSError:  # a name too long for a folder, which is told elsewhere
+    except OSError:  # a name too long for a folder, which is reported elsewhere
         return []
 
 

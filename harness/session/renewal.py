@@ -1,4 +1,4 @@
-"""Finished runs brought up to date: what they hold and their key does not is as it is today.
+"""Updates finished runs: fields that are not part of a run's key get their current values.
 
 docs/architecture.md lists every such field ("What a key leaves out").
 """
@@ -21,24 +21,24 @@ RENEWED = (
     *("suite", "cell", "checkpoint", "checkpoint_revision", "origin", "dataset"),
     *("scores_in_domain", "scores_out_of_domain", "confusion_by", "model_kept"),
 )
-"""Fields of a record that a later session may write anew. What a suite asks of a run (threshold,
-target, verdict) is judged again wherever a table is made, so it stays as it was at the time."""
+"""Fields of a record that a later session may update. The suite's requirements for a run
+(threshold, target, verdict) keep their old values: they are computed again for every table."""
 
 
 def renew(
     reused: Sequence[tuple[Run, Stored]], store: Sequence[Stored], suite: Suite, inputs: Inputs
 ) -> tuple[list[Stored], list[str]]:
-    """Write anew whatever the runs of a store hold that is no longer so.
+    """Update the outdated fields of the runs in a store.
 
-    Runs that stand for one of today's get its names; every run on today's data gets what the suite
-    says of the data, its classes' names above all. Nothing is written where nothing changed.
+    A run that the current plan reuses gets the plan's names; every run on the current data gets
+    the suite's description of the data, mainly its class names. Unchanged runs are not written.
 
     Args:
-        reused: runs of today's plan with the finished run that stands for each.
+        reused: runs of the current plan with the finished run that is reused for each.
         store: all records of the suite.
 
     Returns:
-        the store as it is then, and lines for the user.
+        the updated store, and lines for the user.
     """
     names = _new_names(reused)
     found: list[Stored] = []
@@ -53,19 +53,19 @@ def renew(
                 place = f"runs/{item.folder.parent.name}/{item.folder.name}"
                 notes.append(
                     f"{place}: cannot be written ({error.strerror}), so names in its record and "
-                    "kept model may be those of an earlier suite; make it writable"
+                    "kept model may come from an earlier suite; make it writable"
                 )
         renewed += current is not item
         found.append(current)
     if renewed:
         notes.append(
-            f"{counted(renewed, 'finished run')} got the names and data facts of today's suite"
+            f"{counted(renewed, 'finished run')} got the names and data facts of the current suite"
         )
     return found, notes
 
 
 def _is_of(record: Record, inputs: Inputs) -> bool:
-    """Return whether a run was scored on today's data."""
+    """Return whether a run was scored on the current data."""
     facts = record.dataset
     return (
         record.status == "ok"
@@ -76,7 +76,7 @@ def _is_of(record: Record, inputs: Inputs) -> bool:
 
 
 def _new_names(reused: Sequence[tuple[Run, Stored]]) -> dict[Path, Run]:
-    """Return the run of today that each folder is named after.
+    """Return, for each folder, the run of the current plan whose names it gets.
 
     Two checkpoints with the same files share a run, which keeps its name if one of them has it.
     """
@@ -89,12 +89,12 @@ def _new_names(reused: Sequence[tuple[Run, Stored]]) -> dict[Path, Run]:
 
 
 def _renewed(item: Stored, run: Run | None, suite: Suite, inputs: Inputs) -> Stored:
-    """Write a run's kept model and record anew where they are out of date; return it as it is then.
+    """Update a run's kept model and record if they are outdated; return the updated run.
 
-    The record comes last: until it is written, another session finds that there is something to do.
+    The record is written last: if this is interrupted, the next session finds the run outdated.
 
     Raises:
-        OSError: something cannot be written.
+        OSError: a file cannot be written.
     """
     old = item.record
     record = old.model_copy(update={"dataset": inputs.dataset})

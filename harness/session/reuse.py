@@ -1,4 +1,4 @@
-"""Which finished runs stand for the runs of today."""
+"""Which finished runs are reused for the runs of the current plan."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from harness.suite.spec import Suite
 
 
 def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
-    """Return a finished run as one of this plan: it may have been trained under other names.
+    """Return a finished run with the names of this plan: it may have been trained under others.
 
-    Names and thresholds are no part of a run's key. Nothing is written: that is for renewal.
+    Names and thresholds are not part of a run's key. Nothing is written: renewal does that.
 
     Args:
-        inputs: today's data and checkpoints, where they were looked at.
+        inputs: the current data and checkpoints, if they were loaded.
     """
     cell, scores = run.cell, stored.record.scores
     assert scores is not None
@@ -50,10 +50,10 @@ def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
 def reusable(
     finished: dict[str, Stored], suite: Suite, candidates: Sequence[Stored]
 ) -> dict[str, Stored]:
-    """Return the finished runs by key, without those whose model is wanted and was not kept.
+    """Return the finished runs by key, without runs whose model is required but was not kept.
 
     Args:
-        candidates: all runs among which a checkpoint's best is sought; see best_by_checkpoint.
+        candidates: the runs among which a checkpoint's best is selected; see best_by_checkpoint.
     """
     match suite.keep_models:
         case "none":
@@ -67,9 +67,9 @@ def reusable(
 
 
 def best_by_checkpoint(candidates: Sequence[Stored]) -> list[Stored]:
-    """Return the run of highest MCC of each checkpoint, which is told by its files.
+    """Return the run of highest MCC of each checkpoint; a checkpoint is identified by its files.
 
-    Of equals always the same one is taken, whatever the runs' names and order are.
+    Ties always select the same run, whatever the runs' names and order.
     """
     by_checkpoint: dict[str | None, list[Stored]] = {}
     for item in sorted(candidates, key=lambda item: item.record.key or ""):
@@ -79,7 +79,7 @@ def best_by_checkpoint(candidates: Sequence[Stored]) -> list[Stored]:
 
 
 def best_run(scored: Sequence[Stored]) -> Stored:
-    """Return the run of highest MCC; of equals, whatever their order, that of the least key."""
+    """Return the run of highest MCC; among ties, the run with the smallest key."""
 
     def rank(item: Stored) -> tuple[float, str]:
         assert item.record.scores is not None
@@ -89,9 +89,9 @@ def best_run(scored: Sequence[Stored]) -> Stored:
 
 
 def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[Stored]:
-    """Return the records of runs that ended and would be like today's, by all but their cell.
+    """Return the records of runs of any cell that ended and match the current setup.
 
-    That is by training, data, device, recipe and the packages that change a result.
+    The setup is the training, data, device, recipe and the packages that change a result.
     """
     packages = provenance.versions(provenance.RESULT_PACKAGES)
     return [
@@ -109,10 +109,10 @@ def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> lis
 
 
 def belongs_to(record: Record, cell: Cell, digest: str | None = None) -> bool:
-    """Return whether a record is of a cell, and of its checkpoint rather than one of like name.
+    """Return whether a record belongs to a cell, with the same checkpoint and not only its name.
 
     Args:
-        digest: that of the cell's checkpoint, where somebody looked at its files.
+        digest: the digest of the cell's checkpoint, if its files were read.
     """
     known = digest is not None and record.checkpoint_digest is not None
     named = (record.cell, record.checkpoint) == (cell.id, cell.checkpoint)
@@ -126,9 +126,9 @@ def belongs_to(record: Record, cell: Cell, digest: str | None = None) -> bool:
 def latest(
     store: Sequence[Stored], suite: Suite, cells: Sequence[Cell], inputs: Inputs
 ) -> dict[tuple[str, int], Stored]:
-    """Return the newest record of each cell and seed that a run of today would be like.
+    """Return the newest record of each cell and seed that matches the current setup.
 
-    The checkpoint's files are compared where this session looked at them, else its name.
+    The checkpoint's files are compared if this session has read them, else its name.
     """
     newest: dict[tuple[str, int], Stored] = {}
     for item in sorted(
@@ -146,5 +146,5 @@ def latest(
 
 
 def as_planned(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
-    """Return a run as one of this plan if it was scored, else as it is."""
+    """Return a scored run with the names of this plan, any other run unchanged."""
     return adopted(run, stored, inputs) if stored.record.status == "ok" else stored

@@ -1,4 +1,4 @@
-"""One invocation: what is finished, what is missing, training that, keeping what comes out."""
+"""One invocation: finds finished and missing runs, trains the missing ones, stores the results."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ from harness.suite.spec import Suite
 
 @dataclass(frozen=True)
 class Planned:
-    """A suite, the file it was read from, all its cells, and published scores to show beside."""
+    """A suite, the file it was read from, all its cells, and published scores for comparison."""
 
     suite: Suite
     path: Path
@@ -42,7 +42,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says about a session, beside its suites."""
+    """The options of a session, except its suites."""
 
     results: Path
     cola_dir: Path | None
@@ -54,7 +54,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Counts:
-    """Of a suite's selected runs: finished before, still to train, and impossible here."""
+    """Numbers of a suite's selected runs: finished earlier, to train, and skipped here."""
 
     finished: int
     to_train: int
@@ -62,19 +62,19 @@ class Counts:
 
 
 Refused = Callable[[Planned, Sequence[Run], int, Inputs], Sequence[str]]
-"""Says what stands against a suite's tables, before anything trains: given the suite, its selected
-runs, how many of them have to train, and its data and checkpoints."""
+"""Returns why a suite's tables may not be replaced, before anything trains. The arguments are the
+suite, its selected runs, how many of them must train, and its data and checkpoints."""
 
 TICK_SECONDS = 1.0
-"""How often whoever waits is told that time goes by."""
+"""Interval of the calls of `tick` during a wait."""
 
 
 class Session:
     """Runs the selected cells of some suites, and holds every run's record as it arrives.
 
-    Call `start`, then `wait` for each cell in turn, then `close`, and `release` once nothing is
-    written any more. Nothing is trained before `start` has the results folders to itself and has
-    found all data and checkpoints and every mistake in them.
+    Call `start`, then `wait` for each cell in turn, then `close`, and `release` when nothing more
+    is written. Nothing is trained before `start` has locked the results folders, and has found
+    all data and checkpoints and every mistake in them.
 
     Args:
         planned: the suites with all their cells.
@@ -103,28 +103,27 @@ class Session:
         return self._options.results / suite
 
     def inputs(self, suite: str) -> Inputs:
-        """Return a suite's data and checkpoints, once they were looked for."""
+        """Return a suite's data and checkpoints; `start` finds them."""
         return self._inputs[suite]
 
     def baseline(self, suite: str) -> Baseline | None:
-        """Return what a suite's cells are held against, if anything."""
+        """Return the baseline that a suite's cells are compared with, or None."""
         given = self._options.baseline
         return given if given is not None and given.suite == suite else None
 
     def start(self, problems: Sequence[str] = (), refused: Refused = lambda *_: ()) -> None:
-        """Find data, checkpoints and finished runs; begin training the others.
+        """Find data, checkpoints and finished runs; begin training the missing runs.
 
         Args:
-            problems: mistakes that are known already, and told with those found here.
-            refused: what stands against a suite's tables, asked when all else is known; see
-                Refused.
+            problems: mistakes that are already known, reported together with those found here.
+            refused: returns why a suite's tables may not be replaced; called last. See Refused.
 
         Raises:
             BadInput: every mistake in data, checkpoints and the results folder at once.
         """
         try:
             self._start(problems, refused)
-        except BadInput:  # after anything else the session is closed, then released
+        except BadInput:  # after other exceptions the caller closes and releases the session
             self.release()
             raise
 
@@ -133,7 +132,7 @@ class Session:
         problems = [p for planned in self.planned for p in self._hold(planned.suite.name)]
         problems += known
         if self._may_train():
-            start_fork_server(PRELOAD)  # its imports go on while data and checkpoints are read
+            start_fork_server(PRELOAD)  # it imports while data and checkpoints are read
         found: list[tuple[Planned, Inputs]] = []
         reached = hub.probe()
         for planned in self.planned:
@@ -153,17 +152,17 @@ class Session:
         missing = [(inputs, planned, self._missing(planned, inputs)) for planned, inputs in found]
         for inputs, planned, runs in missing:
             cells = [cell for cell in self._selected if cell.suite == planned.suite.name]
-            asked = [run for cell in cells for run in runs_of(cell, planned.suite.training)]
-            problems += refused(planned, asked, len(runs), inputs)
+            requested = [run for cell in cells for run in runs_of(cell, planned.suite.training)]
+            problems += refused(planned, requested, len(runs), inputs)
         if problems:
             raise BadInput(problems)
         self._train([run for _, _, runs in missing for run in runs])
 
     def wait(self, cell: Cell, tick: Callable[[], None]) -> list[Record]:
-        """Return the records of a selected cell, one a seed, as soon as all its runs ended.
+        """Return the records of a selected cell, one per seed, as soon as all its runs ended.
 
         Args:
-            tick: called about once a second while they have not.
+            tick: called about once a second during the wait.
         """
         self._waited.add((cell.suite, cell.id))
         runs = [self._runs[cell.suite, cell.id, seed] for seed in cell.seeds]
@@ -181,13 +180,13 @@ class Session:
             tick()
 
     def state(self) -> State:
-        """Return where the session is."""
+        """Return the progress of the session."""
         before = sum(counts.finished for counts in self.counts.values())
         now = State() if self.dispatch is None else self.dispatch.state()
         return replace(now, done=before + now.done, total=before + now.total)
 
     def close(self) -> None:
-        """Stop whatever still runs, and remove kept models that are not the best."""
+        """Stop all runs, and remove kept models that are not the best."""
         if self.dispatch is not None:
             self.dispatch.close()
         for planned in self.planned:
@@ -199,7 +198,7 @@ class Session:
                         kept_files.discard(item.folder)
 
     def scored(self) -> bool:
-        """Return whether any run has a score that somebody waited for."""
+        """Return whether any run of a cell that was waited for has a score."""
         return any(
             future.result().record.scores
             for (suite, cell, _), future in self._runs.items()
@@ -209,7 +208,7 @@ class Session:
     def stored(self, planned: Planned) -> list[Stored]:
         """Return the records of a suite's cells, in the order of its cells and seeds.
 
-        Cells that were not selected show what earlier sessions found in the same circumstances.
+        Cells that were not selected have the records of earlier sessions with the same setup.
         """
         name = planned.suite.name
         earlier = (
@@ -230,7 +229,7 @@ class Session:
         return found
 
     def _candidates(self, planned: Planned) -> list[Stored]:
-        """Return the runs of which a checkpoint's best is one, of this plan or not."""
+        """Return the runs among which a checkpoint's best is selected, of this plan or not."""
         name = planned.suite.name
         earlier = matching_setup(self._store[name], planned.suite, self._inputs[name])
         ended = [
@@ -238,17 +237,17 @@ class Session:
             for (suite, _, _), future in self._runs.items()
             if suite == name and future.done() and not future.cancelled()
         ]
-        # Of a repetition that failed, what it was to repeat still stands.
+        # If a repetition failed, the finished run remains valid.
         now = [item for item in ended if item.record.scores is not None]
         return list({item.folder: item for item in (*earlier, *now)}.values())
 
     def release(self) -> None:
-        """Let other sessions into the results folders."""
+        """Unlock the results folders."""
         while self._locks:
             lock.release(self._locks.pop())
 
     def _hold(self, suite: str) -> Sequence[str]:
-        """Keep other sessions out of a suite's results folder; return what stands against it."""
+        """Lock a suite's results folder; return the problems if it cannot be locked."""
         try:
             held = lock.hold(self.folder(suite) / "runs")
         except BadInput as error:
@@ -258,7 +257,7 @@ class Session:
         return []
 
     def _may_train(self) -> bool:
-        """Return whether some selected run has left no record here, whatever it may be worth."""
+        """Return whether some selected run has no record here; records are not verified yet."""
         if any(planned.suite.limits.executor != "local" for planned in self.planned):
             return False
         return self._options.rerun or any(
@@ -268,9 +267,9 @@ class Session:
         )
 
     def _missing(self, planned: Planned, inputs: Inputs) -> list[Missing]:
-        """Settle the runs that need no training, and return the others."""
+        """Set the results of the runs that need no training, and return the others."""
         suite = planned.suite
-        store, told = quarantine.read_store_and_move_rejected(self.folder(suite.name))
+        store, rejected = quarantine.read_store_and_move_rejected(self.folder(suite.name))
         cells = [cell for cell in self._selected if cell.suite == suite.name]
         reused = [
             (item.run, item.stored)
@@ -279,24 +278,24 @@ class Session:
         ]
         store, renewed = renew(reused, store, suite, inputs)
         self._store[suite.name] = store
-        self.notes += [f"{suite.name}: {line}" for line in (*told, *renewed)]
+        self.notes += [f"{suite.name}: {line}" for line in (*rejected, *renewed)]
         counts = {"finished": 0, "to_train": 0, "skipped": 0}
         missing = []
         for item in standings(suite, cells, inputs, store, self._options.rerun):
             run = item.run
             if item.unavailable is not None:
                 counts["skipped"] += 1
-                self._settle(run, _skip(self.folder(suite.name), run, item.unavailable))
+                self._set_result(run, _skip(self.folder(suite.name), run, item.unavailable))
             elif item.stored is not None:
                 counts["finished"] += 1
-                self._settle(run, adopted(run, item.stored, inputs))
+                self._set_result(run, adopted(run, item.stored, inputs))
             else:
                 counts["to_train"] += 1
                 missing.append(Missing(item, suite, inputs, self.folder(suite.name)))
         self.counts[suite.name] = Counts(**counts)
         return missing
 
-    def _settle(self, run: Run, stored: Stored) -> None:
+    def _set_result(self, run: Run, stored: Stored) -> None:
         future: Future[Stored] = Future()
         future.set_result(stored)
         self._runs[run.cell.suite, run.cell.id, run.seed] = future
@@ -305,25 +304,25 @@ class Session:
         if not missing:
             return
         suites = [planned.suite for planned in self.planned]
-        asked = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
+        requested = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
         earlier = [item.record for store in self._store.values() for item in store]
         works = [item.inputs.work(item.standing.run) for item in missing]
         others = contention.since(self._began, os.getpid())
-        plan = schedule(works, min(asked, default=None), earlier, others)
+        plan = schedule(works, min(requested, default=None), earlier, others)
         self.dispatch = Dispatch(suites, missing, plan, self._options.ray_address)
         self._runs |= self.dispatch.runs
         self.dispatch.begin()
 
 
 def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
-    """Write the record of a run that is not possible here."""
+    """Write the record of a run that cannot run here."""
     folder, record = run_store.run_folder(suite_folder, run, None), skipped(run, unavailable)
-    with contextlib.suppress(OSError):  # as on a full disk; the next session finds it out again
+    with contextlib.suppress(OSError):  # for example a full disk; the next session detects the same
         run_store.write_record(folder, record, None)
     return Stored(record, folder)
 
 
 def _as_kept(stored: Stored) -> Stored:
-    """Return a run whose record tells whether its model is there: it may have been taken away."""
+    """Return a run whose record states whether its model exists now: it may have been removed."""
     kept = stored.record.model_kept and kept_files.is_kept(stored.folder)
     return Stored(stored.record.model_copy(update={"model_kept": kept}), stored.folder)

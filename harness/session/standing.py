@@ -1,4 +1,4 @@
-"""How far a plan is: which of its runs are finished, which have to train, which cannot."""
+"""The status of a plan's runs: which are finished, which must train, which cannot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ from harness.suite.spec import Suite
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one run of a plan is.
+    """The status of one run of a plan.
 
-    `unavailable` says why it cannot run here, and then `key` is None. `stored` is the finished run
-    that stands for it. With neither it has to train; `trained_before` says that it has a score
-    all the same, which nobody wants: it is to run again, or its model was not kept.
+    `unavailable` is the reason why it cannot run here; `key` is None then. `stored` is the
+    finished run that is reused for it. If both are None, the run must train. `trained_before` is
+    true if it was finished earlier, even if it must train again because of `--rerun` or because
+    its model was not kept.
     """
 
     run: Run
@@ -32,11 +33,11 @@ class Standing:
 def standings(
     suite: Suite, cells: Sequence[Cell], inputs: Inputs, store: Sequence[Stored], rerun: bool
 ) -> list[Standing]:
-    """Say of every run of some cells where it is, in the order of cells and seeds.
+    """Return the status of every run of some cells, in the order of cells and seeds.
 
     Args:
         store: every record of the suite.
-        rerun: whether finished runs are to be trained again.
+        rerun: whether to train finished runs again.
     """
     runs = [run for cell in cells for run in runs_of(cell, suite.training)]
     keys = {
@@ -57,7 +58,7 @@ def standings(
 
 
 def skipped(run: Run, unavailable: Unavailable) -> Record:
-    """Return the record of a run that is not possible here."""
+    """Return the record of a run that cannot run here."""
     cell = run.cell
     return Record(
         key=None,

@@ -1,4 +1,4 @@
-"""Where a session is, and the lines that say so."""
+"""The progress of a session, and its status lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from harness.text import duration
 from harness.training.progress import Progress
 
 MOST_RUNS = 4
-"""The most running runs that a line of a log names."""
+"""The maximum number of runs in progress that a line of a log names."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a session is.
+    """The progress of a session.
 
-    `done` counts the runs that ended, those of earlier sessions too, of `total`, which leaves out
-    what cannot run here. `running` has a title and the progress of each run under way, `ended`
-    a line for each that ended in this session, in order of time, `late` one for each that was found
-    to take far longer than expected.
+    `done` counts the runs that ended, also in earlier sessions. `total` excludes runs that cannot
+    run here. `running` has the title and progress of each run in progress. `ended` has a line for
+    each run that ended in this session, in order of time. `late` has a line for each run that takes
+    far longer than expected.
     """
 
     done: int = 0
@@ -29,7 +29,7 @@ class State:
 
 
 def live_line(state: State) -> str:
-    """Say in one line where a session is; the run that began first stands for the others."""
+    """Return the session's status as one line; of the runs in progress, it names the oldest."""
     parts = [f"{state.done}/{state.total} runs"]
     if state.seconds_left is not None:
         parts.append(f"about {duration(state.seconds_left)} left")
@@ -41,7 +41,7 @@ def live_line(state: State) -> str:
 
 
 def minute_line(state: State) -> str:
-    """Say in one line where a session and the runs that began first are, for a log."""
+    """Return the status of the session and of its oldest runs in progress as one line for a log."""
     first = sorted(state.running, key=lambda item: -item[1].seconds)
     parts = []
     for title, progress in first[:MOST_RUNS]:

@@ -1,1 +1,1 @@
-"""What runs leave on disk: records, predictions, and the folder that holds them."""
+"""The files that runs write: records, predictions, and the folder that holds them."""

@@ -1,4 +1,4 @@
-"""The class given to every sentence of a split, as short text: a bit a sentence, in its order."""
+"""The predicted class of every sentence of a split, packed as text: one bit per sentence."""
 
 import base64
 import math
@@ -9,10 +9,10 @@ from harness.text import counted
 
 
 def pack(classes: np.ndarray) -> str:
-    """Return (sentences,) of 0 and 1 as base64 of its bits, the first sentence's bit highest.
+    """Return (sentences,) of 0 and 1 as base64 of its bits, the first sentence in the highest bit.
 
     Raises:
-        ValueError: another value than 0 or 1.
+        ValueError: a value is neither 0 nor 1.
     """
     if not np.isin(classes, (0, 1)).all():
         raise ValueError("classes are 0 or 1")
@@ -20,7 +20,7 @@ def pack(classes: np.ndarray) -> str:
 
 
 def unpack(text: str, sentences: int) -> np.ndarray:
-    """Return (sentences,) uint8 of 0 and 1, as they were packed.
+    """Return packed classes as (sentences,) uint8 of 0 and 1.
 
     Raises:
         ValueError: the text does not hold that many sentences.
@@ -32,7 +32,7 @@ def unpack(text: str, sentences: int) -> np.ndarray:
 def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int]:
     """Return true positives, false positives, false negatives and true negatives of packed texts.
 
-    It counts bits of whole numbers, so that a store of thousands of runs can be checked in passing.
+    It counts bits of integers, which is fast enough to check a store of thousands of runs.
 
     Raises:
         ValueError: a text does not hold that many sentences.
@@ -48,7 +48,7 @@ def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int
 def matthews(
     true_positive: int, false_positive: int, false_negative: int, true_negative: int
 ) -> float | None:
-    """Return the Matthews correlation of counts; None where a class is missing, given or true.
+    """Return the Matthews correlation of counts; None if labels or predictions have one class only.
 
     (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN)) (Matthews 1975).
     """
@@ -63,7 +63,7 @@ def matthews(
 def accuracy(
     true_positive: int, false_positive: int, false_negative: int, true_negative: int
 ) -> float | None:
-    """Return the share of sentences that were given their label; None of no sentences."""
+    """Return the share of sentences classified correctly; None if there are no sentences."""
     sentences = true_positive + false_positive + false_negative + true_negative
     return (true_positive + true_negative) / sentences if sentences else None
 
@@ -71,7 +71,7 @@ def accuracy(
 def f1(
     true_positive: int, false_positive: int, false_negative: int, true_negative: int
 ) -> float | None:
-    """Return the F1 of class 1; None where it is neither given nor true.
+    """Return the F1 of class 1; None if class 1 is neither predicted nor true.
 
     2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall (van Rijsbergen 1979).
     """

@@ -19,40 +19,41 @@ RECIPE_WITH_ONE_CLOCK = 3
 """Records of this recipe and later ones timed epochs and their evaluation by the same clock."""
 
 RELATIVE = 1e-9
-"""Between a number and the same one computed again from the fields that it was computed from."""
+"""Relative difference allowed between a stored number and the same number computed again."""
 
 ROUNDING_SECONDS = 1e-6
-"""By so much a sum of times may be off."""
+"""Rounding error allowed in a sum of times."""
 
 MOST_NAMED = 3
-"""How many fields of a record are named before the rest is only counted."""
+"""How many inconsistent fields of a record are named; the rest are only counted."""
 
 Numbers = tuple[int, int, int, int]
 
 
 def inconsistency(record: Record) -> str | None:
-    """Return where a record contradicts itself, in one line; None if nowhere.
+    """Return the record's inconsistencies in one line, or None.
 
-    Every number that others of the record give must be what they give: each field that is not is
-    named with its value and the value computed. See `contradiction` for its key and its scores.
+    Every number that can be computed from other fields of the record must equal the computed
+    value; each field that differs is named with both values. See `contradiction` for the key and
+    the scores.
     """
-    if (said := contradiction(record)) is not None:
-        return said
+    if (problem := contradiction(record)) is not None:
+        return problem
     found = [*_dates(record)]
     if record.status == "ok":
-        found += [*_derived(record), *_counts(record), *_spent(record), *_sizes(record)]
+        found += [*_derived(record), *_counts(record), *_durations(record), *_sizes(record)]
     return listed(found)
 
 
 def listed(problems: Sequence[str]) -> str | None:
-    """Return what is wrong with fields of one record in one line; None where nothing is."""
+    """Join the problems of one record into one line; None if there are none."""
     more = len(problems) - MOST_NAMED
     rest = [f"and {more} more fields"] if more > 0 else []
     return "; ".join([*problems[:MOST_NAMED], *rest]) or None
 
 
 def shown(value: float | str | None) -> str:
-    """Write a value of a record for a message, null where there is none."""
+    """Format a value of a record for a message; None becomes null."""
     if value is None:
         return "null"
     return f"{value:.10g}" if isinstance(value, float) else str(value)
@@ -106,7 +107,7 @@ def _derived(record: Record) -> Iterator[str]:
 
 
 def _differs(name: str, stored: float | None, computed: float | None, source: str) -> Iterator[str]:
-    """Check a number against the same one computed again; None was not measured."""
+    """Compare a stored number with the computed one; a stored None was not measured."""
     if stored is None or (
         computed is not None and math.isclose(stored, computed, rel_tol=RELATIVE)
     ):
@@ -116,10 +117,10 @@ def _differs(name: str, stored: float | None, computed: float | None, source: st
 
 
 def _counts(record: Record) -> Iterator[str]:
-    """Check the counts of groups against those of all validation sentences.
+    """Compare the sum of the groups' counts with the counts of all validation sentences.
 
-    Every sentence has a length, so that the lengths' counts add up to those of all sentences.
-    Not every sentence has a source.
+    Every sentence has a length, so the counts by length must add up to the counts of all
+    sentences. Not every sentence has a source.
     """
     packed = selected_classes(record)
     if packed is None or record.labels is None or record.dataset is None:
@@ -135,7 +136,7 @@ def _counts(record: Record) -> Iterator[str]:
                 )
 
 
-def _spent(record: Record) -> Iterator[str]:
+def _durations(record: Record) -> Iterator[str]:
     """Check that no part of a run took longer than the whole."""
     times = record.times
     assert times is not None
@@ -161,15 +162,15 @@ def _spent(record: Record) -> Iterator[str]:
             continue
         if times.evaluate > after - before + ROUNDING_SECONDS:
             yield (
-                f"times.evaluate is {shown(times.evaluate)} s, epoch {epoch.epoch}, which it is "
-                f"part of, takes {shown(after - before)} s"
+                f"times.evaluate is {shown(times.evaluate)} s, epoch {epoch.epoch}, which includes "
+                f"it, takes {shown(after - before)} s"
             )
     if ends[-1] > times.train + ROUNDING_SECONDS:
         yield f"times.train is {shown(times.train)} s, the last epoch ends at {shown(ends[-1])} s"
 
 
 def _sizes(record: Record) -> Iterator[str]:
-    """Check amounts that are never 0, and parts of a batch and of the threads."""
+    """Check amounts that are never 0, the parts of a batch, and the number of threads."""
     for name in ("peak_memory_mb", "parameters"):
         value = getattr(record, name)
         if value is not None and value <= 0:
@@ -184,20 +185,20 @@ def _sizes(record: Record) -> Iterator[str]:
     if record.contention is not None and record.threads is not None:
         fewest = record.contention.fewest_threads
         if fewest > record.threads:
-            yield f"contention.fewest_threads is {fewest}, threads, the most, are {record.threads}"
+            yield f"contention.fewest_threads is {fewest}, threads is only {record.threads}"
 
 
 def _dates(record: Record) -> Iterator[str]:
-    """Check that a run ended after it began, and took no longer than that.
+    """Check that a run ended after it began, and that its times fit in between.
 
-    Both are cut to whole seconds. A clock that is slewed is up to 0.05 % off (adjtimex(2)).
+    Both dates are cut to whole seconds. A clock that is slewed is up to 0.05 % off (adjtimex(2)).
     """
     moments: list[datetime] = []
     for name in ("started_at", "finished_at"):
         if (text := getattr(record, name)) is not None:
             moment = _moment(text)
             if moment is None:
-                yield f"{name} is {text!r:.50}, it must be a time with its zone (ISO 8601)"
+                yield f"{name} is {text!r:.50}, it must be a time with a time zone (ISO 8601)"
                 return
             moments.append(moment)
     if len(moments) < 2:
@@ -214,7 +215,7 @@ def _dates(record: Record) -> Iterator[str]:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return a time that tells its zone, written as ISO 8601 has it; None of any other text."""
+    """Parse an ISO 8601 time with a time zone; return None for any other text."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

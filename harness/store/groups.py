@@ -1,4 +1,4 @@
-"""Groups of sentences: the domain and source of each, and scores and counts of a group."""
+"""Groups of sentences: each sentence's domain and source, and a group's scores and counts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from harness.store.records import Confusion, Record, Scores
 
 @dataclass(frozen=True)
 class Groups:
-    """Of each sentence of a split: "in" or "out", and where it is from; "" where unknown."""
+    """The domain ("in" or "out") and source of each sentence of a split; "" where unknown."""
 
     domains: Sequence[str]
     sources: Sequence[str]
@@ -23,7 +23,7 @@ class Groups:
 def confusion_by(
     groups: Sequence[str], labels: np.ndarray, predicted: np.ndarray
 ) -> dict[str, Confusion]:
-    """Count label and predicted class in each named group of sentences; "" names none."""
+    """Count labels and predicted classes in each group of sentences; "" means no group."""
     of_sentences = np.asarray(groups, dtype=object)
     counts = {}
     for group in sorted(set(groups) - {""}):
@@ -39,7 +39,7 @@ def confusion_by(
 
 
 def scores_of(chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> Scores | None:
-    """Return the scores on the chosen sentences, undefined ones as 0; None of no sentence."""
+    """Return the scores on the chosen sentences, undefined ones as 0; None if none is chosen."""
     if not chosen.any():
         return None
     (counts,) = confusion_by(
@@ -61,15 +61,16 @@ def scores_of(chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> 
 def regrouped(
     record: Record, predictions: pa.Table, groups: Mapping[str, Groups]
 ) -> tuple[Record, pa.Table] | None:
-    """Return a run's record and predictions with the domains and sources that its data have today.
+    """Return a run's record and predictions with the current domains and sources of its data.
 
-    What the data do not tell today stays as it was written: it was told of the same sentences.
+    A domain or source that the current data lack keeps its stored value: the sentences are the
+    same.
 
     Args:
-        record: of a run of these sentences, whatever groups they were in then.
+        record: of a run on these sentences; their groups may have been different.
         groups: by split, in the order of the predictions.
 
-    Returns None where both tell the same already.
+    Returns None if nothing changes.
     """
     split = np.asarray(predictions["split"])
     columns = {
@@ -92,7 +93,7 @@ def regrouped(
 
 
 def with_groups(record: Record, predictions: pa.Table) -> Record:
-    """Return a record with the scores and counts that predictions give by domain and source."""
+    """Return a record with scores and counts by domain and source computed from predictions."""
     table = predictions.filter(pc.equal(predictions["split"], "validation"))
     labels = np.asarray(table["label"])
     predicted = np.column_stack([table["logit_0"], table["logit_1"]]).argmax(axis=1)

@@ -14,17 +14,17 @@ from harness.errors import BadInput
 
 FILE = ".lock"
 
-# What file systems without locks answer: some of networks and of containers.
+# The errors of file systems without locks: some network and container file systems.
 WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A folder that this process holds.
+    """A folder that this process has locked.
 
-    The kernel lets go of it when the process ends, however it ends: the file that a killed
-    session leaves behind locks nothing. `warning` says so where nothing could be locked; the
-    descriptor is None then.
+    The kernel releases the lock when the process ends, however it ends: the file that a killed
+    session leaves behind locks nothing. If the file system has no locks, `warning` contains a
+    message and the descriptor is None.
     """
 
     path: Path
@@ -33,10 +33,10 @@ class Lock:
 
 
 def obstacle(folder: Path) -> str | None:
-    """Return why a results folder cannot be made or read; None if it can, as far as a look tells.
+    """Return why a results folder cannot be made or read; None if no obstacle is visible.
 
-    Nothing is written. What is said names the file that lies in the way, so it is the same for all
-    folders beneath it.
+    Nothing is written. The message names the file that blocks the path, so it is the same for all
+    folders below that file.
     """
     there = (path for path in (folder, *folder.parents) if os.path.lexists(path))
     nearest = next(there, folder)
@@ -52,7 +52,7 @@ def obstacle(folder: Path) -> str | None:
 
 
 def hold(folder: Path) -> Lock:
-    """Make a folder where there is none, and lock it until `release` or the end of this process.
+    """Make a folder if it is missing, and lock it until `release` or the end of this process.
 
     Raises:
         BadInput: another session holds it, or it cannot be written.
@@ -70,7 +70,7 @@ def _unwritable(folder: Path, error: OSError | ValueError) -> str:
 
 
 def release(lock: Lock) -> None:
-    """Let go of a folder, leaving no file behind."""
+    """Unlock a folder and remove the lock file."""
     if lock.descriptor is not None:
         with contextlib.suppress(OSError):  # a folder that is gone or read-only by now
             lock.path.unlink(missing_ok=True)
@@ -91,14 +91,14 @@ def _lock(folder: Path) -> Lock:
             if error.errno not in WITHOUT_LOCKS:
                 raise
             warning = (
-                f"{folder}: its file system has no locks ({error.strerror}); see to it that no "
+                f"{folder}: its file system has no locks ({error.strerror}); make sure that no "
                 "second session writes there"
             )
             return Lock(path, None, warning)
         if _is_at(descriptor, path):
             break
-        os.close(descriptor)  # its holder removed the file between the two calls: take the new one
-    # Whoever is refused wants to know by whom; on a full disk the lock holds without.
+        os.close(descriptor)  # its holder removed the file between the two calls: lock the new one
+    # The next session's error message names this process; on a full disk the lock works without.
     with contextlib.suppress(OSError):
         os.truncate(descriptor, 0)
         os.write(descriptor, json.dumps(_this_process()).encode())
@@ -125,8 +125,8 @@ def _refusal(folder: Path, holder: bytes) -> str:
         host, since = (ascii(str(known[name]))[1:-1] for name in ("host", "since"))
         who = f"process {known['pid']:d} on {host}, since {since}"
     except (ValueError, TypeError, KeyError, RecursionError):  # not written yet, or not by us
-        who = "which did not say who it is"
+        who = "unknown process"
     return (
-        f"--results-dir: {folder}: another session is at work there ({who}); wait for it to end, "
+        f"--results-dir: {folder}: another session uses this folder ({who}); wait for it to end, "
         "or name another folder"
     )

@@ -1,4 +1,4 @@
-"""The table of what a run predicted: its columns, reading it, and whether it bears a record out."""
+"""A run's predictions as a table: its columns, reading it, and checking it against the record."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,11 +25,11 @@ PREDICTIONS = pa.schema(
 )
 """Columns of predictions.parquet: a row for every sentence scored or predicted.
 
-`label` is null where it is hidden; `domain` and `source` are empty where the data do not tell.
+`label` is null where it is hidden; `domain` and `source` are empty where they are unknown.
 """
 
-TOLD_OF = ("split", "label", "domain", "source", "logit_0", "logit_1")
-"""The columns of which a run's record tells something."""
+CHECKED_COLUMNS = ("split", "label", "domain", "source", "logit_0", "logit_1")
+"""The columns that a run's record can be checked against."""
 
 JOINED_PREDICTIONS = pa.schema([("key", pa.string()), *PREDICTIONS])
 """Columns of the predictions of many runs: each run's key in front of PREDICTIONS."""
@@ -51,9 +51,9 @@ def join_predictions(runs: Iterable[tuple[str, Path]]) -> pa.Table:
 
 
 def as_parquet(table: pa.Table) -> bytes:
-    """Return the content of a run's predictions.parquet, whose digest its record holds.
+    """Return the content of a run's predictions.parquet; the record stores its digest.
 
-    The same rows give the same bytes as long as pyarrow stays the same.
+    The same rows give the same bytes with the same version of pyarrow.
 
     Args:
         table: with the columns of PREDICTIONS.
@@ -65,24 +65,24 @@ def as_parquet(table: pa.Table) -> bytes:
 
 
 def check_predictions(folder: Path, labels: str | None, selected: str | None) -> pa.Table:
-    """Read a run's predictions, and check that they are those that its record tells of.
+    """Read a run's predictions, and check that they match its record.
 
-    Only what it takes is read, so that a store of thousands of runs can be checked in passing.
+    Only the needed columns are read: fast enough to check a store of thousands of runs.
 
     Args:
         labels: the validation split's labels, as harness.store.classes packs them.
-        selected: the classes given to it, packed; None in records from before they held them.
+        selected: its predicted classes, packed; None in older records, which do not hold them.
 
-    Returns the columns TOLD_OF.
+    Returns the columns CHECKED_COLUMNS.
 
     Raises:
-        ValueError: what is wrong with them.
+        ValueError: they do not match.
     """
     try:
         with pq.ParquetFile(folder / FILE) as file:
             if not file.schema_arrow.equals(PREDICTIONS):
                 raise ValueError("it has other columns")
-            table = file.read(list(TOLD_OF), use_threads=False)
+            table = file.read(list(CHECKED_COLUMNS), use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"it cannot be read as Parquet ({type(error).__name__})") from None
     check_rows(table, labels, selected)
@@ -90,15 +90,15 @@ def check_predictions(folder: Path, labels: str | None, selected: str | None) ->
 
 
 def check_rows(table: pa.Table, labels: str | None, selected: str | None) -> None:
-    """Check that rows of predictions are those that a run's record tells of.
+    """Check that rows of predictions match a run's record.
 
     Args:
         table: with at least the columns split, label, logit_0 and logit_1.
         labels: the validation split's labels, as harness.store.classes packs them.
-        selected: the classes given to it, packed; None in records from before they held them.
+        selected: its predicted classes, packed; None in older records, which do not hold them.
 
     Raises:
-        ValueError: what is wrong with them.
+        ValueError: they do not match.
     """
     if labels is None or selected is None:
         return
@@ -107,7 +107,7 @@ def check_rows(table: pa.Table, labels: str | None, selected: str | None) -> Non
     logits = np.column_stack([table["logit_0"], table["logit_1"]])[rows]
     if not np.isin(label, (0, 1)).all() or classes.pack(label) != labels:
         raise ValueError("its labels are not the record's")
-    if not np.isfinite(logits).all():  # of which argmax would take the first
-        raise ValueError("its logits are not all numbers")
+    if not np.isfinite(logits).all():  # argmax would return the first NaN
+        raise ValueError("its logits are not all finite")
     if classes.pack(logits.argmax(axis=-1)) != selected:
         raise ValueError("its logits do not give the record's classes")

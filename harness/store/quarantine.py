@@ -1,6 +1,6 @@
 """Runs whose records failed verification: moved aside with the reason, so that they run again.
 
-Nothing is deleted, as it may be the only trace of hours of work or of what went wrong.
+Nothing is deleted: it may be the only copy of hours of work, or evidence of the cause.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ REASON = "reason.txt"
 def read_store_and_move_rejected(suite_folder: Path) -> tuple[list[Stored], list[str]]:
     """Read the store of a suite for a session that will write there.
 
-    Every run whose record failed verification is moved to `runs/<cell>/quarantine/`, whole, with
-    the reason in `reason.txt`. See run_store.scan_store.
+    The whole folder of every run whose record failed verification is moved to
+    `runs/<cell>/quarantine/`, with the reason in `reason.txt`. See run_store.scan_store.
 
     Returns:
         the records, and one line for each run that was moved.
@@ -26,16 +26,16 @@ def read_store_and_move_rejected(suite_folder: Path) -> tuple[list[Stored], list
 
 
 def _move(suite_folder: Path, item: Rejected) -> str:
-    told = printable(f"{item.folder.relative_to(suite_folder)}: {item.reason}")
+    problem = printable(f"{item.folder.relative_to(suite_folder)}: {item.reason}")
     try:
-        aside = item.folder.parent / QUARANTINE
-        aside.mkdir(exist_ok=True)
-        to = next(name for name in _names(aside / item.folder.name) if not name.exists())
+        quarantine = item.folder.parent / QUARANTINE
+        quarantine.mkdir(exist_ok=True)
+        to = next(name for name in _names(quarantine / item.folder.name) if not name.exists())
         item.folder.rename(to)
         write_atomically(to / REASON, f"{item.reason}\n".encode())
     except OSError as error:
-        return f"{told}; it will run again (and was not moved aside: {error.strerror})"
-    return printable(f"{told}; moved to {to.relative_to(suite_folder)}, it will run again")
+        return f"{problem}; it will run again (and was not moved aside: {error.strerror})"
+    return printable(f"{problem}; moved to {to.relative_to(suite_folder)}, it will run again")
 
 
 def _names(path: Path) -> Iterator[Path]:

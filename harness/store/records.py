@@ -1,4 +1,4 @@
-"""What a run leaves behind: a record's schema, its key, and whether it contradicts itself."""
+"""A run's record: its schema, its key, and whether it contradicts itself."""
 
 import hashlib
 import json
@@ -22,10 +22,10 @@ SCHEMA_VERSION: Final = 1
 
 
 RECIPE_WITH_CLASSES = 2
-"""Records of this recipe and later ones hold labels, and the classes given after every epoch."""
+"""Records of this recipe and later ones hold labels, and the classes predicted after each epoch."""
 
 TOLERANCE = 1e-9
-"""Between a score and the same one computed again from a record's own classes."""
+"""Difference allowed between a stored score and the score computed from the stored classes."""
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -33,15 +33,15 @@ Seconds = Annotated[float, Field(ge=0, lt=1e12)]
 
 
 def _unknown(value: object) -> bool:
-    """Leave a field out of what is written, as records of versions without it are."""
+    """Return whether to omit a field from the file, as versions without the field do."""
     return value is None
 
 
 class DatasetFacts(BaseModel):
     """The data that a run was trained and scored on; split sizes in sentences.
 
-    `text_column` is that of the sentences in the user's own file; None for other data, and where an
-    earlier version wrote the record.
+    `text_column` is the column of the sentences in the user's own file; None for other data, and
+    in records of earlier versions.
     """
 
     model_config = FROZEN
@@ -68,7 +68,8 @@ class Scores(BaseModel):
 class Epoch(BaseModel):
     """One pass over the training split; `seconds` is training time from the start to its end.
 
-    `classes` is the class given to each validation sentence, as harness.store.classes packs it.
+    `classes` are the predicted classes of the validation sentences, packed by
+    harness.store.classes.
     """
 
     model_config = FROZEN
@@ -95,8 +96,8 @@ class Confusion(BaseModel):
 class Times(BaseModel):
     """Where a run's wall time went, in seconds.
 
-    `train` is that of `trainer.train()` from its first epoch on, the evaluation after each epoch
-    included, and without what experiment trackers took. They are part of `total`.
+    `train` is the time of `trainer.train()` from its first epoch on. It includes the evaluation
+    after each epoch and excludes experiment trackers, whose time is part of `total`.
     """
 
     model_config = FROZEN
@@ -109,12 +110,13 @@ class Times(BaseModel):
 
 
 class Padding(BaseModel):
-    """The side on which batches were padded, and what answers had to do with it.
+    """The side on which batches were padded, and how much padding changed the logits.
 
-    `tokenizer_side` is where the checkpoint's tokenizer would have padded. `deviations`, by side:
-    the largest difference between the logits of a sentence alone and in company, before training,
-    in standard deviations of the logits; None where they were no numbers in company. `alone` tells
-    that every sentence was evaluated alone, `shortest` to how many tokens it was padded at least.
+    `tokenizer_side` is the side that the checkpoint's tokenizer pads by default. `deviations`, by
+    side: the largest difference between the logits of a sentence alone and in a padded batch,
+    before training, in standard deviations of the logits; None if they were not numbers in the
+    batch. `alone` is true if every sentence was evaluated alone. `shortest` is the minimum number
+    of tokens that sentences were padded to.
     """
 
     model_config = FROZEN
@@ -127,18 +129,18 @@ class Padding(BaseModel):
 
 
 class Record(BaseModel):
-    """One run: what was asked, what came out, how long it took, and what made it.
+    """One run: its settings, scores, times and environment.
 
     A number that was not measured is None, never 0. `scores` are the validation scores of the
-    selected epoch's model; `verdict` is this run's own MCC against its cell's threshold at the
-    time (the gate itself judges the cell's mean over seeds, whenever a table is made).
-    `batch_size` is the number of sentences a step learned from; `batch_size_used` of them were
-    computed at a time, `accumulation` times a step: fewer where memory ran out.
+    selected epoch's model. `verdict` compares this run's MCC with its cell's threshold at the time
+    of training (the gate itself tests the cell's mean over seeds, whenever a table is made).
+    `batch_size` is the number of sentences per training step. A step computes `accumulation` parts
+    of `batch_size_used` sentences each: smaller parts if memory ran out.
     `origin` is where the checkpoint's files come from.
-    `initialised` are the names of the parameters that the checkpoint did not hold, so that they
-    started at random: those of the head, and of a pooler where the pretraining had none.
+    `initialised` are the names of the randomly initialised parameters, which the checkpoint did
+    not contain: those of the head, and of a pooler if the pretraining had none.
     `labels` are the validation split's, packed by harness.store.classes. `confusion_by` holds the
-    selected epoch's counts for groups of validation sentences: by `source` where the data tell
+    selected epoch's counts for groups of validation sentences: by `source` where the data contain
     it, by `length` in words.
     """
 
@@ -206,14 +208,14 @@ class Record(BaseModel):
 
 
 def time_to_target(epochs: Sequence[Epoch], target: float | None) -> float | None:
-    """Return the training seconds to the end of the first epoch whose MCC reached the target."""
+    """Return the training seconds until the end of the first epoch that reached the target MCC."""
     if target is None:
         return None
     return next((epoch.seconds for epoch in epochs if epoch.scores.mcc >= target), None)
 
 
 def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: str) -> str:
-    """Return the content key of a run: 16 hex digits over everything that changes its result."""
+    """Return the content key of a run: 16 hex digits, a hash of everything that affects results."""
     return _key(
         checkpoint=checkpoint_digest,
         dataset=dataset_fingerprint,
@@ -228,7 +230,7 @@ def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: 
 
 
 def key_of(record: Record) -> str:
-    """Return the key of the run that a record tells of; see run_key."""
+    """Compute the key of a record's run from the record's contents; see run_key."""
     return _key(
         checkpoint=record.checkpoint_digest,
         dataset=None if record.dataset is None else record.dataset.fingerprint,
@@ -247,33 +249,34 @@ def _key(**content: object) -> str:
 
 
 def selected_classes(record: Record) -> str | None:
-    """Return the classes that the selected epoch gave, packed; None where they are not held."""
+    """Return the selected epoch's predicted classes, packed; None if the record lacks them."""
     chosen = (each.classes for each in record.epochs if each.epoch == record.selected_epoch)
     return next(chosen, None)
 
 
 def contradiction(record: Record) -> str | None:
-    """Return where a record is not what it says, by what it holds itself; None if nowhere.
+    """Return the record's first inconsistency, or None.
 
-    Its key must be that of what it was asked, and its scores those of the classes that it gave.
+    The key must be the hash of the record's contents, and the scores must follow from the
+    predicted classes.
     """
     if record.status != "ok":
         return None
     if record.key != (key := key_of(record)):
-        return f"its key is {reprlib.repr(record.key)}, that of what it tells of is {key}"
+        return f"its key is {reprlib.repr(record.key)}, but its contents hash to {key}"
     if record.recipe_version >= RECIPE_WITH_CLASSES:
-        if (lacks := _lacking(record)) is not None:
-            return f"it has a score and no {lacks}"
+        if (missing := _missing_evidence(record)) is not None:
+            return f"it has a score but no {missing}"
         if record.selected_epoch != (by_rule := _selected_by_rule(record)):
-            return f"it selects epoch {record.selected_epoch}, its rule epoch {by_rule}"
+            return f"it selects epoch {record.selected_epoch}, its rule selects epoch {by_rule}"
     for epoch in record.epochs:
-        if (fault := _fault(record, epoch)) is not None:
-            return fault
+        if (problem := _score_problem(record, epoch)) is not None:
+            return problem
     return None
 
 
-def _fault(record: Record, epoch: Epoch) -> str | None:
-    """Return where the scores of an epoch, or of a run that selects it, are not its classes'."""
+def _score_problem(record: Record, epoch: Epoch) -> str | None:
+    """Return the first score of an epoch, or of its run, that differs from the epoch's classes."""
     if record.labels is None or record.dataset is None or epoch.classes is None:
         return None
     try:
@@ -281,33 +284,33 @@ def _fault(record: Record, epoch: Epoch) -> str | None:
     except ValueError as error:
         return f"epoch {epoch.epoch}: {error}"
     selected = record.scores if epoch.epoch == record.selected_epoch else None
-    for name, said, compute in (
+    for name, score, compute in (
         ("MCC", attrgetter("mcc"), matthews),
         ("accuracy", attrgetter("accuracy"), accuracy),
         ("F1", attrgetter("f1"), f1),
     ):
-        value = compute(*counts) or 0.0  # the metric, too, gives 0 where one is undefined
-        if abs(said(epoch.scores) - value) > TOLERANCE:
-            found = f"{said(epoch.scores):.6f}, its classes {value:.6f}"
+        value = compute(*counts) or 0.0  # the training metric also returns 0 for undefined scores
+        if abs(score(epoch.scores) - value) > TOLERANCE:
+            found = f"{score(epoch.scores):.6f}, its classes give {value:.6f}"
             return f"epoch {epoch.epoch} has {name} {found}"
-        if selected is not None and abs(said(selected) - value) > TOLERANCE:
-            return f"its {name} is not that of epoch {epoch.epoch}, which it selects"
+        if selected is not None and abs(score(selected) - value) > TOLERANCE:
+            return f"its {name} is not the {name} of its selected epoch {epoch.epoch}"
     return None
 
 
-def _lacking(record: Record) -> str | None:
-    """Return what a score cannot be checked without and a record does not hold."""
+def _missing_evidence(record: Record) -> str | None:
+    """Return the first missing field that is needed to check the score, or None."""
     if record.labels is None:
         return "labels"
     if record.selected_epoch not in [epoch.epoch for epoch in record.epochs]:
-        return "epoch that it selects"
+        return "selected epoch"
     if any(epoch.classes is None for epoch in record.epochs):
         return "classes of some epoch"
     return None
 
 
 def _selected_by_rule(record: Record) -> int:
-    """Return the epoch that a record's training selects: the last, or the first of the best."""
+    """Return the epoch that the training's rule selects: the last, or the first of the best."""
     if record.training.selection == "last-epoch":
         return record.epochs[-1].epoch
     return max(record.epochs, key=lambda epoch: epoch.scores.mcc).epoch

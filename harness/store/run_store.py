@@ -1,4 +1,4 @@
-"""The store of runs: each a record and predictions in a folder, written whole and verified."""
+"""The store of runs: each a folder with a record and predictions, written atomically, verified."""
 
 import contextlib
 import errno
@@ -24,10 +24,10 @@ from harness.suite.plan import Run
 from harness.text import printable
 
 MOST_BYTES = 64 * 2**20
-"""Of a record that is worth reading: one of 20 epochs on a million sentences has 4 MB."""
+"""The largest record that is read: one of 20 epochs on a million sentences has 4 MB."""
 
 QUARANTINE = "quarantine"
-"""Folder in a cell's folder for the runs that harness.store.quarantine moved aside."""
+"""Folder in a cell's folder for the runs that harness.store.quarantine moves aside."""
 
 
 def run_folder(suite_folder: Path, run: Run, key: str | None) -> Path:
@@ -36,10 +36,10 @@ def run_folder(suite_folder: Path, run: Run, key: str | None) -> Path:
 
 
 def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> Record:
-    """Write a run's predictions, then its record, each whole or not at all.
+    """Write a run's predictions, then its record, each atomically.
 
-    record.json comes last: where it exists, the run ended and everything else is in place. What
-    an earlier run left stays until both are safely on disk, as that may be full.
+    record.json comes last: if it exists, the run ended and everything else is in place. The files
+    of an earlier run stay until both new files are on disk, as the disk may be full.
     Returns the record as written, with the predictions' digest.
 
     Raises:
@@ -54,25 +54,25 @@ def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> 
             table = files.enter_context(_beside(folder / PREDICTIONS_FILE, content))
         text = files.enter_context(_beside(folder / "record.json", _text(record)))
         if predictions is not None:
-            # An earlier record must not stand beside predictions that it was not written with.
+            # An earlier record must not lie beside predictions that it was not written with.
             (folder / "record.json").unlink(missing_ok=True)
             table.replace(folder / PREDICTIONS_FILE)
         text.replace(folder / "record.json")
-    for left in folder.glob(".*.partial"):  # by a session that was killed as it wrote
+    for left in folder.glob(".*.partial"):  # left by a session that was killed
         with contextlib.suppress(OSError):
             left.unlink()
     return record
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file by writing a neighbour, flushing it to disk, and renaming it into place."""
+    """Write a temporary file beside the target, flush it to disk, and rename it into place."""
     with _beside(path, content) as written:
         written.replace(path)
 
 
 @contextlib.contextmanager
 def _beside(path: Path, content: bytes) -> Iterator[Path]:
-    """Write a neighbour of a file, flush it to disk, and remove it unless it was renamed."""
+    """Write a temporary file beside a file, flush it to disk, and remove it unless renamed."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with beside.open("wb") as file:
@@ -85,7 +85,7 @@ def _beside(path: Path, content: bytes) -> Iterator[Path]:
 
 
 def discard_run(folder: Path) -> None:
-    """Remove what a run left, its record first, so that no half-removed run looks finished."""
+    """Remove a run's folder, its record first, so that no half-removed run looks finished."""
     (folder / "record.json").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -100,7 +100,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A run's folder whose record is not to be believed, and why, in one line."""
+    """The folder of a run whose record failed verification, and the reason in one line."""
 
     folder: Path
     reason: str
@@ -109,8 +109,8 @@ class Rejected:
 def scan_store(suite_folder: Path) -> tuple[list[Stored], list[Rejected]]:
     """Read every record under a suite's results folder, in the order of their paths.
 
-    A record is not believed where it is torn, foreign, contradicts itself, or lies beside other
-    predictions than it was written with.
+    A record is rejected if it is truncated, does not fit the schema, contradicts itself, or lies
+    beside other predictions than it was written with.
     """
     found: list[Stored] = []
     rejected: list[Rejected] = []
@@ -125,9 +125,9 @@ def scan_store(suite_folder: Path) -> tuple[list[Stored], list[Rejected]]:
 
 
 def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
-    """Read every record that is to be believed, and a line for each that is not; see scan_store.
+    """Read every valid record, and return one line for each rejected record; see scan_store.
 
-    The run of a record that is not believed counts as not finished.
+    The run of a rejected record counts as not finished.
     """
     found, rejected = scan_store(suite_folder)
     places = [item.folder.relative_to(suite_folder) / "record.json" for item in rejected]
@@ -145,14 +145,14 @@ def _read_record(path: Path) -> Record:
         raise ValueError(f"it cannot be read ({error.strerror})") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        # A foreign file's key may hold anything, line ends too.
+        # The keys of an invalid file may contain anything, even line breaks.
         where = ascii(".".join(map(str, first["loc"])) or "the file")[1:-1]
         raise ValueError(f"not a record: {where}: {first['msg']}") from None
-    if content != _text(record):  # as it is where an earlier version wrote it, or somebody else
+    if content != _text(record):  # written by an earlier version or by another program
         json.loads(content, object_pairs_hook=_every_key_once)
     if record.status == "ok":
-        if (said := inconsistency(record)) is not None:
-            raise ValueError(f"it contradicts itself: {said}")
+        if (problem := inconsistency(record)) is not None:
+            raise ValueError(f"it contradicts itself: {problem}")
         try:
             with _opened(path.parent / PREDICTIONS_FILE) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -166,21 +166,23 @@ def _read_record(path: Path) -> Record:
         try:
             rows = check_predictions(path.parent, record.labels, selected_classes(record))
         except ValueError as error:
-            raise ValueError(f"its predictions.parquet does not bear it out: {error}") from None
-        if record.labels is not None and (said := unlike_predictions(record, rows)) is not None:
-            raise ValueError(f"its predictions.parquet does not bear it out: {said}")
+            raise ValueError(
+                f"its predictions.parquet does not match the record: {error}"
+            ) from None
+        if record.labels is not None and (problem := unlike_predictions(record, rows)) is not None:
+            raise ValueError(f"its predictions.parquet does not match the record: {problem}")
     return record
 
 
 def _opened(path: Path) -> BufferedReader:
-    """Open an ordinary file; of others, a pipe would wait for its writer forever."""
+    """Open a regular file and refuse others: opening a pipe could wait forever for its writer."""
     if stat.S_ISREG(path.stat().st_mode):
         return path.open("rb")
-    raise OSError(errno.EINVAL, "not an ordinary file")
+    raise OSError(errno.EINVAL, "not a regular file")
 
 
 def _json(path: Path) -> bytes:
-    """Return a record's text, which must not be longer than any record is."""
+    """Return a record's text, which must not be longer than MOST_BYTES."""
     with _opened(path) as file:
         if (size := os.fstat(file.fileno()).st_size) > MOST_BYTES:
             raise ValueError(f"not a record: {size:,} bytes, {MOST_BYTES:,} are allowed")
@@ -193,11 +195,11 @@ def _text(record: Record) -> bytes:
 
 def _every_key_once(pairs: list[tuple[str, object]]) -> None:
     if len(dict(pairs)) != len(pairs):
-        raise ValueError("not a record: it has a key twice")  # which of the two was meant?
+        raise ValueError("not a record: it has a key twice")  # the value would be ambiguous
 
 
 def finished(stored: Sequence[Stored]) -> Iterator[tuple[str, Stored]]:
-    """Yield key and record of every run that ended with a score."""
+    """Yield the key and record of every run that ended with a score."""
     for item in stored:
         if item.record.status == "ok" and item.record.key is not None:
             yield item.record.key, item

@@ -76,8 +76,8 @@ def test_median_and_range_of_the_pairs_are_in_the_table() -> None:
 def test_figures_of_other_invocations_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "RESULTS", tmp_path / "local")
     published = json.loads((ROOT / "results" / "speed" / "speed.json").read_bytes())
-    speed.keep({"beside": measured(1.0, 1.0)}, "cpu")
-    speed.keep({"tutorial_over_harness": 3.0}, "cpu")
+    speed.save({"beside": measured(1.0, 1.0)}, "cpu")
+    speed.save({"tutorial_over_harness": 3.0}, "cpu")
     kept = json.loads((tmp_path / "local" / "speed.json").read_bytes())
     assert kept["beside"]["seconds"] == measured(1.0, 1.0)["seconds"]
     assert kept["ladders"] == published["ladders"]
@@ -92,5 +92,5 @@ def test_the_first_figures_of_a_device_stand_alone(
 ) -> None:
     monkeypatch.setattr(speed, "RESULTS", tmp_path / "local")
     monkeypatch.setattr(speed, "PUBLISHED", tmp_path / "published")
-    speed.keep({"beside": measured(1.0, 1.0)}, "cpu")
+    speed.save({"beside": measured(1.0, 1.0)}, "cpu")
     assert json.loads((tmp_path / "local" / "speed.json").read_bytes()).keys() == {"beside"}

@@ -619,9 +619,13 @@ def test_records_that_contradict_themselves_are_refused(tmp_path: Path) -> None:
     content["baseline"]["records"][1]["scores"]["mcc"] = 0.1
     first, second, third = problems_of(tmp_path, json.dumps(content).encode())
     said = f"cell '{cell.id}', seed {{}}: it contradicts itself: its {{}}"
-    assert first.startswith(f"records[0]: {said.format(0, 'accuracy is not that of epoch 1')}")
+    assert first.startswith(
+        f"records[0]: {said.format(0, 'accuracy is not the accuracy of its selected epoch 1')}"
+    )
     assert second.startswith(f"records[1]: {said.format(1, 'key is')}")
-    assert third.startswith(f"baseline.records[1]: {said.format(1, 'MCC is not that of epoch 1')}")
+    assert third.startswith(
+        f"baseline.records[1]: {said.format(1, 'MCC is not the MCC of its selected epoch 1')}"
+    )
 
 
 def test_many_mistakes_are_counted_rather_than_listed(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_the_line_has_the_times_and_the_reason() -> None:
     )
     assert late_line("cola/a", 60.0, at(860, 0, 0.1), None, "from a FLOP count and a probe") == (
         "cola/a: takes far longer than expected: 14 min so far, expected about 60 s; no other "
-        "program takes the cores now, and the expectation was from a FLOP count and a probe"
+        "program uses the cores now, and the expectation was from a FLOP count and a probe"
     )
 
 
@@ -59,4 +59,4 @@ def test_each_run_is_told_once_and_only_where_seconds_were_expected() -> None:
     lateness.note("a", 100.0, at(90, 0.1, others=0.0), BASIS)
     assert lateness.lines == told
     assert told["a"].endswith(f"likely because other programs keep 1.0 of {cores} cores busy")
-    assert "no other program takes the cores now" in told["b"]
+    assert "no other program uses the cores now" in told["b"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.session.options import Chosen, planned_suites
-from harness.session.places import Place, ReadFile, overwritten, shared, unusable
+from harness.session.places import Place, ReadFile, conflicting, overwritten, unusable
 from harness.session.read_files import read_files
 
 
@@ -78,7 +78,7 @@ def test_two_options_that_would_write_one_file_are_told(tmp_path: Path) -> None:
     (tmp_path / "hard").hardlink_to(tmp_path / "there")
     for first, second in (("out", "deep/../out"), ("out", "link/out"), ("there", "hard")):
         one, other = Place("--junitxml", tmp_path / first), Place("--log-file", tmp_path / second)
-        (problem,) = shared([one, other, one])
+        (problem,) = conflicting([one, other, one])
         assert problem.startswith(f"--log-file: {other.path}: ")
         assert "--junitxml writes that file too" in problem
 
@@ -90,12 +90,12 @@ def test_a_file_where_another_place_needs_a_folder_is_told(tmp_path: Path) -> No
         Place("--results-dir", tmp_path / "results" / "tiny" / "leaderboard.md", "replaced"),
         Place("--alluredir", tmp_path / "results" / "tiny", "folder"),
     ):
-        (problem,) = shared([other, file])
+        (problem,) = conflicting([other, file])
         assert problem.startswith(f"--junitxml: {file.path}: {other.name} needs a folder there")
     beside = Place("--junitxml", tmp_path / "results" / "tiny" / "junit.xml")
-    assert list(shared([beside, other])) == []
+    assert list(conflicting([beside, other])) == []
     special = Place("--log-file", Path(os.devnull))
-    assert list(shared([special, Place("--junitxml", Path(os.devnull))])) == []
+    assert list(conflicting([special, Place("--junitxml", Path(os.devnull))])) == []
 
 
 @pytest.mark.parametrize(

@@ -344,7 +344,7 @@ def test_domains_and_sources_are_those_that_the_data_tell_today(here: Path) -> N
     sources = ["a99", "b00"] * 8
     groups = {"validation": Groups(domains, sources), "test": Groups([""] * 8, ["t"] * 8)}
     store, notes = renewed(here, groups)
-    assert notes == ["2 finished runs got the names and data facts of today's suite"]
+    assert notes == ["2 finished runs got the names and data facts of the current suite"]
     for item in store:
         table = read_predictions(item.folder).to_pandas()
         rows = table[table["split"] == "validation"]

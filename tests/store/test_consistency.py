@@ -296,12 +296,12 @@ def test_committed_results_agree_with_themselves_and_their_predictions(name: str
         ("finished_at", "2026-01-02T03:04:00+00:00", "before started_at, "),
         ("finished_at", "2026-01-02T05:04:00+02:00", "before started_at, "),
         ("finished_at", "yesterday", "finished_at is 'yesterday', it must be a time"),
-        ("started_at", "2026-01-02T03:04:05", "it must be a time with its zone"),
+        ("started_at", "2026-01-02T03:04:05", "it must be a time with a time zone"),
         ("peak_memory_mb", 0.0, "peak_memory_mb is 0, it must be more than 0"),
         ("peak_memory_mb", -5.0, "peak_memory_mb is -5, "),
         ("parameters", 0, "parameters is 0, "),
         ("accumulation", 2, "batch_size_used 4 times accumulation 2 is 8"),
-        ("contention.fewest_threads", 3, "contention.fewest_threads is 3, threads, "),
+        ("contention.fewest_threads", 3, "contention.fewest_threads is 3, threads is only "),
         ("confusion_by.length.1-4 words.true_positive", 0, "confusion_by.length adds up to "),
         ("confusion_by.length.1-4 words.true_negative", 50, "adds up to true_negative "),
         ("confusion_by.source.ab01.false_positive", 50, "confusion_by.source adds up to "),
@@ -318,7 +318,7 @@ def test_an_evaluation_takes_no_longer_than_the_epoch_that_it_is_part_of() -> No
     longer = edited(record, "times.evaluate", 55.0).model_copy(
         update={"eval_ms_per_sentence": 55_000 / VALIDATION}
     )
-    assert "times.evaluate is 55 s, epoch 1, which it is part of, takes 50 s" in str(
+    assert "times.evaluate is 55 s, epoch 1, which includes it, takes 50 s" in str(
         inconsistency(longer)
     )
 

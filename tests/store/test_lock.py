@@ -42,7 +42,7 @@ def test_the_second_is_told_who_has_the_folder_and_what_to_do(
     with pytest.raises(BadInput) as refused:
         hold(tmp_path)
     (problem,) = refused.value.problems
-    assert f"{tmp_path}: another session is at work there" in problem
+    assert f"{tmp_path}: another session uses this folder" in problem
     assert f"process {holder.pid} on {socket.gethostname()}, since 20" in problem
     assert problem.endswith("wait for it to end, or name another folder")
 
@@ -94,7 +94,7 @@ def test_a_holder_that_does_not_say_who_it_is_is_refused_for_all_the_same(
     (tmp_path / FILE).write_bytes(left)
     with (tmp_path / FILE).open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(BadInput, match="another session is at work there") as refused:
+        with pytest.raises(BadInput, match="another session uses this folder") as refused:
             hold(tmp_path)
     assert str(refused.value).isprintable()
 

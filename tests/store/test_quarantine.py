@@ -141,9 +141,9 @@ TAMPERINGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a better F1": (lambda record: raise_score(record, "f1", 2e-9), "epoch 1 has F1"),
     "an accuracy of its own": (
         lambda record: record["scores"].update(accuracy=1.0),
-        "its accuracy is not that of epoch",
+        "its accuracy is not the accuracy of its selected epoch",
     ),
-    "the worse epoch": (select_the_other, "its rule epoch"),
+    "the worse epoch": (select_the_other, "its rule selects epoch"),
     "another seed": (lambda record: record.update(seed=7), "its key is"),
     "another learning rate": (lambda record: record.update(learning_rate=1e-4), "its key is"),
     "other training": (lambda record: record["training"].update(epochs=9), "its key is"),
@@ -157,15 +157,15 @@ TAMPERINGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         forget_the_first_and_turn_the_second,
         "epoch 2 has MCC",
     ),
-    "no labels": (lambda record: record.update(labels=None), "a score and no labels"),
+    "no labels": (lambda record: record.update(labels=None), "a score but no labels"),
     "no labels under the first recipe that demands them": (
         forget_labels_under_the_first_recipe_with_classes,
-        "a score and no labels",
+        "a score but no labels",
     ),
-    "no epochs": (lambda record: record.update(epochs=[]), "a score and no epoch that it selects"),
+    "no epochs": (lambda record: record.update(epochs=[]), "a score but no selected epoch"),
     "no classes of an epoch": (
         lambda record: record["epochs"][0].update(classes=None),
-        "a score and no classes of some epoch",
+        "a score but no classes of some epoch",
     ),
     "labels of another size": (
         lambda record: record.update(labels=classes.pack(np.ones(40))),
@@ -178,7 +178,7 @@ TAMPERINGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "letters beyond ASCII": (lambda record: record.update(labels="éééé"), "not base64"),
     "another selected epoch's score": (
         lambda record: record["scores"].update(mcc=record["scores"]["mcc"] / 2),
-        "its MCC is not that of epoch",
+        "its MCC is not the MCC of its selected epoch",
     ),
 }
 
@@ -219,11 +219,11 @@ FORGERIES: dict[str, tuple[Callable[[pa.Table], pa.Table | bytes], str]] = {
             name := "logit_1" if table["logit_1"][0].as_py() > 1 else "logit_0",
             [float("nan"), *table[name].to_pylist()[1:]],
         ),
-        "its logits are not all numbers",
+        "its logits are not all finite",
     ),
     "a logit that is missing": (
         lambda table: with_column(table, "logit_0", [None, *table["logit_0"].to_pylist()[1:]]),
-        "its logits are not all numbers",
+        "its logits are not all finite",
     ),
     "another label": (
         lambda table: with_column(
@@ -259,7 +259,7 @@ def test_predictions_that_do_not_bear_their_record_out_are_not_believed_whatever
     tamper(bad, lambda record: record.update(predictions_sha256=digest))
     found, (line,) = quarantine.read_store_and_move_rejected(tmp_path)
     assert found == [good]
-    assert f"its predictions.parquet does not bear it out: {told}" in line
+    assert f"its predictions.parquet does not match the record: {told}" in line
 
 
 def test_a_rule_that_takes_the_last_epoch_is_kept_to(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_rule_that_takes_the_last_epoch_is_kept_to(tmp_path: Path) -> None:
     keep(tmp_path, CELL, by_best)
     found, (line,) = quarantine.read_store_and_move_rejected(tmp_path)
     assert found == []
-    assert "it selects epoch 1, its rule epoch 3" in line
+    assert "it selects epoch 1, its rule selects epoch 3" in line
 
 
 def test_a_difference_below_the_tolerance_and_a_record_without_classes_are_believed(

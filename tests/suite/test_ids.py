@@ -213,7 +213,9 @@ def collect(suite: Path, *arguments: str) -> Done:
 def test_a_keyword_that_selects_nothing_for_how_a_rate_is_written_is_told(suite: Path) -> None:
     done = collect(suite, "benchmarks/", "-k", "other and lr1e-4")
     assert done.code == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert "-k 'other and lr1e-4': ids write it otherwise: -k 'other and lr1e-04'" in done.out
+    assert (
+        "-k 'other and lr1e-4': test ids spell it differently: -k 'other and lr1e-04'" in done.out
+    )
 
 
 def test_a_test_is_named_with_its_rate_in_any_form(suite: Path) -> None:
@@ -224,5 +226,5 @@ def test_a_test_is_named_with_its_rate_in_any_form(suite: Path) -> None:
     assert "test_finetune[sample/other-bs16-lr1e-04]" in done.out
     done = collect(suite, test, "-k", "lr1e-04")
     assert done.code == 0, done.err
-    assert "ids write it otherwise" not in done.out
+    assert "test ids spell it differently" not in done.out
     assert "test_finetune[sample/other-bs16-lr1e-04]" in done.out

@@ -168,7 +168,7 @@ def test_a_session_ends_with_sentences_that_no_run_gets_right_and_tables_hold_no
     missed = missed_by_best(published.cells, published.records)
     assert missed is not None
     if missed.positions:
-        count = f"{len(missed.positions)} of 20 validation sentences are judged wrong by every run"
+        count = f"{len(missed.positions)} of 20 validation sentences are misclassified by every run"
         assert count in first.output
         lines = (folder / "data.csv").read_text(encoding="utf-8").splitlines()
         shown = re.findall(r"^  \S*data\.csv:(\d+): \w+: '(.+)'$", first.output, re.MULTILINE)
@@ -508,7 +508,7 @@ def test_an_interrupted_session_ends_quietly_and_leaves_nothing_behind(
     assert "KeyboardInterrupt" in output
     assert "Traceback" not in output
     assert "PytestBenchmarkWarning" not in output
-    assert "Interrupted: 0 of 4 runs have ended and are kept; the same command goes on" in output
+    assert "Interrupted: 0 of 4 runs have ended and are kept; the same command continues" in output
     assert len(family) >= 3
     assert not psutil.wait_procs(family, timeout=20)[1]
     assert not list(runs.glob("*/*/record.json"))
@@ -528,7 +528,7 @@ def pytest_terminal_summary():
     ("times", "told"),
     [
         (1, "Interrupted when all tests had ended: the tables are written."),
-        (2, "interrupted twice: tables may be missing; what was trained is kept"),
+        (2, "interrupted twice: tables may be missing; finished runs are kept"),
     ],
 )
 def test_a_session_interrupted_after_its_tests_tells_so_in_a_line(
@@ -755,7 +755,7 @@ def flawless(published: Path) -> str:
 def test_a_limited_drop_against_nothing_is_told(tmp_path: Path) -> None:
     session = run(tmp_path, "--max-drop", "0.1")
     assert session.code == pytest.ExitCode.USAGE_ERROR
-    assert "--max-drop: 0.1: says nothing without --baseline FILE" in session.output
+    assert "--max-drop: 0.1: has no effect without --baseline FILE" in session.output
 
 
 def test_a_limited_drop_of_a_suite_without_a_baseline_is_told_and_under_strict_refused(
@@ -767,7 +767,7 @@ def test_a_limited_drop_of_a_suite_without_a_baseline_is_told_and_under_strict_r
         '"data.csv"', f'"{folder / "data.csv"}"'
     )
     suite.write_text(f"{text}max_drop = 0.1\n", encoding="utf-8")
-    told = "tiny: gates.max_drop judges nothing without a baseline of this suite"
+    told = "tiny: gates.max_drop has no effect without a baseline of this suite"
     session = run(tmp_path, suite=suite)
     assert session.code == 0, session.output
     assert told in session.output

@@ -116,7 +116,7 @@ def test_a_second_session_on_the_same_results_is_refused_until_the_first_is_gone
     wait_for(runs, "*/*/progress.json", first)
     second = run(tmp_path, suite=suite)
     assert second.code == pytest.ExitCode.USAGE_ERROR
-    told = f"{runs}: another session is at work there (process {first.pid} on "
+    told = f"{runs}: another session uses this folder (process {first.pid} on "
     assert told in second.output
     assert "or name another folder" in second.output
     assert "Traceback" not in second.output
@@ -153,7 +153,7 @@ def test_runs_that_are_not_to_be_believed_are_moved_aside_and_run_again(
     assert session.code == 0, session.output
     assert "2 of 4 runs finished before, 2 to train" in session.output
     assert session.output.count("/quarantine/") == 2
-    assert "its MCC is not that of epoch" in session.output
+    assert "its MCC is not the MCC of its selected epoch" in session.output
     for path in (changed, torn):
         aside = path.parent.parent / "quarantine" / path.parent.name
         assert (aside / "reason.txt").read_text().strip() in session.output
@@ -179,7 +179,7 @@ def test_a_failure_that_cannot_be_told_fails_its_run_and_the_session_goes_on(
     session = run(tmp_path, "-p", "fallen", suite=suite, variables={"PYTHONPATH": search})
     assert session.code == 1
     assert "2 failed" in session.output
-    assert "failed: the session could not keep it: OSError" in session.output
+    assert "failed: the session could not store it: OSError" in session.output
 
 
 # A disk that is full, or may not be written
