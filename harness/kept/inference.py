@@ -37,7 +37,7 @@ SENTENCES_AT_A_TIME = 1024
 SINGLE_LABEL = "single_label_classification"
 """transformers' problem_type of a model whose classes are mutually exclusive."""
 
-_NOT_CAUGHT = (KeyboardInterrupt, SystemExit, GeneratorExit)
+_RERAISED = (KeyboardInterrupt, SystemExit, GeneratorExit)
 """Exceptions that do not mean a failure of a model."""
 
 
@@ -74,7 +74,7 @@ def load(folder: Path, device: str) -> Classifier:
         raise BadInput([f"{folder}: {problem}"])
     try:
         return _loaded(folder, device)
-    except (BadInput, Unavailable, *_NOT_CAUGHT):
+    except (BadInput, Unavailable, *_RERAISED):
         raise
     except BaseException as error:  # any type; Rust panics of tokenizers are not an Exception
         reason = one_line(str(error)) or type(error).__name__
@@ -154,7 +154,7 @@ def classify(classifier: Classifier, sentences: Sequence[str], batch_size: int) 
         part = sentences[start : start + SENTENCES_AT_A_TIME]
         try:
             found = _probabilities(classifier, part, batch_size)
-        except (BadInput, *_NOT_CAUGHT):
+        except (BadInput, *_RERAISED):
             raise
         except BaseException as error:  # Rust panics of tokenizers are not an Exception
             raise BadInput([_failure(classifier, part, batch_size, error)]) from error
@@ -183,7 +183,7 @@ def _failure(
     for sentence in sentences:
         try:
             _probabilities(classifier, [sentence], 1)
-        except _NOT_CAUGHT:
+        except _RERAISED:
             raise
         except BaseException as again:
             reason = f"{type(again).__name__}: {one_line(str(again))}"

@@ -1,4 +1,4 @@
-"""Checks that a model's weights are loaded from its checkpoint's files, none missing, none left.
+"""Checks that a checkpoint's files match its model: no weights missing, none left over.
 
 A classifier on top of a pretrained encoder starts with a new head, and with a new pooler if the
 pretraining had none. Heads of other tasks are not loaded. Everything else must be loaded.
@@ -35,7 +35,7 @@ ROTATION = "inv_freq"
 """Frequencies of rotary positions, which are now computed from the configuration."""
 
 MOSTLY = 0.5
-"""An encoder with more than this share of all-zero matrices was never written."""
+"""If all-zero matrices hold more than this share of an encoder's numbers, it was never written."""
 
 
 @dataclass(frozen=True)

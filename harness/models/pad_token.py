@@ -97,7 +97,7 @@ def _rows(model: PreTrainedModel) -> float:
 
 
 def _special_token(tokenizer: PreTrainedTokenizerBase, number: object, rows: float) -> str | None:
-    """Return the token with an id if the model has it and it is not an ordinary word."""
+    """Return the token with this id if the model has it and it is not an ordinary word."""
     if not isinstance(number, int) or not 0 <= number < min(len(tokenizer), rows):
         return None
     token = tokenizer.convert_ids_to_tokens(number)

@@ -298,7 +298,7 @@ def _alike_before_training(
     positions: Sequence[int],
     padding: Padding,
 ) -> bool:
-    """Return whether the untrained model gives the rows at `positions` all the same logits."""
+    """Return whether the model, before training, gives different sentences the same logits."""
     rows = applied.splits["validation"]
     logits = proof.logits_of(trainer.model, tokenizer, rows, positions, "fp32", padding.shortest)
     return proof.alike(logits, rows, positions)
