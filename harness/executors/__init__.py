@@ -1,4 +1,4 @@
-"""Where runs are computed. An executor takes a function and a job, and knows nothing of ML."""
+"""Where runs are computed. An executor receives a function and a job; it is independent of ML."""
 
 import importlib
 from collections.abc import Callable
@@ -10,9 +10,9 @@ R = TypeVar("R")
 
 
 class Executor(Protocol):
-    """Computes functions of jobs elsewhere, several at a time.
+    """Computes functions of jobs in other processes, several at a time.
 
-    The function must be importable by name, the job and the result picklable.
+    The function must be importable by name; the job and the result must be picklable.
     """
 
     def submit(
@@ -20,26 +20,26 @@ class Executor(Protocol):
     ) -> "Future[R]":
         """Queue a job, first come first served.
 
-        A job that takes longer than `seconds` is killed. The future raises what the function
-        raised, or WorkerLost; KilledForMemory where the system tells that it was that.
+        A job that takes longer than `seconds` is killed. The future raises the function's
+        exception, or WorkerLost; KilledForMemory if the system reports that memory ran out.
         """
         ...
 
     def close(self) -> None:
-        """Cancel what waits, kill what runs, and return when nothing is left of it."""
+        """Cancel queued jobs, kill running ones, and return when all their processes have ended."""
         ...
 
 
 class WorkerLost(Exception):
-    """A worker ended, or was ended, without an answer: killed, crashed, or out of time."""
+    """A worker ended without a result: killed, crashed, or over its time limit."""
 
 
 class KilledForMemory(WorkerLost):
-    """A worker was killed as memory ran out: by the kernel, or by Ray, which watches its nodes."""
+    """A worker was killed because memory ran out: by the kernel, or by Ray on one of its nodes."""
 
 
 def call(module: str, function: str, job: object) -> Any:
-    """Give a job to a function that nobody imports but the worker that calls it.
+    """Import a function and call it with a job, so that only the worker imports its module.
 
     Raises:
         ImportError: no such module.

@@ -1,4 +1,4 @@
-"""Runs on this machine: one process a job, forked from a server that has the imports loaded."""
+"""Runs on this machine: one process per job, forked from a server that has loaded the imports."""
 
 import contextlib
 import multiprocessing
@@ -18,36 +18,38 @@ from typing import Any
 
 from harness.executors import J, KilledForMemory, R, WorkerLost
 
-# A worker that answered gets this long to end by itself, and to give back what it holds.
+# After sending its result, a worker has this long to end by itself and release its resources.
 EXIT_SECONDS = 2
 
-# Linux counts here how often it killed a process as memory ran out, in a control group or at large.
+# Linux counts here how often it killed a process because memory ran out, inside and outside of
+# control groups.
 VMSTAT = Path("/proc/vmstat")
 
-# A socket's path may have 103 bytes (107 on Linux); /pymp-12345678/listener-12345678 is 32 of them.
+# A socket's path may have 103 bytes (107 on Linux); /pymp-12345678/listener-12345678 takes 32.
 LONGEST_TEMPORARY_FOLDER = 70
 
-# What the fork server imports first, and the variable that names its socket's folder to it alone.
+# The fork server's first import, and the variable with its socket's folder, which only it receives.
 SERVER = "harness.executors.server"
 SOCKET_FOLDER = "HARNESS_SOCKET_FOLDER"
 
-# Unlike repr, it does not fail with what it shows.
+# Unlike repr, it does not fail if the object's own repr fails.
 SHORT = reprlib.Repr()
 SHORT.maxother = 200
 
 
 def start_fork_server(preload: Sequence[str]) -> None:
-    """Begin to import, in a process of its own, what every job needs; return at once.
+    """Start a process that imports what every job needs; return at once.
 
-    The server is this process' only one and ends with it. Ctrl-C reaches the whole process group,
-    and only the session decides what ends: so the server is born deaf to it, as is every worker.
+    This process has one such server, which ends with it. Ctrl-C reaches the whole process group,
+    but only the session decides what ends: so the server and every worker start with SIGINT
+    blocked.
 
     Args:
         preload: modules to import. Calls after the first change nothing.
     """
     multiprocessing.set_forkserver_preload([SERVER, *preload])
     _choose_socket_folder()
-    # The tracker comes first because on its start it would unblock the signal again.
+    # The tracker starts first, because its start unblocks the signal.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.environ[SOCKET_FOLDER] = util.get_temp_dir()
@@ -59,16 +61,16 @@ def start_fork_server(preload: Sequence[str]) -> None:
 
 
 def _choose_socket_folder() -> None:
-    """Let multiprocessing put its sockets into /tmp where the user's TMPDIR has too long a path."""
+    """Make multiprocessing use /tmp for its sockets if the user's TMPDIR has too long a path."""
     before = tempfile.gettempdir()
     if len(os.fsencode(before)) > LONGEST_TEMPORARY_FOLDER:
-        tempfile.tempdir = "/tmp"  # noqa: S108 - a folder of its own is made there
-    util.get_temp_dir()  # from now on the same
+        tempfile.tempdir = "/tmp"  # noqa: S108 - multiprocessing makes a private folder there
+    util.get_temp_dir()  # multiprocessing keeps this folder from now on
     tempfile.tempdir = before
 
 
 class LocalExecutor:
-    """Computes up to `workers` jobs at a time, each in a process of its own.
+    """Computes up to `workers` jobs at a time, each in its own process.
 
     Args:
         workers: jobs at a time.
@@ -78,15 +80,15 @@ class LocalExecutor:
     def __init__(self, workers: int, preload: Sequence[str] = ()) -> None:
         self._context = multiprocessing.get_context("forkserver")
         start_fork_server(preload)
-        # What these threads start, should the server have to be started again, is deaf to Ctrl-C.
+        # If these threads must start the server again, it starts with SIGINT blocked, too.
         self._threads = ThreadPoolExecutor(
             workers,
             thread_name_prefix="executor",
             initializer=signal.pthread_sigmask,
             initargs=(signal.SIG_BLOCK, {signal.SIGINT}),
         )
-        # Held while a process starts or is put away: to start one, multiprocessing polls all the
-        # others, and of two threads that poll the same one only the first reads its exit code.
+        # Held while a process starts or is released: to start one, multiprocessing polls all
+        # others, and if two threads poll the same process, only the first reads its exit code.
         self._lock = threading.Lock()
         self._running: set[BaseProcess] = set()
         self._closed = False
@@ -98,7 +100,7 @@ class LocalExecutor:
         return self._threads.submit(self._compute, function, job, seconds)
 
     def close(self) -> None:
-        """Cancel what waits and kill what runs; see Executor."""
+        """Cancel queued jobs and kill running ones; see Executor."""
         with self._lock:
             self._closed = True
             for process in self._running:
@@ -109,13 +111,13 @@ class LocalExecutor:
         ours, theirs = self._context.Pipe()
         killed_before = _killed_for_memory()
         with ours:
-            with theirs:  # closed here, so that a dead worker is seen as the end of the stream
+            with theirs:  # closed here, so that the stream ends when the worker dies
                 process = self._start(theirs, function, job)
             pickled = None
             try:
                 if not wait([ours], seconds):
                     raise WorkerLost(f"stopped after the limit of {seconds:g} s")
-                with contextlib.suppress(EOFError, OSError):  # OSError: in the middle of an answer
+                with contextlib.suppress(EOFError, OSError):  # OSError: in the middle of a result
                     pickled = ours.recv_bytes()
                     wait([process.sentinel], EXIT_SECONDS)
             finally:
@@ -124,10 +126,10 @@ class LocalExecutor:
             if exit_code == -signal.SIGKILL and _killed_for_memory() > killed_before:
                 raise KilledForMemory("the kernel killed its worker process")
             raise WorkerLost(_cause_of_death(exit_code))
-        succeeded, answer = pickle.loads(pickled)  # noqa: S301
+        succeeded, result = pickle.loads(pickled)  # noqa: S301
         if succeeded:
-            return answer  # type: ignore[no-any-return]
-        raise answer
+            return result  # type: ignore[no-any-return]
+        raise result
 
     def _start(self, connection: Connection, function: Callable[[J], R], job: J) -> BaseProcess:
         process = self._context.Process(target=_work, args=(connection, function, job), daemon=True)
@@ -136,14 +138,14 @@ class LocalExecutor:
                 raise WorkerLost("the session ended before this run began")
             try:
                 process.start()
-            except (EOFError, OSError) as error:  # EOFError: of the fork server, as it ends
-                told = f"{type(error).__name__}: {error}"
-                raise WorkerLost(f"its worker process could not be started ({told})") from None
+            except (EOFError, OSError) as error:  # EOFError: the fork server has ended
+                reason = f"{type(error).__name__}: {error}"
+                raise WorkerLost(f"its worker process could not be started ({reason})") from None
             self._running.add(process)
         return process
 
     def _end(self, process: BaseProcess) -> int | None:
-        """Kill a process if it still runs, let go of it, and return its exit code."""
+        """Kill a process if it still runs, release it, and return its exit code."""
         process.kill()
         wait([process.sentinel])
         with self._lock:
@@ -156,34 +158,34 @@ class LocalExecutor:
 
 def _work(connection: Connection, function: Callable[[Any], Any], job: Any) -> None:
     threading.Thread(target=_die_with_session, args=(connection,), daemon=True).start()
-    connection.send_bytes(pickled_answer(function, job))
+    connection.send_bytes(pickled_result(function, job))
 
 
-def pickled_answer(function: Callable[[J], R], job: J) -> bytes:
-    """Compute a job; return whether it succeeded, and its answer or its exception, pickled."""
-    answer: Any
+def pickled_result(function: Callable[[J], R], job: J) -> bytes:
+    """Compute a job; return whether it succeeded, and its result or its exception, pickled."""
+    result: Any
     try:
-        succeeded, answer = True, function(job)
+        succeeded, result = True, function(job)
     except Exception as error:
-        succeeded, answer = False, error
+        succeeded, result = False, error
     try:
-        pickled = pickle.dumps((succeeded, answer))
+        pickled = pickle.dumps((succeeded, result))
         if not succeeded:
-            pickle.loads(pickled)  # noqa: S301 - an exception may be unable to come back
+            pickle.loads(pickled)  # noqa: S301 - not every exception can be unpickled
         return pickled
-    except Exception as error:  # still told apart from a crash
-        failure = RuntimeError(f"the answer cannot be sent: {error}: {SHORT.repr(answer)}")
+    except Exception as error:  # reported as an error, not as a crash
+        failure = RuntimeError(f"the result cannot be sent: {error}: {SHORT.repr(result)}")
         return pickle.dumps((False, failure))
 
 
 def _die_with_session(connection: Connection) -> None:
-    """End this process once the session's end of the pipe is gone, as after a SIGKILL."""
+    """End this process when the session's end of the pipe is closed, such as after a SIGKILL."""
     wait([connection])  # the session never sends: readable means closed
     os._exit(1)
 
 
 def _killed_for_memory() -> int:
-    """Return how many processes the kernel killed so far; 0 where it does not count them."""
+    """Return how many processes the kernel killed for memory so far; 0 if it has no counter."""
     with contextlib.suppress(OSError, ValueError):
         for line in VMSTAT.read_text().splitlines():
             name, _, count = line.partition(" ")
@@ -194,7 +196,7 @@ def _killed_for_memory() -> int:
 
 def _cause_of_death(exit_code: int | None) -> str:
     if exit_code is None or exit_code >= 0:
-        return f"its worker process ended with exit code {exit_code} and no answer"
+        return f"its worker process ended with exit code {exit_code} and no result"
     names = {number.value: number.name for number in signal.Signals}
     name = names.get(-exit_code, f"signal {-exit_code}")  # real-time signals have no name
     hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""

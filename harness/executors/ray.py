@@ -1,4 +1,4 @@
-"""Runs on a Ray cluster, or on a Ray of this machine alone."""
+"""Runs on a Ray cluster, or on a Ray started only on this machine."""
 
 import logging
 import math
@@ -15,17 +15,17 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.executors import J, KilledForMemory, R, WorkerLost
-from harness.executors.local import LocalExecutor, pickled_answer
+from harness.executors.local import LocalExecutor, pickled_result
 from harness.text import counted, one_line
 
-# A job whose node is lost is placed again, until it is itself the likelier cause of the losses.
+# A job whose node is lost is placed again; after so many losses, the job is the likely cause.
 RETRIES = 3
-OBJECT_STORE_BYTES = 200 * 2**20  # jobs and answers are small
+OBJECT_STORE_BYTES = 200 * 2**20  # jobs and results are small
 CONNECT_SECONDS = 5
 POLL_SECONDS = 0.2
 
 REFUSED = "AuthenticationError"
-"""Ray's exception where a token is missing or wrong, by name: versions before tokens have none."""
+"""Name of Ray's exception for a missing or wrong token; versions without tokens lack the class."""
 
 WAY_IN = (
     "give this session, and every node, the token that the cluster was started with, in "
@@ -35,38 +35,37 @@ WAY_IN = (
 
 
 class RayExecutor:
-    """Computes jobs where Ray places them, each in a process of its own.
+    """Computes jobs where Ray places them, each in its own process.
 
-    A job is one Ray task, and the task hands it to a LocalExecutor of its Ray worker. So Ray
-    decides where a job runs, and how it starts and ends is the same as without Ray. The fork
-    server of a Ray worker imports `preload` once; with a Ray worker a job (`max_calls=1`) every
-    job would import all of it again, and in an actor that lives on a job would find what the one
-    before it left behind.
+    Each job is one Ray task, which passes it to a LocalExecutor in its Ray worker. So Ray decides
+    where a job runs, but it starts and ends as without Ray. The fork server of a Ray worker imports
+    `preload` once. With one Ray worker per job (`max_calls=1`), every job would import all of it
+    again, and in a permanent actor, a job would see the state that earlier jobs left.
 
-    What ends a job's own process is the job's failure: killed, crashed or out of time, it raises
-    WorkerLost and is not repeated. What ends Ray's processes is not, unless Ray itself ends them
-    as memory runs out: a job whose node or Ray worker is lost is placed again, up to RETRIES
-    times. While no node is left that has room for it, it waits for one to join. A future resolves
-    once, however often its job was begun.
+    If a job's own process ends (killed, crashed or over its time limit), the job has failed: it
+    raises WorkerLost and is not repeated. If a node or a Ray worker is lost, the job is placed
+    again, up to RETRIES times, unless Ray itself killed the worker because memory ran out. While no
+    node has room for the job, it waits for one to join. A future resolves once, however often its
+    job was started.
 
-    Every node needs this project installed as it is here, and data and checkpoints at the same
-    paths. A job's folder is made on the node that runs it: unless all nodes share that folder, its
-    log and a kept model stay there. A session runs on a node of the cluster that it joins, and
+    Every node needs the same installation of this project, and data and checkpoints at the same
+    paths. A job's folder is created on the node that runs it: unless all nodes share that folder,
+    its log and a kept model stay there. A session runs on a node of the cluster that it joins, and
     does not survive the loss of the head node.
 
-    A Ray that is started here listens on the loopback interface only, has no dashboard, reports
-    to nobody, and ends with `close`. Its logs stay in Ray's temporary folder.
+    A Ray that is started here listens only on the loopback interface, has no dashboard, sends no
+    usage reports, and ends with `close`. Its logs stay in Ray's temporary folder.
 
     Args:
-        workers: jobs at a time; None for as many as there is room for at the start.
-        cpus: cores that a job takes of its node.
-        gpus: GPUs that a job takes of its node; 0.5 for two jobs a GPU.
+        workers: jobs at a time; None for as many as fit at the start.
+        cpus: cores of its node that a job uses.
+        gpus: GPUs of its node that a job uses; 0.5 for two jobs per GPU.
         address: the cluster to join, as host:port; None to start a Ray here.
         preload: modules that every job needs; imported once by each Ray worker's fork server.
 
     Raises:
-        BadInput: Ray cannot be imported, no cluster answers or it wants another token, or no node
-            has room for a job.
+        BadInput: Ray cannot be imported, no cluster answers or it requires another token, or no
+            node has room for a job.
     """
 
     def __init__(
@@ -78,15 +77,15 @@ class RayExecutor:
         address: str | None = None,
         preload: Sequence[str] = (),
     ) -> None:
-        # Ray reads these when it is imported. Without the first, its ports face the network.
+        # Ray reads these when it is imported. Without the first, its ports are open to the network.
         if address is None:
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
-        except ImportError as error:  # not there, or broken
-            told = f"--executor ray needs Ray ({error}): pip install '.[ray]'"
-            raise BadInput([told]) from error
+        except ImportError as error:  # not installed, or broken
+            problem = f"--executor ray needs Ray ({error}): pip install '.[ray]'"
+            raise BadInput([problem]) from error
 
         if address is None:
             _start(None if workers is None else math.ceil(workers * cpus), gpus)
@@ -99,7 +98,7 @@ class RayExecutor:
             ray.shutdown()
             raise BadInput([_no_room(nodes, cpus, gpus, address)])
         self.workers = workers or room
-        # The task itself never touches a GPU, so its Ray worker need not end to give one back.
+        # The task itself never uses a GPU, so its Ray worker need not end to release one.
         self._task = ray.remote(
             num_cpus=cpus, num_gpus=gpus, max_calls=0, max_retries=0, scheduling_strategy="SPREAD"
         )(_supervise)
@@ -112,11 +111,11 @@ class RayExecutor:
     def submit(
         self, function: Callable[[J], R], job: J, seconds: float | None = None
     ) -> "Future[R]":
-        """Queue a job; see Executor. Its `seconds` begin with its process, and anew if retried."""
+        """Queue a job; see Executor. Its `seconds` begin with its process, again at each retry."""
         return self._threads.submit(self._compute, function, job, seconds)
 
     def close(self) -> None:
-        """Cancel what waits and kill what runs; see Executor. A joined cluster goes on."""
+        """Cancel queued jobs and kill running ones; see Executor. A joined cluster stays up."""
         import ray
 
         with self._lock:
@@ -139,16 +138,16 @@ class RayExecutor:
         pickled = pickle.dumps((function, job))
         for _ in range(1 + RETRIES):
             try:
-                succeeded, answer = pickle.loads(self._reply(pickled, seconds))  # noqa: S301
+                succeeded, result = pickle.loads(self._reply(pickled, seconds))  # noqa: S301
             except (NodeDiedError, ObjectLostError, WorkerCrashedError):
                 continue
             except OutOfMemoryError:
-                raise KilledForMemory("Ray killed its worker as its node had no more") from None
+                raise KilledForMemory("Ray killed its worker, as its node ran out of it") from None
             except RayError as error:
                 raise WorkerLost(f"Ray did not finish it: {_one_line(error)}") from None
             if succeeded:
-                return answer  # type: ignore[no-any-return]
-            raise answer
+                return result  # type: ignore[no-any-return]
+            raise result
         raise WorkerLost(f"it lost its node or its Ray worker {1 + RETRIES} times")
 
     def _reply(self, pickled: bytes, seconds: float | None) -> bytes:
@@ -171,41 +170,41 @@ class RayExecutor:
 
 
 def _supervise(pickled: bytes, seconds: float | None, preload: tuple[str, ...]) -> bytes:
-    """Compute a job in a process of this Ray worker's fork server. This is the Ray task."""
+    """Compute a job in a process from this Ray worker's fork server. This is the Ray task."""
     processes = _processes(preload)
     devices = os.environ.get("CUDA_VISIBLE_DEVICES")
     try:
-        answer = processes.submit(_call, (pickled, devices), seconds)
-        # ray.cancel raises KeyboardInterrupt here, but cannot while a wait has no end.
-        while not wait([answer], POLL_SECONDS).done:
+        future = processes.submit(_call, (pickled, devices), seconds)
+        # ray.cancel raises KeyboardInterrupt here, but cannot interrupt a wait without a timeout.
+        while not wait([future], POLL_SECONDS).done:
             pass
     except KeyboardInterrupt:
         processes.close()
         raise
     try:
-        return answer.result()
+        return future.result()
     except WorkerLost as error:
         return pickle.dumps((False, error))
 
 
 @cache
 def _processes(preload: tuple[str, ...]) -> LocalExecutor:
-    # Each child would run its parent's main module again, and that imports Ray.
+    # Each child would run its parent's main module again, which imports Ray.
     vars(sys.modules["__main__"]).pop("__file__", None)
     return LocalExecutor(1, preload)
 
 
 def _call(task: tuple[bytes, str | None]) -> bytes:
-    """Return whether the function answered, and its answer or its exception, pickled.
+    """Return whether the function succeeded, and its result or its exception, pickled.
 
-    Function, job and answer pass the Ray worker as bytes, so that it imports none of their
-    modules. The devices are those that Ray gave to this job, unknown when the fork server began.
+    Function, job and result pass through the Ray worker as bytes, so that it imports none of their
+    modules. Ray assigned the devices to this job after the fork server had started.
     """
     pickled, devices = task
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
     function, job = pickle.loads(pickled)  # noqa: S301
-    return pickled_answer(function, job)
+    return pickled_result(function, job)
 
 
 def _start(cores: int | None, gpus: float) -> None:
@@ -215,7 +214,7 @@ def _start(cores: int | None, gpus: float) -> None:
     ray.init(
         address="local",
         num_cpus=cores,
-        num_gpus=None if gpus else 0,  # None: those that Ray finds
+        num_gpus=None if gpus else 0,  # None: all that Ray finds
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=False,
         **_common(),
@@ -233,46 +232,46 @@ def _join(address: str) -> None:
     if not host or "/" in host or not port.isdecimal():
         raise BadInput([f"--ray-address: {address!r}: must be host:port; {way_out}"])
     try:
-        # Ray itself would go on trying for minutes.
+        # Ray itself would retry for minutes.
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
         ray.init(address=address, **_common())
     except (OSError, OverflowError, RuntimeError, RayError) as error:
-        # Of a token that the cluster does not take, ray.init says that it could not connect.
-        told = _refusal(address) if isinstance(error, ConnectionError) else None
-        told = told or error
-        if type(told).__name__ == REFUSED:
-            cannot = "the Ray cluster there was not joined, as it wants its token"
+        # If the cluster rejects the token, ray.init only reports that it could not connect.
+        cause = _refusal(address) if isinstance(error, ConnectionError) else None
+        cause = cause or error
+        if type(cause).__name__ == REFUSED:
+            cannot = "the Ray cluster there could not be joined, because it requires its token"
             way_out = WAY_IN
-        cause = f"{cannot} ({_one_line(told)})"
-        raise BadInput([f"--ray-address: {address!r}: {cause}; {way_out}"]) from None
+        reason = f"{cannot} ({_one_line(cause)})"
+        raise BadInput([f"--ray-address: {address!r}: {reason}; {way_out}"]) from None
 
 
 def _refusal(address: str) -> Exception | None:
-    """Return the error of a cluster that wants another token than this session's.
+    """Return the error of a cluster that requires another token than this session's.
 
-    Returns None of what does not answer within CONNECT_SECONDS.
+    Returns None if nothing answers within CONNECT_SECONDS.
     """
     try:
         connect: Callable[..., object] = import_module("ray._raylet").GcsClient
-    except (ImportError, AttributeError):  # another version of Ray, where it alone has to tell
+    except (ImportError, AttributeError):  # another version of Ray: only its own error is left
         return None
     refusals: list[Exception] = []
 
-    def ask() -> None:
+    def try_connecting() -> None:
         try:
             connect(address=address)
         except Exception as error:
             if type(error).__name__ == REFUSED:
                 refusals.append(error)
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(CONNECT_SECONDS)
+    attempt = threading.Thread(target=try_connecting, daemon=True)
+    attempt.start()
+    attempt.join(CONNECT_SECONDS)
     return refusals[0] if refusals else None
 
 
 def _common() -> dict[str, Any]:
-    """Return what ray.init is told in either case: print nothing, import from where we do."""
+    """Return the common arguments of ray.init: print nothing, use this process' import path."""
     path = os.pathsep.join(filter(None, sys.path))
     return {
         "logging_level": logging.ERROR,
@@ -302,14 +301,14 @@ def _no_room(
     option = "--executor ray" if address is None else f"--ray-address: {address!r}"
     return (
         f"{option}: no node has the {counted(cpus, 'core')} and {counted(gpus, 'GPU')} that "
-        "a run takes "
+        "a run needs "
         f"(nodes: {seen or 'none'}); join a larger node with `ray start --address`, "
-        "or let a run take less"
+        "or reduce what a run needs"
     )
 
 
 def _one_line(error: BaseException) -> str:
-    """Return an exception as one line; Ray's own messages run over many."""
+    """Return an exception as one line; Ray's own messages have many."""
     from ray.exceptions import RayTaskError
 
     cause = error.cause if isinstance(error, RayTaskError) else error

@@ -1,1 +1,1 @@
-"""A kept model: its folder, its model card, and its answers to sentences."""
+"""A kept model: its folder, its model card, and its predictions."""

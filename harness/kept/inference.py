@@ -1,4 +1,4 @@
-"""A kept model's answers: sentences in, classes and their probabilities out."""
+"""A kept model's predictions: for each sentence, a class and the probabilities."""
 
 import math
 import reprlib
@@ -28,22 +28,22 @@ from harness.models.padding import answers
 from harness.text import counted, one_line, shortened
 
 KEPT = ("model", "*/model", "*/*/model", "runs/*/*/model", "*/runs/*/*/model")
-"""Where kept models may lie below a folder that somebody took for one."""
+"""Where kept models may be below a folder that the user named instead of one."""
 
-NO_HUB = Hub(endpoint="", reachable=False, reason="a folder is not asked of the hub")
+NO_HUB = Hub(endpoint="", reachable=False, reason="a folder is not looked up on the hub")
 
 SENTENCES_AT_A_TIME = 1024
 
-ONE_OF_SOME = "single_label_classification"
-"""The problem_type, in transformers' words, of a model whose classes exclude each other."""
+SINGLE_LABEL = "single_label_classification"
+"""transformers' problem_type of a model whose classes are mutually exclusive."""
 
-_PASSED_ON = (KeyboardInterrupt, SystemExit, GeneratorExit)
-"""Exceptions that are no failure of a model."""
+_RERAISED = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""Exceptions that do not mean a failure of a model."""
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A fine-tuned model with its tokenizer, ready to answer on the device where it is."""
+    """A fine-tuned model with its tokenizer, ready for predictions on the model's device."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -59,27 +59,27 @@ class Answer:
 
 
 def load(folder: Path, device: str) -> Classifier:
-    """Load a fine-tuned model from its folder; nothing is fetched.
+    """Load a fine-tuned model from its folder; nothing is downloaded.
 
     Raises:
-        BadInput: the folder holds no model, one that cannot be loaded or whose classes have no
-            names, or a pretrained one without a trained classifier.
+        BadInput: the folder contains no model, a model that cannot be loaded or whose classes have
+            no names, or a pretrained model without a trained classifier.
     """
     try:
-        problem = None if (folder / CONFIG).is_file() else _what_it_is(folder)
-    except OSError as error:  # too long for a path, or behind a closed folder
-        told = f"{shortened(str(folder))}: cannot be read ({error.strerror})"
-        raise BadInput([f"{told}; name the folder of a kept model"]) from None
+        problem = None if (folder / CONFIG).is_file() else _no_model(folder)
+    except OSError as error:  # too long for a path, or in a folder without permission
+        reason = f"{shortened(str(folder))}: cannot be read ({error.strerror})"
+        raise BadInput([f"{reason}; name the folder of a kept model"]) from None
     if problem is not None:
         raise BadInput([f"{folder}: {problem}"])
     try:
         return _loaded(folder, device)
-    except (BadInput, Unavailable, *_PASSED_ON):
+    except (BadInput, Unavailable, *_RERAISED):
         raise
-    except BaseException as error:  # open-ended, and tokenizers' own, of Rust, are no Exception
-        told = one_line(str(error)) or type(error).__name__
-        told = f"{folder}: not a model that can be loaded ({told})"
-        raise BadInput([f"{told}; name one that a suite with keep_models fine-tuned"]) from error
+    except BaseException as error:  # any type; Rust panics of tokenizers are not an Exception
+        reason = one_line(str(error)) or type(error).__name__
+        reason = f"{folder}: the model cannot be loaded ({reason})"
+        raise BadInput([f"{reason}; name one that a suite with keep_models fine-tuned"]) from error
 
 
 def _loaded(folder: Path, device: str) -> Classifier:
@@ -91,7 +91,7 @@ def _loaded(folder: Path, device: str) -> Classifier:
     model, loading = AutoModelForSequenceClassification.from_pretrained(
         found.folder,
         config=configuration,
-        dtype=torch.float32,  # as it was trained and judged
+        dtype=torch.float32,  # as in training and evaluation
         use_safetensors=True,
         trust_remote_code=False,
         local_files_only=True,
@@ -101,8 +101,8 @@ def _loaded(folder: Path, device: str) -> Classifier:
     try:
         weights = check_weights(model, loading, Path(found.folder))
     except BadInput as error:
-        told = "; ".join(error.problems)
-        raise BadInput([f"{folder}: not a model that can be loaded ({told})"]) from error
+        problems = "; ".join(error.problems)
+        raise BadInput([f"{folder}: the model cannot be loaded ({problems})"]) from error
     names = list((configuration.id2label or {}).values())
     if len(set(map(str, names))) != configuration.num_labels or not all(
         isinstance(name, str) and name.isprintable() and name.strip() for name in names
@@ -113,86 +113,87 @@ def _loaded(folder: Path, device: str) -> Classifier:
                 f"{configuration.num_labels} different names in printable text are allowed"
             ]
         )
-    if configuration.num_labels < 2 or configuration.problem_type not in (None, ONE_OF_SOME):
+    if configuration.num_labels < 2 or configuration.problem_type not in (None, SINGLE_LABEL):
         raise BadInput(
             [
                 f"{folder}: its config.json has "
                 f"{counted(configuration.num_labels, 'class', 'classes')} and "
-                f"problem_type {configuration.problem_type!r}, so its answers are no probabilities "
-                "of classes of which one holds; name a model that a suite with keep_models "
-                "fine-tuned"
+                f"problem_type {configuration.problem_type!r}, so it has no probabilities of "
+                "mutually exclusive classes; name a model that a suite with keep_models fine-tuned"
             ]
         )
     if weights.initialised:
         raise BadInput(
             [
                 f"{folder}: a model without a trained classifier (no weights for "
-                f"{', '.join(weights.initialised)}), so its answers would be random; "
+                f"{', '.join(weights.initialised)}), so its predictions would be random; "
                 "name a model that a suite with keep_models fine-tuned"
             ]
         )
     return Classifier(model.eval().to(device), tokenizer)
 
 
-def _what_it_is(folder: Path) -> str:
+def _no_model(folder: Path) -> str:
+    """Return why a folder is not a model's folder, and the way out."""
     if not folder.is_dir():
         return "no such folder; name the folder of a kept model"
     kept = sorted(path for pattern in KEPT for path in folder.glob(f"{pattern}/config.json"))
     if kept:
         names = ", ".join(str(path.parent) for path in kept[:5])
-        return f"no model here, but below it: {names}{', ...' if len(kept) > 5 else ''}"
+        return f"no model here, but in its subfolders: {names}{', ...' if len(kept) > 5 else ''}"
     return 'no model here (no config.json); train with keep_models = "best" in the suite'
 
 
 def classify(classifier: Classifier, sentences: Sequence[str], batch_size: int) -> Iterator[Answer]:
-    """Yield an answer for each sentence, in their order, encoded as the training's were.
+    """Yield an answer for each sentence, in their order, encoded as in training.
 
     Raises:
-        BadInput: the model or its tokenizer fails at sentences, or answers with no numbers.
+        BadInput: the model or its tokenizer fails on sentences, or a logit is NaN or infinite.
     """
     for start in range(0, len(sentences), SENTENCES_AT_A_TIME):
         part = sentences[start : start + SENTENCES_AT_A_TIME]
         try:
             found = _probabilities(classifier, part, batch_size)
-        except (BadInput, *_PASSED_ON):
+        except (BadInput, *_RERAISED):
             raise
-        except BaseException as error:  # tokenizers' own, of Rust, are no Exception
-            raise BadInput([_failed(classifier, part, batch_size, error)]) from error
+        except BaseException as error:  # Rust panics of tokenizers are not an Exception
+            raise BadInput([_failure(classifier, part, batch_size, error)]) from error
         for sentence, probabilities in zip(part, found, strict=True):
             if not all(map(math.isfinite, probabilities.values())):
                 raise BadInput(
                     [
-                        f"the model gives no number for {reprlib.repr(sentence)}: NaN or infinite "
-                        "logits; its weights are damaged, so keep another run's model"
+                        f"the model's logits for {reprlib.repr(sentence)} are NaN or infinite; its "
+                        "weights are damaged, so use another run's model"
                     ]
                 )
             likelier = max(probabilities, key=lambda name: probabilities[name])
             yield Answer(sentence, likelier, probabilities)
 
 
-def _failed(
+def _failure(
     classifier: Classifier, sentences: Sequence[str], batch_size: int, error: BaseException
 ) -> str:
-    """Say in a line at which sentence a model failed, and why."""
-    told = f"{type(error).__name__}: {one_line(str(error))}"
+    """Return in one line on which sentence a model failed, and why."""
+    reason = f"{type(error).__name__}: {one_line(str(error))}"
     if out_of_memory.is_out_of_memory(error):
         return (
-            f"out of memory with {counted(batch_size, 'sentence')} a step; lower --batch-size "
-            f"({told})"
+            f"out of memory with {counted(batch_size, 'sentence')} per batch; lower --batch-size "
+            f"({reason})"
         )
     for sentence in sentences:
         try:
             _probabilities(classifier, [sentence], 1)
-        except _PASSED_ON:
+        except _RERAISED:
             raise
         except BaseException as again:
-            told = f"{type(again).__name__}: {one_line(str(again))}"
+            reason = f"{type(again).__name__}: {one_line(str(again))}"
             return (
-                f"the model fails at {reprlib.repr(sentence)} ({told}); leave it out or write it "
-                "otherwise, or train another checkpoint"
+                f"the model fails on {reprlib.repr(sentence)} ({reason}); remove or rewrite it, "
+                "or train another checkpoint"
             )
     return (
-        f"the model fails at {counted(batch_size, 'sentence')} a step ({told}); use --batch-size 1"
+        f"the model fails with {counted(batch_size, 'sentence')} per batch ({reason}); use "
+        "--batch-size 1"
     )
 
 
@@ -201,8 +202,8 @@ def _probabilities(
 ) -> list[dict[str, float]]:
     model, tokenizer = classifier.model, classifier.tokenizer
     rows = Dataset.from_dict({"sentence": list(sentences), "label": [0] * len(sentences)})
-    splits = DatasetDict({"asked": rows})
-    encoded = encode(splits, tokenizer, None, position_limit(model)).splits["asked"]
+    splits = DatasetDict({"given": rows})
+    encoded = encode(splits, tokenizer, None, position_limit(model)).splits["given"]
     logits = answers(model, tokenizer, encoded.remove_columns("label"), batch_size)
     names = [name for _, name in sorted((model.config.id2label or {}).items())]
     if tuple(logits.shape) != (len(sentences), len(names)):

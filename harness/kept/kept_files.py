@@ -1,4 +1,4 @@
-"""The folder of a kept model: its card, its classes' names, whether it is there, taking it away."""
+"""The folder of a kept model: its existence, model card and class names, and its removal."""
 
 import contextlib
 import json
@@ -14,19 +14,19 @@ from harness.store.records import Record
 from harness.store.run_store import write_atomically, write_record
 
 FOLDER = "model"
-"""In a run's folder."""
+"""Name of a kept model's folder in a run's folder."""
 
 CARD = "README.md"
 CONFIG = "config.json"
 
 
 def is_kept(run_folder: Path) -> bool:
-    """Return whether a run's model is there, with a configuration that can be read."""
+    """Return whether a run's model exists, with a readable configuration."""
     return _configuration(run_folder / FOLDER) is not None
 
 
 def class_names(run_folder: Path) -> tuple[str, ...] | None:
-    """Return the names of a kept model's classes by label; None where it does not tell."""
+    """Return the names of a kept model's classes by label; None if it has none."""
     return _names(_configuration(run_folder / FOLDER) or {})
 
 
@@ -34,9 +34,9 @@ def write_card(folder: Path, record: Record, names: tuple[str, str]) -> None:
     """Write the model card of a scored run into its model's folder.
 
     Raises:
-        OSError: it cannot be written; an earlier card then stays whole.
+        OSError: it cannot be written; an earlier card is then unchanged.
     """
-    from harness.kept.model_card import model_card  # it imports all that makes reports
+    from harness.kept.model_card import model_card  # imports everything for reports
 
     found = evidence([record])
     interval = stats.mean_interval(found.labels, found.selected)
@@ -45,31 +45,31 @@ def write_card(folder: Path, record: Record, names: tuple[str, str]) -> None:
 
 
 def rename(run_folder: Path, record: Record, names: tuple[str, str]) -> None:
-    """Give a kept model's card and classes the names of today.
+    """Update the names in a kept model's card and configuration.
 
-    Each file is replaced whole, so that the model can be loaded at any moment. The configuration
-    comes last: until it has the new names, another session finds that there is something to do.
+    Each file is replaced atomically, so that the model can be loaded at any time. The configuration
+    is written last: until it has the new names, another session detects that it must rename.
 
     Args:
-        record: of the run, as it is told today.
+        record: the run's record with its current names.
 
     Raises:
         OSError: a file cannot be written.
     """
     folder = run_folder / FOLDER
-    for left in folder.glob(".*.partial"):  # by a session that was killed as it wrote
-        left.unlink(missing_ok=True)
+    for partial in folder.glob(".*.partial"):  # left by a session that was killed while writing
+        partial.unlink(missing_ok=True)
     write_card(folder, record, names)
     configuration = _configuration(folder)
     if configuration is not None and (old := _names(configuration)) != names:
         renamed = _renamed(configuration, old, names) | _labels(names)
-        # As transformers writes it.
+        # The format of transformers.
         text = json.dumps(renamed, indent=2, sort_keys=True) + "\n"
         write_atomically(folder / CONFIG, text.encode())
 
 
 def discard(run_folder: Path) -> None:
-    """Take a run's model away; its record says so before."""
+    """Remove a run's model, after marking it as removed in the record."""
     if not (run_folder / FOLDER).exists():
         return
     with contextlib.suppress(OSError, ValidationError):
@@ -95,7 +95,7 @@ def _names(configuration: dict[str, Any]) -> tuple[str, ...] | None:
 def _renamed(
     part: dict[str, Any], old: tuple[str, ...] | None, names: tuple[str, str]
 ) -> dict[str, Any]:
-    """Return a configuration with other class names, in those of its parts, too, with the old."""
+    """Return a configuration with new class names, also in its parts that have the old ones."""
     changed = {
         key: _renamed(value, old, names) if isinstance(value, dict) else value
         for key, value in part.items()

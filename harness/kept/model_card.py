@@ -1,4 +1,4 @@
-"""The model card of a kept model, with its results in the form that the Hub reads."""
+"""The model card of a kept model, with its results in the Hub's format."""
 
 import re
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ METRICS = {
 def model_card(
     record: Record, class_names: tuple[str, str], interval: tuple[float, float] | None = None
 ) -> str:
-    """Return README.md: metadata with a `model-index`, then what the model is, for a reader.
+    """Return README.md: metadata with a `model-index`, then a description of the model.
 
     Args:
-        record: of a run that was scored.
+        record: of a scored run.
         class_names: of the labels 0 and 1.
-        interval: the bounds of a 95 % confidence interval of the validation MCC, where known.
+        interval: the bounds of a 95 % confidence interval of the validation MCC, if known.
     """
     facts = record.dataset
     assert facts is not None
@@ -48,8 +48,8 @@ def model_card(
     blocks = [
         f"---\n{metadata.to_yaml()}\n---",
         f"# {code(record.checkpoint)} on {escaped(_dataset_name(facts))}",
-        f"A pretrained encoder, {code(record.checkpoint)}, fine-tuned to tell "
-        f"{code(class_names[0])} (label 0) from {code(class_names[1])} (label 1) sentences.",
+        f"A pretrained encoder, {code(record.checkpoint)}, fine-tuned to classify sentences as "
+        f"{code(class_names[0])} (label 0) or {code(class_names[1])} (label 1).",
         "## Results",
         *_results_table(record, facts, interval),
         "## Recipe",
@@ -58,7 +58,7 @@ def model_card(
         "```python\n"
         "from transformers import pipeline\n\n"
         'classify = pipeline("text-classification", "path/to/this/folder")\n'
-        'classify("The sentence to judge.")\n'
+        'classify("The sentence to classify.")\n'
         "```",
     ]
     return "\n\n".join(blocks) + "\n"
@@ -122,8 +122,8 @@ def _results_table(
         )
     if record.training.selection == "best-epoch":
         yield (
-            f"The weights are those of epoch {record.selected_epoch}, the one of the highest MCC "
-            "on the very validation split that scores it."
+            f"The weights are those of epoch {record.selected_epoch}, which has the highest MCC "
+            "on the same validation split that scores the model."
         )
 
 
@@ -135,13 +135,13 @@ def _recipe(record: Record, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
     yield "peak learning rate", f"{record.learning_rate:g}, {code(training.lr_scheduler)}"
     yield "warm-up ratio", f"{training.warmup_ratio:g}"
     yield "weight decay", f"{training.weight_decay:g}"
-    yield "gradient norm at most", f"{training.max_grad_norm:g}"
+    yield "maximum gradient norm", f"{training.max_grad_norm:g}"
     yield "precision", code(training.precision)
     yield "seed", str(record.seed)
     if record.checkpoint_revision is not None:
         yield "checkpoint revision", code(record.checkpoint_revision)
     if record.origin is not None:
-        yield "checkpoint's files from", code(record.origin.in_words())
+        yield "origin of the checkpoint's files", code(record.origin.in_words())
     packages = [f"{name} {version}" for name, version in record.versions.items() if version]
     if packages:
         yield "packages", escaped(", ".join(packages))

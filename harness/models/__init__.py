@@ -1,1 +1,1 @@
-"""A checkpoint's model and tokenizer: are they whole, do they fit, how do they read sentences."""
+"""A checkpoint's model and tokenizer: completeness, fit, and how they read sentences."""

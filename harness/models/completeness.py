@@ -1,7 +1,7 @@
-"""Whether a model's weights are those of its checkpoint's files: what is new, what is left over.
+"""Checks that a checkpoint's files match its model: no weights missing, none left over.
 
-A classifier on top of a pretrained encoder starts from a new head, and from a new pooler where the
-pretraining had none. Heads of other tasks stay in the files. Everything else has to be loaded.
+A classifier on top of a pretrained encoder starts with a new head, and with a new pooler if the
+pretraining had none. Heads of other tasks are not loaded. Everything else must be loaded.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,25 +27,25 @@ from harness.models.tensors import WHOLE_NUMBERS, Stored, stored_tensors
 from harness.text import some
 
 HEADS_INSIDE = {"perceiver": "decoder"}
-"""Parts of an encoder that are a task's head, by model_type; other families have theirs outside."""
+"""The part of an encoder that is a task's head, by model_type; other families' head is outside."""
 
 POOLER = "pooler"
 
 ROTATION = "inv_freq"
-"""Frequencies of rotary positions, which are computed from the configuration now."""
+"""Frequencies of rotary positions, which are now computed from the configuration."""
 
 MOSTLY = 0.5
-"""An encoder whose matrices are zeros to more than this share was never written."""
+"""If all-zero matrices hold more than this share of an encoder's numbers, it was never written."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """How a model's weights came about.
+    """The origin of a model's weights.
 
     Attributes:
-        initialised: names of the parameters that the files do not hold, or in another size; they
-            start at random.
-        warnings: what is odd about the others, a line each.
+        initialised: names of the randomly initialised parameters: the files do not hold them, or
+            hold them in another size.
+        warnings: a line for each anomaly in the other parameters.
     """
 
     initialised: tuple[str, ...]
@@ -53,16 +53,16 @@ class Weights:
 
 
 def check_weights(model: PreTrainedModel, report: Mapping[str, Any], folder: Path) -> Weights:
-    """Hold a model against the files that it was loaded from.
+    """Compare a model with the files from which it was loaded.
 
     Args:
         report: the loading info of `from_pretrained`, with `ignore_mismatched_sizes`.
         folder: of the checkpoint.
 
     Raises:
-        BadInput: a part of the encoder would be random, or of the files' encoder be left out; a
-            tensor is there twice, is of whole numbers, or is not finite; the encoder is another
-            one than that which was saved.
+        BadInput: a part of the encoder would be random, or a part of the files' encoder is not
+            loaded; a tensor is stored twice, holds integers, or is not finite; the encoder differs
+            from the one that was saved.
     """
     parameters = dict(model.named_parameters(remove_duplicate=False))
     sizes = {name: tuple(shape) for name, shape, _ in report["mismatched_keys"]}
@@ -71,8 +71,8 @@ def check_weights(model: PreTrainedModel, report: Mapping[str, Any], folder: Pat
     problems = [problem for problem in (unknown_positions(model),) if problem]
     if lost := _lost(model, new, sizes, report["unexpected_keys"]):
         problems.append(_not_loaded(model, lost, sizes, report["unexpected_keys"], stored))
-    elif left := _left(model, report["unexpected_keys"], stored):
-        problems.append(_left_over(model, left, stored))
+    elif unused := _unused(model, report["unexpected_keys"], stored):
+        problems.append(_partly_loaded(model, unused, stored))
     elif problem := other_family(model, folder):
         problems.append(problem)
     problems += _ambiguous(model, stored)
@@ -92,11 +92,11 @@ def _lost(
     unexpected: Collection[str],
 ) -> set[str]:
     """Return the names of the encoder's parameters that should have been loaded."""
-    of_encoder = {name for name in new if _in_encoder(model, name)}
+    candidates = {name for name in new if _in_encoder(model, name)}
     other_poolers = any(POOLER in name.lower() for name in unexpected)
     return {
         name
-        for name in of_encoder
+        for name in candidates
         if POOLER not in name.split(".") or name in sizes or other_poolers
     }
 
@@ -107,19 +107,19 @@ def _in_encoder(model: PreTrainedModel, name: str) -> bool:
     return name.startswith(prefix) and name.removeprefix(prefix).split(".")[0] != head
 
 
-def _left(
+def _unused(
     model: PreTrainedModel, unexpected: Collection[str], stored: Mapping[str, Stored]
 ) -> dict[str, Stored | None]:
-    """Return the files' tensors that belong into a part that the encoder has, but have no place.
+    """Return the files' tensors that belong to a part of the encoder but match no parameter.
 
-    Masks and positions are no weights: old checkpoints hold them as whole numbers, as single
-    numbers, as frequencies, or under the name of what is a buffer now.
+    Masks and positions are not weights: old checkpoints hold them as integers, as single numbers,
+    as frequencies, or under a name that is now a buffer.
     """
     parts = {name for name, _ in encoder_of(model).named_children()}
     head = HEADS_INSIDE.get(model.config.model_type)
     buffers = {plain_name(model, name) for name, _ in model.named_buffers()}
     by_plain_name = {plain_name(model, name): tensor for name, tensor in stored.items()}
-    left = {}
+    unused = {}
     for name in unexpected:
         plain = plain_name(model, name)
         part = plain.split(".")[0]
@@ -128,12 +128,12 @@ def _left(
             tensor is not None and _is_no_weight(plain, tensor)
         )
         if part in parts and part not in (head, POOLER) and plain not in buffers and not no_weight:
-            left[name] = tensor
-    return left
+            unused[name] = tensor
+    return unused
 
 
 def _is_no_weight(name: str, tensor: Stored) -> bool:
-    """Tell whether a tensor holds whole numbers, a single number, or what precedes each token."""
+    """Return whether a tensor holds integers, a single number or a causal mask."""
     mask = name.endswith(".bias") and tensor.shape == (1, 1, *tensor.shape[-1:] * 2)
     return tensor.dtype in WHOLE_NUMBERS or tensor.numbers <= 1 or mask
 
@@ -148,39 +148,39 @@ def _not_loaded(
     parameters = dict(model.named_parameters(remove_duplicate=False))
     encoder = [name for name in parameters if _in_encoder(model, name)]
     share = _numbers(parameters, lost) / _numbers(parameters, encoder)
-    told = (
+    message = (
         f"the encoder is not loaded: {len(lost)} of its {len(encoder)} tensors "
         f"({_percent(share)} of its numbers) would be random"
     )
     missing = sorted(name for name in lost if name not in sizes)
     if missing:
-        told += f"; not in the files: {some(missing)}"
-    if unfit := sorted(name for name in lost if name in sizes):
+        message += f"; not in the files: {some(missing)}"
+    if mismatched := sorted(name for name in lost if name in sizes):
         shown = [
             f"{name} ({_size(sizes[name])} in the files, {_size(parameters[name].shape)} by "
             "config.json)"
-            for name in unfit
+            for name in mismatched
         ]
-        told += f"; of another size: {some(shown)}"
+        message += f"; of another size: {some(shown)}"
     if missing and unexpected:
-        told += f"; in the files, but of no use: {some(sorted(unexpected))}"
-    return f"{told}; {cause(model, missing, unexpected, stored)}"
+        message += f"; in the files, but unused: {some(sorted(unexpected))}"
+    return f"{message}; {cause(model, missing, unexpected, stored)}"
 
 
-def _left_over(
-    model: PreTrainedModel, left: Mapping[str, Stored | None], stored: Mapping[str, Stored]
+def _partly_loaded(
+    model: PreTrainedModel, unused: Mapping[str, Stored | None], stored: Mapping[str, Stored]
 ) -> str:
-    numbers = sum(tensor.numbers for tensor in left.values() if tensor is not None)
+    numbers = sum(tensor.numbers for tensor in unused.values() if tensor is not None)
     share = numbers / max(1, sum(tensor.numbers for tensor in stored.values()))
     return (
-        f"the encoder is loaded in part only: {len(left)} of the {len(stored)} tensors in the "
-        f"files ({_percent(share)} of their numbers) have no place in it, such as "
-        f"{some(sorted(left))}; {cause(model, [], left, stored)}"
+        f"the encoder is loaded only in part: {len(unused)} of the {len(stored)} tensors in the "
+        f"files ({_percent(share)} of their numbers) match none of its tensors, such as "
+        f"{some(sorted(unused))}; {cause(model, [], unused, stored)}"
     )
 
 
 def _ambiguous(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[str]:
-    """Find tensors that the files hold under two names; transformers takes the first, silently."""
+    """Find tensors that the files hold under two names; transformers silently uses the first."""
     by_plain_name: dict[str, list[str]] = {}
     for name in stored:
         by_plain_name.setdefault(plain_name(model, name), []).append(name)
@@ -193,8 +193,8 @@ def _ambiguous(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[str
     if not twice:
         return []
     return [
-        f"the files hold {len(twice)} of the model's tensors twice, with other numbers: "
-        f"{some(twice)}; save the model again with save_pretrained, so that each is there once"
+        f"the files hold {len(twice)} of the model's tensors twice, with different numbers: "
+        f"{some(twice)}; save the model again with save_pretrained, so that each is stored once"
     ]
 
 
@@ -207,7 +207,7 @@ def _equal(names: Collection[str], stored: Mapping[str, Stored]) -> bool:
 
 
 def _quantized(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[str]:
-    """Find weights stored as whole numbers, which transformers takes for what they are not."""
+    """Find weights stored as integers, which transformers would load as plain weights."""
     parameters = {
         plain_name(model, name)
         for name, weights in model.named_parameters()
@@ -221,9 +221,9 @@ def _quantized(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[str
     if not whole:
         return []
     return [
-        f"{len(whole)} of the model's tensors are stored as whole numbers, as quantized weights "
-        f"are: {some(whole)}; quantized weights are not fine-tuned, so name the checkpoint that "
-        "they were made from"
+        f"{len(whole)} of the model's tensors are stored as integers, like quantized weights: "
+        f"{some(whole)}; quantized weights cannot be fine-tuned, so name the checkpoint from which "
+        "they were made"
     ]
 
 
@@ -233,16 +233,16 @@ def _not_finite(loaded: Mapping[str, torch.Tensor]) -> list[str]:
         return []
     return [
         f"{len(broken)} of the model's tensors hold NaN or infinite numbers: {some(broken)}; "
-        "whatever wrote the files failed, or their numbers do not fit float16: take another copy"
+        "writing the files failed, or their numbers do not fit float16: use another copy"
     ]
 
 
 def _zeros(
     model: PreTrainedModel, loaded: Mapping[str, nn.Parameter]
 ) -> tuple[list[str], list[str]]:
-    """Find matrices of zeros, as a file has them that was allocated but never written whole.
+    """Find matrices of zeros, as in a file that was allocated but not fully written.
 
-    Embeddings other than the tokens' may be zero: RoBERTa was trained without segments.
+    Embeddings other than the token embeddings may be zero: RoBERTa was trained without segments.
     Returns problems and warnings.
     """
     modules = dict(model.named_modules())
@@ -265,13 +265,13 @@ def _zeros(
     if not zeros:
         return [], []
     share = _numbers(loaded, zeros) / _numbers(loaded, matrices)
-    told = f"nothing but zeros in {some(zeros)} ({_percent(share)} of all weight matrices)"
-    told += "; a file that was not written or copied to its end looks like this"
-    return ([f"the encoder is empty: {told}"], []) if share > MOSTLY else ([], [told])
+    message = f"only zeros in {some(zeros)} ({_percent(share)} of all weight matrices)"
+    message += "; likely the file was not completely written or copied"
+    return ([f"the encoder is empty: {message}"], []) if share > MOSTLY else ([], [message])
 
 
 def _numbers(parameters: Mapping[str, torch.Tensor], names: Collection[str]) -> int:
-    """Count the numbers in some parameters, tied ones once."""
+    """Count the numbers in some parameters; tied parameters count once."""
     return sum({id(parameters[name]): parameters[name].numel() for name in names}.values())
 
 

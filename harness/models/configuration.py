@@ -1,4 +1,4 @@
-"""A checkpoint's configuration: what model it is, and none of the code that it asks for."""
+"""Reads a checkpoint's configuration, without the code that it may request."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -18,22 +18,22 @@ WITHOUT_EFFECT: dict[str, object] = {
     "torchscript": False,
     "chunk_size_feed_forward": 0,
 }
-"""Settings that change what a forward pass returns beside its logits, or how it is computed, but
-not the logits; each with the value that Trainer, saving and `harness predict` can work with."""
+"""Settings that change how a forward pass is computed or what it returns beside its logits, but
+not the logits; each with the value that works with Trainer, saving and `harness predict`."""
 
-CAUSAL_ANYWAY = ("gpt_neox",)
-"""Families that know `is_decoder` and read from left to right whatever it says."""
+ALWAYS_CAUSAL = ("gpt_neox",)
+"""Families that have `is_decoder` but read from left to right whatever its value."""
 
 
 def read_configuration(folder: str, **changes: Any) -> PreTrainedConfig:
     """Read a checkpoint's config.json, with some of its fields changed.
 
-    Which attention computes the model is left to transformers. A configuration can name one of the
-    hub's, whose compiled code transformers would fetch and run. Settings `WITHOUT_EFFECT` on the
-    logits have their plain values.
+    transformers chooses the attention implementation: a configuration could name one on the hub,
+    whose compiled code transformers would download and run. The settings in `WITHOUT_EFFECT` get
+    the values listed there.
 
     Raises:
-        ValueError: not a model that this version of transformers knows.
+        ValueError: this version of transformers does not support the model.
     """
     configuration: PreTrainedConfig = AutoConfig.from_pretrained(
         folder, trust_remote_code=False, local_files_only=True, **changes
@@ -47,15 +47,15 @@ def read_configuration(folder: str, **changes: Any) -> PreTrainedConfig:
 
 
 def refuse_decoder(configuration: PreTrainedConfig) -> None:
-    """Refuse an encoder whose configuration makes a decoder of it.
+    """Refuse an encoder whose configuration turns it into a decoder.
 
-    Its classification head reads the first token, which would see no other.
+    Its classification head reads the first token, which would attend to no other token.
 
     Raises:
         BadInput: `is_decoder` or `add_cross_attention` is true.
     """
     known = {field.name for field in fields(configuration)}
-    if configuration.is_encoder_decoder or configuration.model_type in CAUSAL_ANYWAY:
+    if configuration.is_encoder_decoder or configuration.model_type in ALWAYS_CAUSAL:
         return
     wrong = [
         name
@@ -65,18 +65,19 @@ def refuse_decoder(configuration: PreTrainedConfig) -> None:
     if wrong:
         raise BadInput(
             [
-                f"config.json of the checkpoint has {' and '.join(wrong)} true, so an encoder "
-                "would read as a decoder, and the first token, which its head reads, would see no "
-                "other; set false if the weights are an encoder's, or choose another checkpoint"
+                f"config.json of the checkpoint sets {' and '.join(wrong)} to true, which turns an "
+                "encoder into a decoder: the first token, which the head reads, would attend to no "
+                "other token; set false if the weights are an encoder's, or choose another "
+                "checkpoint"
             ]
         )
 
 
 def write_class_names(folder: Path, class_names: Sequence[str]) -> None:
-    """Write the names of a saved model's classes into its config.json, whatever they are.
+    """Write the names of a saved model's classes into its config.json, also default names.
 
-    transformers leaves names out that are the default, LABEL_0 and LABEL_1, and with them the
-    number of classes, which some families (BART) then take for another.
+    transformers omits the default names, LABEL_0 and LABEL_1, and with them the number of classes;
+    some families (BART) then have a different default number.
     """
     path = folder / "config.json"
     configuration = json.loads(path.read_bytes())
@@ -90,7 +91,7 @@ def write_class_names(folder: Path, class_names: Sequence[str]) -> None:
 
 
 def _parts(configuration: PreTrainedConfig) -> Iterator[PreTrainedConfig]:
-    """Yield a configuration and those inside it, as of a text model that also sees pictures."""
+    """Yield a configuration and those nested in it, as in a model for text and images."""
     yield configuration
     for name in configuration.sub_configs:
         part = getattr(configuration, name, None)

@@ -1,4 +1,4 @@
-"""Sentences to token ids: truncated to a length, padded only when a batch is put together."""
+"""Encodes sentences as token ids: truncated to a length, padded only when a batch is built."""
 
 import contextlib
 import inspect
@@ -19,19 +19,19 @@ from transformers import (
 from harness.errors import BadInput
 from harness.text import counted, one_line
 
-# A tokenizer that knows of no limit has a model_max_length of 1e30.
+# A tokenizer without a limit has a model_max_length of 1e30.
 _NO_LIMIT = 10**9
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Splits as a model takes them.
+    """Splits encoded for a model.
 
     Attributes:
-        splits: the splits given, each with the tokenizer's outputs (`input_ids`,
-            `attention_mask`, ...: lists of one sentence's own length, no padding) and `label`.
-        truncated: how many sentences of train and validation together lost tokens.
-        limit: tokens at which sentences were cut, special tokens included; None for no limit.
+        splits: the given splits, each with the tokenizer's outputs (`input_ids`,
+            `attention_mask`, ...: lists of each sentence's own length, no padding) and `label`.
+        truncated: number of sentences of train and validation together that lost tokens.
+        limit: maximum number of tokens, including special tokens; None for no limit.
     """
 
     splits: DatasetDict
@@ -45,32 +45,31 @@ def encode(
     max_length: int | None,
     positions: int | None = None,
 ) -> Encoded:
-    """Tokenise the column `sentence` of every split; labels pass through as they are.
+    """Tokenise the column `sentence` of every split; labels are not changed.
 
-    A sentence is cut at the smallest of three lengths: `max_length`, `positions`, and the limit
-    that the tokenizer itself declares. Special tokens count.
+    A sentence is truncated to the smallest of three lengths: `max_length`, `positions`, and the
+    tokenizer's own limit. Special tokens count.
 
     Args:
-        splits: with columns `sentence` and `label` at least.
+        splits: with at least the columns `sentence` and `label`.
         tokenizer: of the checkpoint to be trained.
-        max_length: tokens asked for; None for no other limit than the model's own.
-        positions: tokens that the model has positions for; None where nothing bounds them.
+        max_length: the requested maximum number of tokens; None for only the model's own limit.
+        positions: number of positions of the model; None if there is no limit.
 
     Raises:
-        BadInput: a length that leaves no room beside the special tokens, or a tokenizer that
-            cannot encode at all.
+        BadInput: the length has no room beside the special tokens, or the tokenizer cannot encode.
     """
     limit = _length_limit(tokenizer, max_length, positions)
 
     def tokenize(batch: Mapping[str, list[str]]) -> BatchEncoding:
-        # Said in full, because a tokenizer.json may carry settings of its own for both.
+        # Both explicit, because a tokenizer.json may contain its own settings for them.
         try:
             inputs: BatchEncoding = tokenizer(
                 batch["sentence"], truncation=True, max_length=limit, padding=False
             )
-        except Exception as error:  # what a tokenizer without its vocabulary raises is open-ended
-            told = f"the tokenizer cannot encode the sentences ({one_line(f'{error}')})"
-            raise BadInput([f"{told}; take the files that were saved with the model"]) from error
+        except Exception as error:  # a tokenizer without its vocabulary may raise anything
+            problem = f"the tokenizer cannot encode the sentences ({one_line(f'{error}')})"
+            raise BadInput([f"{problem}; use the files that were saved with the model"]) from error
         return inputs
 
     with _no_progress_bars():
@@ -103,10 +102,10 @@ def token_counts(split: Dataset) -> np.ndarray:
 def collator(
     tokenizer: PreTrainedTokenizerBase, shortest: int = 1
 ) -> Callable[[list[Any]], dict[str, Any]]:
-    """Put rows together into a batch of tensors, padded to its own longest sentence.
+    """Return a function that builds a batch of tensors, padded to its own longest sentence.
 
     Args:
-        shortest: tokens that a batch has at least, for models that take no shorter one.
+        shortest: minimum number of tokens of a batch, for models that fail on shorter ones.
     """
     to_longest = DataCollatorWithPadding(tokenizer)
     to_shortest = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=shortest)
@@ -118,10 +117,10 @@ def collator(
     return collate
 
 
-def taken(model: PreTrainedModel, names: Iterable[str]) -> set[str]:
-    """Return those of a tokenizer's outputs that a model takes, as Trainer chooses them.
+def accepted(model: PreTrainedModel, names: Iterable[str]) -> set[str]:
+    """Return those of a tokenizer's outputs that a model accepts, as Trainer chooses them.
 
-    All of them where its forward does not name its inputs.
+    Returns all of them if the model's forward does not name its inputs.
     """
     named = inspect.signature(type(model).forward).parameters
     return {name for name in names if name in named or not names_its_inputs(model)}
@@ -144,7 +143,7 @@ def _length_limit(
     if limit <= special:
         raise BadInput(
             [
-                f"max_length: {limit} leaves no room for a word, as this tokenizer adds "
+                f"max_length: {limit} leaves no room for a word, because this tokenizer adds "
                 f"{counted(special, 'special token')}; "
                 f"allowed are {special + 1} and more, or none for its own limit"
             ]
@@ -155,7 +154,7 @@ def _length_limit(
 def _count_truncated(
     split: Dataset, encoded: Dataset, tokenizer: PreTrainedTokenizerBase, limit: int
 ) -> int:
-    """Count the sentences longer than `limit`, telling them from those of just that length."""
+    """Count the sentences longer than `limit`, without those of exactly that length."""
     long = np.flatnonzero(token_counts(encoded) >= limit)
     if not len(long):
         return 0

@@ -1,4 +1,4 @@
-"""How long a sentence a model can read, measured on the model itself."""
+"""The longest sentence that a model can process, measured on the model itself."""
 
 import contextlib
 from collections.abc import Iterable, Mapping
@@ -11,30 +11,30 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.errors import BadInput
-from harness.models.encode import collator, taken, token_counts
+from harness.models.encode import accepted, collator, token_counts
 from harness.models.out_of_memory import is_out_of_memory
 from harness.text import counted, one_line, shortened
 
 PROBES = (16, 24)
-"""Tokens of the sentences that a model is tried on: enough for families that halve a sentence's
-length several times, and two lengths, as a table that is made for a sentence is no limit."""
+"""Lengths in tokens of the test sentences: enough for families that halve a sentence's length
+several times, and two lengths, because a table built for one sentence is no limit."""
 
 
 def position_limit(model: PreTrainedModel) -> int | None:
-    """Return the most tokens that a model has positions for; None where nothing bounds them.
+    """Return a model's number of positions; None if there is no limit.
 
-    A sentence of one and the same token is computed, and every look-up in a table is watched:
-    where the rows k, k + 1, k + 2, ... are taken, a row a token, they are positions, of which
-    there are as many as rows from k on. RoBERTa begins at 2, for example, others at 0.
+    The model computes a sentence that repeats one token, and every table look-up is recorded. If it
+    reads the rows k, k + 1, k + 2, ..., one row per token, the rows are positions, and the number
+    of positions is the number of rows from k on. RoBERTa begins at 2, for example, others at 0.
     """
     found = [_tables(model, tokens) for tokens in PROBES]
     return min(found[0].intersection(*found[1:]), default=None)
 
 
 def _tables(model: PreTrainedModel, tokens: int) -> set[int]:
-    """Return how many positions there are in each table that a sentence's are looked up in."""
-    ids = torch.full((1, tokens), _a_word(model), device=model.device)
-    # A model that fails has looked its positions up before, as a rule.
+    """Return the number of positions in each table that looks up a sentence's positions."""
+    ids = torch.full((1, tokens), _ordinary_token(model), device=model.device)
+    # A model that fails has usually looked up its positions before.
     lookups = _Lookups(tokens)
     with (
         contextlib.suppress(Exception),
@@ -46,8 +46,8 @@ def _tables(model: PreTrainedModel, tokens: int) -> set[int]:
     return lookups.limits
 
 
-def _a_word(model: PreTrainedModel) -> int:
-    """Return a token id of no special meaning to a model's configuration."""
+def _ordinary_token(model: PreTrainedModel) -> int:
+    """Return a token id that has no special meaning in a model's configuration."""
     config = model.config.get_text_config()
     special = {
         number
@@ -59,7 +59,7 @@ def _a_word(model: PreTrainedModel) -> int:
 
 
 class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes how many positions there are in the tables that a sentence's are looked up in."""
+    """Records the number of positions in each table that looks up a sentence's positions."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -75,29 +75,29 @@ class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         operation, aten = func.overloadpacket, torch.ops.aten
         if operation is aten.embedding:
-            self._note(args[0], 0, args[1])
+            self._record(args[0], 0, args[1])
         elif operation is aten.index_select:
-            self._note(*args)
+            self._record(*args)
         elif operation is aten.index and sum(index is not None for index in args[1]) == 1:
-            axis = next(place for place, index in enumerate(args[1]) if index is not None)
-            self._note(args[0], axis, args[1][axis])
+            axis = next(number for number, index in enumerate(args[1]) if index is not None)
+            self._record(args[0], axis, args[1][axis])
         elif operation is aten.gather:
             axis, index = args[1], args[2]
             rows = index.movedim(axis, 0).flatten(1)
-            if bool((rows == rows[:, :1]).all()):  # relative ones differ from word to word
-                self._note(args[0], axis, rows[:, 0])
-        elif operation is aten.slice and args[0].dtype == torch.bool:  # a mask of what precedes
-            self._note_slice(*args)
+            if bool((rows == rows[:, :1]).all()):  # relative positions differ between words
+                self._record(args[0], axis, rows[:, 0])
+        elif operation is aten.slice and args[0].dtype == torch.bool:  # a causal mask
+            self._record_slice(*args)
         return func(*args, **(kwargs or {}))
 
-    def _note(self, table: torch.Tensor, axis: int, index: torch.Tensor) -> None:
+    def _record(self, table: torch.Tensor, axis: int, index: torch.Tensor) -> None:
         if index.dtype not in (torch.int32, torch.int64):
             return
-        taken = index.flatten()[: self._tokens].tolist()
-        if taken and taken == list(range(taken[0], taken[0] + self._tokens)):
-            self.limits.add(table.shape[axis] - taken[0])
+        rows = index.flatten()[: self._tokens].tolist()
+        if rows and rows == list(range(rows[0], rows[0] + self._tokens)):
+            self.limits.add(table.shape[axis] - rows[0])
 
-    def _note_slice(
+    def _record_slice(
         self, table: torch.Tensor, axis: int = 0, start: int | None = None, end: int | None = None
     ) -> None:
         first = start or 0
@@ -121,8 +121,8 @@ def try_longest(
     """Compute the longest encoded sentence once, so that a run does not fail on it in the middle.
 
     Raises:
-        BadInput: the model can compute only shorter ones.
-        Exception: whatever the model raised, where it cannot compute a shorter one either.
+        BadInput: the model can compute only shorter sentences.
+        Exception: the model's own error, if it cannot compute a shorter sentence either.
     """
     longest = _longest(splits, encoded)
     error = _error(model, tokenizer, longest.row)
@@ -133,27 +133,27 @@ def try_longest(
     works = _longest_that_works(model, tokenizer, longest)
     if works is None:  # its length is not the reason
         raise error
-    told = (
+    problem = (
         f"the model cannot compute the longest sentence, {shortened(longest.sentence)} of "
         f"{counted(longest.tokens, 'token')} ({type(error).__name__}: {one_line(str(error))})"
     )
-    raise BadInput([f"{told}; set training.max_length to {works} or less"]) from error
+    raise BadInput([f"{problem}; set training.max_length to {works} or less"]) from error
 
 
 def _longest(splits: DatasetDict, encoded: DatasetDict) -> _Longest:
-    tokens, name, place = max(
+    tokens, name, index = max(
         (int(counts.max()), name, int(counts.argmax()))
         for name, counts in ((name, token_counts(rows)) for name, rows in encoded.items())
         if len(counts)
     )
-    row = {key: value for key, value in encoded[name][place].items() if key != "label"}
-    return _Longest(splits[name][place]["sentence"], row, tokens)
+    row = {key: value for key, value in encoded[name][index].items() if key != "label"}
+    return _Longest(splits[name][index]["sentence"], row, tokens)
 
 
 def _longest_that_works(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest: _Longest
 ) -> int | None:
-    """Find by halving the length at which a sentence that is too long can be computed."""
+    """Find by bisection the length to which a sentence must be cut to be computed."""
     works, fails = 0, longest.tokens
     while fails - works > 1:
         tried = (works + fails) // 2
@@ -172,10 +172,10 @@ def _error(
     model.train(False)
     try:
         batch = collator(tokenizer)([row])
-        inputs = {name: batch[name].to(model.device) for name in taken(model, batch)}
+        inputs = {name: batch[name].to(model.device) for name in accepted(model, batch)}
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             model(**inputs)
-    except Exception as error:  # whatever a model raises, it will raise in training
+    except Exception as error:  # the model would raise the same error in training
         return error
     finally:
         model.train(was_training)

@@ -20,7 +20,7 @@ WRAPPERS = {
     "module.": "DataParallel",
     "0.auto_model.": "sentence-transformers",
 }
-"""What leaves a well-known prefix before every name."""
+"""Prefixes of tensor names, with the tool that adds them."""
 
 RENAME = (
     "import glob; from safetensors.torch import load, save_file; "
@@ -29,14 +29,14 @@ RENAME = (
 )
 
 MOST_SIZES = 4
-"""Settings in config.json that are looked for; more than these are another model."""
+"""Maximum number of wrong settings in config.json to find; with more, it is another model."""
 
-# Matrices of positions have up to two rows that no position uses.
+# Matrices of positions have up to two rows without a position.
 RESERVED_ROWS = (0, 1, 2)
 
 
 def encoder_prefix(model: PreTrainedModel) -> str:
-    """Return what the names of a classifier's encoder begin with; "" if it has none of its own."""
+    """Return the prefix of the names in a classifier's encoder; "" if there is no prefix."""
     prefix = model.base_model_prefix
     return f"{prefix}." if prefix and isinstance(getattr(model, prefix, None), nn.Module) else ""
 
@@ -48,10 +48,10 @@ def encoder_of(model: PreTrainedModel) -> nn.Module:
 
 
 def plain_name(model: PreTrainedModel, name: str) -> str:
-    """Return a tensor's name as every way to save the model has it.
+    """Return a tensor's name in a form that does not depend on how the model was saved.
 
-    Base models save without the prefix of classifiers, and TensorFlow's first checkpoints called a
-    norm's weight and bias gamma and beta; transformers reads all of them alike.
+    Base models are saved without the prefix of classifiers, and TensorFlow's first checkpoints name
+    a norm's weight and bias gamma and beta; transformers loads all these forms.
     """
     name = name.removeprefix(encoder_prefix(model))
     module, _, last = name.rpartition(".")
@@ -61,9 +61,9 @@ def plain_name(model: PreTrainedModel, name: str) -> str:
 
 
 def unknown_positions(model: PreTrainedModel) -> str | None:
-    """Say so where a configuration asks for positions that this version of transformers lacks.
+    """Return a problem if this version of transformers lacks the configured type of positions.
 
-    It computes absolute ones then, and says nothing.
+    It then silently computes absolute positions.
     """
     kind = getattr(model.config, "position_embedding_type", None)
     if kind in (None, "absolute"):
@@ -72,21 +72,21 @@ def unknown_positions(model: PreTrainedModel) -> str | None:
     if f'"{kind}"' in source or f"'{kind}'" in source:
         return None
     return (
-        f"config.json asks for position_embedding_type {kind!r}, which {type(model).__name__} of "
-        f"transformers {transformers.__version__} does not compute (it would take absolute "
-        "positions, and say nothing); name a checkpoint with absolute positions"
+        f"config.json has position_embedding_type {kind!r}, which {type(model).__name__} of "
+        f"transformers {transformers.__version__} does not support (it would silently use absolute "
+        "positions); name a checkpoint with absolute positions"
     )
 
 
 def other_family(model: PreTrainedModel, folder: Path) -> str | None:
-    """Say so where other code saved the weights than would compute with them.
+    """Return a problem if the weights were saved by another family than the one that loads them.
 
-    Families whose models are the same under another name (RoBERTa and XLM-R) give the same answers.
+    Families that differ only in name (RoBERTa and XLM-R) give the same outputs and are accepted.
     """
     found = _saved_by(model)
-    if found is None or _same_answers(model, found[1], folder):
+    if found is None or _same_outputs(model, found[1], folder):
         return None
-    return f"{_of_another_family(model, found)}"
+    return f"{_wrong_family(model, found)}"
 
 
 def cause(
@@ -95,30 +95,30 @@ def cause(
     unexpected: Collection[str],
     stored: Mapping[str, Stored],
 ) -> str:
-    """Return the likely cause of a misfit, with the way out.
+    """Return the likely cause of a mismatch, with the way out.
 
     Args:
         missing: names of the encoder's parameters that the files do not have.
         unexpected: names in the files that the model does not have.
     """
     if found := _saved_by(model):
-        return f"likely cause: {_of_another_family(model, found)}"
+        return f"likely cause: {_wrong_family(model, found)}"
     if renamed := _renaming(model, missing, unexpected):
         return f"likely cause: {renamed}"
     if sizes := _sizes(model, stored):
-        told = ", ".join(f"{key} is {ours}, in the files {theirs}" for key, ours, theirs in sizes)
+        values = ", ".join(f"{key} is {ours}, in the files {theirs}" for key, ours, theirs in sizes)
         return (
-            f"likely cause: in config.json {told}; take the config.json that was saved with the "
+            f"likely cause: in config.json {values}; use the config.json that was saved with the "
             "weights, or the weights that were saved with this config.json"
         )
     return (
-        "the files are not whole, or another model's than config.json describes; save both again "
-        "with model.save_pretrained(folder)"
+        "the files are incomplete, or they belong to another model than config.json describes; "
+        "save both again with model.save_pretrained(folder)"
     )
 
 
 def _saved_by(model: PreTrainedModel) -> tuple[str, type[PreTrainedConfig]] | None:
-    """Return the class that a configuration says saved it, if that is of another family."""
+    """Return the class that saved a model, by its configuration, if it is of another family."""
     for name in getattr(model.config, "architectures", None) or ():
         saved_by = getattr(transformers, str(name), None)
         configuration = getattr(saved_by, "config_class", None)
@@ -128,18 +128,18 @@ def _saved_by(model: PreTrainedModel) -> tuple[str, type[PreTrainedConfig]] | No
     return None
 
 
-def _of_another_family(model: PreTrainedModel, found: tuple[str, type[PreTrainedConfig]]) -> str:
+def _wrong_family(model: PreTrainedModel, found: tuple[str, type[PreTrainedConfig]]) -> str:
     name, configuration = found
     return (
         f"model_type in config.json is {model.config.model_type!r}, but the weights were saved by "
-        f"{name}, whose model_type is {configuration.model_type!r}: write that one"
+        f"{name}, whose model_type is {configuration.model_type!r}: write this one"
     )
 
 
-def _same_answers(
+def _same_outputs(
     model: PreTrainedModel, configuration: type[PreTrainedConfig], folder: Path
 ) -> bool:
-    """Tell whether an encoder computes the same as the other family's would."""
+    """Return whether an encoder computes the same as an encoder of the other family."""
     settings = model.config.to_dict() | {"model_type": configuration.model_type}
     try:
         other = AutoModel.from_pretrained(
@@ -155,16 +155,16 @@ def _same_answers(
         with torch.no_grad():
             ours, theirs = (each(input_ids=ids)[0] for each in (encoder_of(model), other))
         return torch.allclose(ours, theirs, atol=1e-4)
-    except Exception:  # of all that a foreign configuration may raise: it does not fit, that is all
+    except Exception:  # any error of a foreign configuration means that it does not fit
         return False
 
 
 def _renaming(
     model: PreTrainedModel, missing: Collection[str], unexpected: Collection[str]
 ) -> str | None:
-    """Find what other names the files use for what the model misses: another beginning, mostly.
+    """Find how the files rename the model's missing tensors: mostly they have another prefix.
 
-    Two names mean the same tensor where they end alike and no other name ends so.
+    Two names refer to the same tensor if they have a common ending that no other name has.
     """
     endings: dict[str, set[str]] = {}
     for name in missing:
@@ -173,7 +173,7 @@ def _renaming(
     beginnings: Counter[tuple[str, str]] = Counter()
     for name in unexpected:
         for beginning, ending in _splits(name):
-            # One word alone, such as weight, says nothing of what it is of.
+            # A single word, such as weight, does not identify a tensor.
             if "." in ending and (found := endings.get(ending)):
                 if len(found) == 1:
                     ours = next(iter(found)).removesuffix(ending)
@@ -184,48 +184,48 @@ def _renaming(
         (theirs, ours), count = beginnings.most_common(1)[0]
         ours = "" if ours == prefix else ours
         if theirs != ours and 2 * count >= min(len(missing), len(unexpected)):
-            return _told_renaming(theirs, ours)
+            return _renaming_message(theirs, ours)
     wrong_case = {plain_name(model, name).lower() for name in missing}
     if any(plain_name(model, name).lower() in wrong_case for name in unexpected):
         return (
-            "the names in the files differ from the model's in capital letters only; rename the "
+            "the names in the files differ from the model's only in capital letters; rename the "
             "tensors, or save the model again with save_pretrained"
         )
     return None
 
 
 def _splits(name: str) -> Iterator[tuple[str, str]]:
-    """Yield a name's beginning and ending at every dot, the longest ending first."""
+    """Yield a name split into beginning and ending at every dot, the longest ending first."""
     parts = name.split(".")
-    for place in range(len(parts)):
-        beginning = "".join(f"{part}." for part in parts[:place])
-        yield beginning, ".".join(parts[place:])
+    for count in range(len(parts)):
+        beginning = "".join(f"{part}." for part in parts[:count])
+        yield beginning, ".".join(parts[count:])
 
 
-def _told_renaming(theirs: str, ours: str) -> str:
+def _renaming_message(theirs: str, ours: str) -> str:
     key = f"k.removeprefix({theirs!r})"
     if not theirs:
-        told, key = f"the names in the files lack {ours!r}", f"{ours!r} + k"
+        problem, key = f"the names in the files lack {ours!r}", f"{ours!r} + k"
     elif not ours:
-        told = f"the names in the files begin with {theirs!r}"
+        problem = f"the names in the files begin with {theirs!r}"
         if theirs in WRAPPERS:
-            told += f", which {WRAPPERS[theirs]} leaves there"
+            problem += f", which {WRAPPERS[theirs]} adds"
     else:
-        told = f"the names in the files begin with {theirs!r} where the model's do with {ours!r}"
+        problem = f"the names in the files begin with {theirs!r} instead of {ours!r}"
         key = f"{ours!r} + {key} if k.startswith({theirs!r}) else k"
-    return f'{told}; rename them in a copy of the folder: python -c "{RENAME.format(key=key)}"'
+    return f'{problem}; rename them in a copy of the folder: python -c "{RENAME.format(key=key)}"'
 
 
 def _sizes(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[tuple[str, int, int]]:
-    """Find the settings with which the files would fit: each with its value here and there."""
+    """Find the settings that differ from the files: each with its configured and fitting value."""
     shapes = {plain_name(model, name): tensor.shape for name, tensor in stored.items()}
     config = copy.deepcopy(model.config)
     found: list[tuple[str, int, int]] = []
-    least, tried = _misfits(model, config, shapes)
+    least, tried = _mismatches(model, config, shapes)
     while least and len(found) < MOST_SIZES:
         best: tuple[int, str, int] | None = None
         for key, value in _candidates(config, tried, shapes):
-            count, _ = _misfits(model, _changed(config, key, value), shapes)
+            count, _ = _mismatches(model, _changed(config, key, value), shapes)
             if count < (best[0] if best else least):
                 best = count, key, value
         if best is None:
@@ -233,7 +233,7 @@ def _sizes(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[tuple[s
         least, key, value = best
         found.append((key, getattr(config, key), value))
         config = _changed(config, key, value)
-        tried = _misfits(model, config, shapes)[1]
+        tried = _mismatches(model, config, shapes)[1]
     return found
 
 
@@ -243,10 +243,10 @@ def _changed(config: PreTrainedConfig, key: str, value: int) -> PreTrainedConfig
     return changed
 
 
-def _misfits(
+def _mismatches(
     model: PreTrainedModel, config: PreTrainedConfig, shapes: Mapping[str, tuple[int, ...]]
 ) -> tuple[int, dict[str, tuple[int, ...]]]:
-    """Count the encoder's tensors that the files do not have so; return the shapes it has, too."""
+    """Return how many of the encoder's tensors the files do not match, and the encoder's shapes."""
     try:
         with torch.device("meta"):
             built = type(model)(config)
@@ -257,9 +257,9 @@ def _misfits(
         for name, weights in encoder_of(built).named_parameters()
     }
     parts = {name.split(".")[0] for name in ours}
-    unfit = sum(shapes.get(name) != shape for name, shape in ours.items())
-    left = sum(name.split(".")[0] in parts and name not in ours for name in shapes)
-    return unfit + left, ours
+    mismatched = sum(shapes.get(name) != shape for name, shape in ours.items())
+    unused = sum(name.split(".")[0] in parts and name not in ours for name in shapes)
+    return mismatched + unused, ours
 
 
 def _candidates(
@@ -267,7 +267,7 @@ def _candidates(
     ours: Mapping[str, tuple[int, ...]],
     theirs: Mapping[str, tuple[int, ...]],
 ) -> set[tuple[str, int]]:
-    """Return settings that may be the reason for what differs, with the values to try."""
+    """Return settings that may explain the differences, with the values to try."""
     differing = {
         (here, there)
         for name, shape in ours.items()
@@ -297,7 +297,7 @@ def _candidates(
 
 
 def _layers(names: Collection[str]) -> dict[str, int]:
-    """Count the layers of every stack, by what stands before a layer's number."""
+    """Count the layers of every stack, by the prefix of the layers' numbers."""
     counts: dict[str, int] = {}
     for name in names:
         for beginning, ending in _splits(name):

@@ -1,4 +1,4 @@
-"""The pad token that a tokenizer and its model have in common."""
+"""Gives a tokenizer and its model a common pad token."""
 
 import re
 from typing import Any, cast
@@ -14,14 +14,14 @@ from transformers import (
 from harness.errors import BadInput
 
 NAMED = re.compile(r"<\S+>|\[\S+\]")
-"""How vocabularies write tokens that no text is meant to hold, such as <pad> and [PAD]."""
+"""Form of tokens that should not occur in text, such as <pad> and [PAD]."""
 
 
-def mend_pad_token(configuration: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Let a configuration name the tokenizer's pad token where it names none, or none that exists.
+def fix_pad_token(configuration: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Set a configuration's pad token to the tokenizer's, if it has none or one out of range.
 
-    Before the model is built: RoBERTa counts positions from it, and embeddings refuse a number
-    beyond their rows. Decoders that were trained without padding stay as they are.
+    To be called before the model is built: RoBERTa counts positions from the pad token, and
+    embeddings reject an id beyond their rows. Decoders trained without padding are not changed.
     """
     text = configuration.get_text_config()
     declared, rows = getattr(text, "pad_token_id", None), getattr(text, "vocab_size", None)
@@ -34,20 +34,20 @@ def mend_pad_token(configuration: PreTrainedConfig, tokenizer: PreTrainedTokeniz
 def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
     """Give a tokenizer and its model a common pad token, changing both in place.
 
-    The token is the first of these that there is, and that the model has an embedding for:
+    The token is the first of these that exists and has an embedding in the model:
 
-    1. the one that the model was pretrained with: that from which its positions are counted
-       (RoBERTa and its kin), else that of its configuration;
-    2. the tokenizer's;
-    3. the end-of-text token, as for GPT-2 and its kin, which were trained without padding;
+    1. the pad token of the pretraining: the one from which positions are counted (RoBERTa and
+       similar models), else the configuration's;
+    2. the tokenizer's pad token;
+    3. the end-of-text token, for GPT-2 and similar models, which were trained without padding;
     4. "[PAD]", which is added together with a row of embeddings.
 
-    A word is never made a pad token: the tokenizer would find it within other words from then on.
-    The configuration of a model that counts positions from its pad token is left as it is, since
-    all positions would be others when it is read again.
+    An ordinary word never becomes the pad token: the tokenizer would then find it within other
+    words. If a model counts positions from its pad token, its configuration is not changed, because
+    all positions would differ after loading it again.
 
     Raises:
-        BadInput: there is none, and the model's embeddings cannot be extended.
+        BadInput: there is no such token, and the model's embeddings cannot be extended.
     """
     counted_from = _counted_from(model)
     configurations = {id(c): c for c in (model.config, model.config.get_text_config())}.values()
@@ -58,25 +58,25 @@ def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel)
     own = tokenizer.pad_token_id
     if own is not None and not own < rows:
         own = None
-    # A head that looks for the end of the text (BART's) must not find it in the padding.
+    # A head that searches for the end of the text (BART's) must not find it in the padding.
     ends = declared == tokenizer.eos_token_id and own is not None and counted_from is None
     token = None if ends else _special_token(tokenizer, declared, rows)
     if token is not None:
         if own != declared:
-            # Registered at once, as it will be when the tokenizer is saved and read again.
+            # Registered as a special token, as it is after saving and loading the tokenizer.
             tokenizer.add_special_tokens({"pad_token": token})
     elif own is None:
         _give_pad_token(tokenizer, model, rows)
     if counted_from is None:
-        # The classification heads of decoders look for a sentence's last token by this setting.
+        # The classification heads of decoders find a sentence's last token by this setting.
         for configuration in configurations:
             configuration.pad_token_id = tokenizer.pad_token_id
 
 
 def _counted_from(model: PreTrainedModel) -> int | None:
-    """Return the pad token from which a model counts positions, if it does.
+    """Return the pad token from which a model counts positions, if any.
 
-    Tables of positions have a row for padding in such models, and in no others.
+    Only such models have a row for padding in their table of positions.
     """
     for name, module in model.named_modules():
         row = getattr(module, "padding_idx", None)
@@ -86,7 +86,7 @@ def _counted_from(model: PreTrainedModel) -> int | None:
 
 
 def _rows(model: PreTrainedModel) -> float:
-    """Return the number of tokens that a model has embeddings for; infinity if it is any."""
+    """Return how many tokens have embeddings in a model; infinity if all tokens have."""
     try:
         weight = getattr(model.get_input_embeddings(), "weight", None)
     except NotImplementedError:  # CANINE hashes characters
@@ -97,7 +97,7 @@ def _rows(model: PreTrainedModel) -> float:
 
 
 def _special_token(tokenizer: PreTrainedTokenizerBase, number: object, rows: float) -> str | None:
-    """Return a token by its number if the model has it and it is no word."""
+    """Return the token with this id if the model has it and it is not an ordinary word."""
     if not isinstance(number, int) or not 0 <= number < min(len(tokenizer), rows):
         return None
     token = tokenizer.convert_ids_to_tokens(number)
@@ -115,13 +115,13 @@ def _give_pad_token(
         return
     extensible = rows == float("inf") or isinstance(model.get_input_embeddings(), nn.Embedding)
     if not extensible and len(tokenizer) >= rows:
-        # Which token it is hardly matters: the attention mask hides it.
+        # The choice of token hardly matters: the attention mask hides it.
         usable = [t for t in tokenizer.all_special_tokens if _number(tokenizer, t) < rows]
         if not usable:
             raise BadInput(
                 [
-                    "the tokenizer has no padding token and the model no room for one; name one in "
-                    "the checkpoint's tokenizer_config.json"
+                    "the tokenizer has no padding token, and the model has no row of embeddings "
+                    "for one; name one in the checkpoint's tokenizer_config.json"
                 ]
             )
         tokenizer.pad_token = usable[0]
@@ -137,9 +137,10 @@ def _number(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
 
 
 class KeptPadToken(TrainerCallback):
-    """Leaves the configuration's pad token as `ensure_pad_token` left it.
+    """Restores the configuration's pad token to the value that `ensure_pad_token` set.
 
-    Trainer writes the tokenizer's there when training begins, also where positions count from it.
+    When training begins, Trainer overwrites it with the tokenizer's pad token, even if the model
+    counts positions from it.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:

@@ -1,10 +1,10 @@
-"""Padding: the token and the side for it, and whether a model's answers depend on it.
+"""Chooses the side of padding, and measures whether a model's logits depend on padding.
 
-Sentences of a batch are padded to the longest of them, so what stands beside a sentence decides how
-much padding it gets. For most models this changes nothing. Others read the padding: GPT-2 counts
-positions from the left end of a batch, FNet mixes all tokens and knows no attention mask. Which
-kind a model is cannot be read off its name, so it is measured: a few short sentences alone, and in
-the company of a long one.
+The sentences of a batch are padded to the longest one, so a sentence's padding depends on the other
+sentences of its batch. For most models this changes nothing. Others read the padding: GPT-2 counts
+positions from the left end of a batch, FNet mixes all tokens and has no attention mask. A model's
+name does not tell which kind it is, so this is measured: a few short sentences are computed alone,
+and in one batch with a long sentence.
 """
 
 import contextlib
@@ -24,61 +24,61 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from harness.models.encode import collator, taken, token_counts
+from harness.models.encode import accepted, collator, token_counts
 
 Side = Literal["left", "right"]
 Row = Mapping[str, Any]
-"""One encoded sentence: `input_ids` and what else the tokenizer gave, lists of equal length."""
+"""One encoded sentence: `input_ids` and other tokenizer outputs, lists of equal length."""
 
 TOLERANCE = 1e-3
-"""Answers that differ by less than this share of the logits' spread are the same answer.
+"""Logits that differ by less than this share of their spread are equal.
 
-The spread is the standard deviation of a logit over the sentences that are compared. Of 126
-architectures in transformers 5.23, those that hide padding stay below 1e-3 of it (rounding in
-float32), those that read it differ by 0.2 to 5. Logits this near to a decision turn one class in
-2,500 at most: a normal distribution has 0.0004 of its mass within 1e-3 standard deviations of any
+The spread is the standard deviation of a logit over the compared sentences. Of 126 architectures in
+transformers 5.23, those that hide padding differ by less than 1e-3 of the spread (rounding in
+float32), and those that read padding by 0.2 to 5. A difference of this size changes at most one
+class in 2,500: a normal distribution has 0.0004 of its mass within 1e-3 standard deviations of any
 point, times two logits.
 """
 
 ROUNDING = 1e-4
 """Differences below this share of the largest logit may be rounding alone, whatever the spread is:
-all logits of a fresh head on a random encoder agree to five digits. They are measured again in
-double precision."""
+all logits of a new head on a random encoder agree to five digits. They are measured again in double
+precision."""
 
 SINGLE = 1e-5
-"""Float32 rounds to 6e-8 of a number. Logits are sums of larger numbers of both signs, so their own
-rounding may be a hundred times as large a share of them."""
+"""Float32 rounds to 6e-8 of a number. Logits are sums of larger numbers of both signs, so their
+relative rounding error may be a hundred times as large."""
 
 CONSTANT = 1e-9
-"""Logits that spread by less than this share of the largest are all the same."""
+"""Logits with a spread below this share of the largest logit are constant."""
 
 WORDS = (1, 2, 3, 5, 7, 10)
-"""Lengths of the short sentences that are measured, in tokens beside the special ones."""
+"""Lengths of the short test sentences, in tokens without special tokens."""
 
 LONG = 12
-"""The long one has so many tokens beside the special ones at least."""
+"""Minimum length of the long test sentence, in tokens without special tokens."""
 
 BATCH_TOKENS = 2048
-"""Most tokens of the batch that is measured, so that it costs no more than one step of training."""
+"""Maximum tokens of the test batch, so that it costs no more than one training step."""
 
-SHORTEST_SOUGHT = 16
-"""So many lengths are tried to find the shortest sentence that a model takes."""
+LENGTHS_TRIED = 16
+"""Number of lengths tried to find the shortest sentence that a model accepts."""
 
 
 @dataclass(frozen=True)
 class Padding:
-    """How a model's batches are padded, and whether its answers depend on it.
+    """How a model's batches are padded, and whether its logits depend on it.
 
     Attributes:
-        side: where padding goes.
-        tokenizer_side: where the checkpoint's tokenizer would put it.
-        deviations: by side, where it was measured: the largest difference between the logits of a
-            sentence alone and in company, in standard deviations of the logits over sentences.
-            None where the model answers in no number, or not at all, in company. Nothing was
-            measured for a model that takes no sentence even alone.
-        alone: whether answers depend on padding on either side, so that each sentence has to be
+        side: the side of padding.
+        tokenizer_side: the side on which the checkpoint's tokenizer pads.
+        deviations: for each measured side, the largest difference between the logits of a sentence
+            alone and in a batch with others, in standard deviations of the logits over sentences.
+            None if the model fails in a batch with others, or its logits are NaN or infinite there.
+            Empty if the model fails even on single sentences.
+        alone: whether logits depend on padding on both sides, so that each sentence must be
             evaluated alone.
-        shortest: tokens that a batch has at least, as the model takes no shorter one.
+        shortest: minimum number of tokens of a batch; the model fails on shorter ones.
     """
 
     side: Side
@@ -89,14 +89,14 @@ class Padding:
 
 
 def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> Padding:
-    """Choose the side on which answers do not depend on padding, and set the tokenizer to it.
+    """Choose the side on which logits do not depend on padding, and set the tokenizer to it.
 
-    Answers are compared alone and in company, on the tokenizer's own side first. Where they agree,
-    it stays; where only the other side makes them agree, that is taken. The model, its mode and all
-    random states are left as they are.
+    Logits of single sentences are compared with those in a batch, on the tokenizer's side first. If
+    they agree, the side stays; if they agree only on the other side, it is chosen. The model, its
+    mode and all random states do not change.
 
     Args:
-        rows: encoded sentences, such as the train split; one at least.
+        rows: encoded sentences, such as the train split; at least one.
     """
     own: Side = "left" if tokenizer.padding_side == "left" else "right"
     other: Side = "left" if own == "right" else "right"
@@ -104,15 +104,15 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
     if not sentences:
         return Padding(own, own, {}, alone=False, shortest=1)
     deviations: dict[Side, float | None] = {}
-    with _undisturbed(model) as twin:
-        shortest = fewest_tokens(twin, tokenizer, sentences[0])
+    with _undisturbed(model) as model_copy:
+        shortest = fewest_tokens(model_copy, tokenizer, sentences[0])
         if shortest is None:
             return Padding(own, own, {}, alone=False, shortest=1)
         collate = collator(tokenizer, shortest)
         for side in (own, other):
             _pad_on(side, tokenizer)
-            deviation = _deviation(model, twin, sentences, collate)
-            if deviation is None:  # no answer even alone: training will say why
+            deviation = _deviation(model, model_copy, sentences, collate)
+            if deviation is None:  # fails even on single sentences; training will report why
                 break
             deviations[side] = deviation if np.isfinite(deviation) else None
             if deviation <= TOLERANCE:
@@ -122,7 +122,7 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
 
 
 def _pad_on(side: Side, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Set a tokenizer's side, and let it be saved: by itself it saves what it was made with."""
+    """Set a tokenizer's side, also for saving: by default it saves the side it was created with."""
     if tokenizer.padding_side != side:
         tokenizer.padding_side = side
         tokenizer.init_kwargs["padding_side"] = side
@@ -131,13 +131,13 @@ def _pad_on(side: Side, tokenizer: PreTrainedTokenizerBase) -> None:
 def fewest_tokens(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, row: Row
 ) -> int | None:
-    """Return how many tokens a batch needs for a model to take this sentence; None if none do.
+    """Return how many tokens a batch needs so that a model accepts this sentence; None if none do.
 
-    1 where it takes the sentence as it is. Funnel raises for 4 tokens and fewer, CANINE for fewer
-    than 4 characters.
+    Returns 1 if it accepts the sentence without padding. Funnel fails on 4 tokens or fewer, CANINE
+    on fewer than 4 characters.
     """
     length = len(row["input_ids"])
-    for tokens in range(length, length + SHORTEST_SOUGHT):
+    for tokens in range(length, length + LENGTHS_TRIED):
         if _logits(model, collator(tokenizer, tokens)([dict(row)])) is not None:
             return 1 if tokens == length else tokens
     return None
@@ -148,54 +148,54 @@ def answers(
 ) -> Tensor:
     """Return (sentences, classes) the logits of encoded sentences, in their order, on the CPU.
 
-    A sentence shares a batch with sentences of its own length only, so that its answer is the same
-    (up to rounding) in any company, whether or not the model reads padding.
+    A sentence shares a batch only with sentences of equal length, so that its logits are the same
+    (up to rounding) with any other sentences, whether or not the model reads padding.
 
     Args:
-        batch_size: sentences at a time at most.
+        batch_size: maximum sentences per batch.
     """
-    usable = [_taken(model, row) for row in rows]
+    usable = [_accepted_row(model, row) for row in rows]
     counts = token_counts(rows)
     order = np.argsort(counts, kind="stable")
     shortest = fewest_tokens(model, tokenizer, usable[order[0]]) or 1
     collate = collator(tokenizer, shortest)
     found: dict[int, Tensor] = {}
     ends = np.flatnonzero(np.diff(counts[order])) + 1
-    for alike in np.split(order, ends):
-        for start in range(0, len(alike), batch_size):
-            places = alike[start : start + batch_size]
-            batch = BatchEncoding(collate([dict(usable[place]) for place in places]))
+    for equally_long in np.split(order, ends):
+        for start in range(0, len(equally_long), batch_size):
+            numbers = equally_long[start : start + batch_size]
+            batch = BatchEncoding(collate([dict(usable[number]) for number in numbers]))
             with torch.inference_mode():
                 logits = logits_of(model(**batch.to(model.device))).float().cpu()
-            found |= dict(zip(places.tolist(), logits, strict=True))
-    return torch.stack([found[place] for place in range(len(usable))])
+            found |= dict(zip(numbers.tolist(), logits, strict=True))
+    return torch.stack([found[number] for number in range(len(usable))])
 
 
 def logits_of(outputs: Any) -> Tensor:
-    """Return the logits of what a classifier returns: a mapping, or a tuple that they begin."""
+    """Return the logits from a classifier's output: a mapping, or a tuple that begins with them."""
     logits: Tensor = outputs["logits"] if isinstance(outputs, Mapping) else outputs[0]
     return logits
 
 
-def _taken(model: PreTrainedModel, row: Row) -> Row:
-    """Leave out the columns that a model does not take, as Trainer does."""
-    names = taken(model, row) - {"label"}
+def _accepted_row(model: PreTrainedModel, row: Row) -> Row:
+    """Drop the columns that a model does not accept, as Trainer does."""
+    names = accepted(model, row) - {"label"}
     return {name: value for name, value in row.items() if name in names}
 
 
 def _sentences(
     rows: Dataset, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel
 ) -> list[Row]:
-    """Return short sentences and, as the last one, a long one, made of the data's own tokens.
+    """Return short sentences and, at the end, a long one, made of the data's own tokens.
 
-    The data may hold none shorter or longer than others: tokens are cut out of the middle or
-    repeated there. Special tokens at both ends stay, since heads look for them. The list is empty
-    where the tokenizer left nothing of any sentence.
+    The data's sentences may all have one length: so tokens are removed from the middle, or
+    repeated there. Special tokens at both ends stay, because heads search for them. The list is
+    empty if the tokenizer left only special tokens of every sentence.
     """
     special = tokenizer.num_special_tokens_to_add()
     counts = token_counts(rows)
     order = np.argsort(counts, kind="stable")
-    order = order[counts[order] > special]  # of others the tokenizer left nothing
+    order = order[counts[order] > special]  # the others have only special tokens
     if not len(order):
         return []
     longest = rows[int(order[-1])]
@@ -203,39 +203,43 @@ def _sentences(
     if tokenizer.model_max_length > special:
         length = min(length, tokenizer.model_max_length)
     number = max(2, min(len(WORDS), BATCH_TOKENS // length - 1))
-    places = np.linspace(0, len(order) - 1, num=number).round().astype(int)
+    ranks = np.linspace(0, len(order) - 1, num=number).round().astype(int)
     lengths = np.asarray(WORDS)[np.linspace(0, len(WORDS) - 1, num=number).round().astype(int)]
     short = [
-        _resized(_taken(model, rows[int(order[place])]), min(special + int(words), length), special)
-        for place, words in zip(places, lengths, strict=True)
+        _resized(
+            _accepted_row(model, rows[int(order[rank])]),
+            min(special + int(words), length),
+            special,
+        )
+        for rank, words in zip(ranks, lengths, strict=True)
     ]
-    made = [*short, _resized(_taken(model, longest), length, special)]
+    sentences = [*short, _resized(_accepted_row(model, longest), length, special)]
     if _has_meaning(tokenizer):
-        # A sentence may consist of it. Padded on the left, Llama takes that for nothing.
-        ids = list(made[0]["input_ids"])
+        # A sentence may consist of pad tokens. With padding on the left, Llama ignores them.
+        ids = list(sentences[0]["input_ids"])
         ids[: len(ids) - special] = [tokenizer.pad_token_id] * (len(ids) - special)
-        made.insert(1, {**made[0], "input_ids": ids})
-    return made
+        sentences.insert(1, {**sentences[0], "input_ids": ids})
+    return sentences
 
 
 def _has_meaning(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Return whether the pad token can also be a part of a sentence, as an end of text is."""
+    """Return whether the pad token can also be a part of a sentence, such as an end of text."""
     return tokenizer.pad_token_id in (tokenizer.eos_token_id, tokenizer.unk_token_id)
 
 
 def _resized(row: Row, tokens: int, special: int) -> Row:
     """Return a sentence of another length; its last `special` tokens stay at its end."""
     end = len(row["input_ids"]) - special
-    places = [*(place % end for place in range(tokens - special)), *range(end, end + special)]
-    return {name: [values[place] for place in places] for name, values in row.items()}
+    kept = [*(number % end for number in range(tokens - special)), *range(end, end + special)]
+    return {name: [values[number] for number in kept] for name, values in row.items()}
 
 
 @contextlib.contextmanager
 def _undisturbed(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
-    """Yield a model's twin in eval mode, with the same parameters; random states are put back.
+    """Yield a copy of a model in eval mode that shares its parameters; restore random states.
 
-    A twin, because some models change themselves when they compute: BigBird gives up its sparse
-    attention at the first short batch. Some draw random numbers in evaluation too.
+    A copy, because some models change themselves when they compute: BigBird disables its sparse
+    attention at the first short batch. Some draw random numbers even in evaluation.
     """
     cuda = [model.device] if model.device.type == "cuda" else []
     python, numpy = random.getstate(), np.random.get_state()
@@ -250,15 +254,15 @@ def _undisturbed(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
 
 def _deviation(
     model: PreTrainedModel,
-    twin: PreTrainedModel,
+    model_copy: PreTrainedModel,
     sentences: Sequence[Row],
     collate: Callable[[list[Row]], Any],
 ) -> float | None:
-    """Return how far answers in company are from those alone, in standard deviations of logits.
+    """Return how far logits in a batch are from those alone, in standard deviations of logits.
 
-    Infinity where there is none in company; None where there is none alone.
+    Infinity if the model has no finite logits in a batch; None if it has none alone.
     """
-    compared = _compared(twin, sentences, collate)
+    compared = _compared(model_copy, sentences, collate)
     if compared is None:
         return None
     difference, spread, largest = compared
@@ -266,11 +270,11 @@ def _deviation(
         again = _compared(copy.deepcopy(model).double().train(False), sentences, collate)
         if again is not None:
             difference, spread, _ = again
-        elif difference <= SINGLE * largest:  # some compute in no other precision
+        elif difference <= SINGLE * largest:  # some models compute only in single precision
             difference = 0.0
     if not difference:
         return 0.0
-    # Where all answers are one (MRA without a GPU), their spread is rounding too.
+    # If all logits are constant (MRA without a GPU), their spread is only rounding, too.
     spread = max(spread, CONSTANT * largest)
     return difference / spread if spread else float("inf")
 
@@ -291,9 +295,9 @@ def _compared(
 
 
 def _logits(model: PreTrainedModel, batch: Any) -> Tensor | None:
-    """Return (sentences, classes), None where the model raises: that, too, is an observation."""
+    """Return (sentences, classes) the logits; None if the model raises, which is a result too."""
     try:
         with torch.no_grad():
             return logits_of(model(**BatchEncoding(batch).to(model.device)))
-    except Exception:  # whatever an architecture has against a batch
+    except Exception:  # an architecture may reject a batch with any error
         return None

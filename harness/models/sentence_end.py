@@ -1,4 +1,4 @@
-"""The end-of-sequence token by which some heads find a sentence's end, inside a sentence."""
+"""Finds sentences that contain the end token, by which some heads find a sentence's end."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,14 +18,14 @@ FAMILIES = (
     "t5",
     "umt5",
 )
-"""Families whose head reads the last `eos` token, and takes no batch whose sentences hold
-different numbers of them (transformers 5.23)."""
+"""Families whose head reads the last `eos` token, and fails on a batch whose sentences contain
+different numbers of `eos` tokens (transformers 5.23)."""
 
 SHOWN = 2
-"""Sentences named; the others are counted, so that the reason fits into a record's line."""
+"""Sentences shown; the others are counted, so that the reason fits on a record's line."""
 
 CHARACTERS = 40
-"""Characters shown of a sentence."""
+"""Characters shown of each sentence."""
 
 
 def problem(
@@ -34,7 +34,7 @@ def problem(
     splits: Mapping[str, Dataset],
     encoded: Mapping[str, Dataset],
 ) -> str | None:
-    """Return which sentences the model's head could not read beside the others, and why.
+    """Return which sentences the model's head cannot read in a batch with others, and why.
 
     Args:
         splits: with the column `sentence`.
@@ -47,8 +47,8 @@ def problem(
     token = f"{name!r} (id {end})"
     if end == tokenizer.pad_token_id:
         return (
-            f"the tokenizer pads with {token}, which the head of {family} takes for a sentence's "
-            "end; give the tokenizer a pad token of its own"
+            f"the tokenizer pads with {token}, which the head of {family} reads as a sentence's "
+            "end; give the tokenizer its own pad token"
         )
     counts = {
         name: [list(ids).count(end) for ids in rows["input_ids"]] for name, rows in encoded.items()
@@ -56,15 +56,15 @@ def problem(
     usual, _ = Counter(count for found in counts.values() for count in found).most_common(1)[0]
     if usual == 0:
         return (
-            f"the tokenizer ends no sentence with {token}, which the head of {family} looks for; "
-            "save the checkpoint's own tokenizer beside the model"
+            f"the tokenizer ends no sentence with {token}, which the head of {family} needs; "
+            "save the checkpoint's own tokenizer with the model"
         )
     wrong = list(_unusual(splits, counts, usual, name))
     if not wrong:
         return None
     more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
     return (
-        f"take {token} out of the text: the head of {family} takes it for a sentence's end, and "
+        f"remove {token} from the text: the head of {family} reads it as a sentence's end, and "
         f"needs the same number in each ({usual}); {'; '.join(wrong[:SHOWN])}{more}"
     )
 
@@ -73,13 +73,13 @@ def _unusual(
     splits: Mapping[str, Dataset], counts: Mapping[str, Sequence[int]], usual: int, token: str
 ) -> Iterator[str]:
     for name, found in counts.items():
-        places = [place for place, count in enumerate(found) if count != usual]
-        for place, text in zip(places, splits[name].select(places)["sentence"], strict=True):
-            yield f"in {name}, {_around(text, token)!r} has {found[place]}"
+        rows = [row for row, count in enumerate(found) if count != usual]
+        for row, text in zip(rows, splits[name].select(rows)["sentence"], strict=True):
+            yield f"in {name}, {_around(text, token)!r} has {found[row]}"
 
 
 def _around(text: str, token: str) -> str:
-    """Return a sentence, shortened so that the token can be seen."""
+    """Return a sentence, shortened around the token."""
     text = printable(" ".join(text.split()))
     start = max(0, text.find(token) + len(token) - CHARACTERS // 2)
     end = start + CHARACTERS

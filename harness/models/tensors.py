@@ -1,4 +1,4 @@
-"""The tensors that a checkpoint's files hold: names, shapes and types."""
+"""The tensors in a checkpoint's files: names, shapes and types."""
 
 import json
 import math
@@ -14,7 +14,7 @@ WHOLE_NUMBERS = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64")
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor in a file, in safetensors' own words for its type."""
+    """A tensor in a file; `dtype` is safetensors' name of its type."""
 
     file: Path
     shape: tuple[int, ...]
@@ -26,9 +26,9 @@ class Stored:
 
 
 def stored_tensors(folder: Path) -> dict[str, Stored]:
-    """Return what the files of a checkpoint hold, by name, as `from_pretrained` finds them.
+    """Return the tensors in a checkpoint's files by name, as `from_pretrained` finds them.
 
-    One file, or those that an index lists where that one is not there.
+    Reads one file or, if it does not exist, the files that an index lists.
 
     Raises:
         OSError, SafetensorError: a file cannot be read.
@@ -41,6 +41,6 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
     for file in files:
         with safe_open(file, framework="numpy") as tensors:
             for name in tensors.keys():  # noqa: SIM118
-                one = tensors.get_slice(name)
-                found[name] = Stored(file, tuple(one.get_shape()), one.get_dtype())
+                tensor = tensors.get_slice(name)
+                found[name] = Stored(file, tuple(tensor.get_shape()), tensor.get_dtype())
     return found

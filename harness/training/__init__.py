@@ -1,1 +1,1 @@
-"""One run: a job, the worker that trains it, and the result that it hands back."""
+"""One run: a job, the worker that trains it, and the result that the worker returns."""

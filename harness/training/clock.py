@@ -1,4 +1,4 @@
-"""A clock of training alone: it stands still while an experiment tracker is at work."""
+"""A clock for training time: it stops while an experiment tracker works."""
 
 import time
 from collections.abc import Callable
@@ -11,43 +11,43 @@ from transformers.integrations.integration_utils import get_reporting_integratio
 
 
 class TrainingClock(TrainerCallback):
-    """Tells the seconds of training since its first epoch began, whoever else listens to Trainer.
+    """Measures the seconds of training since the first epoch began, without those of trackers.
 
-    Trackers are called in Trainer's own thread: one that connects to a server as training begins,
-    or writes to a database after every epoch, makes `trainer.train()` longer and changes no number
-    of the run. What they do in threads of their own is not seen, and does not hold training up.
+    Trackers run in Trainer's own thread. A tracker that connects to a server when training begins,
+    or writes to a database after every epoch, makes `trainer.train()` longer but changes no number
+    of the run. Work in the trackers' own threads is not subtracted; it does not delay training.
     """
 
     def __init__(self) -> None:
         self._started: float | None = None
-        self._aside = 0.0
+        self._excluded = 0.0
 
     def attach(self, trainer: Trainer) -> None:
-        """Follow a trainer, as the last of its callbacks so far, and set its trackers aside."""
+        """Add the clock to a trainer as its last callback, and exclude its trackers' time."""
         report_to = trainer.args.report_to
         kinds = tuple(get_reporting_integration_callbacks(report_to))  # type: ignore[no-untyped-call]
         device = trainer.args.device.type
         for callback in trainer.callback_handler.callbacks:
             if isinstance(callback, kinds):
-                self._set_aside(callback, device)
+                self._exclude(callback, device)
         trainer.add_callback(self)
 
     def seconds(self, device: str) -> float:
-        """Return the seconds of training so far, what `device` still has to do included."""
+        """Return the seconds of training so far, including the work pending on `device`."""
         wait_for_device(device)
         return 0.0 if self._started is None else self._now() - self._started
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Start with the first epoch: by then, whatever prepares itself for training has."""
+        """Start with the first epoch: by then, every callback has prepared for training."""
         if self._started is None:
             wait_for_device(args.device.type)
             self._started = self._now()
 
     def _now(self) -> float:
-        return time.perf_counter() - self._aside
+        return time.perf_counter() - self._excluded
 
-    def _set_aside(self, tracker: TrainerCallback, device: str) -> None:
-        """Let the clock stand still in every event that a tracker listens to."""
+    def _exclude(self, tracker: TrainerCallback, device: str) -> None:
+        """Stop the clock during every event that a tracker handles."""
         for event in filter(lambda name: name.startswith("on_"), dir(TrainerCallback)):
             if getattr(type(tracker), event) is not getattr(TrainerCallback, event):
                 setattr(tracker, event, self._stopped(getattr(tracker, event), device))
@@ -55,17 +55,17 @@ class TrainingClock(TrainerCallback):
     def _stopped(self, handle: Callable[..., Any], device: str) -> Callable[..., Any]:
         @wraps(handle)
         def handled(*arguments: Any, **named: Any) -> Any:
-            wait_for_device(device)  # it goes on with what it has, which is training
+            wait_for_device(device)  # pending work on the device belongs to training
             began = time.perf_counter()
             try:
                 return handle(*arguments, **named)
             finally:
-                self._aside += time.perf_counter() - began
+                self._excluded += time.perf_counter() - began
 
         return handled
 
 
 def wait_for_device(device: str) -> None:
-    """Return when a device has done all that it was given; a CPU has at once."""
+    """Wait until a device has finished its pending work; a CPU never has any."""
     if device == "cuda":
         torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""One fine-tuning with `Trainer`, as the tutorial does it; knows nothing of suites or pytest."""
+"""One fine-tuning with `Trainer`, as in the tutorial; independent of suites and pytest."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,10 +40,10 @@ Alike = Literal["always", "now"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What one run is told, beside its checkpoint and data.
+    """The settings of one run, without its checkpoint and data.
 
-    `trackers` hear of the run under its `title`, among those of its `project`; by default none do.
-    Each batch is computed in `accumulation` equal parts, whose gradients are added up.
+    `trackers` record the run as `title` in `project`; by default there are none.
+    Each batch is computed in `accumulation` equal parts, and their gradients are summed.
     """
 
     batch_size: int
@@ -60,15 +60,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves: `logits` by split, each (sentences, 2) in the split's own order.
+    """What a run produces: `logits` by split, each (sentences, 2) in the split's own order.
 
-    `model` is the selected epoch's model, on the CPU or GPU where it was trained;
-    `train_seconds` is the time from the first epoch's beginning to the end of training, the
-    evaluation after each epoch included, and without what trackers take (harness.training.clock);
-    `evaluate_seconds` that of predicting the validation split once;
-    `speedups` names those that were in force. `sample` is a few validation sentences with their
-    recorded logits, which `model` was proven to give. `alike` is "always" where different sentences
-    had the same logits before training and have them now, "now" where only training did that.
+    `model` is the selected epoch's model, on the CPU or GPU where it was trained.
+    `train_seconds` is the time from the start of the first epoch to the end of training, including
+    the evaluation after each epoch, without the time of trackers (harness.training.clock).
+    `evaluate_seconds` is the time of predicting the validation split once.
+    `speedups` names the active speed-ups. `sample` is a few validation sentences with their
+    recorded logits, which `model` was verified to give. `alike` is "always" if different sentences
+    had the same logits before training and still have them, "now" if only after training.
     """
 
     epochs: tuple[EpochOutcome, ...]
@@ -105,9 +105,9 @@ def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
         max_grad_norm=training.max_grad_norm,
         bf16=training.precision == "bf16",
         fp16=training.precision == "fp16",
-        # Trainer finds the labels by forward's signature, and some families' names none.
+        # Trainer finds the labels by forward's signature, and that of some families names none.
         label_names=[LABELS],
-        # Trainer's own reading of the best epoch is partial for some families: read_best_epoch.
+        # Trainer loads the best epoch only in part for some families; see read_best_epoch.
         load_best_model_at_end=False,
         metric_for_best_model=METRIC,
         greater_is_better=True,
@@ -139,14 +139,13 @@ def finetune(
     Args:
         scratch: a folder for Trainer's checkpoints.
         on_progress: called after every step and every evaluation.
-        padding: what `settle` found for this model and tokenizer; by default it is asked here.
-        listeners: hear of everything that Trainer does, and change no number of the run but by
-            the number of its threads.
+        padding: the result of `settle` for this model and tokenizer; by default computed here.
+        listeners: callbacks that change no number of the run, except through the number of threads.
 
     Raises:
-        ValueError: the model's logits are NaN or infinite, as after a learning rate too high.
-        RuntimeError: the selected model does not give the logits that were recorded for it.
-        BadInput: the configuration makes a decoder of an encoder.
+        ValueError: the model's logits are NaN or infinite, as after too high a learning rate.
+        RuntimeError: the selected model does not give its recorded logits.
+        BadInput: the configuration turns an encoder into a decoder.
     """
     if padding is None:
         padding = settle(model, tokenizer, encoded.splits["train"])
@@ -158,14 +157,14 @@ def finetune(
     validation, precision = encoded.splits["validation"], settings.training.precision
     batches = proof.choose(setup.trainer, validation, setup.orders["validation"].positions)
     alike_before = _alike_before_training(
-        setup.trainer, tokenizer, applied, [place for batch in batches for place in batch], padding
+        setup.trainer, tokenizer, applied, [row for batch in batches for row in batch], padding
     )
     if on_progress is not None:
         setup.trainer.add_callback(Reporting(on_progress))
     setup.trainer.train()
     selected = _load_selected(model, setup, applied, settings.training.selection)
     train_seconds = setup.clock.seconds(settings.device)
-    # The selected epoch's model was evaluated at the epoch's end; it would predict the same again.
+    # The selected epoch's model was evaluated at the epoch's end; a new prediction is the same.
     logits = {"validation": setup.history.logits[selected]}
     if "test" in setup.orders:
         logits["test"] = _test_logits(setup, applied)
@@ -190,7 +189,7 @@ def finetune(
 
 
 def _each_sentence_alone(settings: Settings) -> Settings:
-    """Return settings under which no sentence is evaluated beside another, in whatever order."""
+    """Return settings that evaluate each sentence in a batch of its own, in the split's order."""
     speedups = tuple(s for s in settings.training.speedups if s != SORTED_EVALUATION)
     update = {"eval_batch_size": 1, "speedups": speedups}
     return replace(settings, training=settings.training.model_copy(update=update))
@@ -198,11 +197,11 @@ def _each_sentence_alone(settings: Settings) -> Settings:
 
 @dataclass(frozen=True)
 class _Setup:
-    """A Trainer and what listens to it.
+    """A Trainer and its callbacks.
 
-    `orders` has the order of evaluation of each split but train. `best` keeps the best epoch in
-    memory, None where Trainer writes it to disk or no epoch is chosen. `speedups` names those in
-    force that change nothing in the model.
+    `orders` is the order of evaluation of each split except train. `best` keeps the best epoch in
+    memory; None if Trainer writes it to disk or no epoch is selected. `speedups` names the active
+    speed-ups that do not change the model.
     """
 
     trainer: Trainer
@@ -223,10 +222,10 @@ def _set_up(
     padding: Padding,
     listeners: Sequence[TrainerCallback],
 ) -> _Setup:
-    asked = settings.training.speedups
+    requested = settings.training.speedups
     clock = TrainingClock()
     history, decay = History(clock), DecayOfUnusedRows()
-    by_length = SORTED_EVALUATION in asked
+    by_length = SORTED_EVALUATION in requested
     positions = {
         split: evaluation_positions(rows, by_length)
         for split, rows in applied.splits.items()
@@ -241,12 +240,12 @@ def _set_up(
         data_collator=collator(tokenizer, padding.shortest),
         compute_metrics=history.compute_metrics,
         preprocess_logits_for_metrics=_without_other_outputs,
-        # A model's own loss is the mean over a part, and not every part has as many sentences.
+        # A model's own loss is the mean over a part, but parts differ in their number of sentences.
         compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
         callbacks=[KeptPadToken(model), history, decay, *listeners],
     )
     if not names_its_inputs(model):
-        trainer.args.remove_unused_columns = False  # Trainer would leave no input
+        trainer.args.remove_unused_columns = False  # Trainer would remove every input
     clock.attach(trainer)
     orders = {
         split: evaluation_order(trainer, applied.splits[split], places)
@@ -254,16 +253,16 @@ def _set_up(
     }
     history.places = orders["validation"].places
     best = None
-    in_force = {SORTED_EVALUATION} & set(asked)
-    if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in asked:
+    active = {SORTED_EVALUATION} & set(requested)
+    if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in requested:
         best = BestEpoch(METRIC)
         trainer.add_callback(best)
-        in_force.add(MEMORY_CHECKPOINT)
-    return _Setup(trainer, history, decay, clock, orders, best, frozenset(in_force))
+        active.add(MEMORY_CHECKPOINT)
+    return _Setup(trainer, history, decay, clock, orders, best, frozenset(active))
 
 
 def _load_selected(model: PreTrainedModel, setup: _Setup, applied: Applied, selection: str) -> int:
-    """Give the model the selected epoch's weights; return that epoch."""
+    """Load the selected epoch's weights into the model; return the epoch."""
     epochs = setup.history.epochs()
     if selection != "best-epoch":
         return epochs[-1].epoch
@@ -272,18 +271,18 @@ def _load_selected(model: PreTrainedModel, setup: _Setup, applied: Applied, sele
     else:
         rows = None if applied.trimmed is None else len(applied.trimmed.used)
         read_best_epoch(model, setup.trainer.state.best_model_checkpoint, rows)
-    # Trainer, too, keeps the first of equally good epochs.
+    # Of equally good epochs, the first, as in Trainer.
     return max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
 
 
 def _test_logits(setup: _Setup, applied: Applied) -> np.ndarray:
-    """Return (sentences, 2) the model's logits of the test split, in its own order.
+    """Return (sentences, 2) the model's logits for the test split, in the split's order.
 
     Raises:
         ValueError: some are NaN or infinite.
     """
     order = setup.orders["test"]
-    # Hidden labels (-1) would index out of the loss; predictions need no labels.
+    # Hidden labels (-1) are out of range for the loss; predictions need no labels.
     rows = applied.splits["test"].select(order.positions).remove_columns("label")
     predicted = logits_of(setup.trainer.predict(rows).predictions)
     if not np.isfinite(predicted).all():
@@ -299,7 +298,7 @@ def _alike_before_training(
     positions: Sequence[int],
     padding: Padding,
 ) -> bool:
-    """Return whether a model that has not learned anything gives some sentences the same logits."""
+    """Return whether the model, before training, gives different sentences the same logits."""
     rows = applied.splits["validation"]
     logits = proof.logits_of(trainer.model, tokenizer, rows, positions, "fp32", padding.shortest)
     return proof.alike(logits, rows, positions)
@@ -308,12 +307,12 @@ def _alike_before_training(
 def _loss_of_part(
     outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
 ) -> torch.Tensor:
-    """Return what a part adds to the mean cross entropy of its batch."""
+    """Return a part's contribution to the mean cross entropy of its batch."""
     logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
     whole = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
     return whole / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
 
 def _without_other_outputs(outputs: Any, labels: Any) -> Any:
-    """Keep the logits alone of what an evaluation would gather, such as an encoder's states."""
+    """Keep only the logits; drop other outputs, such as hidden states."""
     return outputs[0] if isinstance(outputs, tuple) else outputs

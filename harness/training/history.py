@@ -1,4 +1,4 @@
-"""What a training tells while it runs: losses, scores, logits and times of every epoch."""
+"""The history of a training: losses, scores, logits and times of every epoch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +22,10 @@ METRIC = "matthews_correlation"
 
 @dataclass(frozen=True)
 class EpochOutcome:
-    """The state at an epoch's end; `seconds` is the time since training began, as train_seconds is.
+    """The state at an epoch's end; `seconds` since training began are measured as train_seconds.
 
-    `classes` is (sentences,): the class given to each validation sentence, in the split's order.
+    `classes` is (sentences,): the predicted class of each validation sentence, in the split's
+    order.
     """
 
     epoch: int
@@ -36,10 +37,10 @@ class EpochOutcome:
 
 
 class History(TrainerCallback):
-    """Notes every epoch's losses, scores, logits and times as Trainer reports them.
+    """Records every epoch's losses, scores, logits and times as Trainer reports them.
 
     Attributes:
-        places: (sentences,) where each validation sentence stands in the order of evaluation.
+        places: (sentences,) index of each validation sentence in the order of evaluation.
     """
 
     def __init__(self, clock: TrainingClock) -> None:
@@ -65,7 +66,7 @@ class History(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        # Its evaluation comes next, of which what is still to be trained is no part.
+        # The epoch's evaluation comes next; its time must not include pending training work.
         self._epoch_ended = self._clock.seconds(args.device.type)
 
     def on_log(
@@ -93,7 +94,7 @@ class History(TrainerCallback):
             if self._latest_logits is None:  # compute_metrics is called just before
                 raise RuntimeError("Trainer evaluated without labels, so there are no scores")
             self.logits[epoch] = self._latest_logits[self.places]
-            # Not Trainer's own eval_runtime: it reads a clock that may be set while it counts.
+            # Not Trainer's own eval_runtime: its clock may be adjusted during the evaluation.
             self.evaluate_seconds[epoch] = now - self._epoch_ended
             self._evaluated.append((epoch, dict(metrics), now))
 
@@ -117,17 +118,17 @@ class History(TrainerCallback):
 
 
 class Reporting(TrainerCallback):
-    """Tells how far the training is."""
+    """Reports the progress of the training."""
 
-    def __init__(self, tell: Callable[[Progress], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+        self._on_progress = on_progress
         self._mcc: float | None = None
         self._best: float | None = None
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self._tell(
+        self._on_progress(
             Progress(
                 epoch=state.epoch or 0.0,
                 epochs=round(args.num_train_epochs),
@@ -153,7 +154,7 @@ class Reporting(TrainerCallback):
 
 
 def logits_of(predictions: Any) -> np.ndarray:
-    """Take the logits of a model that returns more than them, such as hidden states."""
+    """Return the logits, also of a model that returns other outputs, such as hidden states."""
     first = predictions[0] if isinstance(predictions, tuple) else predictions
     return np.asarray(first, dtype=np.float32)
 

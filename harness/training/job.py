@@ -1,4 +1,4 @@
-"""A run with everything found out about it, and what is known of it when it fails."""
+"""A run with all that is determined before it starts, and the record of a failed run."""
 
 import contextlib
 from dataclasses import dataclass, replace
@@ -21,11 +21,11 @@ from harness.text import one_line
 
 @dataclass(frozen=True)
 class Job:
-    """A run with everything found out about it before it starts.
+    """A run with all that is determined before it starts.
 
-    `folder` is the run's own in the store; the worker writes its log, its progress, its scratch
-    files and a kept model there. `concurrency` is the number of runs that share the machine.
-    Each batch is computed in at least `parts` parts: more than one where fewer did not fit.
+    `folder` is the run's folder in the store; the worker writes its log, progress, scratch files
+    and a kept model there. `concurrency` is the number of runs that share the machine.
+    Each batch is computed in at least `parts` parts: more than one if fewer did not fit.
     """
 
     run: Run
@@ -77,7 +77,7 @@ def describe(job: Job) -> Record:
 
 
 def failure(job: Job, error: BaseException) -> Record:
-    """Return the record of a run that failed; folders of this machine lose their paths."""
+    """Return the record of a failed run; paths of this machine are removed from its reason."""
     reason = _reason(error)
     if out_of_memory.is_out_of_memory(error):
         halved = job.run.training.on_oom == "halve"
@@ -85,36 +85,36 @@ def failure(job: Job, error: BaseException) -> Record:
     for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
         reason = reason.replace(folder, Path(folder).name)
     with contextlib.suppress(RuntimeError):  # a user without a home
-        if (home := Path.home()) != Path(home.anchor):  # which a service's is
+        if (home := Path.home()) != Path(home.anchor):  # a service's home may be "/"
             reason = reason.replace(str(home), "~")
     reason = redacted(reason)
-    if not isinstance(error, BadInput):  # which is in plain words, with the way out at its end
+    if not isinstance(error, BadInput):  # written for the user, with the way out at its end
         reason = one_line(reason)
     ended = {"reason": reason, "finished_at": now(), **circumstances()}
     return describe(job).model_copy(update=ended)
 
 
 def _reason(error: BaseException) -> str:
-    """Return an error's kind and message; where it has no message, the function that raised it."""
+    """Return an error's type and message; without a message, the function that raised it."""
     if isinstance(error, WorkerLost):
         return str(error)
     if isinstance(error, BadInput):
         return "; ".join(error.problems)
-    kind, told = type(error).__name__, str(error)
-    if any(character.isalnum() for character in told):
-        return f"{kind}: {told}"
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    if place is None:
+    kind, message = type(error).__name__, str(error)
+    if any(character.isalnum() for character in message):
+        return f"{kind}: {message}"
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
         return f"{kind}, without a message"
-    module = str(place.tb_frame.f_globals.get("__name__", "unknown")).replace(".", "/")
-    function = place.tb_frame.f_code.co_qualname
-    return f"{kind}, without a message, in {module}.py:{function} (line {place.tb_lineno})"
+    module = str(last.tb_frame.f_globals.get("__name__", "unknown")).replace(".", "/")
+    function = last.tb_frame.f_code.co_qualname
+    return f"{kind}, without a message, in {module}.py:{function} (line {last.tb_lineno})"
 
 
 def in_smaller_parts(job: Job) -> Job | None:
-    """Return the job with more parts a batch; None where that is not wanted, or not possible."""
+    """Return the job with more parts per batch; None if not requested or not possible."""
     batch_size = job.run.cell.batch_size
     size = out_of_memory.smaller(batch_size, batch_size // job.parts)
     if job.run.training.on_oom != "halve" or size is None:
@@ -123,7 +123,7 @@ def in_smaller_parts(job: Job) -> Job | None:
 
 
 def circumstances() -> dict[str, object]:
-    """Return the fields of a record that tell what computed it."""
+    """Return the fields of a record that describe the software and the machine."""
     return {
         "versions": provenance.versions(),
         "commit": provenance.commit(),
@@ -132,15 +132,15 @@ def circumstances() -> dict[str, object]:
 
 
 def now() -> str:
-    """Return the time as a record has it: UTC, to the second."""
+    """Return the current time in the format of records: UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def ended_at(started_at: str, seconds: float) -> str:
-    """Return the time at which a run ends that took `seconds`, as a record has it.
+    """Return the end time of a run that took `seconds`, in the format of records.
 
-    It is the time now, or later where the system's clock was set back meanwhile: no record says
-    that a run ended before it had taken its time.
+    It is the current time, or `started_at` plus `seconds` if the system's clock was set back
+    during the run: no record has an end time that is too early for its duration.
     """
     least = datetime.fromisoformat(started_at) + timedelta(seconds=seconds)
     return max(least, datetime.now(UTC)).isoformat(timespec="seconds")

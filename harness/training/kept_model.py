@@ -1,4 +1,4 @@
-"""A kept model: a folder that others can load, proven to answer as the record says."""
+"""A kept model: a folder that others can load, verified to give the recorded logits."""
 
 import shutil
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from harness.training.finetune import Outcome
 from harness.training.job import Job, circumstances
 from harness.training.proof import Sample
 
-WHAT = "the kept model, read back from its folder,"
+SUBJECT = "the kept model, read back from its folder,"
 
 
 def keep(
@@ -31,14 +31,14 @@ def keep(
     validation: tuple[Dataset, Dataset],
     folder: Path,
 ) -> None:
-    """Write model, tokenizer and model card, prove them, and move them to where kept models lie.
+    """Write model, tokenizer and model card, verify them, and move them to the run's folder.
 
     Args:
         validation: the validation split as loaded, with `sentence`, and as encoded.
-        folder: where the model lies until it is proven.
+        folder: holds the model until it is verified.
 
     Raises:
-        RuntimeError: what was written does not read back as the model that was scored.
+        RuntimeError: the written files do not load as the model that was scored.
     """
     class_names = job.source.spec.class_names
     save(outcome.model, tokenizer, class_names, folder)
@@ -50,7 +50,7 @@ def keep(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     kept_files.write_card(folder, record.model_copy(update=circumstances()), class_names)
-    # Renamed into place whole: half a model must not be taken for a kept one.
+    # An atomic rename: an incomplete model must never look like a kept one.
     shutil.rmtree(job.folder / kept_files.FOLDER, ignore_errors=True)
     folder.rename(job.folder / kept_files.FOLDER)
 
@@ -74,11 +74,10 @@ def verify(
     validation: tuple[Dataset, Dataset],
     sample: Sample,
 ) -> None:
-    """Read a saved model back as `harness predict` does, and compare it with what was recorded.
+    """Load a saved model as `harness predict` does, and compare it with the record.
 
     Raises:
-        RuntimeError: it cannot be read, names its classes otherwise, encodes a sentence otherwise,
-            or gives other logits.
+        RuntimeError: it cannot be read, or differs in class names, encoded sentences or logits.
     """
     try:
         classifier = inference.load(folder, device)
@@ -87,7 +86,8 @@ def verify(
     named = [name for _, name in sorted((classifier.model.config.id2label or {}).items())]
     if named != list(class_names):
         raise RuntimeError(
-            f"{WHAT} calls its classes {named}, recorded are {list(class_names)}, in this order"
+            f"{SUBJECT} has the class names {named}, recorded are {list(class_names)}, in this "
+            "order"
         )
     loaded, encoded = (rows.select(sample.positions) for rows in validation)
     again = encode(DatasetDict({"kept": loaded}), classifier.tokenizer, None).splits["kept"]
@@ -97,14 +97,14 @@ def verify(
                 name for name in {*before, *after} if before.get(name) != after.get(name)
             )
             raise RuntimeError(
-                f"{WHAT} has a tokenizer that encodes {one_line(sentence)[:60]!r} otherwise than "
-                f"in training ({', '.join(differing)})"
+                f"{SUBJECT} has a tokenizer that encodes {one_line(sentence)[:60]!r} differently "
+                f"than in training ({', '.join(differing)})"
             )
-    proof.prove(classifier.model, classifier.tokenizer, again, _renumbered(sample), WHAT)
+    proof.prove(classifier.model, classifier.tokenizer, again, _renumbered(sample), SUBJECT)
 
 
 def _renumbered(sample: Sample) -> Sample:
-    """Return a sample whose positions count its own sentences, batch after batch."""
+    """Return a sample whose positions number its own sentences from 0, batch after batch."""
     batches, start = [], 0
     for batch in sample.batches:
         batches.append(tuple(range(start, start + len(batch))))

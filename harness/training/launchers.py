@@ -1,8 +1,8 @@
-"""What launchers of distributed training tell through the environment, which no run is to heed."""
+"""Environment variables of launchers of distributed training, which runs must ignore."""
 
 import os
 
-# Of `accelerate launch`, `torchrun` and the usual MPIs, as accelerate and Trainer read them.
+# Set by `accelerate launch`, `torchrun` and common MPIs; accelerate and Trainer read them.
 PREFIXES = (
     "ACCELERATE_",
     "FSDP_",
@@ -27,10 +27,10 @@ NAMES = (
 
 
 def disregard() -> list[str]:
-    """Take a launcher's variables out of this process' environment, and return their names.
+    """Remove a launcher's variables from this process' environment, and return their names.
 
-    A run trains alone and as its suite says. With these it would compute in another precision or
-    in other parts under the same key, or wait for processes that nobody started.
+    A run trains in one process with its suite's settings. With these variables it would compute in
+    another precision or in other parts under the same key, or wait for processes that do not exist.
     """
     found = [name for name in os.environ if name in NAMES or name.startswith(PREFIXES)]
     for name in found:

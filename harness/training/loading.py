@@ -1,4 +1,4 @@
-"""A pretrained encoder under a new classification head, as its files have it."""
+"""Loads a pretrained encoder from its files, under a new classification head."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ from transformers import (
 
 from harness.models.completeness import Weights, check_weights
 from harness.models.configuration import read_configuration, refuse_decoder
-from harness.models.pad_token import ensure_pad_token, mend_pad_token
+from harness.models.pad_token import ensure_pad_token, fix_pad_token
 from harness.training.finetune import Settings
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready to be trained, and how its weights came about."""
+    """A model that is ready for training, and the origin of its weights."""
 
     model: PreTrainedModel
     weights: Weights
@@ -37,22 +37,22 @@ def load_checkpoint(
 ) -> Loaded:
     """Load a pretrained encoder under a classification head initialised from the run's seed.
 
-    In float32, whatever its files hold and its configuration asks for: `training.precision` says
-    what training computes in, and AdamW's steps are lost in half-precision weights (Micikevicius
-    et al., "Mixed Precision Training", 2018, section 3.1).
+    Always in float32, whatever type the files and the configuration have: `training.precision`
+    sets the precision of the computation, and half-precision weights lose AdamW's steps
+    (Micikevicius et al., "Mixed Precision Training", 2018, section 3.1).
 
     Raises:
-        BadInput: the encoder would not be the one that the files hold; see check_weights.
+        BadInput: the encoder would differ from the one in the files; see check_weights.
     """
     configuration = read_configuration(
         checkpoint_folder,
         num_labels=2,
         id2label=dict(enumerate(settings.class_names)),
         label2id={name: label for label, name in enumerate(settings.class_names)},
-        problem_type="single_label_classification",  # whatever task it was fine-tuned for
+        problem_type="single_label_classification",  # even if fine-tuned for another task
     )
     refuse_decoder(configuration)
-    mend_pad_token(configuration, tokenizer)
+    fix_pad_token(configuration, tokenizer)
     set_seed(settings.seed)
     model, report = AutoModelForSequenceClassification.from_pretrained(
         checkpoint_folder,

@@ -1,4 +1,4 @@
-"""How far a run is: written by its worker into its folder, read by the session."""
+"""The progress of a run: written by its worker into its folder, read by the session."""
 
 import contextlib
 import json
@@ -11,16 +11,16 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 
 FILE = "progress.json"
 EVERY_SECONDS = 1.0
-"""How often a run is written down, at most."""
+"""Minimum time between two writes of a run's progress."""
 
 
 @with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: `step` of `steps`, both 0 before the first; `mcc` is the last evaluation's.
+    """A run's progress: `step` of `steps`, both 0 before the first step; `mcc` is the latest MCC.
 
-    `seconds` is its age, counted by the worker, `best` the highest MCC so far, `others` the number
-    of cores that other programs kept busy when the worker last looked.
+    `seconds` is the run's age, measured by the worker, `best` the highest MCC so far, `others` the
+    number of cores that other programs kept busy at the worker's last measurement.
     """
 
     seconds: float = 0.0
@@ -37,13 +37,13 @@ READER = TypeAdapter(Progress)
 
 
 def writer(folder: Path) -> Callable[[Progress], None]:
-    """Return a function that writes a run's progress to its folder, whole or not at all.
+    """Return a function that writes a run's progress to its folder atomically.
 
-    It leaves out what comes too soon after the last, unless an evaluation's score is new. The file
-    is there from now on: its run has begun. Nothing is flushed to disk, as no one needs the file
-    after a crash.
+    It skips a write that comes too soon after the last one, unless an evaluation has a new score.
+    The file exists from now on: its run has begun. Nothing is flushed to disk, because the file is
+    not needed after a crash.
     """
-    path, beside = folder / FILE, folder / f".{FILE}.partial"
+    path, partial = folder / FILE, folder / f".{FILE}.partial"
     started = time.monotonic()
     written, last = -EVERY_SECONDS, Progress()
 
@@ -53,16 +53,16 @@ def writer(folder: Path) -> Callable[[Progress], None]:
         if seconds - written < EVERY_SECONDS and progress.mcc == last.mcc:
             return
         written, last = seconds, progress
-        with contextlib.suppress(OSError):  # a full disk is for the record to report
-            beside.write_text(json.dumps({**asdict(progress), "seconds": seconds}))
-            beside.replace(path)
+        with contextlib.suppress(OSError):  # a full disk is reported when the record is written
+            partial.write_text(json.dumps({**asdict(progress), "seconds": seconds}))
+            partial.replace(path)
 
     write(last)
     return write
 
 
 def read(folder: Path) -> Progress | None:
-    """Return a run's progress; None if it has not begun, has ended, or runs out of sight."""
+    """Return a run's progress; None if it has not begun, has ended, or its file is not visible."""
     try:
         return READER.validate_json((folder / FILE).read_bytes(), strict=True)
     except (OSError, ValueError):
@@ -70,7 +70,7 @@ def read(folder: Path) -> Progress | None:
 
 
 def discard(folder: Path) -> None:
-    """Remove what a run's progress left."""
+    """Remove the files of a run's progress."""
     for name in (FILE, f".{FILE}.partial"):
         with contextlib.suppress(OSError):
             (folder / name).unlink(missing_ok=True)

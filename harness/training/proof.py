@@ -1,4 +1,4 @@
-"""Proof that a model gives the logits that were recorded for it, on a few sentences."""
+"""Verifies on a few sentences that a model gives its recorded logits."""
 
 import contextlib
 from collections.abc import Sequence
@@ -10,38 +10,39 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
-from harness.models.encode import collator, taken, token_counts
+from harness.models.encode import accepted, collator, token_counts
 from harness.text import counted
 
 SHORT, LONG = 2, 2
-"""Sentences taken from a batch: its shortest, and its longest."""
+"""Number of shortest and of longest sentences taken from a batch."""
 
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 1e-1}
-"""Largest difference allowed between a logit and the recorded one, by precision of the evaluation,
-as a share of the largest logit (of 1, where all are smaller).
+"""Largest allowed difference between a logit and the recorded one, by precision of the evaluation,
+as a share of the largest logit (of 1, if all are smaller).
 
-A logit is computed again in a batch of another shape, and without the speed-ups, so its sums are
-rounded in another order. Each precision has 16 to 30 units in its last place (2^-8 in bf16, 2^-11
-in fp16) for an error that grows over the layers; fp32 (2^-24) has a hundred times what rounding
-reaches in twelve layers, 1e-5, and is still far below what an epoch's training changes.
+The logits are recomputed in a batch of another shape, and without the speed-ups, so sums are
+rounded in another order. The tolerances of bf16 and fp16 are 16 to 30 units in the last place
+(2^-8 in bf16, 2^-11 in fp16), for an error that grows over the layers. The tolerance of fp32
+(2^-24) is a hundred times the rounding error of twelve layers, 1e-5, and still far below the change
+by one epoch of training.
 """
 
 ALIKE = 1e-5
-"""Logits that differ by a smaller share of the largest one are the same up to rounding."""
+"""Logits that differ by less than this share of the largest one are equal up to rounding."""
 
 _HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A few sentences of a split, with what was recorded for them.
+    """A few sentences of a split, with their recorded logits.
 
     Attributes:
-        batches: positions in the split, of some sentences of one evaluated batch each. A batch's
-            longest sentence is among them, so that the others are padded as they were.
+        batches: for each of a few evaluated batches, the positions in the split of some of its
+            sentences. They include the batch's longest sentence, so that padding is the same.
         logits: (sentences, 2) for each batch, as recorded.
-        precision: that of the evaluation.
-        shortest: tokens that a batch had at least; see harness.models.encode.collator.
+        precision: of the evaluation.
+        shortest: minimum number of tokens of a batch; see harness.models.encode.collator.
     """
 
     batches: tuple[tuple[int, ...], ...]
@@ -56,19 +57,19 @@ class Sample:
 
 
 def choose(trainer: Trainer, rows: Dataset, order: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    """Choose sentences of the batch with the shortest and of that with the longest sentence.
+    """Choose sentences of two batches: the one with the shortest and the one with the longest.
 
     Args:
         rows: an encoded split, in its own order.
-        order: (sentences,) positions of its rows in the order that Trainer is given to evaluate.
+        order: (sentences,) positions of its rows in the order in which Trainer receives them.
 
     Returns:
-        Positions in the split for each of the two batches, as `Sample` has them.
+        For each of the two batches, positions in the split, as in `Sample.batches`.
     """
     counts = token_counts(rows)
     sampler: Any = trainer.get_eval_dataloader(rows.select(order)).batch_sampler
     batches = [order[np.asarray(batch, dtype=np.intp)] for batch in sampler]
-    # The short batch first: some families (BigBird) change their attention at a short batch.
+    # The short batch first: some families (BigBird) change their attention after a short batch.
     chosen = (
         min(batches, key=lambda batch: counts[batch].min()),
         max(batches, key=lambda batch: counts[batch].max()),
@@ -84,7 +85,7 @@ def _ends(by_length: np.ndarray) -> tuple[int, ...]:
 def sample(
     batches: tuple[tuple[int, ...], ...], logits: np.ndarray, precision: str, shortest: int = 1
 ) -> Sample:
-    """Put chosen sentences together with the logits (sentences, 2) recorded for their split."""
+    """Combine chosen sentences with the logits (sentences, 2) recorded for their split."""
     return Sample(batches, tuple(logits[list(batch)] for batch in batches), precision, shortest)
 
 
@@ -98,7 +99,9 @@ def logits_of(
 ) -> np.ndarray:
     """Return (sentences, 2) a model's logits for some rows of an encoded split, as one batch."""
     batch = collator(tokenizer, shortest)([rows[position] for position in positions])
-    inputs = {name: torch.as_tensor(batch[name]).to(model.device) for name in taken(model, batch)}
+    inputs = {
+        name: torch.as_tensor(batch[name]).to(model.device) for name in accepted(model, batch)
+    }
     half = _HALF.get(precision)
     arithmetic = (
         contextlib.nullcontext() if half is None else torch.autocast(model.device.type, dtype=half)
@@ -118,8 +121,8 @@ def prove(
     """Compare a model's logits with the recorded ones.
 
     Args:
-        rows: the encoded split that the sample's positions count.
-        what: the model, as the message names it.
+        rows: the encoded split to which the sample's positions refer.
+        what: the model's description in error messages.
 
     Raises:
         RuntimeError: they differ by more than rounding.
@@ -128,12 +131,12 @@ def prove(
         found = logits_of(model, tokenizer, rows, batch, recorded.precision, recorded.shortest)
         if found.shape != logits.shape:
             raise RuntimeError(
-                f"{what} gives {counted(found.shape[1], 'logit')} a sentence, "
+                f"{what} gives {counted(found.shape[1], 'logit')} per sentence, "
                 f"{logits.shape[1]} were recorded"
             )
         scale = max(1.0, float(np.abs(logits).max()))
         allowed = TOLERANCE[recorded.precision] * scale
-        # Not `>`: a NaN is no proof.
+        # Not `>`: a NaN must fail verification.
         difference = np.abs(found - logits).max(axis=1)
         if not (difference <= allowed).all():
             worst = int(np.nan_to_num(difference, nan=np.inf).argmax())
@@ -144,7 +147,7 @@ def prove(
                 f"logits {_shown(found[worst])}, recorded are {_shown(logits[worst])} (difference "
                 f"{difference[worst]:.3g}, allowed {allowed:.3g}); "
                 + (
-                    "it answers the same batch differently each time, so no result can be kept"
+                    "it gives other logits each time for the same batch, so no result can be kept"
                     if random
                     else "it is not the model that was scored"
                 )
@@ -155,7 +158,8 @@ def alike(logits: np.ndarray, rows: Dataset, positions: Sequence[int] | None = N
     """Return whether different sentences all have the same logits (sentences, 2), up to rounding.
 
     Args:
-        rows: the encoded split of the logits, or of the `positions` that they are of.
+        rows: the encoded split.
+        positions: the rows to which the logits belong; by default all.
     """
     ids = (rows if positions is None else rows.select(positions))["input_ids"]
     if len({tuple(sentence) for sentence in ids}) < 2:

@@ -1,4 +1,4 @@
-"""Matthews correlation, accuracy and F1 from logits and labels, through `evaluate`."""
+"""Matthews correlation, accuracy and F1 from logits and labels, with `evaluate`."""
 
 import contextlib
 import functools
@@ -22,11 +22,11 @@ class Scores:
     """The scores of one evaluation.
 
     Attributes:
-        matthews_correlation: between -1 and 1, 0 for a prediction of one class only.
+        matthews_correlation: between -1 and 1; 0 if only one class is predicted.
         accuracy: share of sentences classified as annotated.
         f1: of the acceptable class (label 1).
         one_class: whether every sentence was given the same class; the scores then say nothing
-            about the model's judgement.
+            about the model's quality.
     """
 
     matthews_correlation: float
@@ -36,7 +36,7 @@ class Scores:
 
 
 def score(logits: np.ndarray, labels: np.ndarray) -> Scores:
-    """Score the class with the larger logit against the annotated class of each sentence.
+    """Compare the class with the larger logit with the annotated class of each sentence.
 
     Args:
         logits: (sentences, 2), finite; column 1 is the acceptable class. A tie goes to class 0.
@@ -74,12 +74,12 @@ def _check(logits: np.ndarray, labels: np.ndarray) -> None:
 
 @functools.cache
 def _metric() -> evaluate.EvaluationModule:
-    """The metric module, loaded once a process.
+    """Return the metric module, loaded once per process.
 
-    `evaluate.load` copies a module's source into a cache that every process of the user shares,
-    and imports the copy. Here a temporary folder takes that cache's place for the duration: a
-    process killed while copying cannot leave half a file to the next one, and nothing has to be
-    written to the user's home.
+    `evaluate.load` copies a module's source into a cache that all processes of the user share, and
+    imports the copy. Here a temporary folder replaces that cache during loading: a process killed
+    while copying cannot leave half a file for the next one, and nothing is written to the user's
+    home.
     """
     with tempfile.TemporaryDirectory(prefix="acceptability-") as folder, _modules_cache(folder):
         return evaluate.load(str(METRIC_FOLDER), cache_dir=folder, keep_in_memory=True)
@@ -87,7 +87,7 @@ def _metric() -> evaluate.EvaluationModule:
 
 @contextlib.contextmanager
 def _modules_cache(folder: str) -> Iterator[None]:
-    """Let `evaluate` keep its copies of modules in `folder`, and undo all traces of it after."""
+    """Make `evaluate` copy modules to `folder`, and remove all traces of this afterwards."""
     shared_cache = evaluate.config.HF_MODULES_CACHE
     loaded_before = _forget_copies()
     evaluate.config.HF_MODULES_CACHE = folder

@@ -1,4 +1,4 @@
-"""The record and the predictions of a run that was scored, from what its training left."""
+"""Builds the record and the predictions of a scored run from the outcome of its training."""
 
 import resource
 import sys
@@ -21,7 +21,7 @@ from harness.training.job import Job, describe
 from harness.training.score import Scores, score
 
 LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
-"""Ranges of sentence lengths, each by its most words; longer sentences are a range of their own."""
+"""Ranges of sentence lengths, each with its maximum; longer sentences are one more range."""
 
 
 def scored_record(
@@ -31,7 +31,7 @@ def scored_record(
     outcome: Outcome,
     times: Times,
 ) -> Record:
-    """Return the record of a run that was scored, as far as its outcome tells.
+    """Return the record of a scored run, with all fields that its outcome determines.
 
     Args:
         splits: the sentences with their labels, domains and sources.
@@ -63,8 +63,8 @@ def scored_record(
             "scores_test": None if test is None else _stored(test),
             "confusion_by": {
                 name: counts
-                for name, of_sentences in groups.items()
-                if (counts := confusion_by(of_sentences, labels, logits.argmax(axis=1)))
+                for name, values in groups.items()
+                if (counts := confusion_by(values, labels, logits.argmax(axis=1)))
             },
             "labels": classes.pack(labels),
             "epochs": epochs,
@@ -86,7 +86,7 @@ def scored_record(
 
 
 def predictions_table(splits: datasets.DatasetDict, encoded: Encoded, outcome: Outcome) -> pa.Table:
-    """Return a row for each sentence that was predicted; see harness.store.predictions."""
+    """Return a row for each predicted sentence; see harness.store.predictions."""
     tables = []
     for split, logits in outcome.logits.items():
         rows = splits[split]
@@ -134,7 +134,7 @@ def _epoch(outcome: EpochOutcome) -> Epoch:
 
 
 def _length(sentence: str) -> str:
-    """Name the range that a sentence's number of words falls in."""
+    """Return the name of the range of lengths to which a sentence belongs."""
     words = len(sentence.split())
     return next((name for most, name in LENGTHS if words <= most), "14 words or more")
 

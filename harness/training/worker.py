@@ -1,4 +1,4 @@
-"""Everything a worker process does for one run, from its job to a record."""
+"""Everything that a worker process does for one run, from its job to its record."""
 
 import contextlib
 import gc
@@ -114,24 +114,24 @@ def _train_and_score(
 
 
 def _prepare_process(job: Job) -> Yielding | None:
-    """Set what a run needs of its process: device, threads, precision, quiet libraries.
+    """Prepare the process for a run: device, threads, precision, quiet libraries.
 
-    Returns what yields its threads to other programs, None on a GPU.
+    Returns the callback that adapts the run's threads to other programs' load; None on a GPU.
     """
     if job.device == "cuda":
-        # With more than one GPU in sight, Trainer would spread each batch over all of them.
+        # If several GPUs are visible, Trainer spreads each batch over all of them.
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or "0"
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
     if ignored := launchers.disregard():
-        print(f"not for this run, and disregarded: {', '.join(ignored)}")
+        print(f"ignored environment variables of a launcher: {', '.join(ignored)}")
     yielding = None
     if job.device == "cpu":
         yielding = Yielding(job.threads, job.concurrency)
     else:
         torch.set_num_threads(job.threads)
-    # TF32, which a variable read on torch's import may have allowed, is another precision.
+    # TF32 is another precision; an environment variable read on torch's import may allow it.
     torch.set_float32_matmul_precision("highest")
-    # tqdm's own lock is a semaphore of the system, which a worker that is killed leaves behind.
+    # tqdm's default lock is a system semaphore, which a killed worker would leave behind.
     tqdm.set_lock(threading.RLock())
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -156,10 +156,10 @@ def _settings(job: Job) -> Settings:
 
 @dataclass(frozen=True)
 class _Ready:
-    """What a run trains with, and the seconds that loading and tokenising it took.
+    """The inputs of a run's training, and the seconds that loading and tokenising took.
 
-    `models` holds the loaded model alone, for `_finetune` to take out: nothing else may hold on to
-    it when memory runs out.
+    `models` holds only the loaded model, and `_finetune` takes it out: no other reference to it may
+    exist when memory runs out.
     """
 
     splits: datasets.DatasetDict
@@ -177,7 +177,8 @@ def _prepare(job: Job, settings: Settings) -> _Ready:
 
     Raises:
         RuntimeError: the data or the checkpoint changed after the session began.
-        BadInput: the checkpoint does not fit the sentences, or its files not its configuration.
+        BadInput: the checkpoint does not fit the sentences, or its files do not fit its
+            configuration.
     """
     loading = time.perf_counter()
     loaded = data.load(job.source)
@@ -193,7 +194,7 @@ def _prepare(job: Job, settings: Settings) -> _Ready:
     reading = read(loaded.splits, tokenizer, models[0], job.run.training.max_length)
     encoded = reading.encoded
     if encoded.limit is not None:
-        tokenizer.model_max_length = encoded.limit  # whoever uses a kept model cuts there, too
+        tokenizer.model_max_length = encoded.limit  # users of a kept model truncate there, too
     tokenised = time.perf_counter()
     return _Ready(
         splits=loaded.splits,
@@ -228,12 +229,12 @@ def _finetune(
     report: Callable[[Progress], None],
     yielding: Yielding | None,
 ) -> tuple[Outcome, int]:
-    """Fine-tune in as few parts of a batch as fit memory; return the outcome and their number."""
+    """Fine-tune in the fewest parts of a batch that fit memory; return outcome and their number."""
     models, encoded = ready.models, ready.reading.encoded
     listeners = () if yielding is None else (yielding,)
     while True:
         if not models:
-            # As the checkpoint has it: a model may be built after its tokenizer's pad token.
+            # The checkpoint's original tokenizer: its pad token can change how a model is built.
             fresh = _tokenizer(job)
             models.append(load_checkpoint(job.checkpoint.folder, fresh, settings).model)
         model = models.pop()
@@ -250,13 +251,13 @@ def _finetune(
             size = settings.batch_size // smaller.parts
             print(f"{redacted(one_line(str(error)))}\ntrying {counted(size, 'sentence')} at a time")
             job = smaller
-        # Only here is the failed attempt's memory free: while an error is handled, it holds on to
-        # everything that it passed through.
+        # Only here can the failed attempt's memory be freed: while an error is handled, its
+        # traceback references every frame.
         del model
         gc.collect()
         if job.device == "cuda":
             torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()  # the record's is that of the parts that fit
+            torch.cuda.reset_peak_memory_stats()  # the record's peak is of the parts that fit
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
 
@@ -287,4 +288,4 @@ def _output_in(path: Path) -> Iterator[None]:
             for number, old in enumerate(saved, start=1):
                 os.dup2(old, number)
                 os.close(old)
-            redact_file(path)  # libraries, too, print what they were given
+            redact_file(path)  # libraries may print secrets that they received

@@ -1,4 +1,4 @@
-"""A run's threads: as many as it was given, and fewer while other programs take the cores."""
+"""A run's number of threads: reduced while other programs use the cores."""
 
 import contextlib
 import multiprocessing
@@ -16,16 +16,16 @@ from harness.machine.contention import Contention, Moment, Watch
 
 
 class Yielding(TrainerCallback):
-    """Gives up a thread for a core that other programs take, and takes it back afterwards.
+    """Uses one thread less for each core that other programs use, and takes it back afterwards.
 
-    Threads of one run wait for each other after every product of matrices. One that shares its
-    core with another program keeps the others waiting, and they wait by spinning: a run of two
+    The threads of a run wait for each other after every matrix product. A thread that shares its
+    core with another program makes the others wait, and they wait by spinning: a run with two
     threads on two cores takes about three times as long beside one busy program (docs/log.md).
-    Until training begins there is one thread.
+    Until training begins, the run has one thread.
 
     Args:
-        threads: what the run computes in where nothing else is busy.
-        concurrency: runs side by side, this one included; on a cluster, those of all machines.
+        threads: the run's threads when no other program is busy.
+        concurrency: simultaneous runs, including this one; on a cluster, those of all machines.
         read: returns clock readings; by default contention.now.
     """
 
@@ -47,11 +47,11 @@ class Yielding(TrainerCallback):
 
     @property
     def others(self) -> float | None:
-        """The cores that other programs kept busy when somebody last looked, if that is known."""
+        """The cores that other programs kept busy at the last measurement; None if not known."""
         return self._watch.others
 
     def contention(self) -> Contention | None:
-        """Return what other programs took while the model trained; None if that is not known."""
+        """Return other programs' use of cores while the model trained; None if not known."""
         others = contention.between(self._began, self._ended)
         if others is None:
             return None
@@ -65,9 +65,9 @@ class Yielding(TrainerCallback):
         )
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Settle the threads by what was busy since the run began, while data and model loaded.
+        """Set the threads by the load since the run began, while data and model were loaded.
 
-        A run that goes through training again, in smaller parts of a batch, tells of the last time.
+        If a run repeats its training in smaller parts of a batch, only the last training counts.
         """
         self._began, self._ended, self._fewest = self._read(), None, self._most
         self._own_seconds = -time.process_time()
@@ -90,9 +90,9 @@ class Yielding(TrainerCallback):
 
 
 def _family() -> int:
-    """Return the process whose descendants are the runs beside this one."""
-    if multiprocessing.parent_process() is None:  # this is no worker
+    """Return the id of the process whose descendants are this run and the simultaneous ones."""
+    if multiprocessing.parent_process() is None:  # not a worker
         return os.getpid()
-    with contextlib.suppress(ValueError):  # Ray gives each run a server, and its raylet the cores
+    with contextlib.suppress(ValueError):  # with Ray, runs share only the raylet
         return int(os.environ.get("RAY_RAYLET_PID", ""))
     return os.getppid()  # the fork server, whose other children are the other runs

@@ -48,7 +48,7 @@ def test_a_job_raises_what_its_function_raised(executor: Executor) -> None:
 
 
 def test_an_answer_that_cannot_be_sent_is_said_to_be_one(executor: Executor) -> None:
-    with pytest.raises(RuntimeError, match=r"the answer cannot be sent: .*lambda"):
+    with pytest.raises(RuntimeError, match=r"the result cannot be sent: .*lambda"):
         executor.submit(toy_jobs.return_function, 0).result()
 
 
@@ -110,7 +110,7 @@ def test_an_answer_that_can_hardly_be_told_is_told_all_the_same(
     function: Callable[[str], object], told: str
 ) -> None:
     executor = LocalExecutor(1)
-    with pytest.raises(RuntimeError, match=f"the answer cannot be sent: .*{told}"):
+    with pytest.raises(RuntimeError, match=f"the result cannot be sent: .*{told}"):
         executor.submit(function, "too green").result()
     executor.close()
 

@@ -367,7 +367,7 @@ def test_a_job_that_ray_kills_for_memory_is_not_repeated_and_says_so(tmp_path: P
         capture_output=True,
         text=True,
     )
-    told = "KilledForMemory Ray killed its worker as its node had no more\n"
+    told = "KilledForMemory Ray killed its worker, as its node ran out of it\n"
     assert session.stdout == told, session.stderr
 
 
@@ -503,7 +503,7 @@ def test_a_cluster_that_wants_its_token_is_not_one_that_is_not_there(
     environment: dict[str, str], guarded: str, tmp_path: Path
 ) -> None:
     told = said_by_a_session(guarded, tmp_path, **environment)
-    assert told.startswith(f"--ray-address: '{guarded}': the Ray cluster there was not joined")
+    assert told.startswith(f"--ray-address: '{guarded}': the Ray cluster there could not be joined")
     assert "RAY_AUTH_TOKEN" in told
     assert "~/.ray/auth_token" in told
     assert "ray start --head" not in told

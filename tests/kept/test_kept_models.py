@@ -125,7 +125,7 @@ def test_a_folder_without_a_trained_model_is_refused_with_the_way_out(
     for folder, expected_text in (
         (tmp_path / "none", "no such folder"),
         (tmp_path, "no model here (no config.json)"),
-        (kept[0].parent, f"but below it: {kept[0]}"),
+        (kept[0].parent, f"but in its subfolders: {kept[0]}"),
         (encoder, "without a trained classifier"),
     ):
         done = harness("predict", str(folder), "a sentence .")
@@ -139,8 +139,8 @@ def test_a_model_that_cannot_be_loaded_is_refused_in_a_line(
 ) -> None:
     config = json.loads((kept[0] / "config.json").read_bytes())
     changes: dict[str, tuple[dict[str, object], str]] = {
-        "unknown": ({"model_type": "nobody-knows"}, "not a model that can be loaded (The check"),
-        "unfitting": ({"hidden_size": 48}, "not a model that can be loaded ("),
+        "unknown": ({"model_type": "nobody-knows"}, "the model cannot be loaded (The check"),
+        "unfitting": ({"hidden_size": 48}, "the model cannot be loaded ("),
         "numbers": ({"id2label": {"0": 1, "1": 2}}, "id2label in its config.json is [1, 2]; 2 dif"),
         "escapes": ({"id2label": {"0": "bad", "1": "\x1b[2J"}}, r"['bad', '\x1b[2J']; 2 different"),
         "twice": ({"id2label": {"0": "bad", "1": "bad"}}, "['bad', 'bad']; 2 different names"),
@@ -235,10 +235,10 @@ DAMAGES: dict[Callable[[Path], None], str] = {
     lose_a_layer: "the kept model cannot be read back: .*the encoder is not loaded",
     shift_a_weight: "read back from its folder, failed verification: for validation sentence",
     swap_the_head: "read back from its folder, failed verification: for validation sentence",
-    swap_the_names: r"calls its classes \['good', 'bad'\], recorded are \['bad', 'good'\]",
-    forget_the_names: r"calls its classes \['LABEL_0', 'LABEL_1'\]",
-    cut_further: r"a tokenizer that encodes '.*' otherwise than in training \(attention_mask",
-    mix_up_the_words: r"a tokenizer that encodes '.*' otherwise than in training \(input_ids\)",
+    swap_the_names: r"has the class names \['good', 'bad'\], recorded are \['bad', 'good'\]",
+    forget_the_names: r"has the class names \['LABEL_0', 'LABEL_1'\]",
+    cut_further: r"a tokenizer that encodes '.*' differently than in training \(attention_mask",
+    mix_up_the_words: r"a tokenizer that encodes '.*' differently than in training \(input_ids\)",
 }
 
 

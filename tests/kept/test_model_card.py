@@ -52,7 +52,7 @@ def test_a_model_of_own_data_names_no_data_set_of_the_hub() -> None:
     assert metadata_of(card).datasets is None
     results = metadata_of(card).eval_results or []
     assert results[0].dataset_name == "file reviews.csv"
-    assert "`bad` (label 0) from `good` (label 1)" in card.text
+    assert "`bad` (label 0) or `good` (label 1)" in card.text
 
 
 @settings(deadline=None)

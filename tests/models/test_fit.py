@@ -121,7 +121,7 @@ def test_a_tokenizer_of_nothing_but_special_tokens_is_refused(
     (bare / "config.json").write_text(json.dumps({"model_type": architecture}), encoding="utf-8")
     tokenizer = AutoTokenizer.from_pretrained(bare)
     told = refused(tokenizer, model_of(folders["bert"]), TEXTS)
-    assert f"is left of {len(TEXTS)} of {len(TEXTS)} sentences" in told
+    assert f"are left of {len(TEXTS)} of {len(TEXTS)} sentences" in told
     assert f"the sentence '{TEXTS[0]}' became" in told
 
 
@@ -150,7 +150,7 @@ def test_a_share_of_unknown_text_is_let_be_warned_of_or_refused(
     warnings = checked(tokenizer, model, texts)
     assert len(warnings) == (outcome == "warned of")
     for warning in warnings:
-        assert "is left of 0 of 10 sentences, and 25 % of all pieces" in warning
+        assert "are left of 0 of 10 sentences, and 25 % of all pieces" in warning
         assert "'7 cat cat" in warning
         assert "'[CLS] [UNK] cat cat" in warning
 
@@ -171,7 +171,7 @@ def test_a_tokenizer_of_a_smaller_vocabulary_than_the_model_s_is_warned_of(
     assert checked(tokenizer, model, TEXTS) == ()
     model.resize_token_embeddings(500)
     (warning,) = checked(tokenizer, model, TEXTS)
-    assert "the model has embeddings for 500 tokens and its tokenizer knows 169" in warning
+    assert "the model has embeddings for 500 tokens but its tokenizer has only 169" in warning
 
 
 def test_a_byte_level_tokenizer_without_its_merges_is_warned_of(

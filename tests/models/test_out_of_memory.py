@@ -150,11 +150,11 @@ def test_memory_that_ran_out_is_told_from_other_errors(error: Exception, expecte
 
 def test_the_reason_begins_with_what_to_change_and_ends_with_what_was_raised() -> None:
     text = explained(MemoryError(), 16, halved=False)
-    assert text.startswith("out of memory with 16 sentences a batch; choose smaller batch_sizes")
+    assert text.startswith("out of memory with 16 sentences per batch; choose smaller batch_sizes")
     assert 'training.on_oom = "halve"' in text
     assert text.endswith("(MemoryError)")
     assert explained(RuntimeError("std::bad_alloc"), 16, halved=False).endswith("(std::bad_alloc)")
-    assert "however small the parts of a batch" in explained(MemoryError(), 16, halved=True)
+    assert "even with the smallest parts of a batch" in explained(MemoryError(), 16, halved=True)
 
 
 # Runs
@@ -256,8 +256,8 @@ def test_a_run_begun_again_is_the_one_that_begins_with_those_parts(
 @pytest.mark.parametrize(
     ("on_oom", "told"),
     [
-        ("fail", "with 12 sentences a batch; choose smaller"),
-        ("halve", "however small the parts of a batch"),
+        ("fail", "with 12 sentences per batch; choose smaller"),
+        ("halve", "even with the smallest parts of a batch"),
     ],
 )
 def test_what_never_fits_fails_with_the_way_out(
@@ -302,5 +302,5 @@ def test_a_limit_on_the_process_is_a_failure_that_says_so(bert: Path, tmp_path: 
     rows = write_rows(tmp_path / "rows.csv", long, [n % 2 for n in range(4160)])
     arguments = [sys.executable, "-c", LIMITED, str(bert), str(rows), str(tmp_path)]
     done = subprocess.run([*arguments, "256"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("failed out of memory with 4096 sentences a batch"), done.stdout
+    assert done.stdout.startswith("failed out of memory with 4096 sentences per batch"), done.stdout
     assert "llocat" in done.stdout

@@ -305,7 +305,7 @@ def test_an_encoder_that_would_read_as_a_decoder_is_refused(
     settings = {"is_decoder": True, setting: True}
     folder = changed(checkpoint(family), tmp_path / "decoder", settings)
     told = reason(execute(make_job(folder, rows, tmp_path)))
-    assert told.startswith("config.json of the checkpoint has is_decoder")
+    assert told.startswith("config.json of the checkpoint sets is_decoder")
     assert setting in told
     assert "set false if the weights are an encoder's" in told
 
@@ -346,7 +346,7 @@ def test_an_end_token_inside_a_sentence_is_found_before_training(
     spec = file_spec(write_rows(tmp_path / "rows.csv", texts, LABELS), 12)
     job = make_job(checkpoint(family), spec, tmp_path)
     told = reason(execute(job))
-    assert told.startswith("take '</s>' (id 2) out of the text: the head of " + family)
+    assert told.startswith("remove '</s>' (id 2) from the text: the head of " + family)
     assert "in train, 'the cat </s> slept' has 2" in told
     assert "in train, '... rked and a bird </s> in the </s> tall tr ...' has 3" in told
     assert "step" not in (job.folder / "log.txt").read_text()

@@ -193,4 +193,4 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_peak_is_that_of_what_fits(
     assert halved.peak_memory_mb < most
     assert predictions.num_rows == VALIDATION
     failed = execute(job("failed", "fail")).record
-    assert str(failed.reason).startswith(f"out of memory with {LARGE} sentences a batch")
+    assert str(failed.reason).startswith(f"out of memory with {LARGE} sentences per batch")

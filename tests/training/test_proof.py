@@ -123,7 +123,7 @@ def test_a_model_whose_answers_are_random_is_told_from_another_model(
 
     rows = splits["validation"]
     model = Restless.from_pretrained(bert)
-    with pytest.raises(RuntimeError, match="answers the same batch differently each time"):
+    with pytest.raises(RuntimeError, match="gives other logits each time for the same batch"):
         proof.prove(model, tokenizer, rows, recorded(model, rows), "the model")
 
 
@@ -133,7 +133,7 @@ def test_a_model_with_another_number_of_classes_fails(
     rows = splits["validation"]
     sample = recorded(a_model(bert), rows)
     three = AutoModelForSequenceClassification.from_pretrained(bert, num_labels=3)
-    with pytest.raises(RuntimeError, match="gives 3 logits a sentence, 2 were recorded"):
+    with pytest.raises(RuntimeError, match="gives 3 logits per sentence, 2 were recorded"):
         proof.prove(three, tokenizer, rows, sample, "the model")
 
 
@@ -221,7 +221,7 @@ class Incomplete(BertForSequenceClassification):  # type: ignore[no-untyped-call
         (Forgetful, (), "the selected epoch's model failed verification"),
         (Forgetful, ("memory-checkpoint",), "the selected epoch's model failed verification"),
         (Rounding, (), "the selected epoch's model failed verification"),
-        (Incomplete, (), "the best epoch's checkpoint was not read whole"),
+        (Incomplete, (), "the best epoch's checkpoint is incomplete"),
     ],
 )
 def test_a_best_epoch_that_is_not_read_whole_fails_the_run(

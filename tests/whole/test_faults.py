@@ -101,7 +101,7 @@ def test_what_a_launcher_of_distributed_training_left_in_the_environment_changes
     assert session.code == 0, session.output
     assert_as_undisturbed(folder, tmp_path)
     (log, *_) = sorted(tmp_path.glob("results/tiny/runs/*/*/log.txt"))
-    told = f"not for this run, and disregarded: {', '.join(sorted(left))}\n"
+    told = f"ignored environment variables of a launcher: {', '.join(sorted(left))}\n"
     assert told in log.read_text(encoding="utf-8")
 
 
@@ -374,7 +374,7 @@ def test_a_worker_that_the_kernel_kills_for_memory_says_so_or_is_halved(
     output, _ = session.communicate()
     assert session.returncode == 1, output
     assert "1 failed, 1 passed" in output
-    assert "out of memory with 3072 sentences a batch; choose smaller" in output
+    assert "out of memory with 3072 sentences per batch; choose smaller" in output
     (failed,), _ = read_store(tmp_path / "results" / "tiny")
     assert "the kernel killed its worker process" in str(failed.record.reason)
     (done,), _ = read_store(tmp_path / "results" / "halved")

@@ -1,25 +1,25 @@
-"""Exact speed-ups of a fine-tuning: each named, each with a plain twin and an equality test.
+"""Exact speed-ups of fine-tuning, each with a name, a plain reference and an equality test.
 
-They leave the model's function and its gradients as they are, up to rounding. Dropout draws other
-random numbers under them, of the same distribution (fast-dropout rounds its probability to the
-nearest 1/65536), so a run with them is another sample of the same experiment. Each switches itself
-off for a model, a setting or a machine that it does not know.
+They do not change the model's function or its gradients, up to rounding. With them, dropout draws
+other random numbers of the same distribution (fast-dropout rounds its probability to the nearest
+1/65536), so a run with speed-ups is another sample of the same experiment. Each is inactive for
+models, settings and machines that it does not support.
 """
 
 FAST_DROPOUT = "fast-dropout"
-"""Dropout masks inside the layers come from whole random words, four decisions to a word."""
+"""Dropout masks inside the layers are made from 64-bit random words, four decisions per word."""
 FIRST_TOKEN = "first-token"  # noqa: S105 - no password
 """The last layer computes only the token that the classification head reads."""
 KEPT_MEMORY = "kept-memory"
-"""Freed memory stays with the process, so that every step does not ask the kernel for it again."""
+"""The process keeps freed memory, so that it need not request it from the kernel at every step."""
 MEMORY_CHECKPOINT = "memory-checkpoint"
-"""The best epoch's weights are kept in memory instead of in a checkpoint folder an epoch."""
+"""The best epoch's weights are kept in memory instead of in a checkpoint folder per epoch."""
 PACKING = "packing"
-"""The layers' projections and norms see a batch's real tokens only, their attention padding too."""
+"""The layers' projections and norms process only a batch's real tokens; attention also padding."""
 SORTED_EVALUATION = "sorted-evaluation"
-"""Evaluation batches hold sentences of like length; logits come back in the split's order."""
+"""Evaluation batches hold sentences of similar length; logits are returned in the split's order."""
 USED_VOCABULARY = "used-vocabulary"
-"""Only the embedding rows of tokens that occur in the data are trained; the rest only decay."""
+"""Only the embedding rows of tokens in the data are trained; the others only decay."""
 
 NAMES = (
     FAST_DROPOUT,

@@ -1,4 +1,4 @@
-"""Which of the named speed-ups a model gets, and how it becomes itself again."""
+"""Applies the named speed-ups that support a model, and undoes them after training."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from harness.training.speedups.vocabulary import Trimmed, restore, trim
 
 @dataclass(frozen=True)
 class Applied:
-    """What was done to a model and its data.
+    """The changes made to a model and its data.
 
     Attributes:
-        names: the speed-ups in force.
-        splits: the encoded splits, renumbered where the vocabulary was trimmed.
-        encoder: whose forward was rewritten, if any.
-        trimmed: what was cut off the embedding matrix, if any.
+        names: the active speed-ups.
+        splits: the encoded splits, with new token ids if the vocabulary was trimmed.
+        encoder: the encoder with a rewritten forward, if any.
+        trimmed: the trimmed embedding matrix, if any.
     """
 
     names: frozenset[str]
@@ -44,11 +44,11 @@ def apply(
     tokenizer: PreTrainedTokenizerBase,
     splits: DatasetDict,
 ) -> Applied:
-    """Change a model in place by those of the named speed-ups that know its family."""
+    """Change a model in place with those of the named speed-ups that support its family."""
     applied = set()
     encoder = None
     rewritten = {FAST_DROPOUT, FIRST_TOKEN, PACKING} & set(names)
-    # A sentence's first token is found by its position, which padding on the left would shift.
+    # A sentence's first token is found by its position, which padding on the left shifts.
     if rewritten and tokenizer.padding_side == "right":
         encoder = find_encoder(model)
     if encoder is not None:
@@ -60,8 +60,8 @@ def apply(
         )
         applied |= rewritten
     trimmed = None
-    # The rows that are kept are found in the sentences and by the configuration's pad token, so
-    # batches must not be padded with another.
+    # The kept rows are those of the sentences' tokens and of the configuration's pad token, so
+    # batches must not be padded with another token.
     one_pad_token = tokenizer.pad_token_id == model.config.pad_token_id
     if USED_VOCABULARY in names and one_pad_token and (result := trim(model, splits)) is not None:
         splits, trimmed = result
@@ -72,7 +72,7 @@ def apply(
 
 
 def undo(model: PreTrainedModel, applied: Applied, decay: float) -> None:
-    """Give a trained model its own forward and its whole vocabulary back, in place.
+    """Restore a trained model's own forward and its whole vocabulary, in place.
 
     Args:
         decay: see vocabulary.restore.

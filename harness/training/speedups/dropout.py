@@ -1,4 +1,4 @@
-"""Dropout whose masks come from whole random words, four decisions to a word."""
+"""Dropout whose masks are made from 64-bit random words, four decisions per word."""
 
 import math
 
@@ -10,11 +10,12 @@ _LEVELS = 2**16
 
 
 def dropout(hidden: Tensor, probability: float, training: bool) -> Tensor:
-    """Zero elements at random and scale the others up, so that the expectation stays.
+    """Zero elements at random and scale up the others, so that the expectation does not change.
 
-    The plain twin is `torch.nn.functional.dropout`, which on a CPU draws a whole random number for
-    every element. The probability is rounded to the nearest 1/65536, and the scale is that of the
-    rounded one. The plain twin is used on other devices, and where the rounded one is 0 or 1.
+    The plain reference is `torch.nn.functional.dropout`, which on a CPU draws one random number per
+    element. The probability is rounded to the nearest 1/65536, and the scale is computed from the
+    rounded probability. The plain reference is used on other devices, and if the rounded
+    probability is 0 or 1.
     """
     if not training or probability == 0.0:
         return hidden

@@ -1,4 +1,4 @@
-"""The transformer layers of the encoder families that speed-ups know, as plain parts."""
+"""The transformer layers of the supported encoder families, under common names."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class Encoder:
     Attributes:
         module: the model's module whose forward runs the layers one after the other.
         layers: its layers in order.
-        position_bias: hidden states (sentences, length, width) to an additive bias of attention
-            scores (sentences, heads, length, length), or None where the family has none.
+        position_bias: maps hidden states (sentences, length, width) to an additive bias of
+            attention scores (sentences, heads, length, length); None if the family has none.
     """
 
     module: nn.Module
@@ -49,10 +49,10 @@ class Encoder:
 
 
 def find_encoder(model: Any) -> Encoder | None:
-    """Return the encoder of a sequence classifier whose head reads the first token only.
+    """Return the encoder of a sequence classifier whose head reads only the first token.
 
-    None, so that speed-ups stay off, for families that are not known here and for settings that
-    rewritten layers would not honour.
+    Returns None, so that speed-ups stay inactive, for families that are not supported and for
+    settings that rewritten layers would ignore.
     """
     match model.config.model_type:
         case "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra" if _plain(model.config):
@@ -70,10 +70,10 @@ def find_encoder(model: Any) -> Encoder | None:
 
 
 def _plain(config: Any) -> bool:
-    """Whether a configuration asks an encoder for nothing but its last hidden states."""
+    """Return whether a configuration requests only an encoder's last hidden states."""
     return (
         config.num_hidden_layers > 0
-        and config._attn_implementation in ("eager", "sdpa")  # others have masks of their own
+        and config._attn_implementation in ("eager", "sdpa")  # others have other masks
         and not getattr(config, "chunk_size_feed_forward", 0)
         and not config.output_hidden_states
         and not config.output_attentions

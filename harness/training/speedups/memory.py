@@ -1,4 +1,4 @@
-"""Memory that stays: the best epoch's weights, and what the allocator would hand back."""
+"""Keeps the best epoch's weights in memory, and freed memory in the process."""
 
 import copy
 import ctypes
@@ -17,11 +17,12 @@ _DOCUMENTED = 2**25
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc's allocator to keep what is freed; returns whether it did.
+    """Configure glibc's allocator to keep freed memory; return whether it accepted.
 
     Gradients and activations are freed and allocated again at every step. By default, the largest
-    blocks come from mmap and go back at once, and so does the heap's end when much of it is free;
-    their pages are faulted in and zeroed anew each time. The setting lasts as long as the process.
+    blocks come from mmap and are returned to the kernel at once, as is the end of the heap if much
+    of it is free; the kernel then maps and zeroes their pages again each time. The setting lasts as
+    long as the process.
     """
     if sys.platform != "linux":
         return False
@@ -35,9 +36,9 @@ def keep_freed_memory() -> bool:
 
 
 class BestEpoch(TrainerCallback):
-    """Keeps the weights of the epoch with the highest metric, the first of equals.
+    """Keeps the weights of the epoch with the highest metric, the first one of equal epochs.
 
-    The plain twin is Trainer, which writes every epoch to disk, and `read_best_epoch`.
+    The plain reference is Trainer, which writes every epoch to disk, and `read_best_epoch`.
     """
 
     def __init__(self, metric: str) -> None:
@@ -53,21 +54,21 @@ class BestEpoch(TrainerCallback):
             self._weights = {name: tensor.clone() for name, tensor in weights.items()}
 
     def load(self, model: PreTrainedModel) -> None:
-        """Put the best epoch's weights into the model."""
+        """Load the best epoch's weights into the model."""
         model.load_state_dict(self._weights)
 
 
 def read_best_epoch(
     model: PreTrainedModel, folder: str | None, vocabulary: int | None = None
 ) -> None:
-    """Put the weights of a checkpoint that Trainer wrote into the model, all of them.
+    """Load all weights of a checkpoint that Trainer wrote into the model.
 
-    Files hold some families' weights under other names or in other shapes than the model has them,
-    which only `from_pretrained` undoes: Trainer's `load_best_model_at_end` leaves those weights as
-    they are after the last epoch (transformers 5.23), and warns at most.
+    For some families, files store weights under other names or in other shapes than the model.
+    Only `from_pretrained` converts them: Trainer's `load_best_model_at_end` leaves such weights as
+    they are after the last epoch (transformers 5.23), with a warning at most.
 
     Args:
-        vocabulary: rows of the embedding matrix, where `used-vocabulary` left only a part of it.
+        vocabulary: rows of the embedding matrix, if `used-vocabulary` trimmed it.
 
     Raises:
         RuntimeError: the checkpoint does not hold every weight of the model.
@@ -88,5 +89,5 @@ def read_best_epoch(
         output_loading_info=True,
     )
     if wrong := [f"{what}: {sorted(map(str, names))}" for what, names in loading.items() if names]:
-        raise RuntimeError(f"the best epoch's checkpoint was not read whole ({'; '.join(wrong)})")
+        raise RuntimeError(f"the best epoch's checkpoint is incomplete ({'; '.join(wrong)})")
     model.load_state_dict(read.state_dict())

@@ -1,9 +1,9 @@
-"""Layers over tokens without padding, and a last layer over the tokens that the head reads.
+"""Layers that skip padding, and a last layer that computes only the tokens that the head reads.
 
-The plain twin is the model's own encoder: it computes every projection for padding too, and the
-last layer for tokens that a first-token head never looks at. Here a batch's real tokens lie one
-after the other in one row for all projections and norms; only attention, which costs little at
-these lengths, sees sentences padded to the batch's longest.
+The plain reference is the model's own encoder: it computes every projection for padding too, and
+the last layer for tokens that a first-token head never reads. Here a batch's real tokens are
+concatenated for all projections and norms; only attention, which costs little at these lengths,
+uses sentences padded to the batch's longest.
 """
 
 from collections.abc import Callable
@@ -18,20 +18,20 @@ from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttenti
 from harness.training.speedups.layers import Encoder, Layer
 
 Dropout = Callable[[Tensor, float, bool], Tensor]
-"""Hidden states, probability and whether the model trains, to hidden states."""
+"""Maps hidden states, probability and whether the model trains to hidden states."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the real tokens of a padded batch lie.
+    """The positions of the real tokens in a padded batch.
 
     Attributes:
-        sentences, length: of the padded batch.
-        rows: (tokens,) positions in the flattened batch of the tokens to compute, the real ones;
-            None to compute all, padding too.
-        starts: (sentences,) positions of each sentence's first token among those.
-        bias: what is added to attention scores, broadcastable to (sentences, heads, length,
-            length); None where that is nothing.
+        sentences, length: size of the padded batch.
+        rows: (tokens,) positions in the flattened batch of the real tokens, which are computed;
+            None to compute all, including padding.
+        starts: (sentences,) positions of each sentence's first token among the computed tokens.
+        bias: added to attention scores, broadcastable to (sentences, heads, length, length); None
+            for no bias.
     """
 
     sentences: int
@@ -47,10 +47,10 @@ def rewrite_forward(
     """Replace the forward of a model's encoder, in place.
 
     Args:
-        pack: whether projections and norms see the real tokens only.
-        first_token_only: whether the last layer computes the first token only; the encoder then
+        pack: whether projections and norms process only the real tokens.
+        first_token_only: whether the last layer computes only the first token; the encoder then
             returns (sentences, 1, width) instead of (sentences, length, width).
-        dropout: what is applied at every dropout inside the layers.
+        dropout: the function for every dropout inside the layers.
     """
 
     def forward(hidden_states: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Any:
@@ -82,7 +82,7 @@ def _packing(
     starts = torch.arange(sentences, device=hidden_states.device) * length
     if attention_mask is None:
         return Packing(sentences, length, None, starts, bias)
-    # Every query row of an encoder's mask is the same: which keys are real.
+    # Every query row of an encoder's mask is the same: it marks the real keys.
     keys = attention_mask[:, :1, -1:, :]
     real = keys if keys.dtype == torch.bool else keys == 0
     if bias is None:
@@ -96,7 +96,7 @@ def _packing(
 
 
 def _pad(hidden: Tensor, packing: Packing) -> Tensor:
-    """Put packed rows (tokens, width) back to (sentences * length, width), zeros elsewhere."""
+    """Unpack rows (tokens, width) to (sentences * length, width), with zeros for padding."""
     if packing.rows is None:
         return hidden
     padded = hidden.new_zeros(packing.sentences * packing.length, hidden.shape[1])
@@ -129,7 +129,7 @@ def _first_token_layer(
 
 
 def _heads(layer: Layer, projected: Tensor, packing: Packing) -> Tensor:
-    """Spread packed rows (tokens, width) to (sentences, heads, length, width of a head)."""
+    """Unpack rows (tokens, width) to (sentences, heads, length, width of a head)."""
     padded = _pad(projected, packing)
     return padded.view(packing.sentences, packing.length, layer.heads, -1).transpose(1, 2)
 
@@ -143,10 +143,10 @@ def _attend(
     dropout: Dropout,
     training: bool,
 ) -> Tensor:
-    """Return (sentences * queries, width).
+    """Return the attention output, (sentences * queries, width).
 
-    Written out, since torch's fused kernel has no dropout on a CPU, and its fallback looks for
-    rows without any key, of which there are none here.
+    Not torch's fused attention: its kernel has no dropout on a CPU, and its fallback searches for
+    rows without any key, which do not occur here.
     """
     scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(2, 3))
     if bias is not None:

@@ -1,4 +1,4 @@
-"""Evaluation in order of length, so that batches hold sentences of like length."""
+"""Evaluation in order of length, so that batches hold sentences of similar length."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from harness.models.encode import token_counts
 
 @dataclass(frozen=True)
 class EvaluationOrder:
-    """In which order a split's rows are evaluated.
+    """The order in which a split's rows are evaluated.
 
     Attributes:
-        positions: (sentences,) the positions of the rows in the order in which Trainer gets them.
-        places: (sentences,) where each row's logits are in what Trainer returns.
+        positions: (sentences,) the rows' positions, in the order in which Trainer receives them.
+        places: (sentences,) the index of each row's logits in Trainer's output.
     """
 
     positions: np.ndarray
@@ -26,7 +26,7 @@ def evaluation_positions(rows: Dataset, by_length: bool) -> np.ndarray:
     """Return (sentences,) the positions of a split's rows in the order of their evaluation.
 
     Args:
-        by_length: shortest first; the plain twin is the split's own order.
+        by_length: shortest first; the plain reference is the split's own order.
     """
     if not by_length:
         return np.arange(len(rows))
@@ -40,10 +40,10 @@ def evaluation_order(trainer: Trainer, rows: Dataset, positions: np.ndarray) -> 
 
 
 def _sampled(trainer: Trainer, rows: Dataset) -> np.ndarray:
-    """Return (sentences,) the order in which Trainer takes rows that it is given to evaluate.
+    """Return (sentences,) the order in which Trainer evaluates the rows that it receives.
 
-    Where it groups training batches by length it groups evaluation batches too, and returns logits
-    in that order, which is the same every time.
+    If Trainer groups training batches by length, it groups evaluation batches too, and returns
+    logits in that order, which is the same every time.
     """
     sampler = trainer._get_eval_sampler(rows)
     return np.arange(len(rows)) if sampler is None else np.fromiter(sampler, dtype=np.intp)

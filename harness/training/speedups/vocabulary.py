@@ -1,10 +1,10 @@
-"""Training on the rows of the embedding matrix that the data use.
+"""Trains only the rows of the embedding matrix that the data use.
 
-The plain twin is the whole matrix. A row that never occurs gets no gradient, and AdamW changes it
-only by weight decay: w <- w * (1 - learning rate * decay) at every step (Loshchilov and Hutter,
+The plain reference is the whole matrix. A row that never occurs gets no gradient, and AdamW changes
+it only by weight decay: w <- w * (1 - learning rate * decay) at every step (Loshchilov and Hutter,
 "Decoupled Weight Decay Regularization", 2019, algorithm 2, with both moments zero and the decay
-scaled by the learning rate as in torch). So the rows in use are trained alone, and the others are
-multiplied by the product of those factors at the end.
+scaled by the learning rate as in torch). So only the rows in use are trained, and at the end the
+others are multiplied by the product of these factors.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from datasets import DatasetDict
 from torch import nn
 from transformers import PreTrainedModel, TrainerCallback
 
-# Families that use token ids for nothing but the embedding and the pad token's position.
+# Families that use token ids only for the embedding and the pad token's position.
 KNOWN = (
     "albert",
     "bert",
@@ -30,18 +30,18 @@ KNOWN = (
     "xlm-roberta",
 )
 
-# Ids up to the pad token's keep their place, since some families count positions from it. That is
-# the embedding's padding_idx to the model, and the configuration's to whatever makes the batches.
+# Ids up to the pad token's id do not change, because some families count positions from it. The
+# model's pad token is the embedding's padding_idx; batches are padded with the configuration's.
 HIGHEST_PAD_TOKEN = 16
 
 
 @dataclass(frozen=True)
 class Trimmed:
-    """A model's embedding matrix, cut down to the rows in use.
+    """A model's embedding matrix, reduced to the rows in use.
 
     Attributes:
         whole: (vocabulary, width) the matrix before training.
-        used: (rows,) the token ids of the rows that are trained, ascending.
+        used: (rows,) the token ids of the trained rows, ascending.
     """
 
     whole: torch.Tensor
@@ -49,13 +49,13 @@ class Trimmed:
 
 
 def trim(model: PreTrainedModel, splits: DatasetDict) -> tuple[DatasetDict, Trimmed] | None:
-    """Cut a model's embedding matrix to the tokens that occur in the splits, in place.
+    """Reduce a model's embedding matrix to the tokens that occur in the splits, in place.
 
     Returns:
-        The splits with their `input_ids` renumbered to match, and what `restore` needs; None, and
-        nothing is changed, for a model that this speed-up does not know.
+        The splits with their `input_ids` renumbered to match, and the argument of `restore`. None
+        if this speed-up does not support the model; then nothing is changed.
     """
-    # The family first: other models may have no embeddings to ask for.
+    # The family first: other models may have no embeddings.
     if model.config.model_type not in KNOWN:
         return None
     embedding = model.get_input_embeddings()
@@ -80,7 +80,7 @@ def trim(model: PreTrainedModel, splits: DatasetDict) -> tuple[DatasetDict, Trim
         )
         return batch.set_column(batch.schema.get_field_index("input_ids"), "input_ids", lists)
 
-    # As Arrow, whole columns at a time: CoLA's 10,000 rows one by one take more than a second.
+    # With whole Arrow columns: CoLA's 10,000 rows take more than a second one by one.
     renumbered = DatasetDict(
         {
             name: split.with_format("arrow")
@@ -96,11 +96,11 @@ def trim(model: PreTrainedModel, splits: DatasetDict) -> tuple[DatasetDict, Trim
 
 
 def restore(model: PreTrainedModel, trimmed: Trimmed, decay: float) -> None:
-    """Give a model its whole embedding matrix back, in place.
+    """Restore a model's whole embedding matrix, in place.
 
     Args:
-        decay: what weight decay made of a row without gradients: the product over all steps of
-            `1 - learning rate * weight decay`.
+        decay: the factor by which weight decay scaled a row without gradients: the product over all
+            steps of `1 - learning rate * weight decay`.
     """
     embedding = model.get_input_embeddings()
     assert isinstance(embedding, nn.Embedding)
@@ -111,14 +111,14 @@ def restore(model: PreTrainedModel, trimmed: Trimmed, decay: float) -> None:
 
 
 def _embedding(weight: torch.Tensor, padding_idx: int | None) -> nn.Embedding:
-    made: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
+    embedding: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
         weight, freeze=False, padding_idx=padding_idx
     )
-    return made
+    return embedding
 
 
 class DecayOfUnusedRows(TrainerCallback):
-    """Follows what weight decay does to a row without gradients, to the end of every epoch."""
+    """Computes the factor of weight decay for a row without gradients, at every epoch's end."""
 
     def __init__(self) -> None:
         self._product = 1.0
@@ -127,7 +127,7 @@ class DecayOfUnusedRows(TrainerCallback):
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if kwargs["optimizer"].step_was_skipped:  # after an overflow in half precision
             return
-        # Trainer's first group is the decayed one; its scheduler has not moved on yet.
+        # Trainer's first group is the one with decay; its scheduler has not stepped yet.
         group = kwargs["optimizer"].param_groups[0]
         self._product *= 1 - group["lr"] * group["weight_decay"]
 

@@ -1,8 +1,8 @@
-"""The metrics of acceptability judgements, as a module that `evaluate.load` takes by its path.
+"""The metrics of acceptability judgements, as a module that `evaluate.load` loads by its path.
 
-`evaluate.load("glue", "cola")` fetches a script from a hub and runs it. This module computes the
-same Matthews correlation, and accuracy and F1 besides, from a file that ships with the package.
-`evaluate` imports a copy of this file, so nothing here may depend on where it lies.
+`evaluate.load("glue", "cola")` downloads a script from a hub and runs it. This module ships with
+the package and computes the same Matthews correlation, and also accuracy and F1.
+`evaluate` imports a copy of this file, so nothing here may depend on its location.
 """
 
 import warnings
@@ -12,7 +12,7 @@ import evaluate
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 DESCRIPTION = """\
-Agreement of predicted with annotated acceptability (0: unacceptable, 1: acceptable).
+Agreement between predicted and annotated acceptability (0: unacceptable, 1: acceptable).
 """
 
 INPUTS = """\
@@ -20,10 +20,11 @@ Args:
     predictions: predicted class of each sentence, 0 or 1.
     references: annotated class of each sentence, 0 or 1.
 Returns:
-    matthews_correlation: between -1 and 1; 0 where it is undefined, because either side holds
-        one class only.
+    matthews_correlation: between -1 and 1; 0 if it is undefined, because predictions or references
+        contain only one class.
     accuracy: between 0 and 1.
-    f1: of the acceptable class, between 0 and 1; 0 where nothing is, or is called, acceptable.
+    f1: of the acceptable class, between 0 and 1; 0 if no sentence is acceptable or none is
+        predicted as acceptable.
 """
 
 CITATION = """\
@@ -51,7 +52,7 @@ class Acceptability(evaluate.Metric):  # type: ignore[misc]
 
     def _compute(self, predictions: list[int], references: list[int]) -> dict[str, float]:
         with warnings.catch_warnings():
-            # One class on both sides is an answer (0), not a mistake of the caller.
+            # One class on both sides has a result (0); it is not the caller's mistake.
             warnings.filterwarnings("ignore", "A single label was found", UserWarning)
             correlation = matthews_corrcoef(references, predictions)
         return {
