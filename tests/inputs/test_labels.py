@@ -184,7 +184,7 @@ def test_names_that_can_be_read_as_one_are_refused_with_the_suite(
 
 @pytest.mark.parametrize("class_names", [(" ", "b"), ("a", "\t")])
 def test_a_blank_name_is_refused_with_the_suite(class_names: tuple[str, str]) -> None:
-    with pytest.raises(ValidationError, match="a class name is not blank"):
+    with pytest.raises(ValidationError, match="a class name must not be blank"):
         DatasetSpec(source="embedded", class_names=class_names)
 
 
