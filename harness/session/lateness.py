@@ -23,7 +23,7 @@ class Lateness:
         """Look at a run under way; without a basis its expectation is no time."""
         if title in self.lines or basis is None:
             return
-        load = contention.told(now.others, provenance.available_cores())
+        load = contention.load_message(now.others, provenance.available_cores())
         line = late_line(title, expected, now, load, basis)
         if line is not None:
             self.lines[title] = line
@@ -36,7 +36,7 @@ def late_line(
 
     Args:
         expected: seconds that the whole run was expected to take.
-        load: what `contention.told` says of other programs.
+        load: the result of `contention.load_message`.
         basis: what the expectation comes from.
     """
     likely = now.seconds
