@@ -165,7 +165,7 @@ def _fault(path: Path) -> str | None:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="numpy") as tensors:
                 if not tensors.keys():
-                    return "holds no tensors; save the model again"
+                    return "contains no tensors; save the model again"
     except (ValueError, RecursionError) as error:
         return f"is not JSON ({error}); copy it again"
     except SafetensorError as error:

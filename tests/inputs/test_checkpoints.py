@@ -150,7 +150,7 @@ def truncate(content: bytes) -> bytes:
         ("model.safetensors", lambda content: content + b"\0", "not a complete safetensors file"),
         ("model.safetensors", lambda content: content[:5], "not a complete safetensors file"),
         ("model.safetensors", lambda _: b"\xff" * 64, "not a complete safetensors file"),
-        ("model.safetensors", lambda _: b"\2" + bytes(7) + b"{}", "holds no tensors"),
+        ("model.safetensors", lambda _: b"\2" + bytes(7) + b"{}", "contains no tensors"),
         ("model.safetensors", lambda _: b"version https://git-lfs.github.com/", "Git LFS pointer"),
         ("tokenizer.json", truncate, "not JSON"),
         ("config.json", truncate, "not JSON"),

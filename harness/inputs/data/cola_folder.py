@@ -77,7 +77,7 @@ def locate(folder: Path) -> list[tuple[Path, Part]]:
 def _locate(folder: Path) -> list[tuple[Path, Part]]:
     if not folder.is_dir():
         what = "a file, not a folder" if folder.exists() else "no such folder"
-        raise BadInput([f"{folder}: {what}; give the folder that holds CoLA ({WAY_OUT})"])
+        raise BadInput([f"{folder}: {what}; give the folder that contains CoLA ({WAY_OUT})"])
     if folder.name == "raw" and (folder / "in_domain_train.tsv").is_file():
         folder = folder.parent
     missing = {
