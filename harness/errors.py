@@ -1,6 +1,6 @@
-"""The two kinds of trouble that a user, not a programmer, has to hear about.
+"""The two kinds of error that a user, not a programmer, can resolve.
 
-What they say is shown, recorded and published, so no secret may be part of it.
+Their messages are shown, recorded and published, so they are redacted.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from harness.text import printable
 
 
 class BadInput(Exception):
-    """Input that its author must mend before anything can run.
+    """Input that the user must fix before anything can run.
 
     Args:
-        problems: one line per mistake, every mistake of the input at once. Each says where it
-            is, the value seen, what is allowed, and the way out.
+        problems: one line per mistake, all mistakes of the input at once. Each line contains the
+            place, the value seen, what is allowed, and the way out.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -26,7 +26,7 @@ class BadInput(Exception):
 
 
 class Unavailable(Exception):
-    """Data or a checkpoint that cannot be reached now, though nothing is wrong with the request.
+    """Data or a checkpoint that cannot be reached now, although the request is valid.
 
     Args:
         reason: what could not be reached, and why.

@@ -1,4 +1,4 @@
-"""Secrets taken out of texts that people read: messages, records, logs and tables."""
+"""Removes secrets from all text that people read: messages, records, logs and tables."""
 
 import contextlib
 import os
@@ -7,21 +7,21 @@ from pathlib import Path
 
 MASK = "***"
 
-# User and password of an address, up to its host, also where it was taken for a path, which has
-# one slash; and tokens of the Hugging Face hub.
+# User and password of an address, up to its host. An address that was read as a path has only one
+# slash.
 IN_ADDRESSES = re.compile(r"(:/{1,2})[^/\s]+@")
 HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
 
 SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY", re.IGNORECASE)
-LEAST_LENGTH = 8
-"""Of a variable's value that is masked: shorter ones are words of any sentence."""
+MIN_LENGTH = 8
+"""Shorter values of secret variables are not masked: they also occur as ordinary words."""
 
 
 def redacted(text: str) -> str:
-    """Return a text without passwords in addresses, hub tokens, and secrets of the environment.
+    """Return a text without passwords in addresses, hub tokens and secret environment variables.
 
-    A variable is secret by its name (a token, password, key), as the environment says nothing
-    else of it.
+    A variable is secret if its name says so (a token, password or key): nothing else in the
+    environment marks it.
     """
     for value in _secrets():
         text = text.replace(value, MASK)
@@ -29,9 +29,9 @@ def redacted(text: str) -> str:
 
 
 def redact_file(path: Path) -> None:
-    """Take the secrets out of a text file, where there is one and it has any.
+    """Remove the secrets from a text file, if it exists and contains any.
 
-    It is written over in place: on a full disk rather nothing is left of it than a secret.
+    The file is overwritten in place: on a full disk it is better to lose it than to keep a secret.
     """
     with contextlib.suppress(OSError):
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -40,9 +40,9 @@ def redact_file(path: Path) -> None:
 
 
 def _secrets() -> list[str]:
-    """Return the secret values, the longest first: one may be part of another."""
+    """Return the secret values, longest first, since one may be part of another."""
     values = [value for name, value in os.environ.items() if SECRET_NAMES.search(name)]
     if "@" in (endpoint := os.environ.get("HF_ENDPOINT", "")):
-        # Also where the address is malformed, and a message shows it.
+        # The address may be malformed, so that IN_ADDRESSES does not match it.
         values.append(endpoint.rpartition("@")[0].rpartition("/")[2])
-    return sorted((v for v in values if len(v) >= LEAST_LENGTH), key=len, reverse=True)
+    return sorted((v for v in values if len(v) >= MIN_LENGTH), key=len, reverse=True)

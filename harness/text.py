@@ -1,4 +1,4 @@
-"""Text made fit to be shown: on one line, and without what a terminal acts upon."""
+"""Formats text and numbers for display: on one line, without terminal control characters."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -7,7 +7,7 @@ MOST_CHARACTERS = 300
 
 
 def printable(text: str) -> str:
-    """Return text on one line, each character that a terminal acts upon as its escape."""
+    """Return text on one line, with every unprintable character as its escape sequence."""
     if text.isprintable():
         return text
     return "".join(
@@ -17,45 +17,45 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return what a library says in many lines as one of at most 300 characters."""
+    """Return a library's message of several lines as one line of at most 300 characters."""
     text = printable(" ".join(text.split()))
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
 
 
 def counted(number: float, noun: str, plural: str | None = None) -> str:
-    """Return how many of something there are: 1 run, 2 runs, 1,000 runs.
+    """Return a number with its noun: 1 run, 2 runs, 1,000 runs.
 
     Args:
-        plural: of the noun; by default with an s at its end.
+        plural: the noun's plural; by default the noun with an s at its end.
     """
     written = f"{number:,}" if isinstance(number, int) else f"{number:g}"
     return f"{written} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def scientific(value: float) -> str:
-    """Write a learning rate the way people do: 2e-5, with as many digits as tell it exactly."""
+    """Format a learning rate the way people write it, 2e-5, with its exact digits."""
     return f"{Decimal(repr(float(value))).normalize():e}"
 
 
 def two_digits(value: float) -> str:
-    """Write a number with two significant digits: 1600, 12, 0.058."""
+    """Format a number with two significant digits: 1600, 12, 0.058."""
     return f"{Decimal(f'{value:.2g}'):f}"
 
 
 def some(names: Sequence[str], most: int = 3) -> str:
-    """Return the first of many names, and how many more there are."""
+    """Return the first names and the number of the others."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Return the beginning of a sentence in quotation marks, fit to stand within a message."""
+    """Return the beginning of a sentence in quotation marks, on one line, for a message."""
     text = printable(" ".join(text.split()))
     return f"'{text}'" if len(text) <= most else f"'{text[:most]}...'"
 
 
 def duration(seconds: float) -> str:
-    """Write a length of time for a reader: 40 s, 12 min, 3 h 20 min."""
+    """Format a duration for a reader: 40 s, 12 min, 3 h 20 min."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

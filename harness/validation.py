@@ -1,4 +1,4 @@
-"""Pydantic's errors as lines for whoever wrote the file: where, the value seen, what is allowed."""
+"""Formats pydantic's errors for the author of a file: place, value seen, what is allowed."""
 
 import json
 import re
@@ -11,12 +11,12 @@ MOST_CHARACTERS = 80
 
 
 def mistake(where: str, detail: ErrorDetails, messages: Mapping[str, str] | None = None) -> str:
-    """Return one error of a validation as a line.
+    """Return one validation error as a line.
 
     Args:
-        where: the place, as `place` writes it, after the file's name.
-        messages: what is allowed, by pydantic's name for the kind of error, where its own words
-            speak of Python.
+        where: the file's name and the place, as `place` formats it.
+        messages: what is allowed, by pydantic's error type, where pydantic's own message
+            describes Python types.
     """
     match detail["type"]:
         case "missing":
@@ -31,7 +31,7 @@ def mistake(where: str, detail: ErrorDetails, messages: Mapping[str, str] | None
 
 
 def place(location: Iterable[str | int]) -> str:
-    """Write a place in a file as TOML writes keys: matrix.seeds[0], gates.checkpoint."a/b"."""
+    """Format a place in a file as a TOML key: matrix.seeds[0], gates.checkpoint."a/b"."""
     return "".join(
         f"[{part}]" if isinstance(part, int) else f".{_quoted(part)}" for part in location
     ).removeprefix(".")
@@ -50,7 +50,7 @@ def _quoted(key: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a value with a colon after it; nothing for a table."""
+    """Return a value followed by a colon; an empty string for a table."""
     if isinstance(value, dict):
         return ""
     try:

@@ -1,1 +1,1 @@
-"""How much time and memory runs need, and in which order they are trained."""
+"""Predicts the time and memory that runs need, and plans their order."""

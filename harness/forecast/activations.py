@@ -1,4 +1,4 @@
-"""The memory of a run's activations: what training keeps of a batch for its backward pass."""
+"""Estimates the memory of a run's activations, which training keeps for the backward pass."""
 
 import json
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ WIDTHS = ("hidden_size", "dim", "d_model", "n_embd", "emb_dim", "embed_dim", "mo
 DEPTHS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer", "encoder_layers")
 POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length")
 HEADS = ("num_attention_heads", "n_heads", "num_heads", "n_head", "encoder_attention_heads")
-"""Under which names families' config.json have them."""
+"""Names of these settings in the config.json of model families."""
 
-USUAL = 768, 12, 12
-"""Width, depth and heads of BERT-base, where a config.json does not tell."""
+BERT_BASE = 768, 12, 12
+"""Width, depth and heads of BERT-base, used if config.json does not contain them."""
 
-KEPT = {4: (66, 9), 2: (34, 5)}
-"""Bytes kept for each unit of the width and for each pair of tokens a head, by bytes a number."""
+BYTES_KEPT = {4: (66, 9), 2: (34, 5)}
+"""Bytes kept per hidden unit, and per pair of tokens and head, by bytes per number."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A checkpoint's hidden units a token, its layers, its attention heads a layer, and the tokens
-    that it has positions for; None where nothing bounds them."""
+    """A checkpoint's hidden units per token, layers, attention heads per layer, and number of
+    positions; None if its positions are unlimited."""
 
     width: int
     depth: int
@@ -33,17 +33,18 @@ class Shape:
 
 
 def shape_of(folder: Path) -> Shape:
-    """Read a checkpoint's shape from its config.json; what that does not tell is BERT-base's."""
+    """Read a checkpoint's shape from its config.json; missing values are BERT-base's."""
     config = json.loads((folder / "config.json").read_bytes())
     parts = [config, *(part for part in config.values() if isinstance(part, dict))]
 
-    def told(names: tuple[str, ...]) -> int | None:
+    def setting(names: tuple[str, ...]) -> int | None:
         return next((n for part in parts if (n := _number(part, names)) is not None), None)
 
     width, depth, heads = (
-        told(names) or usual for names, usual in zip((WIDTHS, DEPTHS, HEADS), USUAL, strict=True)
+        setting(names) or default
+        for names, default in zip((WIDTHS, DEPTHS, HEADS), BERT_BASE, strict=True)
     )
-    return Shape(width, depth, heads, told(POSITIONS))
+    return Shape(width, depth, heads, setting(POSITIONS))
 
 
 def _number(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
@@ -54,20 +55,22 @@ def _number(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
 def activations_mb(work: Work, batch_size: int | None = None) -> float:
     """Estimate a run's activations in MiB.
 
-    A layer keeps s b h (66 + 9 a s / h) bytes for a batch of b sentences, padded to s tokens, h
-    hidden units and a heads; in 16 bits s b h (34 + 5 a s / h). That is Korthikanti et al.,
-    "Reducing Activation Recomputation in Large Transformer Models", 2022, equation 1, and the same
-    count with 4 bytes a number and one a dropout mask. It assumes
+    In 32 bits a layer keeps s b h (66 + 9 a s / h) bytes for a batch of b sentences, padded to s
+    tokens, with h hidden units and a heads; in 16 bits s b h (34 + 5 a s / h). The latter is
+    equation 1 of Korthikanti et al., "Reducing Activation Recomputation in Large Transformer
+    Models", 2022; the former is the same count with 4 bytes per number and 1 byte per element of a
+    dropout mask. Assumptions:
 
-    - a feed-forward part of 4 h and attention that keeps its scores;
-    - a batch of as many sentences as there are at most, all padded to the longest of the train and
-      validation splits as `Tokens.longest` estimates it, cut at `training.max_length` and at the
-      model's positions. Batches are shorter; what an allocator keeps between them makes up for it;
-    - evaluation, of `training.eval_batch_size` sentences, that holds the numbers of one layer only:
-      9 h a token in the feed-forward part or 5 h + 2 a s in attention. The larger of both counts.
+    - The feed-forward part has 4 h units, and attention keeps its scores.
+    - A batch has its largest possible number of sentences, all padded to the longest sentence of
+      the train and validation splits (estimated by `Tokens.longest`), truncated to
+      `training.max_length` and to the model's positions. Real batches are shorter; the memory that
+      an allocator keeps between batches makes up for it.
+    - Evaluation, of `training.eval_batch_size` sentences, keeps the numbers of one layer only: per
+      token 9 h in the feed-forward part or 5 h + 2 a s in attention, whichever is larger.
 
-    Held against the records of results/cola (s = 52), which say what 16 sentences more a batch
-    took: 81 MiB for MiniLM-L3 and 165 for MiniLM-L6, where this says 74 and 147.
+    In the records of results/cola (s = 52), 16 more sentences per batch took 81 MiB for MiniLM-L3
+    and 165 MiB for MiniLM-L6; this estimates 74 and 147 MiB.
 
     Args:
         batch_size: sentences computed at a time; by default the run's own batch.
@@ -77,16 +80,16 @@ def activations_mb(work: Work, batch_size: int | None = None) -> float:
     evaluated = min(work.training.eval_batch_size, validation)
     tokens = _longest(work, shape)
     size = 4 if work.training.precision == "fp32" else 2
-    units, scores = KEPT[size]
+    units, scores = BYTES_KEPT[size]
     layer = units * shape.width + scores * shape.heads * tokens
-    passing = size * max(9 * shape.width, 5 * shape.width + 2 * shape.heads * tokens)
-    return tokens * max(trained * shape.depth * layer, evaluated * passing) / 2**20
+    forward_only = size * max(9 * shape.width, 5 * shape.width + 2 * shape.heads * tokens)
+    return tokens * max(trained * shape.depth * layer, evaluated * forward_only) / 2**20
 
 
 def _longest(work: Work, shape: Shape) -> int:
-    """Estimate the tokens that a batch is padded to at most: see `activations_mb`."""
+    """Estimate the largest number of tokens that a batch is padded to: see `activations_mb`."""
     tokens = work.tokens.longest
-    if tokens is None:  # then the mean has to do
+    if tokens is None:  # use the mean instead
         tokens = -(-work.tokens.train // max(1, work.sentences[0]))
     cuts = (work.training.max_length, shape.positions)
     return min([tokens, *(cut for cut in cuts if cut is not None)])

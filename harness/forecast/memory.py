@@ -1,4 +1,4 @@
-"""How much memory a run needs, and how many runs fit a machine at a time."""
+"""Predicts how much memory a run needs, and how many runs fit into memory at a time."""
 
 import contextlib
 from collections.abc import Iterable, Sequence
@@ -10,36 +10,37 @@ from harness.forecast.workload import size_of
 from harness.store.records import Record
 
 COPIES_OF_WEIGHTS = 5
-"""What a run holds, each as large as the weights: these, gradients, AdamW's two moments, and the
-best epoch's weights."""
+"""A run keeps the weights, their gradients, AdamW's two moments, and the best epoch's weights."""
 BYTES_A_WEIGHT = 4
 BASE_MB = 500.0
-"""What a run needs beside them and its activations: libraries and data; or, on a GPU, the context
-and what the allocator keeps back. Of the records of results/cola 120 to 430 MiB are left for it."""
+"""Other memory of a run: libraries and data, or, on a GPU, the context and the allocator's reserve.
+In the records of results/cola it takes 120 to 430 MiB."""
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 USABLE = 0.8
-"""Share of the free memory that runs are planned into."""
+"""Share of the free memory that planned runs may use."""
 
 
 def peak_mb(work: Work, earlier: Sequence[Record]) -> float:
-    """Expect a run's peak memory on its device in MiB.
+    """Predict a run's peak memory on its device in MiB.
 
-    The largest peak of like runs with at least this batch size, if there are any: of the same
-    checkpoint, data, maximum length and precision. Else BASE_MB, the weights' copies and the
-    activations; or what like runs of smaller batches took and the activations of the sentences
-    that they had fewer, where that is more. No batch has more sentences than there are to train on.
+    Similar runs are those of the same checkpoint, data, maximum length and precision. If there are
+    similar runs with at least this batch size, the result is their largest peak. Otherwise it is
+    the larger of two estimates: BASE_MB plus the copies of the weights plus the activations; or
+    the peak of similar runs with smaller batches plus the activations of the additional sentences.
+    No batch has more sentences than the train split.
 
-    With `training.on_oom = "halve"` it is the peak of a run that needs no smaller parts.
+    With `training.on_oom = "halve"` it is the peak of a run whose batches are not split.
     """
-    beside = 0.0 if work.device == "cpu" else BASE_MB  # a record knows of the allocator's peak only
+    # On a GPU, a record contains the allocator's peak only.
+    unrecorded = 0.0 if work.device == "cpu" else BASE_MB
     sentences = work.sentences[0]
     peaks = [
         (
             min(record.batch_size_used or record.batch_size, sentences),
-            record.peak_memory_mb + beside,
+            record.peak_memory_mb + unrecorded,
         )
         for record in earlier
-        if record.peak_memory_mb is not None and _alike(record, work)
+        if record.peak_memory_mb is not None and _similar(record, work)
     ]
     batch_size = min(work.batch_size, sentences)
     if known := [peak for size, peak in peaks if size >= batch_size]:
@@ -52,7 +53,7 @@ def peak_mb(work: Work, earlier: Sequence[Record]) -> float:
     )
 
 
-def _alike(record: Record, work: Work) -> bool:
+def _similar(record: Record, work: Work) -> bool:
     theirs, ours = record.training, work.training
     return (
         (record.checkpoint_digest, record.device) == (work.checkpoint_digest, work.device)
@@ -63,7 +64,7 @@ def _alike(record: Record, work: Work) -> bool:
 
 
 def fitting(peaks_mb: Iterable[float], free_mb: float) -> int:
-    """Return how many runs fit at a time, were they the largest; 0 where not even one does."""
+    """Return how many of the largest runs fit into memory at a time; 0 if not even one fits."""
     room, fit = USABLE * free_mb, 0
     for peak in sorted(peaks_mb, reverse=True):
         room -= peak
@@ -74,7 +75,7 @@ def fitting(peaks_mb: Iterable[float], free_mb: float) -> int:
 
 
 def free_mb() -> float:
-    """Return this machine's free memory in MiB, or what is left of a container's limit."""
+    """Return this machine's free memory in MiB, at most what is left of a container's limit."""
     import psutil
 
     free = float(psutil.virtual_memory().available)

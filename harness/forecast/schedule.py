@@ -1,4 +1,4 @@
-"""In what order runs are trained, how many at a time, and how long all of it should take."""
+"""Plans the order of runs, how many run at a time, and how long all of them should take."""
 
 import contextlib
 import os
@@ -16,12 +16,12 @@ from harness.text import duration
 
 @dataclass(frozen=True)
 class Schedule:
-    """How some runs share a machine.
+    """How runs share a machine.
 
-    `order` holds their positions, the longest first, so that none is left over at the end;
-    `peak_mb` is the memory that the largest is expected to need, `free_mb` what there is (None
-    for a GPU, whose runs go one at a time unless the user says otherwise); `fit` says how many of
-    the largest fit at a time: 0 where not even one does, None where nobody knows.
+    `order` contains their positions, longest run first, so that no long run starts last;
+    `peak_mb` is the memory that the largest run is expected to need; `free_mb` is the free memory
+    (None for a GPU, where one run at a time is the default); `fit` is how many of the largest runs
+    fit into memory at a time, 0 if not even one fits, None if unknown.
     """
 
     order: tuple[int, ...]
@@ -41,11 +41,11 @@ def schedule(
     """Plan runs on this machine.
 
     Args:
-        works: at least one.
-        workers: runs at a time, if the user says so; else one a core, as far as memory goes, or
-            one on a GPU.
+        works: the runs, at least one.
+        workers: runs at a time, if the user set it; else one per core, limited by memory, or one
+            on a GPU.
         earlier: records of any runs.
-        others: cores that other programs keep busy, if that is known.
+        others: cores that other programs keep busy, if known.
     """
     cores, device = provenance.available_cores(), works[0].device
     peaks = {work: memory.peak_mb(work, earlier) for work in dict.fromkeys(works)}
@@ -62,8 +62,8 @@ def schedule(
 
 
 def _most_threads() -> int:
-    """Return the threads that the user allows a process, by the variable that OpenMP reads."""
-    first, *_ = os.environ.get("OMP_NUM_THREADS", "").split(",")  # the others are of nested regions
+    """Return the maximum threads per process that the user set in OpenMP's variable."""
+    first, *_ = os.environ.get("OMP_NUM_THREADS", "").split(",")  # the others: nested regions
     with contextlib.suppress(ValueError):
         if (threads := int(first)) > 0:
             return threads
@@ -71,10 +71,10 @@ def _most_threads() -> int:
 
 
 def describe(plan: Schedule, workers: int) -> str:
-    """Say in a line how many runs go at a time, what memory they need, and how long it may take.
+    """Return a line with the number of runs at a time, their memory, and the expected time.
 
     Args:
-        workers: how many really do; a cluster may have room for more than one machine.
+        workers: the actual number of runs at a time; a cluster may have more than one machine.
     """
     parts = [f"runs at a time: {workers}, about {plan.peak_mb / 2**10:.1f} GB of memory each"]
     if plan.free_mb is not None:
@@ -87,7 +87,7 @@ def describe(plan: Schedule, workers: int) -> str:
         elif plan.fit is not None and plan.sharing.workers > plan.fit:
             parts.append("they may not fit; a smaller --workers is safer")
     if plan.forecast.basis is None:
-        parts.append("no earlier record tells how long they take")
+        parts.append("no earlier record from which to predict how long they take")
     else:
         seconds = makespan((plan.forecast.seconds[i] for i in plan.order), workers)
         parts.append(f"expected to take about {duration(seconds)} ({plan.forecast.basis})")

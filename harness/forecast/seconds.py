@@ -1,4 +1,4 @@
-"""How long runs will take, from earlier records or from their arithmetic, and when all will end."""
+"""Predicts how long runs take, from earlier records or a FLOP count, and when the last one ends."""
 
 import functools
 import heapq
@@ -12,24 +12,24 @@ from statistics import median
 
 from harness.forecast.workload import FLOPS_EVALUATED, FLOPS_TRAINED, Tokens, flops, size_of
 from harness.machine import provenance
-from harness.machine.contention import threads_left, told, wanted_then
+from harness.machine.contention import load_message, threads_left, wanted_then
 from harness.store.records import Record
 from harness.suite.spec import TrainingSpec
 
 PACKED_EFFICIENCY = 0.6
 PADDED_EFFICIENCY = 0.3
-"""Share of the rate of matrix products that a run reaches by this count of its real tokens: with
-`packing` it leaves out the padding, which makes up half of the tutorial's batches. Measured with
-all-MiniLM-L6 on CoLA; docs/performance.md says where the rest goes."""
+"""Share of the rate of matrix products that a run reaches, counting real tokens only. `packing`
+leaves out the padding, which is half of the tutorial's batches. Measured with all-MiniLM-L6 on
+CoLA; docs/performance.md explains the rest."""
 
 UNMEASURED_GPU_FLOPS = 1e13
-"""A GPU's rate before any record. It puts runs in order and is good for no time in seconds."""
+"""A GPU's assumed rate without records. It only serves to order runs, not to predict seconds."""
 
 OVERHEAD_SECONDS = 4.0
-"""A run's start, loading, tokenising and recording, before any record."""
+"""A run's assumed time for start, loading, tokenizing and recording, without records."""
 
 EARLY = 0.05
-"""Up to this share of a run its start prevails, and its pace says little."""
+"""Below this fraction of a run, start-up time dominates and the pace is not representative."""
 
 PROBE_SECONDS = 0.15
 PROBE_SIZE = 512
@@ -37,9 +37,9 @@ PROBE_SIZE = 512
 
 @dataclass(frozen=True)
 class Work:
-    """What a run's time depends on; runs with other seeds are the same work.
+    """Everything that a run's time depends on; runs that differ only in the seed are equal.
 
-    `sentences` counts the train and the validation split, `fingerprint` is their data's.
+    `sentences` are the sizes of the train and the validation split, `fingerprint` is the data's.
     """
 
     checkpoint_digest: str
@@ -62,9 +62,9 @@ class Sharing:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Seconds that each run takes, beside the others; `basis` says what they come from.
+    """Seconds that each run takes while the others run; `basis` describes their source.
 
-    Without a basis the numbers stand in proportion to the seconds, and are none.
+    Without a basis the numbers are only proportional to seconds.
     """
 
     seconds: tuple[float, ...]
@@ -73,7 +73,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Underway:
-    """A run that has begun: what it was expected to take, its age, and how far it is (0 to 1)."""
+    """A run in progress: its expected seconds, its elapsed seconds, and its progress (0 to 1)."""
 
     expected: float
     seconds: float
@@ -86,20 +86,19 @@ def forecast(
     earlier: Iterable[Record],
     others: float | None = None,
 ) -> Forecast:
-    """Expect the seconds of runs that go on beside each other.
+    """Predict the seconds of runs that share a machine.
 
     Args:
-        earlier: records of any runs; those of a like run on a like machine tell its pace.
-        others: cores that other programs want, and are expected to go on with; None if that is
-            not known, which counts as none.
+        earlier: records of any runs; similar runs on a similar machine give the pace.
+        others: cores that other programs want, now and later; None (unknown) counts as 0.
     """
-    like = [record for record in earlier if _of_this_machine(record)]
+    comparable = [record for record in earlier if _of_this_machine(record)]
     probe = functools.cache(gemm_flops_per_second)
-    cores, beside = provenance.available_cores(), others or 0.0
+    cores, load = provenance.available_cores(), others or 0.0
     known: dict[Work, float] = {}
     counted: dict[Work, float] = {}
     for work in dict.fromkeys(works):
-        recorded = seconds_by_records(work, sharing, like, beside)
+        recorded = seconds_by_records(work, sharing, comparable, load)
         if recorded is not None:
             known[work] = recorded
             continue
@@ -108,7 +107,7 @@ def forecast(
         if work.device != "cpu":
             counted[work] = OVERHEAD_SECONDS + count / UNMEASURED_GPU_FLOPS
             continue
-        rate = probe() * core_share(sharing, cores, beside)
+        rate = probe() * core_share(sharing, cores, load)
         packed = "packing" in work.training.speedups
         efficiency = PACKED_EFFICIENCY if packed else PADDED_EFFICIENCY
         counted[work] = OVERHEAD_SECONDS + count / (rate * efficiency)
@@ -116,8 +115,9 @@ def forecast(
     if any(work.device != "cpu" for work in counted):
         return Forecast(seconds, None)
     sources = ["earlier records"] * bool(known) + ["a FLOP count and a probe"] * bool(counted)
-    load = told(others, cores)
-    return Forecast(seconds, f"from {' and '.join(sources)}{f', while {load}' if load else ''}")
+    message = load_message(others, cores)
+    condition = f", while {message}" if message else ""
+    return Forecast(seconds, f"from {' and '.join(sources)}{condition}")
 
 
 def _of_this_machine(record: Record) -> bool:
@@ -133,8 +133,8 @@ def _of_this_machine(record: Record) -> bool:
 def gemm_flops_per_second() -> float:
     """Measure the rate of float32 matrix products on all cores together, in a fraction of a second.
 
-    Each core multiplies for itself, as the library's own threads wait for each other, and what
-    counts is the time that it was at it: a session is at its imports meanwhile.
+    Each core multiplies independently, since the library's own threads wait for each other. Only
+    processor time counts, since a session runs its imports at the same time.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits
@@ -150,7 +150,7 @@ def gemm_flops_per_second() -> float:
         return times / (time.thread_time() - started)
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores) as threads:
-        products_per_second(0)  # the library's own start is no rate
+        products_per_second(0)  # warm-up: do not measure the library's start
         rates = threads.map(products_per_second, [time.perf_counter() + PROBE_SECONDS] * cores)
         return 2 * PROBE_SIZE**3 * sum(rates)
 
@@ -158,21 +158,21 @@ def gemm_flops_per_second() -> float:
 def seconds_by_records(
     work: Work, sharing: Sharing, earlier: Sequence[Record], others: float = 0.0
 ) -> float | None:
-    """Expect a run to go on at the median pace of the earlier runs most like it; None without any.
+    """Predict a run's seconds from the median pace of the most similar earlier runs, or None.
 
-    Only runs of its checkpoint on its kind of device tell. Alike in this order: the speed-ups
-    asked for, how the machine was shared, precision, batching and maximum length, the data, the
-    nearest batch size. Pace is training time for a sentence and epoch, a validation sentence
-    costing a third of a trained one; where a processor was shared in another way, or with other
-    programs, it is converted by `core_share`.
+    Only runs of the same checkpoint on the same kind of device count. Similarity compares, in this
+    order: the speed-ups requested, how the machine was shared, precision, batching and maximum
+    length, the data, the distance in batch size. Pace is training time per sentence and epoch; a
+    validation sentence costs a third of a training sentence. If a processor was shared in another
+    way, or with other programs, `core_share` converts the pace.
     """
     digest, device = work.checkpoint_digest, work.device
     of_checkpoint = [r for r in earlier if (r.checkpoint_digest, r.device) == (digest, device)]
-    pairs = [(_unlike(record, work, sharing), record) for record in of_checkpoint]
+    pairs = [(_distance(record, work, sharing), record) for record in of_checkpoint]
     if not pairs:
         return None
-    nearest = min(unlike for unlike, _ in pairs)
-    like = [record for unlike, record in pairs if unlike == nearest]
+    smallest = min(distance for distance, _ in pairs)
+    nearest = [record for distance, record in pairs if distance == smallest]
     cores = provenance.available_cores()
 
     def pace(record: Record) -> float:
@@ -186,10 +186,10 @@ def seconds_by_records(
         return measured * theirs / core_share(sharing, cores, others)
 
     passes = work.training.epochs * _sentences_trained(*work.sentences)
-    return passes * median(map(pace, like)) + median(map(_overhead, like))
+    return passes * median(map(pace, nearest)) + median(map(_overhead, nearest))
 
 
-def _unlike(record: Record, work: Work, sharing: Sharing) -> tuple[float, ...]:
+def _distance(record: Record, work: Work, sharing: Sharing) -> tuple[float, ...]:
     assert record.dataset is not None
     theirs, ours = record.training, work.training
     return (
@@ -208,7 +208,7 @@ def _sentences_trained(train: int, validation: int) -> float:
 
 
 def _load_of(record: Record) -> float:
-    """Return the cores that other programs wanted while a run trained; 0 if nobody knows."""
+    """Return the cores that other programs wanted while a run trained; 0 if unknown."""
     if record.contention is None or record.concurrency is None or record.machine is None:
         return 0.0
     return wanted_then(record.contention, record.concurrency, record.machine.cores)
@@ -220,11 +220,11 @@ def _overhead(record: Record) -> float:
 
 
 def core_share(sharing: Sharing, cores: int, others: float = 0.0) -> float:
-    """Return the share of all cores' work together that one of some runs side by side gets done.
+    """Return one run's speed as a share of the speed of all cores together, for parallel runs.
 
-    A run of several threads gains with their square root: two single-threaded runs side by side
-    were measured 1.4 times as fast as one of two threads after the other. Where other programs
-    keep cores busy, a run gives up threads for them, and what is left is shared alike.
+    The speed of a run grows with the square root of its threads: two parallel single-threaded runs
+    were measured to be 1.4 times as fast as two runs with two threads, one after the other. If
+    other programs keep cores busy, a run uses fewer threads, and the rest is shared equally.
 
     Args:
         others: cores that other programs keep busy.
@@ -234,18 +234,18 @@ def core_share(sharing: Sharing, cores: int, others: float = 0.0) -> float:
 
 
 def makespan(seconds: Iterable[float], workers: int, busy: Iterable[float] = ()) -> float:
-    """Return when the last run ends if each starts, in their order, as soon as a worker is free.
+    """Return when the last run ends if each starts, in the given order, when a worker is free.
 
     Args:
-        busy: seconds until each of some workers is free; the others are.
+        busy: seconds until each busy worker is free; the other workers are free now.
     """
     free = sorted(busy)
     free = [0.0] * (workers - len(free)) + free
     last = free[-1]
     for each in seconds:
-        ends = heapq.heappop(free) + each
-        heapq.heappush(free, ends)
-        last = max(last, ends)
+        end = heapq.heappop(free) + each
+        heapq.heappush(free, end)
+        last = max(last, end)
     return last
 
 
@@ -256,24 +256,24 @@ def seconds_left(
     workers: int,
     absolute: bool,
 ) -> float | None:
-    """Expect when everything ends, the expectations mended by what is seen of them.
+    """Predict when the last run ends, with the predictions corrected by the times measured so far.
 
     Args:
-        waiting: expectations of the runs that have not begun, in their order.
-        took: of each run that ended, its expectation and its seconds.
-        absolute: whether expectations are seconds, rather than in proportion to them.
+        waiting: predictions for the runs that have not begun, in their order.
+        took: the prediction and the actual seconds of each run that ended.
+        absolute: whether predictions are seconds, or only proportional to seconds.
 
-    Returns None where nothing tells yet.
+    Returns None if there is no basis yet.
     """
-    seen = [actual / expected for expected, actual in took if expected > 0]
-    far = [run for run in underway if run.fraction >= EARLY]
-    seen += [run.seconds / run.fraction / run.expected for run in far if run.expected > 0]
-    if not seen and not absolute:
+    ratios = [actual / expected for expected, actual in took if expected > 0]
+    measurable = [run for run in underway if run.fraction >= EARLY]
+    ratios += [run.seconds / run.fraction / run.expected for run in measurable if run.expected > 0]
+    if not ratios and not absolute:
         return None
-    scale = median(seen) if seen else 1.0
+    scale = median(ratios) if ratios else 1.0
     busy = [
         run.seconds * (1 / run.fraction - 1)
-        if run in far
+        if run in measurable
         else max(0.0, scale * run.expected - run.seconds)
         for run in underway
     ]

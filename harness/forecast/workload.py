@@ -1,4 +1,4 @@
-"""How much arithmetic a run is: a checkpoint's size, a data set's tokens, their product."""
+"""The floating-point operations of a run: a checkpoint's size, a data set's tokens, the product."""
 
 import json
 import math
@@ -12,20 +12,21 @@ from safetensors import safe_open
 
 FLOPS_TRAINED = 6
 FLOPS_EVALUATED = 2
-"""Floating-point operations for a weight of a linear layer and a token, attention left out: two
-forward and twice that backward (Kaplan et al., "Scaling Laws for Neural Language Models", 2020,
-section 2.1)."""
+"""Floating-point operations per weight of a linear layer and token, without attention: two in the
+forward pass and four in the backward pass (Kaplan et al., "Scaling Laws for Neural Language
+Models", 2020, section 2.1)."""
 
 TOKENS_A_WORD = 1.2
 TOKENS_A_SENTENCE = 2
-"""Tokens of CoLA by word-piece tokenizers: 1.2 for a word between spaces, two at the ends."""
+"""Tokens of CoLA in word-piece tokenizers: 1.2 per word between spaces, plus two special tokens
+per sentence."""
 
 
 @dataclass(frozen=True)
 class Size:
     """A checkpoint's size.
 
-    `parameters` are all of the encoder's; `linear` are those of its layers' matrices, each counted
+    `parameters` is the encoder's total; `linear` counts the weights of its layers' matrices, each
     as often as a forward pass uses it.
     """
 
@@ -37,7 +38,8 @@ class Size:
 class Tokens:
     """Estimated tokens of the train, the validation and the test split.
 
-    `longest` are those of the longest sentence of the first two; None where nobody looked.
+    `longest` is the number of tokens of the longest train or validation sentence; None if not
+    determined.
     """
 
     train: int
@@ -49,8 +51,8 @@ class Tokens:
 def size_of(folder: Path) -> Size:
     """Count a checkpoint's parameters from the headers of its safetensors files.
 
-    A pretraining head's own matrix over the vocabulary is not loaded, so not counted. Families
-    that share layers, as ALBERT does, use every matrix several times.
+    A pretraining head's own matrix over the vocabulary is not loaded, so it is not counted. Models
+    that share layers, such as ALBERT, use every matrix several times.
     """
     config = json.loads((folder / "config.json").read_bytes())
     whole = folder / "model.safetensors"
@@ -81,7 +83,7 @@ def _uses_of_a_layer(config: Mapping[str, Any]) -> int:
         return 1
     layers, groups = config.get("num_hidden_layers", 12), config.get("num_hidden_groups", 1)
     if not all(isinstance(count, int) and count > 0 for count in (layers, groups)):
-        return 1  # what transformers says of such a configuration is told when it is trained
+        return 1  # transformers reports such a configuration when the run trains
     return int(layers // groups)
 
 
@@ -92,7 +94,7 @@ def tokens_of(sentences: Iterable[str]) -> int:
 
 
 def flops(size: Size, tokens: Tokens, epochs: int) -> float:
-    """Count a run's floating-point operations: training, evaluations, the test split's once."""
+    """Count a run's floating-point operations: training, evaluations, and one pass over test."""
     trained = FLOPS_TRAINED * epochs * tokens.train
     evaluated = FLOPS_EVALUATED * (epochs * tokens.validation + tokens.test)
     return float(size.linear) * (trained + evaluated)

@@ -1,4 +1,4 @@
-"""The files of a checkpoint in a folder: which count, what is missing or broken, their digest."""
+"""The files of a checkpoint in a folder: which are read, which are missing or broken, a digest."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 
 ADAPTER = "adapter_config.json"
 
-# Every file name under which a tokenizer of transformers keeps what it needs to encode a sentence.
+# Every file that a tokenizer of transformers may need to encode a sentence.
 TOKENIZER_FILES = (
     "added_tokens.json",
     "bpe.codes",
@@ -52,7 +52,7 @@ LFS_POINTER = b"version https://git-lfs"
 
 @dataclass(frozen=True)
 class Contents:
-    """The files that define a checkpoint, and what is missing or broken among them."""
+    """The files that define a checkpoint, and messages about missing and broken ones."""
 
     files: list[Path]
     missing: list[str]
@@ -60,7 +60,7 @@ class Contents:
 
 
 def digest_of(folder: str) -> str:
-    """Return the digest of the checkpoint in a folder as it is now; see Checkpoint."""
+    """Return the current digest of the checkpoint in a folder; see Checkpoint."""
     return digest(inspect(Path(folder)).files)
 
 
@@ -76,10 +76,11 @@ def inspect(folder: Path) -> Contents:
     if not weights and WEIGHTS_INDEX in names:
         shards = shards_of(folder / WEIGHTS_INDEX)
         missing += [
-            f"{WEIGHTS_INDEX} lists {file[:100]!r}; copy it too" for file in sorted(shards - names)
+            f"{WEIGHTS_INDEX} lists {file[:100]!r}, which is missing; copy it too"
+            for file in sorted(shards - names)
         ]
         if not shards:
-            missing.append(f"{WEIGHTS_INDEX} lists no files in a weight_map; save the model again")
+            missing.append(f"{WEIGHTS_INDEX} has no weight_map of files; save the model again")
         weights = [WEIGHTS_INDEX, *(shards & names)]
     files = [
         folder / file for file in sorted(names.intersection((CONFIG, *TOKENIZER_FILES, *weights)))
@@ -87,13 +88,13 @@ def inspect(folder: Path) -> Contents:
     broken = [f"{path.name} {fault}" for path in files if (fault := _fault(path)) is not None]
     if config is not None and not isinstance(config.get("model_type"), str):
         broken.append(
-            f'{CONFIG} has no model_type, which says what to build (such as "bert"); write it '
+            f'{CONFIG} has no model_type, the model\'s architecture (such as "bert"); write it '
             "with model.config.save_pretrained(folder)"
         )
     if config is not None and config.get("quantization_config"):
         broken.append(
             f"{CONFIG} has a quantization_config: quantized weights are not fine-tuned; name the "
-            "checkpoint that they were made from"
+            "original checkpoint"
         )
     for file, content, field in (
         (CONFIG, config, "transformers_weights"),
@@ -101,21 +102,22 @@ def inspect(folder: Path) -> Contents:
     ):
         if content is not None and content.get(field) is not None:
             broken.append(
-                f"{file} has {field} {reprlib.repr(content[field])}: files that no digest would "
-                f"tell apart; give them their usual names, and take {field} out"
+                f"{file} has {field} {reprlib.repr(content[field])}: files that the checkpoint's "
+                f"digest does not cover; give them their usual names and remove {field}"
             )
     if ADAPTER in names:
         broken.append(
-            f"{ADAPTER} lies beside the weights, and adapters are not fine-tuned: transformers "
-            "would load it on top of them; name a folder without one"
+            f"{ADAPTER} is in the folder, and adapters are not fine-tuned: transformers would "
+            "apply it to the weights; name a folder without an adapter"
         )
     return Contents(files, missing, broken)
 
 
 def two_saves(folder: Path) -> list[str]:
-    """The problem of weights in one file and in shards: `from_pretrained` takes the one file.
+    """Return the problem of a folder with weights both in one file and in shards, or nothing.
 
-    `save_pretrained(max_shard_size=...)` leaves the file of an earlier save (transformers 5.23.0).
+    `from_pretrained` loads only the one file. `save_pretrained(max_shard_size=...)` does not delete
+    the file of an earlier save (transformers 5.23.0).
     """
     names = {path.name for path in folder.iterdir() if path.is_file()}
     if not {WEIGHTS, WEIGHTS_INDEX} <= names or not (
@@ -123,16 +125,17 @@ def two_saves(folder: Path) -> list[str]:
     ):
         return []
     return [
-        f"{WEIGHTS} lies beside shards ({len(shards)}) of {WEIGHTS_INDEX}: weights of two saves, "
-        f"of which transformers would load {WEIGHTS} only; remove the older of the two"
+        f"{WEIGHTS} is in one folder with shards ({len(shards)}) of {WEIGHTS_INDEX}: weights of "
+        f"two saves, and transformers would load only {WEIGHTS}; remove the older save"
     ]
 
 
 def missing_files(names: Iterable[str], vocabulary: str | None) -> list[str]:
-    """What is missing for a checkpoint among these file names of one folder.
+    """Return messages about the files that a checkpoint's folder lacks.
 
     Args:
-        vocabulary: what is missing of the tokenizer's.
+        names: the files in the folder.
+        vocabulary: the message about a missing vocabulary, if it is missing.
     """
     present = set(names)
     missing = []
@@ -152,27 +155,29 @@ def missing_files(names: Iterable[str], vocabulary: str | None) -> list[str]:
 
 
 def _fault(path: Path) -> str | None:
-    """What is wrong with the content of a JSON or safetensors file, if anything."""
+    """Return why the content of a JSON or safetensors file is invalid, or None."""
     with path.open("rb") as file:
         if file.read(len(LFS_POINTER)) == LFS_POINTER:
-            return "is a Git LFS pointer, not the file itself; run `git lfs pull` where it is from"
+            return "is a Git LFS pointer, not the file itself; run `git lfs pull` in its repository"
     try:
         if path.suffix == ".json":
             json.loads(path.read_bytes())
         if path.suffix == ".safetensors":
             with safe_open(path, framework="numpy") as tensors:
                 if not tensors.keys():
-                    return "holds no tensors; save the model again"
+                    return "contains no tensors; save the model again"
     except (ValueError, RecursionError) as error:
         return f"is not JSON ({error}); copy it again"
     except SafetensorError as error:
         size = path.stat().st_size
-        return f"({counted(size, 'byte')}) is not a whole safetensors file ({error}); copy it again"
+        return (
+            f"({counted(size, 'byte')}) is not a complete safetensors file ({error}); copy it again"
+        )
     return None
 
 
 def _object(path: Path) -> dict[str, object] | None:
-    """The JSON object in a file; None for no JSON, which is reported elsewhere."""
+    """Return the JSON object in a file, {} for other JSON, None for invalid JSON (see _fault)."""
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
@@ -181,7 +186,7 @@ def _object(path: Path) -> dict[str, object] | None:
 
 
 def shards_of(index: Path) -> set[str]:
-    """Names of the weight files that an index lists."""
+    """Return the names of the weight files that an index lists."""
     weight_map = (_object(index) or {}).get("weight_map")
     return {str(file) for file in weight_map.values()} if isinstance(weight_map, dict) else set()
 

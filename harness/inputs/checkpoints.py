@@ -1,8 +1,8 @@
-"""Names of pretrained checkpoints, resolved to local files and a digest of what they contain.
+"""Resolves names of pretrained checkpoints to local files and a digest of their contents.
 
-Three forms: `org/name[@revision]` from the Hugging Face hub, a folder, and `package:NAME/path` in
-an installed Python package. Only files are looked at: nothing is imported from a package, no model
-is built, and pickled weights are never fetched.
+A name has three forms: `org/name[@revision]` on the Hugging Face hub, a folder, and
+`package:NAME/path` in an installed Python package. Only files are read: nothing is imported from a
+package, no model is built, and pickled weights are never downloaded.
 """
 
 import re
@@ -44,16 +44,16 @@ from harness.suite import ids
 
 MAX_NAME_LENGTH = 1024
 FORMS = "write org/name[@revision], a folder such as ./my-model, or package:NAME/path"
-# The names that huggingface_hub accepts, so that a malformed one is told apart without a request.
+# The names that huggingface_hub accepts, so that a malformed name is refused without a request.
 REPOSITORY = re.compile(
     r"(?!.*(--|\.\.))(?!.*\.git$)(\w[\w.-]{0,95}(?<![.-])/)?\w[\w.-]{0,95}(?<![.-])", re.ASCII
 )
-# Part of a path in the hub cache, so each of its segments begins with a letter or digit.
+# A revision is part of a path in the hub cache, so each segment begins with a letter or digit.
 REVISION = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*)*", re.ASCII)
 
 REQUEST_SECONDS = 10.0
 RETRY_PAUSES_SECONDS = (1.0, 3.0)
-PASSING_STATUS = (408, 429, 500, 502, 503, 504)
+TEMPORARY_STATUS = (408, 429, 500, 502, 503, 504)
 
 Answer = TypeVar("Answer")
 
@@ -63,12 +63,12 @@ class Checkpoint:
     """A checkpoint whose files are on this machine.
 
     Attributes:
-        name: the name as its user wrote it.
-        folder: local folder with the files, to be given to `from_pretrained`.
+        name: the name as the user wrote it.
+        folder: local folder with the files, for `from_pretrained`.
         digest: sha256, in hexadecimal, of the lines that `sha256sum` prints for the files that
-            define model and tokenizer, in order of their names. Other files do not count.
+            define model and tokenizer, in order of their names. Other files are ignored.
         revision: commit on the hub; None for a folder or a package.
-        origin: where the files come from; None where nobody looked.
+        origin: where the files come from; None if not determined.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the files lie; `offline` says why they came from the hub's cache, unverified."""
+    """Where the files are; `offline` is the reason if they come unverified from the hub's cache."""
 
     folder: Path
     revision: str | None = None
@@ -88,20 +88,20 @@ class _Place:
 
 
 def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
-    """Find the files of a checkpoint, fetching them from the hub where it is a hub's name.
+    """Find the files of a checkpoint, and download them if the name is a hub name.
 
-    A hub's name is looked up in the local hub cache when the hub cannot be reached.
+    If the hub cannot be reached, a hub name is looked up in the local hub cache.
 
     Args:
         name: `org/name`, `name`, either with `@revision`; a folder, absolute or relative to
             `base`, which begins with `.`, `/` or `~` or exists; or `package:NAME/path`.
-        hub: what `harness.inputs.hub.probe` found; given up here where it stops answering.
+        hub: the result of `harness.inputs.hub.probe`; marked unreachable if it stops answering.
         base: folder that relative folders start from.
 
     Raises:
-        BadInput: the name is malformed, what it names does not exist, or its files are not a
-            checkpoint: no or broken config.json, weights or tokenizer; pickled weights only.
-        Unavailable: the hub cannot be reached, or refuses access, and the cache does not have it.
+        BadInput: the name is malformed, nothing of that name exists, or its files are not a
+            checkpoint: no or broken config.json, weights or tokenizer; only pickled weights.
+        Unavailable: the hub cannot be reached, or refuses access, and the checkpoint is not cached.
     """
     _check_spelling(name)
     if name.startswith("package:"):
@@ -113,7 +113,7 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
     try:
         contents = inspect(place.folder)
         if contents.missing and place.offline is not None:
-            part = f"the local hub cache has only part of it ({'; '.join(contents.missing)})"
+            part = f"the local hub cache is incomplete ({'; '.join(contents.missing)})"
             raise Unavailable(f"{place.offline.reason}, and {part}", place.offline.way_out)
         ambiguous = two_saves(place.folder) if place.revision is None else []
         _refuse(name, contents.missing + contents.broken + ambiguous)
@@ -140,12 +140,12 @@ def _check_spelling(name: str) -> None:
     if not name.isprintable():
         problems.append(f"the name has unprintable characters; {FORMS}")
     if len(name) > MAX_NAME_LENGTH:
-        problems.append(f"{len(name):,} characters, {MAX_NAME_LENGTH:,} are allowed; {FORMS}")
+        problems.append(f"{len(name):,} characters, at most {MAX_NAME_LENGTH:,} allowed; {FORMS}")
     _refuse(name[:100], problems)
 
 
 def _local_folder(name: str, base: Path) -> Path | None:
-    """The folder that `name` means; None where it is not the name of a folder."""
+    """Return the folder that `name` refers to; None if `name` is not a folder's name."""
     folder = base / name
     try:
         folder = base / Path(name).expanduser()
@@ -166,12 +166,11 @@ def _package_folder(name: str) -> Path:
     problems = []
     if not package.isidentifier():
         problems.append(
-            f"{package!r} is not the name of a top-level package as `import` takes it; "
-            "write package:NAME/path"
+            f"{package!r} is not the import name of a top-level package; write package:NAME/path"
         )
     if any(part in ("", ".", "..") or "\\" in part for part in path.split("/")):
         problems.append(
-            f"{path!r} is not a path of folders inside a package, without '..'; "
+            f"{path!r} is not a path inside a package (separated by '/', without '.' and '..'); "
             "write package:NAME/path"
         )
     _refuse(name, problems)
@@ -186,12 +185,12 @@ def _package_folder(name: str) -> Path:
     if spec is None:
         problem = (
             f"no package {package!r} is installed; run `pip install {package.replace('_', '-')}` "
-            "(a package may be installed under another name than it is imported by)"
+            "(the name to install may differ from the name to import)"
         )
     else:
         found = sorted(file.parent.name for root in roots for file in root.glob(f"*/{CONFIG}"))
         problem = (
-            f"package {package!r} has no folder {path!r}; its folders with a {CONFIG}: "
+            f"package {package!r} has no folder {path!r}; its folders with {CONFIG}: "
             f"{', '.join(found) or 'none'}{ids.did_you_mean(path, found)}"
         )
     raise BadInput([f"checkpoint {name!r}: {problem}"])
@@ -202,8 +201,8 @@ def _from_hub(name: str, hub: Hub) -> _Place:
     problems = []
     if not REPOSITORY.fullmatch(repository):
         problems.append(
-            f"{repository!r} is neither a folder nor a hub name, which is name or org/name, each "
-            f"at most 96 letters, digits, '-', '_' and '.', without '--' and '..'; {FORMS}"
+            f"{repository!r} is neither a folder nor a hub name (name or org/name, each part at "
+            f"most 96 letters, digits, '-', '_' and '.', without '--' and '..'); {FORMS}"
         )
     if at and not REVISION.fullmatch(revision):
         problems.append(f"{revision!r} is not a branch, tag or commit, as in @main; {FORMS}")
@@ -213,9 +212,9 @@ def _from_hub(name: str, hub: Hub) -> _Place:
         try:
             return _download(name, repository, revision, hub)
         except Unavailable as error:
-            trouble = error
+            failure = error
     else:
-        trouble = Unavailable(
+        failure = Unavailable(
             f"checkpoint {name!r}: the hub cannot be reached ({hub.reason})",
             "connect to it, or to a mirror through HF_ENDPOINT, or name a folder or "
             "package:NAME/path instead",
@@ -223,14 +222,14 @@ def _from_hub(name: str, hub: Hub) -> _Place:
     try:
         folder = Path(snapshot_download(repository, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError:
-        reason = f"{trouble.reason}, and it is not in the local hub cache"
-        raise Unavailable(reason, trouble.way_out) from trouble
-    return _Place(folder, revision=folder.name, offline=trouble)
+        reason = f"{failure.reason}, and it is not in the local hub cache"
+        raise Unavailable(reason, failure.way_out) from failure
+    return _Place(folder, revision=folder.name, offline=failure)
 
 
 def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
-    # File by file rather than `snapshot_download`: its listing requests have no time limit, and it
-    # would fetch weights before anyone has looked at whether there is a tokenizer.
+    # Single files instead of `snapshot_download`, whose listing requests have no time limit and
+    # which would download the weights before the check for a tokenizer.
     def fetch(file: str, at: str | None) -> Path:
         return Path(
             hf_hub_download(
@@ -248,7 +247,7 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
             partial(api.model_info, repository, revision=revision, timeout=REQUEST_SECONDS)
         )
         listed = {sibling.rfilename for sibling in info.siblings or ()}
-        # What a tokenizer_config.json says of a vocabulary is known when it is here.
+        # If there is a tokenizer_config.json, the vocabulary is checked after its download.
         vocabulary = None if TOKENIZER_CONFIG in listed else missing_vocabulary(listed)
         _refuse(name, missing_files(listed, vocabulary))
         wanted = [file for file in (CONFIG, *TOKENIZER_FILES) if file in listed]
@@ -258,52 +257,52 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
             index = _retried(partial(fetch, WEIGHTS_INDEX, info.sha))
             wanted += sorted(shards_of(index) & listed)
         fetched = [_retried(partial(fetch, file, info.sha)) for file in wanted]
-        # Asked for under its revision's name, the cache remembers which commit that is. Last, so
-        # that it never points at files that are still on their way.
+        # A request by the revision's name makes the cache store its commit. It comes last, so that
+        # the revision never points to an incomplete download.
         _retried(partial(fetch, CONFIG, revision))
     except BadInput:
         raise
-    except Exception as error:  # what the client raises is open-ended; its user hears one line
-        raise _hub_trouble(error, name, repository, revision, hub) from error
+    except Exception as error:  # the client may raise any exception; the user gets one line
+        raise _hub_failure(error, name, repository, revision, hub) from error
     return _Place(fetched[0].parent, revision=info.sha)
 
 
 def _retried(request: Callable[[], Answer]) -> Answer:
-    """The answer of a request, asked again where the trouble may pass by itself."""
+    """Return the answer of a request, repeated after temporary errors."""
     for pause in RETRY_PAUSES_SECONDS:
         try:
             return request()
         except HfHubHTTPError as error:
-            if error.response.status_code not in PASSING_STATUS:
+            if error.response.status_code not in TEMPORARY_STATUS:
                 raise
         except httpx2.TransportError:
-            pass  # no answer in time, or a connection cut short
+            pass  # a timeout or a lost connection
         time.sleep(pause)
     return request()
 
 
-def _hub_trouble(
+def _hub_failure(
     error: BaseException, name: str, repository: str, revision: str, hub: Hub
 ) -> BadInput | Unavailable:
-    """What an error of the hub's client means for the user."""
+    """Return the user's error for an error of the hub's client."""
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, RevisionNotFoundError):
         return BadInput(
             [
                 f"checkpoint {name!r}: {repository!r} has no revision {revision!r} on "
-                f"{hub.endpoint}; give a branch, tag or commit of it, or leave @ out for main"
+                f"{hub.endpoint}; give one of its branches, tags or commits, or omit @ for main"
             ]
         )
     if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
         return BadInput(
             [
-                f"checkpoint {name!r}: {hub.endpoint} has no model {repository!r}, nor is there a "
-                "folder of that name; check the spelling, or set HF_TOKEN if it is private"
+                f"checkpoint {name!r}: {hub.endpoint} has no model {repository!r}, and no folder "
+                "has that name; check the spelling, or set HF_TOKEN if it is private"
             ]
         )
     reason = plain_reason(error, hub.endpoint, REQUEST_SECONDS)
-    if isinstance(error, httpx2.TransportError):  # no answer at all, though asked again and again
+    if isinstance(error, httpx2.TransportError):  # no answer, even after retries
         hub.give_up(reason)
     way_out = "try again later, or name a folder or package:NAME/path instead"
     if isinstance(error, HfHubHTTPError):
@@ -312,6 +311,6 @@ def _hub_trouble(
         if status in (401, 403):
             reason = f"{hub.endpoint} refuses access to {repository!r} ({status})"
             way_out = (
-                f"ask for access at {hub.endpoint}/{repository} and set HF_TOKEN to your token"
+                f"request access at {hub.endpoint}/{repository} and set HF_TOKEN to your token"
             )
     return Unavailable(f"checkpoint {name!r}: {reason}", way_out)

@@ -1,4 +1,4 @@
-"""Whether the Hugging Face hub can be reached now: asked once a session, known within seconds."""
+"""Whether the Hugging Face hub can be reached: checked once per session, within seconds."""
 
 import os
 import queue
@@ -16,20 +16,20 @@ from harness.text import one_line
 
 OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
-# A hub that wants a token (401), slows anonymous callers down (429) or keeps no listing (404, as
-# some mirrors) is there: what it says of a particular repository, that request will tell.
+# A hub that requires a token (401), limits anonymous requests (429) or has no listing (404, some
+# mirrors) is reachable: later requests for a repository return their own status.
 ANSWERS_OF_A_HUB = (200, 401, 404, 429)
 
 
 @dataclass
 class Hub:
-    """What `probe` found, and what requests after it found: see `give_up`.
+    """The result of `probe`, updated by later requests through `give_up`.
 
     Attributes:
-        endpoint: address of the hub, without a trailing slash; it may hold a password, so
-            `address` is what to show.
-        reachable: whether requests to it are worth making.
-        reason: why it is not reachable, in one line; None where it is.
+        endpoint: address of the hub, without a trailing slash; it may contain a password, so show
+            `address` instead.
+        reachable: whether requests to the hub can succeed.
+        reason: why the hub is unreachable, in one line; None if it is reachable.
     """
 
     endpoint: str
@@ -42,30 +42,30 @@ class Hub:
         return redacted(self.endpoint)
 
     def give_up(self, reason: str) -> None:
-        """Take the hub for unreachable from now on, so that a session waits in vain only once."""
+        """Mark the hub as unreachable, so that a session waits for a timeout only once."""
         self.reachable, self.reason = False, redacted(reason)
 
 
 def probe(timeout_seconds: float = 3.0) -> Hub:
-    """Ask the hub at HF_ENDPOINT (huggingface.co by default) for one line of its model listing.
+    """Request one line of the model listing of the hub at HF_ENDPOINT (default huggingface.co).
 
-    The environment is read at each call. HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE and
-    HF_DATASETS_OFFLINE are obeyed without a request. Never raises.
+    The environment is read at each call. With HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE or
+    HF_DATASETS_OFFLINE set, no request is made. Never raises.
 
     Args:
-        timeout_seconds: wall time after which the hub counts as unreachable, a name look-up that
-            hangs included.
+        timeout_seconds: wall time after which the hub counts as unreachable, including a name
+            look-up that hangs.
     """
     endpoint = (
         os.environ.get("HF_ENDPOINT") or constants.ENDPOINT or constants.HUGGINGFACE_CO_URL_HOME
     ).rstrip("/")
     reason = _offline() or _malformed(endpoint)
     if reason is None:
-        # The system's name look-up takes no timeout, so the request runs in a thread that may be
-        # left behind; as a daemon it does not hold up the end of the process.
+        # The system's name look-up has no timeout, so the request runs in a thread that may never
+        # end; a daemon thread does not block the end of the process.
         answer: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(
-            target=lambda: answer.put(_trouble(endpoint, timeout_seconds)),
+            target=lambda: answer.put(_failure(endpoint, timeout_seconds)),
             name="hub-probe",
             daemon=True,
         ).start()
@@ -79,7 +79,7 @@ def probe(timeout_seconds: float = 3.0) -> Hub:
 
 
 def plain_reason(error: BaseException, endpoint: str, timeout_seconds: float) -> str:
-    """Why a request to `endpoint` failed, in one plain line, from the error that it raised."""
+    """Return in one line why a request to `endpoint` failed, from the error that it raised."""
     causes = list(_causes(error))
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return f"{endpoint}: name not resolved"
@@ -88,15 +88,15 @@ def plain_reason(error: BaseException, endpoint: str, timeout_seconds: float) ->
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return f"{endpoint}: connection refused"
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return f"{endpoint}: no secure connection ({_told(error)})"
-    return f"{endpoint}: {_told(error)}"
+        return f"{endpoint}: no secure connection ({_error_line(error)})"
+    return f"{endpoint}: {_error_line(error)}"
 
 
 def _offline() -> str | None:
     for variable in OFFLINE_VARIABLES:
         if os.environ.get(variable, "").upper() in constants.ENV_VARS_TRUE_VALUES:
             return f"offline mode is set by {variable}"
-    # huggingface_hub keeps to what it read when it was imported, and would refuse every request.
+    # huggingface_hub reads the variable only at import, and then refuses every request.
     if constants.is_offline_mode():
         return "offline mode was set by HF_HUB_OFFLINE when huggingface_hub was imported"
     return None
@@ -111,8 +111,8 @@ def _malformed(endpoint: str) -> str | None:
     return None if usable else f"HF_ENDPOINT is not an http or https address: {endpoint!r}"
 
 
-def _trouble(endpoint: str, timeout_seconds: float) -> str | None:
-    """What is wrong with the answer of one request; None for the answer of a hub."""
+def _failure(endpoint: str, timeout_seconds: float) -> str | None:
+    """Return why one request did not get a hub's answer; None if it did."""
     try:
         with get_session().stream(
             "GET",
@@ -123,12 +123,12 @@ def _trouble(endpoint: str, timeout_seconds: float) -> str | None:
         ) as response:
             if response.status_code not in ANSWERS_OF_A_HUB:
                 return f"{endpoint} answered {response.status_code}"
-            # A login page or a gateway in between answers 200 or 404 too, but not with JSON.
+            # A login page or a gateway may also answer 200 or 404, but not with JSON.
             kind = response.headers.get("content-type", "no content").split(";")[0]
             if response.status_code in (200, 404) and "json" not in kind:
                 return f"{endpoint} answered {response.status_code} with {kind}, not a hub's JSON"
             return None
-    except Exception as error:  # whatever the client raises, the answer is "not reachable"
+    except Exception as error:  # any exception of the client means "not reachable"
         return plain_reason(error, endpoint, timeout_seconds)
 
 
@@ -142,5 +142,5 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _told(error: BaseException) -> str:
+def _error_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {one_line(str(error))}"

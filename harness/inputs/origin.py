@@ -1,7 +1,7 @@
 """Where a checkpoint's files come from: a package and its version, a commit on the hub, a folder.
 
-Nobody else can find a folder, so what its own files say is told as well. They may say anything: it
-is shortened, on one line, without paths of a machine, and never becomes a link.
+A folder exists on one machine only, so the origin that its own files state is included too. These
+files may contain any text: it is shortened to one line, without local paths, and is never a link.
 """
 
 import importlib.metadata
@@ -21,31 +21,30 @@ CARD = "README.md"
 
 IN_CARD = ("base_model", "model_name")
 IN_CONFIG = ("_name_or_path", "base_model")
-"""What a card's front matter, and a configuration, may say of where a model comes from."""
+"""Fields of a card's front matter, and of a configuration, that may state a model's origin."""
 
 MOST_BYTES = 64 * 2**10
-"""Of a file that are looked at: front matter and configurations are shorter."""
+"""Bytes read of a file: front matter and configurations are shorter."""
 
 MOST_CHARACTERS = 100
 MOST_VALUES = 3
-"""Of what one field of a file says."""
+"""Characters and values shown of one field."""
 
 NO_PATH = re.compile(
     r"(?!\.)[\w.+-]+/(?!\.)[\w.+-]+(@[\w.-]+)?|https?://\S+|(?!\.)[^/\\~$:%@]*", re.IGNORECASE
 )
-"""A name on the hub, an address, or words without the marks that paths and users' names have.
+"""A name on the hub, an address, or words without the characters of paths and user names.
 
-A path means nothing on another machine, and may name its user.
+A path means nothing on another machine, and may contain a user's name.
 """
 
 
 class Origin(BaseModel):
     """Where a checkpoint's files come from.
 
-    `name` is the distribution of the package, as it is installed by, or the repository on the hub;
+    `name` is the package's distribution (its name for pip), or the repository on the hub;
     `version` the package's version, or the hub's commit; `path` the folder inside the package. None
-    where it is not known. `says` is what the files say themselves, by file and field; nobody
-    checked it.
+    if unknown. `says` is the origin that the files state, by file and field, unverified.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +56,7 @@ class Origin(BaseModel):
     says: dict[str, str] = {}
 
     def in_words(self) -> str:
-        """Say it in one line, fit to be shown on a terminal; as Markdown it must be escaped."""
+        """Return the origin as one line for a terminal; in Markdown it must be escaped."""
         version = "" if self.version is None else f" {self.version}"
         match self.source:
             case "package":
@@ -67,22 +66,22 @@ class Origin(BaseModel):
                 known = f"hub {self.name}" + (version and f", commit{version}")
             case "folder":
                 known = "a folder"
-        said = ", ".join(f"{value} ({field})" for field, value in self.says.items())
-        told = f"; its files say: {said}" if said else ""
-        if not said and self.source == "folder":
-            told = ", whose files do not say where they are from"
-        return _shown(known + told, 4 * MOST_CHARACTERS)
+        statements = ", ".join(f"{value} ({field})" for field, value in self.says.items())
+        ending = f"; its files state: {statements}" if statements else ""
+        if not statements and self.source == "folder":
+            ending = ", whose files do not state their origin"
+        return _shown(known + ending, 4 * MOST_CHARACTERS)
 
 
 def origin_of(name: str, folder: Path, revision: str | None) -> Origin:
     """Return where the files of a checkpoint come from.
 
-    Nothing is imported or fetched, and a file that cannot be read says nothing.
+    Nothing is imported or downloaded, and a file that cannot be read is ignored.
 
     Args:
-        name: as a suite names it: `org/name[@revision]`, a folder, or `package:NAME/path`.
-        folder: where the files lie.
-        revision: the commit on the hub that they are of; None where they are not the hub's.
+        name: the name in a suite: `org/name[@revision]`, a folder, or `package:NAME/path`.
+        folder: the folder with the files.
+        revision: the files' commit on the hub; None if they are not from the hub.
     """
     says = dict(_says(folder))
     if name.startswith("package:"):
@@ -101,8 +100,8 @@ def origin_of(name: str, folder: Path, revision: str | None) -> Origin:
 def _distribution(package: str, path: str) -> tuple[str, str] | None:
     """Return name and version of the distribution that installed a folder of a package.
 
-    None where none did (a folder on the path), or several have files of that package and none of
-    them lists this folder's.
+    None if no distribution did (a folder on the path), or if several have files of that package
+    and not exactly one lists this folder's configuration.
     """
     try:
         names = list(dict.fromkeys(importlib.metadata.packages_distributions().get(package, ())))
@@ -113,7 +112,7 @@ def _distribution(package: str, path: str) -> tuple[str, str] | None:
             return None
         return names[0], importlib.metadata.version(names[0])
     except (OSError, ValueError, KeyError, importlib.metadata.PackageNotFoundError):
-        return None  # metadata of some package that cannot be read
+        return None  # a package's metadata cannot be read
 
 
 def _files(distribution: str) -> list[importlib.metadata.PackagePath]:
@@ -121,21 +120,21 @@ def _files(distribution: str) -> list[importlib.metadata.PackagePath]:
 
 
 def _says(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield what a folder's files say of where its model comes from, by file and field."""
+    """Yield the origin that a folder's files state: file and field, and the value."""
     card = _front_matter(_beginning(folder / CARD))
     for field in IN_CARD:
-        if said := _value(card.get(field)):
-            yield f"{CARD}, {field}", said
+        if value := _value(card.get(field)):
+            yield f"{CARD}, {field}", value
     config = _object(_beginning(folder / CONFIG))
     for field in IN_CONFIG:
-        if said := _value(config.get(field)):
-            yield f"{CONFIG}, {field}", said
+        if value := _value(config.get(field)):
+            yield f"{CONFIG}, {field}", value
 
 
 def _beginning(path: Path) -> str:
-    """Return the text of a small file, or the beginning of a larger one; "" where there is none."""
+    """Return the first MOST_BYTES of a file as text; "" if there is no file."""
     try:
-        if not path.is_file():  # a pipe would be waited for
+        if not path.is_file():  # reading a pipe would block
             return ""
         with path.open("rb") as file:
             return file.read(MOST_BYTES).decode("utf-8-sig", errors="replace")
@@ -154,7 +153,8 @@ def _object(text: str) -> dict[str, object]:
 def _front_matter(text: str) -> dict[str, list[str]]:
     """Return the scalars and flat lists at the top level of a card's front matter, as text.
 
-    Line by line and not by a reader of YAML, whose aliases let a small file grow without end.
+    The text is read line by line, not by a YAML parser, whose aliases may expand a small file
+    without limit.
     """
     lines = text.splitlines()
     if not lines or lines[0].rstrip() != "---":
@@ -169,7 +169,7 @@ def _front_matter(text: str) -> dict[str, list[str]]:
             found[field] = _flow(entry[2] or "")
         elif (item := re.fullmatch(r"\s*-\s+(.*)", line)) is not None and field:
             found[field] += _flow(item[1])
-    return {}  # it has no end
+    return {}  # the front matter has no end mark
 
 
 def _flow(text: str) -> list[str]:
@@ -183,12 +183,12 @@ def _scalar(text: str) -> str:
     if (quoted := re.match(r"""(["'])(.*?)\1""", text)) is not None:
         return quoted[2]
     text = re.split(r"(?:^|\s)#", text, maxsplit=1)[0].strip()
-    # What is no plain scalar: an alias, an anchor, a block, a mapping.
+    # Not plain scalars: an alias, an anchor, a block, a mapping, a tag, a nested list.
     return "" if text[:1] in ("*", "&", "|", ">", "{", "!", "[") else text
 
 
 def _value(content: object) -> str:
-    """Return what a field says as one short line; "" for nothing, a path or something nested."""
+    """Return a field's content as one short line; "" if it is empty, a path or nested."""
     values = content if isinstance(content, list) else [content]
     texts = [text.strip() for text in values if isinstance(text, str) and not _is_path(text)]
     texts = [_shown(text) for text in texts if text not in ("", "null", "~")]

@@ -1,4 +1,4 @@
-"""Experiment trackers that `Trainer` reports to: is one installed, and where it writes."""
+"""Experiment trackers that `Trainer` reports to: whether they are installed, where they write."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,20 +7,20 @@ from pathlib import Path
 
 
 def missing(trackers: Sequence[str], suite: str) -> Iterator[str]:
-    """Yield a line for each named tracker that is not installed; each is its package's name."""
+    """Yield a message for each tracker that is not installed; its name is its package's name."""
     for name in trackers:
         if find_spec(name) is None:
             yield (
                 f"suite {suite}: trackers: {name!r}: not installed; run `pip install {name}`, or "
-                "take it out of trackers"
+                "remove it from trackers"
             )
 
 
 def prepare(trackers: Sequence[str], suite: str, folder: Path) -> None:
-    """Set the environment of a run's own process so that its trackers write where they should.
+    """Set the environment variables of a run's process for its trackers.
 
-    TensorBoard's events lie in the run's folder. MLflow and W&B group a suite's runs under the
-    suite's name; where they write and who they are to the server is the user's environment.
+    TensorBoard writes its events to the run's folder. MLflow and W&B group a suite's runs under
+    the suite's name; the user's environment sets their destination and their credentials.
     """
     if "tensorboard" in trackers:
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
@@ -32,10 +32,11 @@ def prepare(trackers: Sequence[str], suite: str, folder: Path) -> None:
 
 
 def places(trackers: Sequence[str]) -> Iterator[tuple[str, Path, bool]]:
-    """Yield what names each place outside the runs' folders, the place, and if it is a folder.
+    """Yield each path that trackers write to outside the runs' folders.
 
-    Of MLflow without a server, of trackio, and of W&B where its user chose the folder. The paths
-    are as the libraries' documentation gives them, seen from the working folder.
+    Each item is the environment variable that sets the path, the path, and whether it is a folder:
+    for MLflow without a server, for trackio, and for W&B if the user chose its folder. The paths
+    follow the libraries' documentation and are relative to the working directory.
     """
     if "mlflow" in trackers:
         address = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"

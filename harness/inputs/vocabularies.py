@@ -1,4 +1,4 @@
-"""Which files hold a tokenizer's vocabulary, by the family that reads them."""
+"""Which files contain a tokenizer's vocabulary, by model family."""
 
 from collections.abc import Collection
 
@@ -19,8 +19,8 @@ VOCABULARIES = (
     frozenset({"tokenizer.model"}),
 )
 
-# What these classes read, beside tokenizer.json. From other files transformers makes a tokenizer
-# of special tokens alone, and says nothing. Families that are not here may read any.
+# The files that these classes read, besides tokenizer.json. Without them transformers silently
+# builds a tokenizer with special tokens only. Families not listed here may read any vocabulary.
 READ_BY: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         (
@@ -45,7 +45,7 @@ READ_BY: dict[str, frozenset[str]] = {
     "DebertaV2Tokenizer": VOCABULARIES[6],
 }
 
-# The class of a family whose tokenizer_config.json names none.
+# The tokenizer class of a family, for when tokenizer_config.json does not name one.
 CLASS_OF = {
     "albert": "AlbertTokenizer",
     "bart": "BartTokenizer",
@@ -77,7 +77,7 @@ CLASS_OF = {
     "xlnet": "XLNetTokenizer",
 }
 
-# These encode characters or bytes and have no vocabulary file.
+# Families and classes that encode characters or bytes and have no vocabulary file.
 WITHOUT_VOCABULARY = (
     "canine",
     "perceiver",
@@ -90,12 +90,12 @@ WITHOUT_VOCABULARY = (
 def missing_vocabulary(
     present: Collection[str], model_type: object = None, tokenizer_class: object = None
 ) -> str | None:
-    """Say so where no file among those of a folder is the vocabulary that will be looked for.
+    """Return a message if a folder lacks the vocabulary that its tokenizer reads, else None.
 
     Args:
         present: names of the folder's files.
-        model_type: that of config.json, as far as it is known.
-        tokenizer_class: that of tokenizer_config.json, which decides where it is there.
+        model_type: the value in config.json, if known.
+        tokenizer_class: the value in tokenizer_config.json, which takes precedence.
     """
     if model_type in WITHOUT_VOCABULARY or tokenizer_class in WITHOUT_VOCABULARY:
         return None
@@ -105,12 +105,12 @@ def missing_vocabulary(
     allowed = VOCABULARIES if read is None else (TOKENIZER, read)
     if any(files <= names for files in allowed):
         return None
-    told = ", ".join("+".join(sorted(files)) for files in allowed)
+    choices = ", ".join("+".join(sorted(files)) for files in allowed)
     found = [files for files in VOCABULARIES if files <= names]
     if not found:
-        return f"no tokenizer files ({told}); write them with tokenizer.save_pretrained(folder)"
+        return f"no tokenizer files ({choices}); write them with tokenizer.save_pretrained(folder)"
     others = ", ".join("+".join(sorted(files)) for files in found)
     return (
-        f"{others} is no vocabulary that {reader} reads ({told}): it would know no word; write the "
-        "files that belong to this model with tokenizer.save_pretrained(folder)"
+        f"{others} is not a vocabulary that {reader} reads ({choices}): every word would be "
+        "unknown; write this model's files with tokenizer.save_pretrained(folder)"
     )

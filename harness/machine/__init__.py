@@ -1,1 +1,1 @@
-"""The machine: what it is, what is installed on it, and how busy other programs keep it."""
+"""The machine: its hardware, its installed packages, and how busy other programs keep it."""

@@ -1,4 +1,4 @@
-"""How busy other programs keep the processor's cores, and how many threads they leave to a run."""
+"""Measures how busy other programs keep the cores, and chooses a run's number of threads."""
 
 import contextlib
 import math
@@ -13,30 +13,30 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.text import counted
 
 TAKEN = 1 / 3
-"""A core counts as taken once other programs use more than this share of it."""
+"""A core counts as taken if other programs use more than this share of it."""
 
-ALONE_SECONDS, BESIDE_SECONDS = 1.0, 5.0
-"""How often a lone run looks, and one beside others, which has to look through all processes."""
+ALONE_SECONDS, PARALLEL_SECONDS = 1.0, 5.0
+"""Seconds between measurements of a single run, and of parallel runs (which read all processes)."""
 
 CALM_LOOKS = 3
-"""A run takes a core back after so many looks in a row that found it free."""
+"""A run takes a core back after it was free in this many measurements in a row."""
 
 MOST_IDLE = 1 / 3
-"""Runs give threads up where no larger share of the cores that are left would then be idle."""
+"""Runs give up threads only if at most this share of the remaining cores would then be idle."""
 
 FULL = 0.9
-"""Where less than this share of all cores is busy, nobody waits for one."""
+"""If less than this share of all cores is busy, no program waits for a core."""
 
 SHORTEST_SECONDS = 0.3
-"""A shorter time tells no load: processor time is counted in hundredths of a second."""
+"""A shorter interval gives no load: the system counts processor time in hundredths of a second."""
 
 
 class Contention(BaseModel):
-    """What other programs took of the processor while a run trained.
+    """How much of the processor other programs used while a run trained.
 
-    `other_programs` is the mean number of cores that they kept busy, the session's own runs not
-    counted, and `own_cores` that of cores that the run got. `fewest_threads` is the smallest number
-    of threads that the run computed in; its record's `threads` is the largest.
+    `other_programs` is the mean number of cores that they kept busy, without the session's own
+    runs; `own_cores` is the mean number of cores that the run used. `fewest_threads` is the run's
+    smallest number of threads; its record's `threads` is the largest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -48,7 +48,7 @@ class Contention(BaseModel):
 
 @dataclass(frozen=True)
 class Moment:
-    """Clock readings in seconds: the time, and processor time of all programs and of ours."""
+    """Clock readings in seconds: the time, the processor time of all programs, and our own."""
 
     time: float
     busy: float
@@ -56,10 +56,11 @@ class Moment:
 
 
 def now(family: int | None = None) -> Moment | None:
-    """Read the clocks; None where the system does not tell.
+    """Read the clocks; None if the system does not provide them.
 
     Args:
-        family: a process whose descendants are ours, too; by default this process alone is.
+        family: id of a process: it and its descendants count as our own; by default this process
+            only.
     """
     import psutil
 
@@ -70,7 +71,7 @@ def now(family: int | None = None) -> Moment | None:
 
 
 def _busy_seconds() -> float:
-    """Return the processor time that was used on the cores that this process may use.
+    """Return the processor time used on the cores that this process may use.
 
     Time that a virtual machine's host gave to others counts as used.
     """
@@ -85,47 +86,47 @@ def _busy_seconds() -> float:
     seconds = 0.0
     for core, times in enumerate(cores):
         if allowed is None or core in allowed:
-            # Linux counts a guest's time as the user's, too.
+            # Linux also counts a guest's time as user time.
             unused = sum(getattr(times, name, 0.0) for name in ("idle", "iowait", "guest"))
             seconds += sum(times) - unused - getattr(times, "guest_nice", 0.0)
     return seconds
 
 
 def _family_seconds(root: int) -> float:
-    """Return the processor time of a process and its descendants, those that ended included."""
+    """Return the processor time of a process and its descendants, including those that ended."""
     import psutil
 
     first = psutil.Process(root)
     seconds = 0.0
     for process in (first, *first.children(recursive=True)):
-        with contextlib.suppress(psutil.Error):  # it ended; whoever waited for it counts its time
+        with contextlib.suppress(psutil.Error):  # it ended; its parent counts its time
             seconds += sum(process.cpu_times()[:4])  # its own and that of children it waited for
     return seconds
 
 
 def between(before: Moment | None, after: Moment | None) -> float | None:
-    """Return the mean number of cores that other programs kept busy; None if that is not known."""
+    """Return the mean number of cores that other programs kept busy; None if unknown."""
     if before is None or after is None or after.time - before.time < SHORTEST_SECONDS:
         return None
-    if after.own < before.own:  # macOS forgets the time of a process that ended
+    if after.own < before.own:  # macOS drops the time of a process that ended
         return None
     others = (after.busy - before.busy) - (after.own - before.own)
     return max(0.0, others) / (after.time - before.time)
 
 
 def since(before: Moment | None, family: int | None = None) -> float | None:
-    """Return what `between` does of the time until now, or a little later if that is too short."""
+    """Return `between` from `before` until now; wait first if the interval is too short."""
     if before is not None:
         time.sleep(max(0.0, before.time + 2 * SHORTEST_SECONDS - time.monotonic()))
     return between(before, now(family))
 
 
 def wanted(others: float | None, cores: int) -> float | None:
-    """Return how many cores other programs would keep busy if there were enough for everybody.
+    """Return how many cores other programs would keep busy if there were enough cores for all.
 
     Args:
-        others: cores that they keep busy. If it is all of them, the programs that run or wait to
-            run count, by the system's mean of a minute.
+        others: cores that other programs keep busy. If these are all cores, the result is at least
+            the system's load average over one minute: programs that run or wait to run.
     """
     if others is None or others < FULL * cores or _is_confined():
         return others
@@ -135,15 +136,15 @@ def wanted(others: float | None, cores: int) -> float | None:
 
 
 def _is_confined() -> bool:
-    """Return whether this process has a part of the cores only: the load is that of them all."""
+    """Return whether this process may use only some of the cores, while the load is of all."""
     return hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != os.cpu_count()
 
 
 def wanted_then(found: Contention, workers: int, cores: int) -> float:
-    """Return the same of the time in which a run trained that got `own_cores` of the cores.
+    """Return the same as `wanted`, for the time in which a run trained.
 
-    Where `workers` runs and other programs share all cores alike, a thread gets
-    cores / (all threads) of one.
+    If `workers` runs and other programs share all cores equally, each thread gets
+    cores / (all threads) of a core, and the run gets `own_cores`.
     """
     others, own, threads = found.other_programs, found.own_cores, found.fewest_threads
     if own == 0 or others + workers * own < FULL * cores:
@@ -154,12 +155,12 @@ def wanted_then(found: Contention, workers: int, cores: int) -> float:
 def threads_left(threads: int, workers: int, cores: int, others: float) -> int:
     """Return how many of a run's threads find a core that other programs leave; at least one.
 
-    Two threads of a run that share a core with another program wait for each other most of the
-    time, so a run is better off with fewer.
+    If two threads of a run share a core with another program, they wait for each other most of the
+    time, so fewer threads are faster.
 
     Args:
-        threads: what the run computes in where nothing else is busy.
-        workers: like runs side by side, which share what is left alike.
+        threads: the run's number of threads on a quiet machine.
+        workers: parallel runs of the same kind, which share the remaining cores equally.
         cores: cores of the machine.
         others: cores that other programs keep busy.
     """
@@ -168,38 +169,39 @@ def threads_left(threads: int, workers: int, cores: int, others: float) -> int:
         return threads
     left = max(1, cores - taken)
     each = max(1, min(threads, left // workers))
-    # Many runs do not all halve their threads for one core.
+    # Do not halve the threads of many runs because of one taken core.
     return threads if left - workers * each > MOST_IDLE * left else each
 
 
-def told(others: float | None, cores: int) -> str | None:
-    """Say how busy other programs are; None where they are not, or nobody knows."""
+def load_message(others: float | None, cores: int) -> str | None:
+    """Return how busy other programs keep the cores; None if they are idle or it is unknown."""
     if others is None or others <= TAKEN:
         return None
     return f"other programs keep {min(others, cores):.1f} of {counted(cores, 'core')} busy"
 
 
 def wait_passively() -> None:
-    """Let the threads of OpenMP, if it is not loaded yet, sleep while they wait for each other.
+    """Make OpenMP's threads sleep while they wait for each other, if OpenMP is not loaded yet.
 
-    Beside other programs that is faster by far than to spin, as they do by default, and a little
-    slower on a quiet machine. What the user set stays.
+    While other programs run, this is much faster than spinning, the default; on a quiet machine it
+    is a little slower. A value set by the user is kept.
     """
     if "torch" not in sys.modules:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 class Watch:
-    """Looks at times how busy other programs are, and tells how many threads a run should take.
+    """Measures the load of other programs regularly, and returns a run's number of threads.
 
-    It gives a core up as soon as a look finds it taken, and takes it back after CALM_LOOKS.
+    It gives up a core after one measurement that finds it taken, and takes it back after CALM_LOOKS
+    measurements that find it free.
 
     Args:
-        threads: the most that it tells.
-        workers: like runs side by side.
+        threads: the maximum number of threads.
+        workers: parallel runs of the same kind.
         cores: cores of the machine.
-        read: returns the clock readings, as `now` does.
-        clock: tells the time of those readings.
+        read: returns the clock readings, like `now`.
+        clock: returns the current time on the clock of `Moment.time`.
     """
 
     def __init__(
@@ -214,15 +216,15 @@ class Watch:
         self.others: float | None = None
         self._most, self._workers, self._cores = threads, workers, cores
         self._read, self._clock = read, clock
-        self._every = ALONE_SECONDS if workers == 1 else BESIDE_SECONDS
+        self._every = ALONE_SECONDS if workers == 1 else PARALLEL_SECONDS
         self._last = read()
         self._calm = 0
 
     def look(self, at_once: bool = False) -> int:
-        """Return the threads to take; the last answer where the last look is not long ago.
+        """Return the number of threads to use; the last result if it is recent.
 
         Args:
-            at_once: look although it is not long ago, and believe what is found either way.
+            at_once: measure even if the last result is recent, and take a free core back at once.
         """
         last = self._last
         if last is None or (not at_once and self._clock() - last.time < self._every):

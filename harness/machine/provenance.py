@@ -1,4 +1,4 @@
-"""What made a result: recipe version, package versions, commit, machine, device."""
+"""What produced a result: recipe version, package versions, commit, machine, device."""
 
 import contextlib
 import ctypes
@@ -12,10 +12,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 DISTRIBUTION = "cola-finetuning-benchmark"
-"""Under which name this project is installed."""
+"""The name under which this project is installed."""
 
 RECIPE_VERSION = 4
-"""Raised whenever a change of the training path changes a number; part of every run's key."""
+"""Raised whenever a change of the training code changes a result; part of every run's key."""
 
 RESULT_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "accelerate")
 """Packages whose versions are part of a run's key."""
@@ -24,7 +24,7 @@ RECORDED_PACKAGES = (*RESULT_PACKAGES, "evaluate", "numpy", "pyarrow", "scikit-l
 
 
 class Machine(BaseModel):
-    """The machine that a run was trained on; nothing in it names the machine or its user."""
+    """The machine that trained a run; it contains no name of the machine or its user."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +58,7 @@ def available_cores() -> int:
 def device_type() -> str:
     """Return `cuda` where torch sees a GPU, else `cpu`."""
     if not _driver_installed():
-        return "cpu"  # without the seconds that torch takes to say so
+        return "cpu"  # without importing torch, which takes seconds
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -79,7 +79,7 @@ def machine() -> Machine:
 
 @functools.cache
 def commit() -> str | None:
-    """Return the harness' git commit, with `+` where its files differ; None outside a checkout."""
+    """Return the harness' git commit, with `+` if its files differ; None outside a checkout."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -88,7 +88,7 @@ def commit() -> str | None:
 
     try:
         revision = git("rev-parse", "--short=12", "HEAD")
-        # An installed copy may lie inside somebody else's checkout: its commit is not ours.
+        # An installed copy may be inside another project's checkout, whose commit is not ours.
         if not git("ls-files", "--", Path(__file__).name):
             return None
         return revision + ("+" if git("status", "--porcelain", "--", str(here)) else "")
@@ -97,7 +97,7 @@ def commit() -> str | None:
 
 
 def _driver_installed() -> bool:
-    """Return whether the system has what torch's `cuda` needs: NVIDIA's driver, or AMD's."""
+    """Return whether the system has a driver for torch's `cuda`: NVIDIA's or AMD's."""
     for library in ("libcuda.so.1", "nvcuda.dll"):
         with contextlib.suppress(OSError):
             ctypes.CDLL(library)
@@ -106,7 +106,7 @@ def _driver_installed() -> bool:
 
 
 def _processor() -> str:
-    with contextlib.suppress(OSError):  # Linux' only, and some containers hide it
+    with contextlib.suppress(OSError):  # exists on Linux only, and some containers hide it
         for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
@@ -127,5 +127,5 @@ def _accelerator() -> str | None:
 
     try:
         return torch.cuda.get_device_name(0)
-    except Exception:  # of a GPU that broke down meanwhile; what ran there is told all the same
+    except Exception:  # the GPU failed after the run, whose record is written all the same
         return None

@@ -23,7 +23,7 @@ class Lateness:
         """Check a run in progress; without a basis the expected value is not a time."""
         if title in self.lines or basis is None:
             return
-        load = contention.told(now.others, provenance.available_cores())
+        load = contention.load_message(now.others, provenance.available_cores())
         line = late_line(title, expected, now, load, basis)
         if line is not None:
             self.lines[title] = line
@@ -36,7 +36,7 @@ def late_line(
 
     Args:
         expected: seconds that the whole run was expected to take.
-        load: the result of `contention.told`, which describes other programs.
+        load: the result of `contention.load_message`.
         basis: the source of the expectation.
     """
     likely = now.seconds

@@ -1,1 +1,1 @@
-"""A suite: its file, its cells, and the names and published scores that it refers to."""
+"""A suite: its file, its cells, the names in it and published reference scores."""

@@ -1,8 +1,8 @@
 """Which class a label means: a class name, or the class's number where no name contradicts it.
 
-A label means the same in every format, though CSV writes text where Parquet has an integer, a
-float or a boolean. So labels are compared by what they say: numbers by value, booleans as true or
-false, other text letter by letter.
+A label means the same in every format, although CSV writes text where Parquet has an integer, a
+float or a boolean. So labels are compared by meaning: numbers by value, booleans as true or
+false, other text character by character.
 """
 
 import re
@@ -17,18 +17,18 @@ BOOLEANS = {
 """As JSON, Python and spreadsheets write them."""
 
 WORDS = {"yes": True, "on": True, "no": False, "off": False}
-"""What YAML and forms write for booleans: no label is compared so, but names are checked."""
+"""Booleans in YAML and forms: used to check class names, never to compare labels."""
 
 NUMBERED_NAME = re.compile(r"(?:class|label)[ _-]?([0-9]+)", re.ASCII | re.IGNORECASE)
-"""Names that say a class's number, such as LABEL_1, which transformers gives."""
+"""Names that contain a class number, such as LABEL_1, the default of transformers."""
 
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
-"""Text that is compared as a number. 01, +1, 1e0 and digits of other scripts are text: such a
-label may be a code, and is not guessed to be 1."""
+"""Text that is compared as a number. 01, +1, 1e0 and digits of other scripts stay text: such a
+label may be a code, so it does not mean 1."""
 
 
 class Meaning(NamedTuple):
-    """What a label says, equal for all its spellings."""
+    """The meaning of a label: equal for all its spellings."""
 
     kind: Literal["number", "boolean", "text"]
     value: Decimal | str
@@ -44,9 +44,9 @@ NUMBERED: dict[Meaning | None, int] = {
 
 
 def meaning_of(label: object) -> Meaning | None:
-    """Return what a file's label or a class name says; None for what cannot be a label.
+    """Return the meaning of a file's label or a class name; None if it cannot be a label.
 
-    Blanks around text are left out, and text is compared in Unicode's normal form C.
+    Text is stripped of surrounding white space and compared in Unicode normal form C.
     """
     match label:
         case bool():
@@ -66,11 +66,11 @@ def meaning_of(label: object) -> Meaning | None:
 
 
 def classes_of_labels(class_names: tuple[str, str]) -> Mapping[Meaning | None, int]:
-    """Return the class, 0 or 1, of everything that a label may say.
+    """Return the class, 0 or 1, of every valid label.
 
-    A class name means its class. 0, 1, false and true mean the class of that number as well,
-    unless a class name is a number or a boolean of another value: what ["1", "0"] or
-    ["true", "false"] calls 1 must not be the other class because of where it stands in the list.
+    A class name means its class. 0, 1, false and true also mean the class of that number, unless
+    a class name is a number or a boolean of another value: with the names ["1", "0"] or
+    ["true", "false"], the label 1 must not mean class 1, whose name is 0 or false.
     """
     named: dict[Meaning | None, int] = {
         meaning: number
@@ -81,23 +81,24 @@ def classes_of_labels(class_names: tuple[str, str]) -> Mapping[Meaning | None, i
 
 
 def numbers_are_classes(class_names: tuple[str, str]) -> bool:
-    """Return whether 0, 1, false and true stand for the classes, whatever these are called.
+    """Return whether the labels 0, 1, false and true mean the classes 0 and 1.
 
-    They do not under names that any program may read as other numbers: 01 and 02 too.
+    They do not if a program may read a class name as another number, such as 01 and 02.
     """
     return all(_value(name) in (None, number) for number, name in enumerate(class_names))
 
 
 def ambiguity(class_names: tuple[str, str]) -> str | None:
-    """Return why two class names cannot be told apart in a file, or None.
+    """Return why two class names cannot be distinguished in a file, or None.
 
-    It is strict: names that any program may read as one number are ambiguous, 1 and 01 too.
+    The check is strict: names that a program may read as the same number, such as 1 and 01, are
+    ambiguous.
     """
     first, second = class_names
     if not first.strip() or not second.strip():
-        return "a class name is not blank"
+        return "a class name must not be blank"
     if meaning_of(first) == meaning_of(second) or _value(first) == _value(second) is not None:
-        return "the two class names must differ, and these can be read as one; choose others"
+        return "the two class names must differ, and these may be read as the same; choose others"
     return None
 
 
@@ -106,7 +107,7 @@ def _number(value: Decimal) -> Meaning | None:
 
 
 def _value(name: str) -> Decimal | None:
-    """Return the number that a program or a reader may take a name for.
+    """Return the number that a program or a reader may read a name as.
 
     true, yes and on are 1; false, no and off are 0; LABEL_1 and class 1 are 1.
     """

@@ -1,4 +1,4 @@
-"""The section [dataset] of a suite file: where the labelled sentences come from."""
+"""The [dataset] section of a suite file: where the labelled sentences come from."""
 
 import unicodedata
 from pathlib import Path
@@ -11,20 +11,20 @@ from harness.suite.class_names import ambiguity
 from harness.suite.fields import STRICT, Text
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-"""What separates the columns of a delimited file, by the extension of its name."""
+"""The default column delimiter of a file, by its extension."""
 
 NO_DELIMITERS = "\"'\\._- \n\r\v\f\0"
-"""Characters beside letters and digits that separate no columns."""
+"""Characters, besides letters and digits, that are not allowed as a delimiter."""
 
 
 DELIMITER_IN_WORDS = (
-    'one character, such as ",", ";", "|" or "\\t": no letter, digit, '
-    "blank, quotation mark, backslash, point, dash or line end"
+    'one character, such as ",", ";", "|" or "\\t": not a letter, digit, '
+    "space, quotation mark, backslash, period, hyphen, underscore or line end"
 )
 
 
 def separates(value: str) -> bool:
-    """Return whether a text may stand between the columns of a delimited file."""
+    """Return whether a text is allowed as the delimiter of a delimited file."""
     return (
         len(value) == 1
         and not value.isalnum()
@@ -50,14 +50,14 @@ class DatasetSpec(BaseModel):
     )
     delimiter: str | None = Field(
         None,
-        description='the character between the columns of a CSV or TSV file, such as `";"`, '
+        description='the character that separates the columns of a CSV or TSV file, such as `";"`, '
         r'`"|"` or `"\t"`; by default a comma in `.csv` and a tab in `.tsv`',
     )
     quoting: Literal["csv", "none"] | None = Field(
         None,
-        description="quotation marks in a CSV or TSV file: `csv`, around a value they are not "
-        "part of it, and are doubled inside; `none`, they are part of the sentences; by default "
-        "`csv`, and a file that may mean either is refused",
+        description="quotation marks in a CSV or TSV file: `csv`, they enclose values and are "
+        "doubled inside them; `none`, they are part of the sentences; by default `csv`, and an "
+        "ambiguous file is refused",
     )
     text_column: Text = Field("sentence", description="the file's column of sentences")
     label_column: Text = Field(
@@ -68,7 +68,7 @@ class DatasetSpec(BaseModel):
     class_names: tuple[Text, Text] = Field(
         ("unacceptable", "acceptable"),
         strict=False,
-        description="names of the labels 0 and 1; a label that is one of them means that class",
+        description="names of the classes 0 and 1, also accepted as labels",
     )
     validation_size: float | int = Field(
         0.1, description="the file's validation split: a fraction (0.1) or a count (500)"
@@ -78,7 +78,7 @@ class DatasetSpec(BaseModel):
     )
     split_seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the file's split")
 
-    # Each check sits at the key to mend: one mistake then hides no other.
+    # Each check is at the key that the user must fix, so one mistake does not hide another.
 
     @field_validator("path")
     @classmethod
@@ -87,7 +87,7 @@ class DatasetSpec(BaseModel):
         if source == "file" and value is None:
             raise PydanticCustomError("path", 'source = "file" needs path = "FILE"')
         if source == "embedded" and value is not None:
-            raise PydanticCustomError("path", "the embedded corpus has no path; remove it")
+            raise PydanticCustomError("path", "the embedded corpus takes no path; remove it")
         return value
 
     @field_validator("delimiter")
@@ -99,17 +99,17 @@ class DatasetSpec(BaseModel):
 
     @field_validator("delimiter", "quoting")
     @classmethod
-    def _of_a_delimited_file(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _only_delimited_files(cls, value: str | None, info: ValidationInfo) -> str | None:
         source, path = info.data.get("source"), info.data.get("path")
         if value is None or source is None or (source == "file" and path is None):
-            return value  # not given, or the mistake is another key's
+            return value  # not given, or another key reports the mistake
         if source != "file" or Path(str(path)).suffix.lower() not in DELIMITERS:
             raise PydanticCustomError("delimited", "for CSV and TSV files only; remove it")
         return value
 
     @field_validator("label_column")
     @classmethod
-    def _other_column(cls, value: str, info: ValidationInfo) -> str:
+    def _columns_differ(cls, value: str, info: ValidationInfo) -> str:
         if value == info.data.get("text_column"):
             raise PydanticCustomError("column", "text_column and label_column must differ")
         return value
@@ -135,5 +135,5 @@ class DatasetSpec(BaseModel):
     @classmethod
     def _something_to_score(cls, value: float | int, info: ValidationInfo) -> float | int:
         if value == 0 and info.data.get("source") == "file":
-            raise PydanticCustomError("size", "must be above 0: there is nothing to score")
+            raise PydanticCustomError("size", "must be above 0: otherwise nothing can be scored")
         return value

@@ -1,4 +1,4 @@
-"""What the parts of a suite file have in common."""
+"""Field types and checks that the sections of a suite file share."""
 
 from typing import Annotated, TypeVar
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 Text = Annotated[str, Field(min_length=1)]
-# Tables and tokenizers keep counts in machine integers.
+# Tables and tokenizers store counts as machine integers.
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Whole = Annotated[int, Field(ge=0, lt=2**53)]
 MatthewsCorrelation = Annotated[float, Field(ge=-1, le=1)]
@@ -21,11 +21,11 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 def each_cell_once(values: dict[str, T]) -> dict[str, T]:
-    """Refuse two ids of one cell, whose learning rate is written in two forms."""
+    """Refuse two ids that name the same cell with its learning rate in two notations."""
     names: dict[str, str] = {}
     for name in values:
         if (other := names.setdefault(ids.usual(name), name)) != name:
             raise PydanticCustomError(
-                "cell", f"{other!r} and {name!r} are one cell; leave one of them"
+                "cell", f"{other!r} and {name!r} are the same cell; remove one of them"
             )
     return values

@@ -10,45 +10,48 @@ from harness.suite.fields import STRICT, MatthewsCorrelation, Positive, Share, T
 
 
 class Thresholds(BaseModel):
-    """What a cell must reach. A cell's own stand before its checkpoint's, those before the suite's.
+    """What a cell must reach. A cell's own thresholds override its checkpoint's, which override
+    the suite's.
 
-    `statistic` decides how MCC and accuracy are compared: their mean over seeds, or the bound of
-    its 95 % interval that speaks against the cell.
+    `statistic` decides what of MCC and accuracy is compared: the mean over seeds, or the less
+    favourable bound of its 95 % interval.
     """
 
     model_config = STRICT
 
     min_mcc: MatthewsCorrelation | None = Field(
-        None, description="least MCC, the mean over a cell's seeds"
+        None, description="minimum MCC, the mean over a cell's seeds"
     )
     min_accuracy: Share | None = Field(
-        None, description="least accuracy, the mean over a cell's seeds"
+        None, description="minimum accuracy, the mean over a cell's seeds"
     )
     max_drop: Share | None = Field(
         None,
-        description="most MCC that a cell may lose against the same cell of `--baseline`; "
-        "0.02 where a baseline is given and this is not",
+        description="maximum MCC that a cell may lose against the same cell of `--baseline`; "
+        "0.02 if a baseline is given and this key is not",
     )
     max_train_seconds: Positive | None = Field(
-        None, description="most seconds of training, the mean over a cell's seeds"
+        None, description="maximum seconds of training, the mean over a cell's seeds"
     )
     min_samples_per_second: Positive | None = Field(
-        None, description="least training sentences a second, the mean over a cell's seeds"
+        None, description="minimum training sentences per second, the mean over a cell's seeds"
     )
     max_eval_ms_per_sentence: Positive | None = Field(
-        None, description="most milliseconds to judge a sentence, the mean over a cell's seeds"
+        None,
+        description="maximum milliseconds to classify a sentence, the mean over a cell's seeds",
     )
     max_peak_memory_mb: Positive | None = Field(
-        None, description="most memory in MiB that any of a cell's runs may take"
+        None, description="maximum peak memory in MiB of any of a cell's runs"
     )
     statistic: Literal["mean", "lower-bound"] | None = Field(
         None,
-        description="`mean` (the default) compares the mean; `lower-bound` demands that the whole "
-        "95 % interval is on the right side, and says `not-enough-evidence` where it is on both",
+        description="`mean` (the default) compares the mean; `lower-bound` requires that the whole "
+        "95 % interval passes; if the threshold lies inside the interval, the verdict is "
+        "`not-enough-evidence`",
     )
     on_doubt: Literal["fail", "pass"] | None = Field(
         None,
-        description="what `not-enough-evidence` does to the test: `fail` (the default) or `pass`",
+        description="the test's outcome on `not-enough-evidence`: `fail` (the default) or `pass`",
     )
 
 
@@ -58,30 +61,33 @@ class SuiteGates(BaseModel):
     model_config = STRICT
 
     best_min_mcc: MatthewsCorrelation | None = Field(
-        None, description="least MCC of the suite's best cell"
+        None, description="minimum MCC of the suite's best cell"
     )
     every_checkpoint_min_mcc: MatthewsCorrelation | None = Field(
-        None, description="least MCC of every checkpoint's best cell"
+        None, description="minimum MCC of every checkpoint's best cell"
     )
     order: tuple[Text, ...] = Field(
         (),
         strict=False,
-        description="checkpoints from best to worst, as their best cells' MCC must rank them",
+        description="checkpoints from best to worst: the required ranking by the MCC of their "
+        "best cells",
     )
 
     @field_validator("order")
     @classmethod
     def _something_to_rank(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         if values and len(set(values)) < max(2, len(values)):
-            raise PydanticCustomError("order", "input should be two checkpoints or more, each once")
+            raise PydanticCustomError(
+                "order", "input should be at least two checkpoints, each listed once"
+            )
         return values
 
 
 class GatesSpec(Thresholds):
-    """Gates of every cell, of some, and of the suite."""
+    """Gates of all cells, of single checkpoints and cells, and of the suite."""
 
     target_mcc: MatthewsCorrelation | None = Field(
-        None, description="time to this MCC is reported; by default the cell's min_mcc"
+        None, description="the time to reach this MCC is reported; by default the cell's min_mcc"
     )
     checkpoint: dict[str, Thresholds] = Field(
         default_factory=dict, description="thresholds by checkpoint, in place of the suite's"
@@ -96,8 +102,8 @@ class GatesSpec(Thresholds):
 
 
 def thresholds_of(gates: GatesSpec, checkpoint: str, cell_id: str) -> Thresholds:
-    """Return what one cell must reach: each threshold from the narrowest place that sets it."""
-    sources = [ids.of(cell_id, gates.cell), gates.checkpoint.get(checkpoint), gates]
+    """Return one cell's thresholds: each from the most specific section that sets it."""
+    sources = [ids.lookup(cell_id, gates.cell), gates.checkpoint.get(checkpoint), gates]
     return Thresholds(
         **{
             name: next(

@@ -1,4 +1,4 @@
-"""Names of cells and checkpoints as people type them: found in any form, the nearest suggested."""
+"""Names of cells and checkpoints as users type them: any notation is found, typos get a hint."""
 
 import difflib
 import math
@@ -12,27 +12,27 @@ from harness.errors import BadInput
 T = TypeVar("T")
 
 RATE_OF_ID = re.compile(r"(?<=-lr)[0-9][0-9.eE+-]*$")
-"""The learning rate that ends a cell's id."""
+"""The learning rate at the end of a cell's id."""
 
 RATE = re.compile(r"(?<![\w.])(?:lr)?(\d+(?:\.\d+)?[eE][-+]?\d+|0?\.\d+)(?![\w.])")
-"""A learning rate in any text, alone or as an id has it; a hyphen may stand before it."""
+"""A learning rate in any text, alone or as in an id; a hyphen may precede it."""
 
 
 def scientific(learning_rate: float) -> str:
-    """Write a learning rate as ids do, in the shortest scientific form: 2e-05, 1e-04, 2.5e-05."""
+    """Format a learning rate as in ids, in the shortest scientific form: 2e-05, 1e-04, 2.5e-05."""
     mantissa, exponent = f"{Decimal(repr(learning_rate)).normalize():e}".split("e")
     return f"{mantissa}e{int(exponent):+03d}"
 
 
 def usual(name: str) -> str:
-    """Return a cell's id with its learning rate as ids write it; any other name as it is."""
+    """Return a cell's id with its learning rate in the form of ids; any other name unchanged."""
     return RATE_OF_ID.sub(lambda found: _usual_rate(found[0]), name)
 
 
 def find(typed: str, known: Iterable[str]) -> str | None:
-    """Return the name that was meant: the same, or the same but for how its rate is written.
+    """Return the known name that was typed, in any notation of its learning rate, or None.
 
-    lr1e-4, lr1E-04 and lr0.0001 are one rate. None where there is no such name.
+    lr1e-4, lr1E-04 and lr0.0001 are the same rate.
     """
     names = list(known)
     if typed in names:
@@ -41,8 +41,8 @@ def find(typed: str, known: Iterable[str]) -> str | None:
     return alike[0] if len(alike) == 1 else None
 
 
-def of(typed: str, known: Mapping[str, T]) -> T | None:
-    """Return what stands under the name that was meant; None where there is no such name."""
+def lookup(typed: str, known: Mapping[str, T]) -> T | None:
+    """Return the value of the known name that was typed (see `find`), or None."""
     name = find(typed, known)
     return None if name is None else known[name]
 
@@ -50,13 +50,13 @@ def of(typed: str, known: Mapping[str, T]) -> T | None:
 def find_all(
     typed: Iterable[str], known: Iterable[str], no_such: Callable[[str], str]
 ) -> list[str]:
-    """Return the names that were meant.
+    """Return the known names that were typed.
 
     Args:
-        no_such: returns the complaint about one that is not known, to which the nearest is added.
+        no_such: returns the message about an unknown name; the nearest known name is appended.
 
     Raises:
-        BadInput: every one that is not known.
+        BadInput: every unknown name.
     """
     names = list(known)
     found = {each: find(each, names) for each in typed}
@@ -67,9 +67,9 @@ def find_all(
 
 
 def did_you_mean(typed: str, known: Sequence[str]) -> str:
-    """Return the end of a message that refuses an unknown name: the nearest one, if any is near.
+    """Return the end of a message about an unknown name: the nearest known name, if one is near.
 
-    Near is what is spelled alike, or else has a part that begins like what was typed.
+    A name is near if it is spelled alike, or if one of its parts begins with the typed text.
     """
     forms = {_plain(name): name for name in reversed(known)}
     wanted = _plain(typed)
@@ -81,24 +81,25 @@ def did_you_mean(typed: str, known: Sequence[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a name without what people mix up: case, and which mark parts its words."""
+    """Return a name without the usual typing differences: case and word separators."""
     return re.sub(r"[_\s-]+", "-", usual(name).lower())
 
 
 def respelled(text: str, known: Iterable[str]) -> str | None:
-    """Return text in which each rate that no name holds is written as some names hold it.
+    """Return text with its learning rates in the notation of the known names.
 
-    None where there is nothing to write otherwise.
+    A rate is changed only if no name contains it as typed and some name contains its usual form.
+    None if nothing changes.
     """
     names = [name.lower() for name in known]
 
     def rewritten(found: re.Match[str]) -> str:
-        held = found[0].replace(found[1], _usual_rate(found[1]))
+        usual_form = found[0].replace(found[1], _usual_rate(found[1]))
         missing = not any(found[0].lower() in name for name in names)
-        return held if missing and any(held in name for name in names) else found[0]
+        return usual_form if missing and any(usual_form in name for name in names) else found[0]
 
-    other = RATE.sub(rewritten, text)
-    return None if other == text else other
+    changed = RATE.sub(rewritten, text)
+    return None if changed == text else changed
 
 
 def _usual_rate(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a suite asks for: its cells, with readable ids, seeds and thresholds."""
+"""The cells of a suite, with readable ids, seeds and thresholds."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ class Cell:
     """One (checkpoint, batch size, learning rate) of a suite's matrix.
 
     `checkpoint` is the name that results are published under: see published_names.
-    `gates` are what it must reach, `target` the MCC to which time is reported; None where the
+    `gates` are its thresholds; `target` is the MCC whose time to reach is reported, None if the
     suite sets none.
     """
 
@@ -57,8 +57,8 @@ class Run:
 def make_plan(suite: Suite) -> list[Cell]:
     """Return the suite's cells in the order of its file: checkpoint, batch size, learning rate.
 
-    A cell's id names its checkpoint, batch size and learning rate, is safe as a file name on
-    every system, and is unique within the suite. Cells that the suite gives no seeds are left out.
+    A cell's id contains its checkpoint, batch size and learning rate, is safe as a file name on
+    every system, and is unique within the suite. Cells without seeds are left out.
     """
     names = published_names(suite)
     slugs = _slugs(suite.matrix.checkpoints)
@@ -69,7 +69,7 @@ def make_plan(suite: Suite) -> list[Cell]:
         for batch_size in own.batch_sizes or matrix.batch_sizes:
             for learning_rate in own.learning_rates or matrix.learning_rates:
                 cell_id = f"{slugs[checkpoint]}-bs{batch_size}-lr{ids.scientific(learning_rate)}"
-                part = ids.of(cell_id, matrix.cell) or CellMatrix()
+                part = ids.lookup(cell_id, matrix.cell) or CellMatrix()
                 seeds = own.seeds or matrix.seeds if part.seeds is None else part.seeds
                 if not seeds:
                     continue
@@ -93,10 +93,10 @@ def make_plan(suite: Suite) -> list[Cell]:
 def published_names(suite: Suite) -> dict[str, str]:
     """Return the published name of every checkpoint, by its name in the suite.
 
-    They are the same but for folders: where one lies is the business of one machine only, so its
-    own name stands for it, with a digest of the path where another checkpoint has that name too.
+    They are the same except for folders. A folder's location matters on one machine only, so only
+    its own name is published, with a digest of the path if another checkpoint has the same name.
     """
-    return _told_apart({name: _last_part(name) for name in suite.matrix.checkpoints}, _is_path)
+    return _made_unique({name: _last_part(name) for name in suite.matrix.checkpoints}, _is_path)
 
 
 def _last_part(checkpoint: str) -> str:
@@ -106,9 +106,9 @@ def _last_part(checkpoint: str) -> str:
 
 
 def suite_gates(suite: Suite) -> SuiteGates:
-    """Return a suite's own gates, its order of checkpoints in published names."""
+    """Return a suite's own gates, with published names in its order of checkpoints."""
     names, gates = published_names(suite), suite.gates.suite
-    # --checkpoints may leave out some that the suite's file puts in order.
+    # --checkpoints may leave out some checkpoints of the order in the suite's file.
     order = tuple(names.get(name, _last_part(name)) for name in gates.order)
     return gates.model_copy(update={"order": order})
 
@@ -123,16 +123,16 @@ def _is_path(checkpoint: str) -> bool:
     )
 
 
-def _told_apart(names: dict[str, str], renamed: Callable[[str], bool]) -> dict[str, str]:
-    """Add a digest of the checkpoint to names that several share, for checkpoints to be `renamed`.
+def _made_unique(names: dict[str, str], may_rename: Callable[[str], bool]) -> dict[str, str]:
+    """Add a digest to names that several checkpoints share, for checkpoints that `may_rename`.
 
-    Compared without case: two names that differ in case share a folder on some systems. A name
-    made here may be another's already; the rounds after the first add the whole digest.
+    Names are compared without case, since some systems ignore case in folder names. A new name may
+    already be another checkpoint's; the rounds after the first add the whole digest.
     """
     digits = 8
     while True:
         times = Counter(name.lower() for name in names.values())
-        shared = [c for c, name in names.items() if times[name.lower()] > 1 and renamed(c)]
+        shared = [c for c, name in names.items() if times[name.lower()] > 1 and may_rename(c)]
         if not shared:
             return names
         digests = {c: hashlib.sha256(c.encode()).hexdigest()[:digits] for c in shared}
@@ -146,9 +146,9 @@ def runs_of(cell: Cell, training: TrainingSpec) -> list[Run]:
 
 
 def _slugs(checkpoints: Sequence[str]) -> dict[str, str]:
-    """Name every checkpoint in file-name characters: briefly, and with a digest where two clash."""
+    """Return a short, file-safe name of every checkpoint, with a digest where two are equal."""
     slugs = {checkpoint: _slug(checkpoint) for checkpoint in checkpoints}
-    return _told_apart(slugs, lambda _: True)
+    return _made_unique(slugs, lambda _: True)
 
 
 def _slug(checkpoint: str) -> str:
@@ -158,6 +158,6 @@ def _slug(checkpoint: str) -> str:
     else:
         name = name.rstrip("/").rpartition("/")[2]
     slug = re.sub(r"[^A-Za-z0-9._]+", "-", f"{name}-{revision}").strip("-.")
-    # Windows takes a name that begins like this for a device.
+    # Windows reads a name that begins like this as a device.
     slug = re.sub(r"^(con|prn|aux|nul|com\d|lpt\d)\.", r"\1-", slug, flags=re.IGNORECASE)
     return slug[:80].rstrip("-.") or "checkpoint"

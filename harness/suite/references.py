@@ -1,4 +1,4 @@
-"""Scores that others published for checkpoints: `benchmarks/references.toml`."""
+"""Scores of checkpoints published by others: `benchmarks/references.toml`."""
 
 import tomllib
 from pathlib import Path
@@ -15,10 +15,10 @@ class Reference(BaseModel):
 
     model_config = STRICT
 
-    checkpoint: Text = Field(description="as a suite names it")
-    mcc: MatthewsCorrelation = Field(description="Matthews correlation, of 1")
-    recipe: Text = Field(description="what is known of the training")
-    source: Text = Field(description="where it was read")
+    checkpoint: Text = Field(description="the name as in a suite")
+    mcc: MatthewsCorrelation = Field(description="Matthews correlation, from -1 to 1")
+    recipe: Text = Field(description="what is known about the training")
+    source: Text = Field(description="where the score was published")
 
 
 def load_references(path: Path) -> tuple[Reference, ...]:
@@ -31,13 +31,13 @@ def load_references(path: Path) -> tuple[Reference, ...]:
         document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
-    except ValueError as error:  # TOML's and Unicode's mistakes, and numbers of thousands of digits
+    except ValueError as error:  # invalid TOML or Unicode, or a number of thousands of digits
         raise BadInput([f"{path}: not valid TOML: {error}"]) from None
     except RecursionError:
         raise BadInput([f"{path}: nested too deeply to read"]) from None
     entries = document.get("reference")
     if document.keys() - {"reference"} or not isinstance(entries, list):
-        raise BadInput([f"{path}: a file of references holds [[reference]] tables and no more"])
+        raise BadInput([f"{path}: a file of references must contain only [[reference]] tables"])
     references: list[Reference] = []
     problems: list[str] = []
     for position, entry in enumerate(entries):

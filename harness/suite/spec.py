@@ -1,4 +1,4 @@
-"""The suite file: TOML, with overrides from the command line, to frozen and validated models."""
+"""Reads a suite file (TOML) and command-line overrides into frozen, validated models."""
 
 import tomllib
 from collections import Counter
@@ -63,12 +63,12 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 def _distinct(values: tuple[Hashable, ...] | None) -> tuple[Hashable, ...] | None:
     if repeated := _repeated(values or ()):
         names = ", ".join(map(repr, repeated))
-        raise PydanticCustomError("duplicate", f"every value once; repeated: {names}")
+        raise PydanticCustomError("duplicate", f"list every value once; repeated: {names}")
     return values
 
 
 class CheckpointMatrix(BaseModel):
-    """One checkpoint's own part of the matrix; what it leaves out is the suite's."""
+    """One checkpoint's own part of the matrix; missing values are the suite's."""
 
     model_config = STRICT
 
@@ -93,7 +93,7 @@ class CellMatrix(BaseModel):
     seeds: tuple[Seed, ...] | None = Field(
         None,
         strict=False,
-        description="the seeds of the cell of this id, in place of its checkpoint's; `[]` leaves "
+        description="the seeds of the cell with this id, in place of its checkpoint's; `[]` leaves "
         "the cell out",
     )
 
@@ -111,12 +111,14 @@ class MatrixSpec(BaseModel):
         description="`org/name[@revision]` from the hub, a folder, or `package:NAME/path`",
     )
     batch_sizes: tuple[BatchSize, ...] = Field(
-        min_length=1, strict=False, description="sentences a training step"
+        min_length=1, strict=False, description="sentences per training step"
     )
     learning_rates: tuple[LearningRate, ...] = Field(
         min_length=1, strict=False, description="peak learning rates of AdamW"
     )
-    seeds: tuple[Seed, ...] = Field((0,), min_length=1, strict=False, description="one run a seed")
+    seeds: tuple[Seed, ...] = Field(
+        (0,), min_length=1, strict=False, description="one run per seed"
+    )
     checkpoint: dict[str, CheckpointMatrix] = Field(
         default_factory=dict, description="a checkpoint's own part, in place of the suite's"
     )
@@ -131,54 +133,54 @@ class MatrixSpec(BaseModel):
 
 
 class TrainingSpec(BaseModel):
-    """Everything else that `TrainingArguments` is told; all of it is part of a run's key."""
+    """All other training settings; every one is part of a run's key."""
 
     model_config = STRICT
 
     epochs: Count = Field(5, description="passes over the training split")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay")
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="share of the steps over which the learning rate rises"
+        0.0, description="share of the steps during which the learning rate rises"
     )
     lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(
-        "linear", description="how the learning rate falls afterwards"
+        "linear", description="how the learning rate changes after the warm-up"
     )
     max_grad_norm: Annotated[float, Field(gt=0)] = Field(
         1.0, description="gradients are clipped to this norm"
     )
     max_length: Annotated[int, Field(ge=4, lt=2**31)] | None = Field(
         None,
-        description="tokens at which a sentence is cut; by default, and at most, the model's own "
-        "limit: the smaller of its positions and what its tokenizer declares",
+        description="tokens at which a sentence is truncated; the default and the maximum is the "
+        "model's own limit: the smaller of its positions and what its tokenizer declares",
     )
-    eval_batch_size: Count = Field(64, description="sentences an evaluation step")
+    eval_batch_size: Count = Field(64, description="sentences per evaluation step")
     selection: Literal["best-epoch", "last-epoch"] = Field(
-        "best-epoch", description="which epoch's model is scored: the tutorial takes the best"
+        "best-epoch", description="which epoch's model is scored; the tutorial uses the best"
     )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
-        "fp32", description="arithmetic of training; fp16 needs a GPU"
+        "fp32", description="numerical precision of training; fp16 needs a GPU"
     )
     batching: Literal["random", "length-grouped"] = Field(
-        "random", description="which sentences share a batch: any, or those of like length"
+        "random", description="which sentences share a batch: any, or those of similar length"
     )
-    # Left out of keys and records where it is "fail": those from before there was a choice stay.
+    # "fail" is left out of keys and records, so that those written before this field stay valid.
     on_oom: Literal["fail", "halve"] = Field(
         "fail",
         exclude_if=lambda value: value == "fail",
         description="when memory runs out: `fail`, or `halve` the sentences computed at a time "
-        "until they fit; their gradients add up to the whole batch's",
+        "until they fit, with gradients accumulated over the whole batch",
     )
     speedups: tuple[Speedup, ...] = Field(
         get_args(Speedup),
         strict=False,
-        description="exact speed-ups to use where they apply; `sorted-evaluation` does not where "
-        "padding changes a model's answers",
+        description="exact speed-ups to use where they apply; `sorted-evaluation` does not apply "
+        "if padding changes a model's predictions",
     )
 
     @field_validator("speedups")
     @classmethod
     def _once(cls, values: tuple[Speedup, ...]) -> tuple[Speedup, ...]:
-        # Their order means nothing, and must not make another key.
+        # Their order has no effect, so it must not change the key.
         return tuple(sorted(set(values)))
 
 
@@ -187,14 +189,14 @@ class LimitsSpec(BaseModel):
 
     model_config = STRICT
 
-    # The system's timers end at 2**31 milliseconds.
+    # System timers are limited to 2**31 milliseconds.
     run_seconds: Annotated[float, Field(gt=0, le=2_000_000)] | None = Field(
-        None, description="a run that takes longer is stopped and failed"
+        None, description="a run that takes longer is stopped and fails"
     )
     executor: Literal["local", "ray"] = Field(
-        "local", description="where runs are trained: this machine, or Ray (`pip install .[ray]`)"
+        "local", description="where runs train: on this machine, or Ray (`pip install .[ray]`)"
     )
-    workers: int | str = Field("auto", description="runs at a time: a number, or `auto`")
+    workers: int | str = Field("auto", description="parallel runs: a number, or `auto`")
 
     @field_validator("workers", mode="before")
     @classmethod
@@ -205,24 +207,26 @@ class LimitsSpec(BaseModel):
 
 
 class Suite(BaseModel):
-    """One benchmark: a data set, a matrix, how to train, and what to demand."""
+    """One benchmark: a data set, a matrix, training settings and gates."""
 
     model_config = STRICT
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
-        description="names the folder under results/local/"
+        description="also the name of the folder under results/local/"
     )
     keep_models: Literal["none", "best", "all"] = Field(
-        "none", description="which fine-tuned models stay: none, each checkpoint's best run, all"
+        "none",
+        description="which fine-tuned models are kept: none, each checkpoint's best run, or all",
     )
     references: Text | None = Field(
-        None, description="file of published scores to show beside; relative to the suite file"
+        None,
+        description="file of published scores to show for comparison; relative to the suite file",
     )
     trackers: tuple[Tracker, ...] = Field(
         (),
         strict=False,
         description="experiment trackers that every run reports to: tensorboard, mlflow, trackio, "
-        "wandb; no part of a run's key",
+        "wandb; not part of a run's key",
     )
     dataset: DatasetSpec
     matrix: MatrixSpec
@@ -237,9 +241,9 @@ class Suite(BaseModel):
 
 
 class Override(BaseModel):
-    """One value from the command line in place of a suite file's.
+    """One value from the command line that replaces a suite file's.
 
-    `key` is the dotted path into the suite, `flag` what the user typed it after.
+    `key` is the dotted path into the suite, `flag` the command-line flag.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -253,7 +257,7 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
     """Read a suite file and apply the command line's overrides.
 
     Raises:
-        BadInput: every mistake of the file and of the overrides at once, each with the file and
+        BadInput: every mistake in the file and in the overrides at once, each with the file and
             key (or the flag), the value seen and what is allowed.
     """
     raw = _read_toml(path)
@@ -282,7 +286,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise BadInput([f"{path}: not valid TOML: {error}"]) from None
     except RecursionError:
         raise BadInput([f"{path}: nested too deeply to read; a suite has two levels"]) from None
-    except ValueError:  # Python converts no longer text to an integer
+    except ValueError:  # Python refuses to convert longer text to an integer
         raise BadInput([f"{path}: a number of thousands of digits; write a shorter one"]) from None
 
 
@@ -291,7 +295,7 @@ def _set(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
     for key in keys[:-1]:
         inner = table.setdefault(key, {})
         if not isinstance(inner, dict):
-            return  # the file's own mistake at this key is reported already
+            return  # the file's mistake at this key is already reported
         table = inner
     table[keys[-1]] = value
 
@@ -304,11 +308,11 @@ def _problems(
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if detail["type"] == "too_short" and detail["input"]:
-                continue  # pydantic counts valid values only; the invalid ones are reported
+                continue  # pydantic counts only valid values; the invalid ones are reported
             yield _problem(detail, path, flags)
 
 
-# Where pydantic's own words speak of Python rather than of the file.
+# Replacements for pydantic messages that describe Python types instead of the file.
 _MESSAGES = {
     "dict_type": "input should be a table, [section] or {key = value}",
     "int_type": "input should be a whole number",
@@ -342,14 +346,14 @@ def _problem(detail: ErrorDetails, path: Path, flags: Mapping[tuple[str, ...], s
 def _did_you_mean(names: Sequence[str]) -> str:
     model: Any = Suite
     for name in names[:-1]:
-        is_dict = get_origin(model) is dict  # its keys are names of checkpoints
+        is_dict = get_origin(model) is dict  # its keys are names of checkpoints or cells
         model = get_args(model)[1] if is_dict else model.model_fields[name].annotation
     allowed = sorted(model.model_fields)
     return f"{ids.did_you_mean(names[-1], allowed)} (allowed: {', '.join(allowed)})"
 
 
 def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:
-    """Yield what is said of checkpoints that the file does not name, whatever else is wrong."""
+    """Yield a problem for every setting of a checkpoint that matrix.checkpoints does not list."""
     match raw:
         case {"matrix": {"checkpoints": [_, *_] as named}}:
             known = [name for name in named if isinstance(name, str)]
@@ -369,5 +373,5 @@ def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:
             yield (
                 f"{path}: {place(location)}: {shown}no such checkpoint in matrix.checkpoints "
                 f"({', '.join(map(repr, known))}){ids.did_you_mean(name, known)}; "
-                "what never applies is a mistake"
+                "remove this setting, or add the checkpoint"
             )

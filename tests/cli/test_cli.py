@@ -207,7 +207,7 @@ def test_plan_and_doctor_show_splits_and_where_checkpoints_come_from(folder: Pat
     assert note in text
     assert note in checked
     card.unlink()
-    said = "a folder; its files say: org/base (README.md, base_model)"
+    said = "a folder; its files state: org/base (README.md, base_model)"
     assert f"checkpoint encoder: {said}\n" in text
     assert re.search(rf"OK +checkpoint encoder +on this machine, .*; {re.escape(said)}", checked)
 

@@ -185,7 +185,7 @@ def test_rows_within_a_value_are_refused_until_its_marks_are_explained(
     header = "text,id" if rows[0].startswith('"') else "id,text"
     path.write_text("\n".join([header, *rows]) + "\n")
     (problem,) = problems_of(lambda: read_column(path, Wanted("text", by_options=True)))
-    assert "a value that opens with a quotation mark takes in the lines up to" in problem
+    assert "a value that opens with a quotation mark spans the lines up to" in problem
     assert '--quoting "none"' in problem
     assert len(read_column(path, Wanted("text", quoting="none"))) == len(rows)
 
@@ -202,7 +202,7 @@ def test_in_a_file_of_one_column_every_line_could_be_a_row(tmp_path: Path) -> No
     path = tmp_path / "a.csv"
     path.write_text('text\n"A.\nB."\nC.\n')
     (problem,) = problems_of(lambda: read_column(path, Wanted("text", by_options=True)))
-    assert f"{path}:2: a value that opens with a quotation mark takes in" in problem
+    assert f"{path}:2: a value that opens with a quotation mark spans the lines" in problem
     assert read_column(path, Wanted("text", quoting="csv")) == ["A.\nB.", "C."]
     assert read_column(path, Wanted("text", quoting="none")) == ['"A.', 'B."', "C."]
 
@@ -234,7 +234,7 @@ def test_a_table_is_no_list_of_lines_and_its_columns_are_told(
     done = harness("predict", str(model), "--file", str(path))
     assert (done.code, done.out) == (4, "")
     assert done.err == (
-        f"{path}: a table with the columns 'id', 'text', 'topic'; name that of the sentences with "
+        f"{path}: a table with the columns 'id', 'text', 'topic'; name the sentences' column with "
         "--text-column\n"
     )
     wrong = harness("predict", str(model), "--file", str(path), "--text-column", "sentence")
@@ -287,7 +287,7 @@ def test_what_holds_no_row_is_told(tmp_path: Path) -> None:
     for name, content in (("a.csv", "text,id\n"), ("a.jsonl", ""), ("a.json", "[]")):
         (tmp_path / name).write_text(content)
         (problem,) = problems_of(partial(read_column, tmp_path / name, Wanted("text")))
-        assert problem.endswith("it must hold sentences"), name
+        assert problem.endswith("it must contain sentences"), name
 
 
 def test_options_on_tables_are_refused_where_there_is_none(model: Path, tmp_path: Path) -> None:
@@ -328,7 +328,9 @@ def test_lines_are_read_whatever_ends_them_and_doubtful_ends_are_told() -> None:
 
 def test_json_lines_are_no_sentences() -> None:
     (problem,) = problems_of(lambda: read_lines('{"text": "A."}\n{"text": "B."}\n', "x"))
-    assert problem.startswith('x: JSON lines, the first \'{"text": "A."}\', not a sentence a line;')
+    assert problem.startswith(
+        'x: JSON Lines, the first \'{"text": "A."}\', instead of one sentence per line;'
+    )
     assert read_lines('{"text": "A."}\nHe wrote {"a": 1}.\n', "x")[1] == 'He wrote {"a": 1}.'
 
 

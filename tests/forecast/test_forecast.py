@@ -208,7 +208,7 @@ def test_a_gpus_runs_go_one_at_a_time_unless_the_user_says_otherwise(tmp_path: P
     work = make_work(make_checkpoint("bert", tmp_path / "bert"), device="cuda")
     plan = schedule([work] * 3, None, [])
     assert plan.sharing.workers == 1
-    assert "no earlier record tells how long" in describe(plan, 1)
+    assert "no earlier record from which to predict" in describe(plan, 1)
     assert schedule([work] * 3, 2, []).sharing.workers == 2
 
 

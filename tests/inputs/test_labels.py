@@ -184,7 +184,7 @@ def test_names_that_can_be_read_as_one_are_refused_with_the_suite(
 
 @pytest.mark.parametrize("class_names", [(" ", "b"), ("a", "\t")])
 def test_a_blank_name_is_refused_with_the_suite(class_names: tuple[str, str]) -> None:
-    with pytest.raises(ValidationError, match="a class name is not blank"):
+    with pytest.raises(ValidationError, match="a class name must not be blank"):
         DatasetSpec(source="embedded", class_names=class_names)
 
 
@@ -193,7 +193,7 @@ def test_two_other_labels_are_one_mistake_and_not_as_many_as_rows(tmp_path: Path
     (problem,) = problems_of(lambda: load_file(tmp_path / "a.csv"))
     at = tmp_path / "a.csv"
     assert f"all labels are 'ham' (first at {at}:2) or 'spam' (first at {at}:3)" in problem
-    assert "set dataset.class_names to the file's two" in problem
+    assert "set dataset.class_names to these two labels" in problem
     loaded = load_file(tmp_path / "a.csv", class_names=("ham", "spam"))
     assert [label for _, label in rows_of(loaded)] == [0, 1] * 50
 
@@ -218,7 +218,7 @@ def test_two_other_numbers_are_one_mistake_and_the_map_to_0_and_1_is_told(
     assert problem.startswith(f"{path}: column 'label': all labels are ")
     assert "a label is 0 (unacceptable) or 1 (acceptable): labels count from 0. " in problem
     assert f"If the file has {means}, write {written}, or set dataset.class_names " in problem
-    assert problem.endswith(f"to the file's two: [{names}]")
+    assert problem.endswith(f"to these two labels: [{names}]")
     # Both ways out lead to the same classes.
     first, second = names.replace('"', "").split(", ")
     named = load_file(path, class_names=(first, second))

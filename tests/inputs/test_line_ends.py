@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from builders.own_files import load_small, problems_of, rows_of
 
-from harness.inputs.data.rows import lines_fed, lines_of
+from harness.inputs.data.rows import lines_of, split_at_line_feeds
 from harness.inputs.data.sentences import read_column
 from harness.inputs.data.table import Wanted
 
@@ -128,6 +128,6 @@ def test_lines_of_json_end_in_any_way(tmp_path: Path) -> None:
 def test_lines_are_told_apart_by_their_kind() -> None:
     assert lines_of("a\rb\nc\r\nd") == ["a", "b", "c", "d"]
     assert lines_of("a\n\n") == ["a", ""]
-    assert lines_fed("a\rb\r") == ["a", "b"]
-    assert lines_fed("a\rb\nc\r\n") == ["a\rb", "c"]
-    assert lines_fed("") == lines_of("") == []
+    assert split_at_line_feeds("a\rb\r") == ["a", "b"]
+    assert split_at_line_feeds("a\rb\nc\r\n") == ["a\rb", "c"]
+    assert split_at_line_feeds("") == lines_of("") == []

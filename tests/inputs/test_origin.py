@@ -140,9 +140,9 @@ def test_a_configuration_says_its_name_unless_that_is_a_path(tmp_path: Path) -> 
         assert says(tmp_path / f"{number}", config=config) == expected
     assert (
         origin_of("./0", tmp_path / "0", None).in_words()
-        == "a folder; its files say: org/base (config.json, _name_or_path)"
+        == "a folder; its files state: org/base (config.json, _name_or_path)"
     )
-    assert "do not say where they are from" in origin_of("./1", tmp_path / "1", None).in_words()
+    assert "do not state their origin" in origin_of("./1", tmp_path / "1", None).in_words()
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_a_sentence_that_takes_in_rows_is_refused_once_with_its_line(
 ) -> None:
     path = file(tmp_path, lines("First.\t1", *own, tab=tab, end=end), name)
     (problem,) = problems_of(lambda: load_small(path))
-    assert problem.startswith(f"{path}:3: a value that opens with a quotation mark takes in the ")
+    assert problem.startswith(f"{path}:3: a value that opens with a quotation mark spans the ")
     assert f"lines up to {2 + len(own)}" in problem
     assert UNQUOTED in problem
     assert QUOTED in problem
@@ -88,9 +88,7 @@ def test_rows_are_not_lost_whatever_the_order_of_the_columns(
 ) -> None:
     path = file(tmp_path, "\n".join([header, *rows * 10]) + "\n")
     (problem,) = problems_of(lambda: load_small(path))
-    assert (
-        f"{path}:2: a value that opens with a quotation mark takes in the lines up to 3" in problem
-    )
+    assert f"{path}:2: a value that opens with a quotation mark spans the lines up to 3" in problem
     assert "(10 such rows)" in problem
     assert len(rows_of(load_small(path, quoting="none"))) == 20
 
@@ -126,7 +124,7 @@ def test_a_quotation_mark_in_the_header_names_the_way_out(tmp_path: Path) -> Non
     assert ":1: a quotation mark opens a value, and none closes it" in problem
     closed = lines('A."\t1').replace("sentence", '"sentence', 1)
     (problem,) = problems_of(lambda: load_small(file(tmp_path, closed)))
-    assert "a.tsv:1: a value that opens with a quotation mark takes in the lines up to 2" in problem
+    assert "a.tsv:1: a value that opens with a quotation mark spans the lines up to 2" in problem
     assert UNQUOTED in problem
 
 
@@ -212,7 +210,7 @@ def test_a_file_quoted_throughout_is_read_without_its_marks(tmp_path: Path) -> N
 def test_a_file_that_is_evidently_quoted_is_not_read_without_quoting(tmp_path: Path) -> None:
     path = file(tmp_path, lines("First.\t1", '"He said ""no""."\t1'))
     (problem,) = problems_of(lambda: load_small(path, quoting="none"))
-    assert problem.startswith(f'{path}:3: \'He said ""no"".\' stands in quotation marks')
+    assert problem.startswith(f'{path}:3: \'He said ""no"".\' is in quotation marks')
     assert QUOTED in problem
     header = file(tmp_path, lines('"First."\t1').replace("sentence\tlabel", '"sentence"\t"label"'))
     (problem,) = problems_of(lambda: load_small(header, quoting="none"))

@@ -39,11 +39,16 @@ def test_a_family_s_tokenizer_reads_the_files_that_are_listed(model_type: str) -
 @pytest.mark.parametrize(
     ("family", "tokenizer", "files", "told"),
     [
-        ("roberta", {}, ["vocab.txt"], "vocab.txt is no vocabulary that RobertaTokenizer reads"),
-        ("gpt2", {}, ["vocab.txt"], "vocab.txt is no vocabulary that GPT2Tokenizer reads"),
-        ("bert", {}, ["vocab.json", "merges.txt"], "merges.txt+vocab.json is no vocabulary that"),
-        ("albert", {}, ["vocab.txt"], "(tokenizer.json, spiece.model): it would know no word"),
-        ("deberta-v2", {}, ["spiece.model"], "(tokenizer.json, spm.model): it would know"),
+        ("roberta", {}, ["vocab.txt"], "vocab.txt is not a vocabulary that RobertaTokenizer reads"),
+        ("gpt2", {}, ["vocab.txt"], "vocab.txt is not a vocabulary that GPT2Tokenizer reads"),
+        (
+            "bert",
+            {},
+            ["vocab.json", "merges.txt"],
+            "merges.txt+vocab.json is not a vocabulary that",
+        ),
+        ("albert", {}, ["vocab.txt"], "(tokenizer.json, spiece.model): every word would be"),
+        ("deberta-v2", {}, ["spiece.model"], "(tokenizer.json, spm.model): every word would be"),
         ("roberta", {}, ["vocab.json"], "no tokenizer files (tokenizer.json, merges.txt+vocab.j"),
         (
             "bert",

@@ -20,9 +20,9 @@ from harness.machine.contention import (
     Moment,
     Watch,
     between,
+    load_message,
     now,
     threads_left,
-    told,
     wanted,
     wanted_then,
 )
@@ -175,7 +175,7 @@ def test_a_system_that_tells_nothing_leaves_the_threads_as_they_are() -> None:
     ],
 )
 def test_a_load_is_told_where_there_is_one(others: float | None, text: str | None) -> None:
-    assert told(others, 2) == text
+    assert load_message(others, 2) == text
 
 
 def test_programs_that_wait_for_a_core_count_where_all_are_busy() -> None:

@@ -9,7 +9,7 @@ from harness.inputs.data.cola_folder import WAY_OUT, count_problems
 from harness.inputs.data.rows import PROBLEMS_SHOWN, capped
 from harness.inputs.data.summary import SplitSummary
 from harness.judging.leaderboard import leaderboard
-from harness.machine.contention import told
+from harness.machine.contention import load_message
 from harness.models.out_of_memory import explained
 from harness.report import publish
 from harness.report.page import as_html
@@ -47,7 +47,7 @@ def messages(number: int) -> list[str]:
         count_problems("dev.tsv", number, (("in", 527),))[0],
         split.in_words(),
         explained(MemoryError(), number, halved=False).partition(";")[0],
-        str(told(1.0, number)),
+        str(load_message(1.0, number)),
         *warnings(fell, False, number),
         _told(Path("board.json"), ["a mistake"] * (MOST_PROBLEMS + number))[-1],
     ]

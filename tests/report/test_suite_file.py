@@ -274,7 +274,7 @@ def test_what_no_suite_file_can_say_is_a_comment_in_one_that_loads(tmp_path: Pat
         (
             '[matrix.cell."a-bs16-lr1e-4"]\nseeds = [1]\n'
             '[matrix.cell."a-bs16-lr1e-04"]\nseeds = [2]\n',
-            "'a-bs16-lr1e-4' and 'a-bs16-lr1e-04' are one cell; leave one of them",
+            "'a-bs16-lr1e-4' and 'a-bs16-lr1e-04' are the same cell; remove one of them",
         ),
         ('[matrix.cell."a-bs16-lr1e-04"]\nseeds = [1, 1]\n', "every value once; repeated: 1"),
         ('[matrix.cell."a-bs16-lr1e-04"]\nseed = [1]\n', "did you mean 'seeds'?"),

@@ -133,7 +133,7 @@ def test_two_gates_of_one_cell_are_a_mistake(tmp_path: Path) -> None:
         f'[gates.cell."encoder-bs16-lr{rate}"]\nmin_mcc = 0.7\n' for rate in ("1e-4", "1e-04")
     )
     (problem,) = planned(tmp_path, gates)
-    said = "'encoder-bs16-lr1e-4' and 'encoder-bs16-lr1e-04' are one cell"
+    said = "'encoder-bs16-lr1e-4' and 'encoder-bs16-lr1e-04' are the same cell"
     assert said in problem
     assert "gates.cell" in problem
 

@@ -163,7 +163,7 @@ def test_checks_of_one_key_against_another_are_made_whatever_else_is_wrong(tmp_p
     """
     expected = (
         ("dataset.path", 'needs path = "FILE"'),
-        ("dataset.validation_size: 0", "nothing to score"),
+        ("dataset.validation_size: 0", "nothing can be scored"),
         ("dataset.test_size: 'half'", "a fraction below 1 (0.1) or a whole number (500)"),
         ("dataset.label_column: 'label'", "must differ"),
         ("dataset.class_names: ['same', 'same']", "must differ"),
@@ -240,10 +240,10 @@ def test_missing_sections_and_keys_are_named(tmp_path: Path) -> None:
     ("dataset", "expected"),
     [
         ('source = "file"', "dataset.path: "),
-        ('source = "embedded"\npath = "x.csv"', "dataset.path: 'x.csv': the embedded corpus has"),
+        ('source = "embedded"\npath = "x.csv"', "dataset.path: 'x.csv': the embedded corpus takes"),
         ('source = "file"\npath = ""', "dataset.path: '': input should not be empty"),
-        ('source = "file"\npath = "x.csv"\nvalidation_size = 0', "nothing to score"),
-        ('source = "file"\npath = "x.csv"\nvalidation_size = 0.0', "nothing to score"),
+        ('source = "file"\npath = "x.csv"\nvalidation_size = 0', "nothing can be scored"),
+        ('source = "file"\npath = "x.csv"\nvalidation_size = 0.0', "nothing can be scored"),
         ('source = "file"\npath = "x.csv"\nvalidation_size = 1.0', "fraction below 1"),
         ('source = "file"\npath = "x.csv"\nvalidation_size = true', "true: input should be a frac"),
         ('source = "file"\npath = "x.csv"\ntest_size = -0.5', "fraction below 1"),

@@ -1,4 +1,4 @@
-"""Every speed-up against its plain twin."""
+"""Every speed-up against its plain reference."""
 
 import ctypes
 import functools

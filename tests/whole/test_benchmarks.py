@@ -892,7 +892,7 @@ def test_every_mistake_of_the_command_line_is_told_at_once(tmp_path: Path) -> No
         "--batch-sizes: 0:",
         "--learning-rates: -1.0:",
         "--learning-rates: nan:",
-        "--seeds: [1, 1]: every value once",
+        "--seeds: [1, 1]: list every value once",
         "--epochs: 'few'",
         "--checkpoints: empty",
     ):

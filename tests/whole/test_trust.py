@@ -197,7 +197,9 @@ def test_a_configuration_that_names_files_of_its_own_is_refused(
     folder, canary = hostile
     content = json.loads((folder / file).read_bytes())
     (folder / file).write_text(json.dumps({**content, field: value}))
-    with pytest.raises(BadInput, match=rf"{file} has {field} .* no digest would tell apart"):
+    with pytest.raises(
+        BadInput, match=rf"{file} has {field} .* the checkpoint's digest does not cover"
+    ):
         checkpoints.resolve(str(folder), UNREACHABLE, tmp_path)
     (folder / file).write_text(json.dumps({**content, field: None}))
     checkpoints.resolve(str(folder), UNREACHABLE, tmp_path)
@@ -207,7 +209,7 @@ def test_a_configuration_that_names_files_of_its_own_is_refused(
 def test_an_adapter_beside_the_weights_is_refused(tmp_path: Path) -> None:
     folder = make_checkpoint("bert", tmp_path / "adapted")
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "org/elsewhere"}')
-    with pytest.raises(BadInput, match=r"adapter_config.json lies beside the weights"):
+    with pytest.raises(BadInput, match=r"adapter_config.json is in the folder"):
         checkpoints.resolve(str(folder), UNREACHABLE, tmp_path)
 
 

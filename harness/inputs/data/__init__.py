@@ -1,8 +1,7 @@
-"""The labelled sentences of a suite: where they come from, and the same splits from every source.
+"""The labelled sentences of a suite: finds their source and loads the same splits from each.
 
-Every source gives a `DatasetDict` with the splits train, validation and, where there is one, test,
-and the same columns: `sentence`, `label` (a ClassLabel; -1 where hidden), `idx`, `source` and
-`domain`.
+Every source returns a `DatasetDict` with the splits train, validation and, if it exists, test, and
+the same columns: `sentence`, `label` (a ClassLabel; -1 if hidden), `idx`, `source` and `domain`.
 """
 
 import hashlib
@@ -24,13 +23,13 @@ SPLIT_NAMES = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Source:
-    """Where the data comes from: all that another process needs to load the same again.
+    """Where the data comes from: everything that another process needs to load the same data.
 
     Attributes:
         kind: "hub" or "folder" (CoLA), "embedded", or "file" (the user's own).
         path: the absolute path of the folder or file; None for the others.
         revision: the commit of the hub's data set; None for the others.
-        spec: what the suite says of its data.
+        spec: the suite's [dataset] section.
     """
 
     kind: Literal["hub", "folder", "embedded", "file"]
@@ -47,9 +46,9 @@ class Data:
         splits: train, validation and perhaps test. `source` is a publication's code, or the
             phenomenon in the embedded corpus; `domain` is "in" or "out"; both "" where unknown.
         fingerprint: SHA-256 (hexadecimal) of the splits' sentences, labels and idx: the same
-            for the same corpus, wherever it came from.
-        origin: where it came from, in words, without a folder's name.
-        notes: what was noticed in the user's own file that is no mistake.
+            for the same corpus from any source.
+        origin: a description of the source, without a folder's name.
+        notes: remarks on the user's own file that are not mistakes.
     """
 
     splits: DatasetDict
@@ -59,24 +58,24 @@ class Data:
 
 
 def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Source:
-    """Say where the data will come from, reading no sentence yet.
+    """Return where the data comes from, without reading sentences.
 
     Args:
-        spec: what the suite says of its data.
+        spec: the suite's [dataset] section.
         cola_dir: the folder of CoLA that the user named, relative to the working directory;
-            it stands in place of the spec's path. Of no effect on other data than CoLA.
-        hub: whether the hub can be reached; without a folder, CoLA comes from there.
+            it replaces the spec's path. It has no effect on data other than CoLA.
+        hub: whether the hub can be reached; without a folder, CoLA comes from the hub.
         base: the folder that the spec's path is relative to.
 
     Raises:
         Unavailable: no folder was named, and the hub does not answer.
-        BadInput: a folder or file that is not there, or is not of a form that can be read.
+        BadInput: a folder or file does not exist or has an unsupported format.
     """
     if spec.source == "embedded":
         return Source("embedded", None, None, spec)
     named = None if spec.path is None else base.absolute() / _expanded(Path(spec.path))
     if spec.source == "file":
-        assert named is not None  # DatasetSpec requires a path of a file
+        assert named is not None  # DatasetSpec requires a path if the source is "file"
         labelled_file.check(named)
         return Source("file", str(named), None, spec)
     folder = named if cola_dir is None else _expanded(cola_dir).absolute()
@@ -87,7 +86,7 @@ def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Sour
 
 
 def is_here(source: Source) -> bool:
-    """Return whether load() can do without the hub."""
+    """Return whether load() works without the hub."""
     return source.revision is None or cola_hub.is_prepared(source.revision)
 
 
@@ -95,10 +94,10 @@ def load(source: Source) -> Data:
     """Load the sentences into memory.
 
     Raises:
-        Unavailable: the hub cannot be reached any more.
+        Unavailable: the hub can no longer be reached.
         BadInput: every mistake in the files at once: missing or unreadable files, text that is
-            not UTF-8, wrong columns, labels of no class, empty sentences, numbers of sentences
-            that are not CoLA's, too few sentences to split.
+            not UTF-8, wrong columns, unknown labels, empty sentences, a number of sentences that
+            differs from CoLA's, too few sentences to split.
     """
     rows, origin, notes = _read(source)
     splits = _dataset_dict(rows, source.spec.class_names)
@@ -106,14 +105,14 @@ def load(source: Source) -> Data:
 
 
 def places(source: Source, split: str, idx: Sequence[int]) -> list[str]:
-    """Return the file and line of every sentence of a split; nothing where the data is no file.
+    """Return the file and line of every sentence of a split; [] if the data is not a file.
 
     Args:
         split: train, validation or test.
-        idx: of the split's sentences, as load() numbers them.
+        idx: the `idx` column of the split that load() returned.
 
     Raises:
-        BadInput: the files cannot be read any more.
+        BadInput: the files can no longer be read.
     """
     match source:
         case Source(kind="folder", path=str(path)):
@@ -191,5 +190,5 @@ def _fingerprint(rows: Mapping[str, Rows]) -> str:
 def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
-    except RuntimeError:  # ~NAME of a user that does not exist: an ordinary, if odd, file name
+    except RuntimeError:  # ~NAME without such a user: an ordinary file name
         return path

@@ -1,6 +1,6 @@
 """CoLA from a folder of TSV files: the corpus' own layout, or GLUE's.
 
-Files of labelled sentences have four columns parted by tabs (source, label, author's mark,
+Files of labelled sentences have four tab-separated columns (source, label, author's mark,
 sentence), no header and no quoting: a quotation mark is part of the sentence. The test file, which
 GLUE adds, has a header and two columns (index, sentence); its labels are hidden.
 """
@@ -15,15 +15,15 @@ from harness.inputs.data.rows import (
     Rows,
     capped,
     from_here,
-    lines_fed,
     read_text,
     shown,
+    split_at_line_feeds,
 )
 from harness.text import counted
 
 WAY_OUT = "the corpus is cola_public from nyu-mll.github.io/cola"
 
-# Runs of sentences of one domain ("" where unknown), in order, and how many there are.
+# Consecutive sentences of one domain ("" if unknown) and their number, in order.
 Runs = tuple[tuple[str, int], ...]
 SPLITS: dict[str, Runs] = {
     "train": (("in", 8551),),
@@ -34,7 +34,7 @@ SPLITS: dict[str, Runs] = {
 
 @dataclass(frozen=True)
 class Part:
-    """One file of a layout: its name below the folder, its split, and the runs it must hold."""
+    """One file of a layout: its name in the folder, its split, and the runs it must contain."""
 
     name: str
     split: str
@@ -61,12 +61,12 @@ class _Row:
 
 
 def locate(folder: Path) -> list[tuple[Path, Part]]:
-    """Return the files of CoLA in a folder, the test file only if it is there.
+    """Return the files of CoLA in a folder, with the test file if it exists.
 
-    The corpus' folder `raw` stands for the folder above it.
+    The corpus' folder `raw` may be given in place of its parent folder.
 
     Raises:
-        BadInput: no folder, or files that are missing, all of them named.
+        BadInput: no folder, or missing files, all of them listed.
     """
     try:
         return _locate(folder)
@@ -77,7 +77,7 @@ def locate(folder: Path) -> list[tuple[Path, Part]]:
 def _locate(folder: Path) -> list[tuple[Path, Part]]:
     if not folder.is_dir():
         what = "a file, not a folder" if folder.exists() else "no such folder"
-        raise BadInput([f"{folder}: {what}; give the folder that holds CoLA ({WAY_OUT})"])
+        raise BadInput([f"{folder}: {what}; give the folder that contains CoLA ({WAY_OUT})"])
     if folder.name == "raw" and (folder / "in_domain_train.tsv").is_file():
         folder = folder.parent
     missing = {
@@ -97,16 +97,16 @@ def _locate(folder: Path) -> list[tuple[Path, Part]]:
 
 
 def origin(folder: Path) -> str:
-    """Return which layout a folder has, in words."""
+    """Return a description of a folder's layout."""
     own = any(part in CORPUS_LAYOUT for _, part in locate(folder))
     return "the corpus' own TSV folder" if own else "GLUE's TSV folder"
 
 
 def read(folder: Path) -> dict[str, Rows]:
-    """Return CoLA's splits: train, validation (in-domain first) and, if it is there, test.
+    """Return CoLA's splits: train, validation (in-domain first) and, if it exists, test.
 
     Raises:
-        BadInput: missing files, and every mistake in those that are there.
+        BadInput: missing files, or every mistake in the files.
     """
     rows: dict[str, list[_Row]] = {}
     domains: dict[str, list[str]] = {}
@@ -147,7 +147,7 @@ def domain_column(runs: Runs) -> list[str]:
 
 
 def count_problems(where: str, seen: int, runs: Runs) -> list[str]:
-    """Return the complaint about a number of sentences that is not CoLA's, or nothing."""
+    """Return a problem if a number of sentences differs from CoLA's, else []."""
     expected = sum(count for _, count in runs)
     if seen == expected:
         return []
@@ -155,7 +155,7 @@ def count_problems(where: str, seen: int, runs: Runs) -> list[str]:
 
 
 def _read_part(path: Path, part: Part) -> list[_Row]:
-    lines = lines_fed(read_text(path))
+    lines = split_at_line_feeds(read_text(path))
     is_test = part == TEST_PART
     rows, problems = _test_rows(lines, path) if is_test else _labelled_rows(lines, path)
     count = count_problems(str(path), len(lines) - is_test, part.runs)

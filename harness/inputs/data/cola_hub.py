@@ -1,4 +1,4 @@
-"""CoLA from the hub: `load_dataset("nyu-mll/glue", "cola")` at a commit that is found out first."""
+"""CoLA from the hub: `load_dataset("nyu-mll/glue", "cola")` at a commit that is resolved first."""
 
 import contextlib
 import re
@@ -24,34 +24,34 @@ WAY_OUT = (
     "pass --cola-dir FOLDER or set COLA_DIR to the corpus' own folder "
     "(cola_public from nyu-mll.github.io/cola), or connect to the hub"
 )
-SECONDS = 10.0  # for one request about the commit
+SECONDS = 10.0  # timeout of the request for the commit
 
 
 def pin(hub: Hub) -> str:
-    """Return the commit of the data set that the hub has now or, where it does not say, the newest
-    in the local cache of `datasets`.
+    """Return the data set's current commit on the hub or, if the hub does not answer, the newest
+    commit in the local cache of `datasets`.
 
     Raises:
-        Unavailable: the hub cannot be reached or does not have it, and nothing is cached.
+        Unavailable: the hub cannot be reached or has no data set, and nothing is cached.
     """
     reason = hub.reason
     if hub.reachable:
         try:
             commit = HfApi(endpoint=hub.endpoint).dataset_info(REPOSITORY, timeout=SECONDS).sha
-        except Exception as error:  # the client passes on whatever its transport raises
+        except Exception as error:  # the client may raise any exception of its transport
             reason = plain_reason(error, hub.endpoint, SECONDS)
         else:
             if commit is not None:
                 return commit
-            reason = f"{hub.endpoint} names no commit"
+            reason = f"{hub.endpoint} returned no commit"
     cached = _prepared("*")
     if not cached:
-        raise Unavailable(f"the data set {REPOSITORY} cannot be had: {reason}", WAY_OUT)
+        raise Unavailable(f"the data set {REPOSITORY} cannot be loaded: {reason}", WAY_OUT)
     return cached[-1].name
 
 
 def is_prepared(revision: str) -> bool:
-    """Return whether the cache of `datasets` holds a commit."""
+    """Return whether a commit is in the cache of `datasets`."""
     return bool(_prepared(revision))
 
 
@@ -59,15 +59,15 @@ def read(revision: str) -> dict[str, Rows]:
     """Return CoLA's splits, train, validation and test, at one commit.
 
     Raises:
-        Unavailable: the cache does not hold that commit, and the hub cannot be reached.
-        BadInput: columns or numbers of sentences other than CoLA's.
+        Unavailable: the commit is not cached, and the hub cannot be reached.
+        BadInput: columns or numbers of sentences differ from CoLA's.
     """
     where = f"{REPOSITORY}@{revision}"
     try:
         splits = _load(revision)
-    except Exception as error:  # the library passes on whatever its transport and parsers raise
+    except Exception as error:  # the library may raise any exception of its transport and parsers
         what = " ".join(str(error).split()) or type(error).__name__
-        raise Unavailable(f"the data set {where} cannot be had: {what}", WAY_OUT) from None
+        raise Unavailable(f"the data set {where} cannot be loaded: {what}", WAY_OUT) from None
     problems = [f"{where}: no split {name}" for name in SPLITS if name not in splits]
     for name in [name for name in SPLITS if name in splits]:
         missing = {"sentence", "label", "idx"}.difference(splits[name].column_names)
@@ -79,8 +79,8 @@ def read(revision: str) -> dict[str, Rows]:
 
 
 def _load(revision: str) -> dict[str, datasets.Dataset]:
-    # Without a connection `load_dataset` would retry for half a minute, and then take the newest
-    # commit of its cache, whichever that is.
+    # Without a connection `load_dataset` would retry for half a minute and then load the newest
+    # commit in its cache, which may be another one.
     if cached := _prepared(revision):
         files = {name: str(cached[-1] / f"glue-{name}.arrow") for name in SPLITS}
         return {name: datasets.Dataset.from_file(file) for name, file in files.items()}
@@ -89,12 +89,12 @@ def _load(revision: str) -> dict[str, datasets.Dataset]:
             REPOSITORY, CONFIGURATION, revision=revision
         )
     if not _prepared(revision):
-        raise ConnectionError("the hub does not answer, and the cache has another commit only")
+        raise ConnectionError("the hub does not answer, and only another commit is cached")
     return dict(splits)
 
 
 def _prepared(commit: str) -> list[Path]:
-    """Return the folders into which `load_dataset` put a commit ("*": any), the newest last."""
+    """Return the cache folders of `load_dataset` for a commit ("*": any), newest last."""
     # .../nyu-mll___glue/cola/<version>/<commit>/glue-train.arrow
     cache = Path(datasets.config.HF_DATASETS_CACHE, REPOSITORY.replace("/", "___"), CONFIGURATION)
     infos = [
@@ -117,7 +117,7 @@ def _rows(split: datasets.Dataset, name: str) -> Rows:
 
 @contextlib.contextmanager
 def _no_progress_bars() -> Iterator[None]:
-    """Keep both libraries' bars off the terminal, and leave the settings as they were."""
+    """Disable the progress bars of both libraries, then restore their settings."""
     of_datasets, of_hub = datasets.are_progress_bars_disabled(), are_progress_bars_disabled()
     datasets.disable_progress_bars()
     disable_progress_bars()

@@ -1,8 +1,8 @@
-"""The embedded acceptability corpus: minimal pairs of English sentences made by a small grammar.
+"""The embedded acceptability corpus: minimal pairs of English sentences from a small grammar.
 
 Each phenomenon is one function over templates. In a template, `{class}` is a word of that class
-of `LEXICON` and `{class.form}` an inflected form of it; `{class2}` is another word of the same
-class, and no word stands in two slots; `[good|bad]` is where the two members of the pair differ.
+in `LEXICON` and `{class.form}` an inflected form of it; `{class2}` is another word of the same
+class, and no word fills two slots; `[good|bad]` is the difference between the pair's sentences.
 """
 
 import re
@@ -12,12 +12,13 @@ from functools import partial
 from random import Random
 
 Pair = tuple[str, str]  # the acceptable sentence, the unacceptable one
-Draw = Callable[..., Pair]  # draw(*templates): a pair made from one of them
+Draw = Callable[..., Pair]  # draw(*templates): a pair made from one of the templates
 
-# Twelve phenomena, two sentences a pair: 2,400 sentences to train on, 408 and 408 to test on.
+# Twelve phenomena, two sentences per pair: 2,400 sentences for train, 408 for validation and 408
+# for test.
 PAIRS_PER_PHENOMENON = {"train": 100, "validation": 17, "test": 17}
 
-# Words behind the bar are held out: they occur in validation and test only. The transitive verbs
+# Words after the bar are held out: they occur in validation and test only. The transitive verbs
 # (regard, action) cannot drop their object, and the intransitive ones cannot take one.
 LEXICON = {
     "name": "Anna Boris Carla David Elena Frank Grace Henry Irene Jacob Karen Louis Maria Nathan"
@@ -269,7 +270,7 @@ PHENOMENA: tuple[Callable[[Draw], Pair], ...] = (
 
 
 def inflect(word: str, form: str) -> str:
-    """A form of a word: one of `FORMS`, or a form of a pronoun that `IRREGULAR` lists."""
+    """Return a form of a word: one of `FORMS`, or a pronoun's form listed in `IRREGULAR`."""
     if f"{word}.{form}" in IRREGULAR:
         return IRREGULAR[f"{word}.{form}"]
     if form == "ing":
@@ -282,7 +283,7 @@ def inflect(word: str, form: str) -> str:
 
 ALL_WORDS = {key: words.replace("|", " ").split() for key, words in LEXICON.items()}
 TRAINING_WORDS = {key: words.partition("|")[0].split() for key, words in LEXICON.items()}
-# In lower case and in every form; some, such as the plural of a verb, never occur.
+# In lower case and in every form; some forms, such as the plural of a verb, never occur.
 HELD_OUT = frozenset(
     form.lower()
     for word_class, words in ALL_WORDS.items()
@@ -293,12 +294,12 @@ HELD_OUT = frozenset(
 
 
 def _choose(random: Random, items: Sequence[str]) -> str:
-    # random() is the one method whose sequence Python promises to keep across versions.
+    # random() is the only method whose sequence Python guarantees across versions.
     return items[int(random.random() * len(items))]
 
 
 def _write(text: str) -> str:
-    """A filled template as a sentence: single spaces, a or an, a capital."""
+    """Return a filled template as a sentence: single spaces, "a" or "an", a capital letter."""
     text = re.sub(r" ([.?])", r"\1", " ".join(text.split()))
     text = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text)
     return text[0].upper() + text[1:]
@@ -323,14 +324,14 @@ def _has_held_out_word(text: str) -> bool:
 
 
 def generate(seed: int = 0) -> dict[str, list[Sentence]]:
-    """The corpus: sentences of the splits train, validation and test.
+    """Return the corpus: the sentences of the splits train, validation and test.
 
-    The two members of a pair are neighbours, the acceptable one first; the phenomena take turns.
-    No sentence occurs twice, in one split or in two. Every validation and test sentence has a
-    word that no training sentence has.
+    The two sentences of a pair are adjacent, the acceptable one first; the phenomena alternate.
+    No sentence occurs twice in the corpus. Every validation and test sentence contains a word that
+    no training sentence contains.
 
     Args:
-        seed: what the draws start from; the same seed gives the same corpus everywhere.
+        seed: the random seed; the same seed gives the same corpus on every machine.
     """
     random = Random(seed)
     taken: set[str] = set()

@@ -1,10 +1,10 @@
-"""Columns of a CSV or TSV file, with the doubts that quotation marks raise.
+"""Reads columns of a CSV or TSV file, and refuses a file with ambiguous quotation marks.
 
-Spreadsheets, pandas and Python's csv module put quotation marks around a value that holds the
+Spreadsheets, pandas and Python's csv module put quotation marks around a value that contains the
 delimiter, a line end or quotation marks. In linguists' TSV files a quotation mark is part of the
-sentence, and one that opens a sentence would take in the rows after it, up to the next. Which of
-the two a file is, is not guessed: it is read as the former, unless the suite says otherwise, and a
-file that may be the latter is refused.
+sentence; there, csv would read a mark at the beginning of a sentence and all rows up to the next
+mark as one value. The harness does not guess: it reads a file as quoted unless the suite says
+otherwise, and refuses a file that may be unquoted.
 """
 
 import csv
@@ -29,7 +29,7 @@ _LIMIT = threading.Lock()
 
 @dataclass(frozen=True)
 class _Row:
-    """Values between delimiters, and the lines of the file that hold them, counted from 1."""
+    """A row's values, and its first and last line in the file, counted from 1."""
 
     first: int
     last: int
@@ -38,7 +38,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _File:
-    """A file's lines with their ends, and how their values are told apart."""
+    """A file's lines with their line ends, and how they are split into values."""
 
     path: Path
     lines: list[str]
@@ -56,14 +56,14 @@ class _File:
 
     @property
     def either(self) -> str:
-        return f"{self.way_out}, {self.quoted} if they only enclose values"
+        return f"{self.way_out}, or {self.quoted} if they only enclose values"
 
 
 def read_delimited(path: Path, wanted: Wanted) -> Table:
     """Return the rows of a CSV or TSV file.
 
     Raises:
-        BadInput: no such columns, or a file that csv cannot read as far as its header.
+        BadInput: the columns do not exist, or csv cannot read the file's header.
     """
     delimiter = wanted.delimiter or DELIMITERS[path.suffix.lower()]
     lines = list(io.StringIO(read_text(path), newline=""))
@@ -71,18 +71,20 @@ def read_delimited(path: Path, wanted: Wanted) -> Table:
     quoted = wanted.quoting != "none"
     rows, broken = _parsed(file, quoted)
     if not rows:
-        raise BadInput([broken] if broken else [f"{path}: no columns; its first row names them"])
+        raise BadInput(
+            [broken] if broken else [f"{path}: no columns; the first row must name them"]
+        )
     header, *rows = rows
     _check_header(file, [header, *rows], quoted)
     is_row = _row_test(file, header, rows)
     returns = _returns(file, [header, *rows], is_row)
-    doubts = {} if wanted.quoting else _doubts(file, header, rows, is_row)
-    clear = [row for row in rows if row.first not in doubts and row.first not in returns]
+    ambiguous = {} if wanted.quoting else _ambiguous_rows(file, header, rows, is_row)
+    clear = [row for row in rows if row.first not in ambiguous and row.first not in returns]
     records, problems = _records(file, header, clear)
     problems += filter(None, returns.values())
-    if doubts:
-        more = f" ({len(doubts):,} such rows)" if len(doubts) > 1 else ""
-        problems.append(f"{doubts[min(doubts)]}{more}")
+    if ambiguous:
+        more = f" ({len(ambiguous):,} such rows)" if len(ambiguous) > 1 else ""
+        problems.append(f"{ambiguous[min(ambiguous)]}{more}")
     elif broken:
         problems.append(broken)
     if not quoted and (problem := _evidently_quoted(file, rows)):
@@ -91,7 +93,7 @@ def read_delimited(path: Path, wanted: Wanted) -> Table:
 
 
 def _parsed(file: _File, quoted: bool) -> tuple[list[_Row], str | None]:
-    """Return the rows of a file, and why there are no more where csv stopped before its end."""
+    """Return the rows of a file, and the problem if csv stopped before its end."""
     rows: list[_Row] = []
     reader = csv.reader(
         file.lines,
@@ -113,10 +115,10 @@ def _parsed(file: _File, quoted: bool) -> tuple[list[_Row], str | None]:
 
 @contextmanager
 def _fields_as_long_as(lines: Sequence[str]) -> Iterator[None]:
-    """Lift csv's limit of 131,072 characters a field, which the whole process shares."""
+    """Raise csv's limit of 131,072 characters per field, which is global to the process."""
     with _LIMIT:
         before = csv.field_size_limit()
-        # A C long, which has 32 bits on some systems.
+        # The limit is a C long, which has 32 bits on some systems.
         csv.field_size_limit(min(max(before, sum(map(len, lines))), 2**31 - 1))
         try:
             yield
@@ -129,21 +131,21 @@ def _broken(file: _File, first: int, last: int, error: csv.Error) -> str:
     match str(error):
         case "unexpected end of data":
             what = "a quotation mark opens a value, and none closes it up to the end of the file"
-            mended = "close it and double those inside"
+            fix = "close it and double the quotation marks inside"
         case reason if "expected after" in reason:
             at = "" if first == last else f" in line {last}"
-            what = f"a value that opens with a quotation mark goes on after the closing one{at}"
-            mended = "enclose all of it and double those inside"
+            what = f"a value that opens with a quotation mark continues after the closing one{at}"
+            fix = "enclose the whole value and double the quotation marks inside"
         case reason:
             return f"{where}: {reason}; write the file again"
-    return f"{where}: {what}; {file.way_out}, else {mended}"
+    return f"{where}: {what}; {file.way_out}, else {fix}"
 
 
 def _check_header(file: _File, rows: Sequence[_Row], quoted: bool) -> None:
-    """Raise BadInput with one line for each cause of a column that is not there.
+    """Raise BadInput if a wanted column does not exist, with one line per cause.
 
     Args:
-        rows: those of the file, its header first.
+        rows: the file's rows, header first.
     """
     where, header = file.path, rows[0]
     if not (problems := column_problems(where, header.values, file.wanted)):
@@ -151,26 +153,25 @@ def _check_header(file: _File, rows: Sequence[_Row], quoted: bool) -> None:
     if _follows_return(file, rows):
         raise BadInput([_return(file, [header])])
     if not file.wanted.quoting and any(file.delimiter in name for name in header.values):
-        raise BadInput([f"{where}:{header.first}: {_takes_in(header)}; {file.either}"])
+        raise BadInput([f"{where}:{header.first}: {_spans_lines(header)}; {file.either}"])
     if other := _other_delimiter(file, header, quoted):
         delimiter, columns = other
-        told = f"{where}: its columns are separated by {shown(delimiter)}, not "
-        told += f"{shown(file.delimiter)}; set {file.wanted.set_to('delimiter', delimiter)}"
-        raise BadInput([told, *column_problems(where, columns, file.wanted)])
+        problem = f"{where}: its columns are separated by {shown(delimiter)}, not "
+        problem += f"{shown(file.delimiter)}; set {file.wanted.set_to('delimiter', delimiter)}"
+        raise BadInput([problem, *column_problems(where, columns, file.wanted)])
     if len(header.values) == 1 and len(problems) == len(file.wanted.columns) == 2:
-        told = f"{where}: one column, {shown(header.values[0])}; {shown(file.delimiter)} separates"
-        raise BadInput(
-            [f"{told} columns: set {file.wanted.name('delimiter')} if another character does"]
-        )
+        problem = f"{where}: one column, {shown(header.values[0])}; the delimiter is "
+        problem += f"{shown(file.delimiter)}: set {file.wanted.name('delimiter')} if it is another"
+        raise BadInput([f"{problem} character"])
     if not quoted and set(file.wanted.columns) <= {_bare(name) for name in header.values}:
-        there = listed(header.values, 2)
-        told = f"{where}:{header.first}: the columns' names are in quotation marks ({there})"
-        raise BadInput([f"{told}; set {file.quoted}"])
+        names = listed(header.values, 2)
+        problem = f"{where}:{header.first}: the columns' names are in quotation marks ({names})"
+        raise BadInput([f"{problem}; set {file.quoted}"])
     raise BadInput(problems)
 
 
 def _other_delimiter(file: _File, header: _Row, quoted: bool) -> tuple[str, list[str]] | None:
-    """Return what separates the header's columns, and these, if it is not the file's delimiter."""
+    """Return the header's delimiter and columns if it is not separated by the file's delimiter."""
     found = []
     for delimiter in COMMON_DELIMITERS:
         lines = file.lines[header.first - 1 : header.last]
@@ -189,59 +190,59 @@ def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[Reco
     problems = []
     records = []
     if len(rows) > 1 and all(len(row.values) != len(header.values) for row in rows):
-        told = f"{file.path}: no row has as many columns as the header; the first is"
-        return [], [f"{told} line {rows[0].first}: {_uneven(file, header, rows[0])}"]
+        problem = f"{file.path}: no row has as many columns as the header; the first is"
+        return [], [f"{problem} line {rows[0].first}: {_column_counts(file, header, rows[0])}"]
     for row in rows:
         where = f"{file.path}:{row.first}"
         if len(row.values) == len(header.values):
             records.append(Record(where, *(row.values[place] for place in places)))
         else:
-            problems.append(f"{where}: {_uneven(file, header, row)}")
+            problems.append(f"{where}: {_column_counts(file, header, row)}")
     return records, problems
 
 
-def _uneven(file: _File, header: _Row, row: _Row) -> str:
+def _column_counts(file: _File, header: _Row, row: _Row) -> str:
     seen = f"columns seen: {len(row.values)}, the header has {len(header.values)}"
     if file.wanted.quoting != "none":
-        return f"{seen}; a value that holds {shown(file.delimiter)} needs double quotes around it"
+        return f"{seen}; put a value that contains {shown(file.delimiter)} in double quotes"
     if any(value.startswith('"') for value in row.values):
         return f"{seen}; if quotation marks enclose values here, set {file.quoted}"
-    return f"{seen}; without quoting no value can hold {shown(file.delimiter)} or a line end"
+    return f"{seen}; without quoting, values cannot contain {shown(file.delimiter)} or a line end"
 
 
 def _row_test(file: _File, header: _Row, rows: Sequence[_Row]) -> Test:
-    """Return what tells whether the values of a line could be a row."""
+    """Return a test of whether the values of a line could be a row."""
     wanted, columns = file.wanted, header.values
     if wanted.label is not None and wanted.class_names is not None:
         return has_label(len(columns), columns.index(wanted.label), wanted.class_names)
-    assert wanted.text is not None  # else the header was refused
+    assert wanted.text is not None  # otherwise the header was refused
     return fits_columns(len(columns), columns.index(wanted.text), [row.values for row in rows])
 
 
 def _returns(file: _File, rows: Sequence[_Row], is_row: Test) -> dict[int, str | None]:
-    """Return complaints about lone carriage returns, by the line where the row begins.
+    """Return problems with lone carriage returns, by the first line of each affected row.
 
-    One for all rows that they keep apart: the others of these have None. Where labels are read,
-    rows that are whole are what they seem.
+    Of rows that carriage returns separate from each other, the first has the problem, the others
+    None. If labels are read and every one of these rows is complete, there is no problem.
 
     Args:
-        rows: those of the file, its header first.
+        rows: the file's rows, header first.
     """
     found: dict[int, str | None] = {}
     for positions in joined_by_returns(file.lines, [(row.first, row.last) for row in rows]):
         together = [rows[position] for position in positions]
-        seem_whole = all(row is rows[0] or is_row(row.values) for row in together)
-        if file.wanted.label is None or not seem_whole:
-            told = _return(file, together)
-            found |= {row.first: None for row in together} | {together[0].first: told}
+        all_complete = all(row is rows[0] or is_row(row.values) for row in together)
+        if file.wanted.label is None or not all_complete:
+            problem = _return(file, together)
+            found |= {row.first: None for row in together} | {together[0].first: problem}
     return found
 
 
 def _follows_return(file: _File, rows: Sequence[_Row]) -> bool:
-    """Return whether a lone carriage return ends the header, and others end other lines.
+    """Return whether a lone carriage return ends the header, while other lines end otherwise.
 
     Args:
-        rows: those of the file, its header first.
+        rows: the file's rows, header first.
     """
     together = joined_by_returns(file.lines, [(row.first, row.last) for row in rows])
     return bool(together) and together[0].start == 0
@@ -250,24 +251,26 @@ def _follows_return(file: _File, rows: Sequence[_Row]) -> bool:
 def _return(file: _File, rows: Sequence[_Row]) -> str:
     lines = file.lines[rows[0].first - 1 : rows[-1].last + (len(rows) == 1)]
     if file.wanted.quoting != "none":
-        mended = ", or put the value in double quotes"
+        fix = ", or put the value in double quotes"
     elif any(value.startswith('"') for row in rows for value in row.values):
-        mended = f", or set {file.quoted} if quotation marks enclose values"
+        fix = f", or set {file.quoted} if quotation marks enclose values"
     else:
-        mended = ""
+        fix = ""
     return (
         f"{file.path}:{rows[0].first}: a lone carriage return (\\r) in "
         f"{shown(''.join(lines).rstrip())}, in a file whose other lines end in a line feed (\\n): "
-        f"it may end a row or be part of a value; write \\n for it, or remove it{mended}"
+        f"it may end a row or be part of a value; replace it by \\n, or remove it{fix}"
     )
 
 
-def _doubts(file: _File, header: _Row, rows: Sequence[_Row], is_row: Test) -> dict[int, str]:
-    """Return complaints about rows that may not be quoted, by the line where they begin.
+def _ambiguous_rows(
+    file: _File, header: _Row, rows: Sequence[_Row], is_row: Test
+) -> dict[int, str]:
+    """Return problems with rows that may be unquoted, by their first line.
 
-    A value over several lines of which one is a whole row is in doubt in every file. Where tabs
-    separate the columns, so is every value in quotation marks that csv would not have put there,
-    and every one at all in a file with quotation marks that csv would have quoted.
+    In every file, a value over several lines is ambiguous if one of these lines is a complete row.
+    In a tab-separated file, so is a value in quotation marks that csv would not have written, and
+    every quoted value if the file also contains quotation marks that csv reads as plain text.
     """
     tabs = file.delimiter == "\t"
     marked = [
@@ -276,26 +279,27 @@ def _doubts(file: _File, header: _Row, rows: Sequence[_Row], is_row: Test) -> di
     plain = {row.first: _plain(file, row) for row in marked}
     read_alike = {row.first for row in marked if [row.values] == plain[row.first]}
     all_quoted = header.first in plain and header.first not in read_alike
-    doubts = {}
+    ambiguous = {}
     for row in marked:
         if row.first in read_alike:
             continue
         whole = [is_row(values) for values in plain[row.first]]
-        alone = len(header.values) == 1  # then every line could be a row
-        if row.last > row.first and (alone or _holds_rows(plain[row.first], whole)):
-            doubts[row.first] = f"{file.path}:{row.first}: {_takes_in(row)}; {file.either}"
+        one_column = len(header.values) == 1  # then every line could be a row
+        if row.last > row.first and (one_column or _contains_row(plain[row.first], whole)):
+            ambiguous[row.first] = f"{file.path}:{row.first}: {_spans_lines(row)}; {file.either}"
         elif tabs and not all_quoted and (read_alike or _raw(file, row) != _written(file, row)):
             what = f"{shown(_opening(plain[row.first]))} opens with a quotation mark, which may "
             what += "enclose a value or be part of it"
-            doubts[row.first] = f"{file.path}:{row.first}: {what}; {file.either}"
-    return doubts
+            ambiguous[row.first] = f"{file.path}:{row.first}: {what}; {file.either}"
+    return ambiguous
 
 
-def _holds_rows(lines: Sequence[Sequence[str]], whole: Sequence[bool]) -> bool:
-    """Return whether a value over several lines has in it what looks like a whole row.
+def _contains_row(lines: Sequence[Sequence[str]], whole: Sequence[bool]) -> bool:
+    """Return whether a value over several lines contains what looks like a complete row.
 
-    The first line has one only if a delimiter comes after the opening mark, the last only if one
-    comes before the closing mark: else the columns beside the value make it look like a row.
+    The first line counts only if a delimiter follows the opening quotation mark, the last line only
+    if a delimiter precedes the closing mark: otherwise it looks like a row only because of the
+    columns next to the value.
 
     Args:
         lines: the values of each line, read without quoting.
@@ -310,8 +314,8 @@ def _holds_rows(lines: Sequence[Sequence[str]], whole: Sequence[bool]) -> bool:
     )
 
 
-def _takes_in(row: _Row) -> str:
-    return f"a value that opens with a quotation mark takes in the lines up to {row.last}"
+def _spans_lines(row: _Row) -> str:
+    return f"a value that opens with a quotation mark spans the lines up to {row.last}"
 
 
 def _raw(file: _File, row: _Row) -> str:
@@ -341,7 +345,7 @@ def _bare(value: str) -> str:
 
 
 def _evidently_quoted(file: _File, rows: Sequence[_Row]) -> str | None:
-    """Return a complaint where all values in quotation marks double those inside, as csv does."""
+    """Return a problem if all values in quotation marks double the marks inside, as csv does."""
     inside = [
         (row, bare)
         for row in rows
@@ -352,8 +356,8 @@ def _evidently_quoted(file: _File, rows: Sequence[_Row]) -> str | None:
         return None
     row, bare = inside[0]
     return (
-        f"{file.path}:{row.first}: {shown(bare)} stands in quotation marks and those inside it are "
-        f"doubled, as csv writes them; set {file.quoted}, or write them once"
+        f"{file.path}:{row.first}: {shown(bare)} is in quotation marks, and the marks inside it "
+        f"are doubled, as csv writes them; set {file.quoted}, or write each mark once"
     )
 
 
@@ -361,6 +365,6 @@ def _all_enclosed(file: _File, records: Sequence[Record]) -> list[str]:
     if not records or not all(_bare(str(each.sentence)) != each.sentence for each in records):
         return []
     return [
-        "every sentence begins and ends with a quotation mark, which is read as part of it; "
-        f"{file.quoted} leaves them out"
+        "every sentence begins and ends with a quotation mark, which is read as part of the "
+        f"sentence; {file.quoted} removes these marks"
     ]

@@ -1,7 +1,7 @@
 """The formats of a user's file, each with its reader.
 
-The files are read with csv, json and pyarrow rather than with the loaders of `datasets`, because a
-message must name the line and the value, and a sentence that reads "NA" or "1" must stay text.
+The files are read with csv, json and pyarrow instead of the loaders of `datasets`, because a
+message must name the line and the value, and a sentence such as "NA" or "1" must stay text.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def _read_parquet(path: Path, wanted: Wanted) -> Table:
         columns = [table.column(name).to_pylist() for name in wanted.columns]
     except BadInput:
         raise
-    except Exception as error:  # damage, or a value beyond Python's types, raises nearly anything
+    except Exception as error:  # a damaged file or an unusual value may raise any exception
         what = " ".join(str(error).split())
         raise BadInput([f"{path}: not a readable Parquet file ({what}); write it again"]) from None
     rows = enumerate(zip(*columns, strict=True), start=1)

@@ -1,4 +1,4 @@
-"""Columns of a JSON file: an array of objects, or one object a line (JSON lines)."""
+"""Reads columns of a JSON file: an array of objects, or one object per line (JSON Lines)."""
 
 import json
 from collections import Counter
@@ -13,24 +13,24 @@ from harness.inputs.data.table import COLUMNS_SHOWN, Record, Table, Wanted, colu
 
 
 class _Object(dict[str, Any]):
-    """An object of the file, and the keys that it has more than once."""
+    """An object of the file, and its repeated keys."""
 
     repeated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class _Value:
-    """A value that stands for a row, and where."""
+    """A value that should be a row, and its place in the file."""
 
     where: str
     value: Any
 
 
 def read_json(path: Path, wanted: Wanted) -> Table:
-    """Return the rows of an array of objects or of JSON lines, whatever the file's name ends in.
+    """Return the rows of an array of objects or of JSON Lines; the file's extension is ignored.
 
     Raises:
-        BadInput: no such columns, or another shape than these two, in one line that says which.
+        BadInput: the columns do not exist, or the file has another structure, named in one line.
     """
     text = read_text(path)
     if _is_lines(text):
@@ -45,7 +45,7 @@ def read_json(path: Path, wanted: Wanted) -> Table:
     if values and not rows and not problems:
         first = shown(values[0].value)
         raise BadInput(
-            [f"{path}: no JSON object in it; the first value is {first}; {wanted.shapes}"]
+            [f"{path}: contains no JSON object; the first value is {first}; {wanted.shapes}"]
         )
     problems += [
         f"{each.where}: {shown(each.value)}; {what}"
@@ -59,14 +59,14 @@ def read_json(path: Path, wanted: Wanted) -> Table:
     records = []
     for each in rows:
         if twice := [name for name in wanted.columns if name in each.value.repeated]:
-            problems.append(f"{each.where}: key {shown(twice[0])} more than once; leave one")
+            problems.append(f"{each.where}: repeated key {shown(twice[0])}; remove all but one")
         else:
             records.append(Record(each.where, *map(each.value.get, wanted.columns)))
     return Table(records, problems)
 
 
 def _is_lines(text: str) -> bool:
-    """Return whether a file is JSON lines: the first of its lines, or half of them, are objects."""
+    """Return whether a file is JSON Lines: its first line, or half of its lines, are objects."""
     lines = [line for line in lines_of(text) if line.strip()]
     if is_object(lines[0]):
         return True
@@ -92,39 +92,39 @@ def _lines(path: Path, text: str) -> tuple[list[_Value], list[str]]:
             values.append(_Value(where, _parsed(line)))
         except json.JSONDecodeError as error:
             problems.append(f"{where}: not JSON ({error.msg}, column {error.colno})")
-        except (ValueError, RecursionError) as error:  # a number or a nesting beyond all bounds
+        except (ValueError, RecursionError) as error:  # too long a number, or too deep a nesting
             problems.append(f"{where}: not usable JSON ({error})")
     return values, problems
 
 
 def _items(path: Path, text: str, wanted: Wanted) -> Iterator[_Value]:
-    """Yield the items of the array that a file is.
+    """Yield the items of a file that is one JSON array.
 
     Raises:
-        BadInput: the file is no JSON, or another value than an array.
+        BadInput: the file is not JSON, or not an array.
     """
     try:
         whole = _parsed(text)
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}"
         if error.msg == "Extra data":
-            told = f"{shown(lines_of(text[error.pos :])[0])} after the first JSON value"
-            raise BadInput([f"{where}: {told}, column {error.colno}; {wanted.shapes}"]) from None
-        told = f"{where}: not JSON ({error.msg}, column {error.colno})"
-        raise BadInput([f"{told}; mend it, or write one object a line"]) from None
+            what = f"{shown(lines_of(text[error.pos :])[0])} after the first JSON value"
+            raise BadInput([f"{where}: {what}, column {error.colno}; {wanted.shapes}"]) from None
+        problem = f"{where}: not JSON ({error.msg}, column {error.colno})"
+        raise BadInput([f"{problem}; fix it, or write one object per line"]) from None
     except (ValueError, RecursionError) as error:
         raise BadInput([f"{path}:1: not usable JSON ({error})"]) from None
     if not isinstance(whole, list):
         shape = _shape(whole, wanted) or "one JSON object, spread over several lines"
         raise BadInput([f"{path}: {shape}; {wanted.shapes}"])
     if not whole:
-        raise BadInput([f"{path}: an empty JSON array; it must hold sentences"])
+        raise BadInput([f"{path}: an empty JSON array; it must contain sentences"])
     for number, value in enumerate(whole, start=1):
         yield _Value(f"{path}: row {number}", value)
 
 
 def _shape(value: object, wanted: Wanted) -> str | None:
-    """Return in words what a file is that holds one JSON value; None for a row."""
+    """Return a description of a file's only JSON value; None if it is a row."""
     if not isinstance(value, _Object):
         return f"one JSON value, {shown(value)}"
     columns = [value.get(name) for name in wanted.columns if name is not None]
@@ -134,7 +134,7 @@ def _shape(value: object, wanted: Wanted) -> str | None:
         return None
     nested = [name for name, inner in value.items() if _is_rows(inner)]
     if nested:
-        return f"one JSON object, whose key {shown(nested[0])} holds the array of objects"
+        return f"one JSON object, whose key {shown(nested[0])} contains the array of objects"
     if wanted.label is None:  # a file of one sentence
         return None
     return f"one JSON object with the keys {listed(list(value), COLUMNS_SHOWN)}"

@@ -26,10 +26,10 @@ LEAST_OF_A_CLASS = 2
 
 
 def check(path: Path) -> None:
-    """Make sure that a file is there and has a name that tells its format.
+    """Check that a file exists and that its extension is a supported format.
 
     Raises:
-        BadInput: no such file, or an extension other than those of READERS.
+        BadInput: no such file, or an extension that is not in READERS.
     """
     try:
         found, is_file = path.exists(), path.is_file()
@@ -37,7 +37,7 @@ def check(path: Path) -> None:
         raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
     if not is_file:
         what = "not a file" if found else "no such file"
-        raise BadInput([f"{path}: {what}; dataset.path must name a file of labelled sentences"])
+        raise BadInput([f"{path}: {what}; dataset.path must be a file of labelled sentences"])
     if path.suffix.lower() not in READERS:
         raise BadInput(
             [f"{path}: extension {shown(path.suffix)}; allowed are {', '.join(READERS)}"]
@@ -45,11 +45,11 @@ def check(path: Path) -> None:
 
 
 def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
-    """Return the splits of a file, and what was noticed in it that is no mistake.
+    """Return the splits of a file, and remarks on it that are not mistakes.
 
-    The splits are train, validation and, if the spec asks for it, test. A label is one of the
-    spec's class names or, where they do not contradict it, 0, 1, false or true: as text, integer,
-    float or boolean alike. `idx` is the row's number in the file, from 0, across all splits.
+    The splits are train, validation and, if the spec requests it, test. A label is one of the
+    spec's class names or, if the names do not contradict it, 0, 1, false or true, each as text,
+    integer, float or boolean. `idx` is the row's number in the file, from 0, across all splits.
 
     Raises:
         BadInput: every mistake in the file at once, or too few sentences to split.
@@ -59,18 +59,18 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
     problems = list(table.problems)
     classes = classes_of_labels(spec.class_names)
     labels = [classes.get(meaning_of(record.label)) for record in table.records]
-    causes = _other_labels(path, table.records, labels, spec)
+    causes = _common_cause(path, table.records, labels, spec)
     for record, label in zip(table.records, labels, strict=True):
-        if wrong := sentence_problem(record.sentence):
-            problems.append(f"{record.where}: column {shown(spec.text_column)}: {wrong}")
+        if problem := sentence_problem(record.sentence):
+            problems.append(f"{record.where}: column {shown(spec.text_column)}: {problem}")
         if label is None and not causes:
-            told = f"{record.where}: column {shown(spec.label_column)}: {shown(record.label)}"
-            problems.append(f"{told}; {_allowed(record.label, spec.class_names)}")
+            problem = f"{record.where}: column {shown(spec.label_column)}: {shown(record.label)}"
+            problems.append(f"{problem}; {_allowed(record.label, spec.class_names)}")
     problems += causes
     if problems:
         raise BadInput(capped(problems, path))
     if not table.records:
-        raise BadInput([f"{path}: no rows; it must hold labelled sentences"])
+        raise BadInput([f"{path}: no rows; it must contain labelled sentences"])
     sentences = [str(record.sentence) for record in table.records]
     known = [label for label in labels if label is not None]
     splits = {
@@ -83,7 +83,7 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
         )
         for split, rows in _split(known, spec, path).items()
     }
-    return splits, [*table.notes, *_over_lines(table.records)]
+    return splits, [*table.notes, *_multiline_note(table.records)]
 
 
 def _wanted(spec: DatasetSpec) -> Wanted:
@@ -97,13 +97,13 @@ def _wanted(spec: DatasetSpec) -> Wanted:
 
 
 def places(path: Path, spec: DatasetSpec) -> list[str]:
-    """Return the file and the line, or the row, of every sentence, by the `idx` of read()."""
+    """Return the file and the line, or the row, of every sentence, in the order of `idx`."""
     records = READERS[path.suffix.lower()](path, _wanted(spec)).records
     return [f"{from_here(path)}{record.where.removeprefix(str(path))}" for record in records]
 
 
-def _over_lines(records: Sequence[Record]) -> list[str]:
-    """Return a note on sentences with a line end inside: a mistake in quoting looks like them."""
+def _multiline_note(records: Sequence[Record]) -> list[str]:
+    """Return a note on sentences that contain a line end, a possible sign of wrong quoting."""
     found = [record for record in records if "\n" in str(record.sentence).replace("\r", "\n")]
     if not found:
         return []
@@ -111,13 +111,13 @@ def _over_lines(records: Sequence[Record]) -> list[str]:
     return [f"{of}, the first at {found[0].where}"]
 
 
-def _other_labels(
+def _common_cause(
     path: Path, records: Sequence[Record], labels: Sequence[int | None], spec: DatasetSpec
 ) -> list[str]:
-    """Return the one cause of many mistakes: the file names or numbers its two classes otherwise.
+    """Return the common cause of unknown labels: the file has two other names or numbers.
 
-    Where one of its labels fits and the other does not, that is so of two numbers only, such as 1
-    and 2: of other labels, one may be a typing mistake.
+    If only one of the file's two labels is unknown, this applies only to two numbers, such as 1
+    and 2: an unknown text label may be a typing mistake.
     """
     seen: dict[object, Record] = {}
     for record in records:
@@ -128,24 +128,24 @@ def _other_labels(
     if not numbers and any(label is not None for label in labels):
         return []
     first, second = (f"{shown(record.label)} (first at {record.where})" for record in seen.values())
-    told = f"{path}: column {shown(spec.label_column)}: all labels are {first} or {second}"
-    way_out = "set dataset.class_names to the file's two"
+    problem = f"{path}: column {shown(spec.label_column)}: all labels are {first} or {second}"
+    way_out = "set dataset.class_names to these two labels"
     if not numbers or not numbers_are_classes(spec.class_names):
         allowed = _allowed(next(iter(seen.values())).label, spec.class_names)
-        return [f"{told}; {allowed}: {way_out}"]
+        return [f"{problem}; {allowed}: {way_out}"]
     means = " and ".join(map("{} for {}".format, numbers, spec.class_names))
     written = " and ".join(
         f"{number} for {label}" for number, label in enumerate(numbers) if str(number) != label
     )
     names = ", ".join(f'"{label}"' for label in numbers)
     return [
-        f"{told}; {_allowed(numbers[1], spec.class_names)}. If the file has {means}, write "
+        f"{problem}; {_allowed(numbers[1], spec.class_names)}. If the file has {means}, write "
         f"{written}, or {way_out}: [{names}]"
     ]
 
 
 def _two_numbers(meanings: Iterable[object]) -> list[str]:
-    """Return the two numbers that labels are, the smaller one first; none if they are others."""
+    """Return the two labels if they are numbers, the smaller first; else []."""
     numbers = [m.value for m in meanings if isinstance(m, Meaning) and m.kind == "number"]
     shortest = [f"{number.normalize():f}" for number in sorted(map(Decimal, numbers))]
     return shortest if len(shortest) == 2 else []
@@ -155,16 +155,17 @@ def _allowed(label: object, class_names: tuple[str, str]) -> str:
     first, second = class_names
     meaning = meaning_of(label)
     if numbers_are_classes(class_names):
-        told = f"a label is 0 ({first}) or 1 ({second})"
-        return f"{told}: labels count from 0" if meaning and meaning.kind == "number" else told
+        allowed = f"a label is 0 ({first}) or 1 ({second})"
+        is_number = meaning and meaning.kind == "number"
+        return f"{allowed}: labels count from 0" if is_number else allowed
     allowed = f"a label is {shown(first)} or {shown(second)}, as in dataset.class_names"
     if meaning in NUMBERED:
-        return f"{allowed}, which do not say what class {shown(label)} is"
+        return f"{allowed}, which do not define the class of {shown(label)}"
     return allowed
 
 
 def _split(labels: Sequence[int], spec: DatasetSpec, path: Path) -> dict[str, list[int]]:
-    """Return the row numbers of each split, drawn by the `datasets` library, by class."""
+    """Return the row numbers of each split, drawn by `datasets` and stratified by class."""
     sizes = {
         "test": _count(spec.test_size, len(labels)),
         "validation": _count(spec.validation_size, len(labels)),
@@ -184,7 +185,7 @@ def _split(labels: Sequence[int], spec: DatasetSpec, path: Path) -> dict[str, li
                 rest, splits[name] = halves["train"], halves["test"]
         splits["train"] = rest
         least = min(split["label"][:].count(label) for split in splits.values() for label in (0, 1))
-    except ValueError:  # the library's refusal of sizes that do not fit the classes
+    except ValueError:  # the library refuses sizes that do not fit the classes
         least = 0
     if least < LEAST_OF_A_CLASS:
         seen = Counter(labels)

@@ -1,21 +1,21 @@
-"""Carriage returns that may end a row of a delimited file or be part of a value of it."""
+"""Finds ambiguous carriage returns of a delimited file: end of a row, or part of a value."""
 
 from collections.abc import Sequence
 
 
 def joined_by_returns(lines: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[range]:
-    """Return which rows are kept apart by a lone carriage return, where other lines end otherwise.
+    """Return which rows are separated only by a lone carriage return, if other lines end otherwise.
 
-    None are in a file whose rows all end in carriage returns, as on old Macs, nor where a blank
-    line follows (`\\r\\r\\n`): those can be read in one way only. Line ends within a row, between
-    quotation marks, are part of its values and do not count.
+    Files whose rows all end in carriage returns, as on old Macs, and carriage returns before a
+    blank line (`\\r\\r\\n`) are not ambiguous. Line ends inside a row, between quotation marks, are
+    part of its values and are ignored.
 
     Args:
-        lines: the file's, with their ends; what the last one ends in tells nothing.
+        lines: the file's lines with their line ends; the end of the last line is ignored.
         spans: the first and the last line of each row, counted from 1.
 
     Returns:
-        the positions of the rows that belong together.
+        the positions of consecutive rows that may be one row.
     """
     within = {line for first, last in spans for line in range(first, last)}
     ends = {line[-1:] for number, line in enumerate(lines[:-1], 1) if number not in within}

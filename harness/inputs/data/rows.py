@@ -1,4 +1,4 @@
-"""Rows of labelled sentences as every reader returns them, and what the readers of text share."""
+"""Rows of labelled sentences, as every reader returns them, and functions the readers share."""
 
 import codecs
 import math
@@ -15,7 +15,7 @@ from harness.text import counted
 PROBLEMS_SHOWN = 10
 
 HIDDEN_LABEL = -1
-"""Stands for the label of a test sentence that only the benchmark's owners know."""
+"""The label of a test sentence whose true label is not public."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Rows:
 
     Attributes:
         sentences: the texts.
-        labels: 0 or 1 each, or -1 where the label is hidden.
+        labels: 0 or 1 each, or -1 if the label is hidden.
         idx: a number for each row, unique within the split.
-        sources: the publication or phenomenon a sentence comes from, "" where unknown.
-        domains: "in", "out", or "" where unknown.
+        sources: the publication or phenomenon a sentence comes from, "" if unknown.
+        domains: "in", "out", or "" if unknown.
     """
 
     sentences: Sequence[str]
@@ -41,24 +41,24 @@ def read_bytes(path: Path) -> bytes:
     """Return a file's content.
 
     Raises:
-        BadInput: a file that cannot be read, or that is empty.
+        BadInput: the file cannot be read or is empty.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
     if not content:
-        raise BadInput([f"{path}: empty; it must hold sentences"])
+        raise BadInput([f"{path}: empty; it must contain sentences"])
     return content
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text, without the byte order mark that some editors put first.
+    """Return a file's text, without the byte order mark that some editors write.
 
-    Line ends are left as they are.
+    Line ends are unchanged.
 
     Raises:
-        BadInput: a file that cannot be read, is empty, is not UTF-8 or holds NUL bytes.
+        BadInput: the file cannot be read, is empty, is not UTF-8 or contains NUL bytes.
     """
     content = read_bytes(path)
     body = content.removeprefix(codecs.BOM_UTF8)
@@ -72,21 +72,21 @@ def read_text(path: Path) -> str:
         position = content.index(b"\0")
         raise BadInput([_at_byte(path, content, position, f"a NUL byte (byte {position})")])
     if not text.strip():
-        raise BadInput([f"{path}: blank; it must hold sentences"])
+        raise BadInput([f"{path}: blank; it must contain sentences"])
     return text
 
 
 def lines_of(text: str) -> list[str]:
-    """Return the lines of a text, whichever line end each has; an end that is the last ends one."""
+    """Return the lines of a text with any line ends; a final line end adds no empty line."""
     lines = re.split("\r\n|\r|\n", text)
     return lines if lines[-1] else lines[:-1]
 
 
-def lines_fed(text: str) -> list[str]:
-    """Return the lines of a text that a line feed ends, with a carriage return before it or not.
+def split_at_line_feeds(text: str) -> list[str]:
+    """Return the lines of a text, which end in a line feed or in carriage return and line feed.
 
-    A lone carriage return is part of its line, but in a text without any line feed, as old Macs
-    write it, where it ends one.
+    A lone carriage return is part of its line. Only in a text without any line feed, as old Macs
+    write it, does a carriage return end a line.
     """
     if "\n" not in text:
         return lines_of(text)
@@ -97,19 +97,19 @@ def lines_fed(text: str) -> list[str]:
 
 
 def sentence_problem(value: object) -> str | None:
-    """Return why a value of a column is no sentence, and the way out; None where it is one."""
+    """Return why a value is not a sentence, and the way out; None if it is a sentence."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "missing sentence; fill it in or remove the row"
     if not isinstance(value, str):
-        return f"{shown(value)} is not text; a sentence is text"
+        return f"{shown(value)} is not text; a sentence must be text"
     if not value.strip():
         return "empty sentence; fill it in or remove the row"
     if "\0" in value:
-        return f"{shown(value)} holds a NUL character; remove it"
+        return f"{shown(value)} contains a NUL character; remove it"
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        return f"{shown(value)} holds half of a surrogate pair; write the whole character"
+        return f"{shown(value)} contains half of a surrogate pair; write the whole character"
     return None
 
 
@@ -119,19 +119,19 @@ def _at_byte(path: Path, content: bytes, position: int, what: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as an error message quotes it: one line, shortened, whatever its nesting."""
+    """Return a value for an error message: on one line and shortened, also if it is nested."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = 60
     return short.repr(value)
 
 
 def from_here(path: Path) -> str:
-    """Return a path as seen from the working directory, or whole where that is shorter."""
+    """Return a path relative to the working directory, or as given if that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)
 
 
 def capped(problems: Sequence[str], path: object) -> list[str]:
-    """Return the first ten problems of a file, and one line that counts the others."""
+    """Return the first ten problems of a file, and one line with the number of the others."""
     more = len(problems) - PROBLEMS_SHOWN
     rest = [f"{path}: and {counted(more, 'more such problem')}"] if more > 0 else []
     return [*problems[:PROBLEMS_SHOWN], *rest]

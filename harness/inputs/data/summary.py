@@ -1,4 +1,4 @@
-"""What is in each split, for a reader who wants to see at a glance that a file was read right."""
+"""A summary of each split, so that a user can see that a file was read correctly."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ class SplitSummary:
 
     Attributes:
         split: train, validation or test.
-        sentences: its rows.
-        labels: sentences of each class, by the class's name, class 0 first.
-        hidden: sentences whose labels only the benchmark's owners know.
+        sentences: number of its rows.
+        labels: number of sentences by class name, class 0 first.
+        hidden: number of sentences with hidden labels.
         longest: characters of the longest sentence.
     """
 
@@ -43,7 +43,7 @@ class SplitSummary:
 
 
 def summarize(splits: DatasetDict) -> tuple[SplitSummary, ...]:
-    """Return a summary of every split, in their order."""
+    """Return a summary of every split, in the order of `splits`."""
     return tuple(_summary(name, split) for name, split in splits.items())
 
 

@@ -1,4 +1,4 @@
-"""What every reader of a user's file is asked and returns, and what they say of its columns."""
+"""The arguments, the result and the column checks of every reader of a user's file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,21 +9,21 @@ from harness.inputs.data.rows import shown
 COLUMNS_SHOWN = 10
 
 Key = Literal["text_column", "label_column", "delimiter", "quoting"]
-"""What a user may say of a file, as the suite's section [dataset] calls it."""
+"""Settings of a file, named as in the suite's [dataset] section."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which columns of a file are read, how the file is written, and who says so.
+    """Which columns of a file are read, how the file is written, and where the user set this.
 
     Attributes:
-        text: the column of sentences; None where nobody named it: then a reader says which there
-            are, as a mistake.
-        label: the column of labels; None where none is read.
-        class_names: of label 0 and 1; None without labels.
-        delimiter: between the columns of a delimited file; by default that of its extension.
+        text: the column of sentences; None if not named: then a reader reports the existing
+            columns as a mistake.
+        label: the column of labels; None if no labels are read.
+        class_names: the names of classes 0 and 1; None without labels.
+        delimiter: the delimiter of a delimited file; None for the default of its extension.
         quoting: as `dataset.quoting` of a suite.
-        by_options: whether the user says all this by options of a command, not in a suite file.
+        by_options: whether the settings are command-line options instead of suite keys.
     """
 
     text: str | None
@@ -40,25 +40,25 @@ class Wanted:
 
     @property
     def shapes(self) -> str:
-        """What a JSON file may be."""
-        holds = "a sentence" if self.label is None else "a sentence and a label"
-        return f"write an array of objects, or one object a line, each with {holds}"
+        """The end of a message: the allowed structures of a JSON file."""
+        values = "a sentence" if self.label is None else "a sentence and a label"
+        return f"write an array of objects, or one object per line, each with {values}"
 
     def name(self, key: Key) -> str:
-        """Return what a user calls a setting."""
+        """Return the user's name of a setting: an option or a suite key."""
         return f"--{key.replace('_', '-')}" if self.by_options else f"dataset.{key}"
 
     def set_to(self, key: Key, value: str) -> str:
-        """Return what a user writes to give a setting a value."""
+        """Return what the user must write to set a setting to a value."""
         written = '"\\t"' if value == "\t" else f'"{value}"'
         return f"{self.name(key)} {written}" if self.by_options else f"{self.name(key)} = {written}"
 
 
 @dataclass(frozen=True)
 class Record:
-    """One row as the file has it; `where` is the place that a message names.
+    """One row with the file's own values; `where` is its place, for messages.
 
-    `label` is None where none is read.
+    `label` is None if no labels are read.
     """
 
     where: str
@@ -68,7 +68,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows that a reader could make out, a complaint for every other, and what it noticed."""
+    """The rows that could be read, a problem for every other row, and remarks."""
 
     records: list[Record]
     problems: list[str]
@@ -76,22 +76,22 @@ class Table:
 
 
 def column_problems(where: object, columns: Sequence[str], wanted: Wanted) -> list[str]:
-    """Return a complaint for each of the wanted columns that is not there exactly once."""
+    """Return a problem for each wanted column that does not exist exactly once."""
     problems = []
-    there = listed(columns, COLUMNS_SHOWN)
+    existing = listed(columns, COLUMNS_SHOWN)
     keys: tuple[Key, ...] = ("text_column", "label_column")
     for key, name in zip(keys, wanted.columns, strict=False):
         if name is None:
-            what = f"a table with the columns {there}"
-            problems.append(f"{where}: {what}; name that of the sentences with {wanted.name(key)}")
+            what = f"a table with the columns {existing}"
+            problems.append(f"{where}: {what}; name the sentences' column with {wanted.name(key)}")
         elif columns.count(name) != 1:
             what = "no column" if name not in columns else "more than one column"
             remedy = f"set {wanted.name(key)} to one of them"
-            problems.append(f"{where}: {what} {shown(name)}; there are {there}: {remedy}")
+            problems.append(f"{where}: {what} {shown(name)}; there are {existing}: {remedy}")
     return problems
 
 
 def listed(values: Sequence[object], most: int) -> str:
-    """Return values as a message quotes them, the first of many."""
+    """Return the first values, quoted for a message, and the number of the others."""
     more = f" and {len(values) - most:,} more" if len(values) > most else ""
     return ", ".join(map(shown, values[:most])) + more
