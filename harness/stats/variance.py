@@ -66,11 +66,12 @@ def variance_of_mean(*groups: Runs) -> Variance:
 
     With k seeds, the variance is S + B - I, where
 
-    - S comes from sentences: the sample variance of the mean influence over sentences, divided by n;
-    - B comes from seeds: the sample variance of the values, divided by k;
-    - I comes from their interaction: the mean square of the influences minus the mean influence of
-      each sentence, divided by n k. S and B each contain I once (Cornfield and Tukey 1956, on two
-      crossed random factors).
+    - S is the variance from sentences: the sample variance of the mean influence over sentences,
+      divided by n;
+    - B is the variance from seeds: the sample variance of the values, divided by k;
+    - I is the variance from their interaction: the mean square of the influences minus the mean
+      influence of each sentence, divided by n k. S and B each contain I once (Cornfield and Tukey
+      1956, on two crossed random factors).
 
     B - I and S - I estimate the effects of seeds alone and of sentences alone; negative values are
     set to 0, as in Hillis (2007). Degrees of freedom are Satterthwaite's (1946), with n - 1 for S,
