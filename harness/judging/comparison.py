@@ -205,7 +205,7 @@ def background(pair: Comparison) -> Iterator[str]:
     yield f"{in_words(pair.b, pair.side_b)}."
     if pair.unlike:
         both = pair.side_a.checkpoint != pair.side_b.checkpoint
-        mixed = "; so this does not compare the checkpoints alone" if both else ""
+        mixed = "; this does not compare the checkpoints alone" if both else ""
         yield f"Their settings differ: {differing(pair.unlike)}{mixed}."
     if (selection := choice({pair.a: pair.side_a, pair.b: pair.side_b})) is not None:
         yield f"{selection[0].upper()}{selection[1:]}."
@@ -259,7 +259,7 @@ def _ratio(pair: Comparison, found: Ratio) -> str:
     write = two_digits if rough else "{:.3g}".format
     if found.low is None or found.high is None:
         single = [name for name, each in ((pair.a, found.a), (pair.b, found.b)) if each.sd is None]
-        extent = f"no range because of one seed of {' and of '.join(single)}"
+        extent = f"no range with one seed of {' and of '.join(single)}"
     else:
         extent = f"{write(found.low)} to {write(found.high)} run by run"
     cost = found.cost

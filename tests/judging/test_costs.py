@@ -142,11 +142,11 @@ def test_a_ratio_is_of_means_and_its_range_of_every_pair_of_runs(
 def test_a_ratio_of_one_seed_says_why_it_has_no_range() -> None:
     told = costs_told(compare(contestant("a", (510.0,)), contestant("b", STEADY)))
     assert told.startswith(
-        "a takes 2 times the training time (510.0 against 255.0 ± 5.0 s; no range, for one seed "
+        "a takes 2 times the training time (510.0 against 255.0 ± 5.0 s; no range with one seed "
         "of a) and "
     )
     told = costs_told(compare(contestant("a", (510.0,)), contestant("b", (255.0,))))
-    assert "(510.0 against 255.0 s; no range, for one seed of a and of b)" in told
+    assert "(510.0 against 255.0 s; no range with one seed of a and of b)" in told
 
 
 @pytest.mark.parametrize(

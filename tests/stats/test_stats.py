@@ -655,7 +655,7 @@ def test_seeds_of_different_number_can_be_neither_paired_nor_permuted() -> None:
     labels, both = study(seeds=3)
     with pytest.raises(BadInput, match="a has 1 seeds and b has 2: seeds can be paired only"):
         paired_difference(labels, both[:1], both[1:], paired_seeds=True)
-    with pytest.raises(BadInput, match="a has 1 seeds and b has 2: sentences can change"):
+    with pytest.raises(BadInput, match="a has 1 seeds and b has 2: predictions can be swapped"):
         permutation_p_value(labels, both[:1], both[1:])
 
 
