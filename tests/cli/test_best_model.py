@@ -156,7 +156,7 @@ def test_a_folder_without_a_best_model_is_told_in_a_line_with_the_way_out(tmp_pa
     (item.folder / "model" / "config.json").write_text("{}")
     problem = problem_of(suite)
     assert f"other runs have: {item.folder / 'model'}; name one as MODEL_FOLDER" in problem
-    assert f"but below it: {suite}; name one of these" in problem_of(suite.parent)
+    assert f"but in subfolders: {suite}; name one of these" in problem_of(suite.parent)
     assert "no such folder" in problem_of(tmp_path / "nowhere")
     assert "not a folder; name the results folder" in problem_of(stored[0].folder / "record.json")
     (suite / "leaderboard.json").unlink()

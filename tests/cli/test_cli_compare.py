@@ -185,7 +185,7 @@ def test_what_cannot_be_compared_has_its_row_and_its_reason(results: Path, tmp_p
     write_tables(tmp_path / "no", "sample", cells, old)
     out = compare(results, "new", str(tmp_path / "no")).out
     assert re.search(r"^good / of-good +0\.\d{3} +0\.400 +- +- +- +not comparable", out, re.M)
-    assert "not comparable: good / of-good: the record of of-good with seed 1 holds no" in out
+    assert "not comparable: good / of-good: the record of of-good with seed 1 contains no" in out
     assert "2 cells in both: 2 not comparable." in out
 
 

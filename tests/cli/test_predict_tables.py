@@ -296,8 +296,11 @@ def test_options_on_tables_are_refused_where_there_is_none(model: Path, tmp_path
     (tmp_path / "a.csv").write_text("text\nA.\n")
     for arguments, told in (
         (("a sentence .", "--text-column", "text"), "--text-column: for tables only"),
-        (("-", "--text-column", "text"), "standard input has a sentence a line"),
-        (("--file", str(tmp_path / "a.txt"), "--quoting", "csv"), "a.txt has a sentence a line"),
+        (("-", "--text-column", "text"), "standard input has one sentence per line"),
+        (
+            ("--file", str(tmp_path / "a.txt"), "--quoting", "csv"),
+            "a.txt has one sentence per",
+        ),
         (("--file", str(tmp_path / "a.jsonl"), "--delimiter", ";"), "for CSV and TSV files only"),
     ):
         done = harness("predict", str(model), *arguments)

@@ -119,7 +119,7 @@ def test_other_data_and_missing_predictions_are_obstacles() -> None:
         "moved", tuple(run.model_copy(update={"dataset": elsewhere}) for run in GOOD.runs)
     )
     old = Contestant("old", (make_record(make_cell()),))
-    for other, reason in ((moved, "different data"), (old, "holds no predictions")):
+    for other, reason in ((moved, "different data"), (old, "contains no predictions")):
         pair = compare(GOOD, other)
         assert pair.verdict == "not comparable"
         assert pair.obstacle is not None

@@ -170,7 +170,7 @@ def test_cells_are_chosen_by_their_ids_in_any_form(made: Path) -> None:
     assert [each["position"] for each in json.loads(done.out)["missed"]] == [*MISSED, 12]
     done = harness(*arguments, "--cell", "othr-bs16-lr2e-5", "--cell", "goood", cwd=made)
     assert done.code == 4
-    assert "--cell: 'othr-bs16-lr2e-5': no scored cell of out" in done.err
+    assert "--cell: 'othr-bs16-lr2e-5': not a scored cell of out" in done.err
     assert "; did you mean 'other-bs16-lr2e-05'?" in done.err
     assert "--cell: 'goood'" in done.err
 
