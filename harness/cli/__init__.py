@@ -45,7 +45,7 @@ NOT_READ = 141
     epilog="`harness COMMAND --help` has examples. Training is pytest's: pytest benchmarks/",
 )
 @click.version_option(
-    provenance.versions((DISTRIBUTION,))[DISTRIBUTION] or "of a checkout that is not installed",
+    provenance.versions((DISTRIBUTION,))[DISTRIBUTION] or "unknown (not installed)",
     prog_name="harness",
 )
 def harness() -> None:

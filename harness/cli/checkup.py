@@ -137,10 +137,10 @@ def _suite(planned: Planned, options: Options, hub: Hub) -> _CheckedSuite:
     models, found, faults = _checkpoints(planned, hub)
     device = provenance.device_type()
     settings = setting_problems(suite, device)
-    every = faults if data_fault is None else {**faults, "": data_fault}
+    all_faults = faults if data_fault is None else {**faults, "": data_fault}
     lacking = {
         name: fault if isinstance(fault, Unavailable) else Unavailable(str(fault), "fix it")
-        for name, fault in every.items()
+        for name, fault in all_faults.items()
     }
     inputs = Inputs(None, dataset, None, found, lacking, device)
     runs, possible, tables = _runs(planned, inputs, options)
@@ -248,10 +248,10 @@ def _checkpoints(
                 findings.append(Finding("missing", title, error.reason, error.way_out))
         else:
             here[published] = found
-            kept = "on this machine" if found.revision is None else f"cached, {found.revision}"
-            where = "" if found.origin is None else f"; {found.origin.in_words()}"
+            place = "on this machine" if found.revision is None else f"cached, {found.revision}"
+            origin = "" if found.origin is None else f"; {found.origin.in_words()}"
             digest = f"sha256 {found.digest[:12]}"
-            findings.append(Finding("ok", title, f"{kept}, {digest}{where}"))
+            findings.append(Finding("ok", title, f"{place}, {digest}{origin}"))
     return findings, here, faults
 
 

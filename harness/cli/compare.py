@@ -57,7 +57,7 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
     from harness.judging.comparison import compare as compared
 
     named = _pairs(a, b, results)
-    pairs = corrected([compared(ours, theirs) for _, ours, theirs in named])
+    pairs = corrected([compared(one, other) for _, one, other in named])
     if as_json:
         click.echo(json.dumps({"comparisons": [as_dict(pair) for pair in pairs]}, indent=1))
     else:

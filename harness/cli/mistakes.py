@@ -125,5 +125,5 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
         spec, base = DatasetSpec.model_validate({"source": name}), typed.here
     folder = session_options(typed).cola_dir
     needs_hub = spec.source == "cola" and folder is None and spec.path is None
-    reached = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
-    return data.find(spec, folder, reached, base)
+    probed_hub = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
+    return data.find(spec, folder, probed_hub, base)

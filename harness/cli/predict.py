@@ -91,7 +91,7 @@ def predict(
         raise click.UsageError(
             "- must be the only sentence argument: give standard input or sentences, not both"
         )
-    from harness.cli.asked import check_columns, check_sentences, read_sentences
+    from harness.cli.sentences import check_columns, check_sentences, read_sentences
 
     check_sentences(model or results, sentences)
     check_columns(file, described)

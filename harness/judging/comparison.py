@@ -13,10 +13,10 @@ from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.sides import (
     SettingDifference,
     Side,
-    choice,
     differing,
     differing_settings,
     in_words,
+    selection_note,
     side,
 )
 from harness.store.records import Record
@@ -117,15 +117,15 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         unlike=differing_settings(a.runs, b.runs),
     )
     try:
-        ours, theirs = evidence(a.runs), evidence(b.runs)
+        evidence_a, evidence_b = evidence(a.runs), evidence(b.runs)
     except NoEvidence as error:
         return replace(empty, obstacle=str(error))
-    if not ours.same_sentences(theirs):
+    if not evidence_a.same_sentences(evidence_b):
         return replace(empty, obstacle="they were scored on different data")
     digests = {run.checkpoint_digest for run in (*a.runs, *b.runs)}
-    paired = ours.seeds == theirs.seeds and len(digests) == 1
+    paired = evidence_a.seeds == evidence_b.seeds and len(digests) == 1
     found = stats.paired_difference(
-        ours.labels, ours.selected, theirs.selected, paired_seeds=paired
+        evidence_a.labels, evidence_a.selected, evidence_b.selected, paired_seeds=paired
     )
     return replace(
         empty,
@@ -207,7 +207,7 @@ def background(pair: Comparison) -> Iterator[str]:
         both = pair.side_a.checkpoint != pair.side_b.checkpoint
         mixed = "; this does not compare the checkpoints alone" if both else ""
         yield f"Their settings differ: {differing(pair.unlike)}{mixed}."
-    if (selection := choice({pair.a: pair.side_a, pair.b: pair.side_b})) is not None:
+    if (selection := selection_note({pair.a: pair.side_a, pair.b: pair.side_b})) is not None:
         yield f"{selection[0].upper()}{selection[1:]}."
 
 

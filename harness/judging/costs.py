@@ -49,13 +49,13 @@ COSTS = {
     "eval_ms_per_sentence": Cost(
         "evaluation time",
         "evaluation times",
-        "ms a sentence",
+        "ms per sentence",
         2,
         lambda run: run.eval_ms_per_sentence,
     ),
     "peak_memory_mb": Cost(
         "memory",
-        "peaks of memory",
+        "memory peaks",
         "MB",
         0,
         lambda run: run.peak_memory_mb,
@@ -153,15 +153,15 @@ def _obstacle(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> str | None:
             return f"the {cost.noun} of some run of {name} was not measured"
         if max(values) == 0:
             return f"the {cost.noun} of {name} is 0"
-    every = [*chain.from_iterable(cells.values())]
+    all_runs = [*chain.from_iterable(cells.values())]
     reasons = [
         f"{cost.plural} of {name}'s seeds differ by {extent}"
         for name, runs in cells.items()
         if (extent := disagreement(cost, runs)) is not None
     ]
-    if unknown := [name for name, values in _facts(every, cost.timed).items() if None in values]:
+    if unknown := [name for name, values in _facts(all_runs, cost.timed).items() if None in values]:
         reasons.append(f"the circumstances of measurement are not recorded ({', '.join(unknown)})")
-    elif (differences := differing_circumstances(every, cost.timed)) is not None:
+    elif (differences := differing_circumstances(all_runs, cost.timed)) is not None:
         reasons.append(f"they were measured under different circumstances ({differences})")
     return " and ".join(reasons) or None
 
@@ -214,7 +214,7 @@ def _facts(runs: Sequence[Record], timed: bool) -> dict[str, list[object]]:
             "GB of memory": [each and (each.memory_gb or "unknown") for each in machines],
             "system": [each and each.system for each in machines],
             "Python": [each and each.python for each in machines],
-            "threads a run": [run.threads for run in runs],
+            "threads per run": [run.threads for run in runs],
             "other programs": [_other_programs(run) for run in runs],
             "runs at a time": [run.concurrency for run in runs],
         }

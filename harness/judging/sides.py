@@ -98,7 +98,7 @@ def differing(differences: Sequence[SettingDifference]) -> str:
     return ", ".join(f"{each.setting} ({each.a} against {each.b})" for each in differences)
 
 
-def choice(sides: Mapping[str, Side]) -> str | None:
+def selection_note(sides: Mapping[str, Side]) -> str | None:
     """Return which cells were selected by their MCC, and the resulting bias; None if none was.
 
     Args:

@@ -58,9 +58,9 @@ def _fewest(least: int, lasting: float, one_seed: float, gap: float, level: floa
     """Return the fewest seeds, at least `least`, whose interval's half-width is below the gap."""
 
     def settled(seeds: int) -> bool:
-        of_seeds = one_seed / seeds
-        total = lasting + of_seeds
-        freedom = inf if of_seeds == 0 else (seeds - 1) * (total / of_seeds) ** 2
+        seed_variance = one_seed / seeds
+        total = lasting + seed_variance
+        freedom = inf if seed_variance == 0 else (seeds - 1) * (total / seed_variance) ** 2
         return gap > half_width(total**0.5, min(freedom, 1e9), level)
 
     too_few, enough = least - 1, least

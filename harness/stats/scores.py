@@ -38,7 +38,9 @@ class Linearised:
 
 
 def mcc(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return each run's Matthews correlation (Matthews 1975), 0 where a margin is empty.
+    """Return each run's Matthews correlation (Matthews 1975).
+
+    It is 0 if labels or predictions contain one class only.
 
     Args:
         labels: (sentences,), each 0 or 1.
@@ -80,7 +82,7 @@ def mcc_of_counts(
     labelled: int | np.ndarray,
     sentences: int | np.ndarray,
 ) -> np.ndarray:
-    """Return the Matthews correlation from counts, 0 where a margin is empty.
+    """Return the Matthews correlation from counts, 0 if labels or predictions have one class.
 
     Args:
         hits: number of sentences with prediction 1 and label 1.

@@ -236,17 +236,20 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
         return undecided("the baseline has no scored run of this cell; name one that has")
     drop = mean(before_mccs) - mean(_mccs(runs))
     try:
-        theirs = evidence(before)
+        baseline_evidence = evidence(before)
     except NoEvidence as error:
         return undecided(f"the baseline cannot be compared sentence by sentence: {error}", drop)
     try:
-        ours = evidence(runs)
+        own_evidence = evidence(runs)
     except NoEvidence as error:
         return undecided(str(error), drop)
-    if not ours.same_sentences(theirs):
+    if not own_evidence.same_sentences(baseline_evidence):
         return undecided("the baseline was scored on other sentences", drop)
     found = stats.paired_difference(
-        ours.labels, theirs.selected, ours.selected, paired_seeds=ours.seeds == theirs.seeds
+        own_evidence.labels,
+        baseline_evidence.selected,
+        own_evidence.selected,
+        paired_seeds=own_evidence.seeds == baseline_evidence.seeds,
     )
     reason = (
         f"MCC {mean(_mccs(runs)):.4f} against the baseline's {mean(before_mccs):.4f}: a drop of "
