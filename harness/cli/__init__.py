@@ -1,8 +1,8 @@
-"""The command `harness`: the benchmark's nouns from a shell, one subcommand a file.
+"""The command `harness`, one file per subcommand.
 
-Exit codes: 0 all is well; 1 the answer is no; 2 the command was typed wrong; 4 bad input, as
-pytest's usage errors; 130 interrupted and 141 nobody reads on, as of a program that such a signal
-ends. docs/cli.md says which command answers what.
+Exit codes: 0 success; 1 the check failed; 2 wrong usage; 4 bad input, as for pytest's usage
+errors; 130 interrupted and 141 closed pipe, as for programs that end by these signals. docs/cli.md
+describes the exit codes of each subcommand.
 """
 
 import contextlib
@@ -45,28 +45,28 @@ NOT_READ = 141
     epilog="`harness COMMAND --help` has examples. Training is pytest's: pytest benchmarks/",
 )
 @click.version_option(
-    provenance.versions((DISTRIBUTION,))[DISTRIBUTION] or "of a checkout that is not installed",
+    provenance.versions((DISTRIBUTION,))[DISTRIBUTION] or "unknown (not installed)",
     prog_name="harness",
 )
 def harness() -> None:
-    """Look at, rebuild and use what `pytest benchmarks/` makes."""
+    """Inspect, rebuild and use the results of `pytest benchmarks/`."""
 
 
 def main() -> None:
-    """Run the command line of this process, and exit; see the exit codes above."""
+    """Run the command line of this process and exit; see the exit codes above."""
     sys.exit(_run())
 
 
 def _run() -> int:
     stdout = sys.stdout
     try:
-        # Without click's own handling, which gives 1 to an interruption and to a closed pipe.
+        # Not click's own handling, which exits with 1 after an interrupt and at a closed pipe.
         code = harness(prog_name="harness", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except SystemExit as error:
-        # click itself ends at a closed pipe, with 1, and puts a stream that keeps still in place.
+        # At a closed pipe, click replaces standard output and exits with 1.
         if sys.stdout is not stdout:
             return NOT_READ
         return error.code if isinstance(error.code, int) else 0
@@ -74,31 +74,31 @@ def _run() -> int:
         error.show()
         return error.exit_code
     except (BadInput, Unavailable) as error:
-        return _told(str(error))
+        return _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except UnicodeEncodeError as error:
         seen = ascii(error.object[error.start : error.start + 1])
         way_out = "set PYTHONIOENCODING=utf-8"
-        return _told(f"standard output: {error.encoding} cannot write {seen}; {way_out}")
+        return _fail(f"standard output: {error.encoding} cannot write {seen}; {way_out}")
     except OSError as error:
         if error.errno == errno.EPIPE:
             _disconnect()
             return NOT_READ
         if error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF) and error.filename is None:
             _disconnect()
-            return _told(f"standard output: cannot be written ({error.strerror})")
+            return _fail(f"standard output: cannot be written ({error.strerror})")
         raise
 
 
-def _told(message: str) -> int:
-    with contextlib.suppress(OSError):  # nobody listens there either
+def _fail(message: str) -> int:
+    with contextlib.suppress(OSError):  # standard error may be closed, too
         click.echo(message, err=True)
     return BAD_INPUT
 
 
 def _disconnect() -> None:
-    """Let what is left to write go nowhere: Python would fail at it once more as it ends."""
+    """Discard buffered output, which Python would otherwise fail to write again at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     with contextlib.suppress(OSError, ValueError):
         os.dup2(nowhere, sys.stdout.fileno())

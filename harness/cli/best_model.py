@@ -1,4 +1,4 @@
-"""The best kept model of a results folder, by its leaderboard."""
+"""The best kept model of a results folder, according to its leaderboard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ KEEP = 'keep_models = "best" in its suite makes `pytest benchmarks/` keep them'
 
 @dataclass(frozen=True)
 class BestModel:
-    """A kept model, and where its cell stands.
+    """A kept model, and the rank of its cell.
 
     Attributes:
-        folder: the model's.
-        record: of its run, as the store has it.
+        folder: the folder of the model.
+        record: of its run, from the store.
         line: its cell's row of the leaderboard.
-        ranked: how many cells the leaderboard ranks.
-        above: ids of the cells of a better rank, of which no model is kept.
-        equal: ids of the other cells of its rank of which one is kept.
-        notes: lines on runs whose records failed verification, and which were passed over.
+        ranked: number of ranked cells.
+        above: ids of the cells of a better rank, which have no kept model.
+        equal: ids of the other cells of the same rank that have a kept model.
+        notes: lines about runs that were ignored because their records failed verification.
     """
 
     folder: Path
@@ -41,22 +41,22 @@ class BestModel:
 
     @property
     def text_column(self) -> str | None:
-        """The column of sentences in the file that it was trained on; None where none is known."""
+        """The column of sentences in its training file; None if unknown."""
         return None if self.record.dataset is None else self.record.dataset.text_column
 
 
 def best_model(results: Path) -> BestModel:
     """Return the best kept model of a suite's results folder.
 
-    The leaderboard ranks the cells; the best-ranked cell of which a model is kept has it. Of
-    cells of equal rank that is the first in the leaderboard, which keeps the suite's order; of a
-    cell's kept runs the one of the highest MCC. Gates change no rank, so they change no choice.
+    It belongs to the best-ranked cell that has a kept model; of cells of equal rank, to the first
+    one in the leaderboard, which keeps the suite's order. Of the cell's kept runs, it belongs to
+    the one with the highest MCC. Gates do not influence the choice, because they change no rank.
 
     Args:
         results: a suite's folder, or the leaderboard.json in it.
 
     Raises:
-        BadInput: no leaderboard there, one that cannot be read, or no model of its runs is kept.
+        BadInput: there is no leaderboard, it cannot be read, or no model of its runs is kept.
     """
     file = _leaderboard(results)
     folder = file.parent
@@ -72,10 +72,10 @@ def best_model(results: Path) -> BestModel:
     line, runs = held[0]
     rank = line.number("rank")
     assert rank is not None  # it has a score
-    chosen = best_run(runs)
+    best = best_run(runs)
     return BestModel(
-        folder=chosen.folder / kept_files.FOLDER,
-        record=chosen.record,
+        folder=best.folder / kept_files.FOLDER,
+        record=best.record,
         line=line,
         ranked=len(lines),
         above=tuple(each.cell.id for each in lines if (each.number("rank") or rank) < rank),
@@ -85,7 +85,7 @@ def best_model(results: Path) -> BestModel:
 
 
 def in_words(best: BestModel) -> list[str]:
-    """Say in a few lines which model it is, how good, and what speaks against it."""
+    """Return lines that name the model, its score and its weaknesses."""
     record, row, cell = best.record, best.line.row, best.line.cell.id
     assert record.scores is not None
     lines = [
@@ -93,11 +93,11 @@ def in_words(best: BestModel) -> list[str]:
         f"{row['rank']} of {best.ranked}: {best.folder}"
     ]
     if best.above:
-        lines.append(f"note: no model is kept of the cells ranked above: {', '.join(best.above)}")
+        lines.append(f"note: cells ranked above have no kept model: {', '.join(best.above)}")
     if best.equal:
-        lines.append(f"note: as high rank {', '.join(best.equal)}; the suite names this one first")
+        lines.append(f"note: same rank: {', '.join(best.equal)}; the suite lists this cell first")
     if row["verdict"] not in ("pass", None):
-        lines.append(f"note: the gates of {cell} say: {row['verdict']}")
+        lines.append(f"note: verdict of the gates of {cell}: {row['verdict']}")
     if row["status"] != "ok":
         lines.append(f"note: {cell} is ranked by some of its seeds only: {row['status']}")
     return [*lines, *(f"note: {note}" for note in best.notes)]
@@ -108,15 +108,15 @@ def _leaderboard(results: Path) -> Path:
         file = leaderboard_in(results)
         if file.name == LEADERBOARD and file.is_file():
             return file
-        problem = f"{results}: {_what_it_is(results)}"
-    except OSError as error:  # too long for a path, or behind a closed folder
-        told = f"{shortened(str(results))}: cannot be read ({error.strerror})"
-        problem = f"{told}; name a suite's results folder"
+        problem = f"{results}: {_what_is_wrong(results)}"
+    except OSError as error:  # too long for a path, or in a folder without permission
+        reason = f"{shortened(str(results))}: cannot be read ({error.strerror})"
+        problem = f"{reason}; name a suite's results folder"
     raise BadInput([f"--results: {problem}"])
 
 
 def _kept(store: Sequence[Stored]) -> dict[str, Stored]:
-    """Return the finished runs whose model is there, by key."""
+    """Return the finished runs with a kept model, by key."""
     return {key: item for key, item in finished(store) if kept_files.is_kept(item.folder)}
 
 
@@ -124,24 +124,24 @@ def _runs_kept(line: Line, kept: Mapping[str, Stored]) -> list[Stored]:
     return [kept[run.key] for run in line.runs if run.key is not None and run.key in kept]
 
 
-def _what_it_is(results: Path) -> str:
+def _what_is_wrong(results: Path) -> str:
     if not results.exists():
         return "no such folder; name a suite's results folder, such as results/local/SUITE"
     if not results.is_dir():
-        return f"not a results folder; name the one that holds {LEADERBOARD}"
+        return f"not a folder; name the results folder that contains {LEADERBOARD}"
     if below := sorted(results.glob(f"*/{LEADERBOARD}")):
         names = ", ".join(str(path.parent) for path in below[:5])
-        return f"no {LEADERBOARD} here, but below it: {names}; name one of these"
+        return f"no {LEADERBOARD} here, but in subfolders: {names}; name one of these"
     return (
-        f"no {LEADERBOARD} here; name a suite's results folder; where a session left none, "
+        f"no {LEADERBOARD} here; name a suite's results folder; if a session wrote none, "
         f"`harness report {results} --suite FILE` writes it"
     )
 
 
 def _nothing_kept(lines: Sequence[Line], others: Sequence[str]) -> str:
     runs = sum(len(line.runs) for line in lines)
-    told = f"of none of the {runs} scored runs of its leaderboard is a model kept here"
+    problem = f"none of the {runs} scored runs of its leaderboard has a kept model here"
     if others:
         named = ", ".join(others[:5])
-        return f"{told}; those of other runs are: {named}; name one as MODEL_FOLDER"
-    return f"{told}; {KEEP} (published tables come without)"
+        return f"{problem}; other runs have: {named}; name one as MODEL_FOLDER"
+    return f"{problem}; {KEEP} (published results contain no models)"

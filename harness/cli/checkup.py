@@ -1,4 +1,4 @@
-"""What this machine has of what a benchmark needs: each thing there, or missing with a way out."""
+"""Checks what a benchmark needs on this machine; whatever is missing is reported with a way out."""
 
 import importlib.metadata
 import os
@@ -40,7 +40,7 @@ State = Literal["ok", "missing", "optional"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. What is `optional` stops no benchmark where it is missing."""
+    """The result of one check. `optional`: it is missing, but no benchmark needs it."""
 
     state: State
     name: str
@@ -50,18 +50,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checkup:
-    """All findings, and whether a session would start and have a run to show."""
+    """All findings, and whether a session would start and have a finished or trainable run."""
 
     findings: tuple[Finding, ...]
     usable: bool
 
 
 def checkup(planned: Sequence[Planned], options: Options, hub: Hub) -> Checkup:
-    """Look at everything that a session would need. Downloads nothing, writes nothing.
+    """Check everything that a session would need. Downloads nothing, writes nothing.
 
     Args:
-        planned: the session's suites, options that override them applied.
-        options: what else was said of the session.
+        planned: the session's suites, with overriding options applied.
+        options: the other options of the session.
     """
     packages = list(_packages())
     findings = [
@@ -84,7 +84,7 @@ def checkup(planned: Sequence[Planned], options: Options, hub: Hub) -> Checkup:
 
 
 def _packages() -> Iterator[Finding]:
-    """Yield what is missing or of another version than this project asks for, or one line."""
+    """Yield a finding for each missing or incompatible package, or one for all packages."""
     try:
         lines = importlib.metadata.requires(provenance.DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:  # a checkout on the path, not installed
@@ -117,11 +117,11 @@ def _hub(hub: Hub) -> Finding:
 
 
 @dataclass(frozen=True)
-class _Looked:
-    """A suite that was looked at.
+class _CheckedSuite:
+    """A suite after its checks.
 
-    `refused` tells that a session would end with its mistakes before anything trains, `possible`
-    that some run of it is finished or could be trained; `dataset` is None where it is not here.
+    `refused`: a session would end with errors of this suite before it trains. `possible`: a run of
+    it is finished or could be trained. `dataset` is None if it is not on this machine.
     """
 
     name: str
@@ -131,16 +131,16 @@ class _Looked:
     possible: bool
 
 
-def _suite(planned: Planned, options: Options, hub: Hub) -> _Looked:
+def _suite(planned: Planned, options: Options, hub: Hub) -> _CheckedSuite:
     suite = planned.suite
     data, dataset, data_fault = _data(planned, options.cola_dir, hub)
     models, found, faults = _checkpoints(planned, hub)
     device = provenance.device_type()
     settings = setting_problems(suite, device)
-    every = faults if data_fault is None else {**faults, "": data_fault}
+    all_faults = faults if data_fault is None else {**faults, "": data_fault}
     lacking = {
-        name: fault if isinstance(fault, Unavailable) else Unavailable(str(fault), "mend it")
-        for name, fault in every.items()
+        name: fault if isinstance(fault, Unavailable) else Unavailable(str(fault), "fix it")
+        for name, fault in all_faults.items()
     }
     inputs = Inputs(None, dataset, None, found, lacking, device)
     runs, possible, tables = _runs(planned, inputs, options)
@@ -154,18 +154,18 @@ def _suite(planned: Planned, options: Options, hub: Hub) -> _Looked:
     wrong = bool(tables) or any(
         isinstance(fault, BadInput) for fault in (data_fault, *faults.values())
     )
-    return _Looked(suite.name, findings, dataset, wrong or bool(settings), possible)
+    return _CheckedSuite(suite.name, findings, dataset, wrong or bool(settings), possible)
 
 
 def _runs(
     planned: Planned, inputs: Inputs, options: Options
 ) -> tuple[Finding, bool, list[Finding]]:
-    """Return how many runs are finished, whether one is or could be trained, and a finding where
-    tables in the results folder stand against a session."""
+    """Return the number of finished runs, whether any is finished or could be trained, and a
+    finding if tables in the results folder prevent a session."""
     suite = planned.suite
     store, _ = read_store(options.results / suite.name)
-    here = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
-    known = here if inputs.dataset is not None else []
+    available = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
+    known = available if inputs.dataset is not None else []
     standing = standings(suite, known, inputs, store, options.rerun)
     total = sum(len(cell.seeds) for cell in planned.cells)
     finished = sum(item.stored is not None for item in standing)
@@ -173,11 +173,11 @@ def _runs(
     to_train = total - finished - impossible
     workers = suite.limits.workers
     at_once = f"{workers} at a time" if workers != "auto" else "as many at a time as fit"
-    told = f"{total}: {finished} finished, {to_train} to train"
-    told += f" ({at_once})" if to_train else ""
-    told += f", {impossible} that cannot run here" if impossible else ""
+    counts = f"{total}: {finished} finished, {to_train} to train"
+    counts += f" ({at_once})" if to_train else ""
+    counts += f", {impossible} that cannot run here" if impossible else ""
     possible = finished + to_train > 0
-    runs = Finding("ok" if possible else "missing", f"runs of {suite.name}", told)
+    runs = Finding("ok" if possible else "missing", f"runs of {suite.name}", counts)
     folder = options.results / suite.name
     refused = None
     if not options.replace:
@@ -187,22 +187,22 @@ def _runs(
 
 
 Fault = BadInput | Unavailable
-"""Why something cannot be had."""
+"""The reason why an input is not available."""
 
 
 def _data(
     planned: Planned, cola_dir: Path | None, hub: Hub
 ) -> tuple[list[Finding], DatasetFacts | None, Fault | None]:
-    """Return what is in each split and was noticed, the data's facts, or why it cannot be had."""
+    """Return findings on splits and notes, the data's facts, or why the data is not available."""
     from harness.inputs import data
     from harness.inputs.data.summary import summarize
 
-    of = planned.suite.name
-    name = f"data of {of}"
+    suite_name = planned.suite.name
+    name = f"data of {suite_name}"
     try:
         source = data.find(planned.suite.dataset, cola_dir, hub, planned.path.resolve().parent)
         if not data.is_here(source):
-            return [Finding("ok", name, f"the hub's, at {source.revision}")], None, None
+            return [Finding("ok", name, f"on the hub, at {source.revision}")], None, None
         loaded = data.load(source)
     except BadInput as error:
         return [_wrong(name, error)], None, error
@@ -212,7 +212,7 @@ def _data(
     findings = [
         Finding("ok", name, f"{loaded.origin}: {sizes}"),
         *(
-            Finding("ok", f"{each.split} of {of}", each.in_words())
+            Finding("ok", f"{each.split} of {suite_name}", each.in_words())
             for each in summarize(loaded.splits)
         ),
         *(Finding("ok", f"note on {name}", note) for note in loaded.notes),
@@ -223,12 +223,12 @@ def _data(
 def _checkpoints(
     planned: Planned, hub: Hub
 ) -> tuple[list[Finding], dict[str, Checkpoint], dict[str, Fault]]:
-    """Return what was found, the checkpoints that are here, and why others cannot be had.
+    """Return findings, the checkpoints on this machine, and why others are not available.
 
-    Both by published name; what a session would fetch is in neither.
+    Both mappings are by published name. Checkpoints that a session would download are in neither.
     """
     base = planned.path.resolve().parent
-    here_only = Hub(hub.endpoint, False, hub.reason or "asked for what is on this machine only")
+    here_only = Hub(hub.endpoint, False, hub.reason or "only this machine is searched")
     findings: list[Finding] = []
     here: dict[str, Checkpoint] = {}
     faults: dict[str, Fault] = {}
@@ -241,17 +241,17 @@ def _checkpoints(
             findings.append(_wrong(title, error))
         except Unavailable as error:
             if hub.reachable:
-                fetched = "not here yet; fetched from the hub when it is trained"
-                findings.append(Finding("ok", title, fetched))
+                later = "not here yet; downloaded from the hub when it is trained"
+                findings.append(Finding("ok", title, later))
             else:
                 faults[published] = error
                 findings.append(Finding("missing", title, error.reason, error.way_out))
         else:
             here[published] = found
-            kept = "on this machine" if found.revision is None else f"cached, {found.revision}"
-            where = "" if found.origin is None else f"; {found.origin.in_words()}"
+            place = "on this machine" if found.revision is None else f"cached, {found.revision}"
+            origin = "" if found.origin is None else f"; {found.origin.in_words()}"
             digest = f"sha256 {found.digest[:12]}"
-            findings.append(Finding("ok", title, f"{kept}, {digest}{where}"))
+            findings.append(Finding("ok", title, f"{place}, {digest}{origin}"))
     return findings, here, faults
 
 
@@ -259,7 +259,7 @@ def _wrong(name: str, error: BadInput) -> Finding:
     return Finding("missing", name, error.problems[0], _more(error.problems))
 
 
-def _baseline(baseline: Baseline | None, suites: Sequence[_Looked]) -> Iterator[Finding]:
+def _baseline(baseline: Baseline | None, suites: Sequence[_CheckedSuite]) -> Iterator[Finding]:
     if baseline is None:
         return
     problems = list(baselines.problems(baseline, {each.name: each.dataset for each in suites}))
@@ -274,7 +274,7 @@ def _more(problems: Sequence[str]) -> str | None:
 
 
 def _existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that exists."""
+    """Return the folder, or its nearest parent that exists."""
     folder = folder.absolute()
     return next(path for path in (folder, *folder.parents) if path.exists())
 
@@ -286,7 +286,7 @@ def _results(results: Path, suites: Iterable[str]) -> Finding:
         return Finding("missing", "results folder", found)
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return Finding("ok", "results folder", f"{results} can be written")
-    way_out = "name a folder that can, with --results-dir"
+    way_out = "name a writable folder with --results-dir"
     return Finding("missing", "results folder", f"{results} cannot be written", way_out)
 
 
@@ -294,8 +294,8 @@ def _disk(results: Path) -> Finding:
     free = shutil.disk_usage(_existing(results)).free / 2**30
     if free >= LEAST_DISK_GB:
         return Finding("ok", "disk", f"{free:.0f} GB free at {results}")
-    found = f"{free:.1f} GB free at {results}, {LEAST_DISK_GB:g} are wanted for kept models"
-    return Finding("optional", "disk", found, "free some, or name another --results-dir")
+    found = f"{free:.1f} GB free at {results}; kept models need about {LEAST_DISK_GB:g} GB"
+    return Finding("optional", "disk", found, "free some space, or name another --results-dir")
 
 
 def _memory() -> Finding:
@@ -303,32 +303,32 @@ def _memory() -> Finding:
     found = f"{free:.1f} GB free, {counted(provenance.available_cores(), 'core')}"
     if free >= LEAST_MEMORY_GB:
         return Finding("ok", "memory", found)
-    return Finding("optional", "memory", found, "close something, or train a small checkpoint")
+    return Finding("optional", "memory", found, "close programs, or train a small checkpoint")
 
 
 def _gpu() -> Finding:
     if provenance.device_type() == "cuda":
         return Finding("ok", "GPU", provenance.machine().accelerator or "one")
     way_out = "on a machine with one, install torch's CUDA build"
-    return Finding("optional", "GPU", "none in sight: training is on the processor", way_out)
+    return Finding("optional", "GPU", "none found: training runs on the CPU", way_out)
 
 
 def _ray(planned: Sequence[Planned], address: str | None) -> tuple[list[Finding], bool]:
-    """Return what there is of Ray, and whether a session that wants it could begin."""
-    wanted = any(item.suite.limits.executor == "ray" for item in planned)
+    """Return the finding on Ray, and whether a session could start as far as Ray is needed."""
+    needed = any(item.suite.limits.executor == "ray" for item in planned)
     if find_spec("ray") is None:
-        state: State = "missing" if wanted else "optional"
-        found = "not installed, and limits.executor asks for it" if wanted else "not installed"
-        way_out = "pip install '.[ray]'" + ("" if wanted else " for --executor ray")
-        return [Finding(state, "Ray", found, way_out)], not wanted
+        state: State = "missing" if needed else "optional"
+        found = "not installed, but limits.executor needs it" if needed else "not installed"
+        way_out = "pip install '.[ray]'" + ("" if needed else " for --executor ray")
+        return [Finding(state, "Ray", found, way_out)], not needed
     version = str(provenance.versions(("ray",))["ray"])
-    joins = f", which joins {address}: whether it answers shows when a session starts"
-    return [Finding("ok", "Ray", version + (joins if wanted and address else ""))], True
+    joins = f"; a session joins {address}, which is contacted only when a session starts"
+    return [Finding("ok", "Ray", version + (joins if needed and address else ""))], True
 
 
 def _browser() -> Finding:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is not None:
         return Finding("ok", "Chromium", found)
-    way_out = "only the project's own tests of the page want it: apt-get install chromium"
+    way_out = "only the project's own tests of the page need it: apt-get install chromium"
     return Finding("optional", "Chromium", "not found", way_out)

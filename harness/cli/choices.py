@@ -1,4 +1,4 @@
-"""The benchmark's own options on a subcommand, declared where pytest's are."""
+"""Adds the benchmark's options, declared once for pytest and `harness`, to subcommands."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -14,14 +14,14 @@ EVERY = tuple(option.name for option in OPTIONS)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 STDIN = "-"
-"""Stands for standard input where a file is named."""
+"""The file name for standard input."""
 
 MATRIX = ("checkpoints", "batch_sizes", "learning_rates", "seeds", "epochs", "min_mcc", "max_drop")
-"""Options that change which cells a suite has and what is demanded of them."""
+"""Options that change the cells of a suite and their gates."""
 
 
 def options(names: Iterable[str]) -> Callable[[Function], Function]:
-    """Give a subcommand those of the benchmark's options that have these names."""
+    """Return a decorator that adds the benchmark options with these names to a subcommand."""
     wanted = set(names)
 
     def decorate(function: Function) -> Function:
@@ -42,12 +42,12 @@ def options(names: Iterable[str]) -> Callable[[Function], Function]:
 
 
 def chosen(values: Mapping[str, Any]) -> Chosen:
-    """Return what was typed here."""
+    """Return the given option values with the current folder and the project's folder."""
     here = Path.cwd()
     return Chosen(values, here, _project(here))
 
 
 def _project(here: Path) -> Path:
-    """Return the nearest folder, from here upwards, that has the default suites; else this one."""
+    """Return the nearest folder, from here upwards, with the default suites; else this folder."""
     above = (here, *here.parents)
     return next((folder for folder in above if (folder / DEFAULT_SUITES[0]).is_file()), here)

@@ -1,4 +1,4 @@
-"""`harness compare`: two cells, checkpoints or leaderboards held against each other."""
+"""`harness compare`: compares two cells, checkpoints or leaderboards."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.store.records import Record
 
 
-@click.command(short_help="which of two is better, if any")
+@click.command(short_help="compare two cells, checkpoints or leaderboards")
 @click.argument("a")
 @click.argument("b")
 @click.option(
@@ -27,24 +27,25 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     default=Path("results/cola"),
     show_default=True,
-    help="where cells and checkpoints named A and B are looked up",
+    help="the results folder that contains the cells or checkpoints A and B",
 )
-@click.option("--check", is_flag=True, help="exit 1 if A is worse than B in some comparison")
-@click.option("-v", "--verbose", is_flag=True, help="of many cells sentences on each, not a table")
+@click.option("--check", is_flag=True, help="exit 1 if A is worse than B in any comparison")
+@click.option("-v", "--verbose", is_flag=True, help="for many cells, print sentences, not a table")
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: bool) -> None:
-    """Compare A with B on the same sentences, with intervals, p-values and ratios of cost.
+    """Compare A with B on the same sentences, with intervals, p-values and cost ratios.
 
-    A and B are two cells (by their ids) or two checkpoints (by name, their best cells) of one
-    leaderboard, or two results folders or leaderboard.json files, whose common cells are compared
-    one by one, in a table, with p-values corrected for their number (Holm).
+    A and B are one of: the ids of two cells of one leaderboard; the names of two checkpoints of
+    one leaderboard, whose best cells are compared; two results folders or leaderboard.json files,
+    whose common cells are compared one by one in a table, with p-values corrected for their
+    number (Holm).
 
-    The answer names the cells and their settings, and says which settings differ. A checkpoint's
-    best cell was chosen after a look at its scores, so its MCC is optimistic; that is said, too,
-    and not corrected for.
+    The output contains the cells, their settings, and the settings that differ. A checkpoint's
+    best cell is selected by its score, so its MCC is optimistic; the output notes this, but does
+    not correct for it.
 
-    Costs have no ratio where seeds of a cell differ by more than a third, or were measured under
-    other circumstances: another machine, other threads, other runs beside them.
+    Costs have no ratio if seeds of a cell differ by more than a third, or if the circumstances of
+    measurement differ: machine, number of threads, runs at the same time.
 
     \b
     Examples:
@@ -56,17 +57,22 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
     from harness.judging.comparison import compare as compared
 
     named = _pairs(a, b, results)
-    pairs = corrected([compared(ours, theirs) for _, ours, theirs in named])
+    pairs = corrected([compared(one, other) for _, one, other in named])
     if as_json:
         click.echo(json.dumps({"comparisons": [as_dict(pair) for pair in pairs]}, indent=1))
     else:
-        _tell(pairs, None if verbose else (f"A is {a}, B is {b}.", [name for name, _, _ in named]))
+        names = [name for name, _, _ in named]
+        _print(pairs, None if verbose else (f"A is {a}, B is {b}.", names))
     if check and any(pair.verdict == "worse" for pair in pairs):
         sys.exit(1)
 
 
-def _tell(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -> None:
-    """Print a conclusion each and its background; of several a table, if its rows are named."""
+def _print(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -> None:
+    """Print a table of the comparisons, or each conclusion with its background.
+
+    Args:
+        table: caption and row names; None, or a single comparison, prints no table.
+    """
     from harness.judging.comparison import background, conclusion
 
     if table is not None and len(pairs) > 1:
@@ -80,14 +86,14 @@ def _tell(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) ->
                 click.echo(printable(f"  {sentence}"))
     if len(pairs) > 1:
         verdicts = [pair.verdict for pair in pairs]
-        said = ", ".join(
+        counts = ", ".join(
             f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts)
         )
-        click.echo(f"{len(pairs)} cells in both: {said}.")
+        click.echo(f"{len(pairs)} cells in both: {counts}.")
 
 
 def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Contestant]]":
-    """Return what is to be compared, each pair under a name of its own."""
+    """Return the pairs to compare, each with a name."""
     places = [name for name in (a, b) if Path(name).exists()]
     if len(places) == 2:
         return _common_cells(Path(a), Path(b))
@@ -97,10 +103,10 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Co
         known = dict(_contestants(_published(results)))
     except BadInput as error:
         absent = [name for name in dict.fromkeys((a, b)) if name not in places]
-        if not places:  # a name with a slash may be that of a checkpoint, too
+        if not places:  # a name with a slash may also be a checkpoint
             absent = [name for name in absent if name.endswith(".json") or "/" in name]
         problems = [f"{name}: no such file or folder" for name in absent]
-        # Where one is a file or folder, nobody meant a cell of the results.
+        # If one is a file or folder, the other is not meant to be a cell of the results.
         raise BadInput(problems if places else [*problems, *error.problems]) from None
     if not known:
         raise BadInput([f"{results}: no run was scored yet; {TRAIN_FIRST}"])
@@ -108,21 +114,21 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Co
     if places and unknown:
         (other,) = (name for name in (a, b) if name not in places)
         raise BadInput([_no_pair(places[0], other, known, results, other in unknown)])
-    there = f"of {results} (which has {', '.join(known)})"
+    listed = f"of {results} (which has {', '.join(known)})"
     found = ids.find_all(
         (a, b),
         known,
-        lambda name: f"{name}: neither a file or folder nor a scored cell or checkpoint {there}",
+        lambda name: f"{name}: neither a file or folder nor a scored cell or checkpoint {listed}",
     )
     return [(f"{a} / {b}", known[found[0]], known[found[-1]])]
 
 
 def _no_pair(place: str, other: str, known: Iterable[str], results: Path, unknown: bool) -> str:
-    """Say why a file or folder has nothing to be compared with.
+    """Return why a file or folder cannot be compared with the other argument.
 
     Args:
-        other: what it was to be compared with, which is no file or folder.
-        unknown: whether that is no scored cell or checkpoint either.
+        other: the other argument, which is not a file or folder.
+        unknown: whether it is not a scored cell or checkpoint either.
     """
     if unknown:
         return (
@@ -138,8 +144,8 @@ def _no_pair(place: str, other: str, known: Iterable[str], results: Path, unknow
 def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]":
     from harness.judging.comparison import Contestant
 
-    ours, theirs = (_runs_by_settings(each) for each in _all_published((a, b)))
-    common = [settings for settings in ours if settings in theirs]
+    runs_a, runs_b = (_runs_by_settings(each) for each in _all_published((a, b)))
+    common = [settings for settings in runs_a if settings in runs_b]
     if not common:
         raise BadInput(
             [
@@ -149,9 +155,9 @@ def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]
         )
     return [
         (
-            " / ".join(dict.fromkeys((ours[each][0].cell, theirs[each][0].cell))),
-            Contestant(f"{ours[each][0].cell} of {a}", tuple(ours[each])),
-            Contestant(f"{theirs[each][0].cell} of {b}", tuple(theirs[each])),
+            " / ".join(dict.fromkeys((runs_a[each][0].cell, runs_b[each][0].cell))),
+            Contestant(f"{runs_a[each][0].cell} of {a}", tuple(runs_a[each])),
+            Contestant(f"{runs_b[each][0].cell} of {b}", tuple(runs_b[each])),
         )
         for each in common
     ]
@@ -182,7 +188,7 @@ def _all_published(paths: Sequence[Path]) -> "list[Published]":
     """Read several leaderboards.
 
     Raises:
-        BadInput: every mistake of all of them.
+        BadInput: with the problems of all of them.
     """
     found: list[Published] = []
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""`harness doctor`: what is here of what a benchmark needs."""
+"""`harness doctor`: checks that everything a benchmark needs is available."""
 
 import sys
 from typing import Any
@@ -13,14 +13,15 @@ from harness.text import printable
 WORDS = {"ok": "OK", "missing": "MISSING", "optional": "-"}
 
 
-@click.command(short_help="what is installed and reachable, and the way out")
+@click.command(short_help="check what is installed and reachable")
 @options(EVERY)
 def doctor(**values: Any) -> None:
-    """Say what is installed and reachable, and the way out where something is missing.
+    """Check what is installed and reachable, and print a way out for whatever is missing.
 
-    Looks at what `pytest benchmarks/` with the same options would need. Each line is OK, MISSING,
-    or - for what is not here and not needed. Fetches nothing, trains nothing. Exit code 1 means
-    that such a session would not start, or that none of its runs is finished or could be trained.
+    Checks everything that `pytest benchmarks/` with the same options needs. Each line is OK,
+    MISSING, or - for optional things that are missing. Downloads nothing, trains nothing. Exit
+    code 1 means that the session would not start, or that none of its runs is finished or could
+    be trained.
 
     \b
     Examples:
@@ -39,10 +40,10 @@ def doctor(**values: Any) -> None:
         if finding.way_out is not None:
             click.echo(f"{'':<8} {'':<{width}}  way out: {_whole(finding.way_out)}")
     if not found.usable:
-        click.echo("Nothing of these suites could be trained here.", err=True)
+        click.echo("These suites cannot be trained here.", err=True)
         sys.exit(1)
 
 
 def _whole(text: str) -> str:
-    """Return a text on one line; none is cut, since the way out may stand at its end."""
+    """Return a text on one line, uncut, because the way out may be at its end."""
     return printable(" ".join(text.split()))

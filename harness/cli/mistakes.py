@@ -1,4 +1,4 @@
-"""`harness mistakes`: the sentences that every run gets wrong, with their lines in the data."""
+"""`harness mistakes`: prints the sentences that every run misclassifies."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.store.records import Record
 
 
-@click.command(short_help="print the sentences that no run gets right")
+@click.command(short_help="print the sentences that every run misclassifies")
 @click.argument("results", type=click.Path(path_type=Path), metavar="FOLDER|LEADERBOARD.JSON")
 @options(("suite", "cola_dir"))
 @click.option(
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any) -> None:
-    """Print the validation sentences that every run of some cells gets wrong.
+    """Print the validation sentences that every run of the cells misclassifies.
 
-    Each comes with its position in the split, which the tables tell, with the line of the file
-    that it is from, and with its label. Tables hold no sentence; the data must be at hand: CoLA's
-    folder or the hub, or with --suite the file that the suite names. Nothing is written.
+    Each sentence is printed with its position in the split, as in tables, its line in the file,
+    and its label. Tables contain no sentences, so the data must be available: CoLA's folder or
+    the hub, or with --suite the file that the suite names. Writes nothing.
 
     \b
     Examples:
@@ -53,14 +53,14 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
         raise BadInput([f"{results}: {error}"]) from None
     found = hard_sentences(missed, _source(published, values)) if len(missed.positions) else []
     if as_json:
-        asked = {"cells": [*runs], "sentences": missed.sentences}
-        content = {**asked, "missed": [asdict(each) for each in found]}
+        scope = {"cells": [*runs], "sentences": missed.sentences}
+        content = {**scope, "missed": [asdict(each) for each in found]}
         click.echo(json.dumps(content, indent=1, ensure_ascii=False))
         return
     click.echo(
         printable(
             f"{len(missed.positions):,} of {counted(missed.sentences, 'validation sentence')} are "
-            f"judged wrong by every run of {', '.join(runs)}"
+            f"misclassified by every run of {', '.join(runs)}"
         )
     )
     if found:
@@ -70,12 +70,12 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
 
 
 def _runs(
-    published: "Published", asked: Sequence[str], results: Path
+    published: "Published", requested: Sequence[str], results: Path
 ) -> "dict[str, Sequence[Record]]":
-    """Return the scored runs of the cells that are asked for, by their ids.
+    """Return the scored runs of the requested cells, by cell id.
 
     Raises:
-        BadInput: no such cell, or none that was scored.
+        BadInput: an unknown cell, or no scored cell.
     """
     from harness.judging.comparison import best_cells
     from harness.judging.leaderboard import runs_by_cell, scored
@@ -85,26 +85,26 @@ def _runs(
     known = {name: ended for name, own in runs.items() if (ended := scored(own))}
     if not known:
         raise BadInput([f"{results}: no run was scored yet; {TRAIN_FIRST}"])
-    if not asked:
+    if not requested:
         best = {each.runs[0].cell: each.runs for each in best_cells(published.cells, runs)}
         if not best:
             problem = (
-                "of no cell every run was scored yet; finish them with `pytest benchmarks/`, or "
-                "name cells of which some were with --cell ID"
+                "no cell has scores of all its runs yet; finish them with `pytest benchmarks/`, or "
+                "name partly scored cells with --cell ID"
             )
             raise BadInput([f"{results}: {problem} ({', '.join(known)})"])
         return {**best}
-    there = f"no scored cell of {results}; there are {', '.join(known)}"
-    found = ids.find_all(asked, known, lambda name: f"--cell: {name!r}: {there}")
+    problem = f"not a scored cell of {results}, which has {', '.join(known)}"
+    found = ids.find_all(requested, known, lambda name: f"--cell: {name!r}: {problem}")
     return {cell: known[cell] for cell in found}
 
 
 def _source(published: "Published", values: dict[str, Any]) -> "Source":
-    """Return where the data of the runs is, as the suite says, or as its name alone says.
+    """Return the location of the runs' data, from the suite or from the name of the data.
 
     Raises:
-        BadInput: more than one suite or none where one is needed, or the data is not there.
-        Unavailable: the hub would have it, and cannot be reached.
+        BadInput: more than one suite, no suite although one is needed, or missing data.
+        Unavailable: the data is on the hub, which cannot be reached.
     """
     from harness.inputs import data, hub
     from harness.session.options import planned_suites, session_options
@@ -113,7 +113,7 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
     typed = chosen(values)
     named = {facts.name: facts.origin for facts in published.datasets}
     if len(values["suite"]) > 1:
-        raise click.UsageError("--suite: one suite a folder; name one")
+        raise click.UsageError("--suite: a results folder belongs to one suite; name one")
     if values["suite"]:
         (planned,) = planned_suites(typed)
         spec, base = planned.suite.dataset, planned.path.resolve().parent
@@ -125,5 +125,5 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
         spec, base = DatasetSpec.model_validate({"source": name}), typed.here
     folder = session_options(typed).cola_dir
     needs_hub = spec.source == "cola" and folder is None and spec.path is None
-    reached = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
-    return data.find(spec, folder, reached, base)
+    probed_hub = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
+    return data.find(spec, folder, probed_hub, base)

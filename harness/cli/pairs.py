@@ -1,4 +1,4 @@
-"""Many comparisons as one table in a terminal: a row for each pair."""
+"""Formats many comparisons as a table for a terminal: a row for each pair."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 HEADINGS = ("cell", "MCC A", "MCC B", "A - B", "95 % interval", "p", "A is", "time", "memory")
 
 COSTS = ("time", "memory")
-"""Columns that are left out where no pair has anything to say in them."""
+"""Columns that are left out if they are empty."""
 
 MISSING = "-"
 
 
 def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
-    """Return a table of comparisons, and below it what the table has no column for.
+    """Return a table of comparisons, followed by notes.
 
     Args:
-        names: what each pair is called, in the order of the pairs.
+        names: of the pairs, in their order.
     """
     rows = [
         dict(
@@ -60,7 +60,7 @@ def _numbers(pair: "Comparison") -> tuple[str, ...]:
 
 
 def _costs(pair: "Comparison") -> tuple[str, str]:
-    """Return what A takes of B's training time and memory."""
+    """Return training time and memory of A divided by those of B."""
     time, memory = (
         MISSING if ratio is None else f"x {ratio:.3g}"
         for ratio in (pair.time_ratio, pair.memory_ratio)
@@ -73,7 +73,7 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> 
     if (together := max(pair.corrected_for for pair in pairs)) > 1:
         notes.append(f"p-values are corrected for {together} comparisons (Holm 1979).")
     if costs:
-        notes.append("time and memory: what A takes of B's.")
+        notes.append("time and memory: A's value divided by B's.")
     few = [
         name
         for name, pair in zip(names, pairs, strict=True)
@@ -81,36 +81,36 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> 
     ]
     if few:
         which = "All verdicts" if len(few) == len(pairs) else f"The verdicts on {', '.join(few)}"
-        notes.append(f"{which} are of these runs only, for want of seeds.")
+        notes.append(f"{which} hold for these runs only, because a cell has one seed.")
     differences: dict[str, list[str]] = {}
     for name, pair in zip(names, pairs, strict=True):
         if pair.unlike:
             differences.setdefault(differing(pair.unlike), []).append(name)
     notes += [
         f"settings differ, A against B: {'all rows' if len(each) == len(pairs) > 1 else some(each)}"
-        f": {which}."
-        for which, each in differences.items()
+        f": {settings}."
+        for settings, each in differences.items()
     ]
     obstacles: dict[str, list[str]] = {}
     for name, pair in zip(names, pairs, strict=True):
-        for what, why in _obstacles(pair):
-            obstacles.setdefault(why, []).append(f"{name}{what}")
-    notes += [f"not comparable: {', '.join(each)}: {why}." for why, each in obstacles.items()]
+        for part, reason in _obstacles(pair):
+            obstacles.setdefault(reason, []).append(f"{name}{part}")
+    notes += [f"not comparable: {', '.join(each)}: {reason}." for reason, each in obstacles.items()]
     return [*map(printable, notes)]
 
 
 def _rows(pairs: Sequence["Comparison"]) -> str:
-    """Say what a row compares, and in how many epochs its runs were trained."""
+    """Return what a row compares, with the number of epochs of its runs."""
     epochs = {side.epochs for pair in pairs for side in (pair.side_a, pair.side_b)}
     trained = f", trained for {counted(min(epochs), 'epoch')}" if len(epochs) == 1 else ""
     return (
         "A row compares one checkpoint, batch size (bs) and learning rate (lr) in A and in B"
-        f"{trained}; no cell was chosen for its score."
+        f"{trained}; no cell was selected by score."
     )
 
 
 def _obstacles(pair: "Comparison") -> Iterator[tuple[str, str]]:
-    """Yield what of a pair has no comparison ("" for all of it), and why."""
+    """Yield the part of a pair that cannot be compared ("" for all of it), and the reason."""
     if pair.obstacle is not None:
         yield "", pair.obstacle
         return

@@ -1,4 +1,4 @@
-"""`harness plan`: what `pytest benchmarks/` would train, and what it would not, and why."""
+"""`harness plan`: shows what `pytest benchmarks/` would train and skip, and why."""
 
 import json
 import os
@@ -32,20 +32,20 @@ from harness.text import counted, printable
 FINISHED, TO_TRAIN, SKIPPED = "finished", "to train", "skipped"
 
 MOST_CHECKPOINTS = 12
-"""Checkpoints that are named below a reason before the rest is only counted."""
+"""Maximum number of checkpoints listed below a reason; the rest is counted."""
 
 
-@click.command(short_help="what would run, what is finished, what cannot and why")
+@click.command(short_help="show what would run, what is finished, and what cannot run")
 @options(EVERY)
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def plan(as_json: bool, **values: Any) -> None:
-    """Say what `pytest benchmarks/` with the same options would run.
+    """Show what `pytest benchmarks/` with the same options would run.
 
-    Finds data and checkpoints as a session does, which may fetch a checkpoint from the hub, and
-    trains nothing. Says what is in each split of the data, how long training should take here, and
-    in how much memory. A run is finished when the store holds it with the same data, checkpoint,
-    settings, seed, device and package versions. Also says where a session would be refused, since
-    it would replace tables of runs that it does not show.
+    Finds data and checkpoints as a session does, which may download a checkpoint from the hub,
+    and trains nothing. Shows the contents of each split, and the time and memory that training
+    should take here. A run is finished if the store contains it with the same data, checkpoint,
+    settings, seed, device and package versions. Also shows if a session would be refused because
+    it would replace tables that contain other runs.
 
     \b
     Examples:
@@ -56,7 +56,7 @@ def plan(as_json: bool, **values: Any) -> None:
     began = contention.now()
     typed = chosen(values)
     session = session_options(typed)
-    reached = hub.probe()
+    probed_hub = hub.probe()
     found: list[tuple[Planned, Inputs, list[Standing], str | None, list[str]]] = []
     problems: list[str] = []
     suites = planned_suites(typed)
@@ -67,7 +67,7 @@ def plan(as_json: bool, **values: Any) -> None:
         base = planned.path.resolve().parent
         store, unreadable = run_store.read_store(session.results / planned.suite.name)
         try:
-            inputs = find_inputs(planned.suite, base, planned.cells, session.cola_dir, reached)
+            inputs = find_inputs(planned.suite, base, planned.cells, session.cola_dir, probed_hub)
         except BadInput as error:
             problems += error.problems
             continue
@@ -84,7 +84,7 @@ def plan(as_json: bool, **values: Any) -> None:
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     if as_json:
-        told = [
+        content = [
             {
                 "suite": planned.suite.name,
                 "data": _data_as_dict(inputs),
@@ -94,7 +94,7 @@ def plan(as_json: bool, **values: Any) -> None:
             }
             for planned, inputs, standing, refused, _ in found
         ]
-        click.echo(json.dumps({"suites": told}, indent=1))
+        click.echo(json.dumps({"suites": content}, indent=1))
     else:
         click.echo("\n\n".join(_as_text(*item) for item in found))
 
@@ -106,17 +106,17 @@ def _forecast(
     store: list[Stored],
     began: Moment | None,
 ) -> list[str]:
-    """Return a line on how the runs that remain would share this machine, if any remain.
+    """Return a line on how the remaining runs would share this machine, if any remain.
 
     Args:
-        began: when this command began to watch what else keeps the machine busy.
+        began: the start of the measurement of other programs' CPU use.
     """
     remaining = _remaining(standing)
     if not remaining:
         return []
     works = [inputs.work(run) for run in remaining]
-    asked = planned.suite.limits.workers
-    workers = asked if isinstance(asked, int) else None
+    limit = planned.suite.limits.workers
+    workers = limit if isinstance(limit, int) else None
     others = contention.since(began)
     plan = schedule(works, workers, [item.record for item in store], others)
     return [describe(plan, plan.sharing.workers)]
@@ -138,7 +138,7 @@ def _mcc(item: Standing) -> float | None:
 
 
 def _data_as_dict(inputs: Inputs) -> dict[str, object] | None:
-    """Return what is in the data; None where it cannot be reached."""
+    """Return the contents of the data; None if it cannot be reached."""
     if inputs.dataset is None:
         return None
     splits = [
@@ -202,10 +202,10 @@ def _as_text(
     refused: str | None,
     last: list[str],
 ) -> str:
-    """Return a plan as text; what cannot run comes first, by its reason, and not in the table.
+    """Return a plan as text: skipped runs by reason, then a table of the others.
 
     Args:
-        refused: why a session would not begin, if it would not.
+        refused: why a session would not start; None if it would.
         last: lines at the end.
     """
     times = Counter(map(_state, standing))
@@ -226,13 +226,13 @@ def _as_text(
 
 
 def _skipped(standing: Sequence[Standing]) -> list[str]:
-    """Return every reason for which runs are skipped, with the checkpoints that it holds for."""
+    """Return every reason for which runs are skipped, with its checkpoints."""
     reasons: dict[str, Counter[str]] = {}
     cells: dict[tuple[str, str], set[str]] = {}
     for item in standing:
         if item.unavailable is not None:
             checkpoint = item.run.cell.checkpoint
-            # That it is this checkpoint's the line beneath says: others may have the same reason.
+            # Without the checkpoint's name: several checkpoints may have the same reason.
             reason = re.sub(r"^checkpoint ('[^']*'|\"[^\"]*\"): ", "", str(item.unavailable))
             reasons.setdefault(reason, Counter())[checkpoint] += 1
             cells.setdefault((reason, checkpoint), set()).add(item.run.cell.id)

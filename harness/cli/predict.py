@@ -1,4 +1,4 @@
-"""`harness predict`: a kept model's answer to sentences."""
+"""`harness predict`: classifies sentences with a kept model."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -22,27 +22,27 @@ if TYPE_CHECKING:  # it imports torch
     "--results",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="in place of MODEL_FOLDER: the best kept model of a suite's results folder",
+    help="instead of MODEL_FOLDER: use the best kept model of a suite's results folder",
 )
 @click.option(
     "--file",
     metavar="FILE",
-    help="a text file with a sentence a line, - for stdin; or a table: CSV, TSV, JSON or Parquet",
+    help="a text file, one sentence per line; - for stdin; or a CSV, TSV, JSON or Parquet table",
 )
 @click.option(
     "--text-column",
     metavar="NAME",
-    help="the table's column of sentences; with --results by default that of the training's file",
+    help="the table's column of sentences; with --results by default the training file's column",
 )
 @click.option(
     "--delimiter",
     metavar="CHARACTER",
-    help=r"between a table's columns, as dataset.delimiter of a suite; \t is a tab",
+    help=r"between a table's columns, like dataset.delimiter in a suite; \t is a tab",
 )
 @click.option(
     "--quoting",
     type=click.Choice(["csv", "none"]),
-    help="a table's quotation marks, as dataset.quoting of a suite",
+    help="a table's quotation marks, like dataset.quoting in a suite",
 )
 @click.option(
     "--format",
@@ -50,10 +50,10 @@ if TYPE_CHECKING:  # it imports torch
     type=click.Choice(["text", "jsonl", "tsv"]),
     default="text",
     show_default=True,
-    help="for a reader, or a JSON object or a row of tab-separated fields for each sentence",
+    help="for people; or one JSON object, or one row of tab-separated fields, per sentence",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(1), default=64, show_default=True, help="sentences a step"
+    "--batch-size", type=click.IntRange(1), default=64, show_default=True, help="sentences per step"
 )
 def predict(
     arguments: tuple[str, ...],
@@ -63,15 +63,15 @@ def predict(
     batch_size: int,
     **described: str | None,
 ) -> None:
-    """Print the label of each sentence and its probability, in their order.
+    """Print the label of each sentence and its probability, in the order of the sentences.
 
-    MODEL_FOLDER is a model that a suite with keep_models fine-tuned. With --results it is the best
-    one kept: of the cell that its leaderboard ranks highest among those with a kept model (of equal
-    ranks the suite's first), the run of the highest MCC. Gates change no rank; which model it is,
-    and a gate that it failed, is said on standard error.
+    MODEL_FOLDER is a model that a suite with keep_models fine-tuned. With --results the best kept
+    model is used: it belongs to the highest-ranked cell with a kept model (of equal ranks the
+    suite's first), and there to the run with the highest MCC. Gates change no rank. The model, and
+    a gate that it failed, are printed on standard error.
 
-    A table (.csv, .tsv, .jsonl, .json, .parquet) is read as training reads it; each row gets one
-    answer. In TSV a tab, line end or backslash of a sentence is written \\t, \\n, \\r or \\\\.
+    A table (.csv, .tsv, .jsonl, .json, .parquet) is read as in training; each row gets one answer.
+    In TSV output a tab, line end or backslash of a sentence is written \\t, \\n, \\r or \\\\.
 
     \b
     Examples:
@@ -82,16 +82,16 @@ def predict(
     """
     model, sentences = (None, arguments) if results is not None else _split(arguments)
     if sentences and file is not None:
-        raise click.UsageError("sentences and --file are both given; give one of them")
+        raise click.UsageError("sentences and --file are both given; give only one of them")
     if not sentences and file is None:
         raise click.UsageError("give sentences, or --file FILE, or - to read standard input")
     if sentences == (STDIN,):
         sentences, file = (), STDIN
     if STDIN in sentences:
         raise click.UsageError(
-            "- stands alone: sentences come from standard input or from arguments"
+            "- must be the only sentence argument: give standard input or sentences, not both"
         )
-    from harness.cli.asked import check_columns, check_sentences, read_sentences
+    from harness.cli.sentences import check_columns, check_sentences, read_sentences
 
     check_sentences(model or results, sentences)
     check_columns(file, described)
@@ -104,13 +104,13 @@ def predict(
         for line in in_words(best):
             click.echo(printable(line), err=True)
     assert model is not None
-    asked = sentences if file is None else read_sentences(file, column, described)
+    texts = sentences if file is None else read_sentences(file, column, described)
     contention.wait_passively()
     with quiet():
         from harness.kept.inference import classify, load
         from harness.machine import provenance
 
-        answers = classify(load(model, provenance.device_type()), asked, batch_size)
+        answers = classify(load(model, provenance.device_type()), texts, batch_size)
     for line in FORMATS[as_format](_quietly(answers)):
         click.echo(line)
 
@@ -123,7 +123,7 @@ def _split(arguments: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
 
 
 def _quietly(answers: "Iterator[Answer]") -> "Iterator[Answer]":
-    """Yield answers; while the next one is computed, nobody prints."""
+    """Yield answers; nothing is printed while they are computed."""
     while True:
         with quiet():
             answer = next(answers, None)

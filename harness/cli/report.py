@@ -1,4 +1,4 @@
-"""`harness report`: the tables anew, from the store or from a published leaderboard.json."""
+"""`harness report`: rebuilds the tables from the store or from a published leaderboard.json."""
 
 import contextlib
 import os
@@ -20,28 +20,28 @@ from harness.suite.plan import suite_gates
 from harness.text import counted, printable
 
 
-@click.command(short_help="rebuild every table from its evidence")
+@click.command(short_help="rebuild or check every table")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FOLDER|LEADERBOARD.JSON")
 @options(("suite", *MATRIX, "baseline", "replace"))
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="where the files go; by default where the evidence lies",
+    help="the folder to write to; by default the folder of the evidence",
 )
 @click.option(
     "--check",
     is_flag=True,
-    help="write nothing; say where files differ from the records, predictions.parquet by each "
-    "run's digest, and exit 1 if any does",
+    help="write nothing; print where files differ from the records (predictions.parquet by each "
+    "run's digest), and exit 1 if any file differs",
 )
 def report(source: Path, output: Path | None, check: bool, **values: Any) -> None:
-    """Rebuild every table from its evidence, and say which files changed.
+    """Rebuild every table from its evidence, and print which files changed.
 
-    The evidence is a published leaderboard.json, which holds every record in full; the
-    predictions.parquet beside it goes with it. With --suite it is the store, the records under
-    FOLDER/runs, of which those of the suite's plan count; the options after --suite change that
-    plan as they do for `pytest benchmarks/`. With --output the tables are published elsewhere: no
-    session writes to results/SUITE by itself.
+    The evidence is a published leaderboard.json, which contains every record in full, with the
+    predictions.parquet in the same folder. With --suite the evidence is the store: the records
+    under FOLDER/runs that belong to the suite's plan; the options after --suite change this plan
+    as they do for `pytest benchmarks/`. With --output the tables are published in another folder;
+    sessions never write to results/SUITE.
 
     \b
     Examples:
@@ -52,32 +52,32 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
       harness report downloaded.json --output tables/
     """
     if check and output is not None and not output.exists():
-        way_out = "name the folder whose files are to be checked; without --check it is written"
+        way_out = "name the folder to check; without --check the folder is written"
         missing = [] if source.exists() else [f"{source}: no such file or folder"]
         raise BadInput([*missing, f"--output: {output}: no such folder; {way_out}"])
     if values["suite"]:
         evidence = _from_store(source, values)
     elif given := [name for name in (*MATRIX, "baseline") if values[name] is not None]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise click.UsageError(f"{flags}: changes a suite's plan; name the suite with --suite")
+        raise click.UsageError(f"{flags}: only with a suite's plan; name the suite with --suite")
     else:
         evidence = _from_published(source, output, check)
     folder = evidence.folder if output is None else output
     for note in evidence.notes:
         click.echo(note, err=True)
     if check:
-        _tell_differences(folder, evidence)
+        _print_differences(folder, evidence)
     else:
         _write(folder, evidence, values["replace"])
 
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What a report is made from.
+    """The input of a report.
 
-    `contents` is what every file should hold, by name, `records` what it shows. `notes` are told.
-    `unlike` are lines on a predictions.parquet that the records do not bear out; only looked for
-    under --check.
+    `contents` are the expected contents of every file, by name; `records` are the records in them;
+    `notes` are printed. `unlike` are lines about differences between records and
+    predictions.parquet, which are searched for only with --check.
     """
 
     folder: Path
@@ -93,48 +93,49 @@ def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
     now = replacement.of_records(evidence.records)
     if not replace and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None:
         raise BadInput([line])
-    with contextlib.suppress(BadInput):  # of what is replaced on purpose nothing more is known
+    with contextlib.suppress(BadInput):  # an unreadable leaderboard is replaced without a message
         before = replacement.held(folder)
         if before is not None and (line := replacement.replaced(before, now)) is not None:
             click.echo(line, err=True)
     changed = changed_files(folder, evidence.contents)
     write_files(folder, evidence.contents)
     for name in evidence.contents:
-        state = "written" if name in changed else "as it was"
+        state = "written" if name in changed else "unchanged"
         click.echo(f"{state}: {os.path.relpath(folder / name)}")
 
 
-def _tell_differences(folder: Path, evidence: _Evidence) -> None:
-    """Say of every file whether it is what it should be, and exit with 1 if one is not."""
+def _print_differences(folder: Path, evidence: _Evidence) -> None:
+    """Print for every file whether it is as expected, and exit with 1 if one is not."""
     from harness.report import LEADERBOARD, PREDICTIONS, changed_files, differences, stale_files
 
     changed = changed_files(folder, evidence.contents)
     stale = stale_files(folder, evidence.contents)
     if not any((folder / name).exists() for name in [*evidence.contents, PREDICTIONS]):
-        files = f"none of the {len(evidence.contents)} files of these records is there"
+        files = f"none of the {len(evidence.contents)} files of these records exists"
         click.echo(f"would change: {os.path.relpath(folder)}: {files}")
         click.echo(f"{folder}: run it without --check to write them", err=True)
         sys.exit(1)
     for name, content in evidence.contents.items():
         path = os.path.relpath(folder / name)
         if name not in changed:
-            click.echo(f"as it was: {path}")
+            click.echo(f"unchanged: {path}")
         for line in differences(folder / name, content) if name in changed else ():
             click.echo(printable(f"would change: {path}: {line}"))
     predictions = os.path.relpath(folder / PREDICTIONS)
     for line in evidence.unlike:
         click.echo(printable(f"differs: {predictions}: {line}"))
     if not evidence.unlike and PREDICTIONS not in evidence.contents:
-        click.echo(f"as the records say: {predictions}")
+        click.echo(f"agrees with the records: {predictions}")
     for name in stale:
-        click.echo(f"would be removed: {os.path.relpath(folder / name)}: not of these records")
+        click.echo(
+            f"would be removed: {os.path.relpath(folder / name)}: not made from these records"
+        )
     if changed or stale:
         click.echo("the files differ from the evidence; run it without --check", err=True)
     if evidence.unlike:
         click.echo(
-            f"records and {PREDICTIONS} are evidence, and cannot be made from the other files: get "
-            f"{LEADERBOARD} and {PREDICTIONS} as they were published together, or train these "
-            "runs again",
+            f"records and {PREDICTIONS} cannot be rebuilt from the other files: get {LEADERBOARD} "
+            f"and {PREDICTIONS} as they were published together, or train these runs again",
             err=True,
         )
     if changed or stale or evidence.unlike:
@@ -155,23 +156,23 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
     path = leaderboard_in(source)
     if not path.exists():
         where = f"{source}: no {LEADERBOARD}" if source.is_dir() else f"{source}: no such file"
-        way_out = "a folder with runs/ alone needs --suite FILE to know the plan"
+        way_out = "a folder with only runs/ also needs the plan: --suite FILE"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
     published = read_published(path)
     folder = path.parent
     if check:
-        there = folder if output is None else output
-        contents = render(published, (there / PREDICTIONS).exists())
-        unlike = predictions_unlike(there, published)
+        checked = folder if output is None else output
+        contents = render(published, (checked / PREDICTIONS).exists())
+        unlike = predictions_unlike(checked, published)
         return _Evidence(folder, contents, published.records, (), unlike)
     predictions, notes = predictions_beside(folder, published)
     if predictions is not None:
         contents = {PREDICTIONS: predictions, **render(published)}
         return _Evidence(folder, contents, published.records, notes)
     beside = None
-    if output is not None:  # what lies there may be of other runs
+    if output is not None:  # its predictions may belong to other runs
         beside, notes = predictions_beside(output, published)
-    note = f"{folder / PREDICTIONS}: not there, and not written: a leaderboard.json holds no logits"
+    note = f"{folder / PREDICTIONS}: missing, and not written: leaderboard.json contains no logits"
     contents = render(published, beside is not None)
     return _Evidence(folder, contents, published.records, [note, *notes])
 
@@ -180,7 +181,7 @@ def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
     from harness.report import contents_of
 
     if len(values["suite"]) > 1:
-        raise click.UsageError("--suite: one suite a folder; name one")
+        raise click.UsageError("--suite: a results folder belongs to one suite; name one")
     typed = chosen(values)
     (planned,) = planned_suites(typed)
     store, notes = read_store(folder)

@@ -1,4 +1,4 @@
-"""`harness submit`: GLUE's file for CoLA from a run's test predictions."""
+"""`harness submit`: writes GLUE's file for CoLA from a run's test predictions."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from harness.text import printable
 
 @click.command(short_help="write GLUE's CoLA.tsv")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RESULTS_FOLDER")
-@click.option("--cell", metavar="ID", help="a cell's id; by default that of the best run")
-@click.option("--seed", type=int, metavar="N", help="by default the cell's best")
+@click.option("--cell", metavar="ID", help="a cell's id; by default the cell of the best run")
+@click.option("--seed", type=int, metavar="N", help="by default the seed of the cell's best run")
 @click.option(
     "--output",
     default="CoLA.tsv",
@@ -21,9 +21,9 @@ from harness.text import printable
     help="`-` for standard output",
 )
 def submit(folder: Path, cell: str | None, seed: int | None, output: str) -> None:
-    """Write CoLA.tsv as the GLUE benchmark takes it: header index<TAB>prediction, 1,063 rows.
+    """Write CoLA.tsv in the GLUE benchmark's format: header index<TAB>prediction, 1,063 rows.
 
-    Of the runs that are left to choose from, the one of the highest validation MCC is taken.
+    Of the runs that match the options, the one with the highest validation MCC is used.
 
     \b
     Examples:
@@ -35,8 +35,8 @@ def submit(folder: Path, cell: str | None, seed: int | None, output: str) -> Non
     run = choose(candidates(folder), cell, seed)
     content = submission(folder, run)
     assert run.record.scores is not None
-    said = f"{run.record.cell}, seed {run.record.seed}: validation MCC {run.record.scores.mcc:.4f}"
-    click.echo(printable(said), err=True)
+    line = f"{run.record.cell}, seed {run.record.seed}: validation MCC {run.record.scores.mcc:.4f}"
+    click.echo(printable(line), err=True)
     if output == "-":
         click.echo(content, nl=False)
         return

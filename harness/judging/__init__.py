@@ -1,1 +1,1 @@
-"""What records say: evidence, costs, gates, comparisons and rankings."""
+"""Evaluation of records: evidence, costs, gates, comparisons and rankings."""

@@ -1,4 +1,4 @@
-"""An earlier leaderboard that today's cells are held against, cell by cell."""
+"""An earlier leaderboard with which each cell of a session is compared."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Cell
 
 DEFAULT_MAX_DROP = 0.02
-"""The drop in MCC that a baseline allows where the suite does not say: about the standard error
-of a difference between two cells of three seeds."""
+"""The allowed drop in MCC if the suite sets none: about the standard error of a difference between
+two cells of three seeds."""
 
 
 @dataclass(frozen=True)
@@ -21,31 +21,31 @@ class Baseline:
 
 
 def runs_of_cell(baseline: Baseline, cell: Cell) -> list[Record]:
-    """Return the baseline's runs of the cell with the same checkpoint, batch size and rate."""
-    asked = (cell.checkpoint, cell.batch_size, cell.learning_rate)
+    """Return the baseline's runs with the cell's checkpoint, batch size and learning rate."""
+    settings = (cell.checkpoint, cell.batch_size, cell.learning_rate)
     return [
         record
         for record in baseline.records
-        if (record.checkpoint, record.batch_size, record.learning_rate) == asked
+        if (record.checkpoint, record.batch_size, record.learning_rate) == settings
     ]
 
 
 def problems(
     baseline: Baseline | None, datasets: Mapping[str, DatasetFacts | None]
 ) -> Iterator[str]:
-    """Yield what keeps a baseline from being compared with the suites of a session.
+    """Yield the reasons why a baseline cannot be compared with the suites of a session.
 
     Args:
-        baseline: None, with which nothing is compared, has no obstacle.
-        datasets: the data of each suite of the session; None where they could not be had.
+        baseline: None if the session has none; then nothing is yielded.
+        datasets: the data of each suite of the session; None if they are not available.
     """
     if baseline is None:
         return
     if baseline.suite not in datasets:
         yield (
             f"--baseline: {baseline.source}: a leaderboard of the suite {baseline.suite!r}, which "
-            f"this session does not run ({', '.join(map(repr, datasets))}); name that suite or "
-            "another baseline"
+            f"this session does not run ({', '.join(map(repr, datasets))}); run that suite or "
+            "name another baseline"
         )
         return
     today = datasets[baseline.suite]
@@ -55,12 +55,12 @@ def problems(
     for facts in known.values():
         if facts.fingerprint != today.fingerprint:
             yield (
-                f"--baseline: {baseline.source}: its scores are of other data ({facts.origin}, "
-                f"{facts.validation:,} validation sentences) than today's ({today.origin}, "
+                f"--baseline: {baseline.source}: it was scored on different data ({facts.origin}, "
+                f"{facts.validation:,} validation sentences) than this session ({today.origin}, "
                 f"{today.validation:,}); scores on different sentences cannot be compared"
             )
     if not known:
         yield (
-            f"--baseline: {baseline.source}: holds no scored run; write it anew with "
+            f"--baseline: {baseline.source}: contains no scored run; create it again with "
             "`pytest benchmarks/`"
         )

@@ -10,7 +10,7 @@ from harness.suite.plan import Cell
 
 @dataclass(frozen=True)
 class Best:
-    """The best cell of a checkpoint, of the `tried` cells of it that have every score."""
+    """The best cell of a checkpoint, among its `tried` cells whose seeds all have a score."""
 
     cell: Cell
     mcc: float
@@ -21,9 +21,9 @@ class Best:
 def best_by_checkpoint(
     cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]
 ) -> dict[str, Best]:
-    """Return each checkpoint's cell of highest mean MCC over seeds; of equals the first.
+    """Return each checkpoint's cell with the highest mean MCC over seeds; of equals the first.
 
-    A cell of which some seed has no score is not judged by those that have one.
+    A cell with a seed without a score is left out.
 
     Args:
         runs: the records of each cell, by its id.
@@ -33,7 +33,7 @@ def best_by_checkpoint(
         scored = tuple(run for run in runs[cell.id] if run.scores is not None)
         if not scored or len(scored) < len(cell.seeds):
             continue
-        # Exact, and rounded once, as a cell's gates compute it.
+        # Exact and rounded once, as in a cell's gates.
         mcc = mean(run.scores.mcc for run in scored if run.scores is not None)
         so_far = best.get(cell.checkpoint)
         tried = 1 if so_far is None else so_far.tried + 1

@@ -1,4 +1,4 @@
-"""A column of a leaderboard: what it is made from, and how its values are written for people."""
+"""A leaderboard column: the data it is computed from, and the format of its values."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from harness.suite.plan import Cell
 from harness.text import two_digits
 
 Value = str | int | float | None
-"""What one field of a row holds; None where nothing was measured."""
+"""One field of a row; None if nothing was measured."""
 
 Row = dict[str, Value]
 
@@ -18,12 +18,12 @@ MISSING = "-"
 BETWEEN_WARNINGS = " | "
 
 ROUGH = "order of magnitude"
-"""What the column `times` says of times that tell no more."""
+"""The value of the column `times` if only the order of magnitude of the times is meaningful."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a row is made from: a cell, all its runs, those with a score, and its judgement."""
+    """The data of a row: a cell, all its runs, its scored runs, and its judgement."""
 
     cell: Cell
     runs: Sequence[Record]
@@ -31,7 +31,7 @@ class Facts:
     judgement: Judgement
 
     def scores(self) -> Iterator[Scores]:
-        """Yield the scores of the runs that have some."""
+        """Yield the scores of the scored runs."""
         return (run.scores for run in self.scored if run.scores is not None)
 
 
@@ -40,18 +40,18 @@ class Column:
     """A column of a leaderboard.
 
     Args:
-        name: in CSV and JSON.
-        type: the pandas type, which holds a null as a null.
-        value: its value in a row; `leaderboard` ranks the rows.
-        heading: over the column in a document; empty for a column that only programs read.
-        short: over the column in a terminal.
-        meaning: one line of the legend.
-        write: a value that is not None, as text.
-        text: the same of a whole row, where other columns are written with it.
-        first: rows are chosen by it: the page shows it, and all others on request.
-        spread: written with its standard deviation, which has a column of its own.
-        timed: rounded where the row's times tell an order of magnitude only.
-        tells: whether it tells something about some of the rows that it stands in.
+        name: the name in CSV and JSON.
+        type: the pandas type; it must be nullable.
+        value: computes the value in a row; the rank is filled in by `leaderboard`.
+        heading: the heading in documents; empty for columns that only programs read.
+        short: the heading in a terminal.
+        meaning: its line in the legend.
+        write: formats a value that is not None.
+        text_of: formats the value from the whole row, if it needs other columns.
+        first: whether the page shows it at once; other columns are shown on request.
+        spread: whether its standard deviation, a separate column, is shown with it.
+        timed: whether it is rounded in rows with times of the order of magnitude only.
+        is_informative: whether it is worth showing for these rows.
     """
 
     name: str
@@ -65,15 +65,17 @@ class Column:
     first: bool = False
     spread: bool = False
     timed: bool = False
-    tells: Callable[[Sequence[Row], str], bool] = lambda rows, name: values_of(rows, name) != {None}
+    is_informative: Callable[[Sequence[Row], str], bool] = lambda rows, name: (
+        values_of(rows, name) != {None}
+    )
 
     @property
     def alignment(self) -> Literal["left", "right"]:
-        """Words begin at the left, numbers end at the right."""
+        """Left for text, right for numbers."""
         return "left" if self.type == "string" else "right"
 
     def text(self, row: Row) -> str:
-        """Write a row's value, with its standard deviation over seeds where it has one."""
+        """Format a row's value, with its standard deviation over seeds if there is one."""
         value = row[self.name]
         if value is None:
             return MISSING
@@ -88,20 +90,20 @@ class Column:
 
 
 def gate(threshold: Value, statistic: Value) -> str:
-    """Write the MCC that a gate demands, and of what, if not of the mean."""
+    """Format the MCC that a gate requires, and the statistic if it is not the mean."""
     return f"{'lower bound ' if statistic == 'lower-bound' else ''}{threshold}"
 
 
 def decimals(places: int) -> Callable[[float], str]:
-    """Return a writer of numbers with so many decimals, which never writes -0."""
+    """Return a formatter of numbers with this many decimals that never writes -0."""
     return lambda value: f"{value:z.{places}f}"
 
 
 def spread(sd: Value, write: Callable[[float], str]) -> str:
-    """Write what follows a mean: its standard deviation, or nothing where there is none."""
+    """Format the standard deviation after a mean; an empty string for None."""
     return "" if sd is None else f" ± {write(float(sd))}"
 
 
 def values_of(rows: Sequence[Row], name: str) -> set[Value]:
-    """Return the different values of a column."""
+    """Return the distinct values of a column."""
     return {row[name] for row in rows}

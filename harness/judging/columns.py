@@ -1,6 +1,6 @@
-"""The columns of a leaderboard: each one's value, its type, and how people see it, declared once.
+"""The columns of a leaderboard: value, type, heading and legend of each, declared once.
 
-Table, page, CSV, JSON, terminal and documentation follow from `COLUMNS`.
+Table, page, CSV, JSON, terminal and documentation are generated from `COLUMNS`.
 """
 
 from collections.abc import Sequence
@@ -24,18 +24,18 @@ from harness.store.records import time_to_target
 from harness.text import scientific
 
 ROUGHLY = (
-    "with ~ and two digits where they tell an order of magnitude only: seeds of the row differ by "
-    "more than a third, or were timed under different circumstances or beside busy programs"
+    "with ~ and two digits if only their order of magnitude is meaningful: seeds of the row differ "
+    "by more than a third, or were timed under different circumstances or beside busy programs"
 )
 
 
 def informative(rows: Sequence[Row]) -> list[Column]:
-    """Return the columns for people that tell rows apart, or tell something about them."""
-    return [column for column in SHOWN if column.tells(rows, column.name)]
+    """Return the columns for people that are informative for these rows."""
+    return [column for column in SHOWN if column.is_informative(rows, column.name)]
 
 
 def _differs_from_mcc(rows: Sequence[Row], name: str) -> bool:
-    """Return whether a column is told apart from the MCC by the digits that are shown."""
+    """Return whether a column differs from the MCC in the digits that are shown."""
     pairs = ((row[name], row["mcc"]) for row in rows)
     return any(
         isinstance(value, float) and isinstance(mcc, float) and abs(value - mcc) >= 0.0005
@@ -82,9 +82,9 @@ def _parameters(facts: Facts) -> float | None:
 
 
 def _to_target(facts: Facts) -> list[float | None]:
-    """Return the training time to the target of each run.
+    """Return each run's training time to the target.
 
-    From the epochs: a run may have been trained when the suite set another target.
+    Computed from the epochs: a run may have been trained when the suite had another target.
     """
     return [time_to_target(run.epochs, facts.cell.target) for run in facts.scored]
 
@@ -104,7 +104,7 @@ def _interval(row: Row) -> str:
 
 
 def _cost(name: str, heading: str, short: str, meaning: str, first: bool) -> tuple[Column, Column]:
-    """Return the column of a cost, and that of its standard deviation."""
+    """Return the column of a cost, and the column of its standard deviation."""
     cost = COSTS[name]
     return (
         Column(
@@ -130,7 +130,7 @@ COLUMNS = (
         lambda facts: None,
         "rank",
         "#",
-        "by MCC, the highest first; equal means share a rank",
+        "by mean MCC, highest first; equal means share a rank",
         first=True,
     ),
     Column(
@@ -148,7 +148,7 @@ COLUMNS = (
         lambda facts: facts.cell.batch_size,
         "batch size",
         "batch",
-        "sentences a training step",
+        "sentences per training step",
         first=True,
     ),
     Column(
@@ -157,7 +157,7 @@ COLUMNS = (
         lambda facts: facts.cell.learning_rate,
         "learning rate",
         "lr",
-        "its peak",
+        "peak of the schedule",
         scientific,
         first=True,
     ),
@@ -167,8 +167,8 @@ COLUMNS = (
         lambda facts: len(facts.scored),
         "seeds",
         "seeds",
-        "runs that were scored; the means are over these",
-        tells=lambda rows, name: bool(values_of(rows, name) - {0, 1}),
+        "scored runs; the means are over these",
+        is_informative=lambda rows, name: bool(values_of(rows, name) - {0, 1}),
     ),
     Column(
         "status",
@@ -177,14 +177,14 @@ COLUMNS = (
         "status",
         "status",
         "ok: every seed was scored; failed: a run failed; skipped: no run was possible; "
-        "partial: some seeds have no record yet; not run: none has",
+        "partial: some seeds have no record yet; not run: no seed has a record",
         first=True,
-        tells=lambda rows, name: values_of(rows, name) != {"ok"},
+        is_informative=lambda rows, name: values_of(rows, name) != {"ok"},
     ),
     Column(
         "mcc",
         "Float64",
-        lambda facts: facts.judgement.mcc,  # the very number that was judged, to its last bit
+        lambda facts: facts.judgement.mcc,  # bit for bit the number that the gates judged
         "MCC",
         "MCC",
         "Matthews correlation coefficient on the validation split: 1 is perfect, 0 is no better "
@@ -200,8 +200,8 @@ COLUMNS = (
         lambda facts: _end(facts.judgement.mcc_interval, "low"),
         "95 % interval",
         "95 %",
-        "95 % confidence interval of the mean MCC over sentences and seeds; over sentences alone "
-        "where there is one seed, over seeds alone where records hold no predictions",
+        "95 % confidence interval of the mean MCC over sentences and seeds; over sentences only "
+        "with one seed, over seeds only if records contain no predictions",
         text_of=_interval,
         first=True,
     ),
@@ -218,7 +218,7 @@ COLUMNS = (
         "last",
         "mean MCC after the last epoch, whichever epoch was selected",
         decimals(3),
-        tells=_differs_from_mcc,
+        is_informative=_differs_from_mcc,
     ),
     Column(
         "mcc_adjusted",
@@ -226,10 +226,10 @@ COLUMNS = (
         _adjusted,
         "adjusted",
         "adj",
-        "mean MCC with each run's epoch chosen on one half of the sentences and scored on the "
-        "other: without the luck of the choice",
+        "mean MCC with each run's epoch selected on one half of the sentences and scored on the "
+        "other half: without selection bias",
         decimals(3),
-        tells=_differs_from_mcc,
+        is_informative=_differs_from_mcc,
     ),
     Column(
         "accuracy",
@@ -268,30 +268,30 @@ COLUMNS = (
         "train_seconds",
         "train s",
         "train s",
-        "seconds of `trainer.train()`; this and the other costs are means over seeds ± sample "
-        f"standard deviation, all times {ROUGHLY}",
+        "seconds of `trainer.train()`; like the other costs a mean over seeds ± sample standard "
+        f"deviation; all times {ROUGHLY}",
         first=True,
     ),
     *_cost(
         "samples_per_second",
         "sentences/s",
         "sent/s",
-        "training sentences a second, each epoch's evaluation included in the time",
+        "training sentences per second; the time includes each epoch's evaluation",
         first=False,
     ),
     *_cost(
         "eval_ms_per_sentence",
         "eval ms",
         "eval ms",
-        "milliseconds of evaluation for a sentence",
+        "milliseconds of evaluation per sentence",
         first=True,
     ),
     *_cost(
         "peak_memory_mb",
         "peak MB",
         "MB",
-        "most memory that any run took, the GPU's where there is one, ± the sample standard "
-        "deviation of the runs' own peaks; 1 MB is 2^20 bytes",
+        "largest peak memory of a run, of the GPU if there is one, ± the sample standard "
+        "deviation of the runs' peaks; 1 MB is 2^20 bytes",
         first=True,
     ),
     Column(
@@ -309,7 +309,7 @@ COLUMNS = (
         lambda facts: mean(_to_target(facts)),
         "s to target",
         "target s",
-        "training seconds until an epoch first reached the target MCC, if every seed did",
+        "training seconds until an epoch first reached the target MCC, if every seed reached it",
         decimals(1),
         spread=True,
         timed=True,
@@ -321,8 +321,7 @@ COLUMNS = (
         lambda facts: facts.cell.threshold,
         "gate",
         "gate",
-        "the least MCC that the suite demands: of the mean, or where it says so of the lower bound "
-        "of the 95 % interval",
+        "the MCC that the suite requires of the mean, or of the lower bound of the 95 % interval",
         text_of=lambda row: gate(row["threshold"], row["threshold_statistic"]),
         first=True,
     ),
@@ -337,8 +336,8 @@ COLUMNS = (
         lambda facts: facts.judgement.verdict,
         "verdict",
         "verdict",
-        "pass: every gate is met, and no run failed; fail: one is not; not-enough-evidence: one "
-        "can be neither met nor missed with what is known, Gates says why",
+        "pass: every gate is met, and no run failed; fail: a gate is missed, or a run failed; "
+        "not-enough-evidence: a gate cannot be decided yet, see Gates",
         first=True,
     ),
     Column(
@@ -347,8 +346,8 @@ COLUMNS = (
         lambda facts: max(all_measured(run.concurrency for run in facts.scored), default=None),
         "runs at once",
         "runs",
-        "most runs that shared the machine; compare times between equal numbers only",
-        tells=lambda rows, name: len(values_of(rows, name) - {None}) > 1,
+        "largest number of runs that shared the machine; compare times of equal numbers only",
+        is_informative=lambda rows, name: len(values_of(rows, name) - {None}) > 1,
     ),
     Column(
         "times",
@@ -361,11 +360,11 @@ COLUMNS = (
         _warnings,
         "warnings",
         "warn",
-        "how many warnings its runs gave, listed below the table",
+        "number of warnings of its runs, listed below the table",
         text_of=_count_of_warnings,
     ),
 )
-"""In order. `leaderboard` documents what each holds."""
+"""In order; see `leaderboard` for their meaning."""
 
 SHOWN = tuple(column for column in COLUMNS if column.heading)
-"""The columns that people see."""
+"""The columns shown to people."""

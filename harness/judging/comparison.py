@@ -1,4 +1,4 @@
-"""Two cells, or many, held against each other on the same sentences: which is better, if any."""
+"""Compares two or more cells on the same sentences: which one is better, if any."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,21 +10,30 @@ from harness import stats
 from harness.judging.best import best_by_checkpoint
 from harness.judging.costs import COSTS, Amount, Cost, Ratio, ratio
 from harness.judging.evidence import NoEvidence, evidence
-from harness.judging.sides import Side, Unlike, choice, differing, in_words, side, unlike_settings
+from harness.judging.sides import (
+    SettingDifference,
+    Side,
+    differing,
+    differing_settings,
+    in_words,
+    selection_note,
+    side,
+)
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import two_digits
 
 ALPHA = 0.05
-"""Of all differences that are none, at most this share of tables shows one (Holm's correction)."""
+"""The probability that a table reports at least one difference that does not exist is at most this
+(Holm's correction)."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A cell's scored runs under the name that a comparison calls them by.
+    """A cell's scored runs, under its name in a comparison.
 
-    `chosen_of` is the number of cells of which this one was chosen for its MCC; 1 where it was
-    named without a look at scores.
+    `chosen_of` is the number of cells from which this one was selected by its MCC; 1 if it was
+    named, not selected by score.
     """
 
     name: str
@@ -34,14 +43,14 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One against another: a's MCC less b's, and what a costs for each unit that b does.
+    """The MCC of a minus the MCC of b, and the costs of a relative to those of b.
 
-    The difference is of means over seeds, with its 95 % interval and two-sided p-value; `adjusted`
-    is that p-value after Holm's correction for the `corrected_for` pairs that could be compared
-    together. `covers` names the sources of error that both count. All of these are None where
-    `obstacle` says why they cannot be compared. `time` (training) and `memory` say for themselves
-    why costs have no ratio. `side_a` and `side_b` tell which cells were compared, `unlike` which of
-    their settings differ.
+    The difference is between means over seeds, with its 95 % interval and two-sided p-value.
+    `adjusted` is the p-value after Holm's correction for the `corrected_for` pairs that could be
+    compared together. `covers` names the sources of error that interval and p-value include. All
+    of these are None if the cells cannot be compared; `obstacle` is then the reason. `time`
+    (training) and `memory` have obstacles of their own. `side_a` and `side_b` describe the
+    compared cells, `unlike` lists the settings that differ.
     """
 
     a: str
@@ -59,22 +68,22 @@ class Comparison:
     obstacle: str | None
     side_a: Side
     side_b: Side
-    unlike: tuple[Unlike, ...]
+    unlike: tuple[SettingDifference, ...]
     corrected_for: int = 1
 
     @property
     def time_ratio(self) -> float | None:
-        """Training time of a by that of b; None where they do not compare."""
+        """Training time of a divided by that of b; None if they cannot be compared."""
         return self.time.value
 
     @property
     def memory_ratio(self) -> float | None:
-        """Memory of a by that of b; None where they do not compare."""
+        """Memory of a divided by that of b; None if they cannot be compared."""
         return self.memory.value
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference shown", "not comparable"]:
-        """What may be said of a, compared with b."""
+        """The result of the comparison for a."""
         if self.adjusted is None or self.difference is None:
             return "not comparable"
         if self.adjusted >= ALPHA:
@@ -85,8 +94,9 @@ class Comparison:
 def compare(a: Contestant, b: Contestant) -> Comparison:
     """Compare two cells on the sentences that both were scored on.
 
-    Seeds are paired where both trained the same checkpoint with the same seeds: of two checkpoints
-    a seed makes two different heads, and pairing would cost degrees of freedom for nothing.
+    Seeds are paired if both cells trained the same checkpoint with the same seeds. With different
+    checkpoints, a seed initialises two different heads, so pairing would lose degrees of freedom
+    without any gain.
     """
     empty = Comparison(
         a=a.name,
@@ -104,18 +114,18 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         obstacle=None,
         side_a=side(a.runs, a.chosen_of),
         side_b=side(b.runs, b.chosen_of),
-        unlike=unlike_settings(a.runs, b.runs),
+        unlike=differing_settings(a.runs, b.runs),
     )
     try:
-        ours, theirs = evidence(a.runs), evidence(b.runs)
+        evidence_a, evidence_b = evidence(a.runs), evidence(b.runs)
     except NoEvidence as error:
         return replace(empty, obstacle=str(error))
-    if not ours.same_sentences(theirs):
+    if not evidence_a.same_sentences(evidence_b):
         return replace(empty, obstacle="they were scored on different data")
     digests = {run.checkpoint_digest for run in (*a.runs, *b.runs)}
-    paired = ours.seeds == theirs.seeds and len(digests) == 1
+    paired = evidence_a.seeds == evidence_b.seeds and len(digests) == 1
     found = stats.paired_difference(
-        ours.labels, ours.selected, theirs.selected, paired_seeds=paired
+        evidence_a.labels, evidence_a.selected, evidence_b.selected, paired_seeds=paired
     )
     return replace(
         empty,
@@ -134,7 +144,7 @@ def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
 
 
 def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
-    """Return comparisons with Holm's correction for all of them together."""
+    """Return the comparisons with p-values corrected for all of them together (Holm 1979)."""
     known = [position for position, pair in enumerate(pairs) if pair.p_value is not None]
     adjusted = stats.holm([p for pair in pairs if (p := pair.p_value) is not None])
     found = list(pairs)
@@ -146,9 +156,9 @@ def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
 
 
 def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Contestant]:
-    """Return each checkpoint's cell of highest mean MCC, under the checkpoint's name.
+    """Return each checkpoint's cell with the highest mean MCC, under the checkpoint's name.
 
-    Cells of which some seed failed or has no score yet are not judged by those that have one.
+    Cells with a seed that failed or has no score yet are left out.
 
     Args:
         runs: the records of each cell, by its id.
@@ -160,7 +170,7 @@ def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Con
 
 
 def conclusion(pair: Comparison) -> str:
-    """Say in one plain sentence what a comparison shows."""
+    """Return the result of a comparison as one sentence."""
     if pair.obstacle is not None:
         return f"{pair.a} and {pair.b} cannot be compared: {pair.obstacle}."
     assert pair.difference is not None
@@ -174,7 +184,9 @@ def conclusion(pair: Comparison) -> str:
     pairs = pair.corrected_for
     correction = "" if pairs == 1 else f", corrected for {pairs} comparisons"
     scope = (
-        "" if pair.covers == "sentences and seeds" else ", of these runs only, for want of seeds"
+        ""
+        if pair.covers == "sentences and seeds"
+        else ", for these runs only because a cell has one seed"
     )
     return (
         f"{head}: MCC {pair.mcc_a:.3f} against {pair.mcc_b:.3f}, a difference of "
@@ -184,23 +196,23 @@ def conclusion(pair: Comparison) -> str:
 
 
 def background(pair: Comparison) -> Iterator[str]:
-    """Yield what a reader of a conclusion has to know, in sentences: which cells were compared.
+    """Yield sentences that belong to a conclusion.
 
-    Further which of their settings differ, and which were chosen as the best after a look at the
-    scores, where that is so.
+    They name the compared cells, the settings that differ, and the cells that were selected by
+    score.
     """
     yield f"{in_words(pair.a, pair.side_a)}."
     yield f"{in_words(pair.b, pair.side_b)}."
     if pair.unlike:
         both = pair.side_a.checkpoint != pair.side_b.checkpoint
-        mixed = "; this is no comparison of the checkpoints alone" if both else ""
+        mixed = "; this does not compare the checkpoints alone" if both else ""
         yield f"Their settings differ: {differing(pair.unlike)}{mixed}."
-    if (said := choice({pair.a: pair.side_a, pair.b: pair.side_b})) is not None:
-        yield f"{said[0].upper()}{said[1:]}."
+    if (selection := selection_note({pair.a: pair.side_a, pair.b: pair.side_b})) is not None:
+        yield f"{selection[0].upper()}{selection[1:]}."
 
 
 def as_dict(pair: Comparison) -> dict[str, object]:
-    """Return a comparison for programs: plain values, None where there is none."""
+    """Return a comparison as plain values for JSON."""
     values: dict[str, object] = {
         field.name: getattr(pair, field.name)
         for field in fields(pair)
@@ -228,40 +240,40 @@ def as_dict(pair: Comparison) -> dict[str, object]:
 
 
 def _costs(pair: Comparison) -> str:
-    """Say what a costs beside b, each cost with its spread, each ratio with its range."""
+    """Return the costs of a and b with their spreads, and their ratios with ranges."""
     ratios = [_ratio(pair, found) for found in (pair.time, pair.memory) if found.obstacle is None]
-    said = f"; {pair.a} takes {' and '.join(ratios)} of {pair.b}" if ratios else ""
+    text = f"; {pair.a} takes {' and '.join(ratios)} of {pair.b}" if ratios else ""
     obstacles: dict[str, list[str]] = {}
     for found in (pair.time, pair.memory):
         if found.obstacle is not None:
             obstacles.setdefault(found.obstacle, []).append(f"of {found.cost.noun}")
     for obstacle, costs in obstacles.items():
-        said += f"; {obstacle}, so no ratio {' and '.join(costs)}"
-    return said
+        text += f"; {obstacle}, so no ratio {' and '.join(costs)}"
+    return text
 
 
 def _ratio(pair: Comparison, found: Ratio) -> str:
     assert found.value is not None
     amounts = " against ".join(_amount(each, found.cost) for each in (found.a, found.b))
     rough = found.a.rough or found.b.rough
-    said = two_digits if rough else "{:.3g}".format
+    write = two_digits if rough else "{:.3g}".format
     if found.low is None or found.high is None:
-        alone = [name for name, each in ((pair.a, found.a), (pair.b, found.b)) if each.sd is None]
-        extent = f"no range, for one seed of {' and of '.join(alone)}"
+        single = [name for name, each in ((pair.a, found.a), (pair.b, found.b)) if each.sd is None]
+        extent = f"no range with one seed of {' and of '.join(single)}"
     else:
-        extent = f"{said(found.low)} to {said(found.high)} run by run"
+        extent = f"{write(found.low)} to {write(found.high)} run by run"
     cost = found.cost
-    value = f"{'about ' if rough else ''}{said(found.value)}"
+    value = f"{'about ' if rough else ''}{write(found.value)}"
     return f"{value} times the {cost.noun} ({amounts} {cost.unit}; {extent})"
 
 
 def _amount(found: Amount, cost: Cost) -> str:
-    def written(value: float | None) -> str:
+    def write(value: float | None) -> str:
         assert value is not None
         return two_digits(value) if found.rough else f"{value:.{cost.digits}f}"
 
     mark = "~" if found.rough else ""
-    return f"{mark}{written(found.value)}{'' if found.sd is None else f' ± {written(found.sd)}'}"
+    return f"{mark}{write(found.value)}{'' if found.sd is None else f' ± {write(found.sd)}'}"
 
 
 def _mean_mcc(runs: Iterable[Record]) -> float | None:

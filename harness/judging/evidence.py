@@ -1,4 +1,4 @@
-"""What statistics need of a cell's runs: labels, and the class that each run gave each sentence."""
+"""The predictions and labels of a cell's runs, from which statistics are computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from harness.store.classes import unpack
 from harness.store.records import Record
 
 ROUNDING = 1e-6
-"""By more than this, no two ways of computing an MCC differ."""
+"""Two ways of computing the same MCC differ by no more than this."""
 
 
 class NoEvidence(Exception):
-    """Runs cannot be compared sentence by sentence; the message says why, and the way out."""
+    """Runs cannot be compared sentence by sentence; the message has the reason and the way out."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Evidence:
         seeds: of the runs, ascending.
         fingerprint: of the data.
         labels: (sentences,) 0 or 1.
-        selected: (seeds, sentences) the classes given by the selected epoch's model.
-        candidates: (seeds, epochs, sentences) the classes given after each epoch that could be
-            selected: after every one, or after the last alone where that is the rule.
+        selected: (seeds, sentences) the classes predicted by the selected epoch's model.
+        candidates: (seeds, epochs, sentences) the classes predicted after each epoch that could
+            be selected: every epoch, or only the last one if the suite always selects it.
     """
 
     seeds: tuple[int, ...]
@@ -42,11 +42,11 @@ class Evidence:
 
 
 def evidence(records: Sequence[Record]) -> Evidence:
-    """Gather the predictions of the scored ones among a cell's records.
+    """Return the predictions of the scored runs among a cell's records.
 
     Raises:
-        NoEvidence: none was scored, a record holds no predictions or others than its score is
-            of, or they are not of the same sentences and epochs.
+        NoEvidence: no run was scored, a record has no predictions or predictions that contradict
+            its score, or the runs have different sentences or epochs.
     """
     scored = sorted((r for r in records if r.scores is not None), key=lambda r: r.seed)
     if not scored:
@@ -59,35 +59,35 @@ def evidence(records: Sequence[Record]) -> Evidence:
         packed = [epoch.classes for epoch in record.epochs if epoch.classes is not None]
         if record.labels is None or len(packed) != len(record.epochs) or not packed:
             raise NoEvidence(
-                f"the record of {record.cell} with seed {record.seed} holds no predictions: an "
+                f"the record of {record.cell} with seed {record.seed} contains no predictions: an "
                 "older version wrote it; train it again with --rerun"
             )
         if _kind(record) != kind:
             raise NoEvidence(
-                f"the runs of {record.cell} are of different data or numbers of epochs; train "
+                f"the runs of {record.cell} have different data or numbers of epochs; train "
                 "them again with --rerun"
             )
         by_epoch.append([_unpacked(record, text) for text in packed])
     assert first.labels is not None
     classes = np.asarray(by_epoch, dtype=np.uint8)
     labels = _unpacked(first, first.labels)
-    chosen = [_position(record) for record in scored]
-    selected = classes[np.arange(len(scored)), chosen]
+    positions = [_position(record) for record in scored]
+    selected = classes[np.arange(len(scored)), positions]
     for record, mcc in zip(scored, stats.mcc(labels, selected), strict=True):
         assert record.scores is not None
         if abs(record.scores.mcc - mcc) > ROUNDING:
             raise NoEvidence(
-                f"the record of {record.cell} with seed {record.seed} says MCC "
-                f"{record.scores.mcc:.4f} and holds predictions of MCC {mcc:.4f}: it was changed; "
+                f"the record of {record.cell} with seed {record.seed} contains MCC "
+                f"{record.scores.mcc:.4f}, but its predictions have MCC {mcc:.4f}: it was changed; "
                 "train it again with --rerun"
             )
-    by_rule = first.training.selection == "last-epoch"
+    last_only = first.training.selection == "last-epoch"
     return Evidence(
         seeds=tuple(record.seed for record in scored),
         fingerprint=first.dataset.fingerprint,
         labels=labels,
         selected=selected,
-        candidates=selected[:, None] if by_rule else classes,
+        candidates=selected[:, None] if last_only else classes,
     )
 
 
@@ -101,7 +101,7 @@ def _kind(record: Record) -> tuple[object, ...]:
 def _position(record: Record) -> int:
     numbers = [epoch.epoch for epoch in record.epochs]
     if record.selected_epoch not in numbers:
-        raise NoEvidence(f"the record of {record.cell} selects no epoch of its own")
+        raise NoEvidence(f"the record of {record.cell} selects an epoch that it does not contain")
     return numbers.index(record.selected_epoch)
 
 

@@ -1,6 +1,6 @@
-"""The sentences that every run gets wrong, with their lines in the data, where these are at hand.
+"""The sentences that every run misclassifies, with their lines in the data if it is available.
 
-Records and tables hold positions only: a corpus' sentences are not ours to publish.
+Records and tables contain positions only, because the project may not publish a corpus' sentences.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ if TYPE_CHECKING:  # it imports `datasets`
     from harness.inputs.data import Source
 
 MOST_IN_BRIEF = 3
-"""Sentences that the end of a session shows."""
+"""Maximum number of sentences printed at the end of a session."""
 
 
 @dataclass(frozen=True)
 class HardSentence:
-    """A validation sentence that every run gets wrong.
+    """A validation sentence that every run misclassifies.
 
     Attributes:
-        position: in the validation split, from 0, as tables tell it.
-        place: the file and the line where it begins; None where the data is no file.
-        label: the name of its class; every run gave it the other one.
+        position: in the validation split, from 0, as in tables.
+        place: the file and the line where it begins; None if the data is not a file.
+        label: the name of its class; every run predicted the other class.
         sentence: the text.
     """
 
@@ -44,7 +44,7 @@ class HardSentence:
 
 
 def hard_sentences(missed: Missed, source: "Source") -> list[HardSentence]:
-    """Return the missed sentences in words, in the order of the split.
+    """Return the missed sentences with their texts, in the order of the split.
 
     Raises:
         BadInput: the data cannot be read, or is not the data that the runs were scored on.
@@ -57,24 +57,24 @@ def hard_sentences(missed: Missed, source: "Source") -> list[HardSentence]:
         raise BadInput(
             [
                 f"{loaded.origin}: not the data that these runs were scored on (its fingerprint "
-                f"begins {loaded.fingerprint[:12]}, theirs {missed.fingerprint[:12]}); name the "
-                "suite and the data of that session"
+                f"begins with {loaded.fingerprint[:12]}, theirs with {missed.fingerprint[:12]}); "
+                "name the suite and the data of that session"
             ]
         )
     split = loaded.splits["validation"]
     places = data.places(source, "validation", split["idx"])
     names = split.features["label"].names
-    chosen = split.select(missed.positions)
+    rows = split.select(missed.positions)
     return [
         HardSentence(position, places[position] if places else None, names[label], sentence)
         for position, label, sentence in zip(
-            missed.positions, chosen["label"], chosen["sentence"], strict=True
+            missed.positions, rows["label"], rows["sentence"], strict=True
         )
     ]
 
 
 def missed_by_best(cells: Sequence[Cell], records: Sequence[Record]) -> Missed | None:
-    """Return what every checkpoint's best cell missed; None where records do not tell."""
+    """Return the sentences that every checkpoint's best cell misses; None without evidence."""
     try:
         best = best_cells(cells, runs_by_cell(cells, records))
         return missed_by([each.runs for each in best])
@@ -83,12 +83,12 @@ def missed_by_best(cells: Sequence[Cell], records: Sequence[Record]) -> Missed |
 
 
 def in_brief(missed: Missed, spec: DatasetSpec, base: Path) -> list[str]:
-    """Return a line for the first of the missed sentences, of data that lies at hand.
+    """Return one line for each of the first missed sentences if their data is available.
 
-    Nothing for CoLA, whose sentences are not shown unasked, and for data that changed meanwhile.
+    Returns nothing for CoLA, whose sentences are shown only on request, and for changed data.
 
     Args:
-        spec: where the data is; its path is relative to `base`.
+        spec: location of the data; its path is relative to `base`.
     """
     from harness.inputs import data
 

@@ -1,4 +1,4 @@
-"""Records to a leaderboard: a row for each cell of the plan, ranked by mean MCC."""
+"""Builds a leaderboard from records: a row for each cell of the plan, ranked by mean MCC."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -21,33 +21,33 @@ def leaderboard(
 ) -> pd.DataFrame:
     """Return a row for each cell, by rank, then in the plan's order, cells without a score last.
 
-    `seeds` counts the runs that were scored. `mcc`, `accuracy`, `f1` and all times are means over
-    those runs, `*_sd` is their sample standard deviation, `peak_memory_mb` and `concurrency`
-    are their largest values: the worst that a run needed, and was disturbed by. What one of them
-    did not measure is null, never 0 and never a mean of fewer runs. Equal means share a rank.
+    `seeds` is the number of scored runs. `mcc`, `accuracy`, `f1` and all times are means over
+    these runs, and `*_sd` are their sample standard deviations. `peak_memory_mb` and
+    `concurrency` are the largest values of these runs. A value that some run did not measure is
+    null, never 0 and never a mean of fewer runs. Equal means share a rank.
 
-    `mcc_low` to `mcc_high` is the 95 % interval of the mean MCC: over sentences and seeds, with
-    one seed over sentences only, with records that hold no predictions over seeds only, and null
-    where both are so. `mcc_last_epoch` is the mean MCC after the last epoch, whichever was
-    selected; `mcc_adjusted` that of the selected epochs were they chosen on other sentences than
-    those that score them (stats.selection_adjusted). `accuracy_*` are as those of MCC.
+    `mcc_low` to `mcc_high` is the 95 % interval of the mean MCC. It covers sentences and seeds;
+    with one seed, sentences only; with records without predictions, seeds only; with both, it is
+    null. `mcc_last_epoch` is the mean MCC after the last epoch, whichever epoch was selected.
+    `mcc_adjusted` is the mean MCC if epochs are selected on other sentences than those that score
+    them (stats.selection_adjusted). `accuracy_*` correspond to `mcc_*`.
 
     `time_to_target_seconds` is the training time up to the first epoch that reached the cell's
-    target; null unless every scored run reached it. It is taken from the epochs because a run
-    may have been trained when the suite set another target. `warnings` holds each warning of the
-    runs once, then why their times tell little (costs.doubts).
+    target; null unless every scored run reached it. It is computed from the epochs because a run
+    may have been trained when the suite had another target. `warnings` contains each warning of
+    the runs once, then the reasons why their times are unreliable (costs.doubts).
 
-    `threshold` is the least MCC that is demanded, `threshold_statistic` whether of the mean or of
-    the lower bound of its interval (`lower-bound`). `times` is ROUGH where a cell's times tell an
-    order of magnitude only (costs.rough); they are the exact numbers all the same.
+    `threshold` is the required MCC. `threshold_statistic` is what must reach it: the `mean` or the
+    lower bound of its interval (`lower-bound`). `times` is ROUGH if only the order of magnitude of
+    a cell's times is meaningful (costs.rough); the times themselves stay unrounded.
 
-    `status` is `ok` (every seed scored), `failed` (some run failed), `skipped` (every run was),
-    `not run` (no record) or `partial`. `verdict` is what gates.judge says of the cell.
+    `status` is `ok` (every seed scored), `failed` (a run failed), `skipped` (all runs skipped),
+    `not run` (no record) or `partial`. `verdict` is the verdict of gates.judge.
 
     Args:
-        records: at most one for each cell and seed; those of other cells and seeds are left out.
-        baseline: what the cells are judged against besides their thresholds.
-        judgements: of the cells by their ids, where they were judged already.
+        records: at most one for each cell and seed; those of other cells and seeds are ignored.
+        baseline: compared with the cells, in addition to their thresholds.
+        judgements: by cell id, if the cells are already judged.
 
     Raises:
         ValueError: two records of one cell and seed.
@@ -67,12 +67,12 @@ def judge_all(
     runs: Mapping[str, Sequence[Record]],
     baseline: Baseline | None = None,
 ) -> dict[str, Judgement]:
-    """Judge every cell by its records, and return the judgements by the cells' ids."""
+    """Judge every cell by its records, and return the judgements by cell id."""
     return {cell.id: judge(cell, runs[cell.id], baseline) for cell in cells}
 
 
 def runs_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Return the records of each cell's own seeds, by seed, under the cell's id, in plan order.
+    """Return the records of each cell's seeds by cell id, in plan order, sorted by seed.
 
     Raises:
         ValueError: two records of one cell and seed.
@@ -89,7 +89,7 @@ def runs_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, 
 
 
 def doubts_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> Iterator[tuple[str, str]]:
-    """Yield a cell's id and a reason why its times tell little, for each there is.
+    """Yield a cell's id and a reason why its times are unreliable, for each such reason.
 
     Raises:
         ValueError: two records of one cell and seed.
@@ -105,7 +105,7 @@ def scored(runs: Iterable[Record]) -> list[Record]:
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
-    """Return a leaderboard as plain rows, each null as None."""
+    """Return a leaderboard as plain rows, with None for null."""
     names = [column.name for column in COLUMNS]
     columns = [[None if value is pd.NA else value for value in frame[n].tolist()] for n in names]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

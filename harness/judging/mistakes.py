@@ -1,4 +1,4 @@
-"""Where models err: MCC on groups of sentences, and the sentences that none gets right."""
+"""Errors of models: MCC on groups of sentences, and sentences that every run misclassifies."""
 
 import re
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from harness.store.records import Confusion, Record
 
 @dataclass(frozen=True)
 class Missed:
-    """The validation sentences that every run of some cells got wrong.
+    """The validation sentences that every run of some cells misclassifies.
 
     Attributes:
         positions: in the split, from 0, ascending.
-        sentences: how many the split has.
+        sentences: number of sentences in the split.
         fingerprint: of the data.
     """
 
@@ -28,15 +28,15 @@ class Missed:
 
 
 def correlation(counts: Confusion) -> float | None:
-    """Return the Matthews correlation of counts; None where a class is missing, given or true."""
+    """Return the Matthews correlation; None if a class is never predicted or never a label."""
     return matthews(**counts.model_dump())
 
 
 def by_group(runs: Sequence[Record]) -> dict[str, dict[str, tuple[int, float | None]]]:
-    """Return the sentences and mean MCC of every group that all runs counted, by kind of group.
+    """Return the number of sentences and mean MCC of each group, by kind of group.
 
-    Groups come in order of the numbers in their names, so that lengths ascend. MCC is None where
-    it is undefined for some run.
+    Only groups that all scored runs contain are returned. Groups are sorted by the numbers in
+    their names, so that lengths ascend. MCC is None if it is undefined for a run.
     """
     scored = [run for run in runs if run.scores is not None]
     kinds = dict.fromkeys(kind for run in scored for kind in run.confusion_by)
@@ -52,7 +52,7 @@ def by_group(runs: Sequence[Record]) -> dict[str, dict[str, tuple[int, float | N
 
 
 def missed_by_all(evidences: Sequence[Evidence]) -> np.ndarray:
-    """Return the positions of the validation sentences that every run of every cell got wrong.
+    """Return the positions of the sentences that every run of every cell misclassifies.
 
     Args:
         evidences: of the same data, at least one.
@@ -63,13 +63,13 @@ def missed_by_all(evidences: Sequence[Evidence]) -> np.ndarray:
 
 
 def missed_by(cells: Sequence[Sequence[Record]]) -> Missed:
-    """Return the sentences that every run of every cell got wrong.
+    """Return the sentences that every run of every cell misclassifies.
 
     Args:
-        cells: the records of each.
+        cells: the records of each cell.
 
     Raises:
-        NoEvidence: the records do not tell, or are of different data.
+        NoEvidence: the records have no evidence, or have different data.
     """
     found = [evidence(runs) for runs in cells]
     if not found:

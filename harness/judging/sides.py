@@ -1,4 +1,4 @@
-"""The two sides of a comparison: which cell stands on each, and which settings differ."""
+"""The two sides of a comparison: the cell of each side, and the settings that differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from harness.text import counted, scientific
 
 @dataclass(frozen=True)
 class Side:
-    """The cell that stands on one side of a comparison.
+    """The cell on one side of a comparison.
 
-    `chosen_of` is the number of cells of which this one was chosen for its MCC; 1 where it was
-    named without a look at scores.
+    `chosen_of` is the number of cells from which this one was selected by its MCC; 1 if it was
+    named, not selected by score.
     """
 
     cell: str
@@ -25,8 +25,8 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Unlike:
-    """A setting that is not the same on both sides, with its value on each as text."""
+class SettingDifference:
+    """A setting that differs between the two sides, with both values as text."""
 
     setting: str
     a: str
@@ -34,11 +34,11 @@ class Unlike:
 
 
 def side(runs: Sequence[Record], chosen_of: int) -> Side:
-    """Return what stands on one side.
+    """Return the description of one side.
 
     Args:
         runs: of one cell, at least one.
-        chosen_of: of how many cells it was chosen for its MCC.
+        chosen_of: number of cells from which it was selected by its MCC.
     """
     first = runs[0]
     return Side(
@@ -52,31 +52,32 @@ def side(runs: Sequence[Record], chosen_of: int) -> Side:
     )
 
 
-def unlike_settings(a: Sequence[Record], b: Sequence[Record]) -> tuple[Unlike, ...]:
-    """Return the settings of training in which the runs of two cells differ.
+def differing_settings(a: Sequence[Record], b: Sequence[Record]) -> tuple[SettingDifference, ...]:
+    """Return the training settings that differ between the runs of two cells.
 
-    The checkpoint is none of them: it is what is compared.
+    The checkpoint is excluded, because the comparison is about it.
 
     Args:
-        a: runs of one cell, at least one; so is b.
+        a: runs of one cell, at least one.
+        b: runs of the other cell, at least one.
     """
-    ours, theirs = (_settings(runs) for runs in (a, b))
+    settings_a, settings_b = (_settings(runs) for runs in (a, b))
     return tuple(
-        Unlike(setting, value, theirs[setting])
-        for setting, value in ours.items()
-        if value != theirs[setting]
+        SettingDifference(setting, value, settings_b[setting])
+        for setting, value in settings_a.items()
+        if value != settings_b[setting]
     )
 
 
 def _settings(runs: Sequence[Record]) -> dict[str, str]:
-    """Return every setting by its name, as text; of runs that differ in one, all its values."""
+    """Return every setting as text, by name; all values if the runs differ in a setting."""
     return {
         name: " and ".join(dict.fromkeys(values))
         for name, values in {
             "batch size": [str(run.batch_size) for run in runs],
             "learning rate": [scientific(run.learning_rate) for run in runs],
             **{
-                field.replace("_", " "): [_said(getattr(run.training, field)) for run in runs]
+                field.replace("_", " "): [_as_text(getattr(run.training, field)) for run in runs]
                 for field in type(runs[0].training).model_fields
             },
         }.items()
@@ -84,7 +85,7 @@ def _settings(runs: Sequence[Record]) -> dict[str, str]:
 
 
 def in_words(name: str, one: Side) -> str:
-    """Say which cell stands under a name, and its settings, as a sentence without a full stop."""
+    """Return the cell with this name and its settings, as a sentence without a full stop."""
     cell = name if name == one.cell else f"{name} is cell {one.cell}"
     return (
         f"{cell}: batch size {one.batch_size}, learning rate {scientific(one.learning_rate)}, "
@@ -92,32 +93,32 @@ def in_words(name: str, one: Side) -> str:
     )
 
 
-def differing(unlike: Sequence[Unlike]) -> str:
+def differing(differences: Sequence[SettingDifference]) -> str:
     """Return settings with both values: batch size (32 against 16), epochs (2 against 3)."""
-    return ", ".join(f"{each.setting} ({each.a} against {each.b})" for each in unlike)
+    return ", ".join(f"{each.setting} ({each.a} against {each.b})" for each in differences)
 
 
-def choice(sides: Mapping[str, Side]) -> str | None:
-    """Say which cells were chosen for their MCC, and what that does to it; None if none was.
+def selection_note(sides: Mapping[str, Side]) -> str | None:
+    """Return which cells were selected by their MCC, and the resulting bias; None if none was.
 
     Args:
-        sides: by the names that a comparison calls them by.
+        sides: by their names in the comparison.
     """
-    chosen = [
-        f"{name}'s is the best of {one.chosen_of}"
+    selected = [
+        f"the cell of {name} is the best of {one.chosen_of}"
         for name, one in sides.items()
         if one.chosen_of > 1
     ]
-    if not chosen:
+    if not selected:
         return None
-    its = "their MCCs are" if len(chosen) > 1 else "its MCC is"
+    its = "their MCCs are" if len(selected) > 1 else "its MCC is"
     return (
-        f"chosen after a look at the scores: {' and '.join(chosen)} cells of that checkpoint; "
-        f"{its} optimistic, and neither interval nor p-value is corrected for the choice"
+        f"selected by score: {' and '.join(selected)} cells of that checkpoint; "
+        f"{its} optimistic, and neither interval nor p-value is corrected for the selection"
     )
 
 
-def _said(value: object) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)

@@ -1,7 +1,7 @@
-"""What scores can bear: intervals, comparisons, corrections for choosing. Pure functions of arrays.
+"""Statistics of scores: intervals, comparisons, corrections for selection. Pure array functions.
 
 Labels are (sentences,) and predictions (seeds, sentences), each 0 or 1, on the same sentences.
-docs/statistics.md says in plain English what each function computes, and its source.
+docs/statistics.md explains in plain English what each function computes, and cites its source.
 """
 
 from harness.stats.differences import Difference, paired_difference, permutation_p_value

@@ -1,4 +1,4 @@
-"""What the functions of this package accept, checked in one place."""
+"""Input checks shared by the functions of this package."""
 
 from collections.abc import Mapping
 
@@ -10,15 +10,15 @@ from harness.errors import BadInput
 def check(
     labels: np.ndarray, predictions: Mapping[str, np.ndarray], level: float | None = None
 ) -> None:
-    """Refuse arrays and a level that no statistic can be made of.
+    """Reject invalid arrays and levels.
 
     Args:
         labels: (sentences,), each 0 or 1.
-        predictions: under the name that a message calls it by, (..., sentences), each 0 or 1.
-        level: between 0 and 1, where there is one.
+        predictions: (..., sentences), each 0 or 1, by the name used in messages.
+        level: between 0 and 1; None where the caller has none.
 
     Raises:
-        BadInput: with every mistake found.
+        BadInput: with all problems.
     """
     problems = [] if level is None else _problems_of_level(level)
     if labels.ndim != 1 or labels.size == 0:
@@ -27,8 +27,8 @@ def check(
     for name, rows in predictions.items():
         if rows.ndim < 2 or rows.shape[-1:] != labels.shape or rows.size == 0:
             problems.append(
-                f"{name} have shape {rows.shape}: expected a row a seed over the "
-                f"{labels.size} sentences of the labels, in their order"
+                f"{name} have shape {rows.shape}: expected one row per seed over the "
+                f"{labels.size} sentences of the labels, in the same order"
             )
         problems += _problems_of_values(name, rows)
     if problems:
@@ -36,11 +36,7 @@ def check(
 
 
 def check_level(level: float) -> None:
-    """Refuse a level that is not between 0 and 1.
-
-    Raises:
-        BadInput: saying so.
-    """
+    """Raise BadInput for a level that is not between 0 and 1."""
     problems = _problems_of_level(level)
     if problems:
         raise BadInput(problems)
@@ -51,8 +47,8 @@ def _problems_of_level(level: float) -> list[str]:
 
 
 def _problems_of_values(name: str, values: np.ndarray) -> list[str]:
-    wrong = values[(values != 0) & (values != 1)]
-    if wrong.size == 0:
+    invalid = values[(values != 0) & (values != 1)]
+    if invalid.size == 0:
         return []
-    seen = ", ".join(str(value) for value in np.unique(wrong)[:5])
-    return [f"{name} hold {seen}: expected 0 (unacceptable) or 1 (acceptable) only"]
+    seen = ", ".join(str(value) for value in np.unique(invalid)[:5])
+    return [f"{name} contain {seen}: expected 0 (unacceptable) or 1 (acceptable) only"]

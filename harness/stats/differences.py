@@ -1,4 +1,4 @@
-"""Two systems on the same sentences: how far apart they are, and whether that is luck."""
+"""Difference of two systems on the same sentences, with its interval and p-value."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -24,32 +24,32 @@ GENERATOR_SEED = 20_240_229
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of two means over seeds, a less b, with the interval that its error allows.
+    """The difference of two means over seeds, a minus b, with its confidence interval.
 
     Attributes:
-        difference: mean of a less mean of b.
-        low: the interval's lower end.
-        high: its upper end.
-        level: how often such intervals cover the true difference.
-        p_value: two-sided, that the true difference is 0, from the interval's own t: it is below
-            1 - level exactly where the interval leaves 0 out.
-        covers: the sources of error that are counted.
-        standard_error: of the difference, from all that is counted.
+        difference: mean of a minus mean of b.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        level: confidence level of the interval.
+        p_value: two-sided, for a true difference of 0, from the same t distribution as the
+            interval: below 1 - level exactly when the interval excludes 0.
+        covers: the sources of error that are included.
+        standard_error: of the difference, from all included sources.
         degrees_of_freedom: of Student's t.
         mean_a: mean of a over its seeds.
         mean_b: mean of b over its seeds.
-        seeds_a: how many runs a has.
-        seeds_b: how many runs b has.
+        seeds_a: number of runs of a.
+        seeds_b: number of runs of b.
         paired_seeds: whether runs were compared seed by seed.
-        se_sentences: standard error from the drawing of sentences.
-        se_seeds: standard error from the drawing of seeds, beyond that; None where a system has
-            one seed.
-        se_endless_seeds: standard error that would be left if there were endless seeds; None
-            where a system has one seed.
-        sd_one_seed: standard deviation that one seed of each system adds to that; None where a
+        se_sentences: standard error from the sampling of sentences.
+        se_seeds: additional standard error from the sampling of seeds; None if a system has one
+            seed.
+        se_endless_seeds: standard error that would remain with infinitely many seeds; None if a
             system has one seed.
-        one_class_or_perfect: how many runs of both show no variation over sentences, as for
-            `Interval`.
+        sd_one_seed: standard deviation that one seed of each system adds to `se_endless_seeds`;
+            None if a system has one seed.
+        one_class_or_perfect: number of runs of both systems without variation over sentences, as
+            in `Interval`.
     """
 
     difference: float
@@ -83,33 +83,34 @@ def paired_difference(
 ) -> Difference:
     """Return the difference of two systems' means over seeds, on the same sentences.
 
-    Where a system has one seed, the interval and p-value hold for these runs on other sentences,
-    not for other seeds, and `covers` says "sentences only". Identical predictions, row by row,
-    differ by exactly 0, with an interval of no width and a p-value of 1.
+    If a system has one seed, the interval and p-value hold for these runs on other sentences,
+    not for other seeds, and `covers` is "sentences only". Predictions that are identical row by
+    row differ by exactly 0, with an interval of width 0 and a p-value of 1.
 
     Args:
         labels: (sentences,), each 0 or 1.
         a: (seeds, sentences), each 0 or 1.
-        b: (seeds, sentences), each 0 or 1; as many rows as `a`, in its order, where seeds are
-            paired.
-        paired_seeds: row i of `a` and row i of `b` share a seed, so what it does to both (the
-            order of the data, say) leaves their difference. Otherwise seeds are independent.
+        b: (seeds, sentences), each 0 or 1; if seeds are paired, as many rows as `a`, in the same
+            order of seeds.
+        paired_seeds: row i of `a` and row i of `b` share a seed, so its effect on both (for
+            example the order of the data) cancels in their difference. Otherwise seeds are
+            independent.
 
     Raises:
-        BadInput: other shapes or values, a level not between 0 and 1, or paired seeds of
-            different number.
+        BadInput: other shapes or values, a level not between 0 and 1, or different numbers of
+            paired seeds.
     """
     check(labels, {"predictions of a": a, "predictions of b": b}, level)
     if paired_seeds:
         _check_as_many(a, b, "seeds can be paired only where both have the same")
-    of_a, of_b = linearise(labels, a, statistic), linearise(labels, b, statistic)
-    difference = float(of_a.values.mean() - of_b.values.mean())
+    runs_a, runs_b = linearise(labels, a, statistic), linearise(labels, b, statistic)
+    difference = float(runs_a.values.mean() - runs_b.values.mean())
     if np.array_equal(a, b):
-        groups = [_same(of_a)]
+        groups = [_zero_difference(runs_a)]
     elif paired_seeds:
-        groups = [_paired(of_a, of_b, (a == b).all(axis=1))]
+        groups = [_paired(runs_a, runs_b, (a == b).all(axis=1))]
     else:
-        groups = [runs_of(of_a), _negated(runs_of(of_b))]
+        groups = [runs_of(runs_a), _negated(runs_of(runs_b))]
     variance = variance_of_mean(*groups)
     error = sqrt(variance.total)
     reach = half_width(error, variance.degrees_of_freedom, level)
@@ -123,8 +124,8 @@ def paired_difference(
         covers=variance.covers,
         standard_error=error,
         degrees_of_freedom=variance.degrees_of_freedom,
-        mean_a=float(of_a.values.mean()),
-        mean_b=float(of_b.values.mean()),
+        mean_a=float(runs_a.values.mean()),
+        mean_b=float(runs_b.values.mean()),
         seeds_a=len(a),
         seeds_b=len(b),
         paired_seeds=paired_seeds,
@@ -132,7 +133,7 @@ def paired_difference(
         se_seeds=root(variance.seeds),
         se_endless_seeds=root(variance.lasting),
         sd_one_seed=root(variance.one_seed),
-        one_class_or_perfect=int((of_a.unseen > 0).sum() + (of_b.unseen > 0).sum()),
+        one_class_or_perfect=int((runs_a.unseen > 0).sum() + (runs_b.unseen > 0).sum()),
     )
 
 
@@ -145,13 +146,13 @@ def permutation_p_value(
 ) -> float:
     """Return the two-sided p-value of the paired permutation test over sentences.
 
-    Under the hypothesis that it does not matter which system said what, each sentence's
-    predictions of a and b may change places, in all seeds at once (approximate randomisation,
-    Noreen 1989; Yeh 2000). The p-value is (1 + c) / (1 + n), where c of n random swaps give a
-    difference at least as large (Phipson and Smyth 2010). The swaps are the same in every call.
+    Under the null hypothesis that the two systems are interchangeable, the predictions of a and b
+    for a sentence can be swapped, in all seeds at once (approximate randomisation, Noreen 1989;
+    Yeh 2000). The p-value is (1 + c) / (1 + n), where c of n random swaps give a difference at
+    least as large (Phipson and Smyth 2010). The swaps are the same in every call.
 
-    The test is of these runs: it knows nothing of other seeds. It asks no normal distribution of
-    anything, which makes it the check on `paired_difference` where each system has one seed.
+    The test covers these runs only, not other seeds. It assumes no normal distribution, so it
+    serves as a check on `paired_difference` when each system has one seed.
 
     Args:
         labels: (sentences,), each 0 or 1.
@@ -162,7 +163,7 @@ def permutation_p_value(
         BadInput: other shapes or values, or different numbers of seeds.
     """
     check(labels, {"predictions of a": a, "predictions of b": b})
-    _check_as_many(a, b, "sentences can change places only where both have the same")
+    _check_as_many(a, b, "predictions can be swapped only where both have the same")
     differing = (a != b).any(axis=0)
     if not differing.any():
         return 1.0
@@ -186,7 +187,7 @@ def _mean_by_swap(
     more_hits: np.ndarray,
     statistic: Statistic,
 ) -> np.ndarray:
-    """Return (swaps,): the mean over seeds, with so many more accepted and hits of each seed."""
+    """Return (swaps,): the mean over seeds after adding the given counts to each seed's counts."""
     labelled, sentences = int(labels.sum()), labels.size
     accepted = predictions.sum(axis=1, dtype=np.int64) + more_accepted.astype(np.int64)
     hits = (predictions * labels).sum(axis=1, dtype=np.int64) + more_hits.astype(np.int64)
@@ -198,15 +199,18 @@ def _mean_by_swap(
     return means
 
 
-def _same(of_both: Linearised) -> Runs:
-    """Runs less themselves."""
-    return Runs(np.zeros_like(of_both.values), np.zeros_like(of_both.influence), 0.0)
+def _zero_difference(runs: Linearised) -> Runs:
+    return Runs(np.zeros_like(runs.values), np.zeros_like(runs.influence), 0.0)
 
 
-def _paired(of_a: Linearised, of_b: Linearised, same: np.ndarray) -> Runs:
-    """Runs less runs, seed by seed; `same` says of each seed whether both predicted the same."""
-    unseen = np.where(same, 0.0, of_a.unseen + of_b.unseen)
-    return Runs(of_a.values - of_b.values, of_a.influence - of_b.influence, float(unseen.mean()))
+def _paired(a: Linearised, b: Linearised, identical: np.ndarray) -> Runs:
+    """Return a minus b, seed by seed.
+
+    Args:
+        identical: (seeds,), whether both made the same predictions.
+    """
+    unseen = np.where(identical, 0.0, a.unseen + b.unseen)
+    return Runs(a.values - b.values, a.influence - b.influence, float(unseen.mean()))
 
 
 def _negated(runs: Runs) -> Runs:

@@ -1,4 +1,4 @@
-"""Intervals of a mean over seeds."""
+"""Confidence intervals of a mean over seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,28 +13,30 @@ from harness.stats.variance import Covers, half_width, root, runs_of, variance_o
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds with the interval that its error allows.
+    """A mean over seeds with its confidence interval.
 
     Attributes:
         mean: of the statistic over seeds.
-        low: the interval's lower end, never below the statistic's least value.
-        high: its upper end, never above the statistic's largest value.
-        level: how often such intervals cover the true mean.
-        covers: the sources of error that are counted.
-        standard_error: of the mean, from all that is counted.
-        degrees_of_freedom: of Student's t that the interval is made with.
-        seeds: how many runs the mean is of.
-        sd_seeds: sample standard deviation over seeds; None with one.
-        se_sentences: standard error from the drawing of sentences; None where only values of
-            seeds are known.
-        se_seeds: standard error from the drawing of seeds, beyond what sentences explain; None
-            with one seed. `standard_error` squared is the sum of both squared.
-        se_endless_seeds: standard error that would be left if there were endless seeds; None
-            with one seed, where it cannot be told apart.
-        sd_one_seed: standard deviation that one seed adds to that; None with one seed.
-        one_class_or_perfect: how many runs predict one class, or have every sentence right or
-            every one wrong. Their sentences show no variation, so their error is taken from
-            counts with half a sentence added to each (see docs/statistics.md).
+        low: lower end of the interval, never below the statistic's minimum.
+        high: upper end of the interval, never above the statistic's maximum.
+        level: confidence level of the interval.
+        covers: the sources of error that are included.
+        standard_error: of the mean, from all included sources.
+        degrees_of_freedom: of Student's t, from which the interval is computed.
+        seeds: number of runs.
+        sd_seeds: sample standard deviation over seeds; None with one seed.
+        se_sentences: standard error from the sampling of sentences; None if only one value per
+            seed is known.
+        se_seeds: standard error from the sampling of seeds, beyond what sentences explain; None
+            with one seed. `se_sentences`² + `se_seeds`² = `standard_error`².
+        se_endless_seeds: standard error that would remain with infinitely many seeds; None with
+            one seed, which cannot show it.
+        sd_one_seed: standard deviation that one seed adds to `se_endless_seeds`; None with one
+            seed.
+        one_class_or_perfect: number of runs that predict one class only, or classify every
+            sentence correctly, or misclassify every one. Sentences of such a run show no
+            variation, so its error is computed from counts with 0.5 added to each (see
+            docs/statistics.md).
     """
 
     mean: float
@@ -61,13 +63,13 @@ def mean_interval(
 ) -> Interval:
     """Return the statistic's mean over seeds with an interval for other sentences and seeds.
 
-    What it estimates is the mean, over all seeds that could be drawn, of the statistic on the
-    population that the sentences are a sample of. With one seed it is that one run's statistic
-    on that population, and `covers` says "sentences only".
+    The estimated quantity is the statistic on the population from which the sentences are a
+    sample, averaged over all possible seeds. With one seed it is the statistic of that one run on
+    this population, and `covers` is "sentences only".
 
     Args:
         labels: (sentences,), each 0 or 1.
-        predictions: (seeds, sentences), each 0 or 1: a row a seed, the same sentences in each.
+        predictions: (seeds, sentences), each 0 or 1.
 
     Raises:
         BadInput: other shapes or values, or a level not between 0 and 1.
@@ -99,13 +101,13 @@ def mean_interval(
 
 
 def seeds_interval(values: Sequence[float], level: float = 0.95) -> Interval | None:
-    """Return the mean of one value a seed with Student's interval (Student 1908), k - 1 degrees.
+    """Return the mean of one value per seed with Student's interval (Student 1908).
 
-    For values whose predictions are not known, and for times and other measurements: it covers
-    other seeds, not other sentences.
+    It has k - 1 degrees of freedom. It is for scores without known predictions, and for times and
+    other measurements: it covers other seeds, not other sentences.
 
     Returns:
-        None for fewer than two values: one says nothing of how far the next may lie.
+        None for fewer than two values: a single value shows no spread.
 
     Raises:
         BadInput: a level not between 0 and 1.

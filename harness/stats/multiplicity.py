@@ -1,4 +1,4 @@
-"""Many comparisons at once."""
+"""Correction of p-values for multiple comparisons."""
 
 from collections.abc import Sequence
 
@@ -8,17 +8,17 @@ from harness.errors import BadInput
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Return each p-value adjusted for being one of many (Holm 1979), in the given order.
+    """Return each p-value adjusted for multiple comparisons (Holm 1979), in the given order.
 
-    An adjusted value below 0.05 may be called a difference: the chance that any such call among
-    all of them is wrong stays below 5 %, however the comparisons depend on each other.
+    If every adjusted value below 0.05 is reported as a difference, the probability that at least
+    one of these reports is wrong stays below 5 %, however the comparisons depend on each other.
 
     Raises:
         BadInput: a value that is not between 0 and 1.
     """
-    wrong = [value for value in p_values if not 0 <= value <= 1]
-    if wrong:
-        raise BadInput([f"p-value {value}: expected between 0 and 1" for value in wrong])
+    invalid = [value for value in p_values if not 0 <= value <= 1]
+    if invalid:
+        raise BadInput([f"p-value {value}: expected between 0 and 1" for value in invalid])
     values = np.asarray(p_values, dtype=float)
     order = np.argsort(values, kind="stable")
     stepped = values[order] * np.arange(len(values), 0, -1)

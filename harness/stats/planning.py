@@ -1,4 +1,4 @@
-"""How many seeds would settle a question."""
+"""The number of seeds that would separate a mean or a difference from a threshold."""
 
 from math import inf
 
@@ -8,11 +8,11 @@ from harness.stats.intervals import Interval
 from harness.stats.variance import half_width
 
 ASSUMED_SEED_SD = 0.015
-"""Standard deviation of CoLA's MCC over runs of one recipe: 0.015 over nine published model cards
-of bert-base-cased at 2e-5, batch size 8, three epochs."""
+"""Standard deviation of CoLA's MCC over runs of one recipe, from nine published model cards of
+bert-base-cased at 2e-5, batch size 8, three epochs."""
 
 MOST_SEEDS = 10_000
-"""More than these settle nothing that anyone would run."""
+"""Nobody would run more seeds than this."""
 
 
 def seeds_needed(
@@ -21,18 +21,19 @@ def seeds_needed(
     level: float = 0.95,
     assumed_seed_sd: float = ASSUMED_SEED_SD,
 ) -> int | None:
-    """Return how many seeds in all would put the threshold outside the interval.
+    """Return the total number of seeds with which the interval would exclude the threshold.
 
-    It supposes that the mean, the sentences and the spreads stay as they are estimated now; only
-    the seeds grow in number, each system's for a difference. Where `estimate` already leaves the
-    threshold out, over seeds, the answer is the number of seeds that it has (the larger of two).
+    It assumes that the mean, the sentences and the spreads stay as estimated now, and that only
+    the number of seeds grows (for a difference, that of each system). If the interval of
+    `estimate` covers seeds and already excludes the threshold, the result is its current number
+    of seeds (the larger one of two systems).
 
-    Where the spread over seeds is unknown, because there is one seed, it is `assumed_seed_sd` for
-    each system, and at least two seeds are needed: one cannot show how others would end.
+    With one seed, the spread over seeds is unknown: it is taken as `assumed_seed_sd` for each
+    system, and the result is at least two.
 
     Returns:
-        None where no number of seeds would do, up to 10,000: the sentences alone leave it open,
-        and only more sentences can settle it.
+        None if 10,000 seeds are not enough: the sampling of sentences alone leaves the question
+        open, and only more sentences can answer it.
 
     Raises:
         BadInput: a level not between 0 and 1.
@@ -54,12 +55,12 @@ def seeds_needed(
 
 
 def _fewest(least: int, lasting: float, one_seed: float, gap: float, level: float) -> int | None:
-    """Return the fewest seeds, `least` or more, whose interval does not reach across the gap."""
+    """Return the fewest seeds, at least `least`, whose interval's half-width is below the gap."""
 
     def settled(seeds: int) -> bool:
-        of_seeds = one_seed / seeds
-        total = lasting + of_seeds
-        freedom = inf if of_seeds == 0 else (seeds - 1) * (total / of_seeds) ** 2
+        seed_variance = one_seed / seeds
+        total = lasting + seed_variance
+        freedom = inf if seed_variance == 0 else (seeds - 1) * (total / seed_variance) ** 2
         return gap > half_width(total**0.5, min(freedom, 1e9), level)
 
     too_few, enough = least - 1, least

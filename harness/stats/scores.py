@@ -1,4 +1,4 @@
-"""Matthews correlation and accuracy of many runs at once, and what one sentence adds to them."""
+"""Matthews correlation and accuracy of many runs, and the influence of each sentence on them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,10 +10,10 @@ from harness.stats.checks import check
 Statistic = Literal["mcc", "accuracy"]
 
 BOUNDS: dict[Statistic, tuple[float, float]] = {"mcc": (-1.0, 1.0), "accuracy": (0.0, 1.0)}
-"""The least and the largest value of each statistic."""
+"""The smallest and the largest possible value of each statistic."""
 
 PSEUDO_COUNT = 0.5
-"""Added to each of a run's four counts where the counts themselves show no variation
+"""Added to each of a run's four counts if the counts show no variation
 (Haldane 1956; Anscombe 1956)."""
 
 
@@ -23,13 +23,13 @@ class Linearised:
 
     Attributes:
         values: (seeds,), the statistic.
-        influence: (seeds, sentences), what each sentence adds to it: the statistic of another
-            sample of sentences is about `values` plus the mean influence of its sentences. Each
-            row's mean is 0. The infinitesimal jackknife's values (Jaeckel 1972; Efron 1982,
-            chapter 6), which are those of the delta method.
-        unseen: (seeds,), the standard error of a run whose influences are all 0, which says
-            nothing of its error: one class predicted, or every sentence right, or every one
-            wrong. 0 for all other runs.
+        influence: (seeds, sentences), the contribution of each sentence: on another sample of
+            sentences the statistic is about `values` plus the mean influence of its sentences.
+            Each row has mean 0. These are the values of the infinitesimal jackknife (Jaeckel 1972;
+            Efron 1982, chapter 6), equal to those of the delta method.
+        unseen: (seeds,), the standard error of a run whose influences are all 0 and so do not
+            show its error: it predicts one class only, or classifies every sentence correctly, or
+            misclassifies every one. 0 for all other runs.
     """
 
     values: np.ndarray
@@ -38,11 +38,13 @@ class Linearised:
 
 
 def mcc(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return each run's Matthews correlation (Matthews 1975), 0 where a margin is empty.
+    """Return each run's Matthews correlation (Matthews 1975).
+
+    It is 0 if labels or predictions contain one class only.
 
     Args:
         labels: (sentences,), each 0 or 1.
-        predictions: (..., sentences), each 0 or 1, such as a row a seed.
+        predictions: (..., sentences), each 0 or 1, for example one row per seed.
 
     Returns:
         (...), between -1 and 1.
@@ -57,7 +59,7 @@ def mcc(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 
 
 def accuracy(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return each run's share of sentences classified as annotated.
+    """Return each run's share of sentences classified correctly.
 
     Args:
         labels: (sentences,), each 0 or 1.
@@ -80,13 +82,13 @@ def mcc_of_counts(
     labelled: int | np.ndarray,
     sentences: int | np.ndarray,
 ) -> np.ndarray:
-    """Return the Matthews correlation from counts, 0 where a margin is empty.
+    """Return the Matthews correlation from counts, 0 if labels or predictions have one class.
 
     Args:
-        hits: how many sentences have prediction 1 and label 1.
-        positives: how many have prediction 1.
-        labelled: how many have label 1.
-        sentences: how many there are.
+        hits: number of sentences with prediction 1 and label 1.
+        positives: number of sentences with prediction 1.
+        labelled: number of sentences with label 1.
+        sentences: number of all sentences.
     """
     covariance = sentences * np.asarray(hits, dtype=float) - positives * labelled
     spread = (positives * (sentences - positives)) * (1.0 * labelled * (sentences - labelled))
@@ -97,8 +99,8 @@ def mcc_of_counts(
 def linearise(labels: np.ndarray, predictions: np.ndarray, statistic: Statistic) -> Linearised:
     """Return the statistic of each run with the influence of each sentence on it.
 
-    A sentence's label and a run's prediction have four joint outcomes, so a row of influences has
-    at most four values, and each is looked up.
+    Label and prediction have four joint outcomes, so a row of influences has at most four
+    different values, which are computed once and looked up.
 
     Args:
         labels: (sentences,), each 0 or 1.
@@ -106,35 +108,35 @@ def linearise(labels: np.ndarray, predictions: np.ndarray, statistic: Statistic)
     """
     outcomes = 2 * labels.astype(np.intp) + predictions.astype(np.intp)
     counts = np.stack([(outcomes == outcome).sum(axis=1) for outcome in range(4)], axis=1)
-    blind = _blind(counts, statistic)
+    degenerate = _degenerate(counts, statistic)
     values, influence = _by_outcome(counts, statistic)
-    influence[blind] = 0
+    influence[degenerate] = 0
     unseen = np.zeros(len(counts))
-    if blind.any():
-        padded = counts[blind] + PSEUDO_COUNT
+    if degenerate.any():
+        padded = counts[degenerate] + PSEUDO_COUNT
         shares = padded / padded.sum(axis=1, keepdims=True)
         _, padded_influence = _by_outcome(padded, statistic)
-        unseen[blind] = np.sqrt((shares * padded_influence**2).sum(axis=1) / labels.size)
+        unseen[degenerate] = np.sqrt((shares * padded_influence**2).sum(axis=1) / labels.size)
     return Linearised(values, np.take_along_axis(influence, outcomes, axis=1), unseen)
 
 
-def _blind(counts: np.ndarray, statistic: Statistic) -> np.ndarray:
-    """Say of each row of four counts whether no sentence moves the statistic."""
+def _degenerate(counts: np.ndarray, statistic: Statistic) -> np.ndarray:
+    """Return for each row of four counts whether no sentence influences the statistic."""
     rejected_right, accepted_wrong, rejected_wrong, accepted_right = counts.T
     right, wrong = rejected_right + accepted_right, rejected_wrong + accepted_wrong
-    blind: np.ndarray = (right == 0) | (wrong == 0)
+    found: np.ndarray = (right == 0) | (wrong == 0)
     if statistic == "mcc":
-        blind |= (accepted_right + accepted_wrong == 0) | (rejected_right + rejected_wrong == 0)
-        blind |= (accepted_right + rejected_wrong == 0) | (rejected_right + accepted_wrong == 0)
-    return blind
+        found |= (accepted_right + accepted_wrong == 0) | (rejected_right + rejected_wrong == 0)
+        found |= (accepted_right + rejected_wrong == 0) | (rejected_right + accepted_wrong == 0)
+    return found
 
 
 def _by_outcome(counts: np.ndarray, statistic: Statistic) -> tuple[np.ndarray, np.ndarray]:
     """Return (runs,) values and (runs, 4) influences of (label, prediction) = 00, 01, 10, 11.
 
     Matthews' correlation is Pearson's correlation of two binary variables, whose influence is
-    u v - r (u^2 + v^2) / 2 with both standardised (Devlin, Gnanadesikan and Kettenring 1975).
-    That of a mean is a value less the mean.
+    u v - r (u^2 + v^2) / 2 with u and v standardised (Devlin, Gnanadesikan and Kettenring 1975).
+    The influence on a mean is the value minus the mean.
     """
     total = counts.sum(axis=1)
     if statistic == "accuracy":
@@ -149,7 +151,7 @@ def _by_outcome(counts: np.ndarray, statistic: Statistic) -> tuple[np.ndarray, n
 
 
 def _standardised(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return (runs, values): binary values less their mean, by their standard deviation if any."""
+    """Return (runs, values): values minus their mean, divided by their deviation if it is not 0."""
     deviations = np.sqrt(shares * (1 - shares))
     divisors: np.ndarray = np.where(deviations > 0, deviations, 1.0)
     standardised: np.ndarray = (values - shares[:, None]) / divisors[:, None]

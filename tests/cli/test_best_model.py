@@ -93,7 +93,7 @@ def test_a_cell_that_keeps_no_model_is_passed_over_and_named(tmp_path: Path) -> 
     told, note = in_words(best)
     assert "ranked 3 of 3" in told
     above = f"{cell_id(1e-5)}, {cell_id(3e-5)}"
-    assert note == f"note: no model is kept of the cells ranked above: {above}"
+    assert note == f"note: cells ranked above have no kept model: {above}"
 
 
 def test_of_equal_cells_the_suite_s_first_is_taken_and_the_other_named(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_of_equal_cells_the_suite_s_first_is_taken_and_the_other_named(tmp_path:
     best = best_model(tmp_path)
     assert chosen(best) == (cell_id(1e-5), 1)
     assert best.above == ()
-    assert in_words(best)[1].startswith(f"note: as high rank {cell_id(2e-5)};")
+    assert in_words(best)[1].startswith(f"note: same rank: {cell_id(2e-5)};")
 
 
 def test_of_equal_runs_always_the_same_is_taken(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_gate_changes_no_choice_and_is_told(tmp_path: Path) -> None:
     results(tmp_path, [(1e-5, [26], [1]), (2e-5, [24], [1])], threshold=0.9)
     best = best_model(tmp_path)
     assert chosen(best) == (cell_id(1e-5), 1)
-    assert in_words(best)[1] == f"note: the gates of {cell_id(1e-5)} say: fail"
+    assert in_words(best)[1] == f"note: verdict of the gates of {cell_id(1e-5)}: fail"
 
 
 def test_a_record_that_fails_verification_is_no_best_model(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_record_that_fails_verification_is_no_best_model(tmp_path: Path) -> No
     best = best_model(tmp_path)
     assert chosen(best) == (cell_id(2e-5), 1)
     told = "\n".join(in_words(best))
-    assert "no model is kept of the cells ranked above" in told
+    assert "cells ranked above have no kept model" in told
     assert "contradicts itself: its key is" in told
 
 
@@ -146,7 +146,7 @@ def test_a_folder_without_a_best_model_is_told_in_a_line_with_the_way_out(tmp_pa
     suite = tmp_path / "local" / "sample"
     stored = results(suite, [(1e-5, [36, 30], []), (2e-5, [32], [])])
     problem = problem_of(suite)
-    assert "of none of the 3 scored runs of its leaderboard is a model kept here" in problem
+    assert "none of the 3 scored runs of its leaderboard has a kept model here" in problem
     assert 'keep_models = "best"' in problem
     # Of a run that is on the leaderboard no more: the same key would make it this run.
     other = make_cell(learning_rate=9e-5)
@@ -155,10 +155,10 @@ def test_a_folder_without_a_best_model_is_told_in_a_line_with_the_way_out(tmp_pa
     (item.folder / "model").mkdir()
     (item.folder / "model" / "config.json").write_text("{}")
     problem = problem_of(suite)
-    assert f"those of other runs are: {item.folder / 'model'}; name one as MODEL_FOLDER" in problem
-    assert f"but below it: {suite}; name one of these" in problem_of(suite.parent)
+    assert f"other runs have: {item.folder / 'model'}; name one as MODEL_FOLDER" in problem
+    assert f"but in subfolders: {suite}; name one of these" in problem_of(suite.parent)
     assert "no such folder" in problem_of(tmp_path / "nowhere")
-    assert "not a results folder" in problem_of(stored[0].folder / "record.json")
+    assert "not a folder; name the results folder" in problem_of(stored[0].folder / "record.json")
     (suite / "leaderboard.json").unlink()
     assert f"`harness report {suite} --suite FILE` writes it" in problem_of(suite)
     (suite / "leaderboard.json").write_text("{")

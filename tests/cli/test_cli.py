@@ -283,7 +283,7 @@ def test_publishing_writes_every_file_elsewhere_and_no_stale_predictions(
     alone.write_bytes((folder / "leaderboard.json").read_bytes())
     told = harness("report", str(alone), "--output", str(tmp_path / "tables"))
     assert told.code == 0
-    assert "predictions.parquet: not there, and not written" in told.err
+    assert "predictions.parquet: missing, and not written" in told.err
     table = pq.read_table(folder / "predictions.parquet")
     pq.write_table(table.filter(pc.field("key") == "other"), published_to / "predictions.parquet")
     for arguments in ((str(published_to),), (str(alone), "--output", str(published_to))):
@@ -308,7 +308,7 @@ def test_tables_are_rebuilt_from_the_store_byte_for_byte(
 def test_a_report_needs_evidence_and_says_what_kind(tmp_path: Path) -> None:
     done = harness("report", str(tmp_path))
     assert done.code == 4
-    assert "needs --suite FILE" in done.err
+    assert "needs the plan: --suite FILE" in done.err
     assert harness("report", str(tmp_path), "--seeds", "1").code == 2
     (tmp_path / "torn.json").write_text('{"schema_version": 1, "suite"')
     torn = harness("report", str(tmp_path / "torn.json"))
@@ -457,7 +457,7 @@ def test_a_doctor_of_a_machine_that_can_train_nothing_says_no(folder: Path) -> N
     (folder / "hopeless.toml").write_text(SUITE.replace('"./encoder", ', "").replace("tiny", "no"))
     done = harness("doctor", "--suite", "hopeless.toml", cwd=folder)
     assert done.code == 1
-    assert "Nothing of these suites could be trained here." in done.err
+    assert "These suites cannot be trained here." in done.err
     (folder / "blocked").write_text("a file")
     blocked = harness(
         "doctor", "--suite", "tiny.toml", "--results-dir", "blocked/results", cwd=folder

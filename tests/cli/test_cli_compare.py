@@ -78,10 +78,10 @@ def test_leaderboards_are_compared_cell_by_cell_in_a_table(results: Path) -> Non
         ]
     assert rows == (
         "A row compares one checkpoint, batch size (bs) and learning rate (lr) in A and in B, "
-        "trained for 5 epochs; no cell was chosen for its score."
+        "trained for 5 epochs; no cell was selected by score."
     )
     assert holm == "p-values are corrected for 2 comparisons (Holm 1979)."
-    assert costs == "time and memory: what A takes of B's."
+    assert costs == "time and memory: A's value divided by B's."
     assert counts == "2 cells in both: 1 no difference shown, 1 worse."
 
 
@@ -146,9 +146,9 @@ def test_checkpoints_are_told_with_their_cells_settings_and_how_they_were_chosen
         "5 epochs, 2 seeds.",
         "  org/one is cell one-bs64-lr2e-05: batch size 64, learning rate 2e-5, 5 epochs, 2 seeds.",
         "  Their settings differ: batch size (32 against 64), learning rate (1e-4 against 2e-5); "
-        "this is no comparison of the checkpoints alone.",
-        "  Chosen after a look at the scores: org/few's is the best of 3 cells of that checkpoint; "
-        "its MCC is optimistic, and neither interval nor p-value is corrected for the choice.",
+        "this does not compare the checkpoints alone.",
+        "  Selected by score: the cell of org/few is the best of 3 cells of that checkpoint; "
+        "its MCC is optimistic, and neither interval nor p-value is corrected for the selection.",
     ]
     assert compare(tmp_path, *asked, "-v").out.splitlines() == out
     (told,) = json.loads(compare(tmp_path, *asked, "--json").out)["comparisons"]
@@ -172,7 +172,7 @@ def test_leaderboards_trained_for_other_epochs_are_said_to_be(tmp_path: Path) ->
         _matrix(tmp_path / name, epochs)
     out = compare(tmp_path, "a", "b").out
     assert "settings differ, A against B: all rows: epochs (5 against 3)." in out
-    assert "learning rate (lr) in A and in B; no cell was chosen" in out
+    assert "learning rate (lr) in A and in B; no cell was selected" in out
     told = compare(tmp_path, "a", "b", "-v").out
     assert told.count("  Their settings differ: epochs (5 against 3).") == 4
     told = json.loads(compare(tmp_path, "a", "b", "--json").out)["comparisons"]
@@ -185,7 +185,7 @@ def test_what_cannot_be_compared_has_its_row_and_its_reason(results: Path, tmp_p
     write_tables(tmp_path / "no", "sample", cells, old)
     out = compare(results, "new", str(tmp_path / "no")).out
     assert re.search(r"^good / of-good +0\.\d{3} +0\.400 +- +- +- +not comparable", out, re.M)
-    assert "not comparable: good / of-good: the record of of-good with seed 1 holds no" in out
+    assert "not comparable: good / of-good: the record of of-good with seed 1 contains no" in out
     assert "2 cells in both: 2 not comparable." in out
 
 
@@ -199,7 +199,7 @@ def test_verdicts_of_one_seed_are_said_to_be_of_these_runs(tmp_path: Path) -> No
         ]
         write_tables(tmp_path / folder, "sample", cells, stored)
     out = compare(tmp_path, "a", "b").out
-    assert "All verdicts are of these runs only, for want of seeds." in out
+    assert "All verdicts hold for these runs only, because a cell has one seed." in out
 
 
 def test_nine_cells_are_nine_rows_that_a_terminal_holds() -> None:

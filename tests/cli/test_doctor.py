@@ -156,7 +156,7 @@ def test_a_baseline_is_judged_by_doctor_and_plan_as_by_a_session(folder: Path) -
     (folder / "ours.json").write_text(as_json(published, frame))
     done, found = checked(folder, "--baseline", "ours.json")
     assert (done.code, found["baseline"][0]) == (1, "MISSING")
-    assert "holds no scored run" in found["baseline"][1]
+    assert "contains no scored run" in found["baseline"][1]
 
 
 def test_the_folder_of_cola_is_the_session_s(folder: Path, tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_second_model_is_no_sentence(model: Path, tmp_path: Path) -> None:
         piped = harness("predict", str(model), *sentences)
         assert piped.code == 2
         assert piped.out == ""
-        assert "- stands alone" in piped.err
+        assert "- must be the only sentence argument" in piped.err
     assert harness("predict", str(model), "x" * 5000).code == 0
 
 

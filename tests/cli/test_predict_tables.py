@@ -295,9 +295,12 @@ def test_options_on_tables_are_refused_where_there_is_none(model: Path, tmp_path
     (tmp_path / "a.jsonl").write_text('{"text": "A."}\n')
     (tmp_path / "a.csv").write_text("text\nA.\n")
     for arguments, told in (
-        (("a sentence .", "--text-column", "text"), "--text-column: says something of a table"),
-        (("-", "--text-column", "text"), "standard input has a sentence a line"),
-        (("--file", str(tmp_path / "a.txt"), "--quoting", "csv"), "a.txt has a sentence a line"),
+        (("a sentence .", "--text-column", "text"), "--text-column: for tables only"),
+        (("-", "--text-column", "text"), "standard input has one sentence per line"),
+        (
+            ("--file", str(tmp_path / "a.txt"), "--quoting", "csv"),
+            "a.txt has one sentence per",
+        ),
         (("--file", str(tmp_path / "a.jsonl"), "--delimiter", ";"), "for CSV and TSV files only"),
     ):
         done = harness("predict", str(model), *arguments)
@@ -379,7 +382,7 @@ def test_a_model_a_folder_or_a_table_is_no_sentence(
     ):
         done = harness("predict", *named, "the cat .", cwd=cwd)
         assert (done.code, done.out) == (4, "")
-        assert "2 models are named, and one answers: " in done.err
+        assert "2 models are named, but only one can be used: " in done.err
         assert done.err.count("\n") == 1
     path = table(tmp_path, ".csv", ["A.", "B."])
     done = harness("predict", str(model), "the cat .", str(path), "", f"{results}/runs")

@@ -92,11 +92,11 @@ def test_both_sides_that_were_chosen_are_named() -> None:
     pair = compare(replace(GOOD, chosen_of=4), replace(BAD, chosen_of=2))
     *_, last = background(pair)
     assert last.startswith(
-        "Chosen after a look at the scores: good's is the best of 4 and bad's is the best of 2 "
+        "Selected by score: the cell of good is the best of 4 and the cell of bad is the best of 2 "
         "cells"
     )
     assert "their MCCs are optimistic" in last
-    assert not any("hosen" in sentence for sentence in background(compare(GOOD, BAD)))
+    assert not any("elected" in sentence for sentence in background(compare(GOOD, BAD)))
 
 
 def test_a_cell_against_itself_shows_no_difference() -> None:
@@ -119,7 +119,7 @@ def test_other_data_and_missing_predictions_are_obstacles() -> None:
         "moved", tuple(run.model_copy(update={"dataset": elsewhere}) for run in GOOD.runs)
     )
     old = Contestant("old", (make_record(make_cell()),))
-    for other, reason in ((moved, "different data"), (old, "holds no predictions")):
+    for other, reason in ((moved, "different data"), (old, "contains no predictions")):
         pair = compare(GOOD, other)
         assert pair.verdict == "not comparable"
         assert pair.obstacle is not None

@@ -142,18 +142,18 @@ def test_a_ratio_is_of_means_and_its_range_of_every_pair_of_runs(
 def test_a_ratio_of_one_seed_says_why_it_has_no_range() -> None:
     told = costs_told(compare(contestant("a", (510.0,)), contestant("b", STEADY)))
     assert told.startswith(
-        "a takes 2 times the training time (510.0 against 255.0 ± 5.0 s; no range, for one seed "
+        "a takes 2 times the training time (510.0 against 255.0 ± 5.0 s; no range with one seed "
         "of a) and "
     )
     told = costs_told(compare(contestant("a", (510.0,)), contestant("b", (255.0,))))
-    assert "(510.0 against 255.0 s; no range, for one seed of a and of b)" in told
+    assert "(510.0 against 255.0 s; no range with one seed of a and of b)" in told
 
 
 @pytest.mark.parametrize(
     ("changes", "told", "memory"),
     [
         ({"concurrency": 2}, "runs at a time: 1 and 2", True),
-        ({"threads": 1}, "threads a run: 2 and 1", True),
+        ({"threads": 1}, "threads per run: 2 and 1", True),
         (
             {"machine": MACHINE.model_copy(update={"processor": "Other CPU"})},
             "processor: Example CPU and Other CPU",
@@ -199,7 +199,7 @@ def test_a_cost_that_some_run_did_not_measure_has_no_ratio() -> None:
     pair = compare(a, jumping)
     assert pair.memory_ratio is None
     assert (
-        "peaks of memory of b's seeds differ by a factor of 9.97 (9000, 902 and 904 MB)"
+        "memory peaks of b's seeds differ by a factor of 9.97 (9000, 902 and 904 MB)"
         in conclusion(pair)
     )
 
@@ -351,7 +351,9 @@ def test_evaluation_times_are_told_with_the_training_times() -> None:
     runs = runs_of(cell_of("a", DISTURBED), DISTURBED)
     slow = [run.model_copy(update={"eval_ms_per_sentence": 1.0 + run.seed}) for run in runs]
     (said,) = doubts(slow)
-    assert "337 s), evaluation times by a factor of 2 (2, 3 and 4 ms a sentence), although" in said
+    assert (
+        "337 s), evaluation times by a factor of 2 (2, 3 and 4 ms per sentence), although" in said
+    )
 
 
 def test_seeds_timed_beside_other_runs_than_each_other_are_a_warning() -> None:

@@ -29,14 +29,14 @@ def test_predictions_come_out_by_seed_epoch_and_sentence() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"labels": None}, "seed 2 holds no predictions"),
-        ({"epochs": ()}, "seed 2 holds no predictions"),
+        ({"labels": None}, "seed 2 contains no predictions"),
+        ({"epochs": ()}, "seed 2 contains no predictions"),
         ({"labels": "AAAAAAAAAA=="}, "different data or numbers of epochs"),
-        ({"selected_epoch": 9}, "selects no epoch of its own"),
+        ({"selected_epoch": 9}, "selects an epoch that it does not contain"),
         ({"dataset": COLA.model_copy(update={"validation": 49})}, "different data"),
         (
             {"scores": Scores(mcc=0.9, accuracy=0.9, f1=0.9)},
-            "says MCC 0.9000 and holds predictions",
+            "contains MCC 0.9000, but its predictions have MCC",
         ),
     ],
 )

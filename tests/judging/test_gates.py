@@ -76,7 +76,7 @@ def test_a_cell_with_a_seed_missing_or_skipped_is_not_judged() -> None:
     for records in ([first], [first, skipped_record(cell, 1)], []):
         judgement = judge(cell, records)
         assert (judgement.verdict, judgement.passed) == (None, False)
-        assert f"{cell.id}: there is no score of seed 1" in explain(cell, judgement, Path())
+        assert f"{cell.id}: seed 1 has no score" in explain(cell, judgement, Path())
 
 
 def test_an_interval_of_seeds_alone_ends_where_no_score_can_be() -> None:
@@ -104,7 +104,7 @@ def test_the_explanation_gives_value_threshold_margin_seeds_and_place(tmp_path: 
         "threshold 0.3000 (margin -0.1500)",
         "  MCC by seed: seed 0: 0.2000, seed 7: 0.1000",
         "  mean MCC 0.1500 (95 % interval -0.4853 to 0.7853, seeds only)",
-        "  trained in 104.0 s a run",
+        "  training time: 104.0 s per run",
         f"  records: {tmp_path}",
     ]
 
@@ -122,6 +122,6 @@ def test_the_explanation_of_a_failed_run_gives_its_reason(tmp_path: Path) -> Non
     assert explain(cell, judgement, tmp_path).splitlines() == [
         f"{cell.id}: the run with seed 1 failed: {lost.reason}",
         "  MCC by seed: seed 0: 0.9000, seed 1: not scored",
-        "  trained in 100.5 s a run",
+        "  training time: 100.5 s per run",
         f"  records: {tmp_path}",
     ]

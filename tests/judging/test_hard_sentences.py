@@ -156,7 +156,7 @@ def test_people_read_a_table_in_which_a_sentence_is_one_line(made: Path) -> None
     done = harness("mistakes", "out/leaderboard.json", "--suite", "s.toml", cwd=made)
     first, _, headings, _, *rows = done.out.splitlines()
     assert first == (
-        "3 of 20 validation sentences are judged wrong by every run of good-bs16-lr2e-05, "
+        "3 of 20 validation sentences are misclassified by every run of good-bs16-lr2e-05, "
         "other-bs16-lr2e-05"
     )
     assert headings.split() == ["position", "place", "labelled", "sentence"]
@@ -170,7 +170,7 @@ def test_cells_are_chosen_by_their_ids_in_any_form(made: Path) -> None:
     assert [each["position"] for each in json.loads(done.out)["missed"]] == [*MISSED, 12]
     done = harness(*arguments, "--cell", "othr-bs16-lr2e-5", "--cell", "goood", cwd=made)
     assert done.code == 4
-    assert "--cell: 'othr-bs16-lr2e-5': no scored cell of out" in done.err
+    assert "--cell: 'othr-bs16-lr2e-5': not a scored cell of out" in done.err
     assert "; did you mean 'other-bs16-lr2e-05'?" in done.err
     assert "--cell: 'goood'" in done.err
 
@@ -228,7 +228,9 @@ def test_cells_that_are_not_finished_are_named(tmp_path: Path) -> None:
     write_tables(tmp_path, "sample", [cell], [keep(tmp_path, cell, make_record(cell))])
     done = harness("mistakes", ".", cwd=tmp_path)
     assert done.code == 4
-    assert "of no cell every run was scored yet; finish them with `pytest benchmarks/`" in done.err
+    assert (
+        "no cell has scores of all its runs yet; finish them with `pytest benchmarks/`" in done.err
+    )
     assert f"--cell ID ({cell.id})" in done.err
 
 

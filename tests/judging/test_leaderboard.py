@@ -122,7 +122,7 @@ def test_a_row_holds_means_over_its_seeds_and_the_worst_memory_and_concurrency()
         "concurrency": 3,
         "times": "order of magnitude",
         "warnings": "its seeds were timed under different circumstances (runs at a time: 1, 3 "
-        "and 2), so their mean times compare with no others",
+        "and 2), so their mean times cannot be compared with others",
     }
     kinds = [1, "", 1, 0.1, 1, "", *[0.1] * 5, None, *[0.1] * 17, "", "", 1, "", ""]
     assert list(map(type, row.values())) == list(map(type, kinds))

@@ -66,23 +66,23 @@ def test_a_suite_is_judged_by_its_best_cells(
             {"a": [0.5, 0.1], "b": [0.2]},
             0.6,
             0.5,
-            "the best cell, a-bs1-lr2e-05, has MCC 0.5000, at least 0.6000 is demanded",
+            "the best cell, a-bs1-lr2e-05, has MCC 0.5000; at least 0.6000 is required",
         ),
         (
             {"best_min_mcc": 0.6},
             {"a": [0.5, None, None], "b": [None]},
             0.6,
             0.5,
-            "the best cell, a-bs1-lr2e-05, has MCC 0.5000, at least 0.6000 is demanded; "
-            "3 of 4 cells have no score of every seed",
+            "the best cell, a-bs1-lr2e-05, has MCC 0.5000; at least 0.6000 is required; "
+            "3 of 4 cells lack the score of a seed",
         ),
         (
             {"best_min_mcc": 0.6},
             {"a": [None]},
             0.6,
             None,
-            "no cell has a score, an MCC of at least 0.6000 is demanded; "
-            "1 of 1 cell has no score of every seed",
+            "no cell has a score; an MCC of at least 0.6000 is required; "
+            "1 of 1 cell lacks the score of a seed",
         ),
         (
             {"every_checkpoint_min_mcc": 0.3},
@@ -103,7 +103,7 @@ def test_a_suite_is_judged_by_its_best_cells(
             {"a": [None]},
             0.2,
             None,
-            "0 of 1 checkpoint reaches MCC 0.2000; 1 of 1 cell has no score of every seed",
+            "0 of 1 checkpoint reaches MCC 0.2000; 1 of 1 cell lacks the score of a seed",
         ),
         (
             {"order": ["c", "b", "a"]},
@@ -117,8 +117,7 @@ def test_a_suite_is_judged_by_its_best_cells(
             {"a": [0.5], "b": [0.25]},
             0.0,
             0.25,
-            "best MCC falls in the order a > b > d > e, but for d, e, of which this session has "
-            "no cell",
+            "best MCC falls in the order a > b > d > e, without d, e (no cell in this session)",
         ),
         (
             {"order": ["b", "a"]},
@@ -133,7 +132,7 @@ def test_a_suite_is_judged_by_its_best_cells(
             {"a": [0.5], "b": [None]},
             0.5,
             0.5,
-            "the best cell, a-bs1-lr2e-05, has MCC 0.5000, at least 0.5000 is demanded",
+            "the best cell, a-bs1-lr2e-05, has MCC 0.5000; at least 0.5000 is required",
         ),
         (
             {"every_checkpoint_min_mcc": 0.3},
@@ -147,7 +146,7 @@ def test_a_suite_is_judged_by_its_best_cells(
             {"a": [0.5]},
             0.0,
             None,
-            "best MCC falls in the order a > b, but for b, of which this session has no cell",
+            "best MCC falls in the order a > b, without b (no cell in this session)",
         ),
     ],
 )
@@ -177,4 +176,4 @@ def test_an_order_that_names_a_checkpoint_without_cells_says_so() -> None:
     cell = make_cell("a")
     records = {cell.id: [make_record(cell)]}
     (check,) = judge_suite(SuiteGates(order=("a", "b")), [cell], records)
-    assert "but for b, of which this session has no cell" in check.reason
+    assert "without b (no cell in this session)" in check.reason

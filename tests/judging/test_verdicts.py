@@ -72,7 +72,7 @@ def test_the_lower_bound_passes_where_the_whole_interval_is_above() -> None:
 def test_the_lower_bound_fails_where_the_whole_interval_is_below() -> None:
     found = judged(cell_of(min_mcc=0.9, statistic="lower-bound"), 0.25)
     assert (found.verdict, found.passed) == ("fail", False)
-    assert "lies wholly below the threshold 0.9000" in the_reason(found)
+    assert "is entirely below the threshold 0.9000" in the_reason(found)
 
 
 def test_an_interval_that_holds_the_threshold_is_not_enough_evidence() -> None:
@@ -81,7 +81,7 @@ def test_an_interval_that_holds_the_threshold_is_not_enough_evidence() -> None:
     cell = cell_of(min_mcc=mcc - 0.001, statistic="lower-bound")
     found = judged(cell, 0.25)
     assert (found.verdict, found.passed) == ("not-enough-evidence", False)
-    assert "no number of seeds would settle it" in the_reason(found)
+    assert "no number of seeds would be enough" in the_reason(found)
     assert judged(replace(cell, gates=Thresholds(min_mcc=mcc - 0.001)), 0.25).verdict == "pass"
 
 
@@ -113,15 +113,15 @@ def test_seeds_that_would_settle_it_are_counted_where_seeds_are_the_trouble() ->
     ]
     found = judge(cell, records)
     assert found.verdict == "not-enough-evidence"
-    assert "seeds in all would settle it" in the_reason(found)
+    assert "seeds in total would be enough" in the_reason(found)
 
 
 def test_one_seed_is_never_enough_for_the_lower_bound() -> None:
     found = judged(cell_of((1,), min_mcc=-0.9, statistic="lower-bound"), 0.2)
     assert found.verdict == "not-enough-evidence"
     assert re.search(
-        ": not enough evidence, for one seed says nothing of how far another would land; "
-        r"about \d+ seeds in all would settle it$",
+        ": not enough evidence, because one seed does not show the spread over seeds; "
+        r"about \d+ seeds in total would be enough$",
         the_reason(found),
     )
 
@@ -130,8 +130,8 @@ def test_records_without_predictions_are_not_enough_for_the_lower_bound() -> Non
     cell = cell_of((0, 1), min_mcc=0.1, statistic="lower-bound")
     found = judge(cell, [make_record(cell, seed, mcc=0.8) for seed in (0, 1)])
     assert found.verdict == "not-enough-evidence"
-    assert "holds no predictions" in the_reason(found)
-    assert "would settle it" not in the_reason(found)  # more seeds of this kind would not
+    assert "contains no predictions" in the_reason(found)
+    assert "would be enough" not in the_reason(found)  # more seeds of this kind would not
 
 
 def test_accuracy_has_a_gate_of_its_own() -> None:
@@ -149,10 +149,16 @@ def test_accuracy_has_a_gate_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("gate", "met", "missed", "said", "unmeasured"),
     [
-        ("max_train_seconds", 102.5, 102.4, "at most 102.4 is", None),
-        ("min_samples_per_second", 168.25, 168.3, "at least 168.3 is", "samples_per_second"),
-        ("max_eval_ms_per_sentence", 2.875, 2.8, "at most 2.8 is", "eval_ms_per_sentence"),
-        ("max_peak_memory_mb", 903.5, 903.4, "at most 903.4 is", "peak_memory_mb"),
+        ("max_train_seconds", 102.5, 102.4, "at most 102.4 is allowed", None),
+        (
+            "min_samples_per_second",
+            168.25,
+            168.3,
+            "at least 168.3 is required",
+            "samples_per_second",
+        ),
+        ("max_eval_ms_per_sentence", 2.875, 2.8, "at most 2.8 is allowed", "eval_ms_per_sentence"),
+        ("max_peak_memory_mb", 903.5, 903.4, "at most 903.4 is allowed", "peak_memory_mb"),
     ],
 )
 def test_costs_have_gates_that_are_met_exactly_at_the_limit(
@@ -173,7 +179,7 @@ def test_costs_have_gates_that_are_met_exactly_at_the_limit(
     passed, failed = the_check(met), the_check(missed)
     assert passed == Check(gate, met, met, None, None, "pass", passed.reason)
     assert failed == Check(gate, missed, met, None, None, "fail", failed.reason)
-    assert f", {said} allowed ({gate})" in failed.reason
+    assert f", {said} ({gate})" in failed.reason
     if unmeasured is not None:  # by one run of three
         missing = the_check(met, **{unmeasured: None})
         assert missing == Check(gate, met, None, None, None, "not-enough-evidence", missing.reason)
@@ -244,7 +250,7 @@ def test_a_drop_within_what_is_allowed_passes_and_a_larger_one_within_chance_is_
     worse = max(drops, key=lambda found: found.checks[0].measured or 0)
     assert worse.verdict == "not-enough-evidence"
     assert re.search(
-        r"may be chance, (about \d+ seeds in all|and no number of seeds) would tell",
+        r"may be chance, (about \d+ seeds in total|and no number of seeds) would be enough",
         the_reason(worse),
     )
 
@@ -256,7 +262,7 @@ def test_the_lower_bound_demands_that_the_drop_is_surely_small() -> None:
     tight = cell_of(max_drop=0.005, statistic="lower-bound")
     doubt = judge(tight, runs(tight, 0.22, 50), baseline_of(before))
     assert doubt.verdict == "not-enough-evidence"
-    assert "; it may be larger than that, " in the_reason(doubt)
+    assert "; it may be larger than allowed, " in the_reason(doubt)
     assert judge(tight, runs(tight, 0.5), baseline_of(before)).verdict == "fail"
 
 
@@ -304,8 +310,8 @@ def test_the_ends_of_the_drops_interval_decide(errors: float) -> None:
         for allowed in (found.high, drop, found.low, found.low - 1e-6)
     ] == ["pass", "not-enough-evidence", "not-enough-evidence", "fail"]
     assert the_reason(against(drop, "lower-bound")).endswith(
-        "; it may be larger than that, and no number of seeds would tell: the validation "
-        "sentences are too few"
+        "; it may be larger than allowed, and no number of seeds would be enough: there are too "
+        "few validation sentences"
     )
 
 
@@ -322,7 +328,7 @@ def test_a_drop_in_doubt_says_how_many_seeds_would_tell(statistic: str, against:
     found = judge(cell, after, baseline_of(before))
     assert found.verdict == "not-enough-evidence"
     assert the_reason(found).startswith("MCC ")
-    assert the_reason(found).endswith(f", about {needed} seeds in all would tell")
+    assert the_reason(found).endswith(f", about {needed} seeds in total would be enough to decide")
 
 
 def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed() -> None:
@@ -333,7 +339,7 @@ def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed
     assert "95 % interval +0.0000 to +0.0000, sentences only; p = 1" in the_reason(same)
     found = judge(cell, runs(cell, 0.22, 50), baseline_of(before))
     assert found.verdict == "not-enough-evidence"
-    assert "one seed says nothing" in the_reason(found)
+    assert "one seed does not show" in the_reason(found)
     assert found.checks[0].measured == pytest.approx(mcc_of(judged(cell, 0.22)) - mcc_of(found))
 
 
@@ -373,7 +379,7 @@ def test_a_baseline_judges_cells_without_any_threshold() -> None:
     [
         ([], "no scored run of this cell"),
         ([failed_record(cell_of(), 1)], "no scored run of this cell"),
-        ([make_record(cell_of(), 1)], "holds no predictions"),
+        ([make_record(cell_of(), 1)], "contains no predictions"),
         (
             [
                 predicted_record(
@@ -411,7 +417,7 @@ def test_a_baseline_of_another_suite_or_other_data_is_bad_input() -> None:
     assert "cannot be compared" in told
     assert list(problems(baseline, {"sample": COLA})) == []
     (told,) = problems(baseline_of([]), {"sample": COLA})
-    assert "holds no scored run" in told
+    assert "contains no scored run" in told
 
 
 def verdicts(cells: Sequence[Cell], records: Sequence[Record]) -> dict[str, str | None]:

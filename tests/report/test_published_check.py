@@ -57,7 +57,7 @@ def unlike(folder: Path) -> list[str]:
 
 def told(done: Done) -> list[str]:
     """Return the lines on what differs."""
-    return [line for line in done.out.splitlines() if not line.startswith(("as it was", "as the"))]
+    return [line for line in done.out.splitlines() if not line.startswith(("unchanged", "agrees"))]
 
 
 def rewrite(folder: Path, change: Callable[[pa.Table], pa.Table]) -> None:
@@ -122,7 +122,7 @@ def exchanged(table: pa.Table) -> pa.Table:
 def test_what_was_published_passes(folder: Path) -> None:
     done = check(folder)
     assert (done.code, told(done)) == (0, [])
-    assert "as the records say: " in done.out
+    assert "agrees with the records: " in done.out
     rewrite(folder, lambda table: table)  # the same rows in other bytes
     assert unlike(folder) == []
     rewrite(folder, flipped)
@@ -244,7 +244,7 @@ def test_a_picture_that_the_records_do_not_have_is_told(tmp_path: Path) -> None:
     (tmp_path / "settings.svg").write_text("of an earlier matrix")
     done = check(tmp_path)
     assert done.code == 1
-    assert told(done)[0].endswith("settings.svg: not of these records")
+    assert told(done)[0].endswith("settings.svg: not made from these records")
 
 
 class _Links(HTMLParser):
@@ -284,7 +284,7 @@ def test_no_link_is_broken_whatever_is_published(folder: Path, tmp_path: Path) -
     (folder / "leaderboard.json").rename(tmp_path / "downloaded.json")
     done = harness("report", str(tmp_path / "downloaded.json"), "--output", str(alone))
     assert done.code == 0
-    assert "predictions.parquet: not there, and not written" in done.err
+    assert "predictions.parquet: missing, and not written" in done.err
     write_tables(bare, "sample", [make_cell()], [])
     for place in (whole, alone, bare):
         assert [link for link in links(place) if not (place / link).is_file()] == [], place

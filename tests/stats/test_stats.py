@@ -606,10 +606,10 @@ def test_every_mistake_of_the_input_is_reported_at_once() -> None:
         mean_interval(np.array([0, 1, 2]), np.array([[0, 1], [3, 1]]), level=95)
     assert error.value.problems == (
         "level is 95: expected between 0 and 1, such as 0.95",
-        "labels hold 2: expected 0 (unacceptable) or 1 (acceptable) only",
-        "predictions have shape (2, 2): expected a row a seed over the 3 sentences of the labels, "
-        "in their order",
-        "predictions hold 3: expected 0 (unacceptable) or 1 (acceptable) only",
+        "labels contain 2: expected 0 (unacceptable) or 1 (acceptable) only",
+        "predictions have shape (2, 2): expected one row per seed over the 3 sentences of the "
+        "labels, in the same order",
+        "predictions contain 3: expected 0 (unacceptable) or 1 (acceptable) only",
     )
 
 
@@ -618,7 +618,7 @@ def test_labels_of_another_shape_and_five_of_many_wrong_values_are_named() -> No
         mean_interval(np.arange(9).reshape(3, 3), np.zeros((1, 9), int))
     assert error.value.problems[:2] == (
         "labels have shape (3, 3): expected (sentences,), at least one",
-        "labels hold 2, 3, 4, 5, 6: expected 0 (unacceptable) or 1 (acceptable) only",
+        "labels contain 2, 3, 4, 5, 6: expected 0 (unacceptable) or 1 (acceptable) only",
     )
 
 
@@ -627,7 +627,7 @@ def test_scores_name_what_they_refuse(score: Callable[[np.ndarray, np.ndarray], 
     with pytest.raises(BadInput) as error:
         score(np.array([0, 1]), np.array([0, 7]))
     assert error.value.problems == (
-        "predictions hold 7: expected 0 (unacceptable) or 1 (acceptable) only",
+        "predictions contain 7: expected 0 (unacceptable) or 1 (acceptable) only",
     )
 
 
@@ -655,7 +655,7 @@ def test_seeds_of_different_number_can_be_neither_paired_nor_permuted() -> None:
     labels, both = study(seeds=3)
     with pytest.raises(BadInput, match="a has 1 seeds and b has 2: seeds can be paired only"):
         paired_difference(labels, both[:1], both[1:], paired_seeds=True)
-    with pytest.raises(BadInput, match="a has 1 seeds and b has 2: sentences can change"):
+    with pytest.raises(BadInput, match="a has 1 seeds and b has 2: predictions can be swapped"):
         permutation_p_value(labels, both[:1], both[1:])
 
 

@@ -394,4 +394,4 @@ def test_a_check_of_an_output_folder_that_is_not_there_is_one_line(
     absent.mkdir()
     done = harness("report", str(tmp_path / "right"), "--check", "--output", str(absent))
     assert (done.code, len(done.out.strip().splitlines())) == (1, 1)
-    assert "of these records is there" in done.out
+    assert "of these records exists" in done.out

@@ -820,7 +820,7 @@ def test_a_suite_has_a_test_of_its_own_where_it_has_gates(
     assert session.code == 1
     assert "1 failed" in session.output
     assert "4 of 4 runs finished before" in session.output
-    told = "at least 1.0000 is demanded (gates.suite.best_min_mcc)"
+    told = "at least 1.0000 is required (gates.suite.best_min_mcc)"
     assert told in session.output
     table = (tmp_path / "results" / "tiny" / "leaderboard.md").read_text(encoding="utf-8")
     assert "fail: the suite: the best cell" in table
@@ -834,7 +834,7 @@ def test_a_suite_has_a_test_of_its_own_where_it_has_gates(
     suite.write_text(f"{text}[gates.suite]\n{order}\n", encoding="utf-8")
     narrow = ("--checkpoints", str(folder / "encoder"), "-k", "test_suite")
     session = run(tmp_path, *narrow, suite=suite)
-    assert "but for org/other, of which this session has no cell" in session.output
+    assert "without org/other (no cell in this session)" in session.output
     assert "KeyError" not in session.output
 
 

@@ -1,4 +1,4 @@
-"""What must be reached: thresholds of cells, and of a suite as a whole, with their verdicts."""
+"""Thresholds that cells and whole suites must meet, with their verdicts."""
 
 from harness.judging.gates.cell import Check, Judgement, Verdict, explain, judge
 from harness.judging.gates.suite import explain_suite, judge_suite

@@ -1,4 +1,4 @@
-"""Thresholds over a cell's records: pass, fail, not enough evidence, or nothing to judge."""
+"""Judges a cell's records by its thresholds: pass, fail, not enough evidence, or no verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +19,9 @@ Verdict = Literal["pass", "fail", "not-enough-evidence"]
 
 @dataclass(frozen=True)
 class Check:
-    """One threshold: what was measured, its 95 % interval if there is one, and what follows.
+    """One threshold with the measured value, its 95 % interval if there is one, and the verdict.
 
-    For `max_drop` the measured value is the baseline's MCC less the cell's.
+    For `max_drop` the measured value is the baseline's MCC minus the cell's.
     """
 
     gate: str
@@ -35,15 +35,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A cell's verdict with everything that led to it.
+    """A cell's verdict and the values behind it.
 
-    `evidence` holds the predictions of the runs that were scored; None where they have none.
-    `train_seconds` is the mean over the runs that were scored. `verdict` is None where there is no
-    threshold or nothing was measured; `passed` says whether
-    the cell's test passes, doubt counted as the suite says. `mcc` is the mean over the seeds that
-    were scored, `margin` is `mcc - threshold`; the intervals are None where nothing was scored, or
-    nothing tells them. `by_seed` holds each run's MCC, or None where it has none; `failures` the
-    reason of each run that failed, by seed.
+    `verdict` is None if there is no threshold or nothing was measured. `passed` is whether the
+    cell's test passes; the suite decides whether `not-enough-evidence` passes. `mcc` and
+    `train_seconds` are means over the scored runs, `margin` is `mcc - threshold`. `evidence`
+    contains the predictions of the scored runs; None if they have none. The intervals are None if
+    they cannot be computed. `by_seed` contains each run's MCC, None without a score; `failures`
+    contains the reason of each failed run, by seed.
     """
 
     verdict: Verdict | None
@@ -61,11 +60,11 @@ class Judgement:
 
 
 def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = None) -> Judgement:
-    """Judge a cell by its thresholds and, where there is one, against a baseline.
+    """Judge a cell by its thresholds and, if there is one, against a baseline.
 
-    A cell with a failed run fails: a gate is not met by the seeds that happened to survive. A
-    cell of which some seed has no score yet has no verdict, and does not pass. Of several
-    thresholds the worst verdict counts.
+    A cell with a failed run fails: the other seeds alone cannot meet a gate. A cell with a seed
+    that has no score yet has no verdict and does not pass. With several thresholds, the worst
+    verdict counts.
 
     Args:
         records: at most one for each of the cell's seeds.
@@ -100,13 +99,13 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
 
 
 def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
-    """Say in a few lines why a cell did not pass: values, intervals, seeds, where to look."""
+    """Return why a cell did not pass: values, intervals, seeds, and the folder of its records."""
     lines = [
         f"{cell.id}: the run with seed {seed} failed: {reason}"
         for seed, reason in judgement.failures.items()
     ]
     lines += [
-        f"{cell.id}: there is no score of seed {seed}"
+        f"{cell.id}: seed {seed} has no score"
         for seed in cell.seeds
         if judgement.by_seed.get(seed) is None and seed not in judgement.failures
     ]
@@ -117,17 +116,17 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
     )
     lines.append(f"  MCC by seed: {seeds}")
     if (interval := judgement.mcc_interval) is not None:
-        lines.append(f"  mean MCC {interval.mean:.4f}{_said(interval)}")
+        lines.append(f"  mean MCC {interval.mean:.4f}{_in_brackets(interval)}")
     if judgement.train_seconds is not None:
-        lines.append(f"  trained in {judgement.train_seconds:.1f} s a run")
+        lines.append(f"  training time: {judgement.train_seconds:.1f} s per run")
     return "\n".join([*lines, f"  records: {folder}"])
 
 
 @dataclass(frozen=True)
 class _Cost:
-    """A threshold on what a cell costs: which way is bad, how it is said, which cost it is."""
+    """A threshold on a cost: whether it is an upper limit, its message, the cost's column."""
 
-    most: bool
+    upper: bool
     text: str
     column: str
 
@@ -140,12 +139,12 @@ _COSTS = {
     ),
     "min_samples_per_second": _Cost(
         False,
-        "training does {} sentences/s",
+        "training processes {} sentences/s",
         "samples_per_second",
     ),
     "max_eval_ms_per_sentence": _Cost(
         True,
-        "judging a sentence takes {} ms",
+        "evaluating a sentence takes {} ms",
         "eval_ms_per_sentence",
     ),
     "max_peak_memory_mb": _Cost(
@@ -170,9 +169,9 @@ def _checks(
     )
     for name, statistic, threshold, values in scores:
         if threshold is not None:
-            whole = gates.statistic == "lower-bound"
+            by_bound = gates.statistic == "lower-bound"
             interval = intervals[statistic]
-            yield _score_check(name, statistic, threshold, values, interval, whole, missing)
+            yield _score_check(name, statistic, threshold, values, interval, by_bound, missing)
     if baseline is not None:
         allowed = DEFAULT_MAX_DROP if gates.max_drop is None else gates.max_drop
         yield _drop_check(cell, allowed, runs, baseline)
@@ -188,30 +187,30 @@ def _score_check(
     threshold: float,
     values: Sequence[float],
     interval: Interval | None,
-    whole: bool,
+    by_bound: bool,
     missing: str | None,
 ) -> Check:
-    # Exact, and rounded once: with fmean, seeds of 0.1, 0.2 and 0.3 miss a threshold of 0.2.
+    # Exact and rounded once: with fmean, seeds of 0.1, 0.2 and 0.3 miss a threshold of 0.2.
     measured = mean(values)
-    said = f"{name} {measured:.4f}{_said(interval)}"
+    score = f"{name} {measured:.4f}{_in_brackets(interval)}"
     margin = f"the threshold {threshold:.4f} (margin {_signed(measured - threshold)})"
     verdict: Verdict
-    if not whole:
+    if not by_bound:
         verdict = "pass" if measured >= threshold else "fail"
-        reason = f"{said} {'reaches' if verdict == 'pass' else 'is below'} {margin}"
+        reason = f"{score} {'reaches' if verdict == 'pass' else 'is below'} {margin}"
     elif interval is None or interval.covers != "sentences and seeds":
         verdict = "not-enough-evidence"
-        cause = missing or "one seed says nothing of how far another would land"
-        reason = f"{said} against {margin}: not enough evidence, for {cause}"
+        cause = missing or "one seed does not show the spread over seeds"
+        reason = f"{score} against {margin}: not enough evidence, because {cause}"
         if missing is None and interval is not None:
             reason += _way_out(interval, threshold)
     elif interval.low >= threshold:
-        verdict, reason = "pass", f"{said} lies wholly above {margin}"
+        verdict, reason = "pass", f"{score} is entirely above {margin}"
     elif interval.high < threshold:
-        verdict, reason = "fail", f"{said} lies wholly below {margin}"
+        verdict, reason = "fail", f"{score} is entirely below {margin}"
     else:
         verdict = "not-enough-evidence"
-        reason = f"{said} holds {margin}: not enough evidence" + _way_out(interval, threshold)
+        reason = f"{score} includes {margin}: not enough evidence" + _way_out(interval, threshold)
     low, high = (None, None) if interval is None else (interval.low, interval.high)
     return Check(f"min_{statistic}", threshold, measured, low, high, verdict, reason)
 
@@ -220,62 +219,65 @@ def _way_out(interval: Interval, threshold: float) -> str:
     needed = stats.seeds_needed(interval, threshold)
     if needed is None:
         return (
-            "; no number of seeds would settle it, the validation sentences are too few for a "
-            "threshold so near"
+            "; no number of seeds would be enough: there are too few validation sentences for a "
+            "threshold this close"
         )
-    return f"; about {needed} seeds in all would settle it"
+    return f"; about {needed} seeds in total would be enough"
 
 
 def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Baseline) -> Check:
-    def doubt(reason: str, drop: float | None = None) -> Check:
+    def undecided(reason: str, drop: float | None = None) -> Check:
         text = f"max_drop {allowed:.4f} against {baseline.source}: not enough evidence, {reason}"
         return Check("max_drop", allowed, drop, None, None, "not-enough-evidence", text)
 
     before = runs_of_cell(baseline, cell)
     before_mccs = _mccs([run for run in before if run.scores is not None])
     if not before_mccs:
-        return doubt("the baseline has no scored run of this cell; take one that has")
+        return undecided("the baseline has no scored run of this cell; name one that has")
     drop = mean(before_mccs) - mean(_mccs(runs))
     try:
-        theirs = evidence(before)
+        baseline_evidence = evidence(before)
     except NoEvidence as error:
-        return doubt(f"the baseline cannot be compared sentence by sentence: {error}", drop)
+        return undecided(f"the baseline cannot be compared sentence by sentence: {error}", drop)
     try:
-        ours = evidence(runs)
+        own_evidence = evidence(runs)
     except NoEvidence as error:
-        return doubt(str(error), drop)
-    if not ours.same_sentences(theirs):
-        return doubt("its scores are of other sentences", drop)
+        return undecided(str(error), drop)
+    if not own_evidence.same_sentences(baseline_evidence):
+        return undecided("the baseline was scored on other sentences", drop)
     found = stats.paired_difference(
-        ours.labels, theirs.selected, ours.selected, paired_seeds=ours.seeds == theirs.seeds
+        own_evidence.labels,
+        baseline_evidence.selected,
+        own_evidence.selected,
+        paired_seeds=own_evidence.seeds == baseline_evidence.seeds,
     )
-    said = (
+    reason = (
         f"MCC {mean(_mccs(runs)):.4f} against the baseline's {mean(before_mccs):.4f}: a drop of "
         f"{drop:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, {found.covers}; "
-        f"p = {found.p_value:.2g}), allowed {allowed:.4f}{_trained_otherwise(before[0], runs[0])}"
+        f"p = {found.p_value:.2g}), allowed {allowed:.4f}{_training_changes(before[0], runs[0])}"
     )
-    whole = cell.gates.statistic == "lower-bound"
+    by_bound = cell.gates.statistic == "lower-bound"
     verdict: Verdict
-    if whole and found.covers != "sentences and seeds" and found.low < found.high:
-        return doubt("one seed says nothing of how far another would land", drop)
-    if found.high <= allowed or (drop <= allowed and not whole):
+    if by_bound and found.covers != "sentences and seeds" and found.low < found.high:
+        return undecided("one seed does not show the spread over seeds", drop)
+    if found.high <= allowed or (drop <= allowed and not by_bound):
         verdict = "pass"
-    elif found.low > (allowed if whole else 0.0):
+    elif found.low > (allowed if by_bound else 0.0):
         verdict = "fail"
     else:
         verdict = "not-enough-evidence"
-        needed = stats.seeds_needed(found, allowed if whole else 0.0)
-        said += "; it may be larger than that" if whole else "; the drop may be chance"
-        said += (
-            f", about {needed} seeds in all would tell"
+        needed = stats.seeds_needed(found, allowed if by_bound else 0.0)
+        reason += "; it may be larger than allowed" if by_bound else "; the drop may be chance"
+        reason += (
+            f", about {needed} seeds in total would be enough to decide"
             if needed is not None
-            else ", and no number of seeds would tell: the validation sentences are too few"
+            else ", and no number of seeds would be enough: there are too few validation sentences"
         )
-    return Check("max_drop", allowed, drop, found.low, found.high, verdict, said)
+    return Check("max_drop", allowed, drop, found.low, found.high, verdict, reason)
 
 
-def _trained_otherwise(before: Record, now: Record) -> str:
-    """Say what a baseline was trained with that is another today, if anything."""
+def _training_changes(before: Record, now: Record) -> str:
+    """Return the training settings that changed since the baseline, or an empty string."""
     old, new = before.training.model_dump(), now.training.model_dump()
     changed = [
         f"{name} {old[name]} then, {new[name]} now" for name in old if old[name] != new[name]
@@ -286,28 +288,28 @@ def _trained_otherwise(before: Record, now: Record) -> str:
 def _cost_check(gate: str, cost: _Cost, limit: float, runs: Sequence[Record]) -> Check:
     measured, spread = _measured(cost.column, runs)
     if measured is None:
-        reason = f"{gate} {limit:g}: not enough evidence, some run did not measure it"
+        reason = f"{gate} {limit:g}: not enough evidence, a run did not measure it"
         return Check(gate, limit, None, None, None, "not-enough-evidence", reason)
-    kept = measured <= limit if cost.most else measured >= limit
-    bound = "at most" if cost.most else "at least"
+    met = measured <= limit if cost.upper else measured >= limit
+    bound = f"at most {limit:g} is allowed" if cost.upper else f"at least {limit:g} is required"
     amount = f"{measured:.7g}" if COSTS[cost.column].largest else f"{measured:.5g}"
     amount += "" if spread is None else f" ± {spread:.3g}"
-    reason = f"{cost.text.format(amount)}, {bound} {limit:g} is allowed ({gate})"
+    reason = f"{cost.text.format(amount)}, {bound} ({gate})"
     if (extent := disagreement(COSTS[cost.column], runs)) is not None:
         reason += f"; {COSTS[cost.column].plural} of its seeds differ by {extent}"
-    return Check(gate, limit, measured, None, None, "pass" if kept else "fail", reason)
+    return Check(gate, limit, measured, None, None, "pass" if met else "fail", reason)
 
 
 def _measured(column: str, runs: Sequence[Record]) -> tuple[float | None, float | None]:
-    """Return a cost as gates judge it, and its standard deviation over seeds."""
+    """Return a cell's cost as its gates use it, and its standard deviation over seeds."""
     cost = COSTS[column]
     values = [cost.measure(run) for run in runs]
-    # Exact, and rounded once, as scores are.
+    # Exact and rounded once, like scores.
     return _largest(values) if cost.largest else _mean(values), deviation(values)
 
 
 def _evidence(runs: Sequence[Record]) -> tuple[Evidence | None, str | None]:
-    """Return the runs' evidence, or why there is none."""
+    """Return the runs' evidence, or the reason why there is none."""
     try:
         return evidence(runs), None
     except NoEvidence as error:
@@ -340,7 +342,7 @@ def _accuracies(runs: Sequence[Record]) -> list[float]:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean, or None where a value is missing or there is none."""
+    """Return the mean, or None if a value is missing or there are no values."""
     known = [value for value in values if value is not None]
     return mean(known) if known and len(known) == len(values) else None
 
@@ -350,12 +352,12 @@ def _largest(values: Sequence[float | None]) -> float | None:
     return max(known) if known and len(known) == len(values) else None
 
 
-def _said(interval: Interval | None) -> str:
+def _in_brackets(interval: Interval | None) -> str:
     if interval is None:
         return ""
     return f" (95 % interval {interval.low:.4f} to {interval.high:.4f}, {interval.covers})"
 
 
 def _signed(margin: float) -> str:
-    """Write a margin to four digits, or in scientific form where that would say it is none."""
+    """Format a margin with four decimals, or in scientific notation if that would show 0."""
     return f"{margin:+.4f}" if abs(margin) >= 0.0001 else f"{margin:+.0e}"

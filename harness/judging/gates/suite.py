@@ -1,4 +1,4 @@
-"""Thresholds over all cells of a suite together."""
+"""Judges all cells of a suite together by the suite's thresholds."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ from harness.text import counted
 def judge_suite(
     gates: SuiteGates, cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]
 ) -> tuple[Check, ...]:
-    """Judge the best cells of a suite by its own gates.
+    """Judge the best cells of a suite by the suite's gates.
 
-    A cell of which some seed has no score counts for nothing yet, and may still become its
-    checkpoint's best. What such cells could mend is no failure, and what they could undo is no
-    pass: both are not enough evidence.
+    A cell with a seed without a score is not counted yet, but may still become its checkpoint's
+    best. If the scores of such cells could still change a failure or a pass, the verdict is
+    `not-enough-evidence`.
 
     Args:
         gates: with `order` in published names.
-        cells: all of the suite's.
+        cells: all cells of the suite.
         runs: the records of each cell, by its id.
     """
     state = _state(cells, runs)
@@ -39,19 +39,19 @@ def judge_suite(
 
 
 def explain_suite(suite: str, checks: Sequence[Check]) -> str:
-    """Say in a line each why a suite did not pass."""
+    """Return the reasons why a suite did not pass, one per line."""
     return "\n".join(f"{suite}: {check.reason}" for check in checks if check.verdict != "pass")
 
 
 @dataclass(frozen=True)
 class _State:
-    """What is known of a suite.
+    """The current results of a suite.
 
     Attributes:
         names: the checkpoints, in the plan's order.
         best: the best cell of each checkpoint that has one.
-        waiting: by checkpoint, how many cells lack some score.
-        cells: how many cells there are.
+        waiting: by checkpoint, the number of cells with a seed without a score.
+        cells: number of cells.
     """
 
     names: Sequence[str]
@@ -60,7 +60,7 @@ class _State:
     cells: int
 
     def final(self, name: str) -> bool:
-        """Return whether no further score can raise a checkpoint's best."""
+        """Return whether the best cell of a checkpoint can no longer change."""
         return name in self.best and name not in self.waiting
 
 
@@ -77,11 +77,11 @@ def _state(cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]) -> _Stat
 def _best_min_mcc(least: float, state: _State) -> Check:
     best = max(state.best.values(), key=lambda best: best.mcc, default=None)
     if best is None:
-        message = f"no cell has a score, an MCC of at least {least:.4f} is demanded"
+        message = f"no cell has a score; an MCC of at least {least:.4f} is required"
         return _check("best_min_mcc", least, None, not state.waiting, False, message, state)
     met = best.mcc >= least
     message = (
-        f"the best cell, {best.cell.id}, has MCC {best.mcc:.4f}, at least {least:.4f} is demanded"
+        f"the best cell, {best.cell.id}, has MCC {best.mcc:.4f}; at least {least:.4f} is required"
     )
     failed = not met and not state.waiting
     return _check("best_min_mcc", least, best.mcc, failed, met, message, state)
@@ -95,8 +95,8 @@ def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
         message = f"best MCC below {least:.4f}: {listed}"
     else:
         reach = "reaches" if len(state.names) == 1 else "reach"
-        of_all = f"{len(known)} of {counted(len(state.names), 'checkpoint')}"
-        message = f"{of_all} {reach} MCC {least:.4f}"
+        count = f"{len(known)} of {counted(len(state.names), 'checkpoint')}"
+        message = f"{count} {reach} MCC {least:.4f}"
     worst = min(known.values(), default=None)
     failed = any(map(state.final, below))
     passed = not below and len(known) == len(state.names)
@@ -114,7 +114,7 @@ def _order(order: Sequence[str], state: _State) -> Check:
     absent = [name for name in order if name not in state.names]
     message = "; ".join(wrong) or f"best MCC falls in the order {' > '.join(order)}"
     if absent:
-        message += f", but for {', '.join(absent)}, of which this session has no cell"
+        message += f", without {', '.join(absent)} (no cell in this session)"
     failed = any(
         below > above and state.final(higher)
         for (higher, above), (_, below) in combinations(ranked, 2)
@@ -133,15 +133,15 @@ def _check(
     state: _State,
 ) -> Check:
     verdict: Verdict = "fail" if failed else "pass" if passed else "not-enough-evidence"
-    doubt = "" if failed or passed else _doubt(state)
+    waiting = "" if failed or passed else _waiting(state)
     return Check(
-        gate, threshold, measured, None, None, verdict, f"{message}{doubt} (gates.suite.{gate})"
+        gate, threshold, measured, None, None, verdict, f"{message}{waiting} (gates.suite.{gate})"
     )
 
 
-def _doubt(state: _State) -> str:
-    """Say how many cells leave a verdict open, if any do."""
+def _waiting(state: _State) -> str:
+    """Return how many cells leave a verdict open, or an empty string."""
     without = sum(state.waiting.values())
-    have = "has" if without == 1 else "have"
-    of_all = f"{without} of {counted(state.cells, 'cell')}"
-    return f"; {of_all} {have} no score of every seed" if without else ""
+    lack = "lacks" if without == 1 else "lack"
+    count = f"{without} of {counted(state.cells, 'cell')}"
+    return f"; {count} {lack} the score of a seed" if without else ""

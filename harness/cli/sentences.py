@@ -1,4 +1,4 @@
-"""The sentences that a command is asked to judge: arguments, lines of a text, a table's column."""
+"""The sentences to classify: command-line arguments, lines of a text file, or a table's column."""
 
 import os
 import sys
@@ -19,38 +19,38 @@ from harness.text import printable
 
 
 def check_sentences(model: Path | None, sentences: Sequence[str]) -> None:
-    """Make sure that arguments are sentences.
+    """Check that arguments are sentences.
 
     Args:
-        model: what was named before them.
+        model: the model or results folder named before them.
 
     Raises:
-        BadInput: every one that is empty, no text, or the name of a model, folder or table.
+        BadInput: for all that are empty, not text, or the name of a model, folder or table.
     """
     if problems := [*_paths(model, sentences), *_problems(sentences)]:
         raise BadInput(problems)
 
 
 def check_columns(file: str | None, described: Mapping[str, str | None]) -> None:
-    """Make sure that only tables are described.
+    """Check that table options are given only for tables.
 
     Args:
-        described: the options on a table, by name: text_column, delimiter, quoting.
+        described: the table options, by name: text_column, delimiter, quoting.
 
     Raises:
-        UsageError: an option says something of what has no columns, or of another kind of table.
-        BadInput: a delimiter that separates nothing.
+        UsageError: an option for a file without columns, or for another kind of table.
+        BadInput: an invalid delimiter.
     """
     given = [name for name, value in described.items() if value is not None]
     if given and (file is None or not is_table(Path(file))):
-        what = "says something of a table, and no --file is named"
+        reason = "for tables only, and no --file is given"
         if file is not None:
-            what = "standard input has" if file == STDIN else f"{file} has"
-            what += f" a sentence a line; a table's name ends in {', '.join(READERS)}"
-        raise click.UsageError(f"{', '.join(map(_flag, given))}: {what}")
-    of_text = [name for name in given if name != "text_column"]
-    if file is not None and of_text and Path(file).suffix.lower() not in DELIMITERS:
-        flags = ", ".join(map(_flag, of_text))
+            reason = "standard input has" if file == STDIN else f"{file} has"
+            reason += f" one sentence per line; a table's name ends in {', '.join(READERS)}"
+        raise click.UsageError(f"{', '.join(map(_flag, given))}: {reason}")
+    format_options = [name for name in given if name != "text_column"]
+    if file is not None and format_options and Path(file).suffix.lower() not in DELIMITERS:
+        flags = ", ".join(map(_flag, format_options))
         raise click.UsageError(f"{flags}: for CSV and TSV files only; leave it out")
     delimiter = _delimiter(described)
     if delimiter is not None and not separates(delimiter):
@@ -58,22 +58,22 @@ def check_columns(file: str | None, described: Mapping[str, str | None]) -> None
 
 
 def read_sentences(file: str, column: str | None, described: Mapping[str, str | None]) -> list[str]:
-    """Return the sentences of a file or of standard input, as they come.
+    """Return the sentences of a file or of standard input, in order.
 
     Args:
-        column: that of a table's sentences if none is named.
+        column: the default for a table's column of sentences.
         described: see check_columns.
 
     Raises:
-        BadInput: every mistake of the file at once.
+        BadInput: with all problems of the file.
     """
     if not is_table(Path(file)):
         text = _stdin() if file == STDIN else read_text(Path(file))
         return read_lines(text, "standard input" if file == STDIN else file)
     named = described["text_column"]
     if named is None and column is not None:
-        told = f"column {column!r} of {file}: the model was trained on the column of that name"
-        click.echo(printable(told), err=True)
+        note = f"column {column!r} of {file}: the model was trained on the column of that name"
+        click.echo(printable(note), err=True)
     marks: Literal["csv", "none"] | None = None
     if described["quoting"] is not None:
         marks = "none" if described["quoting"] == "none" else "csv"
@@ -91,16 +91,16 @@ def _flag(name: str) -> str:
 
 
 def _delimiter(described: Mapping[str, str | None]) -> str | None:
-    """Return the delimiter; a tab, which is hard to type in a shell, may be written out."""
+    r"""Return the delimiter; \t is accepted for a tab, which is hard to type in a shell."""
     return "\t" if described["delimiter"] == r"\t" else described["delimiter"]
 
 
 def _paths(named: Path | None, sentences: Sequence[str]) -> Iterator[str]:
-    """Yield complaints about arguments that name what is no sentence."""
+    """Yield problems with arguments that are names of models, folders or tables."""
     configured = {each: Path(each, "config.json") for each in sentences if each.strip()}
     if models := [each for each in configured if _is(configured[each], Path.is_file)]:
-        told = ", ".join(map(str, (named, *models)))
-        yield f"{1 + len(models)} models are named, and one answers: {told}; name one"
+        listed = ", ".join(map(str, (named, *models)))
+        yield f"{1 + len(models)} models are named, but only one can be used: {listed}; name one"
     for each in sentences:
         if each not in models and _is(Path(each), Path.is_dir) and os.sep in each:
             yield f"{each}: a folder without a model, not a sentence; leave it out"
@@ -108,16 +108,16 @@ def _paths(named: Path | None, sentences: Sequence[str]) -> Iterator[str]:
             yield f"{each}: a file, not a sentence; read it with --file {each}"
 
 
-def _is(path: Path, what: Callable[[Path], bool]) -> bool:
+def _is(path: Path, predicate: Callable[[Path], bool]) -> bool:
     try:
-        return what(path)
-    except (OSError, ValueError):  # too long for a path, or no path at all
+        return predicate(path)
+    except (OSError, ValueError):  # too long for a path, or not a path
         return False
 
 
 def _stdin() -> str:
     if sys.stdin is None:
-        raise BadInput(["standard input: closed; give it sentences, or name a --file"])
+        raise BadInput(["standard input: closed; write sentences to it, or name a --file"])
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -125,16 +125,16 @@ def _stdin() -> str:
 
 
 def _problems(sentences: Sequence[str]) -> Iterator[str]:
-    """Yield complaints about sentences of the command line; those of files are found there."""
+    """Yield problems with sentences from the command line; readers check those from files."""
     for number, sentence in enumerate(sentences, start=1):
         if not _is_text(sentence):
-            yield f"sentence {number}: {sentence[:40]!a}: not UTF-8 text; write it in UTF-8"
+            yield f"sentence {number}: {sentence[:40]!a}: not UTF-8 text; encode it in UTF-8"
         elif not sentence.strip():
             yield f"sentence {number}: empty; remove it or fill it in"
 
 
 def _is_text(argument: str) -> bool:
-    """Return whether an argument's bytes could be decoded: else it has lone surrogates."""
+    """Return whether an argument's bytes could be decoded; if not, it has lone surrogates."""
     try:
         argument.encode()
     except UnicodeEncodeError:
