@@ -23,7 +23,7 @@ from harness.models.misfit import (
     plain_name,
     unknown_positions,
 )
-from harness.models.tensors import WHOLE_NUMBERS, Stored, stored_tensors
+from harness.models.tensors import WHOLE_NUMBERS, TensorInfo, stored_tensors
 from harness.text import some
 
 HEADS_INSIDE = {"perceiver": "decoder"}
@@ -108,8 +108,8 @@ def _in_encoder(model: PreTrainedModel, name: str) -> bool:
 
 
 def _unused(
-    model: PreTrainedModel, unexpected: Collection[str], stored: Mapping[str, Stored]
-) -> dict[str, Stored | None]:
+    model: PreTrainedModel, unexpected: Collection[str], stored: Mapping[str, TensorInfo]
+) -> dict[str, TensorInfo | None]:
     """Return the files' tensors that belong to a part of the encoder but match no parameter.
 
     Masks and positions are not weights: old checkpoints hold them as integers, as single numbers,
@@ -132,7 +132,7 @@ def _unused(
     return unused
 
 
-def _is_no_weight(name: str, tensor: Stored) -> bool:
+def _is_no_weight(name: str, tensor: TensorInfo) -> bool:
     """Return whether a tensor holds integers, a single number or a causal mask."""
     mask = name.endswith(".bias") and tensor.shape == (1, 1, *tensor.shape[-1:] * 2)
     return tensor.dtype in WHOLE_NUMBERS or tensor.numbers <= 1 or mask
@@ -143,7 +143,7 @@ def _not_loaded(
     lost: Collection[str],
     sizes: Mapping[str, tuple[int, ...]],
     unexpected: Collection[str],
-    stored: Mapping[str, Stored],
+    stored: Mapping[str, TensorInfo],
 ) -> str:
     parameters = dict(model.named_parameters(remove_duplicate=False))
     encoder = [name for name in parameters if _in_encoder(model, name)]
@@ -168,7 +168,9 @@ def _not_loaded(
 
 
 def _partly_loaded(
-    model: PreTrainedModel, unused: Mapping[str, Stored | None], stored: Mapping[str, Stored]
+    model: PreTrainedModel,
+    unused: Mapping[str, TensorInfo | None],
+    stored: Mapping[str, TensorInfo],
 ) -> str:
     numbers = sum(tensor.numbers for tensor in unused.values() if tensor is not None)
     share = numbers / max(1, sum(tensor.numbers for tensor in stored.values()))
@@ -179,7 +181,7 @@ def _partly_loaded(
     )
 
 
-def _ambiguous(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[str]:
+def _ambiguous(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> list[str]:
     """Find tensors that the files hold under two names; transformers silently uses the first."""
     by_plain_name: dict[str, list[str]] = {}
     for name in stored:
@@ -198,7 +200,7 @@ def _ambiguous(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[str
     ]
 
 
-def _equal(names: Collection[str], stored: Mapping[str, Stored]) -> bool:
+def _equal(names: Collection[str], stored: Mapping[str, TensorInfo]) -> bool:
     read = []
     for name in names:
         with safe_open(stored[name].file, framework="pt") as tensors:
@@ -206,7 +208,7 @@ def _equal(names: Collection[str], stored: Mapping[str, Stored]) -> bool:
     return all(torch.equal(read[0], other) for other in read[1:])
 
 
-def _quantized(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[str]:
+def _quantized(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> list[str]:
     """Find weights stored as integers, which transformers would load as plain weights."""
     parameters = {
         plain_name(model, name)

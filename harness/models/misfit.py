@@ -13,7 +13,7 @@ import transformers
 from torch import nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
-from harness.models.tensors import Stored
+from harness.models.tensors import TensorInfo
 
 WRAPPERS = {
     "_orig_mod.": "torch.compile",
@@ -93,7 +93,7 @@ def cause(
     model: PreTrainedModel,
     missing: Collection[str],
     unexpected: Collection[str],
-    stored: Mapping[str, Stored],
+    stored: Mapping[str, TensorInfo],
 ) -> str:
     """Return the likely cause of a mismatch, with the way out.
 
@@ -216,7 +216,7 @@ def _renaming_message(theirs: str, ours: str) -> str:
     return f'{problem}; rename them in a copy of the folder: python -c "{RENAME.format(key=key)}"'
 
 
-def _sizes(model: PreTrainedModel, stored: Mapping[str, Stored]) -> list[tuple[str, int, int]]:
+def _sizes(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> list[tuple[str, int, int]]:
     """Find the settings that differ from the files: each with its configured and fitting value."""
     shapes = {plain_name(model, name): tensor.shape for name, tensor in stored.items()}
     config = copy.deepcopy(model.config)

@@ -26,8 +26,8 @@ from transformers import (
 
 from harness.models.encode import accepted, collator, token_counts
 
-Side = Literal["left", "right"]
-Row = Mapping[str, Any]
+PaddingSide = Literal["left", "right"]
+EncodedRow = Mapping[str, Any]
 """One encoded sentence: `input_ids` and other tokenizer outputs, lists of equal length."""
 
 TOLERANCE = 1e-3
@@ -81,9 +81,9 @@ class Padding:
         shortest: minimum number of tokens of a batch; the model fails on shorter ones.
     """
 
-    side: Side
-    tokenizer_side: Side
-    deviations: Mapping[Side, float | None]
+    side: PaddingSide
+    tokenizer_side: PaddingSide
+    deviations: Mapping[PaddingSide, float | None]
     alone: bool
     shortest: int
 
@@ -98,12 +98,12 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
     Args:
         rows: encoded sentences, such as the train split; at least one.
     """
-    own: Side = "left" if tokenizer.padding_side == "left" else "right"
-    other: Side = "left" if own == "right" else "right"
+    own: PaddingSide = "left" if tokenizer.padding_side == "left" else "right"
+    other: PaddingSide = "left" if own == "right" else "right"
     sentences = _sentences(rows, tokenizer, model)
     if not sentences:
         return Padding(own, own, {}, alone=False, shortest=1)
-    deviations: dict[Side, float | None] = {}
+    deviations: dict[PaddingSide, float | None] = {}
     with _undisturbed(model) as model_copy:
         shortest = fewest_tokens(model_copy, tokenizer, sentences[0])
         if shortest is None:
@@ -121,7 +121,7 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
     return Padding(own, own, deviations, alone=own in deviations, shortest=shortest)
 
 
-def _pad_on(side: Side, tokenizer: PreTrainedTokenizerBase) -> None:
+def _pad_on(side: PaddingSide, tokenizer: PreTrainedTokenizerBase) -> None:
     """Set a tokenizer's side, also for saving: by default it saves the side it was created with."""
     if tokenizer.padding_side != side:
         tokenizer.padding_side = side
@@ -129,7 +129,7 @@ def _pad_on(side: Side, tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def fewest_tokens(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, row: Row
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, row: EncodedRow
 ) -> int | None:
     """Return how many tokens a batch needs so that a model accepts this sentence; None if none do.
 
@@ -177,7 +177,7 @@ def logits_of(outputs: Any) -> Tensor:
     return logits
 
 
-def _accepted_row(model: PreTrainedModel, row: Row) -> Row:
+def _accepted_row(model: PreTrainedModel, row: EncodedRow) -> EncodedRow:
     """Drop the columns that a model does not accept, as Trainer does."""
     names = accepted(model, row) - {"label"}
     return {name: value for name, value in row.items() if name in names}
@@ -185,7 +185,7 @@ def _accepted_row(model: PreTrainedModel, row: Row) -> Row:
 
 def _sentences(
     rows: Dataset, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel
-) -> list[Row]:
+) -> list[EncodedRow]:
     """Return short sentences and, at the end, a long one, made of the data's own tokens.
 
     The data's sentences may all have one length: so tokens are removed from the middle, or
@@ -227,7 +227,7 @@ def _has_meaning(tokenizer: PreTrainedTokenizerBase) -> bool:
     return tokenizer.pad_token_id in (tokenizer.eos_token_id, tokenizer.unk_token_id)
 
 
-def _resized(row: Row, tokens: int, special: int) -> Row:
+def _resized(row: EncodedRow, tokens: int, special: int) -> EncodedRow:
     """Return a sentence of another length; its last `special` tokens stay at its end."""
     end = len(row["input_ids"]) - special
     kept = [*(number % end for number in range(tokens - special)), *range(end, end + special)]
@@ -255,8 +255,8 @@ def _undisturbed(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
 def _deviation(
     model: PreTrainedModel,
     model_copy: PreTrainedModel,
-    sentences: Sequence[Row],
-    collate: Callable[[list[Row]], Any],
+    sentences: Sequence[EncodedRow],
+    collate: Callable[[list[EncodedRow]], Any],
 ) -> float | None:
     """Return how far logits in a batch are from those alone, in standard deviations of logits.
 
@@ -280,7 +280,9 @@ def _deviation(
 
 
 def _compared(
-    model: PreTrainedModel, sentences: Sequence[Row], collate: Callable[[list[Row]], Any]
+    model: PreTrainedModel,
+    sentences: Sequence[EncodedRow],
+    collate: Callable[[list[EncodedRow]], Any],
 ) -> tuple[float, float, float] | None:
     """Return the largest difference of a logit, the logits' spread and the largest logit."""
     single = [_logits(model, collate([dict(sentence)])) for sentence in sentences]

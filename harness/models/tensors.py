@@ -13,7 +13,7 @@ WHOLE_NUMBERS = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64")
 
 
 @dataclass(frozen=True)
-class Stored:
+class TensorInfo:
     """A tensor in a file; `dtype` is safetensors' name of its type."""
 
     file: Path
@@ -25,7 +25,7 @@ class Stored:
         return math.prod(self.shape)
 
 
-def stored_tensors(folder: Path) -> dict[str, Stored]:
+def stored_tensors(folder: Path) -> dict[str, TensorInfo]:
     """Return the tensors in a checkpoint's files by name, as `from_pretrained` finds them.
 
     Reads one file or, if it does not exist, the files that an index lists.
@@ -42,5 +42,5 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
         with safe_open(file, framework="numpy") as tensors:
             for name in tensors.keys():  # noqa: SIM118
                 tensor = tensors.get_slice(name)
-                found[name] = Stored(file, tuple(tensor.get_shape()), tensor.get_dtype())
+                found[name] = TensorInfo(file, tuple(tensor.get_shape()), tensor.get_dtype())
     return found

@@ -35,7 +35,7 @@ def records_for_plan(
         reverse=True,
     )
     ended = [item for item in ours if item.record.status != "skipped"]
-    same = [i for i in ended if _circumstances(i.record) == _circumstances(ended[0].record)]
+    same = [i for i in ended if _setup(i.record) == _setup(ended[0].record)]
     digests: dict[str, str | None] = {}
     for item in same:
         digests.setdefault(item.record.checkpoint, item.record.checkpoint_digest)
@@ -55,7 +55,7 @@ def records_for_plan(
     return [as_planned(run, found[place]) for place, run in runs.items() if place in found], notes
 
 
-def _circumstances(record: Record) -> tuple[Any, ...]:
+def _setup(record: Record) -> tuple[Any, ...]:
     fingerprint = None if record.dataset is None else record.dataset.fingerprint
     packages = tuple(record.versions.get(package) for package in RESULT_PACKAGES)
     return fingerprint, record.device, record.recipe_version, packages

@@ -10,7 +10,7 @@ from harness.stats.checks import check
 from harness.stats.scores import BOUNDS, Linearised, Statistic, linearise, mcc_of_counts
 from harness.stats.variance import (
     Covers,
-    Runs,
+    LinearisedRuns,
     half_width,
     p_value,
     root,
@@ -199,22 +199,22 @@ def _mean_by_swap(
     return means
 
 
-def _zero_difference(runs: Linearised) -> Runs:
-    return Runs(np.zeros_like(runs.values), np.zeros_like(runs.influence), 0.0)
+def _zero_difference(runs: Linearised) -> LinearisedRuns:
+    return LinearisedRuns(np.zeros_like(runs.values), np.zeros_like(runs.influence), 0.0)
 
 
-def _paired(a: Linearised, b: Linearised, identical: np.ndarray) -> Runs:
+def _paired(a: Linearised, b: Linearised, identical: np.ndarray) -> LinearisedRuns:
     """Return a minus b, seed by seed.
 
     Args:
         identical: (seeds,), whether both made the same predictions.
     """
     unseen = np.where(identical, 0.0, a.unseen + b.unseen)
-    return Runs(a.values - b.values, a.influence - b.influence, float(unseen.mean()))
+    return LinearisedRuns(a.values - b.values, a.influence - b.influence, float(unseen.mean()))
 
 
-def _negated(runs: Runs) -> Runs:
-    return Runs(-runs.values, -runs.influence, runs.unseen)
+def _negated(runs: LinearisedRuns) -> LinearisedRuns:
+    return LinearisedRuns(-runs.values, -runs.influence, runs.unseen)
 
 
 def _check_as_many(a: np.ndarray, b: np.ndarray, why: str) -> None:

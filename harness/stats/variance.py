@@ -17,7 +17,7 @@ Covers = Literal["sentences and seeds", "sentences only", "seeds only"]
 
 
 @dataclass(frozen=True)
-class Runs:
+class LinearisedRuns:
     """Linearised runs whose seeds are independent of each other.
 
     Attributes:
@@ -61,7 +61,7 @@ class Variance:
         return "sentences only" if self.seeds is None else "sentences and seeds"
 
 
-def variance_of_mean(*groups: Runs) -> Variance:
+def variance_of_mean(*groups: LinearisedRuns) -> Variance:
     """Return the variance of a sum of means over seeds, all on the same n sentences.
 
     With k seeds, the variance is S + B - I, where
@@ -106,10 +106,10 @@ def variance_of_mean(*groups: Runs) -> Variance:
     return Variance(sentence_variance, seed_variance, lasting, one_seed, freedom)
 
 
-def runs_of(linearised: Linearised) -> Runs:
+def runs_of(linearised: Linearised) -> LinearisedRuns:
     """Return the runs of one system, as if errors that influences do not show were correlated."""
     unseen = float(linearised.unseen.mean())
-    return Runs(linearised.values, linearised.influence, unseen)
+    return LinearisedRuns(linearised.values, linearised.influence, unseen)
 
 
 def root(variance: float | None) -> float | None:

@@ -15,7 +15,7 @@ from transformers import (
 
 from harness.training.clock import TrainingClock
 from harness.training.progress import Progress
-from harness.training.score import Scores, score
+from harness.training.score import MetricValues, score
 
 METRIC = "matthews_correlation"
 
@@ -31,7 +31,7 @@ class EpochOutcome:
     epoch: int
     train_loss: float | None
     eval_loss: float | None
-    scores: Scores
+    scores: MetricValues
     seconds: float
     classes: np.ndarray
 
@@ -104,7 +104,7 @@ class History(TrainerCallback):
                 epoch=epoch,
                 train_loss=_finite(self._train_loss.get(epoch)),
                 eval_loss=_finite(metrics.get("eval_loss")),
-                scores=Scores(
+                scores=MetricValues(
                     matthews_correlation=metrics[f"eval_{METRIC}"],
                     accuracy=metrics["eval_accuracy"],
                     f1=metrics["eval_f1"],

@@ -90,7 +90,7 @@ def failure(job: Job, error: BaseException) -> Record:
     reason = redacted(reason)
     if not isinstance(error, BadInput):  # written for the user, with the way out at its end
         reason = one_line(reason)
-    ended = {"reason": reason, "finished_at": now(), **circumstances()}
+    ended = {"reason": reason, "finished_at": now(), **provenance_fields()}
     return describe(job).model_copy(update=ended)
 
 
@@ -122,7 +122,7 @@ def in_smaller_parts(job: Job) -> Job | None:
     return replace(job, parts=batch_size // size)
 
 
-def circumstances() -> dict[str, object]:
+def provenance_fields() -> dict[str, object]:
     """Return the fields of a record that describe the software and the machine."""
     return {
         "versions": provenance.versions(),

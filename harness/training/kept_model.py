@@ -17,7 +17,7 @@ from harness.store.records import Record
 from harness.text import one_line
 from harness.training import proof
 from harness.training.finetune import Outcome
-from harness.training.job import Job, circumstances
+from harness.training.job import Job, provenance_fields
 from harness.training.proof import Sample
 
 SUBJECT = "the kept model, read back from its folder,"
@@ -49,7 +49,7 @@ def keep(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    kept_files.write_card(folder, record.model_copy(update=circumstances()), class_names)
+    kept_files.write_card(folder, record.model_copy(update=provenance_fields()), class_names)
     # An atomic rename: an incomplete model must never look like a kept one.
     shutil.rmtree(job.folder / kept_files.FOLDER, ignore_errors=True)
     folder.rename(job.folder / kept_files.FOLDER)

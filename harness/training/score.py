@@ -18,7 +18,7 @@ METRIC_FOLDER = Path(__file__).parent / "metrics" / "acceptability"
 
 
 @dataclass(frozen=True)
-class Scores:
+class MetricValues:
     """The scores of one evaluation.
 
     Attributes:
@@ -35,7 +35,7 @@ class Scores:
     one_class: bool
 
 
-def score(logits: np.ndarray, labels: np.ndarray) -> Scores:
+def score(logits: np.ndarray, labels: np.ndarray) -> MetricValues:
     """Compare the class with the larger logit with the annotated class of each sentence.
 
     Args:
@@ -49,7 +49,7 @@ def score(logits: np.ndarray, labels: np.ndarray) -> Scores:
     _check(logits, labels)
     predictions = logits.argmax(axis=1)
     values = _metric().compute(predictions=predictions, references=labels.astype(np.int64))
-    return Scores(**values, one_class=bool((predictions == predictions[0]).all()))
+    return MetricValues(**values, one_class=bool((predictions == predictions[0]).all()))
 
 
 def _check(logits: np.ndarray, labels: np.ndarray) -> None:

@@ -18,7 +18,7 @@ from harness.training import diagnosis
 from harness.training.finetune import Outcome
 from harness.training.history import EpochOutcome
 from harness.training.job import Job, describe
-from harness.training.score import Scores, score
+from harness.training.score import MetricValues, score
 
 LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
 """Ranges of sentence lengths, each with its maximum; longer sentences are one more range."""
@@ -112,7 +112,7 @@ def _hidden(rows: datasets.Dataset) -> bool:
     return HIDDEN_LABEL in rows["label"]
 
 
-def _stored(scores: Scores) -> records.Scores:
+def _stored(scores: MetricValues) -> records.Scores:
     return records.Scores(mcc=scores.matthews_correlation, accuracy=scores.accuracy, f1=scores.f1)
 
 

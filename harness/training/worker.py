@@ -33,11 +33,11 @@ from harness.training.finetune import Outcome, Settings, finetune
 from harness.training.job import (
     Job,
     Result,
-    circumstances,
     ended_at,
     failure,
     in_smaller_parts,
     now,
+    provenance_fields,
 )
 from harness.training.loading import load_checkpoint
 from harness.training.progress import Progress
@@ -63,7 +63,7 @@ def execute(job: Job) -> Result:
         shutil.rmtree(scratch, ignore_errors=True)
         progress.discard(job.folder)
     finished_at = ended_at(started_at, time.perf_counter() - started)
-    ended = {"started_at": started_at, "finished_at": finished_at, **circumstances()}
+    ended = {"started_at": started_at, "finished_at": finished_at, **provenance_fields()}
     return Result(result.record.model_copy(update=ended), result.predictions)
 
 

@@ -32,7 +32,7 @@ from transformers import (
 from harness.kept.inference import classify, load
 from harness.models.encode import encode
 from harness.models.pad_token import ensure_pad_token
-from harness.models.padding import TOLERANCE, Side, answers, settle
+from harness.models.padding import TOLERANCE, PaddingSide, answers, settle
 from harness.store import records
 from harness.store.records import Record
 from harness.training.loading import load_model
@@ -124,7 +124,7 @@ def test_ordinary_families_keep_their_side_and_everything_else(
         assert torch.equal(weight, before[name]), name
     assert (found.side, found.tokenizer_side, tokenizer.padding_side) == (side, side, side)
     assert (found.alone, found.shortest) == (False, 1)
-    deviation = dict(found.deviations)[cast(Side, side)]
+    deviation = dict(found.deviations)[cast(PaddingSide, side)]
     assert deviation is not None
     assert deviation <= TOLERANCE
     together, alone = company_and_alone(model, tokenizer, MIXED)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 import harness
-from harness.training.score import Scores, _metric, score
+from harness.training.score import MetricValues, _metric, score
 
 BIT = st.integers(0, 1)
 JUDGEMENTS = st.lists(st.tuples(BIT, BIT), min_size=1, max_size=60)
@@ -27,7 +27,7 @@ def logits_of(predictions: list[int]) -> np.ndarray:
     return np.stack([np.where(chosen == 0, margins, -1.0), np.where(chosen == 1, margins, -1.0)], 1)
 
 
-def scores_of(predictions: list[int], labels: list[int]) -> Scores:
+def scores_of(predictions: list[int], labels: list[int]) -> MetricValues:
     return score(logits_of(predictions), np.asarray(labels))
 
 
@@ -64,15 +64,15 @@ def test_scores_equal_their_closed_forms(judgements: list[tuple[int, int]]) -> N
 
 
 def test_all_correct_scores_one_and_all_wrong_minus_one() -> None:
-    assert scores_of([0, 1, 1, 0], [0, 1, 1, 0]) == Scores(1.0, 1.0, 1.0, one_class=False)
-    assert scores_of([1, 0, 0, 1], [0, 1, 1, 0]) == Scores(-1.0, 0.0, 0.0, one_class=False)
+    assert scores_of([0, 1, 1, 0], [0, 1, 1, 0]) == MetricValues(1.0, 1.0, 1.0, one_class=False)
+    assert scores_of([1, 0, 0, 1], [0, 1, 1, 0]) == MetricValues(-1.0, 0.0, 0.0, one_class=False)
 
 
 def test_one_predicted_class_is_flagged_and_one_annotated_class_is_not() -> None:
-    assert scores_of([1, 1, 1, 1], [1, 0, 1, 1]) == Scores(0.0, 0.75, 6 / 7, one_class=True)
-    assert scores_of([0, 0], [1, 0]) == Scores(0.0, 0.5, 0.0, one_class=True)
-    assert scores_of([1, 0, 1, 1], [1, 1, 1, 1]) == Scores(0.0, 0.75, 6 / 7, one_class=False)
-    assert scores_of([1, 1], [1, 1]) == Scores(0.0, 1.0, 1.0, one_class=True)
+    assert scores_of([1, 1, 1, 1], [1, 0, 1, 1]) == MetricValues(0.0, 0.75, 6 / 7, one_class=True)
+    assert scores_of([0, 0], [1, 0]) == MetricValues(0.0, 0.5, 0.0, one_class=True)
+    assert scores_of([1, 0, 1, 1], [1, 1, 1, 1]) == MetricValues(0.0, 0.75, 6 / 7, one_class=False)
+    assert scores_of([1, 1], [1, 1]) == MetricValues(0.0, 1.0, 1.0, one_class=True)
 
 
 def test_degenerate_predictions_raise_no_warning() -> None:

@@ -19,7 +19,7 @@ from harness.errors import BadInput
 from harness.inputs.data.line_ends import joined_by_returns
 from harness.inputs.data.row_likeness import Test, fits_columns, has_label
 from harness.inputs.data.rows import read_text, shown
-from harness.inputs.data.table import Record, Table, Wanted, column_problems, listed
+from harness.inputs.data.table import Table, TableRow, Wanted, column_problems, listed
 from harness.suite.dataset import DELIMITERS
 
 COMMON_DELIMITERS = (",", ";", "\t", "|")
@@ -185,7 +185,7 @@ def _other_delimiter(file: _File, header: _Row, quoted: bool) -> tuple[str, list
     return with_wanted[0] if with_wanted else None
 
 
-def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[Record], list[str]]:
+def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[TableRow], list[str]]:
     places = [header.values.index(name) for name in file.wanted.columns if name is not None]
     problems = []
     records = []
@@ -195,7 +195,7 @@ def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[Reco
     for row in rows:
         where = f"{file.path}:{row.first}"
         if len(row.values) == len(header.values):
-            records.append(Record(where, *(row.values[place] for place in places)))
+            records.append(TableRow(where, *(row.values[place] for place in places)))
         else:
             problems.append(f"{where}: {_column_counts(file, header, row)}")
     return records, problems
@@ -361,7 +361,7 @@ def _evidently_quoted(file: _File, rows: Sequence[_Row]) -> str | None:
     )
 
 
-def _all_enclosed(file: _File, records: Sequence[Record]) -> list[str]:
+def _all_enclosed(file: _File, records: Sequence[TableRow]) -> list[str]:
     if not records or not all(_bare(str(each.sentence)) != each.sentence for each in records):
         return []
     return [

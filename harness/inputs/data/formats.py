@@ -14,7 +14,7 @@ from harness.errors import BadInput
 from harness.inputs.data.delimited import read_delimited
 from harness.inputs.data.json_rows import read_json
 from harness.inputs.data.rows import read_bytes
-from harness.inputs.data.table import Record, Table, Wanted, column_problems
+from harness.inputs.data.table import Table, TableRow, Wanted, column_problems
 
 
 def _read_parquet(path: Path, wanted: Wanted) -> Table:
@@ -32,7 +32,7 @@ def _read_parquet(path: Path, wanted: Wanted) -> Table:
         what = " ".join(str(error).split())
         raise BadInput([f"{path}: not a readable Parquet file ({what}); write it again"]) from None
     rows = enumerate(zip(*columns, strict=True), start=1)
-    return Table([Record(f"{path}: row {n}", *values) for n, values in rows], [])
+    return Table([TableRow(f"{path}: row {n}", *values) for n, values in rows], [])
 
 
 READERS: dict[str, Callable[[Path, Wanted], Table]] = {

@@ -9,7 +9,14 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.inputs.data.rows import lines_of, read_text, shown
-from harness.inputs.data.table import COLUMNS_SHOWN, Record, Table, Wanted, column_problems, listed
+from harness.inputs.data.table import (
+    COLUMNS_SHOWN,
+    Table,
+    TableRow,
+    Wanted,
+    column_problems,
+    listed,
+)
 
 
 class _Object(dict[str, Any]):
@@ -61,7 +68,7 @@ def read_json(path: Path, wanted: Wanted) -> Table:
         if twice := [name for name in wanted.columns if name in each.value.repeated]:
             problems.append(f"{each.where}: repeated key {shown(twice[0])}; remove all but one")
         else:
-            records.append(Record(each.where, *map(each.value.get, wanted.columns)))
+            records.append(TableRow(each.where, *map(each.value.get, wanted.columns)))
     return Table(records, problems)
 
 

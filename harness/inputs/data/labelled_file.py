@@ -11,7 +11,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from harness.errors import BadInput
 from harness.inputs.data.formats import READERS
 from harness.inputs.data.rows import Rows, capped, from_here, sentence_problem, shown
-from harness.inputs.data.table import Record, Wanted
+from harness.inputs.data.table import TableRow, Wanted
 from harness.suite.class_names import (
     NUMBERED,
     Meaning,
@@ -102,7 +102,7 @@ def places(path: Path, spec: DatasetSpec) -> list[str]:
     return [f"{from_here(path)}{record.where.removeprefix(str(path))}" for record in records]
 
 
-def _multiline_note(records: Sequence[Record]) -> list[str]:
+def _multiline_note(records: Sequence[TableRow]) -> list[str]:
     """Return a note on sentences that contain a line end, a possible sign of wrong quoting."""
     found = [record for record in records if "\n" in str(record.sentence).replace("\r", "\n")]
     if not found:
@@ -112,14 +112,14 @@ def _multiline_note(records: Sequence[Record]) -> list[str]:
 
 
 def _common_cause(
-    path: Path, records: Sequence[Record], labels: Sequence[int | None], spec: DatasetSpec
+    path: Path, records: Sequence[TableRow], labels: Sequence[int | None], spec: DatasetSpec
 ) -> list[str]:
     """Return the common cause of unknown labels: the file has two other names or numbers.
 
     If only one of the file's two labels is unknown, this applies only to two numbers, such as 1
     and 2: an unknown text label may be a typing mistake.
     """
-    seen: dict[object, Record] = {}
+    seen: dict[object, TableRow] = {}
     for record in records:
         seen.setdefault(meaning_of(record.label) or shown(record.label), record)
     if len(seen) != 2 or None not in labels or len(records) < 3:

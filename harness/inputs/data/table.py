@@ -35,7 +35,7 @@ class Wanted:
 
     @property
     def columns(self) -> tuple[str | None, ...]:
-        """The columns that are read, in the order of a Record's fields."""
+        """The columns that are read, in the order of a TableRow's fields."""
         return (self.text,) if self.label is None else (self.text, self.label)
 
     @property
@@ -55,7 +55,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Record:
+class TableRow:
     """One row with the file's own values; `where` is its place, for messages.
 
     `label` is None if no labels are read.
@@ -70,7 +70,7 @@ class Record:
 class Table:
     """The rows that could be read, a problem for every other row, and remarks."""
 
-    records: list[Record]
+    records: list[TableRow]
     problems: list[str]
     notes: list[str] = field(default_factory=list)
 
