@@ -250,12 +250,12 @@ def test_page_markdown_terminal_and_csv_warn_of_disturbed_seeds_and_of_no_other(
     )
     document = files["leaderboard.md"].decode()
     assert f"- `disturbed`: {warning}" in document
-    assert "Do not compare times without a look at their ±" in document
-    assert "seeds of 1 of the 2 cells with several seeds" in document
+    assert "Check the ± before you compare times" in document
+    assert "in 1 of the 2 cells with several seeds, the seeds differ" in document
     assert "~700 ± 310" in document
     page = files["leaderboard.html"].decode()
     assert warning in page
-    assert "Do not compare times" in page
+    assert "Check the ±" in page
     assert files["leaderboard.csv"].decode().count(warning) == 1
     (line,) = terminal_warnings(CELLS, RECORDS)
     assert line.startswith(f"warning: disturbed: {warning}")

@@ -359,9 +359,9 @@ def test_it_says_what_was_trained_on_what_and_how_a_model_was_chosen() -> None:
         "CoLA (the corpus' own TSV folder)",
         "8,551 sentences",
         "5 epochs",
-        "1,043 of the validation split",
-        "the epoch with the highest validation MCC counts",
-        "one seed a row",
+        "1,043 sentences of the validation split",
+        "the epoch with the highest validation MCC is selected",
+        "one seed per row",
     ):
         assert fact in line
 
@@ -374,7 +374,7 @@ def test_several_seeds_are_called_means() -> None:
 
 def test_only_the_embedded_corpus_is_said_to_tell_nothing_about_cola() -> None:
     cell = make_cell()
-    warning = "These scores say nothing about CoLA."
+    warning = "Do not compare these scores with scores on CoLA."
     assert warning in markdown([cell], [make_record(cell, dataset=EMBEDDED)])
     assert warning not in markdown([cell], [make_record(cell, dataset=COLA)])
 
@@ -456,8 +456,8 @@ def test_the_parts_are_said_with_what_their_numbers_lack(
     assert ("test split" in said) == ("scores_test" in known)
     assert ("(out-of-domain)" in said) == ("scores_out_of_domain" in known)
     assert ("(in-domain)" in said) == ("scores_in_domain" in known)
-    assert ("± the sample standard deviation of the seeds" in said) == several
-    assert ("without a ±" in said) != several
+    assert ("± the sample standard deviation over seeds" in said) == several
+    assert ("there is no ±" in said) != several
     assert "There is no 95 % interval" in said
 
 
@@ -468,7 +468,7 @@ def test_the_environment_is_told_once_or_with_its_share_of_the_runs() -> None:
     assert line == (
         "cpu, Example CPU, 2 cores, 8 GB, Linux x86_64; "
         "Python 3.11.9, torch 2.13.0, transformers 5.23.0; "
-        "harness commit 0123456789ab; 2 threads a run; 1 run at a time"
+        "harness commit 0123456789ab; 2 threads per run; 1 run at a time"
     )
     differing = [same[0], make_record(cell, 1, concurrency=2)]
     document = markdown([cell], differing)
