@@ -52,9 +52,8 @@ def caption(names: Sequence[str], several: bool) -> str:
         several: whether some row has several seeds.
     """
     meanings = [MEANING[name] for name in names]
-    listed = " and on ".join(
-        [*([", on ".join(meanings[:-1])] if meanings[:-1] else []), meanings[-1]]
-    )
+    *most, last = meanings
+    listed = " and on ".join([*([", on ".join(most)] if most else []), last])
     of_seeds = (
         ", ± the sample standard deviation over seeds, which does not cover other sentences"
         if several

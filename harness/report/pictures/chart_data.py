@@ -1,4 +1,4 @@
-"""What the page's charts are drawn from, as plain data for its script."""
+"""The data of the page's charts, as plain values for its script."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +11,11 @@ from harness.text import printable
 
 
 def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
-    """Return what the charts need; the rows are the table's, in its order.
+    """Return the data of the charts; the rows are the table's, in its order.
 
-    `labels` of a row are by column of speed and width of the chart: pixels to the right of its
-    mark, and down. `ticks` are those of logarithmic axes, by column and number of the group.
+    `labels` of a row maps a speed column and a chart width to the label's offset from the mark, in
+    pixels to the right and down. `ticks` maps a column and the number of a group to the ticks of a
+    logarithmic axis.
     """
     scored = charts.with_score(lines)
     measured_on = charts.circumstances(scored)

@@ -1,8 +1,8 @@
 """A leaderboard's pictures, as PNG and SVG: the speed/quality front, learning curves, settings.
 
 The same leaderboard gives the same bytes as long as matplotlib stays the same: SVG ids come from
-a fixed salt, no file holds a date, and the font is the one that matplotlib ships. Only its object
-interface is used, so nothing global is changed and no window is opened.
+a fixed salt, no file holds a date, and the font is the one that matplotlib ships. Only matplotlib's
+object interface is used, so no global state changes and no window opens.
 """
 
 import io
@@ -47,7 +47,7 @@ from harness.report.published import Published
 from harness.text import counted, scientific, some, two_digits
 
 MARGINS = (MARGIN, 0.1)
-"""Empty shares of the axes on each side of all marks, across and up."""
+"""Empty shares of the axes on each side of all marks, horizontally and vertically."""
 
 MOST_POINTS = 1000
 MOST_CURVES = 24
@@ -58,11 +58,11 @@ METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": {"Creator": None, "Date": None},
 }
-"""What matplotlib would write into a file of itself and of the day."""
+"""Removes the entries in which matplotlib writes its version and the date into a file."""
 
 
 def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
-    """Return the pictures that the leaderboard has the numbers for, none where nothing scored."""
+    """Return the pictures for which the leaderboard has numbers; none without a score."""
     lines = with_score(lines_of(published, frame))
     looks = looks_of(lines)
     found = []
@@ -86,7 +86,7 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
             Picture(
                 "learning-curves",
                 f"MCC after each epoch{best}",
-                "Validation MCC after each epoch, a line for each seed, of "
+                "Validation MCC after each epoch, one line per seed, of "
                 f"{counted(len(drawn), 'cell')}; the best is {drawn[0].label}",
                 partial(_curves, drawn, looks),
             )
@@ -110,7 +110,7 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
             Picture(
                 "best-of-n",
                 "expected MCC of the best of n cells",
-                f"MCC to expect of the best of n cells drawn at random from all {len(every)}: "
+                f"Expected MCC of the best of n cells drawn at random from all {len(every)}: "
                 f"{every[0]:z.3f} for one, {every[-1]:z.3f} for all",
                 partial(_best_of, budgets, looks),
             )
@@ -124,7 +124,7 @@ def draw(found: Iterable[Picture]) -> dict[str, bytes]:
     with mpl.rc_context(STYLE):
         for picture in found:
             figure = picture.draw()
-            # Once for both formats: laying out takes as long as drawing.
+            # Lay out once for both formats: it takes as long as drawing.
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
             for kind in FORMATS:
@@ -140,7 +140,7 @@ def draw(found: Iterable[Picture]) -> dict[str, bytes]:
 
 
 def _few(groups: Mapping[str, Sequence[Point]]) -> dict[str, list[Point]]:
-    """Leave the best points, and all of each front."""
+    """Keep the best points, and every point of a front."""
     points = [point for group in groups.values() for point in group]
     least = sorted((point.mcc for point in points), reverse=True)[:MOST_POINTS][-1:]
     return {
@@ -188,7 +188,7 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
 
 
 def _canvas(figure: Figure, several: int) -> Canvas:
-    """Return the space between the axes of one of several charts side by side, near enough."""
+    """Return the approximate space between the axes of one of several charts side by side."""
     width = (figure.get_figwidth() * DPI - 80) / several
     height = figure.get_figheight() * DPI - 150
     inset = (width * MARGINS[0] / (1 + 2 * MARGINS[0]), height * MARGINS[1] / (1 + 2 * MARGINS[1]))
@@ -196,7 +196,7 @@ def _canvas(figure: Figure, several: int) -> Canvas:
 
 
 def _mark(place: Axes, points: Iterable[Point], looks: Looks) -> None:
-    """Draw points with their intervals; those that look the same at once, which is quicker."""
+    """Draw points with their intervals; points of one style in one call, which is faster."""
     alike: dict[tuple[tuple[str, str], bool, bool], list[Point]] = {}
     for point in points:
         look = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
@@ -244,14 +244,14 @@ def _is_other(line: Line, looks: Looks) -> bool:
 
 def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
     front = [point for point in next(iter(groups.values())) if point.on_front]
-    told = "; ".join(
+    texts = "; ".join(
         f"{point.line.label}: MCC {point.mcc:z.3f} at {_speed(point)}" for point in front
     )
     apart = [
         point.line.label for points in groups.values() for point in points if not point.compares
     ]
-    hollow = f"; hollow, as times of their seeds are not alike: {some(apart)}" if apart else ""
-    return f"MCC against {title}; on the front, the fastest first: {told or 'none'}{hollow}"
+    hollow = f"; hollow, as times of their seeds differ too much: {some(apart)}" if apart else ""
+    return f"MCC against {title}; on the front, the fastest first: {texts or 'none'}{hollow}"
 
 
 def _speed(point: Point) -> str:
@@ -319,7 +319,7 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
         for row, values in enumerate(grid):
             for column, mcc in enumerate(values):
                 text = "-" if math.isnan(mcc) else decimals(3)(mcc)
-                # Viridis turns light in its upper half.
+                # The upper half of viridis is light.
                 dark = not math.isnan(mcc) and mcc < (low + high) / 2
                 place.text(
                     column, row, text, ha="center", va="center", fontsize=7.5,
@@ -373,11 +373,11 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
     return figure
 
 
-# --- what all share ---
+# --- shared by all ---
 
 
 def _logarithmic(place: Axes, low: float, high: float) -> None:
-    """Make the axis across logarithmic, for numbers from low to high."""
+    """Make the horizontal axis logarithmic, for numbers from low to high."""
     place.set_xscale("log")
     place.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
     place.xaxis.set_minor_locator(NullLocator())
@@ -385,7 +385,7 @@ def _logarithmic(place: Axes, low: float, high: float) -> None:
 
 
 def _clear(empty: Iterable[Axes], lowest: Iterable[Axes]) -> None:
-    """Take empty axes away, and number the lowest that are left."""
+    """Hide empty axes, and label the ticks of the lowest that remain."""
     for place in empty:
         place.set_axis_off()
     for place in lowest:
