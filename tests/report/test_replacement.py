@@ -103,7 +103,7 @@ def test_what_would_leave_runs_out_is_refused_with_both_matrices_and_the_ways_ou
     assert line is not None
     assert f"{folder}: its tables show 7 runs (checkpoints org/a; batch sizes 16, 32; " in line
     assert f" {lost} runs would no longer be shown: " in line
-    assert "Asked for here: " in line
+    assert "The new tables would show " in line
     assert "add --replace" in line
     assert "--results-dir" in line
     assert "\n" not in line
@@ -145,8 +145,8 @@ def test_data_are_told_apart_by_content_and_by_where_their_file_lies(
     line = refusal(folder, of_runs(runs, facts, lying(now)), "")
     assert (line is not None) == refused
     if line is not None and facts.origin == OWN.origin:
-        assert "Asked for here: 8 runs" in line
-        assert ", on other data of the same name, file mine.csv. 8 runs would no longer" in line
+        assert "The new tables would show 8 runs" in line
+        assert ", on other data with the same name, file mine.csv. 8 runs would no longer" in line
 
 
 def test_another_column_of_a_file_is_other_data(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_checkpoints_are_told_apart_by_content_and_by_where_they_lie(
     digests = {"org/a": same if digest == "same" else digest * 64} if digest else {}
     line = refusal(folder, of_runs(runs, COLA, lying(checkpoint=now), digests), "")
     assert (line is not None) == refused
-    assert refused == ("from another folder called org/a. 8 runs" in str(line))
+    assert refused == ("from another folder with the name org/a. 8 runs" in str(line))
 
 
 def suite_of(checkpoint: str, data: str = "data.csv") -> Suite:
@@ -222,7 +222,7 @@ def test_folders_and_files_of_one_name_are_told_apart_by_where_they_lie(tmp_path
     assert refusal(folder, shown[0], "") is None
     line = refusal(folder, shown[1], "")
     assert line is not None
-    assert "from another folder called encoder. 1 run would no longer be shown" in line
+    assert "from another folder with the name encoder. 1 run would no longer be shown" in line
     now = of_records([make_record(cells[0], 0, dataset=OWN)], found[1])
     assert refusal(folder, now, "") is None  # its key
 
@@ -266,7 +266,7 @@ def test_tables_of_which_nobody_knows_what_they_show_are_not_replaced(folder: Pa
     (folder / "leaderboard.json").write_text("{}")
     line = refusal(folder, asked(CELLS), "name another")
     assert line is not None
-    assert "what its tables show is not known: add --replace" in line
+    assert "so the runs in its tables are not known: add --replace" in line
 
 
 def test_what_came_out_decides_in_the_end(folder: Path) -> None:
@@ -285,9 +285,9 @@ def test_what_was_replaced_is_said(folder: Path) -> None:
     before = held(folder)
     assert before is not None
     assert replaced(before, of_records(records(CELLS)[1:])) is None
-    assert replaced(before, of_records(records(CELLS))) == "in place of tables of 7 runs, now 8"
+    assert replaced(before, of_records(records(CELLS))) == "tables of 7 runs replaced, now 8"
     line = str(replaced(before, of_records(records(CELLS[:1], checkpoint_digest="0" * 64))))
-    assert line.startswith("in place of tables of 7 runs, now 2; no longer shown: ")
+    assert line.startswith("tables of 7 runs replaced, now 2; no longer shown: ")
     assert all(f"{cell.id} (seeds 1, 2)" in line for cell in CELLS[1:])
     assert line.endswith("; 1 with other files, data, device or versions than before")
     assert left_out(before, before) == []
@@ -307,7 +307,7 @@ def test_a_report_publishes_over_other_tables_only_when_asked(tmp_path: Path) ->
     assert elsewhere.code == 0
     asked_for = harness("report", str(small), "--output", str(published), "--replace")
     assert asked_for.code == 0
-    assert "in place of tables of 8 runs, now 0; no longer shown: " in asked_for.err
+    assert "tables of 8 runs replaced, now 0; no longer shown: " in asked_for.err
     assert held(published) == []
 
 
