@@ -294,11 +294,11 @@ def _sort_key(value: Value, text: str) -> str | None:
 
 
 def _choices(columns: Sequence[Column], lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         if column.name in CHOICES:
             texts = list(dict.fromkeys(printable(column.text(line.row)) for line in lines))
             if 2 <= len(texts) <= MOST_CHOICES:
-                yield {"column": place, "heading": column.heading, "texts": texts}
+                yield {"column": index, "heading": column.heading, "texts": texts}
 
 
 def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:

@@ -154,9 +154,9 @@ def _field(value: Value) -> str:
     return '"' + text.replace('"', '""') + '"' if quoted else text
 
 
-def leaderboard_in(place: Path) -> Path:
+def leaderboard_in(path: Path) -> Path:
     """Return the leaderboard.json of a folder; any other path is the file itself."""
-    return place / LEADERBOARD if place.is_dir() else place
+    return path / LEADERBOARD if path.is_dir() else path
 
 
 def read_published(path: Path) -> Published:
@@ -205,7 +205,7 @@ def _is_foreign(path: Path, details: Sequence[ErrorDetails]) -> bool:
     if path.name == LEADERBOARD:
         return False
     kinds = {(detail["type"], detail["loc"]) for detail in details}
-    no_object = any(not place and kind != "json_invalid" for kind, place in kinds)
+    no_object = any(not location and kind != "json_invalid" for kind, location in kinds)
     incomplete = any(kind == "json_invalid" for kind, _ in kinds)
     other_name = path.suffix.lower() != ".json"
     return no_object or ("missing", ("schema_version",)) in kinds or (incomplete and other_name)

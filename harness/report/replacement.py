@@ -181,7 +181,7 @@ def _by_setting(runs: Iterable[Shown]) -> dict[tuple[Any, ...], list[Shown]]:
 
 def objection(
     folder: Path,
-    asked: Iterable[Shown],
+    requested: Iterable[Shown],
     stored: Sequence[Shown],
     to_train: int,
 ) -> str | None:
@@ -192,13 +192,13 @@ def objection(
 
     Args:
         folder: the suite's results folder.
-        asked: all requested runs.
+        requested: all runs of the session.
         stored: the requested runs that are already scored.
         to_train: how many of the requested runs must train.
     """
     if not (stored or to_train):
         return None
-    each_once = {run.setting: run for run in reversed([*stored, *asked])}
+    each_once = {run.setting: run for run in reversed([*stored, *requested])}
     now = [*each_once.values()][::-1]
     return refusal(Path(os.path.relpath(folder)), now, "--results-dir FOLDER")
 
@@ -300,7 +300,7 @@ def _cells(runs: Sequence[Shown]) -> str:
     for run in runs:
         seeds.setdefault(run.cell, []).append(run.seed)
     named = [
-        f"{cell} ({'seed' if len(own) == 1 else 'seeds'} {', '.join(map(str, own))})"
-        for cell, own in seeds.items()
+        f"{cell} ({'seed' if len(numbers) == 1 else 'seeds'} {', '.join(map(str, numbers))})"
+        for cell, numbers in seeds.items()
     ]
     return some(named, MOST_CELLS)

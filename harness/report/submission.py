@@ -78,8 +78,8 @@ def choose(found: Sequence[Candidate], cell: str | None, seed: int | None) -> Ca
     """
     cells = list(dict.fromkeys(item.record.cell for item in found))
     available = f"no scored run of this cell; cells with one: {', '.join(cells)}"
-    asked = cells if cell is None else [cell]
-    wanted = ids.find_all(asked, cells, lambda name: f"--cell: {name!r}: {available}")
+    names = cells if cell is None else [cell]
+    wanted = ids.find_all(names, cells, lambda name: f"--cell: {name!r}: {available}")
     of_cell = [item for item in found if item.record.cell in wanted]
     of_seed = [item for item in of_cell if seed in (None, item.record.seed)]
     if not of_seed:

@@ -264,11 +264,11 @@ def _deviations(
     planned = make_plan(suite)
     if list(map(_coordinates, planned)) != list(map(_coordinates, cells)):
         yield "no suite file can plan these cells in this order"
-    for held, asked in zip(cells, planned, strict=False):
-        if _coordinates(held) == _coordinates(asked) and held.id != asked.id:
-            yield f"{_value(asked.id)} was {_value(held.id)}: its folder was in another place"
-        if _coordinates(held) == _coordinates(asked) and replace(held, id=asked.id) != asked:
-            yield f"{_value(asked.id)} had other seeds or gates, which no suite file can express"
+    for cell, reread in zip(cells, planned, strict=False):
+        if _coordinates(cell) == _coordinates(reread) and cell.id != reread.id:
+            yield f"{_value(reread.id)} was {_value(cell.id)}: its folder was in another place"
+        if _coordinates(cell) == _coordinates(reread) and replace(cell, id=reread.id) != reread:
+            yield f"{_value(reread.id)} had other seeds or gates, which no suite file can express"
     if suite_gates(suite) != gates:
         yield "the suite had other gates, which no suite file can express"
     if suite.training != training:

@@ -38,18 +38,18 @@ def as_summary(suite: str, frame: pd.DataFrame) -> str:
     verdicts = [str(row["verdict"] or _without_verdict(str(row["status"]))) for row in rows]
     times = Counter(verdicts)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(times.items()))
-    order = sorted(range(len(rows)), key=lambda place: ORDER.get(verdicts[place], len(ORDER)))
+    order = sorted(range(len(rows)), key=lambda index: ORDER.get(verdicts[index], len(ORDER)))
     lines = [
         (
-            code(str(rows[place]["checkpoint"])).replace("|", "\\|"),
-            str(rows[place]["batch_size"]),
-            scientific(float(rows[place]["learning_rate"] or 0)),
-            _number(rows[place]["mcc"]),
-            _interval(rows[place]["mcc_low"], rows[place]["mcc_high"]),
-            _gate(rows[place]),
-            verdicts[place],
+            code(str(rows[index]["checkpoint"])).replace("|", "\\|"),
+            str(rows[index]["batch_size"]),
+            scientific(float(rows[index]["learning_rate"] or 0)),
+            _number(rows[index]["mcc"]),
+            _interval(rows[index]["mcc_low"], rows[index]["mcc_high"]),
+            _gate(rows[index]),
+            verdicts[index],
         )
-        for place in order[:MOST_ROWS]
+        for index in order[:MOST_ROWS]
     ]
     table = tabulate(lines, HEADINGS, "pipe", disable_numparse=True)
     more = len(rows) - len(lines)

@@ -83,8 +83,8 @@
   const ranked = [...new Set(data.rows.filter((row) => row.mcc !== null).map((row) => row.checkpoint))];
   const named = ranked.slice(0, ranked.length > SYMBOLS.length ? SYMBOLS.length - 1 : SYMBOLS.length);
   const series = (row) => {
-    const place = named.indexOf(row.checkpoint);
-    return place < 0 ? "rest" : String(place);
+    const index = named.indexOf(row.checkpoint);
+    return index < 0 ? "rest" : String(index);
   };
   const colour = (row) => `var(--series-${series(row)})`;
   const symbol = (row) => SYMBOLS[series(row)] ?? SYMBOLS[SYMBOLS.length - 1];
@@ -205,7 +205,7 @@
     const middle = (range[0] + range[1]) / 2;
     const batches = ordered("batch_size");
     one("settings-charts").replaceChildren(...drawn.map((name) => {
-      const own = cells.filter((row) => row.checkpoint === name);
+      const group = cells.filter((row) => row.checkpoint === name);
       const chart = Plot.plot({
         width: 340, height: 70 + 36 * batches.length, marginLeft: 48, marginBottom: 34, marginTop: 6,
         padding: 0.04,
@@ -215,8 +215,8 @@
         y: { type: "band", domain: batches, label: null, tickFormat: (size) => String(size) },
         color: { scheme: "viridis", domain: range[0] < range[1] ? range : [range[0] - 1, range[1]] },
         marks: [
-          Plot.cell(own, { x: "learning_rate", y: "batch_size", fill: "mcc" }),
-          Plot.text(own, { x: "learning_rate", y: "batch_size", text: (row) => three(row.mcc), fill: (row) => (row.mcc > middle ? "#000" : "#fff"), fontSize: 12 }),
+          Plot.cell(group, { x: "learning_rate", y: "batch_size", fill: "mcc" }),
+          Plot.text(group, { x: "learning_rate", y: "batch_size", text: (row) => three(row.mcc), fill: (row) => (row.mcc > middle ? "#000" : "#fff"), fontSize: 12 }),
         ],
       });
       return element("figure", {}, element("figcaption", {}, name, element("small", {}, "batch size on the vertical axis")), chart);

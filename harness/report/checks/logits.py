@@ -95,15 +95,15 @@ def unlike_records(published: Published, content: bytes) -> tuple[list[str], lis
     times = Counter(run.key for run in ended)
     wrong = list(_foreign(table, times))
     unchecked: list[str] = []
-    place: Counter[str | None] = Counter()
+    seen: Counter[str | None] = Counter()
     ours = written_by == f"parquet-cpp-arrow version {pa.__version__}"
     for run in ended:
         rows = table.filter(pc.equal(table["key"], pa.scalar(run.key, pa.string())))
         share, rest = divmod(
             rows.num_rows, times[run.key]
         )  # two names of one checkpoint share a key
-        rows = rows.slice(place[run.key] * share, share).drop_columns(["key"])
-        place[run.key] += 1
+        rows = rows.slice(seen[run.key] * share, share).drop_columns(["key"])
+        seen[run.key] += 1
         if not share or rest:
             wrong.append(f"has predictions of other runs, and none of {_named(run)}")
             continue

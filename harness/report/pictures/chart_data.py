@@ -22,7 +22,7 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
     groups = {name: number for number, name in enumerate(dict.fromkeys(measured_on.values()))}
     ticks: dict[str, dict[int, list[float]]] = {column: {} for column in charts.SPEEDS}
     fronts: dict[str, list[str]] = {line.cell.id: [] for line in lines}
-    places: dict[str, dict[str, dict[int, list[float]]]] = {line.cell.id: {} for line in lines}
+    offsets: dict[str, dict[str, dict[int, list[float]]]] = {line.cell.id: {} for line in lines}
     apart: dict[str, list[str]] = {line.cell.id: [] for line in lines}
     for column in charts.SPEEDS:
         for name, points in charts.speed_groups(lines, column).items():
@@ -36,8 +36,8 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
                     apart[point.line.cell.id].append(column)
             for width in WIDTHS:
                 for label in labels(points, on_page(width)):
-                    place = places[label.point.line.cell.id].setdefault(column, {})
-                    place[width] = [label.right, -label.up]
+                    by_width = offsets[label.point.line.cell.id].setdefault(column, {})
+                    by_width[width] = [label.right, -label.up]
     texts = {column.name: column for column in SHOWN}
 
     def row(line: Line) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
             "group": groups[measured_on[line.cell.id]] if is_scored else None,
             "fronts": fronts[line.cell.id],
             "apart": apart[line.cell.id],
-            "labels": places[line.cell.id],
+            "labels": offsets[line.cell.id],
             "curves": [
                 {
                     "seed": run.seed,

@@ -179,6 +179,6 @@ def best_of(lines: Sequence[Line]) -> dict[str, tuple[float, ...]]:
     for line in lines:
         if (mcc := line.number("mcc")) is not None:
             mccs.setdefault(line.cell.checkpoint, []).append(mcc)
-    every = [mcc for own in mccs.values() for mcc in own]
+    every = [mcc for group in mccs.values() for mcc in group]
     groups = {**mccs, "": every}
-    return {name: expected_best_of(own) for name, own in groups.items() if len(own) > 1}
+    return {name: expected_best_of(group) for name, group in groups.items() if len(group) > 1}

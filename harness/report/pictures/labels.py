@@ -96,11 +96,11 @@ def labels(points: Sequence[Point], canvas: Canvas) -> list[Label]:
     Args:
         points: all points in the chart, at least one.
     """
-    places = _places(points, canvas)
-    x, y, low, high = places.T
+    positions = _positions(points, canvas)
+    x, y, low, high = positions.T
     marks = _around(x, y, canvas.mark, canvas.mark)
     bars = np.column_stack([x - 1, x + 1, low - 1, high + 1])
-    line = _steps(places[[point.on_front for point in points], :2])
+    line = _steps(positions[[point.on_front for point in points], :2])
     found: list[Label] = []
     taken = np.empty((0, 4))
     for number in _to_try(points):
@@ -117,7 +117,7 @@ def labels(points: Sequence[Point], canvas: Canvas) -> list[Label]:
                 _meeting(box, bars)
                 + _meeting(box, taken)
                 + _beyond(box, canvas)
-                + _misread(box, number, places),
+                + _misread(box, number, positions),
                 _meeting(box, line),
             )
             for box in boxes
@@ -173,7 +173,7 @@ def _ticks(low: float, high: float, mantissas: Sequence[float]) -> Iterator[floa
             yield float(f"{mantissa:g}e{exponent}")
 
 
-def _places(points: Sequence[Point], canvas: Canvas) -> np.ndarray:
+def _positions(points: Sequence[Point], canvas: Canvas) -> np.ndarray:
     """Return each mark's x and y, and the lower and upper y of its interval's line.
 
     Returns (points, 4) pixels.
@@ -202,13 +202,13 @@ def _spread(values: np.ndarray, length: float, inset: float) -> np.ndarray:
     return np.asarray(inset + (values - low) / (high - low) * (length - 2 * inset))
 
 
-def _steps(places: np.ndarray) -> Boxes:
+def _steps(positions: np.ndarray) -> Boxes:
     """Return a front's line as boxes: from each mark to the right, then up to the next.
 
     Args:
-        places: (marks of the front, 2).
+        positions: (marks of the front, 2).
     """
-    x, y = places[np.lexsort((places[:, 1], places[:, 0]))].T
+    x, y = positions[np.lexsort((positions[:, 1], positions[:, 0]))].T
     flat = np.column_stack([x[:-1], x[1:], y[:-1] - 1, y[:-1] + 1])
     steep = np.column_stack([x[1:] - 1, x[1:] + 1, y[:-1], y[1:]])
     return np.vstack([flat, steep])
@@ -236,7 +236,7 @@ def _beyond(box: np.ndarray, canvas: Canvas) -> bool:
     return bool(left < 0 or right > canvas.width or lower < 0 or upper > canvas.height)
 
 
-def _misread(box: np.ndarray, own: int, places: np.ndarray) -> bool:
+def _misread(box: np.ndarray, index: int, positions: np.ndarray) -> bool:
     """Return whether another mark is nearer to a label than its own."""
-    distances = np.hypot(places[:, 0] - box[:2].mean(), places[:, 1] - box[2:].mean())
-    return bool(distances.min() < distances[own])
+    distances = np.hypot(positions[:, 0] - box[:2].mean(), positions[:, 1] - box[2:].mean())
+    return bool(distances.min() < distances[index])

@@ -52,9 +52,9 @@ def mcc_of(line: Line) -> float:
 def looks_of(lines: Iterable[Line]) -> Looks:
     """Give each of the best checkpoints its own colour and marker; all others share one."""
     names = list(lines_by_checkpoint(lines))
-    own = len(COLOURS) if len(names) <= len(COLOURS) else len(COLOURS) - 1
-    looks = zip(COLOURS[:own], MARKERS[:own], strict=True)
-    return dict(zip(names, looks, strict=False)) | dict.fromkeys(names[own:], OTHERS)
+    distinct = len(COLOURS) if len(names) <= len(COLOURS) else len(COLOURS) - 1
+    looks = zip(COLOURS[:distinct], MARKERS[:distinct], strict=True)
+    return dict(zip(names, looks, strict=False)) | dict.fromkeys(names[distinct:], OTHERS)
 
 
 def drawable(text: str, most: int = 60) -> str:

@@ -92,7 +92,7 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
             )
         )
     by_checkpoint = lines_by_checkpoint(lines)
-    if several := {name: own for name, own in by_checkpoint.items() if len(own) > 1}:
+    if several := {name: group for name, group in by_checkpoint.items() if len(group) > 1}:
         shown = dict(list(several.items())[:MOST_CHECKPOINTS])
         best = "" if len(shown) == len(several) else f", the best {len(shown)} of {len(several)}"
         found.append(
@@ -100,7 +100,7 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
                 "settings",
                 f"MCC by batch size and learning rate{best}",
                 "Mean MCC of each checkpoint by batch size and learning rate; best: "
-                + "; ".join(f"{own[0].label}" for own in shown.values()),
+                + "; ".join(f"{group[0].label}" for group in shown.values()),
                 partial(_settings, shown),
             )
         )
@@ -153,12 +153,12 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
     shown = dict(list(groups.items())[:MOST_GROUPS])
     figure = Figure(figsize=(2.6 + 4.4 * len(shown), 4.6), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-    for place, (circumstances, points) in zip(axes, shown.items(), strict=True):
+    for ax, (circumstances, points) in zip(axes, shown.items(), strict=True):
         if on_log_scale(points):
-            _logarithmic(place, *ends_of([point.speed for point in points]))
-        place.margins(*MARGINS)
+            _logarithmic(ax, *ends_of([point.speed for point in points]))
+        ax.margins(*MARGINS)
         front = [point for point in points if point.on_front]
-        place.step(
+        ax.step(
             [point.speed for point in front],
             [point.mcc for point in front],
             where="post",
@@ -167,9 +167,9 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
             linewidth=1,
             zorder=1,
         )
-        _mark(place, points, looks)
+        _mark(ax, points, looks)
         for label in labels(points, _canvas(figure, len(shown))):
-            place.annotate(
+            ax.annotate(
                 text_of(label.point),
                 (label.point.speed, label.point.mcc),
                 (label.right * 72 / DPI, label.up * 72 / DPI),
@@ -179,8 +179,8 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
                 fontsize=8,
                 zorder=5,
             )
-        place.set_xlabel(title)
-        place.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
+        ax.set_xlabel(title)
+        ax.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
     axes[0].set_ylabel("MCC")
     drawn = [point.line for points in shown.values() for point in points]
     _key(figure, drawn, looks)
@@ -195,24 +195,24 @@ def _canvas(figure: Figure, several: int) -> Canvas:
     return Canvas(width, height, inset, mark=8, letter=(8.5, 13))
 
 
-def _mark(place: Axes, points: Iterable[Point], looks: Looks) -> None:
+def _mark(ax: Axes, points: Iterable[Point], looks: Looks) -> None:
     """Draw points with their intervals; points of one style in one call, which is faster."""
-    alike: dict[tuple[tuple[str, str], bool, bool], list[Point]] = {}
+    by_style: dict[tuple[tuple[str, str], bool, bool], list[Point]] = {}
     for point in points:
-        look = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
-        alike.setdefault(look, []).append(point)
-    for ((colour, marker), on_front, compares), own in alike.items():
+        style = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
+        by_style.setdefault(style, []).append(point)
+    for ((colour, marker), on_front, compares), group in by_style.items():
         bars = [
             (point.speed, low, high)
-            for point in own
+            for point in group
             if (low := point.line.number("mcc_low")) is not None
             and (high := point.line.number("mcc_high")) is not None
         ]
         if bars:
-            place.vlines(*zip(*bars, strict=True), color=colour, linewidth=1, alpha=0.7, zorder=2)
-        place.plot(
-            [point.speed for point in own],
-            [point.mcc for point in own],
+            ax.vlines(*zip(*bars, strict=True), color=colour, linewidth=1, alpha=0.7, zorder=2)
+        ax.plot(
+            [point.speed for point in group],
+            [point.mcc for point in group],
             color=colour,
             marker=marker,
             markersize=8 if on_front else 5,
@@ -268,11 +268,11 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
     rows = math.ceil(len(lines) / columns)
     figure = Figure(figsize=(2.4 * columns + 0.4, 1.75 * rows + 0.3), layout="constrained")
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for place, line in zip(axes, lines, strict=False):
+    for ax, line in zip(axes, lines, strict=False):
         colour, _ = looks[line.cell.checkpoint]
         for run in line.runs:
             numbers = [epoch.epoch for epoch in run.epochs]
-            place.plot(
+            ax.plot(
                 numbers,
                 [epoch.scores.mcc for epoch in run.epochs],
                 color=colour,
@@ -285,9 +285,9 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
                 else [],
             )
         name = drawable(line.cell.checkpoint, 28)
-        place.set_title(f"#{line.row['rank']} {name}\n{line.settings}", fontsize=7, loc="left")
-        place.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        place.yaxis.set_major_locator(MaxNLocator(4))
+        ax.set_title(f"#{line.row['rank']} {name}\n{line.settings}", fontsize=7, loc="left")
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(4))
     _clear(axes[len(lines) :], axes[: len(lines)][-columns:])
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("MCC", fontsize=9)
@@ -298,7 +298,7 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
 
 
 def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
-    every = [line for own in checkpoints.values() for line in own]
+    every = [line for group in checkpoints.values() for line in group]
     sizes = sorted({line.cell.batch_size for line in every})
     rates = sorted({line.cell.learning_rate for line in every})
     mccs = [mcc_of(line) for line in every]
@@ -309,27 +309,27 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
     height = 0.42 * len(sizes) + 0.85
     figure = Figure(figsize=(width * columns, height * rows + 0.3), layout="constrained")
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for place, (name, own) in zip(axes, checkpoints.items(), strict=False):
+    for ax, (name, group) in zip(axes, checkpoints.items(), strict=False):
         grid = [[math.nan] * len(rates) for _ in sizes]
-        for line in own:
+        for line in group:
             grid[sizes.index(line.cell.batch_size)][rates.index(line.cell.learning_rate)] = mcc_of(
                 line
             )
-        place.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
+        ax.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
         for row, values in enumerate(grid):
             for column, mcc in enumerate(values):
                 text = "-" if math.isnan(mcc) else decimals(3)(mcc)
                 # The upper half of viridis is light.
                 dark = not math.isnan(mcc) and mcc < (low + high) / 2
-                place.text(
+                ax.text(
                     column, row, text, ha="center", va="center", fontsize=7.5,
                     color="white" if dark else "black",
                 )  # fmt: skip
-        place.set_title(drawable(name, 34), fontsize=7.5, loc="left")
-        place.set_xticks(range(len(rates)), [scientific(rate) for rate in rates], fontsize=7.5)
-        place.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7.5)
-        place.grid(visible=False)
-        place.tick_params(length=0)
+        ax.set_title(drawable(name, 34), fontsize=7.5, loc="left")
+        ax.set_xticks(range(len(rates)), [scientific(rate) for rate in rates], fontsize=7.5)
+        ax.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7.5)
+        ax.grid(visible=False)
+        ax.tick_params(length=0)
     _clear(axes[len(checkpoints) :], axes[: len(checkpoints)][-columns:])
     figure.supxlabel("learning rate", fontsize=8.5)
     figure.supylabel("batch size", fontsize=8.5)
@@ -341,11 +341,11 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
 
 def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    place = figure.subplots()
-    own = {name: curve for name, curve in budgets.items() if name}
-    for name, curve in list(own.items())[:MOST_CHECKPOINTS]:
+    ax = figure.subplots()
+    curves = {name: curve for name, curve in budgets.items() if name}
+    for name, curve in list(curves.items())[:MOST_CHECKPOINTS]:
         colour, marker = looks[name]
-        place.plot(
+        ax.plot(
             range(1, len(curve) + 1),
             curve,
             color=colour,
@@ -354,7 +354,7 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
             linewidth=1.3,
             label=drawable(name, 50),
         )
-    place.plot(
+    ax.plot(
         range(1, len(budgets[""]) + 1),
         budgets[""],
         color="#444444",
@@ -363,12 +363,12 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
         label="all checkpoints",
     )
     if len(budgets[""]) > 40:
-        _logarithmic(place, 1, len(budgets[""]))
+        _logarithmic(ax, 1, len(budgets[""]))
     else:
-        place.xaxis.set_major_locator(MaxNLocator(integer=True))
-        place.set_xlim(left=0.5)
-    place.set_xlabel("cells tried, drawn at random")
-    place.set_ylabel("expected MCC of the best")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xlim(left=0.5)
+    ax.set_xlabel("cells tried, drawn at random")
+    ax.set_ylabel("expected MCC of the best")
     figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=8)
     return figure
 
@@ -376,17 +376,17 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
 # --- shared by all ---
 
 
-def _logarithmic(place: Axes, low: float, high: float) -> None:
+def _logarithmic(ax: Axes, low: float, high: float) -> None:
     """Make the horizontal axis logarithmic, for numbers from low to high."""
-    place.set_xscale("log")
-    place.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
-    place.xaxis.set_minor_locator(NullLocator())
-    place.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _clear(empty: Iterable[Axes], lowest: Iterable[Axes]) -> None:
     """Hide empty axes, and label the ticks of the lowest that remain."""
-    for place in empty:
-        place.set_axis_off()
-    for place in lowest:
-        place.tick_params(labelbottom=True)
+    for ax in empty:
+        ax.set_axis_off()
+    for ax in lowest:
+        ax.tick_params(labelbottom=True)
