@@ -83,7 +83,7 @@ def package_graph() -> dict[str, set[str]]:
 def table() -> str:
     """Return the table of architecture.md: a row for each package and each module, in layers."""
     rows = list(_rows())
-    return tabulate(rows, ("in `harness/`", "what it is", "imports"), tablefmt="pipe")
+    return tabulate(rows, ("in `harness/`", "purpose", "imports"), tablefmt="pipe")
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:

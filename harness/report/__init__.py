@@ -13,7 +13,12 @@ from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.report.checks.changes import changed_files, differences
-from harness.report.checks.logits import PREDICTIONS, joined, predictions_beside, predictions_unlike
+from harness.report.checks.logits import (
+    PREDICTIONS,
+    joined,
+    mismatched_predictions,
+    predictions_beside,
+)
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
 from harness.report.pictures.charts import FORMATS, PICTURES, Picture, lines_of, with_score
@@ -49,8 +54,8 @@ __all__ = [
     "differences",
     "file_names",
     "leaderboard_in",
+    "mismatched_predictions",
     "predictions_beside",
-    "predictions_unlike",
     "publish",
     "read_published",
     "render",

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.report import LEADERBOARD, read_published
-from harness.report.whereabouts import NOWHERE, Digests, Whereabouts, remembered
+from harness.report.locations import NO_LOCATIONS, Digests, Locations, stored_locations
 from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Run
 from harness.suite.spec import TrainingSpec
@@ -35,7 +35,7 @@ class Shown:
     """A run in tables, existing or new.
 
     `digest` is the digest of its checkpoint's files, `folder` their location, and `file` the
-    location of the data; None and UNKNOWN if not known. See harness.report.whereabouts.
+    location of the data; None and UNKNOWN if not known. See harness.report.locations.
     """
 
     cell: str
@@ -64,7 +64,7 @@ class Shown:
         return self.facts.origin if self.facts.name == "file" else self.facts.name
 
 
-def of_records(records: Iterable[Record], where: Whereabouts = NOWHERE) -> list[Shown]:
+def runs_of_records(records: Iterable[Record], where: Locations = NO_LOCATIONS) -> list[Shown]:
     """Return the scored runs in tables of these records."""
     return [
         Shown(
@@ -85,10 +85,10 @@ def of_records(records: Iterable[Record], where: Whereabouts = NOWHERE) -> list[
     ]
 
 
-def of_runs(
+def planned_runs(
     runs: Iterable[Run],
     facts: DatasetFacts | None,
-    where: Whereabouts = NOWHERE,
+    where: Locations = NO_LOCATIONS,
     digests: Mapping[str, str] = NO_DIGESTS,
 ) -> list[Shown]:
     """Return a plan's runs on some data as they would be in tables.
@@ -113,7 +113,7 @@ def of_runs(
     ]
 
 
-def _file(facts: DatasetFacts | None, where: Whereabouts) -> Digests:
+def _file(facts: DatasetFacts | None, where: Locations) -> Digests:
     return UNKNOWN if facts is None else where.data.get(facts.fingerprint, UNKNOWN)
 
 
@@ -146,7 +146,7 @@ def _same_data(one: Shown, other: Shown) -> bool:
     return len(columns) < 2 and bool(one.file & other.file)
 
 
-def held(folder: Path) -> list[Shown] | None:
+def runs_in_tables(folder: Path) -> list[Shown] | None:
     """Return the scored runs that the tables in a folder show; None if it has no tables.
 
     Raises:
@@ -155,7 +155,7 @@ def held(folder: Path) -> list[Shown] | None:
     path = folder / LEADERBOARD
     if not path.exists():
         return None
-    return of_records(read_published(path).records, remembered(folder))
+    return runs_of_records(read_published(path).records, stored_locations(folder))
 
 
 def left_out(before: Sequence[Shown], now: Sequence[Shown]) -> list[Shown]:
@@ -214,7 +214,7 @@ def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
         f"add --replace to replace these tables (no run is deleted), or {elsewhere} to keep them"
     )
     try:
-        before = held(folder)
+        before = runs_in_tables(folder)
     except BadInput as error:
         first, *more = error.problems
         others = f" (and {counted(len(more), 'more mistake')})" if more else ""

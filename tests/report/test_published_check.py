@@ -17,7 +17,7 @@ from builders.commands import ROOT, Done, harness
 from builders.records import keep, make_cell, predicted_record
 from markdown_it import MarkdownIt
 
-from harness.report import predictions_unlike, read_published, write_tables
+from harness.report import mismatched_predictions, read_published, write_tables
 
 CELLS = [make_cell(learning_rate=rate, seeds=(1, 2)) for rate in (2e-5, 5e-5)]
 # A second name for the files of the first: their runs have the same keys, and the same logits.
@@ -52,7 +52,7 @@ def check(folder: Path) -> Done:
 
 def unlike(folder: Path) -> list[str]:
     """Return the lines of a check on predictions alone; the pictures take longer to draw."""
-    return predictions_unlike(folder, read_published(folder / "leaderboard.json"))
+    return mismatched_predictions(folder, read_published(folder / "leaderboard.json"))
 
 
 def told(done: Done) -> list[str]:

@@ -13,7 +13,7 @@ from builders.waiting import UNREACHABLE
 from safetensors.numpy import save_file
 from test_replacement import publish_to
 
-from harness.report.whereabouts import remember, whereabouts
+from harness.report.locations import find_locations, store_locations
 from harness.session.found import find_inputs
 from harness.session.options import Chosen, planned_suites
 from harness.store.records import Record
@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
     fingerprint = found[0].dataset.fingerprint if found[0].dataset else None
     keep(results, cell, found[0])
     (planned,) = planned_suites(Chosen({"suite": ["tiny.toml"]}, tmp_path, tmp_path))
-    remember(results, whereabouts(planned.suite, tmp_path, results, fingerprint))
+    store_locations(results, find_locations(planned.suite, tmp_path, results, fingerprint))
     return tmp_path
 
 

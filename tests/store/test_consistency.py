@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews
 
 from harness.errors import BadInput
 from harness.machine.contention import Contention
-from harness.report import predictions_unlike, read_published, write_tables
+from harness.report import mismatched_predictions, read_published, write_tables
 from harness.store import classes
 from harness.store.consistency import inconsistency
 from harness.store.predictions import PREDICTIONS
@@ -222,7 +222,7 @@ def test_a_published_record_is_held_against_its_predictions(
     stored: list[Stored], tmp_path: Path, field: str, value: Any
 ) -> None:
     path = published(stored, tmp_path, lambda record: edited(record, field, value))
-    (line,) = predictions_unlike(tmp_path, read_published(path))
+    (line,) = mismatched_predictions(tmp_path, read_published(path))
     assert line.startswith(f"{CELL.id}, seed 2: its predictions contradict its record: ")
     assert field in line
 
@@ -241,7 +241,7 @@ def test_scores_of_other_classes_than_the_predictions_are_no_scores(
         )
 
     path = published(stored, tmp_path, better)
-    (line,) = predictions_unlike(tmp_path, read_published(path))
+    (line,) = mismatched_predictions(tmp_path, read_published(path))
     assert "its logits do not give the record's classes" in line
 
 

@@ -51,13 +51,13 @@ def predictions_beside(folder: Path, published: Published) -> tuple[bytes | None
         content = path.read_bytes()
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
-    wrong, unchecked = unlike_records(published, content)
+    wrong, unchecked = check_against_records(published, content)
     if wrong:
         raise BadInput([f"{path}: {line}; {WAY_OUT}" for line in wrong])
     return content, [f"{path}: {line}" for line in unchecked]
 
 
-def predictions_unlike(folder: Path, published: Published) -> list[str]:
+def mismatched_predictions(folder: Path, published: Published) -> list[str]:
     """Return a line for each run whose predictions are missing, different or not checkable.
 
     Predictions that could not be checked are reported too, so that nobody believes they were.
@@ -69,11 +69,11 @@ def predictions_unlike(folder: Path, published: Published) -> list[str]:
         content = path.read_bytes()
     except OSError as error:
         return [f"cannot be read ({error.strerror})"]
-    wrong, unchecked = unlike_records(published, content)
+    wrong, unchecked = check_against_records(published, content)
     return wrong + unchecked
 
 
-def unlike_records(published: Published, content: bytes) -> tuple[list[str], list[str]]:
+def check_against_records(published: Published, content: bytes) -> tuple[list[str], list[str]]:
     """Check a predictions.parquet against the records of a leaderboard.
 
     Each run's rows, written as the run itself wrote them, must give the digest in its record, its

@@ -25,20 +25,20 @@ first stays valid if only the results move, the second if a project moves with i
 
 
 @dataclass(frozen=True)
-class Whereabouts:
+class Locations:
     """Folders of checkpoints by published name, and data files by the data's fingerprint.
 
-    Entries are missing for what is not in a folder of the user, and for unknown locations.
+    Only checkpoints in a user's folder and data in a user's file have an entry, if it is known.
     """
 
     checkpoints: Mapping[str, Digests]
     data: Mapping[str, Digests]
 
 
-NOWHERE = Whereabouts({}, {})
+NO_LOCATIONS = Locations({}, {})
 
 
-def whereabouts(suite: Suite, base: Path, results: Path, fingerprint: str | None) -> Whereabouts:
+def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | None) -> Locations:
     """Return the locations of a suite's checkpoints and data.
 
     Links in a path are not followed: the target of a link may change, as the content of a folder
@@ -58,10 +58,10 @@ def whereabouts(suite: Suite, base: Path, results: Path, fingerprint: str | None
     if fingerprint is not None and suite.dataset.source == "file":
         path = _path(str(suite.dataset.path), base)
         data = {} if path is None else {fingerprint: _digests(path, results)}
-    return Whereabouts(checkpoints, data)
+    return Locations(checkpoints, data)
 
 
-def remember(folder: Path, where: Whereabouts) -> None:
+def store_locations(folder: Path, where: Locations) -> None:
     """Store the locations of a results folder's checkpoints and data next to its run store."""
     content = {
         "checkpoints": {name: sorted(found) for name, found in where.checkpoints.items()},
@@ -72,17 +72,17 @@ def remember(folder: Path, where: Whereabouts) -> None:
         write_atomically(path, text)
 
 
-def remembered(folder: Path) -> Whereabouts:
-    """Return the locations stored in a results folder; NOWHERE if there are none."""
+def stored_locations(folder: Path) -> Locations:
+    """Return the locations stored in a results folder; NO_LOCATIONS if there are none."""
     try:
         known = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError, RecursionError):
-        return NOWHERE
+        return NO_LOCATIONS
     if not isinstance(known, dict):
-        return NOWHERE
+        return NO_LOCATIONS
     if all(isinstance(each, str) for each in known.values()):  # earlier versions: checkpoints only
-        return Whereabouts({name: frozenset((each,)) for name, each in known.items()}, {})
-    return Whereabouts(_read(known.get("checkpoints")), _read(known.get("data")))
+        return Locations({name: frozenset((each,)) for name, each in known.items()}, {})
+    return Locations(_read(known.get("checkpoints")), _read(known.get("data")))
 
 
 def _read(known: object) -> dict[str, Digests]:
