@@ -220,8 +220,7 @@ def selection(mccs: np.ndarray, seeds: int, studies: int) -> tuple[float, float,
     """Return the selection bias, before and after the adjustment.
 
     Args:
-        mccs: (cells, epochs), the true MCC of each; epochs of a run share 70 % of the run's own
-            variance.
+        mccs: (cells, epochs), the true MCC of each; epochs share 70 % of their run's own variance.
 
     Returns:
         Means over studies of four differences: a cell's best-epoch MCC minus the true MCC of the

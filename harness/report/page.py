@@ -43,16 +43,16 @@ from harness.text import counted, printable, scientific
 HERE = Path(__file__).parent
 
 MOST_CELLS = 1000
-"""Maximum of rows on the page; of a larger matrix, it shows the best."""
+"""Maximum number of rows on the page; of a larger matrix, it shows the best."""
 
 MOST_ITEMS = 100
-"""Maximum of items in a list on the page; leaderboard.md has all."""
+"""Maximum number of items in a list on the page; leaderboard.md has all."""
 
 MOST_OPEN = 10
 """Items of a list that are visible at once; the others are folded."""
 
 MOST_PARTED = 100
-"""Maximum of rows in the table of MCC by part of the data; of more, it shows the best."""
+"""Maximum number of rows in the table of MCC by part; of more, it shows the best."""
 
 INTERVAL = next(column for column in SHOWN if column.name == "mcc_low")
 

@@ -24,7 +24,7 @@ EXACT = {"speedups", "eval_batch_size", "on_oom"}
 """Training settings that change how the numbers are computed, not which numbers."""
 
 MOST_CELLS = 10
-"""Maximum of cells that a message names."""
+"""Maximum number of cells that a message names."""
 
 NO_DIGESTS: Mapping[str, str] = {}
 UNKNOWN: Digests = frozenset()

@@ -85,7 +85,7 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
     ids = {_coordinates(cell): cell.id for cell in planned or ()}
     content |= _own_seeds(cells, planned or ())
     content |= _gates(cells, names, ids)
-    content |= _of_the_suite(published.gates, names)
+    content |= _suite_gates(published.gates, names)
     text = "".join(_tables(content))
     notes = [
         *_folder_notes(published, names),
@@ -230,7 +230,7 @@ def _gates(
     return {"gates": {**common, **target}, **tables}
 
 
-def _of_the_suite(gates: SuiteGates, names: Mapping[str, str]) -> Content:
+def _suite_gates(gates: SuiteGates, names: Mapping[str, str]) -> Content:
     """Return the gates on all cells together."""
     values = gates.model_dump(exclude_defaults=True)
     if gates.order:
