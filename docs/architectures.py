@@ -1,9 +1,10 @@
-"""Every architecture of the installed transformers, tried in a tiny form: `make architectures`.
+"""Every architecture of transformers, tested with a tiny checkpoint: `make architectures`.
 
     python docs/architectures.py
 
-writes docs/architectures.md, a few minutes on two cores. tests/docs/test_every_architecture.py
-measures a sample of the rows anew, and all of them under its marker `architectures`.
+writes docs/architectures.md and takes a few minutes on two cores.
+tests/docs/test_every_architecture.py measures a sample of the rows again, and all of them with the
+marker `architectures`.
 """
 
 import os
@@ -27,7 +28,7 @@ from traits import Traits, try_out  # noqa: E402
 DOCUMENT = ROOT / "docs" / "architectures.md"
 
 YES, NO, UNTRIED = "yes", "no", "-"
-UNREAD = "without reading"
+UNREAD = "input ignored"
 RIGHT, LEFT = "on the right", "on the left"
 BY_MEMORY, BY_FILES = "with `memory-checkpoint`", "without speed-ups"
 HEADINGS = (
@@ -37,13 +38,13 @@ HEADINGS = (
     "independent of padding",
     "best epoch kept",
     "speed-ups",
-    "what it says",
+    "messages",
 )
 MOST_CHARACTERS = 200
 
 
 class Row(NamedTuple):
-    """One architecture as the page shows it, cell by cell."""
+    """The row of one architecture on the page, field by field."""
 
     architecture: str
     trains: str
@@ -51,11 +52,11 @@ class Row(NamedTuple):
     padding: str
     kept: str
     speedups: str
-    says: str
+    messages: str
 
 
 def main() -> None:
-    """Try all architectures and write the page."""
+    """Test all architectures and write the page."""
     processes = min(os.cpu_count() or 1, 8)
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         rows = []
@@ -66,14 +67,14 @@ def main() -> None:
 
 
 def measure(architecture: str) -> Row:
-    """Return the row of one architecture as this machine finds it."""
+    """Return the row of one architecture, measured on this machine."""
     with tempfile.TemporaryDirectory() as folder:
         return row_of(try_out(architecture, Path(folder)))
 
 
 def row_of(traits: Traits) -> Row:
-    """Put what was found into words."""
-    says = "; ".join(_shortened(text) for text in traits.says)
+    """Write traits as a row."""
+    messages = "; ".join(_shortened(text) for text in traits.messages)
     return Row(
         architecture=f"`{traits.architecture}`",
         trains=UNREAD if traits.reads is False else _word(traits.trains),
@@ -81,7 +82,7 @@ def row_of(traits: Traits) -> Row:
         padding=_either(traits.padded_right, traits.padded_left, RIGHT, LEFT),
         kept=_either(*traits.kept, BY_MEMORY, BY_FILES),
         speedups=", ".join(traits.speedups) or UNTRIED,
-        says=says.replace("|", "\\|"),
+        messages=messages.replace("|", "\\|"),
     )
 
 
@@ -100,7 +101,7 @@ def _shortened(text: str) -> str:
 
 
 def page(rows: Sequence[Row]) -> str:
-    """Return the whole page; it says nothing that its rows do not."""
+    """Return the whole page, computed from its rows only."""
     lines = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     lines += [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows]
     return "\n".join(
@@ -115,7 +116,7 @@ def rows_of(document: str) -> list[Row]:
 
 
 def versions() -> str:
-    """Return what the page was measured with."""
+    """Return the versions with which the page was measured."""
     return (
         f"transformers {transformers.__version__}, "
         f"torch {torch.__version__.partition('+')[0]}, on a CPU"
@@ -123,39 +124,40 @@ def versions() -> str:
 
 
 def _facts(rows: Sequence[Row]) -> Iterable[str]:
-    """Yield the page's list of counts, and who is behind the small ones."""
+    """Yield the page's list of counts, with the names of the architectures for some."""
 
-    def count(told: str, holds: Callable[[Row], bool], *, named: bool = True) -> str:
+    def count(description: str, holds: Callable[[Row], bool], *, named: bool = True) -> str:
         found = [row.architecture for row in rows if holds(row)]
         names = f": {', '.join(found)}" if named and found else ""
-        return f"- **{len(found)}** {told}{names}."
+        return f"- **{len(found)}** {description}{names}."
 
     trained = [row for row in rows if row.trains == YES]
     yield f"Of **{len(rows)}** architectures"
     yield ""
-    yield count("train, and read what they are given", lambda row: row in trained, named=False)
-    yield count("do not train; the table has the reason", lambda row: row.trains == NO)
+    yield count("train, and use their input", lambda row: row in trained, named=False)
+    yield count("do not train; the table gives the reason", lambda row: row.trains == NO)
     yield count(
-        "train without reading: every sentence gets the same logits",
+        "train, but ignore their input: every sentence gets the same logits",
         lambda row: row.trains == UNREAD,
     )
     yield count(
-        "are not repeatable: the same run gives other logits", lambda row: row.repeats == NO
+        "are not repeatable: the same run gives different logits", lambda row: row.repeats == NO
     )
     yield count(
-        "depend on padding whichever side it is on: their answers change with the other sentences "
-        "of a batch",
+        "depend on padding on either side: their logits change with the other sentences of a batch",
         lambda row: row.padding == NO,
     )
-    yield count("may be padded on the left alone", lambda row: row.padding == LEFT)
-    yield count("may be padded on the right alone", lambda row: row.padding == RIGHT, named=False)
+    yield count("may be padded on the left only", lambda row: row.padding == LEFT)
+    yield count("may be padded on the right only", lambda row: row.padding == RIGHT, named=False)
     yield count("may be padded on either side", lambda row: row.padding == YES, named=False)
     yield count(
-        "keep another model than the best epoch's, in whole or in part, if `memory-checkpoint` is "
-        "taken out of `training.speedups`",
+        "save a model that differs from the best epoch's, completely or in part, if "
+        "`memory-checkpoint` is removed from `training.speedups`",
         lambda row: row.kept == BY_MEMORY,
     )
-    yield count("keep another model than the best epoch's in any case", lambda row: row.kept == NO)
+    yield count(
+        "save a model that differs from the best epoch's in any case", lambda row: row.kept == NO
+    )
     yield count("have the speed-ups of `layers`", lambda row: "layers" in row.speedups)
     yield count("have `used-vocabulary`", lambda row: "vocabulary" in row.speedups)
 
@@ -163,11 +165,10 @@ def _facts(rows: Sequence[Row]) -> Iterable[str]:
 _INTRODUCTION = """\
 # Every architecture, tried
 
-Which architectures can be fine-tuned here, and what to know of each. `make architectures` writes
-this page: it builds a tiny checkpoint of every architecture that transformers has a sequence
-classification class for (few layers of width 32, random weights), trains it with this harness, and
-notes what happened. A tiny random model shows how an architecture computes, not how well it
-classifies.
+Which architectures can be fine-tuned here, and the properties of each. `make architectures` writes
+this page: for every architecture with a sequence classification class in transformers, it builds a
+tiny checkpoint (few layers of width 32, random weights), trains it with this harness, and records
+the results. A tiny random model shows how an architecture computes, not how well it classifies.
 
 Measured with {versions}.
 """
@@ -175,23 +176,23 @@ Measured with {versions}.
 _LEGEND = """
 How to read the table:
 
-- **trains**: a run with the default settings ends with a score. `without reading`: it ends, but
+- **trains**: a run with the default settings ends with a score. `input ignored`: it ends, but
   every sentence gets the same logits.
-- **repeatable**: the same run, made again, gives the same logits bit for bit.
-- **independent of padding**: a sentence gets the same logits alone as with padding beside it, on
-  either side (`yes`), on one side only, or on none (`no`). Such models answer otherwise in other
-  company.
-- **best epoch kept**: the model that `keep_models` writes, read again by transformers, gives the
+- **repeatable**: the same run, started again, gives the same logits bit for bit.
+- **independent of padding**: a sentence gets the same logits with and without padding, on either
+  side (`yes`), on one side only, or on none (`no`). With `no`, the logits of a sentence depend on
+  the other sentences of its batch.
+- **best epoch kept**: the model that `keep_models` writes, loaded by transformers, gives the
   logits of the best epoch; with the default speed-ups and with none (`yes`), or in one case only.
-- **speed-ups** in force by default: `layers` is `fast-dropout`, `first-token` and `packing`;
+- **speed-ups** that are active by default: `layers` is `fast-dropout`, `first-token` and `packing`;
   `vocabulary` is `used-vocabulary`; `sorting` is `sorted-evaluation`; `memory` is
   `memory-checkpoint`. (`kept-memory` depends on the machine.) [What they are](performance.md).
-- **what it says**: why a run failed, warnings that are about the architecture, and what
-  `harness predict` says where a kept model cannot read the one letter "a".
-- `-`: could not be tried.
+- **messages**: the reason of a failed run, warnings about the architecture, and the error of
+  `harness predict` if a kept model cannot classify the one-letter sentence "a".
+- `-`: could not be tested.
 
-Alike means: within 1/1000 of the logits' standard deviation over sentences. All models got text
-only: no images, boxes or tables.
+Logits count as the same if they differ by less than 1/1000 of their standard deviation over
+sentences. All models get text only: no images, boxes or tables.
 """
 
 

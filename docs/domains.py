@@ -1,6 +1,6 @@
-"""MCC in and out of CoLA's domain, and how far the difference can be told from chance.
+"""MCC on CoLA's in-domain and out-of-domain sentences, and whether they differ significantly.
 
-Computed from results/cola/predictions.parquet; docs/generate.py puts the table into docs/study.md.
+Computed from results/cola/predictions.parquet. docs/generate.py writes the table to docs/study.md.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,15 @@ CELLS = {
     "MiniLM-L6": "minilm-l6-bs32-lr1e-04",
     "MiniLM-L3": "minilm-l3-bs16-lr2e-04",
 }
-"""The best cell of each checkpoint that docs/study.md speaks of."""
+"""The best cell of each checkpoint in docs/study.md."""
 
 
 @dataclass(frozen=True)
 class Part:
     """A cell's mean MCC over its runs on some sentences, and its standard errors.
 
-    `independent` takes sentences as drawn one by one, `clustered` publications as a whole.
+    `independent` assumes independently drawn sentences, `clustered` independently drawn
+    publications.
     """
 
     mcc: float
@@ -37,12 +38,12 @@ class Part:
 
 
 def part(labels: np.ndarray, predictions: np.ndarray, sources: np.ndarray) -> Part:
-    """Return the mean MCC of runs on some sentences with both standard errors of it.
+    """Return the mean MCC of runs on some sentences, with both standard errors.
 
-    MCC is taken as the mean of what each sentence contributes, its influence (Efron 1982, chapter
-    6). The error over publications is CR2 (Bell and McCaffrey 2002) of that mean:
-    sum over g of s_g^2 / (1 - n_g / n), by n^2, where s_g sums the influences of a publication's
-    n_g of the n sentences. Seeds are those of the runs: neither error covers other ones.
+    MCC is linearised as the mean of the sentences' influences (Efron 1982, chapter 6). The error
+    over publications is CR2 (Bell and McCaffrey 2002) of that mean:
+    sum over g of s_g^2 / (1 - n_g / n), divided by n^2, where s_g sums the influences of the n_g
+    of n sentences in publication g. Neither error covers other seeds than those of the runs.
 
     Args:
         labels: (sentences,), each 0 or 1.
@@ -86,7 +87,7 @@ def parts(results: Path, cell: str) -> Mapping[str, Part]:
 def table(results: Path) -> str:
     """Return the table of CELLS: both domains' MCC, their difference, its two standard errors.
 
-    No publication is in both domains, so the two parts' errors add up as squares.
+    No publication is in both domains, so the variances of the two parts add up.
     """
     rows = []
     for name, cell in CELLS.items():

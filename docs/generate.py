@@ -1,6 +1,6 @@
-"""Write the parts of the documentation that come from the code or from results: `make docs`.
+"""Writes the parts of the documentation that come from code or results: `make docs`.
 
-A test fails while a part differs from what this writes.
+A test fails if a part is not up to date.
 """
 
 import re
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def generated() -> Iterator[tuple[Path, str, str]]:
-    """Yield every generated part: its file, its name, and the text that belongs there."""
+    """Yield every generated part: its file, its name and its text."""
     leaderboard = ROOT / "results" / "quickstart" / "leaderboard.md"
     yield ROOT / "README.md", "leaderboard", first_table(leaderboard.read_text(encoding="utf-8"))
     yield ROOT / "docs" / "architecture.md", "packages", packages.table()
@@ -40,7 +40,7 @@ def generated() -> Iterator[tuple[Path, str, str]]:
 
 
 def replaced(document: str, part: str, text: str) -> str:
-    """Return a document with the text between a part's two marks replaced."""
+    """Return a document in which the text between a part's two markers is replaced."""
     pattern = re.compile(rf"(<!-- {part} -->\n).*?(<!-- end {part} -->)", re.DOTALL)
     new, times = pattern.subn(lambda match: f"{match[1]}{text}\n{match[2]}", document)
     if times != 1:
@@ -63,7 +63,7 @@ def suite_keys() -> str:
         (f"`{key}`", field.description, _default(field), f"`{flags[key]}`" if key in flags else "")
         for key, field in _fields(Suite, "")
     ]
-    return tabulate(rows, ("key", "what it says", "default", "flag"), tablefmt="pipe")
+    return tabulate(rows, ("key", "meaning", "default", "flag"), tablefmt="pipe")
 
 
 def commands() -> str:
@@ -76,7 +76,7 @@ def _help(command: click.Command) -> str:
         command,
         info_name=f"harness {command.name}",
         max_content_width=96,
-        help_option_names=["-h", "--help"],  # as the command `harness` has them
+        help_option_names=["-h", "--help"],  # as in the command `harness`
     )
     context.terminal_width = 96
     return f"```text\n{command.get_help(context)}\n```"

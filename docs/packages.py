@@ -1,6 +1,6 @@
-"""The packages and modules of `harness/`: what each is, and which packages it imports.
+"""The packages and modules of `harness/`: their purpose, and the packages that each imports.
 
-`docs/generate.py` writes `table()` into architecture.md; a test holds the code to LAYERS.
+`docs/generate.py` writes `table()` into architecture.md; a test checks the code against LAYERS.
 """
 
 import ast
@@ -24,14 +24,14 @@ LAYERS = (
     ("cli", "pytest_plugin"),
     ("__main__",),
 )
-"""Packages, and modules that are in none. Each imports from earlier layers only."""
+"""Packages, and modules outside packages. Each imports from earlier layers only."""
 
 BASICS = frozenset(LAYERS[0])
-"""What all others may import; the table leaves it out."""
+"""Modules that all others may import; the table does not list these imports."""
 
 
 def modules() -> dict[str, Path]:
-    """Return the file of every module by its dotted name within the package, packages included."""
+    """Return the file of every module and package by its dotted name within `harness`."""
     paths = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
     named = {".".join(path.with_suffix("").parts): PACKAGE / path for path in paths}
     return {name.removesuffix(".__init__"): path for name, path in sorted(named.items())}
@@ -40,11 +40,11 @@ def modules() -> dict[str, Path]:
 def imports(source: str, known: frozenset[str]) -> set[str]:
     """Return the modules of the package that a module's source imports, at any depth.
 
-    Imports inside functions count, and so do those for the type checker alone: what a module has
-    to know of another is a dependency, whenever it is loaded.
+    Imports inside functions and imports for the type checker count too: they are dependencies,
+    regardless of when they are loaded.
 
     Args:
-        known: all modules of the package, which tells a module from a name in one.
+        known: all modules of the package; distinguishes a module from a name in a module.
     """
     found = set()
     for node in ast.walk(ast.parse(source)):
@@ -60,7 +60,7 @@ def imports(source: str, known: frozenset[str]) -> set[str]:
 
 
 def graph() -> dict[str, set[str]]:
-    """Return what each module imports of the others."""
+    """Return the other modules that each module imports."""
     files = modules()
     known = frozenset(files)
     return {
@@ -70,7 +70,7 @@ def graph() -> dict[str, set[str]]:
 
 
 def package_graph() -> dict[str, set[str]]:
-    """Return what each package, or module in none, imports of the others."""
+    """Return the others that each package, or module outside packages, imports."""
     found: dict[str, set[str]] = {}
     for name, others in graph().items():
         package = name.partition(".")[0]
@@ -83,7 +83,7 @@ def package_graph() -> dict[str, set[str]]:
 def table() -> str:
     """Return the table of architecture.md: a row for each package and each module, in layers."""
     rows = list(_rows())
-    return tabulate(rows, ("in `harness/`", "what it is", "imports"), tablefmt="pipe")
+    return tabulate(rows, ("in `harness/`", "purpose", "imports"), tablefmt="pipe")
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:

@@ -1,9 +1,9 @@
-"""Studies drawn from a model whose truth is known: how often are the intervals right?
+"""Simulates studies with known true scores and measures how often intervals cover them.
 
     python docs/simulated_coverage.py
 
-draws all studies that docs/statistics.md reports, a few minutes on one core, and writes their
-figures between the marks of that document. tests/stats/test_stats_coverage.py draws fewer of them.
+draws all studies that docs/statistics.md reports, in a few minutes on one core, and writes the
+tables between the markers of that document. tests/stats/test_stats_coverage.py draws fewer studies.
 """
 
 import re
@@ -52,10 +52,10 @@ def coverage(
     sentences: int = SENTENCES,
     statistic: Statistic = "mcc",
 ) -> float:
-    """Return the share of studies whose interval holds the truth.
+    """Return the share of studies whose interval contains the true score.
 
-    With one seed the truth is that run's own score on endless sentences, with more it is the mean
-    over endless seeds too.
+    With one seed, the true score is that run's score on infinitely many sentences; with more seeds,
+    it is the mean over infinitely many seeds too.
     """
     model, covered = model_of(setting), 0
     over_seeds = model.true_mcc if statistic == "mcc" else model.true_accuracy
@@ -72,33 +72,33 @@ def coverage(
 
 
 def both_sources(study: Study) -> tuple[float, float]:
-    """The interval that the harness prints."""
+    """The interval of the harness."""
     interval = mean_interval(study.labels, study.predictions, level=LEVEL)
     return interval.low, interval.high
 
 
 def both_sources_of_accuracy(study: Study) -> tuple[float, float]:
-    """The same, of accuracy."""
+    """The same for accuracy."""
     interval = mean_interval(study.labels, study.predictions, "accuracy", LEVEL)
     return interval.low, interval.high
 
 
 def sentences_only(study: Study) -> tuple[float, float]:
-    """As if the seeds at hand were all there are."""
+    """Treats the seeds of the study as all seeds."""
     interval = mean_interval(study.labels, study.predictions)
     assert interval.se_sentences is not None
     return _around(interval, interval.se_sentences, len(study.labels) - 1)
 
 
 def seeds_only(study: Study) -> tuple[float, float]:
-    """Student's interval of the runs' scores, as if the sentences were all there are."""
+    """Student's interval of the runs' scores, which treats the sentences as all sentences."""
     interval = seeds_interval(mcc(study.labels, study.predictions).tolist())
     assert interval is not None
     return interval.low, interval.high
 
 
 def counted_twice(study: Study) -> tuple[float, float]:
-    """Both sources, with what they do together in each of them."""
+    """Both sources, with their interaction counted in each."""
     interval = mean_interval(study.labels, study.predictions)
     assert interval.se_sentences is not None
     assert interval.sd_seeds is not None
@@ -109,13 +109,13 @@ def counted_twice(study: Study) -> tuple[float, float]:
 
 
 def normal_quantile(study: Study) -> tuple[float, float]:
-    """Both sources, with the normal distribution in Student's place."""
+    """Both sources, with the normal distribution instead of Student's t."""
     interval = mean_interval(study.labels, study.predictions)
     return _around(interval, interval.standard_error, 1e9)
 
 
 def pigeonhole_bootstrap(study: Study) -> tuple[float, float]:
-    """Owen's bootstrap: seeds and sentences drawn anew, each with replacement (Owen 2007)."""
+    """Owen's bootstrap: seeds and sentences resampled, each with replacement (Owen 2007)."""
     generator = np.random.default_rng(0)
     seeds, sentences = study.predictions.shape
     drawn = generator.multinomial(sentences, np.full(sentences, 1 / sentences), BOOTSTRAP_SAMPLES)
@@ -141,7 +141,7 @@ def _around(interval: Interval, error: float, freedom: float) -> tuple[float, fl
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems: how alike, and whether their seeds are pairs."""
+    """Two systems: how similar they are, and whether their seeds are paired."""
 
     name: str
     alike: float
@@ -157,7 +157,7 @@ COMPARISONS = (CHECKPOINTS, VERSIONS, SAME_NUMBERS)
 
 @dataclass(frozen=True)
 class Outcome:
-    """Shares of studies: interval holds the true difference; p below 0.05; mean width."""
+    """Shares of studies: interval contains the true difference; p below 0.05; mean width."""
 
     covered: float
     significant: float
@@ -197,10 +197,10 @@ def compare(
 
 
 def one_seed(kind: tuple[float, float], drop: float, studies: int) -> tuple[float, float]:
-    """Return how often t and the permutation test call two recipes different at 0.05, by one run.
+    """Return how often t and the permutation test reject equality at 0.05, with one run of each.
 
-    They are told nothing of other seeds, so equal recipes are called different too often as soon
-    as seeds differ in their true MCC.
+    They have no information on other seeds, so they reject equality of equal recipes too often as
+    soon as seeds differ in their true MCC.
     """
     models = model_of(Setting(0.58, *kind)), model_of(Setting(0.58 - drop, *kind))
     generator = np.random.default_rng([round(1000 * drop), round(1000 * kind[0])])
@@ -217,15 +217,15 @@ def one_seed(kind: tuple[float, float], drop: float, studies: int) -> tuple[floa
 
 
 def selection(mccs: np.ndarray, seeds: int, studies: int) -> tuple[float, float, float, float]:
-    """Return what choosing adds, and what is left of it after the adjustment.
+    """Return the selection bias, before and after the adjustment.
 
     Args:
-        mccs: (cells, epochs), the true MCC of each; epochs of a run share 70 % of what is its own.
+        mccs: (cells, epochs), the true MCC of each; epochs share 70 % of their run's own variance.
 
     Returns:
-        Means over studies: of a cell's best-epoch MCC less the true MCC of the epochs chosen;
-        the same of its adjusted MCC; of the winner's best-epoch MCC less its own true MCC; and
-        of the winner's adjusted MCC less that.
+        Means over studies of four differences: a cell's best-epoch MCC minus the true MCC of the
+        chosen epochs; the same for its adjusted MCC; the best cell's best-epoch MCC minus its true
+        MCC; the best cell's adjusted MCC minus its true MCC.
     """
     models = [[model_of(Setting(float(value), *STEADY)) for value in row] for row in mccs]
     generator = np.random.default_rng(mccs.size)
@@ -253,7 +253,7 @@ def selection(mccs: np.ndarray, seeds: int, studies: int) -> tuple[float, float,
 
 
 def spreads_table() -> str:
-    """What studies of each setting show, on average."""
+    """Average spreads in studies of each setting."""
     rows = []
     for name, kind in KINDS.items():
         for value in MCCS:
@@ -290,7 +290,7 @@ def _shown(study: Study) -> tuple[float, float, float]:
 
 
 def coverage_table() -> str:
-    """Coverage of the interval that the harness prints."""
+    """Coverage of the interval of the harness."""
     rows = []
     for name, kind in KINDS.items():
         for value in MCCS:
@@ -309,7 +309,7 @@ def coverage_table() -> str:
 
 
 def alternatives_table() -> str:
-    """Coverage of other ways to make an interval, at an MCC of 0.58."""
+    """Coverage of other methods for intervals, at an MCC of 0.58."""
     ways = {
         "this harness": (both_sources, STUDIES),
         "sentences only": (sentences_only, STUDIES),
@@ -354,7 +354,7 @@ def differences_table() -> str:
 
 
 def one_seed_table() -> str:
-    """Comparisons of one run with one other."""
+    """Comparisons of one run with one other run."""
     rows = []
     for name, kind in {"seeds all alike": (0.0, STEADY[1]), **KINDS}.items():
         for drop in (0.0, 0.05, 0.1):
@@ -364,7 +364,7 @@ def one_seed_table() -> str:
 
 
 def selection_table() -> str:
-    """What choosing adds to a score, before and after the adjustment."""
+    """Selection bias of a score, before and after the adjustment."""
     alike = np.full((8, 5), 0.5)
     spread = np.linspace(0.40, 0.50, 8)[:, None] + np.array([-0.10, -0.04, -0.01, 0.0, 0.0])
     rows = []
@@ -394,7 +394,7 @@ def _table(rows: Sequence[Sequence[object]], *headings: str) -> str:
 
 
 def main() -> None:
-    """Draw every study and write the figures into the document."""
+    """Draw every study and write the tables into the document."""
     tables = {
         "spreads": spreads_table,
         "coverage": coverage_table,

@@ -1,14 +1,14 @@
-"""Studies drawn from a model of sentences and seeds whose true scores are known.
+"""Draws studies from a model of sentences and seeds with known true scores.
 
-A sentence is acceptable with probability 0.7. A run accepts it where
+A sentence is acceptable with probability 0.7. A run accepts it if
 
     criterion + quality * label + sentence + run-and-sentence > 0
 
-The last two are normal with variances that add up to 1: the first is the same for every seed (a
-hard sentence is hard for all), the second is drawn anew for each run and sentence. Quality and
-criterion differ from seed to seed, normally. So a run's true MCC, over endless sentences, follows
-from the normal distribution function, and its mean over endless seeds from Gauss-Hermite
-quadrature: the truth owes nothing to the code under test.
+The last two terms are normal, and their variances add up to 1: `sentence` is the same for every
+seed (a hard sentence is hard for all), `run-and-sentence` is drawn for each run and sentence.
+Quality and criterion vary normally over seeds. So a run's true MCC, over infinitely many sentences,
+follows from the normal distribution function, and its mean over infinitely many seeds from
+Gauss-Hermite quadrature: the true scores are independent of the code under test.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from scipy.special import ndtr, ndtri
 SENTENCES = 1043
 ACCEPTABLE = 0.7
 ACCEPTED = 0.75
-"""The share of sentences that a run of mean quality and criterion accepts."""
+"""Share of sentences that a run with mean quality and criterion accepts."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Setting:
     """A population of sentences and seeds.
 
     Attributes:
-        mcc: true MCC of a run of mean quality and criterion.
+        mcc: true MCC of a run with mean quality and criterion.
         seed_sd: standard deviation of the true MCC over seeds.
-        shared: share of a run's variance, given label and seed, that all seeds have in common.
+        shared: share of a run's variance, given label and seed, that all seeds share.
     """
 
     mcc: float
@@ -40,7 +40,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Model:
-    """A setting's parameters, and its mean scores over endless sentences and seeds."""
+    """A setting's parameters, and its mean scores over infinitely many sentences and seeds."""
 
     criterion: float
     quality: float
@@ -52,7 +52,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Study:
-    """What one study sees, and the true scores of each of its runs, which it does not."""
+    """The observations of one study, and the true scores of its runs, which it cannot observe."""
 
     labels: np.ndarray
     predictions: np.ndarray
@@ -61,7 +61,7 @@ class Study:
 
 
 def model_of(setting: Setting) -> Model:
-    """Solve for the parameters that make a setting what it says."""
+    """Solve for the parameters that give a setting's MCC and standard deviation."""
     gap = setting.mcc * np.sqrt(ACCEPTED * (1 - ACCEPTED) / (ACCEPTABLE * (1 - ACCEPTABLE)))
     criterion = float(ndtri(ACCEPTED - ACCEPTABLE * gap))
     quality = float(ndtri(ACCEPTED + (1 - ACCEPTABLE) * gap)) - criterion
@@ -69,9 +69,9 @@ def model_of(setting: Setting) -> Model:
     def spread(quality_sd: float) -> float:
         return _moments(criterion, quality, quality_sd)[1]
 
-    # Without a spread to reach, rounding may leave the root outside.
-    reach = setting.seed_sd > 0
-    quality_sd = float(brentq(lambda sd: spread(sd) - setting.seed_sd, 0, 0.5)) if reach else 0.0
+    # With a spread of 0, rounding may move the root out of the bracket.
+    spreads = setting.seed_sd > 0
+    quality_sd = float(brentq(lambda sd: spread(sd) - setting.seed_sd, 0, 0.5)) if spreads else 0.0
     mcc, _, accuracy = _moments(criterion, quality, quality_sd)
     return Model(criterion, quality, quality_sd, setting.shared, mcc, accuracy)
 
@@ -91,16 +91,16 @@ def _moments(criterion: float, quality: float, quality_sd: float) -> tuple[float
 def _seeds(
     criterion: float, quality: float, quality_sd: float, better: np.ndarray, stricter: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return criteria and qualities of seeds from two standard normal variables of each.
+    """Return criteria and qualities of seeds from two standard normal variables per seed.
 
-    A better seed has a stricter criterion, so that it does not merely accept more.
+    A better seed has a stricter criterion, so that it does not only accept more.
     """
     criteria = criterion + quality_sd * (stricter - ACCEPTABLE * better)
     return criteria, quality + quality_sd * better
 
 
 def true_mcc(criteria: np.ndarray, qualities: np.ndarray) -> np.ndarray:
-    """Return the MCC over endless sentences."""
+    """Return the MCC over infinitely many sentences."""
     of_rejected, of_accepted = ndtr(criteria), ndtr(criteria + qualities)
     accepts = ACCEPTABLE * of_accepted + (1 - ACCEPTABLE) * of_rejected
     scale = np.sqrt(ACCEPTABLE * (1 - ACCEPTABLE) / (accepts * (1 - accepts)))
@@ -109,7 +109,7 @@ def true_mcc(criteria: np.ndarray, qualities: np.ndarray) -> np.ndarray:
 
 
 def true_accuracy(criteria: np.ndarray, qualities: np.ndarray) -> np.ndarray:
-    """Return the accuracy over endless sentences."""
+    """Return the accuracy over infinitely many sentences."""
     rejects, accepts = ndtr(-criteria), ndtr(criteria + qualities)
     result: np.ndarray = ACCEPTABLE * accepts + (1 - ACCEPTABLE) * rejects
     return result
@@ -136,8 +136,8 @@ def draw_pair(
     """Draw two systems on the same new sentences.
 
     Args:
-        alike: correlation of how hard both find a sentence.
-        paired: correlation of what the same seed does in both.
+        alike: correlation of the difficulty of a sentence for both.
+        paired: correlation of the effect of the same seed in both.
     """
     labels = (generator.random(SENTENCES) < ACCEPTABLE).astype(np.int8)
     common = _correlated(generator, (SENTENCES,), alike)
@@ -153,8 +153,8 @@ def draw_cells(
     """Draw runs of many cells, each with epochs, on the same new sentences.
 
     Args:
-        models: of each cell, of each epoch; a run's epochs share 70 % of what is its own.
-        alike: correlation of how hard two cells find a sentence.
+        models: by cell and epoch; a run's epochs share 70 % of the run's own variance.
+        alike: correlation of the difficulty of a sentence for two cells.
 
     Returns:
         Labels, (cells, seeds, epochs, sentences) predictions, and the true MCC of each.
@@ -193,7 +193,7 @@ def _run(
 def _correlated(
     generator: np.random.Generator, shape: tuple[int, ...], correlation: float
 ) -> np.ndarray:
-    """Return two standard normal arrays."""
+    """Return two correlated standard normal arrays."""
     first, rest = generator.standard_normal((2, *shape))
     second = correlation * first + np.sqrt(1 - correlation**2) * rest
     return np.stack([first, second])

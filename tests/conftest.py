@@ -1,4 +1,4 @@
-"""What all tests need of the process that runs them."""
+"""Settings of the process that runs the tests."""
 
 import os
 import re
@@ -17,7 +17,7 @@ HEAVY = re.compile(
     r")\b",
     re.MULTILINE,
 )
-"""Imports of a test that needs torch, or processes of its own."""
+"""Matches the imports of tests that need torch or start processes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,18 +32,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if HEAVY.search(collection_path.read_text(encoding="utf-8")) else None
 
 
-# A shell's background job ignores Ctrl-C, and so would the sessions that tests interrupt.
+# A background job of a shell ignores Ctrl-C; sessions that tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Sessions that tests start are no workers of pytest-xdist, whoever runs the tests.
+# Sessions that tests start are not workers of pytest-xdist, even if it runs the tests.
 for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
     del os.environ[name]
 
-# Beside other work a right answer takes longer, and no test is about time.
+# On a busy machine a correct answer takes longer, and no test measures time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-# A mutant is tried in a second or two, and the same examples are tried on each; see `make mutants`.
+# A mutant is tested in a second or two, always with the same examples; see `make mutants`.
 settings.register_profile(
     "mutants", max_examples=20, derandomize=True, database=None, deadline=None
 )

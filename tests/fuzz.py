@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing of every reader: `python tests/fuzz.py READER [libFuzzer's options]`.
 
-Whatever a file holds, its reader answers or raises BadInput (a record's: ValueError). Anything
-else ends the search with a traceback and the file that did it. Good files to start from are made
-here, as a search from nothing seldom finds its way past the first key.
+For any file content, a reader returns or raises BadInput (for a record: ValueError). Any other
+exception ends the search with a traceback and the file. The search starts from valid files, made
+here: from an empty file it seldom gets past the first key.
 """
 
 import contextlib
@@ -80,7 +80,7 @@ def progress(content: bytes) -> None:
 
 
 def checkpoint(content: bytes) -> None:
-    """Read a folder's config, tokenizer's config, index of shards, and weights."""
+    """Read the config, the tokenizer's config, the index of shards and the weights of a folder."""
     names = ("config.json", "tokenizer_config.json", "model.safetensors.index.json")
     parts = content.split(b"\f")
     for name, part in zip(names, [*parts, b"", b""], strict=False):
@@ -136,7 +136,7 @@ READERS: dict[str, tuple[Callable[[bytes], None], bytes]] = {
 
 
 def main() -> None:
-    """Search one reader's inputs until libFuzzer's options say when, or something breaks."""
+    """Fuzz one reader until a limit in libFuzzer's options, or an unexpected exception."""
     if len(sys.argv) < 2 or sys.argv[1] not in READERS:
         sys.exit(f"usage: python tests/fuzz.py {{{','.join(READERS)}}} [-max_total_time=SECONDS]")
     name = sys.argv.pop(1)

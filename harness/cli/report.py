@@ -90,11 +90,11 @@ class _Evidence:
 def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
     from harness.report import changed_files, replacement, write_files
 
-    now = replacement.of_records(evidence.records)
+    now = replacement.runs_of_records(evidence.records)
     if not replace and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None:
         raise BadInput([line])
     with contextlib.suppress(BadInput):  # an unreadable leaderboard is replaced without a message
-        before = replacement.held(folder)
+        before = replacement.runs_in_tables(folder)
         if before is not None and (line := replacement.replaced(before, now)) is not None:
             click.echo(line, err=True)
     changed = changed_files(folder, evidence.contents)
@@ -147,8 +147,8 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
         LEADERBOARD,
         PREDICTIONS,
         leaderboard_in,
+        mismatched_predictions,
         predictions_beside,
-        predictions_unlike,
         read_published,
         render,
     )
@@ -163,7 +163,7 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
     if check:
         checked = folder if output is None else output
         contents = render(published, (checked / PREDICTIONS).exists())
-        unlike = predictions_unlike(checked, published)
+        unlike = mismatched_predictions(checked, published)
         return _Evidence(folder, contents, published.records, (), unlike)
     predictions, notes = predictions_beside(folder, published)
     if predictions is not None:

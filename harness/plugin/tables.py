@@ -21,7 +21,7 @@ from harness.report import (
     terminal_warnings,
     write_tables,
 )
-from harness.report.whereabouts import remember
+from harness.report.locations import store_locations
 from harness.session.found import Inputs
 from harness.session.overwriting import objection, where
 from harness.session.session import Planned, Session
@@ -75,7 +75,7 @@ def write_all(
                     planned.suite.dataset,
                 )
                 folder = running.folder(name)
-                remember(folder, where(planned, running.inputs(name), folder))
+                store_locations(folder, where(planned, running.inputs(name), folder))
             except BadInput as error:
                 problems += error.problems
             except OSError as error:  # a full disk: the tables are written
@@ -108,10 +108,10 @@ def _reason_to_keep_tables(
     records = [item.record for item in stored]
     folder = running.folder(name)
     here = where(planned, running.inputs(name), folder)
-    now = replacement.of_records(records, here)
+    now = replacement.runs_of_records(records, here)
     protected = not config.getoption("replace")
     try:
-        before = replacement.held(folder)
+        before = replacement.runs_in_tables(folder)
     except BadInput as error:
         return f"{error.problems[0]}; --replace replaces it" if protected else None
     if before is None:

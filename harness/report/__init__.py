@@ -1,7 +1,7 @@
-"""A suite's plan and records to the files in its results folder, and back from the published one.
+"""Writes a suite's plan and records to its results folder, and reads the published file again.
 
-`write_tables` is the entry point. Everything it writes but predictions.parquet is a pure function
-of what leaderboard.json holds, so `render(read_published(path))` gives the same bytes again.
+`write_tables` is the entry point. Every file that it writes, except predictions.parquet, is a pure
+function of leaderboard.json, so `render(read_published(path))` gives the same bytes again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,12 @@ from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.report.checks.changes import changed_files, differences
-from harness.report.checks.logits import PREDICTIONS, joined, predictions_beside, predictions_unlike
+from harness.report.checks.logits import (
+    PREDICTIONS,
+    joined,
+    mismatched_predictions,
+    predictions_beside,
+)
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
 from harness.report.pictures.charts import FORMATS, PICTURES, Picture, lines_of, with_score
@@ -49,8 +54,8 @@ __all__ = [
     "differences",
     "file_names",
     "leaderboard_in",
+    "mismatched_predictions",
     "predictions_beside",
-    "predictions_unlike",
     "publish",
     "read_published",
     "render",
@@ -79,18 +84,18 @@ def write_tables(
 
     Returns their paths.
 
-    Each file is replaced whole or not at all, leaderboard.json last. The same plan and records
-    give the same bytes; predictions.parquet, which holds a row for every run and sentence with
-    the run's key in front, as long as pyarrow stays the same.
+    Each file is replaced atomically, leaderboard.json last. The same plan and records give the
+    same bytes; predictions.parquet only with the same version of pyarrow. It has a row for every
+    run and sentence, with the run's key in the first column.
 
     Args:
-        folder: the suite's results folder; made where it does not exist.
+        folder: the suite's results folder; it is created if it does not exist.
         cells: the suite's plan.
         stored: at most one record for each cell and seed; those of other cells are left out.
-        baseline: what the cells are held against.
+        baseline: the earlier results with which the cells are compared.
         references: published scores; those of other checkpoints are left out.
-        gates: what all cells together must reach, in published names.
-        dataset: where the suite's data come from.
+        gates: the gates on all cells together, with published names.
+        dataset: the source of the suite's data.
 
     Raises:
         BadInput: the folder cannot be written.
@@ -121,10 +126,10 @@ def contents_of(
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write the files that are missing or hold something else, each whole or not at all.
+    """Write the files that are missing or have other content, each atomically.
 
     Args:
-        contents: of every file of a leaderboard; pictures that it has not are removed.
+        contents: of every file of a leaderboard; pictures that are not among them are removed.
 
     Raises:
         BadInput: the folder cannot be written.
@@ -133,17 +138,17 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in changed_files(folder, contents):
             write_atomically(folder / name, contents[name])
-        # What an earlier leaderboard had, and this one has not.
+        # Pictures of an earlier leaderboard that this one does not have.
         for name in stale_files(folder, contents):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(
-            [f"{folder}: the tables cannot be written ({error.strerror}); name a folder that can"]
+            [f"{folder}: the tables cannot be written ({error.strerror}); name another folder"]
         ) from None
 
 
 def stale_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
-    """Return the names of pictures in a folder that these tables do not have."""
+    """Return the names of pictures in a folder that do not belong to these tables."""
     return [name for name in _picture_names() if name not in contents and (folder / name).exists()]
 
 
@@ -157,14 +162,14 @@ def _picture_names() -> list[str]:
 
 
 def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
-    """Return the content of every file but predictions.parquet, by name; leaderboard.json last.
+    """Return the content of every file except predictions.parquet, by name; leaderboard.json last.
 
-    The pictures' bytes are the same as long as matplotlib stays the same.
+    The pictures' bytes depend on the version of matplotlib.
 
     Args:
-        predictions: whether predictions.parquet lies beside them, so that they may link to it.
+        predictions: whether predictions.parquet is in the same folder, so that links to it work.
     """
-    # Only here: collecting tests imports this module, and should not wait for what draws.
+    # Imported here: collecting tests imports this module, and should not load plotting libraries.
     from harness.report.page import as_html
 
     runs = runs_by_cell(published.cells, published.records)
@@ -182,7 +187,7 @@ def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
 
 
 def _pictures(published: Published, frame: pd.DataFrame) -> tuple[list[Picture], dict[str, bytes]]:
-    """Return what the leaderboard's pictures show, and their files by name."""
+    """Return the leaderboard's pictures, and their files by name."""
     if not with_score(lines_of(published, frame)):
         return [], {}
     from harness.report.pictures.plots import draw, pictures

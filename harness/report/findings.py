@@ -16,23 +16,23 @@ from harness.report.published import Published
 from harness.store.records import Record
 
 MOST_SENTENCES = 40
-"""How many positions of sentences are listed before the rest is only counted."""
+"""How many positions of sentences are listed; the rest are only counted."""
 
 GROUPS = ("source", "length")
 
 
 def findings(published: Published, judgements: Mapping[str, Judgement]) -> Iterator[str]:
-    """Yield a heading and a text for each finding that the records bear.
+    """Yield a heading and a text for each finding that the records support.
 
     Args:
-        judgements: of the cells, by their ids.
+        judgements: by cell id.
     """
     runs = runs_by_cell(published.cells, published.records)
     yield from section("Gates", _gates(published, judgements, runs))
     contestants = best_cells(published.cells, runs)
     if len(contestants) > 1:
         yield from _pairwise(compare_all(contestants), contestants)
-    yield from section("What the choice of the best was worth", _choosing(judgements))
+    yield from section("Effect of choosing the best cell", _choosing(judgements))
     yield from section("Published scores", _references(published, runs))
     yield from _mistakes([(each.name, each.runs) for each in contestants])
 
@@ -42,7 +42,7 @@ def _gates(
     judgements: Mapping[str, Judgement],
     runs: Mapping[str, Sequence[Record]],
 ) -> Iterator[str]:
-    """Yield every check of the suite, and of its cells those that the table's columns leave out."""
+    """Yield every check of the suite, and the cells' checks that the table does not show."""
     for check in judge_suite(published.gates, published.cells, runs):
         yield f"{check.verdict}: the suite: {escaped(check.reason)}"
     for cell in published.cells:
@@ -55,24 +55,25 @@ def _pairwise(pairs: Sequence[Comparison], contestants: Sequence[Contestant]) ->
     names = [each.name for each in contestants]
     verdicts = {(pair.a, pair.b): _cell(pair, 1) for pair in pairs}
     verdicts |= {(pair.b, pair.a): _cell(pair, -1) for pair in pairs}
-    yield "## Checkpoints against each other"
+    yield "## Comparison of checkpoints"
     if all(pair.obstacle is not None for pair in pairs):
         yield f"They cannot be compared: {escaped(pairs[0].obstacle or '')}."
         return
     together = max(pair.corrected_for for pair in pairs)
     corrected = f"; p-values are corrected for {together} comparisons (Holm 1979)"
     of_these_runs = (
-        " Where one of two has one seed, the verdict is of these runs: another seed may turn it."
+        " Where a checkpoint has one seed, the verdict holds for these runs only: another seed may "
+        "reverse it."
     )
     yield (
-        "Each checkpoint's best cell, the row's MCC less the column's on the same sentences"
-        f"{corrected if together > 1 else ''}. "
-        "That a cell was chosen as the best of its checkpoint, after a look at the scores, is not "
-        "corrected for: its MCC is optimistic. Where batch sizes, learning rates or epochs differ, "
+        "The best cell of each checkpoint: MCC of the row minus MCC of the column, on the same "
+        f"sentences{corrected if together > 1 else ''}. "
+        "The best cell was chosen by these scores, so its MCC is optimistic; the p-values are not "
+        "corrected for this choice. Where batch sizes, learning rates or epochs differ, "
         "checkpoints and settings are compared together."
         f"{of_these_runs if any(pair.covers == 'sentences only' for pair in pairs) else ''}"
     )
-    yield "\n".join(f"- {escaped(_stands(each))}" for each in contestants)
+    yield "\n".join(f"- {escaped(_best_cell(each))}" for each in contestants)
     yield grid(
         ["", *map(code, names)],
         [[code(a), *(verdicts.get((a, b), MISSING) for b in names)] for a in names],
@@ -81,8 +82,8 @@ def _pairwise(pairs: Sequence[Comparison], contestants: Sequence[Contestant]) ->
     yield "\n".join(f"- {escaped(conclusion(pair))}" for pair in pairs)
 
 
-def _stands(contestant: Contestant) -> str:
-    """Say which cell stands for a checkpoint, and of how many it is the best."""
+def _best_cell(contestant: Contestant) -> str:
+    """Describe the cell that represents a checkpoint, and how many cells it was chosen from."""
     one = side(contestant.runs, contestant.chosen_of)
     chosen = f"the best of its {one.chosen_of} cells" if one.chosen_of > 1 else "its only cell"
     return f"{in_words(contestant.name, one)}; {chosen}"
@@ -105,44 +106,44 @@ def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
     if selection is None:
         return
     yield (
-        f"The best cell has MCC {max(means):.3f}. With cell and epochs chosen on one half of the "
-        "validation sentences and scored on the other, over and over, the winner has "
-        f"{selection.winner:.3f}: looking for the best is worth "
-        f"{max(means) - selection.winner:+.3f} by itself."
+        f"The best cell has MCC {max(means):.3f}. If cell and epochs are chosen on one half of the "
+        "validation sentences and scored on the other half, the mean MCC over many such splits is "
+        f"{selection.winner:.3f}: choosing the best adds "
+        f"{max(means) - selection.winner:+.3f} to its score."
     )
     curve = stats.expected_best_of(means)
     shown = [n for n in (1, 2, 3, 5, 10, 20, 50, 100) if n <= len(means)]
-    said = ", ".join(f"{curve[n - 1]:.3f} for {n}" for n in shown)
+    values = ", ".join(f"{curve[n - 1]:.3f} for {n}" for n in shown)
     yield (
-        "Expected MCC of the best of n cells drawn at random from this matrix, a guide to what a "
-        f"larger search buys: {said}."
+        "Expected MCC of the best of n cells drawn at random from this matrix, which shows what a "
+        f"larger search gains: {values}."
     )
 
 
 def _references(published: Published, runs: dict[str, list[Record]]) -> Iterator[str]:
     if any(facts.name != "cola" for facts in published.datasets):
-        return  # they are scores on CoLA
+        return  # the published scores are on CoLA
     best = best_cells(published.cells, runs)
     measured = {each.name.partition("@")[0]: each.runs for each in best}
     for reference in published.references:
-        said = (
+        quoted = (
             f"{code(reference.checkpoint)}: {reference.mcc:.3f} published "
             f"({escaped(reference.source)}; recipe: {escaped(reference.recipe)})"
         )
         if reference.checkpoint not in measured:
-            yield f"{said}; not measured here"
+            yield f"{quoted}; not measured here"
             continue
         runs_of_best = measured[reference.checkpoint]
         mcc = fmean(run.scores.mcc for run in runs_of_best if run.scores is not None)
         try:
             found = evidence(runs_of_best)
         except NoEvidence:
-            yield f"{said}; {mcc:.3f} here, {mcc - reference.mcc:+.3f}, with no interval known"
+            yield f"{quoted}; {mcc:.3f} here, {mcc - reference.mcc:+.3f}, no interval known"
             continue
         interval = stats.mean_interval(found.labels, found.selected)
         within = interval.low <= reference.mcc <= interval.high
         yield (
-            f"{said}; {mcc:.3f} here (95 % interval {interval.low:.3f} to {interval.high:.3f}): "
+            f"{quoted}; {mcc:.3f} here (95 % interval {interval.low:.3f} to {interval.high:.3f}): "
             f"{mcc - reference.mcc:+.3f}, {'within' if within else 'beyond'} the noise of this "
             "measurement"
         )
@@ -172,11 +173,11 @@ def _mistakes(best: Sequence[tuple[str, Sequence[Record]]]) -> Iterator[str]:
         )
     missed = _missed([runs for _, runs in best])
     if blocks or missed:
-        yield "## Where it errs"
+        yield "## MCC by group of sentences"
         yield (
             "MCC of each checkpoint's best cell on groups of validation sentences; "
-            f"{MISSING} where the labels of a group, or some run's answers, are all of one class, "
-            "so that MCC is undefined."
+            f"{MISSING} where MCC is undefined, because the labels of a group, or the predictions "
+            "of some run, are all of one class."
         )
         yield from blocks
         if missed:
@@ -190,12 +191,12 @@ def _missed(runs: Sequence[Sequence[Record]]) -> str | None:
         return None
     positions = missed.positions
     if not positions:
-        return "No validation sentence is judged wrong by every run of these cells."
+        return "No validation sentence is misclassified by every run of these cells."
     listed = ", ".join(str(position) for position in positions[:MOST_SENTENCES])
     more = len(positions) - MOST_SENTENCES
     rest = f" and {more} more" if more > 0 else ""
     return (
-        f"{len(positions)} of {missed.sentences} validation sentences are judged wrong by "
+        f"{len(positions)} of {missed.sentences} validation sentences are misclassified by "
         f"every run of these cells; their positions in the split, from 0: {listed}{rest}. "
-        "`harness mistakes` with this folder prints them where the data is at hand."
+        "`harness mistakes` with this folder prints the sentences if the data is available."
     )

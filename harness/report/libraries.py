@@ -1,4 +1,4 @@
-"""The JavaScript libraries that the leaderboard page carries."""
+"""The JavaScript libraries embedded in the leaderboard page."""
 
 import functools
 import tomllib
@@ -10,7 +10,7 @@ VENDOR = Path(__file__).parent / "vendor"
 
 @dataclass(frozen=True)
 class Library:
-    """A JavaScript library that the page carries, as vendor/ORIGIN.toml says."""
+    """A JavaScript library embedded in the page, as listed in vendor/ORIGIN.toml."""
 
     package: str
     version: str
@@ -22,7 +22,7 @@ class Library:
 
 @functools.cache
 def libraries() -> tuple[Library, ...]:
-    """Return the libraries that the page carries, in the order they must be run."""
+    """Return the libraries embedded in the page, in the order in which they must run."""
     origin = tomllib.loads((VENDOR / "ORIGIN.toml").read_text(encoding="utf-8"))
     return tuple(
         Library(

@@ -19,13 +19,13 @@ from harness.suite.plan import Cell
 from harness.text import counted, scientific
 
 SELECTION = {
-    "best-epoch": "the epoch with the highest validation MCC counts, "
-    "chosen on the very sentences that score it",
-    "last-epoch": "the model after the last epoch counts",
+    "best-epoch": "the epoch with the highest validation MCC is selected, "
+    "on the same sentences that give its score",
+    "last-epoch": "the model after the last epoch is scored",
 }
 
 
-NO_LOGITS = "not published with it"
+NO_LOGITS = "not published"
 
 
 def as_markdown(
@@ -35,13 +35,13 @@ def as_markdown(
     pictures: Sequence[Picture] = (),
     predictions: bool = True,
 ) -> str:
-    """Return leaderboard.md: what this is, the table, what is missing and why, what made it.
+    """Return leaderboard.md: introduction, table, missing runs with reasons, provenance.
 
     Args:
         frame: the leaderboard.
         found: blocks of Markdown, from harness.report.findings.
-        pictures: those that lie beside it.
-        predictions: whether predictions.parquet lies beside it.
+        pictures: those in the same folder.
+        predictions: whether predictions.parquet is in the same folder.
     """
     rows = rows_of(frame)
     columns = informative(rows)
@@ -68,8 +68,8 @@ def _shown(pictures: Sequence[Picture]) -> Iterator[str]:
     if pictures:
         yield "## Pictures"
         yield (
-            "The same to point at, and the table to sort and filter, in one file for a browser: "
-            "[leaderboard.html](leaderboard.html)."
+            "[leaderboard.html](leaderboard.html) shows interactive charts, and a table that you "
+            "can sort and filter, in one file for a browser."
         )
     for picture in pictures:
         yield f"**{escaped(picture.title)}** ([SVG]({picture.name}.svg))"
@@ -89,14 +89,13 @@ def _table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 
 
 def introduction(published: Published) -> Iterator[str]:
-    """Yield paragraphs: what was trained on what, how it was scored, how far to trust it."""
+    """Yield paragraphs: the data, how runs were trained and scored, how reliable numbers are."""
     runs = scored(published.records)
     seeds = max((len(cell.seeds) for cell in published.cells), default=0)
     spread_known = (
         "numbers are means over the seeds of a row, ± the sample standard deviation"
         if seeds > 1
-        else "one seed a row, so how far another seed would land, and by how much costs vary, is "
-        "not known"
+        else "one seed per row, so it is not known how much scores and costs vary between seeds"
     )
     settings = dict.fromkeys(
         (run.dataset, run.training.epochs, run.training.selection)
@@ -107,14 +106,14 @@ def introduction(published: Published) -> Iterator[str]:
         yield (
             f"Every row is a pretrained checkpoint fine-tuned on {_name(facts)}: "
             f"{facts.train:,} sentences for {counted(epochs, 'epoch')}, "
-            f"scored on the {facts.validation:,} of the validation split; "
+            f"scored on the {facts.validation:,} sentences of the validation split; "
             f"{SELECTION[selection]}; {spread_known}."
         )
         if facts.name == "embedded":
             yield (
-                "**The embedded corpus is the harness' own: synthetic sentences from a small "
+                "**The embedded corpus is part of the harness: synthetic sentences from a small "
                 "grammar, so that the pipeline runs anywhere. "
-                "These scores say nothing about CoLA.**"
+                "Do not compare these scores with scores on CoLA.**"
             )
     yield from filter(None, (_times(published), _busy(published)))
     if not runs:
@@ -122,31 +121,31 @@ def introduction(published: Published) -> Iterator[str]:
 
 
 def _times(published: Published) -> str | None:
-    """Say what the table's times are worth, where seeds show that it is little."""
+    """Return a warning if seeds show that the table's times are unreliable."""
     cells = {cell for cell, _ in doubts_by_cell(published.cells, published.records)}
     if not cells:
         return None
     several = sum(len(cell.seeds) > 1 for cell in published.cells)
     return (
-        f"**Do not compare times without a look at their ±**: seeds of {len(cells)} of the "
-        f"{counted(several, 'cell')} with several seeds differ by more than a third in training "
-        "time, or were timed under different circumstances (Warnings names them); ~ marks their "
-        "times, which tell an order of magnitude only. Most likely "
-        "the machine did other work meanwhile; times of the other cells may then be too long as "
-        "well. Scores do not depend on it."
+        f"**Check the ± before you compare times**: in {len(cells)} of the "
+        f"{counted(several, 'cell')} with several seeds, the seeds differ by more than a third in "
+        "training time, or were timed under different circumstances (Warnings lists these cells). "
+        "~ marks their times, which are accurate to an order of magnitude only. Most likely the "
+        "machine did other work at the same time; times of the other cells may then be too long "
+        "as well. Scores are not affected."
     )
 
 
 def _busy(published: Published) -> str | None:
-    """Say that other programs made times long, where records say so."""
+    """Return a warning if records show that other programs made times longer."""
     runs = runs_by_cell(published.cells, published.records)
     busy = [cell for cell, own in runs.items() if beside_other_programs(scored(own))]
     if not busy:
         return None
     return (
-        f"**Other programs kept the processor busy** while runs of {counted(len(busy), 'cell')} "
-        "trained; ~ marks their times, which tell an order of magnitude only. Scores do not depend "
-        "on it."
+        f"**Other programs used the processor** while runs of {counted(len(busy), 'cell')} "
+        "trained; ~ marks their times, which are accurate to an order of magnitude only. Scores "
+        "are not affected."
     )
 
 
@@ -157,12 +156,12 @@ def _name(facts: DatasetFacts) -> str:
 def without_score(published: Published) -> Iterator[str]:
     """Yield each reason why runs have no score, with the runs."""
     for status in ("failed", "skipped"):
-        said = (
+        reasons = (
             (run.reason or "no reason was recorded", run.cell, run.seed)
             for run in published.records
             if run.status == status
         )
-        for reason, runs in _grouped(published.cells, said):
+        for reason, runs in _grouped(published.cells, reasons):
             yield f"{status}: {runs}: {escaped(reason)}"
     recorded = {(run.cell, run.seed) for run in published.records}
     missing = (
@@ -176,21 +175,25 @@ def without_score(published: Published) -> Iterator[str]:
 
 
 def warnings(published: Published) -> Iterator[str]:
-    """Yield each warning, with the runs that it is of, then why times of a cell tell little."""
-    said = ((warning, run.cell, run.seed) for run in published.records for warning in run.warnings)
-    for warning, runs in _grouped(published.cells, said):
+    """Yield each warning with its runs, then the reasons why times of a cell are unreliable."""
+    given = ((warning, run.cell, run.seed) for run in published.records for warning in run.warnings)
+    for warning, runs in _grouped(published.cells, given):
         yield f"{runs}: {escaped(warning)}"
     for cell, doubt in doubts_by_cell(published.cells, published.records):
         yield f"{code(cell)}: {escaped(doubt)}"
 
 
 def _grouped(
-    cells: Sequence[Cell], said: Iterable[tuple[str, str, int]]
+    cells: Sequence[Cell], texts: Iterable[tuple[str, str, int]]
 ) -> Iterator[tuple[str, str]]:
-    """Yield each text that is said of runs (text, cell id, seed) once, with all those runs."""
+    """Yield each text once, with all its runs.
+
+    Args:
+        texts: (text, cell id, seed) of a run each.
+    """
     one_seed = {cell.id for cell in cells if len(cell.seeds) == 1}
     groups: dict[str, dict[str, list[int]]] = {}
-    for text, cell, seed in said:
+    for text, cell, seed in texts:
         groups.setdefault(text, {}).setdefault(cell, []).append(seed)
     for text, runs in groups.items():
         names = (
@@ -205,7 +208,7 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _parts(published: Published, frame: pd.DataFrame) -> Iterator[str]:
-    """Yield a heading, a text and a table of the MCC on parts of the data, where any is known."""
+    """Yield a heading, a caption and a table of the MCC on parts of the data, if any is known."""
     every = lines_of(published, frame)
     groups = parts(every)
     lines = [line for line in every if any(mccs[line.cell.id] for mccs in groups.values())]
@@ -229,7 +232,7 @@ def _parts(published: Published, frame: pd.DataFrame) -> Iterator[str]:
 
 
 def origins(published: Published) -> Iterator[str]:
-    """Yield where the files of each checkpoint come from, with their digest, once for each."""
+    """Yield the origin of each checkpoint's files, with their digest; each pair once."""
     found = dict.fromkeys(
         (
             run.checkpoint,
@@ -239,14 +242,14 @@ def origins(published: Published) -> Iterator[str]:
         for run in published.records
         if run.checkpoint_digest is not None
     )
-    for checkpoint, digest, said in found:
-        # A code span: what a file says of itself must not become a link.
-        where = "where it is from was not recorded" if said is None else f"from {code(said)}"
+    for checkpoint, digest, origin in found:
+        # A code span: text from a checkpoint's file must not become a link.
+        where = "origin not recorded" if origin is None else f"from {code(origin)}"
         yield f"{code(checkpoint)}: {where}; sha256 of its files {code(str(digest))}"
 
 
 def environments(published: Published) -> Iterator[str]:
-    """Yield each environment that runs were trained in, with its share of the runs."""
+    """Yield each environment in which runs were trained, with its share of the runs."""
     described = [
         _environment(run, run.machine) for run in published.records if run.machine is not None
     ]
@@ -269,14 +272,14 @@ def _environment(run: Record, machine: Machine) -> str:
     if run.commit is not None:
         facts.append(f"harness commit {code(run.commit)}")
     if run.threads is not None:
-        facts.append(f"{counted(run.threads, 'thread')} a run")
+        facts.append(f"{counted(run.threads, 'thread')} per run")
     if run.concurrency is not None:
         facts.append(f"{counted(run.concurrency, 'run')} at a time")
     return "; ".join(facts)
 
 
 def legend(columns: Sequence[Column], cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield what each column means."""
+    """Yield the meaning of each column."""
     targets = dict.fromkeys(cell.target for cell in cells if cell.target is not None)
     for column in columns:
         target = (

@@ -1,9 +1,9 @@
-"""A leaderboard as one HTML file that works offline: table, charts, warnings, what made it.
+"""A leaderboard as one HTML file that works offline: table, charts, warnings, provenance.
 
-The table is plain HTML, complete without JavaScript; libraries sort it and draw the charts. No
-text of a record becomes markup: the template escapes, and the charts' data are JSON in a block
-that is not run. A content security policy lets nothing be loaded, and no script run but those
-that this module put in.
+The table is plain HTML, complete without JavaScript; libraries sort it and draw the charts. Text
+of a record never becomes markup: the template escapes it, and the charts' data are JSON in a block
+that is not executed. A content security policy blocks all loading, and every script except those
+that this module embeds.
 """
 
 import base64
@@ -43,34 +43,34 @@ from harness.text import counted, printable, scientific
 HERE = Path(__file__).parent
 
 MOST_CELLS = 1000
-"""Rows that the page shows; of a larger matrix, the best."""
+"""Maximum number of rows on the page; of a larger matrix, it shows the best."""
 
 MOST_ITEMS = 100
-"""Items of a list that the page shows; leaderboard.md has all."""
+"""Maximum number of items in a list on the page; leaderboard.md has all."""
 
 MOST_OPEN = 10
-"""Items of a list that are in sight at once; the others unfold."""
+"""Items of a list that are visible at once; the others are folded."""
 
 MOST_PARTED = 100
-"""Rows of a table by parts of the data; of more, the best."""
+"""Maximum number of rows in the table of MCC by part; of more, it shows the best."""
 
 INTERVAL = next(column for column in SHOWN if column.name == "mcc_low")
 
 CHOICES = ("checkpoint", "batch_size", "learning_rate", "status", "verdict")
-"""Columns that the table can be filtered by, each value by itself."""
+"""Columns by which the table can be filtered, with a menu of their values."""
 
 MOST_CHOICES = 50
 
 VERDICTS = {"pass", "fail", "failed", "not-enough-evidence"}
-"""Words that the style sheet has a colour for."""
+"""Words for which the style sheet has a colour."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a table: what is shown, what it sorts by if by something else, how it looks.
+    """A field of a table: its text, its sort key if that is not the text, its style.
 
-    `settings` stand below a row's name, and the `interval` below its MCC, where the screen is too
-    narrow for columns of their own.
+    `settings` are shown below a row's name, and the `interval` below its MCC, where the screen is
+    too narrow for separate columns.
     """
 
     text: str
@@ -100,7 +100,7 @@ def as_html(
     Args:
         frame: the leaderboard.
         found: blocks of Markdown, from harness.report.findings.
-        predictions: whether predictions.parquet lies beside it.
+        predictions: whether predictions.parquet is in the same folder.
     """
     every = charts.lines_of(published, frame)
     lines = every[:MOST_CELLS]
@@ -190,9 +190,9 @@ def _sections(blocks: Iterable[str]) -> list[tuple[str, str, str]]:
 
 
 def _block(block: str) -> str:
-    """Return a block of Markdown as HTML: of a long list the first items, the others folded.
+    """Return a block of Markdown as HTML. A long list shows its first items and folds the others.
 
-    Of a very long one the rest is only counted.
+    Beyond MOST_ITEMS, items are only counted.
     """
     items = block.strip().split("\n")
     if len(items) <= MOST_OPEN or not items[0].startswith("- "):
@@ -207,7 +207,7 @@ def _block(block: str) -> str:
 
 @functools.cache
 def _markdown() -> MarkdownIt:
-    """Return a renderer in which no text is markup, and tables scroll in boxes."""
+    """Return a renderer that escapes HTML and puts tables into scrollable boxes."""
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
     renderer.add_render_rule("table_open", lambda *_: '<div class="box" tabindex="0"><table>\n')
     renderer.add_render_rule("table_close", lambda *_: "</table></div>\n")
@@ -215,12 +215,12 @@ def _markdown() -> MarkdownIt:
 
 
 def _rendered(items: Iterable[str]) -> list[str]:
-    """Return Markdown of harness.report.markdown as HTML, in which no text is markup."""
+    """Return Markdown of harness.report.markdown as HTML; HTML in its text is escaped."""
     return [_markdown().renderInline(item) for item in items]
 
 
 def _best(lines: Sequence[Line]) -> dict[str, str] | None:
-    """Return in words what the first row says, None where nothing was scored."""
+    """Return the texts of the line about the best cell; None if no run has a score."""
     first = [line for line in lines if line.row["rank"] == 1]
     if not first:
         return None
@@ -229,7 +229,7 @@ def _best(lines: Sequence[Line]) -> dict[str, str] | None:
         column.name: printable(column.text(row)) for column in SHOWN if row[column.name] is not None
     }
     others = len(first) - 1
-    shared = "" if not others else f" (and {others:,} more of the same MCC)"
+    shared = "" if not others else f" (and {others:,} more with the same MCC)"
     gate = f" (gate {texts['threshold']})" if "threshold" in texts else ""
     status = "" if row["status"] == "ok" else f"; status: {texts['status']}"
     return {
@@ -277,7 +277,7 @@ def _field(column: Column, line: Line) -> Field:
 
 
 def _shown(column: Column) -> str:
-    """Return what the style sheet calls a column that is not always in sight, after a space."""
+    """Return the CSS class of a column that is not always visible, after a space; else nothing."""
     if column.name in ("batch_size", "learning_rate", "status"):
         return " setting"
     if column.name == INTERVAL.name:
@@ -286,7 +286,7 @@ def _shown(column: Column) -> str:
 
 
 def _sort_key(value: Value, text: str) -> str | None:
-    """Return what a field sorts by, None where it is the text itself."""
+    """Return a field's sort key; None if it is the text itself."""
     if not isinstance(value, int | float):
         return None
     key = f"{value:.6g}"
@@ -294,15 +294,15 @@ def _sort_key(value: Value, text: str) -> str | None:
 
 
 def _choices(columns: Sequence[Column], lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         if column.name in CHOICES:
             texts = list(dict.fromkeys(printable(column.text(line.row)) for line in lines))
             if 2 <= len(texts) <= MOST_CHOICES:
-                yield {"column": place, "heading": column.heading, "texts": texts}
+                yield {"column": index, "heading": column.heading, "texts": texts}
 
 
 def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
-    """Return the table of the MCC by domain, None where it is not known."""
+    """Return the table of the MCC by domain; None if it is not known for any cell."""
     groups = parts(lines)
     known = [
         line for line in lines if any(mccs[line.cell.id] is not None for mccs in groups.values())

@@ -1,4 +1,4 @@
-"""MCC on parts of the data, in and out of CoLA's domain and on a labelled test split."""
+"""MCC on parts of the data: CoLA's in-domain and out-of-domain sentences, a labelled test split."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ PARTS: dict[str, Callable[[Record], Scores | None]] = {
     "out-of-domain": lambda record: record.scores_out_of_domain,
     "test": lambda record: record.scores_test,
 }
-"""Further sets of sentences that a run may be scored on."""
+"""Further sets of sentences on which a run may be scored."""
 
 MEANING = {
     "in-domain": "validation sentences from the sources of the training split (in-domain)",
@@ -21,11 +21,11 @@ MEANING = {
 }
 
 Part = tuple[float, float | None]
-"""A mean over seeds, and their sample standard deviation; None of one seed."""
+"""A mean over seeds, and their sample standard deviation; None with one seed."""
 
 
 def parts(lines: Sequence[Line]) -> dict[str, dict[str, Part | None]]:
-    """Return the MCC on each of PARTS that some cell has, by cell id.
+    """Return the MCC by part and cell id, for each of PARTS on which some cell was scored.
 
     It is None where some seed was not scored on the part.
     """
@@ -45,22 +45,24 @@ def in_text(found: Part | None) -> str:
 
 
 def caption(names: Sequence[str], several: bool) -> str:
-    """Say what a table of the MCC by part shows, and what it does not.
+    """Return the caption of a table of the MCC by part, with its limits.
 
     Args:
-        names: the parts that it shows, at least one.
+        names: the parts in the table, at least one.
         several: whether some row has several seeds.
     """
-    told = [MEANING[name] for name in names]
-    listed = " and on ".join([*([", on ".join(told[:-1])] if told[:-1] else []), told[-1]])
+    meanings = [MEANING[name] for name in names]
+    *most, last = meanings
+    listed = " and on ".join([*([", on ".join(most)] if most else []), last])
     of_seeds = (
-        ", ± the sample standard deviation of the seeds, which is no error on other sentences"
+        ", ± the sample standard deviation over seeds, which does not cover other sentences"
         if several
-        else "; of one seed, so without a ±"
+        else "; with one seed there is no ±"
     )
     return (
         f"Mean MCC over the seeds of a row on {listed}{of_seeds}. There is no 95 % interval: it "
-        "needs the answer to every sentence of a part, and records do not say which those are."
+        "needs the prediction for every sentence of a part, and records do not list these "
+        "sentences."
     )
 
 

@@ -29,26 +29,26 @@ SCHEMA_VERSION: Final = 2
 NO_GATES = SuiteGates()
 
 MOST_PROBLEMS = 20
-"""How many mistakes of a file are told before the rest is only counted."""
+"""How many mistakes of a file are listed; the rest are only counted."""
 
 LEADERBOARD = "leaderboard.json"
 
-WAY_OUT = f"write it anew with `pytest benchmarks/`, or name another {LEADERBOARD}"
+WAY_OUT = f"write it again with `pytest benchmarks/`, or name another {LEADERBOARD}"
 
 TRAIN_FIRST = (
     "train first: `pytest benchmarks/ --suite FILE` writes results/local/NAME/leaderboard.json, "
     "where NAME is the suite's; then name that folder"
 )
-"""What to do where there is no result yet."""
+"""What to do if there is no result yet."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a leaderboard shows: the plan, and at most one record for each cell and seed.
+    """The contents of a leaderboard: the plan, and at most one record for each cell and seed.
 
-    `records` are in the order of the cells, then by seed. `baseline` is what the cells were held
-    against, `references` are published scores of its checkpoints, `gates` what all cells together
-    must reach, `dataset` where the suite's data come from; None where nobody recorded it.
+    `records` are in the order of the cells, then by seed. The cells were compared with `baseline`;
+    `references` are published scores of its checkpoints, `gates` apply to all cells together,
+    `dataset` is the source of the suite's data, None if it was not recorded.
     """
 
     suite: str
@@ -61,14 +61,14 @@ class Published:
 
     @property
     def datasets(self) -> tuple[DatasetFacts, ...]:
-        """The data that the runs were trained on; more than one where runs differ in it."""
+        """The data sets on which the runs were trained; more than one if runs differ."""
         known = [record.dataset for record in self.records if record.dataset is not None]
-        told = {"text_column"}  # it is no part of the data, and older records do not hold it
-        return tuple({facts.model_dump_json(exclude=told): facts for facts in known}.values())
+        ignored = {"text_column"}  # not part of the data, and missing in older records
+        return tuple({facts.model_dump_json(exclude=ignored): facts for facts in known}.values())
 
 
 class _Document(BaseModel):
-    """leaderboard.json. `rows` are the table for other readers; the harness makes its own."""
+    """leaderboard.json. `rows` are the table for other programs; the harness does not read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -80,7 +80,7 @@ class _Document(BaseModel):
     baseline: Baseline | None
     references: tuple[Reference, ...]
     gates: SuiteGates
-    # Left out where it is not known: leaderboards of versions without it stay as they are.
+    # Left out if unknown, so that leaderboards of versions without it keep their bytes.
     dataset: DatasetSpec | None = Field(None, exclude_if=lambda value: value is None)
 
 
@@ -93,7 +93,7 @@ def publish(
     gates: SuiteGates = NO_GATES,
     dataset: DatasetSpec | None = None,
 ) -> Published:
-    """Choose the records and references that belong to the plan, and put them in order.
+    """Select the records and references that belong to the plan, and sort them.
 
     Raises:
         ValueError: two records of one cell and seed.
@@ -106,7 +106,7 @@ def publish(
 
 
 def _anywhere(dataset: DatasetSpec) -> DatasetSpec:
-    """Return where data come from, without the folder in which one machine keeps them."""
+    """Return the source of the data, without the folder in which this machine keeps them."""
     path = None
     if dataset.source == "file" and dataset.path is not None:
         path = re.split(r"[/\\]+", dataset.path)[-1]
@@ -114,16 +114,16 @@ def _anywhere(dataset: DatasetSpec) -> DatasetSpec:
 
 
 def as_baseline(published: Published, source: str) -> Baseline:
-    """Return a leaderboard as what another one is held against.
+    """Return a leaderboard as the baseline of another one.
 
     Args:
-        source: its name for messages.
+        source: its name in messages.
     """
     return Baseline(source, published.suite, published.records)
 
 
 def as_json(published: Published, frame: pd.DataFrame) -> str:
-    """Return leaderboard.json: the table's rows, then all that they are made from."""
+    """Return leaderboard.json: the table's rows, then all data from which they are computed."""
     document = _Document(
         schema_version=SCHEMA_VERSION,
         suite=published.suite,
@@ -139,9 +139,9 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
 
 
 def as_csv(frame: pd.DataFrame) -> str:
-    """Return a leaderboard as CSV (RFC 4180, but `\\n` ends a line), a null as an empty field.
+    """Return a leaderboard as CSV (RFC 4180, but `\\n` ends a line); null is an empty field.
 
-    Numbers are written in full: the shortest decimal that reads back as the same float.
+    A number is written as the shortest decimal that gives the same float when read.
     """
     lines = [[column.name for column in COLUMNS], *(row.values() for row in rows_of(frame))]
     return "".join(",".join(map(_field, line)) + "\n" for line in lines)
@@ -154,17 +154,17 @@ def _field(value: Value) -> str:
     return '"' + text.replace('"', '""') + '"' if quoted else text
 
 
-def leaderboard_in(place: Path) -> Path:
-    """Return the leaderboard.json of a folder; any other path is taken for the file itself."""
-    return place / LEADERBOARD if place.is_dir() else place
+def leaderboard_in(path: Path) -> Path:
+    """Return the leaderboard.json of a folder; any other path is the file itself."""
+    return path / LEADERBOARD if path.is_dir() else path
 
 
 def read_published(path: Path) -> Published:
     """Read a leaderboard.json that the harness wrote.
 
     Raises:
-        BadInput: the file cannot be read, is torn, is something else, has another schema, or
-            contradicts itself; every mistake at once.
+        BadInput: the file cannot be read, is incomplete, is not a leaderboard, has another
+            schema version, or contradicts itself; lists every mistake.
     """
     try:
         document = _Document.model_validate_json(path.read_bytes())
@@ -180,9 +180,9 @@ def read_published(path: Path) -> Published:
     except ValidationError as error:
         details = error.errors(include_url=False)
         way_out = _way_to_another(path) if _is_foreign(path, details) else WAY_OUT
-        raise BadInput(_told(path, _invalid(details), way_out)) from None
+        raise BadInput(_problem_lines(path, _invalid(details), way_out)) from None
     if problems := list(_contradictions(document)):
-        raise BadInput(_told(path, problems))
+        raise BadInput(_problem_lines(path, problems))
     return publish(
         document.suite,
         document.cells,
@@ -194,38 +194,38 @@ def read_published(path: Path) -> Published:
     )
 
 
-def _told(path: Path, problems: Sequence[str], way_out: str = WAY_OUT) -> list[str]:
-    told = [f"{path}: {problem}; {way_out}" for problem in problems[:MOST_PROBLEMS]]
-    more = len(problems) - len(told)
-    return [*told, f"{path}: {counted(more, 'more mistake')} like these"] if more else told
+def _problem_lines(path: Path, problems: Sequence[str], way_out: str = WAY_OUT) -> list[str]:
+    lines = [f"{path}: {problem}; {way_out}" for problem in problems[:MOST_PROBLEMS]]
+    more = len(problems) - len(lines)
+    return [*lines, f"{path}: {counted(more, 'more mistake')} like these"] if more else lines
 
 
 def _is_foreign(path: Path, details: Sequence[ErrorDetails]) -> bool:
-    """Return whether a file never was a leaderboard.json, rather than a damaged one."""
+    """Return whether a file never was a leaderboard.json, as opposed to a damaged one."""
     if path.name == LEADERBOARD:
         return False
     kinds = {(detail["type"], detail["loc"]) for detail in details}
-    no_object = any(not place and kind != "json_invalid" for kind, place in kinds)
-    torn = any(kind == "json_invalid" for kind, _ in kinds)
+    no_object = any(not location and kind != "json_invalid" for kind, location in kinds)
+    incomplete = any(kind == "json_invalid" for kind, _ in kinds)
     other_name = path.suffix.lower() != ".json"
-    return no_object or ("missing", ("schema_version",)) in kinds or (torn and other_name)
+    return no_object or ("missing", ("schema_version",)) in kinds or (incomplete and other_name)
 
 
 def _way_to_another(path: Path) -> str:
-    """Return what to name instead of a file that is something else, which stays as it is."""
+    """Return what to name instead of a file that is not a leaderboard."""
     beside = path.with_name(LEADERBOARD)
-    there = f", such as {beside}" if beside.is_file() else ""
-    return f"name a results folder, or the {LEADERBOARD} in it{there}"
+    example = f", such as {beside}" if beside.is_file() else ""
+    return f"name a results folder, or the {LEADERBOARD} in it{example}"
 
 
 def _invalid(details: Sequence[ErrorDetails]) -> list[str]:
-    """Say what does not fit the schema; of a foreign file, only that it is one."""
+    """Return what does not match the schema; for a file of another kind, only that."""
     for detail in details:
         match detail["type"], detail["loc"]:
             case "json_invalid", _:
-                return [f"not whole JSON: {detail['msg'].removeprefix('Invalid JSON: ')}"]
+                return [f"not valid JSON: {detail['msg'].removeprefix('Invalid JSON: ')}"]
             case _, ():
-                return [f"{shown(detail['input'])}: a leaderboard.json is an object"]
+                return [f"{shown(detail['input'])}: a leaderboard.json must be an object"]
             case "missing", ("schema_version",):
                 return ["no schema_version: not a leaderboard.json of this harness"]
             case _, ("schema_version",):
@@ -238,7 +238,7 @@ def _contradictions(document: _Document) -> Iterator[str]:
     cells: dict[str, Cell] = {}
     for position, cell in enumerate(document.cells):
         if cell.id in cells:
-            yield f"cells[{position}].id: {shown(cell.id)}: a second cell of this id"
+            yield f"cells[{position}].id: {shown(cell.id)}: a second cell with this id"
         cells[cell.id] = cell
     known: set[tuple[str, int]] = set()
     for position, record in enumerate(document.records):
@@ -248,21 +248,21 @@ def _contradictions(document: _Document) -> Iterator[str]:
             yield f"{named}: not a run of any of its cells"
         elif run in known:
             yield f"{named}: a second record of this run"
-        elif (said := _unlike_cell(record, cells[record.cell])) is not None:
-            yield f"{named}: {said}"
-        elif (said := inconsistency(record)) is not None:
-            yield f"{named}: it contradicts itself: {said}"
+        elif (problem := _cell_mismatch(record, cells[record.cell])) is not None:
+            yield f"{named}: {problem}"
+        elif (problem := inconsistency(record)) is not None:
+            yield f"{named}: it contradicts itself: {problem}"
         known.add(run)
     for position, record in enumerate(document.baseline.records if document.baseline else ()):
-        if (said := inconsistency(record)) is not None:
+        if (problem := inconsistency(record)) is not None:
             named = f"baseline.records[{position}]: cell {shown(record.cell)}, seed {record.seed}"
-            yield f"{named}: it contradicts itself: {said}"
+            yield f"{named}: it contradicts itself: {problem}"
 
 
-def _unlike_cell(record: Record, cell: Cell) -> str | None:
-    """Return which setting of a record is not that of its cell; None where all are."""
+def _cell_mismatch(record: Record, cell: Cell) -> str | None:
+    """Return the first setting in which a record differs from its cell, or None."""
     for name in ("checkpoint", "batch_size", "learning_rate"):
-        held, right = getattr(record, name), getattr(cell, name)
-        if held != right:
-            return f"{name} is {shown(held)}, that of its cell is {shown(right)}"
+        recorded, planned = getattr(record, name), getattr(cell, name)
+        if recorded != planned:
+            return f"{name} is {shown(recorded)}, but its cell has {shown(planned)}"
     return None

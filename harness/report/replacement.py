@@ -1,9 +1,9 @@
-"""The tables that lie in a results folder, and whether others may take their place unasked.
+"""Whether new tables may replace the tables in a results folder without --replace.
 
-They may if they still show every run that was scored in those: of the same checkpoint, batch size,
-learning rate, seed, training and data, or under the same key. What is the same is told by content
-where it is the same, else by where it lies: the user may have edited a file. See `_same_checkpoint`
-and `_same_data`.
+They may if they show every scored run of the old tables. A run is the same if it has the same key,
+or the same checkpoint, batch size, learning rate, seed, training and data. Checkpoints and data
+are the same if their content is equal, or else their location: the user may have edited a file.
+See `_same_checkpoint` and `_same_data`.
 """
 
 import os
@@ -14,28 +14,28 @@ from typing import Any
 
 from harness.errors import BadInput
 from harness.report import LEADERBOARD, read_published
-from harness.report.whereabouts import NOWHERE, Digests, Whereabouts, remembered
+from harness.report.locations import NO_LOCATIONS, Digests, Locations, stored_locations
 from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Run
 from harness.suite.spec import TrainingSpec
 from harness.text import counted, printable, some
 
 EXACT = {"speedups", "eval_batch_size", "on_oom"}
-"""Settings of a training that change how its numbers are computed, and not which."""
+"""Training settings that change how the numbers are computed, not which numbers."""
 
 MOST_CELLS = 10
-"""Cells that a message names."""
+"""Maximum number of cells that a message names."""
 
-UNREAD: Mapping[str, str] = {}
-NO_PLACE: Digests = frozenset()
+NO_DIGESTS: Mapping[str, str] = {}
+UNKNOWN: Digests = frozenset()
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A run that tables show, or would show.
+    """A run in tables, existing or new.
 
-    `digest` is that of its checkpoint's files, `folder` tells where they lie, and `file` where the
-    data do; None and NO_PLACE where nobody knows. See harness.report.whereabouts.
+    `digest` is the digest of its checkpoint's files, `folder` their location, and `file` the
+    location of the data; None and UNKNOWN if not known. See harness.report.locations.
     """
 
     cell: str
@@ -47,25 +47,25 @@ class Shown:
     facts: DatasetFacts | None
     key: str | None = None
     digest: str | None = None
-    folder: Digests = NO_PLACE
-    file: Digests = NO_PLACE
+    folder: Digests = UNKNOWN
+    file: Digests = UNKNOWN
 
     @property
-    def place(self) -> tuple[Any, ...]:
-        """What was asked for, whatever came out, with whichever files, data and versions."""
+    def setting(self) -> tuple[Any, ...]:
+        """The requested setting, regardless of result, files, data and versions."""
         training = self.training.model_dump_json(exclude=EXACT)
         return self.checkpoint, self.batch_size, self.learning_rate, self.seed, training
 
     @property
     def data(self) -> str:
-        """Its data in a word or two: a user's file by its name."""
+        """The short name of its data; for a user's file, the file's name."""
         if self.facts is None:
             return ""
         return self.facts.origin if self.facts.name == "file" else self.facts.name
 
 
-def of_records(records: Iterable[Record], where: Whereabouts = NOWHERE) -> list[Shown]:
-    """Return the runs that tables of these records show with a score."""
+def runs_of_records(records: Iterable[Record], where: Locations = NO_LOCATIONS) -> list[Shown]:
+    """Return the scored runs in tables of these records."""
     return [
         Shown(
             cell=record.cell,
@@ -77,7 +77,7 @@ def of_records(records: Iterable[Record], where: Whereabouts = NOWHERE) -> list[
             facts=record.dataset,
             key=record.key,
             digest=record.checkpoint_digest,
-            folder=where.checkpoints.get(record.checkpoint, NO_PLACE),
+            folder=where.checkpoints.get(record.checkpoint, UNKNOWN),
             file=_file(record.dataset, where),
         )
         for record in records
@@ -85,16 +85,16 @@ def of_records(records: Iterable[Record], where: Whereabouts = NOWHERE) -> list[
     ]
 
 
-def of_runs(
+def planned_runs(
     runs: Iterable[Run],
     facts: DatasetFacts | None,
-    where: Whereabouts = NOWHERE,
-    digests: Mapping[str, str] = UNREAD,
+    where: Locations = NO_LOCATIONS,
+    digests: Mapping[str, str] = NO_DIGESTS,
 ) -> list[Shown]:
-    """Return runs of a plan on some data as tables would show them.
+    """Return a plan's runs on some data as they would be in tables.
 
     Args:
-        digests: of the files of checkpoints that are here, by published name.
+        digests: of the files of available checkpoints, by published name.
     """
     return [
         Shown(
@@ -106,22 +106,22 @@ def of_runs(
             training=run.training,
             facts=facts,
             digest=digests.get(run.cell.checkpoint),
-            folder=where.checkpoints.get(run.cell.checkpoint, NO_PLACE),
+            folder=where.checkpoints.get(run.cell.checkpoint, UNKNOWN),
             file=_file(facts, where),
         )
         for run in runs
     ]
 
 
-def _file(facts: DatasetFacts | None, where: Whereabouts) -> Digests:
-    return NO_PLACE if facts is None else where.data.get(facts.fingerprint, NO_PLACE)
+def _file(facts: DatasetFacts | None, where: Locations) -> Digests:
+    return UNKNOWN if facts is None else where.data.get(facts.fingerprint, UNKNOWN)
 
 
 def _same_checkpoint(one: Shown, other: Shown) -> bool:
-    """Return whether two runs of one checkpoint's name are of one checkpoint.
+    """Return whether two runs with the same checkpoint name have the same checkpoint.
 
-    It is one where its files are the same, or lie where they lay: their content may change. Where
-    nobody knows where they lay, as of tables that were copied, the name decides.
+    They do if the files are equal, or in the same location: their content may change. If a
+    location is unknown, as in copied tables, equal names suffice.
     """
     if one.digest is not None and one.digest == other.digest:
         return True
@@ -129,14 +129,14 @@ def _same_checkpoint(one: Shown, other: Shown) -> bool:
 
 
 def _same_data(one: Shown, other: Shown) -> bool:
-    """Return whether two runs are of one data set.
+    """Return whether two runs have the same data set.
 
-    A user's file is the same where its sentences and labels are, or where it is another version of
-    the file that lay there, read by the same column. Where nobody knows where it lay, another
-    content is other data. Other data sets have names of their own.
+    A user's file is the same if its sentences and labels are equal, or if it is a new version of
+    the file in the same location, read by the same text column. If a location is unknown, different
+    content means different data. Other data sets are identified by name.
     """
     ours, theirs = one.facts, other.facts
-    if ours is None or theirs is None:  # they are still to be fetched
+    if ours is None or theirs is None:  # not fetched yet
         return True
     if ours.fingerprint == theirs.fingerprint:
         return True
@@ -146,126 +146,127 @@ def _same_data(one: Shown, other: Shown) -> bool:
     return len(columns) < 2 and bool(one.file & other.file)
 
 
-def held(folder: Path) -> list[Shown] | None:
-    """Return the scored runs that the tables in a folder show; None where it has no tables.
+def runs_in_tables(folder: Path) -> list[Shown] | None:
+    """Return the scored runs that the tables in a folder show; None if it has no tables.
 
     Raises:
-        BadInput: they cannot be read, so that nobody knows what they show.
+        BadInput: they cannot be read.
     """
     path = folder / LEADERBOARD
     if not path.exists():
         return None
-    return of_records(read_published(path).records, remembered(folder))
+    return runs_of_records(read_published(path).records, stored_locations(folder))
 
 
 def left_out(before: Sequence[Shown], now: Sequence[Shown]) -> list[Shown]:
-    """Return the runs of some tables that others do not show any more."""
+    """Return the runs of old tables that new tables do not show."""
     keys = {run.key for run in now} - {None}
-    places = _by_place(now)
+    by_setting = _by_setting(now)
 
-    def is_there(run: Shown) -> bool:
-        alike = places.get(run.place, ())
+    def is_shown(run: Shown) -> bool:
+        candidates = by_setting.get(run.setting, ())
         return run.key in keys or any(
-            _same_checkpoint(run, other) and _same_data(run, other) for other in alike
+            _same_checkpoint(run, other) and _same_data(run, other) for other in candidates
         )
 
-    return [run for run in before if not is_there(run)]
+    return [run for run in before if not is_shown(run)]
 
 
-def _by_place(runs: Iterable[Shown]) -> dict[tuple[Any, ...], list[Shown]]:
+def _by_setting(runs: Iterable[Shown]) -> dict[tuple[Any, ...], list[Shown]]:
     found: dict[tuple[Any, ...], list[Shown]] = {}
     for run in runs:
-        found.setdefault(run.place, []).append(run)
+        found.setdefault(run.setting, []).append(run)
     return found
 
 
 def objection(
     folder: Path,
-    asked: Iterable[Shown],
+    requested: Iterable[Shown],
     stored: Sequence[Shown],
     to_train: int,
 ) -> str | None:
-    """Return why a session may not begin: see refusal; None if it may.
+    """Return why a session must not start (see refusal), or None.
 
-    What a session asks for and cannot have here, or loses on the way, is no mistake of its user.
+    Requested runs that cannot be trained here, or fail later, count as shown: they are no mistake
+    of the user.
 
     Args:
         folder: the suite's results folder.
-        asked: all runs that are asked for.
-        stored: those that are scored already.
-        to_train: how many of them have to train.
+        requested: all runs of the session.
+        stored: the requested runs that are already scored.
+        to_train: how many of the requested runs must train.
     """
     if not (stored or to_train):
         return None
-    each_once = {run.place: run for run in reversed([*stored, *asked])}
+    each_once = {run.setting: run for run in reversed([*stored, *requested])}
     now = [*each_once.values()][::-1]
     return refusal(Path(os.path.relpath(folder)), now, "--results-dir FOLDER")
 
 
 def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
-    """Return why tables in a folder may not be replaced unasked; None if they may.
+    """Return why the tables in a folder must not be replaced without --replace, or None.
 
     Args:
-        now: what the new tables show, or can show at best.
-        elsewhere: how to name another folder.
+        now: the runs that the new tables show, or can show at most.
+        elsewhere: the option that names another folder.
     """
     ways_out = (
-        f"add --replace to replace these tables (no run is deleted), or {elsewhere} to leave them"
+        f"add --replace to replace these tables (no run is deleted), or {elsewhere} to keep them"
     )
     try:
-        before = held(folder)
+        before = runs_in_tables(folder)
     except BadInput as error:
         first, *more = error.problems
         others = f" (and {counted(len(more), 'more mistake')})" if more else ""
-        return printable(f"{first}{others}; what its tables show is not known: {ways_out}")
+        return printable(f"{first}{others}; so the runs in its tables are not known: {ways_out}")
     if before is None or not (lost := left_out(before, now)):
         return None
     return printable(
-        f"{folder}: its tables show {described(before)}. Asked for here: {described(now)}"
+        f"{folder}: its tables show {described(before)}. The new tables would show {described(now)}"
         f"{_namesakes(lost, now)}. "
         f"{counted(len(lost), 'run')} would no longer be shown: {_cells(lost)}; {ways_out}"
     )
 
 
 def _namesakes(lost: Sequence[Shown], now: Sequence[Shown]) -> str:
-    """Say which checkpoints and data have the same name now as before, and are others."""
-    places = _by_place(now)
-    pairs = [(run, other) for run in lost for other in places.get(run.place, ())]
+    """Return a note on checkpoints and data that are different but have the same name."""
+    by_setting = _by_setting(now)
+    pairs = [(run, other) for run in lost for other in by_setting.get(run.setting, ())]
     moved = dict.fromkeys(a.checkpoint for a, b in pairs if not _same_checkpoint(a, b))
     other = dict.fromkeys(a.data for a, b in pairs if a.data == b.data and not _same_data(a, b))
-    told = f", from another folder called {some([*moved])}" if moved else ""
-    return told + (f", on other data of the same name, {some([*other])}" if other else "")
+    folders = f", from another folder with the name {some([*moved])}" if moved else ""
+    return folders + (f", on other data with the same name, {some([*other])}" if other else "")
 
 
 def shortfall(before: Sequence[Shown], now: Sequence[Shown]) -> str | None:
-    """Return what tables would lose by what came out of a session; None if nothing."""
+    """Return a message on runs in old tables that got no score in this session, or None."""
     lost = left_out(before, now)
     if not lost:
         return None
     return printable(
         f"its tables show {counted(len(before), 'run')} with a score, of which {len(lost)} have "
-        f"none in this session: {_cells(lost)}; the same command writes them once these have, "
-        "--replace at once"
+        f"none in this session: {_cells(lost)}; the same command replaces the tables when these "
+        "runs have a score, --replace replaces them now"
     )
 
 
 def replaced(before: Sequence[Shown], now: Sequence[Shown]) -> str | None:
-    """Return what tables took the place of; None where they show the very same runs."""
+    """Return a message on the tables that were replaced; None if the runs are the same."""
     keys = {run.key for run in now}
-    anew = [run for run in before if run.key not in keys]
-    if not anew and len(before) == len(now):
+    changed = [run for run in before if run.key not in keys]
+    if not changed and len(before) == len(now):
         return None
     lost = left_out(before, now)
-    parts = [f"in place of tables of {counted(len(before), 'run')}, now {len(now)}"]
+    parts = [f"tables of {counted(len(before), 'run')} replaced, now {len(now)}"]
     if lost:
         parts.append(f"no longer shown: {_cells(lost)}")
-    if other := len(anew) - len(lost):
+    if other := len(changed) - len(lost):
         parts.append(f"{other} with other files, data, device or versions than before")
     return printable("; ".join(parts))
 
 
 def described(runs: Sequence[Shown]) -> str:
-    """Return a matrix in words: how many runs, of which checkpoints and settings, on which data."""
+    """Describe runs as text: their number, checkpoints, settings and data."""
     if not runs:
         return "no run"
     trainings = dict.fromkeys(
@@ -286,12 +287,12 @@ def described(runs: Sequence[Shown]) -> str:
         "trained with": [*trainings],
         "data": [run.data for run in runs if run.data],
     }
-    said = "; ".join(
+    matrix = "; ".join(
         f"{name} {some(list(dict.fromkeys(map(str, values))), MOST_CELLS)}"
         for name, values in lists.items()
         if values
     )
-    return f"{counted(len(runs), 'run')} ({said})"
+    return f"{counted(len(runs), 'run')} ({matrix})"
 
 
 def _cells(runs: Sequence[Shown]) -> str:
@@ -299,7 +300,7 @@ def _cells(runs: Sequence[Shown]) -> str:
     for run in runs:
         seeds.setdefault(run.cell, []).append(run.seed)
     named = [
-        f"{cell} ({'seed' if len(own) == 1 else 'seeds'} {', '.join(map(str, own))})"
-        for cell, own in seeds.items()
+        f"{cell} ({'seed' if len(numbers) == 1 else 'seeds'} {', '.join(map(str, numbers))})"
+        for cell, numbers in seeds.items()
     ]
     return some(named, MOST_CELLS)

@@ -28,9 +28,9 @@ TRAIN_WITH_TEST = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that was scored, and where its predictions lie.
+    """A scored run, and the location of its predictions.
 
-    `folder` is the run's own in the store; None for a run of the published predictions.
+    `folder` is the run's folder in the store; None if its predictions are in the published file.
     """
 
     record: Record
@@ -38,16 +38,16 @@ class Candidate:
 
 
 def candidates(folder: Path) -> list[Candidate]:
-    """Return the scored runs of a results folder: the published ones, or else the store's.
+    """Return the scored runs of a results folder: the published ones, else those in the store.
 
     Raises:
-        BadInput: the folder has neither, or what was published cannot be read or contradicts
-            itself.
+        BadInput: the folder has neither, or the published files cannot be read or contradict each
+            other.
     """
     published = folder / LEADERBOARD
     if published.is_file() and (folder / "predictions.parquet").is_file():
         board = read_published(published)
-        predictions_beside(folder, board)  # refuses others than those of its records
+        predictions_beside(folder, board)  # raises if they do not match the records
         found = [Candidate(record, None) for record in board.records]
     else:
         found = [Candidate(*_parts(item)) for item in read_store(folder)[0]]
@@ -67,7 +67,7 @@ def _parts(item: Stored) -> tuple[Record, Path]:
 
 
 def choose(found: Sequence[Candidate], cell: str | None, seed: int | None) -> Candidate:
-    """Return the run of the highest validation MCC among those of a cell and a seed.
+    """Return the run with the highest validation MCC among the runs of a cell and a seed.
 
     Args:
         cell: None for any.
@@ -77,14 +77,14 @@ def choose(found: Sequence[Candidate], cell: str | None, seed: int | None) -> Ca
         BadInput: there is no such run.
     """
     cells = list(dict.fromkeys(item.record.cell for item in found))
-    there = f"no scored run of it; there are {', '.join(cells)}"
-    asked = cells if cell is None else [cell]
-    wanted = ids.find_all(asked, cells, lambda name: f"--cell: {name!r}: {there}")
+    available = f"no scored run of this cell; cells with one: {', '.join(cells)}"
+    names = cells if cell is None else [cell]
+    wanted = ids.find_all(names, cells, lambda name: f"--cell: {name!r}: {available}")
     of_cell = [item for item in found if item.record.cell in wanted]
     of_seed = [item for item in of_cell if seed in (None, item.record.seed)]
     if not of_seed:
         known = ", ".join(map(str, dict.fromkeys(item.record.seed for item in of_cell)))
-        raise BadInput([f"--seed: {seed}: no scored run with it; there are {known}"])
+        raise BadInput([f"--seed: {seed}: no scored run with this seed; seeds with one: {known}"])
     return max(of_seed, key=_mcc)
 
 
@@ -100,7 +100,7 @@ def submission(folder: Path, chosen: Candidate) -> str:
         folder: the results folder that the run was found in.
 
     Raises:
-        BadInput: the run predicted no test sentences, or others than GLUE's.
+        BadInput: the run has no test predictions, or not those of GLUE's sentences.
     """
     record = chosen.record
     assert record.dataset is not None
@@ -112,13 +112,13 @@ def submission(folder: Path, chosen: Candidate) -> str:
     run = f"{record.cell}, seed {record.seed}"
     if rows.num_rows == 0:
         raise BadInput([f"{run}: no test predictions; {TRAIN_WITH_TEST}"])
-    # Two cells of one suite may be the same run, which is then published twice.
+    # Two cells of a suite may share a run, which is then published twice.
     indices, places = np.unique(rows["idx"].to_numpy(), return_index=True)
     if not np.array_equal(indices, np.arange(SENTENCES)):
         raise BadInput(
             [
-                f"{run}: {len(indices):,} test predictions that are not those of GLUE's sentences "
-                f"0 to {SENTENCES - 1:,}; {TRAIN_WITH_TEST}"
+                f"{run}: {len(indices):,} test predictions, but not for GLUE's sentences 0 to "
+                f"{SENTENCES - 1:,}; {TRAIN_WITH_TEST}"
             ]
         )
     logits = np.stack([rows["logit_0"].to_numpy(), rows["logit_1"].to_numpy()], axis=1)
@@ -135,5 +135,5 @@ def _test_rows(folder: Path, chosen: Candidate) -> pa.Table:
     try:
         return pq.read_table(path, schema=JOINED_PREDICTIONS, filters=of_run)
     except (OSError, pa.ArrowException) as error:
-        what = " ".join(str(error).split())[:200]
-        raise BadInput([f"{path}: cannot be read ({what}); write it anew"]) from None
+        problem = " ".join(str(error).split())[:200]
+        raise BadInput([f"{path}: cannot be read ({problem}); write it again"]) from None

@@ -1,7 +1,7 @@
-"""The suite file that asks for what a leaderboard shows, written from its plan and records.
+"""The suite file that reproduces a leaderboard, written from its plan and records.
 
-Read again it plans the very cells, seeds, gates and training of the leaderboard, in their order.
-What it cannot say, or nobody recorded, stands in it as a comment.
+It plans exactly the cells, seeds, gates and training of the leaderboard, in the same order. What it
+cannot express, or what was not recorded, is noted in a comment.
 """
 
 import json
@@ -19,24 +19,23 @@ from harness.suite.plan import Cell, make_plan, suite_gates
 from harness.suite.spec import DatasetSpec, Suite, SuiteGates, Thresholds, TrainingSpec
 
 SOURCES = ("cola", "embedded")
-"""Data that go by one name everywhere; a user's own file lies elsewhere on each machine."""
+"""Data with the same name on every machine, unlike a user's own file."""
 
 UNKNOWN_OF_A_FILE = (
     "not recorded: delimiter, quoting, text_column, label_column, class_names and split_seed; "
-    "what is not named here stands at its default"
+    "keys that are missing here have their defaults"
 )
 
 Content = dict[str, Any]
-"""A suite file's tables by dotted name, "" for the keys above the first; what they hold."""
+"""A suite file's tables by dotted name, with their values; "" for the top-level keys."""
 
 
 def suite_files(published: Published) -> list[tuple[str, str]]:
-    """Return a suite file for every training that runs were given, with the runs it stands for.
+    """Return a suite file for each training configuration, with a description of its runs.
 
-    More than one where records of several sessions with other settings or data meet in one
-    leaderboard; each then asks for its own runs alone. One that stands for all asks for the whole
-    plan, runs without a score included. Checkpoints that lay in a folder are looked for beside the
-    suite file, under the name that they are published under.
+    There are several if records have different training settings or data; each file then plans
+    its own runs only. A single file plans everything, including runs without a score. Checkpoints
+    from a folder are expected next to the suite file, under their published name.
     """
     groups: dict[tuple[object, TrainingSpec], list[Record]] = {}
     for record in published.records:
@@ -57,14 +56,14 @@ def suite_files(published: Published) -> list[tuple[str, str]]:
 
 
 def _data(facts: DatasetFacts | None) -> object:
-    """Return what tells data apart that need another suite file."""
+    """Return a key that differs between data that need different suite files."""
     if facts is None or facts.name in SOURCES:
         return None if facts is None else facts.name
     return facts.name, facts.origin, facts.validation, facts.test
 
 
 def _cells_of(cells: Iterable[Cell], runs: Iterable[Record]) -> list[Cell]:
-    """Return the cells of some runs alone, with no other seeds."""
+    """Return the cells of some runs, with the seeds of these runs only."""
     wanted = {(run.cell, run.seed) for run in runs}
     parts = (
         replace(cell, seeds=tuple(seed for seed in cell.seeds if (cell.id, seed) in wanted))
@@ -83,40 +82,40 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
         "training": run.training.model_dump(exclude_none=True),
     }
     planned = _planned({**content, "": {"name": "any"}, "dataset": {"source": "embedded"}})
-    ids = {_place(cell): cell.id for cell in planned or ()}
+    ids = {_coordinates(cell): cell.id for cell in planned or ()}
     content |= _own_seeds(cells, planned or ())
     content |= _gates(cells, names, ids)
-    content |= _of_the_suite(published.gates, names)
+    content |= _suite_gates(published.gates, names)
     text = "".join(_tables(content))
     notes = [
-        *_beside(published, names),
+        *_folder_notes(published, names),
         *(
-            [f"{_value(dataset['path'])}: put the file beside this one"]
+            [f"{_value(dataset['path'])}: put the file next to this one"]
             if "path" in dataset
             else []
         ),
         *unknown,
-        *_unlike(text, cells, published.gates, run.training),
+        *_deviations(text, cells, published.gates, run.training),
     ]
     return "".join(f"# {note}\n" for note in notes) + text
 
 
 def _names(published: Published, cells: Sequence[Cell]) -> dict[str, str]:
-    """Return what each checkpoint is called in the file, by its published name.
+    """Return the name of each checkpoint in the file, by its published name.
 
-    Names in the suite's order that are no cell's come last: a gate speaks of them all the same.
+    Names that only the order gate of the suite uses come last.
     """
     on_hub = {r.checkpoint for r in published.records if r.checkpoint_revision is not None}
     named = dict.fromkeys([*(cell.checkpoint for cell in cells), *published.gates.order])
-    # Of what was never found, nobody knows where it should have been.
+    # The location of a checkpoint that was never found is unknown.
     found = {r.checkpoint for r in published.records if r.checkpoint_digest is not None}
     elsewhere = {name for name in named if "/" in name or name.startswith("package:")} | on_hub
     elsewhere |= {r.checkpoint for r in published.records} - found
     return {name: name if name in elsewhere else f"./{name}" for name in named}
 
 
-def _beside(published: Published, names: Mapping[str, str]) -> Iterator[str]:
-    """Yield a note for each checkpoint that lay in a folder, as far as records tell."""
+def _folder_notes(published: Published, names: Mapping[str, str]) -> Iterator[str]:
+    """Yield a note for each checkpoint that came from a folder, according to the records."""
     folders = {
         r.checkpoint
         for r in published.records
@@ -124,13 +123,13 @@ def _beside(published: Published, names: Mapping[str, str]) -> Iterator[str]:
         and r.checkpoint_revision is None
         and not r.checkpoint.startswith("package:")
     }
-    for name, called in names.items():
+    for name, name_here in names.items():
         if name in folders:
-            yield f"{_value(called)}: put the checkpoint's folder beside this file"
+            yield f"{_value(name_here)}: put the checkpoint's folder next to this file"
 
 
 def _dataset(spec: DatasetSpec | None, facts: DatasetFacts | None) -> tuple[Content, list[str]]:
-    """Return the section [dataset], and notes on what is not known of it."""
+    """Return the section [dataset], and notes on its unknown keys."""
     if spec is not None and (facts is None or _is_of(spec, facts)):
         return spec.model_dump(exclude_defaults=True), []
     if facts is None or facts.name in SOURCES:
@@ -147,7 +146,7 @@ def _is_of(spec: DatasetSpec, facts: DatasetFacts) -> bool:
 
 
 def _matrix(cells: Sequence[Cell], names: Mapping[str, str]) -> Content:
-    """Return [matrix] and the checkpoints' own parts, in an order that plans cells in theirs."""
+    """Return [matrix] and the checkpoints' own sections, so that the order of cells is kept."""
     of_checkpoint: dict[str, list[Cell]] = {name: [] for name in names}
     for cell in cells:
         of_checkpoint[cell.checkpoint].append(cell)
@@ -156,23 +155,23 @@ def _matrix(cells: Sequence[Cell], names: Mapping[str, str]) -> Content:
         key: Counter(shape[key] for shape in shapes.values()).most_common(1)[0][0]
         for key in ("batch_sizes", "learning_rates", "seeds")
     }
-    # A checkpoint that only a gate speaks of gets one cell, which is left out.
+    # A checkpoint that only a gate uses gets one cell, which is then removed.
     one = {key: common[key][:1] for key in ("batch_sizes", "learning_rates")}
     own_parts = {
-        called: {
+        name_here: {
             key: list(values)
             for key, values in shapes.get(name, one).items()
             if values != common[key]
         }
-        for name, called in names.items()
+        for name, name_here in names.items()
     }
     matrix = {"checkpoints": list(names.values()), **{k: list(v) for k, v in common.items()}}
-    own = {f"matrix.checkpoint.{_value(called)}": part for called, part in own_parts.items()}
+    own = {f"matrix.checkpoint.{_value(name)}": part for name, part in own_parts.items()}
     return {"matrix": matrix, **own}
 
 
 def _shape(cells: Sequence[Cell]) -> dict[str, tuple[Any, ...]]:
-    """Return the smallest product that holds a checkpoint's cells, and their most common seeds."""
+    """Return the smallest grid with all cells of a checkpoint, and their most common seeds."""
     by_size: dict[int, list[float]] = {}
     for cell in cells:
         by_size.setdefault(cell.batch_size, []).append(cell.learning_rate)
@@ -184,7 +183,7 @@ def _shape(cells: Sequence[Cell]) -> dict[str, tuple[Any, ...]]:
 
 
 def _merged(sequences: Iterable[Sequence[float]]) -> list[float]:
-    """Return all values once, each sequence's in its own order, where there is such an order."""
+    """Return all values once, in an order that keeps each sequence's order, if there is one."""
     left = [list(dict.fromkeys(sequence)) for sequence in sequences]
     order: list[float] = []
     while heads := [sequence[0] for sequence in left if sequence]:
@@ -195,26 +194,26 @@ def _merged(sequences: Iterable[Sequence[float]]) -> list[float]:
 
 
 def _own_seeds(cells: Sequence[Cell], planned: Iterable[Cell]) -> Content:
-    """Return the parts of cells that the matrix has with other seeds, or should not have."""
-    seeds = {_place(cell): cell.seeds for cell in cells}
+    """Return sections for cells whose seeds differ from the matrix, or which are not planned."""
+    seeds = {_coordinates(cell): cell.seeds for cell in cells}
     return {
-        f"matrix.cell.{_value(cell.id)}": {"seeds": list(seeds.get(_place(cell), ()))}
+        f"matrix.cell.{_value(cell.id)}": {"seeds": list(seeds.get(_coordinates(cell), ()))}
         for cell in planned
-        if seeds.get(_place(cell)) != cell.seeds
+        if seeds.get(_coordinates(cell)) != cell.seeds
     }
 
 
-def _place(cell: Cell) -> tuple[str, int, float]:
+def _coordinates(cell: Cell) -> tuple[str, int, float]:
     return cell.checkpoint, cell.batch_size, cell.learning_rate
 
 
 def _gates(
     cells: Sequence[Cell], names: Mapping[str, str], ids: Mapping[tuple[str, int, float], str]
 ) -> Content:
-    """Return the cells' gates in the widest tables that say them.
+    """Return the cells' gates in as few tables as possible.
 
-    One for all cells if all have the same, else one a checkpoint if each one's cells have, else
-    one a cell.
+    One table if all cells have the same gates; else one per checkpoint if its cells have the same;
+    else one per cell.
     """
     targets = [cell.target for cell in cells if cell.target != cell.threshold]
     target = {"target_mcc": targets[0]} if targets else {}
@@ -222,7 +221,7 @@ def _gates(
     own: dict[str, Thresholds] = {}
     common: Content = {}
     if any(by_checkpoint[cell.checkpoint] != cell.gates for cell in cells):
-        own = {f"cell.{_value(ids.get(_place(cell), cell.id))}": cell.gates for cell in cells}
+        own = {f"cell.{_value(ids.get(_coordinates(cell), cell.id))}": cell.gates for cell in cells}
     elif len(set(map(repr, by_checkpoint.values()))) > 1:
         own = {f"checkpoint.{_value(names[name])}": each for name, each in by_checkpoint.items()}
     else:
@@ -231,16 +230,16 @@ def _gates(
     return {"gates": {**common, **target}, **tables}
 
 
-def _of_the_suite(gates: SuiteGates, names: Mapping[str, str]) -> Content:
-    """Return the gates of all cells together."""
-    said = gates.model_dump(exclude_defaults=True)
+def _suite_gates(gates: SuiteGates, names: Mapping[str, str]) -> Content:
+    """Return the gates on all cells together."""
+    values = gates.model_dump(exclude_defaults=True)
     if gates.order:
-        said["order"] = [names[name] for name in gates.order]
-    return {"gates.suite": said}
+        values["order"] = [names[name] for name in gates.order]
+    return {"gates.suite": values}
 
 
 def _planned(content: Content) -> list[Cell] | None:
-    """Return the cells that a file plans, None where it is no valid suite."""
+    """Return the cells that a file plans; None if it is not a valid suite."""
     try:
         return make_plan(_read("".join(_tables(content))))
     except ValidationError:
@@ -251,29 +250,29 @@ def _read(text: str) -> Suite:
     return Suite.model_validate(tomllib.loads(text))
 
 
-def _unlike(
+def _deviations(
     text: str, cells: Sequence[Cell], gates: SuiteGates, training: TrainingSpec
 ) -> Iterator[str]:
-    """Yield in what the file, read again, asks for something else than it should."""
+    """Yield how the plan of the written file differs from the leaderboard's."""
     try:
         suite = _read(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        yield f"no suite file can ask for this: {_value(where)}: {_value(first['msg'])}"
+        yield f"no suite file can plan this: {_value(where)}: {_value(first['msg'])}"
         return
     planned = make_plan(suite)
-    if list(map(_place, planned)) != list(map(_place, cells)):
-        yield "no suite file can ask for these cells in this order"
-    for held, asked in zip(cells, planned, strict=False):
-        if _place(held) == _place(asked) and held.id != asked.id:
-            yield f"{_value(asked.id)} was {_value(held.id)}: its folder lay elsewhere"
-        if _place(held) == _place(asked) and replace(held, id=asked.id) != asked:
-            yield f"{_value(asked.id)} had other seeds or gates, which no suite file can say"
+    if list(map(_coordinates, planned)) != list(map(_coordinates, cells)):
+        yield "no suite file can plan these cells in this order"
+    for cell, reread in zip(cells, planned, strict=False):
+        if _coordinates(cell) == _coordinates(reread) and cell.id != reread.id:
+            yield f"{_value(reread.id)} was {_value(cell.id)}: its folder was in another place"
+        if _coordinates(cell) == _coordinates(reread) and replace(cell, id=reread.id) != reread:
+            yield f"{_value(reread.id)} had other seeds or gates, which no suite file can express"
     if suite_gates(suite) != gates:
-        yield "the gates of the suite were others, which no suite file can say"
+        yield "the suite had other gates, which no suite file can express"
     if suite.training != training:
-        yield "the training was another, which no suite file can say"
+        yield "the training settings were different, which no suite file can express"
 
 
 def _tables(content: Content) -> Iterator[str]:
@@ -284,5 +283,5 @@ def _tables(content: Content) -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
-    """Write a value as TOML, which writes text, numbers and lists as JSON does."""
+    """Write a value as TOML, whose text, numbers and lists look like JSON."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""A suite's verdicts in a few lines of Markdown, for the page of a continuous integration job."""
+"""A suite's verdicts in a few lines of Markdown, for the summary page of a CI job."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,10 +12,10 @@ from harness.markup import code
 from harness.text import scientific
 
 MOST_ROWS = 50
-"""How many cells are shown before the rest is only counted."""
+"""How many cells are shown; the rest are only counted."""
 
 ORDER = {"fail": 0, "not-enough-evidence": 1}
-"""Verdicts that come first, whatever the rank."""
+"""Verdicts that come first, regardless of rank."""
 
 HEADINGS = (
     "checkpoint",
@@ -38,18 +38,18 @@ def as_summary(suite: str, frame: pd.DataFrame) -> str:
     verdicts = [str(row["verdict"] or _without_verdict(str(row["status"]))) for row in rows]
     times = Counter(verdicts)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(times.items()))
-    order = sorted(range(len(rows)), key=lambda place: ORDER.get(verdicts[place], len(ORDER)))
+    order = sorted(range(len(rows)), key=lambda index: ORDER.get(verdicts[index], len(ORDER)))
     lines = [
         (
-            code(str(rows[place]["checkpoint"])).replace("|", "\\|"),
-            str(rows[place]["batch_size"]),
-            scientific(float(rows[place]["learning_rate"] or 0)),
-            _number(rows[place]["mcc"]),
-            _interval(rows[place]["mcc_low"], rows[place]["mcc_high"]),
-            _gate(rows[place]),
-            verdicts[place],
+            code(str(rows[index]["checkpoint"])).replace("|", "\\|"),
+            str(rows[index]["batch_size"]),
+            scientific(float(rows[index]["learning_rate"] or 0)),
+            _number(rows[index]["mcc"]),
+            _interval(rows[index]["mcc_low"], rows[index]["mcc_high"]),
+            _gate(rows[index]),
+            verdicts[index],
         )
-        for place in order[:MOST_ROWS]
+        for index in order[:MOST_ROWS]
     ]
     table = tabulate(lines, HEADINGS, "pipe", disable_numparse=True)
     more = len(rows) - len(lines)
@@ -58,7 +58,7 @@ def as_summary(suite: str, frame: pd.DataFrame) -> str:
 
 
 def append_summary(path: Path, text: str) -> str | None:
-    """Add text to a job's summary; return why that was not possible, if it was not."""
+    """Append text to a job's summary; return the problem if that fails, else None."""
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(text + "\n")
@@ -72,7 +72,7 @@ def _without_verdict(status: str) -> str:
 
 
 def _gate(row: Row) -> str:
-    """Write the MCC that is demanded, as the leaderboard does, but with the digits of an MCC."""
+    """Write the required MCC as the leaderboard does, but with three decimals."""
     number = _number(row["threshold"])
     return number if row["threshold"] is None else gate(number, row["threshold_statistic"])
 

@@ -24,7 +24,7 @@ DISPENSABLE = (
     "accuracy",
     "seeds",
 )
-"""Columns that make room where the table is too wide, the first ones first."""
+"""Columns that are dropped, in this order, if the table is too wide."""
 
 GAP = 2
 
@@ -32,7 +32,7 @@ GAP = 2
 def terminal_table(frame: pd.DataFrame, width: int = 120) -> str:
     """Return a leaderboard as plain text, with as many columns as fit the width.
 
-    Long checkpoint names are not cut: they may make the table wider than asked.
+    Long checkpoint names are not cut: they may make the table wider than `width`.
     """
     rows = rows_of(frame)
     columns = {column.name: column for column in informative(rows)}
@@ -56,7 +56,7 @@ def terminal_table(frame: pd.DataFrame, width: int = 120) -> str:
 
 
 def terminal_warnings(cells: Sequence[Cell], records: Iterable[Record]) -> list[str]:
-    """Return a line for each reason why the times of a cell in the table tell little."""
+    """Return a line for each reason why the times of a cell in the table are unreliable."""
     return [
         printable(f"warning: {cell}: {doubt}") for cell, doubt in doubts_by_cell(cells, records)
     ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.report import replacement
-from harness.report.whereabouts import Whereabouts, whereabouts
+from harness.report.locations import Locations, find_locations
 from harness.session.found import Inputs
 from harness.session.reuse import latest
 from harness.session.session import Planned
@@ -14,14 +14,14 @@ from harness.store.run_store import Stored
 from harness.suite.plan import Run, runs_of
 
 
-def where(planned: Planned, inputs: Inputs, folder: Path) -> Whereabouts:
-    """Return the locations of a suite's data and checkpoints; see harness.report.whereabouts.
+def where(planned: Planned, inputs: Inputs, folder: Path) -> Locations:
+    """Return the locations of a suite's data and checkpoints; see harness.report.locations.
 
     Args:
         folder: the suite's results folder.
     """
     fingerprint = None if inputs.dataset is None else inputs.dataset.fingerprint
-    return whereabouts(planned.suite, planned.path.resolve().parent, folder, fingerprint)
+    return find_locations(planned.suite, planned.path.resolve().parent, folder, fingerprint)
 
 
 def objection(
@@ -44,8 +44,8 @@ def objection(
     digests = {name: found.digest for name, found in inputs.checkpoints.items()}
     return replacement.objection(
         folder,
-        replacement.of_runs(requested, inputs.dataset, here, digests),
-        replacement.of_records(stored, here),
+        replacement.planned_runs(requested, inputs.dataset, here, digests),
+        replacement.runs_of_records(stored, here),
         to_train,
     )
 

@@ -1,4 +1,4 @@
-"""A real browser without a window, for tests of the leaderboard page."""
+"""A real headless browser, for tests of the leaderboard page."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ Driver = webdriver.Chrome
 
 
 def missing() -> str | None:
-    """Say what is needed for a browser and not there, with the way to it; None where all is."""
+    """Return which programs are missing for a browser, and how to install them; None if none."""
     lacking = [
         name for name, path in (("chromium", _chromium()), ("chromedriver", _driver())) if not path
     ]
@@ -24,10 +24,10 @@ def missing() -> str | None:
 
 @contextmanager
 def browser() -> Iterator[Driver]:
-    """Start a headless Chromium that the network cannot reach, and end it."""
+    """Start a headless Chromium without network access, and end it."""
     options = webdriver.ChromeOptions()
     options.binary_location = _chromium() or ""
-    # Names resolve to nothing: a page that loads from anywhere shows it.
+    # No host name resolves: a page that loads anything from elsewhere logs an error.
     flags = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
     flags += ["--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1280,900"]
     if os.geteuid() == 0:
@@ -43,7 +43,7 @@ def browser() -> Iterator[Driver]:
 
 
 def show(driver: Driver, path: Path, width: int = 1280, scheme: str = "light") -> None:
-    """Open a file in a window of that width, in a light or dark scheme."""
+    """Open a file in a window of a given width, in a light or dark scheme."""
     screen: dict[str, Any] = {"width": width, "height": 900, "deviceScaleFactor": 1}
     screen["mobile"] = width < 600
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
@@ -53,7 +53,7 @@ def show(driver: Driver, path: Path, width: int = 1280, scheme: str = "light") -
 
 
 def complaints(driver: Driver) -> list[str]:
-    """Return what the page wrote to the console since the last call, errors and all else."""
+    """Return all messages that the page wrote to the console since the last call."""
     entries = driver.execute("getLog", {"type": "browser"})["value"]
     return [entry["message"] for entry in entries]
 

@@ -1,8 +1,8 @@
-"""Jobs of GitHub Actions and of GitLab, run as far as a shell can.
+"""Runs jobs of GitHub Actions and GitLab, as far as a shell can.
 
-A checkout is a copy of a folder, a cache and an upload are folders, and `pip` installs nothing: the
-environment of the tests is there already. All else is what the job says: its shell steps in their
-order and folders, with their variables, and the paths that it caches and uploads.
+A checkout is a copy of a folder, a cache and an upload are folders, and `pip` installs nothing,
+because the tests' environment has everything. The rest follows the job's definition: its shell
+steps in order, their folders and variables, and the paths that it caches and uploads.
 """
 
 import os
@@ -20,7 +20,7 @@ NOT_FROM_HERE = ("COLA_DIR", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "HF_HUB_OF
 
 @dataclass(frozen=True)
 class Finished:
-    """A job that ended: the exit code of its shell, what that printed, and the uploaded files."""
+    """The result of a job: the exit code and output of its shell, and the uploaded files."""
 
     code: int
     output: str
@@ -28,7 +28,7 @@ class Finished:
 
 
 def copy_tree(source: Path, to: Path, names: Iterable[str] | None = None) -> Path:
-    """Copy files (by default all) as a fresh checkout has them: with the time of today."""
+    """Copy files (by default all) like a fresh checkout: with the current time."""
     found = (path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
     for name in found if names is None else names:
         (to / name).parent.mkdir(parents=True, exist_ok=True)
@@ -42,9 +42,9 @@ def run_github(
     """Run the only job of a workflow.
 
     Args:
-        workspace: the folder to run it in, still to be made.
+        workspace: the folder in which it runs; must not exist yet.
         checkouts: a folder for each repository that is checked out; "" is the workflow's own.
-        cache: the folder that stands for the cache.
+        cache: the folder that represents the cache.
     """
     (job,) = workflow["jobs"].values()
     workspace.mkdir(parents=True)
@@ -88,10 +88,10 @@ def run_gitlab(
     """Run the only job of a pipeline.
 
     Args:
-        workspace: the folder to run it in, still to be made.
-        repository: the pipeline's own.
-        cache: the folder that stands for the cache.
-        variables: values of the project's own in place of the job's.
+        workspace: the folder in which it runs; must not exist yet.
+        repository: the pipeline's repository.
+        cache: the folder that represents the cache.
+        variables: values of the project, which replace the job's.
     """
     (job,) = pipeline.values()
     copy_tree(repository, workspace)
@@ -113,7 +113,7 @@ def _environment(workspace: Path) -> dict[str, str]:
     """Return the variables of a runner whose environment has the benchmark's packages."""
     programs = workspace.parent / f"{workspace.name}-bin"
     programs.mkdir(parents=True)
-    # What pip would install has to be there, and nothing else is asked of it.
+    # The files for pip must exist, and the job must run this command only.
     installs = 'test "$*" = "install -c constraints.txt ."'
     for name, content in {
         "pytest": f'exec "{sys.executable}" -m pytest "$@"',
@@ -142,7 +142,7 @@ def _shell(script: str, folder: Path, environment: Mapping[str, str]) -> tuple[i
 def _matching(
     folder: Path, patterns: Sequence[str], excluded: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """Return the files that patterns name, those in named folders included, by relative path."""
+    """Return the relative paths of files that match, including files in matching folders."""
     left_out = {path for pattern in excluded for path in folder.glob(pattern)}
     found: set[Path] = set()
     for pattern in patterns:

@@ -1,4 +1,4 @@
-"""The command `harness`, in this process or in its own; without the network and COLA_DIR."""
+"""The command `harness`, in this process or a new one; without the network and COLA_DIR."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Done:
-    """A command that ended."""
+    """The result of a command."""
 
     code: int
     out: str

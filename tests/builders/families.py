@@ -1,9 +1,8 @@
-"""A tiny checkpoint of every architecture that transformers can classify sentences with.
+"""A tiny checkpoint of every architecture with a sequence classification class in transformers.
 
-`tiny_checkpoints` writes ten families by hand, as they are published. Here all others are made by
-one rule: the family's default configuration, with every size that the rule knows by name made
-small, and a tokenizer with the special tokens of RoBERTa. What a rule cannot know is data: see
-`SETTINGS`.
+`tiny_checkpoints` defines ten families by hand, as they are published. All others follow one rule:
+the family's default configuration with small values for every size in `_SMALL`, and a tokenizer
+with the special tokens of RoBERTa. Exceptions from the rule are in `SETTINGS`.
 """
 
 import json
@@ -44,7 +43,7 @@ def _named(names: str, size: float) -> dict[str, Any]:
     return dict.fromkeys(names.split(), size)
 
 
-# What a setting is made, by its name. None and switches stay as the family has them.
+# The small value of a setting, by its name. None and booleans keep the family's default.
 _SMALL = {
     **_named(
         "depth decoder_layers encoder_layers n_layer n_layers num_decoder_layers num_hidden_layers "
@@ -82,13 +81,13 @@ _SMALL = {
     **_named("n_group topk_group", 1),
     **_named("max_position_embeddings max_seq_len n_positions", MAX_LENGTH + 2),
     **_named("image_size input_size num_position_embeddings", 64),
-    # About 1 / sqrt(width): with the usual 0.02 the logits of all sentences would be alike.
+    # About 1 / sqrt(width): with the usual 0.02 the logits of all sentences would be nearly equal.
     **_named("embed_init_std init_std initializer_range initializer_std", 0.2),
 }
 
 _ROTATION = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2]}
 
-# What the rule cannot know, by family: shapes that have to fit each other, and lists of layers.
+# Exceptions from the rule, by family: shapes that must fit each other, and lists of layers.
 SETTINGS: dict[str, dict[str, Any]] = {
     **{family: settings for family, (_, settings) in tiny_checkpoints.RECIPES.items()},
     "canine": {"num_hash_buckets": 64},
@@ -139,8 +138,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def make_family(family: str, folder: Path, seed: int = 0) -> Path:
     """Write a base model and a tokenizer of one of `FAMILIES` into `folder`.
 
-    The pad token's row of the embeddings is as random as any other: a family whose answers it
-    reaches shows it. The same seed gives the same weights.
+    The embedding of the pad token is random like any other, so that a family whose logits depend
+    on it shows this. The same seed gives the same weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(family, folder)
@@ -169,7 +168,7 @@ def tiny_config(family: str, tokenizer: PreTrainedTokenizerBase) -> PreTrainedCo
 
 
 def _shrunk(usual: Mapping[str, Any], tokens: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings to be changed, those of nested configurations whole."""
+    """Return the settings to change; nested configurations are returned completely."""
     layers = next((usual[key] for key in _SMALL if _SMALL[key] == LAYERS and usual.get(key)), 0)
     changes: dict[str, Any] = {}
     for key, value in usual.items():
@@ -198,7 +197,7 @@ def _tokenizer(family: str, folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _model(family: str, config: PreTrainedConfig) -> PreTrainedModel:
-    """Build the base model, as pretrained checkpoints have it, or what there is instead."""
+    """Build the base model, as in pretrained checkpoints; for `_WHOLE`, the classifier."""
     kind: Any = AutoModelForSequenceClassification if family in _WHOLE else AutoModel
     model: PreTrainedModel = kind.from_config(config)
     return model
@@ -207,7 +206,10 @@ def _model(family: str, config: PreTrainedConfig) -> PreTrainedModel:
 def _fill_pad_row(model: PreTrainedModel, pad: int | None) -> None:
     try:
         rows = model.get_input_embeddings().weight
-    except (AttributeError, NotImplementedError):  # characters or bytes, without such a matrix
+    except (
+        AttributeError,
+        NotImplementedError,
+    ):  # reads characters or bytes
         return
     assert isinstance(rows, torch.Tensor)
     if pad is not None and pad < len(rows):
@@ -251,7 +253,7 @@ def _markuplm(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _roc_bert(folder: Path) -> PreTrainedTokenizerBase:
-    """A tokenizer that knows every token's shape and sound, each by its own number modulo 8."""
+    """A tokenizer whose shape and pronunciation of a token are the token's index modulo 8."""
     vocabulary = tiny_checkpoints.wordpiece(tiny_checkpoints.BERT_TOKENS)
     (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
     files = [folder / "word_shape.json", folder / "word_pronunciation.json"]
@@ -279,8 +281,8 @@ def _as_roberta() -> tuple[dict[str, int], Any]:
 # Perceiver's base model lacks the embeddings and the decoder that pretrained checkpoints have.
 _WHOLE = ("perceiver",)
 
-# Families whose tokenizers are unlike those that read text alone: characters, bytes, or more than
-# text. All others, except the hand-made, get RoBERTa's.
+# Families whose tokenizers read characters or bytes, or need more than text. All others, except the
+# ten in `tiny_checkpoints`, get RoBERTa's tokenizer.
 _OTHER_TOKENIZERS: dict[str, Callable[[Path], PreTrainedTokenizerBase]] = {
     "canine": _canine,
     "layoutlmv3": _layoutlmv3,

@@ -1,4 +1,4 @@
-"""Tiny checkpoints of families with something of their own, beside those of `tiny_checkpoints`."""
+"""Tiny checkpoints of further families with special properties; see also `tiny_checkpoints`."""
 
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,9 @@ _VISION = {
 }
 _EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 32}
 
-# The architecture of `tiny_checkpoints.py` whose tokenizer it gets, and its settings.
+# The architecture in `tiny_checkpoints.py` that provides the tokenizer, and the settings.
 _RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
-    # Files hold their weights under other names or in other shapes than the model has them.
+    # Their files have other weight names or shapes than the model.
     "nomic_bert": ("bert", _SIZES),
     "gte": ("bert", _SIZES),
     "jina_embeddings_v3": ("roberta", _SHIFTED),
@@ -65,15 +65,15 @@ _RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
         "bert",
         _DECODER | _EXPERTS | {"num_experts": 4, "shared_expert_intermediate_size": 32},
     ),
-    # Its forward names no labels.
+    # Its forward has no parameter for labels.
     "qwen3_5": ("bert", {"text_config": _DECODER | _LINEAR, "vision_config": _VISION}),
     # Characters, without a vocabulary.
     "canine": ("", _SIZES | {"num_hash_buckets": 64, "local_transformer_stride": 32}),
-    # Its attention gives zeros where there is no CUDA.
+    # Its attention returns zeros without CUDA.
     "mra": ("roberta", _SIZES | {"max_position_embeddings": 4 * MAX_LENGTH}),
-    # It does not look at the attention mask.
+    # It ignores the attention mask.
     "fnet": ("bert", _SIZES | {"num_attention_heads": 1}),
-    # Their heads read the end token.
+    # Their classification heads read the end token.
     "bart": ("roberta", _SEQ2SEQ),
     "mbart": ("roberta", _SEQ2SEQ),
     "plbart": ("roberta", _SEQ2SEQ),
@@ -81,7 +81,7 @@ _RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "t5": ("roberta", _T5),
     "mt5": ("roberta", _T5),
     "umt5": ("roberta", _T5),
-    # Fail, with transformers' reason.
+    # They fail with an error of transformers.
     "reformer": (
         "bert",
         {
@@ -118,7 +118,7 @@ def make_further(family: str, folder: Path) -> Path:
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
     }
-    if "text_config" in settings:  # a model that also sees pictures
+    if "text_config" in settings:  # a model that reads images too
         settings = settings | {"text_config": settings["text_config"] | common}
     config = AutoConfig.for_model(family, **(settings | common))
     with torch.random.fork_rng(devices=[]):

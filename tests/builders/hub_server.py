@@ -1,7 +1,7 @@
-"""A loopback server that speaks the part of the Hugging Face hub's HTTP API that clients use.
+"""A loopback server with the part of the Hugging Face hub's HTTP API that clients use.
 
-It serves model and data set repositories out of local folders to the real clients, counts their
-requests, and can be told to fail. In the same process, give the client the address:
+It serves model and data set repositories from local folders to the real clients, counts their
+requests, and can fail on request. In the same process, pass its address to the client:
 
     forget_environment(monkeypatch, cache=tmp_path / "cache")
     with serve() as server:
@@ -9,17 +9,17 @@ requests, and can be told to fail. In the same process, give the client the addr
         snapshot_download("org/tiny", endpoint=server.endpoint)
         assert server.count(r"GET /org/tiny/resolve/.*model.safetensors") == 1
 
-`datasets` and `transformers` read HF_ENDPOINT when they are imported, so what goes through them
-runs in a process of its own:
+`datasets` and `transformers` read HF_ENDPOINT when they are imported, so code that uses them runs
+in a new process:
 
     glue_repository(tmp_path / "glue", train=[("A cat sleeps.", 1)], validation=[...], test=[...])
     with serve() as server:
         server.add_dataset("nyu-mll/glue", tmp_path / "glue")
         output = run_client(PROGRAM, server.endpoint, home=tmp_path / "home")
 
-`server.fail(pattern, times=2, status=503)` makes the first two requests that match answer 503;
-`hang=True` lets them wait without an answer until the server stops, `half=True` cuts a file off in
-the middle. Patterns are regular expressions searched for in "METHOD /path?query".
+`server.fail(pattern, times=2, status=503)` answers the first two matching requests with 503;
+`hang=True` gives no answer until the server stops, `half=True` cuts a file in the middle. Patterns
+are regular expressions that are searched for in "METHOD /path?query".
 """
 
 import hashlib
@@ -57,7 +57,7 @@ RESOLVE = re.compile(
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests that match `pattern`."""
+    """A failure of the next `times` requests that match `pattern`."""
 
     pattern: re.Pattern[str]
     times: int
@@ -69,7 +69,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Commit:
-    """What a folder held when it was added; `sha` stands for that content."""
+    """The content of a folder when it was added, and its identifier `sha`."""
 
     sha: str
     files: dict[str, bytes]
@@ -77,7 +77,7 @@ class Commit:
 
 @dataclass
 class HubServer:
-    """The repositories that a running server offers, and the requests it has seen.
+    """The repositories of a running server, and the requests that it received.
 
     Attributes:
         endpoint: address for HF_ENDPOINT or a client's `endpoint` argument.
@@ -92,11 +92,11 @@ class HubServer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_model(self, name: str, folder: Path, revision: str = "main") -> str:
-        """Serve what `folder` holds now as a revision of a model; returns its commit."""
+        """Serve the current content of `folder` as a revision of a model; returns its commit."""
         return self._add("models", name, folder, revision)
 
     def add_dataset(self, name: str, folder: Path, revision: str = "main") -> str:
-        """Serve what `folder` holds now as a revision of a data set; returns its commit."""
+        """Serve the current content of `folder` as a revision of a data set; returns its commit."""
         return self._add("datasets", name, folder, revision)
 
     def fail(
@@ -109,13 +109,13 @@ class HubServer:
         hang: bool = False,
         half: bool = False,
     ) -> None:
-        """Answer the next `times` requests that match `pattern` with `status`, or worse."""
+        """Fail the next `times` requests that match `pattern`: with `status`, `hang` or `half`."""
         fault = Fault(re.compile(pattern), times, status, headers or {}, hang, half)
         with self._lock:
             self._faults.append(fault)
 
     def count(self, pattern: str) -> int:
-        """How many requests matched `pattern` so far."""
+        """Return how many requests have matched `pattern` so far."""
         with self._lock:
             return sum(re.search(pattern, request) is not None for request in self.requests)
 
@@ -144,7 +144,6 @@ class HubServer:
 @contextmanager
 def serve() -> Iterator[HubServer]:
     """Run a hub without repositories on a free port of the loopback interface."""
-
     server = _Server(("127.0.0.1", 0), _Handler)
     hub = server.hub = HubServer(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -159,9 +158,9 @@ def serve() -> Iterator[HubServer]:
 
 
 def forget_environment(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    """Let huggingface_hub, in this process, know of no hub, token, proxy or cache but `cache`.
+    """Remove hub, token, proxy and cache settings of huggingface_hub in this process; set `cache`.
 
-    It keeps what it read from the environment at import, so its constants are set as well.
+    It reads the environment at import, so its constants are set as well.
     """
     for variable in (
         "HF_ENDPOINT",
@@ -174,25 +173,25 @@ def forget_environment(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)  # a request of its own
-    huggingface_hub.close_session()  # the client that is open may have read a proxy
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)  # a separate request
+    huggingface_hub.close_session()  # an open client may use a proxy
 
 
 def run_client(
     program: str, endpoint: str, home: Path, limit_seconds: float = 120.0, **variables: str
 ) -> str:
-    """What a Python program prints that has `endpoint` for its hub and an empty cache in `home`.
+    """Return the output of a Python program with `endpoint` as hub and an empty cache in `home`.
 
     Args:
-        program: source text, run by this interpreter; it can import the harness.
+        program: source code, run by this interpreter; it can import the harness.
         endpoint: value of HF_ENDPOINT.
         home: value of HF_HOME.
-        limit_seconds: time after which the program is killed.
-        variables: more of the environment.
+        limit_seconds: timeout; the program is then killed.
+        variables: further environment variables.
 
     Raises:
-        subprocess.TimeoutExpired: the program had to be killed.
-        AssertionError: the program failed; the message is what it wrote to its error output.
+        subprocess.TimeoutExpired: the program was killed.
+        AssertionError: the program failed; the message is its error output.
     """
     kept = {
         key: value
@@ -223,7 +222,7 @@ def glue_repository(folder: Path, *, train: Examples, validation: Examples, test
     """Write a data set repository with the layout of nyu-mll/glue and its "cola" configuration.
 
     Args:
-        folder: where to write it; made if it is not there.
+        folder: where to write it; created if it does not exist.
         train, validation, test: sentences with labels 0 (unacceptable), 1 (acceptable) or -1
             (hidden, as in the test split of GLUE).
     """
@@ -272,13 +271,13 @@ def _git_id(content: bytes) -> str:
 
 
 def _etag(name: str, content: bytes) -> str:
-    # As the hub does: sha256 of what lies in large file storage, git's own id of the rest.
+    # As in the hub: sha256 for files in large file storage, git's id for others.
     is_lfs = name.endswith(LFS_SUFFIXES)
     return hashlib.sha256(content).hexdigest() if is_lfs else _git_id(content)
 
 
 def _entry(name: str, content: bytes) -> Json:
-    """A file as the `tree` and `paths-info` listings have it."""
+    """Return a file's entry in the listings `tree` and `paths-info`."""
     entry: Json = {
         "type": "file",
         "oid": _git_id(content),
@@ -291,7 +290,7 @@ def _entry(name: str, content: bytes) -> Json:
 
 
 def _listing(files: dict[str, bytes], under: str, recursive: bool) -> list[Json]:
-    """Files and folders below a folder of a repository, "" for its root."""
+    """Return the files and folders below a folder of a repository; "" is its root."""
     prefix = f"{under}/" if under else ""
     entries: dict[str, Json] = {}
     for name, content in sorted(files.items()):
@@ -327,7 +326,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond()
 
     def log_message(self, *_: object, **__: object) -> None:
-        """Keep quiet: tests read `HubServer.requests` instead."""
+        """Write nothing: tests read `HubServer.requests` instead."""
 
     def _respond(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -337,7 +336,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.hub._stopping.wait()
             self.close_connection = True
         elif fault is not None and not fault.half:
-            self._json({"error": "as the test asked"}, fault.status, fault.headers)
+            self._json({"error": "requested by the test"}, fault.status, fault.headers)
         else:
             self._route(parse_qs(body.decode()))
 
@@ -351,16 +350,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({"error": "not found"}, 404)
 
     def _repository(self, match: re.Match[str], form: dict[str, list[str]]) -> None:
-        asked = {key: unquote(value) for key, value in match.groupdict("").items()}
-        kind, name = asked["kind"] or "models", asked["id"]
+        parts = {key: unquote(value) for key, value in match.groupdict("").items()}
+        kind, name = parts["kind"] or "models", parts["id"]
         revisions = self.server.hub._repositories.get((kind, name))
-        commit = (revisions or {}).get(asked["revision"] or "main")
+        commit = (revisions or {}).get(parts["revision"] or "main")
         if revisions is None:
             self._missing("RepoNotFound", "Repository not found")
         elif commit is None:
-            self._missing("RevisionNotFound", f"Invalid rev id: {asked['revision']}")
+            self._missing("RevisionNotFound", f"Invalid rev id: {parts['revision']}")
         else:
-            self._answer(asked.get("action", "resolve"), asked.get("path", ""), name, commit, form)
+            self._answer(parts.get("action", "resolve"), parts.get("path", ""), name, commit, form)
 
     def _answer(
         self, action: str, path: str, name: str, commit: Commit, form: dict[str, list[str]]
@@ -423,7 +422,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _about(name: str, commit: Commit) -> Json:
-    """The description of a repository that `model_info` and `dataset_info` read."""
+    """Return the description of a repository for `model_info` and `dataset_info`."""
     return {
         "_id": commit.sha[:24],
         "id": name,

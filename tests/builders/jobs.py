@@ -1,4 +1,4 @@
-"""Builders of jobs as a session gives them to a worker, and of small data files to train on."""
+"""Builders of jobs as sessions send them to workers, and of small data files for training."""
 
 import csv
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from harness.training.worker import execute
 
 
 def sentences(count: int) -> list[str]:
-    """Return distinct sentences of three to eight words that every tiny tokenizer knows."""
+    """Return distinct sentences of three to eight words from every tiny tokenizer's vocabulary."""
     found = []
     for number in range(count):
         turn, first = divmod(number, len(WORDS))
@@ -40,12 +40,12 @@ def write_rows(path: Path, texts: Sequence[str], labels: Sequence[int | str]) ->
 
 
 def file_spec(path: Path, validation: int = 16, test: int = 0) -> DatasetSpec:
-    """Describe a file from which some sentences are held out."""
+    """Describe a file with held-out sentences."""
     return DatasetSpec(source="file", path=str(path), validation_size=validation, test_size=test)
 
 
 def make_settings(**changes: Any) -> Settings:
-    """Return how a run trains: as by default, but for the changes."""
+    """Return default settings of a run, with changes."""
     default = Settings(
         batch_size=8,
         learning_rate=1e-3,
@@ -70,9 +70,9 @@ def make_job(
     device: str = "cpu",
     **training: Any,
 ) -> Job:
-    """Build the job of one run in one thread, on the CPU and of one epoch unless told otherwise.
+    """Build the job of one run with one thread; by default on the CPU and with one epoch.
 
-    Data and checkpoint are found as a session finds them where no hub can be reached.
+    Data and checkpoint are found as in a session without access to a hub.
     """
     suite = Suite(
         name="tiny",
@@ -108,7 +108,7 @@ def make_job(
 
 
 def execute_ok(job: Job) -> tuple[Record, pa.Table]:
-    """Execute a job that must end with a score; a failure shows the run's log."""
+    """Execute a job that must end with a score; on failure, show the run's log."""
     result = execute(job)
     assert result.record.status == "ok", (job.folder / "log.txt").read_text()
     assert result.predictions is not None

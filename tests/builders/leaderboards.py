@@ -1,4 +1,4 @@
-"""A leaderboard of realistic records, of any size: several checkpoints, seeds, and some trouble."""
+"""A leaderboard of realistic records, of any size: several checkpoints and seeds, some failures."""
 
 import functools
 from dataclasses import replace
@@ -37,8 +37,8 @@ def board(
 ) -> Published:
     """Build a leaderboard in which later checkpoints are slower and better.
 
-    The second checkpoint's runs shared the machine; the first cell has warnings; of the last two
-    cells one was skipped and one lost a run.
+    The runs of the second checkpoint shared the machine. Those of the first have warnings. Of the
+    last two cells, one was skipped and one has a failed run.
     """
     random = np.random.default_rng(0)
     labels = (random.random(SENTENCES) < 0.7).astype(int)
@@ -64,7 +64,7 @@ def board(
 
 
 def repeated(published: Published, times: int) -> Published:
-    """Build a larger leaderboard: a smaller one's cells and records under more checkpoints."""
+    """Build a larger leaderboard: repeat cells and records under other checkpoint names."""
     cells, records = [], []
     for number in range(times):
         name = f"org/encoder-{number}"

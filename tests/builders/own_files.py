@@ -1,4 +1,4 @@
-"""Loading a user's own file as a session does."""
+"""Loads a user's own file as a session does."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from harness.suite.spec import DatasetSpec
 
 
 def load_small(path: Path, **settings: Any) -> data.Data:
-    """Load a file of a few rows: four of them are for validation."""
+    """Load a small file, with four rows for validation."""
     return load_file(path, **{"validation_size": 4, **settings})
 
 
@@ -29,7 +29,7 @@ def problems_of(call: Callable[[], object]) -> list[str]:
 
 
 def by_idx(loaded: data.Data) -> dict[int, tuple[str, int]]:
-    """Return every sentence and label by the number of its row in the file."""
+    """Return every sentence and label by its row number in the file."""
     return {
         row["idx"]: (row["sentence"], row["label"])
         for split in loaded.splits.values()
@@ -38,5 +38,5 @@ def by_idx(loaded: data.Data) -> dict[int, tuple[str, int]]:
 
 
 def rows_of(loaded: data.Data) -> list[tuple[str, int]]:
-    """Return every sentence and label in the order of the file."""
+    """Return every sentence and label in file order."""
     return [row for _, row in sorted(by_idx(loaded).items())]

@@ -1,6 +1,6 @@
-"""Builders of plans, records and predictions as a session leaves them, for tests.
+"""Builders of plans, records and predictions as sessions write them, for tests.
 
-Everything has a plausible value unless a test says otherwise; the same call builds the same.
+Every value is plausible unless a test sets it; the same call gives the same result.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ CIRCUMSTANCES: dict[str, Any] = {
     "started_at": "2026-01-02T03:04:05+00:00",
     "finished_at": "2026-01-02T03:06:05+00:00",
 }
-"""What every run that started leaves, whatever became of it."""
+"""Fields in the record of every run that started, regardless of its result."""
 
 
 def make_cell(
@@ -83,7 +83,7 @@ def make_cell(
 
 
 def make_record(cell: Cell, seed: int = 0, mcc: float = 0.4, **changes: Any) -> Record:
-    """Build the record of a run that was scored: two epochs, the second the better one."""
+    """Build the record of a scored run: two epochs, the second is better."""
     scores = Scores(mcc=mcc, accuracy=0.6 + mcc / 4, f1=0.7 + mcc / 4)
     epochs = (
         Epoch(
@@ -105,24 +105,24 @@ def make_record(cell: Cell, seed: int = 0, mcc: float = 0.4, **changes: Any) -> 
         "parameters": 22_713_986,
         "truncated_sentences": 0,
         "predictions_sha256": "0" * 64,
-        "recipe_version": 1,  # whose records held no classes
+        "recipe_version": 1,  # its records have no classes
     }
-    told = {**CIRCUMSTANCES, "training": TrainingSpec(), **fields, **changes}
-    return _record(cell, seed, {**told, **_costs(cell, seed, told), **changes})
+    values = {**CIRCUMSTANCES, "training": TrainingSpec(), **fields, **changes}
+    return _record(cell, seed, {**values, **_costs(cell, seed, values), **changes})
 
 
-def _costs(cell: Cell, seed: int, told: dict[str, Any]) -> dict[str, Any]:
-    """Return the times of a run's training, and what is computed from them and its epochs."""
-    facts, epochs = told["dataset"], told["epochs"]
-    if facts is None or told.get("times", ...) is None:
+def _costs(cell: Cell, seed: int, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the times of a run, and the fields computed from them and its epochs."""
+    facts, epochs = values["dataset"], values["epochs"]
+    if facts is None or values.get("times", ...) is None:
         return {}
     evaluate = 2.875 * facts.validation / 1000
     train = max([100.5 + seed % 1000, *(epoch.seconds for epoch in epochs)])
     usual = Times(
         load=1.0, tokenise=2.0, train=train, evaluate=evaluate, total=train + evaluate + 4
     )
-    times = told.get("times") or usual
-    speed = facts.train * told["training"].epochs / times.train if times.train else None
+    times = values.get("times") or usual
+    speed = facts.train * values["training"].epochs / times.train if times.train else None
     start, finish = (
         datetime.fromisoformat(CIRCUMSTANCES[name]) for name in ("started_at", "finished_at")
     )
@@ -139,11 +139,11 @@ def _costs(cell: Cell, seed: int, told: dict[str, Any]) -> dict[str, Any]:
 def predicted_record(
     cell: Cell, seed: int, labels: np.ndarray, predictions: np.ndarray, **changes: Any
 ) -> Record:
-    """Build the record of a run from what it predicted.
+    """Build the record of a run from its predictions.
 
     Args:
-        labels: (sentences,) the validation split's.
-        predictions: (epochs, sentences) the classes given after each epoch; the best one is
+        labels: (sentences,) of the validation split.
+        predictions: (epochs, sentences) the predicted classes after each epoch; the best epoch is
             selected.
     """
     epochs = tuple(
@@ -176,10 +176,10 @@ def predicted_record(
 def record_of_mcc(
     cell: Cell, seed: int, mcc: float, sentences: int = 400, **changes: Any
 ) -> Record:
-    """Build the record of a run whose predictions give an MCC, to 2 / sentences.
+    """Build the record of a run whose predictions have a given MCC, up to 2 / sentences.
 
-    Of each class, half of the sentences, as many are wrong: TP / P - FP / N = 1 - 4 wrong /
-    sentences is the MCC.
+    Each class has half of the sentences and the same number of errors, `wrong`:
+    MCC = TP / P - FP / N = 1 - 4 wrong / sentences.
     """
     labels = np.arange(sentences) % 2
     wrong = np.arange(sentences) < 2 * round((1 - mcc) * sentences / 4)
@@ -190,7 +190,7 @@ def record_of_mcc(
 def failed_record(
     cell: Cell, seed: int = 0, reason: str = "RuntimeError: out of memory", **changes: Any
 ) -> Record:
-    """Build the record of a run that broke off."""
+    """Build the record of a failed run."""
     fields = {"status": "failed", "reason": reason}
     return _record(cell, seed, {**CIRCUMSTANCES, **fields, **changes})
 
@@ -198,7 +198,7 @@ def failed_record(
 def skipped_record(
     cell: Cell, seed: int = 0, reason: str = "the hub cannot be reached; go online", **changes: Any
 ) -> Record:
-    """Build the record of a run that was not possible."""
+    """Build the record of a skipped run."""
     fields = {"key": None, "checkpoint_digest": None, "status": "skipped", "reason": reason}
     return _record(cell, seed, {**fields, **changes})
 
@@ -221,18 +221,18 @@ def make_predictions(seed: int = 0, sentences: int = 8) -> pa.Table:
 
 
 def predictions_of(record: Record) -> pa.Table:
-    """Build predictions that bear a record out, where it holds its classes; else any."""
+    """Build predictions that match a record if it has its classes; else any predictions."""
     chosen = [each.classes for each in record.epochs if each.epoch == record.selected_epoch]
     if record.labels is None or record.dataset is None or not chosen or chosen[0] is None:
         return make_predictions(record.seed)
     count = record.dataset.validation
     table = make_predictions(record.seed, count)
     given = classes.unpack(chosen[0], count)
-    for name, told in (
+    for name, known in (
         ("domain", record.scores_in_domain or record.scores_out_of_domain),
         ("source", record.confusion_by.get("source")),
     ):
-        if not told:
+        if not known:
             place = table.schema.get_field_index(name)
             table = table.set_column(place, name, pa.array([""] * count))
     for name, values in (
@@ -253,17 +253,17 @@ def keep(suite_folder: Path, cell: Cell, record: Record) -> Stored:
 
 
 def digest(checkpoint: str) -> str:
-    """Return the digest that the files of a checkpoint of this name have here."""
+    """Return the digest that these records give to a checkpoint's files."""
     return hashlib.sha256(checkpoint.encode()).hexdigest()
 
 
 def with_key(record: Record) -> Record:
-    """Return a record under the key of what it tells of, as every run has it."""
+    """Return a record with the key that matches its contents."""
     return record.model_copy(update={"key": key_of(record)})
 
 
 def _record(cell: Cell, seed: int, fields: dict[str, Any]) -> Record:
-    asked = {
+    planned = {
         "checkpoint_digest": digest(cell.checkpoint),
         "suite": cell.suite,
         "cell": cell.id,
@@ -276,5 +276,5 @@ def _record(cell: Cell, seed: int, fields: dict[str, Any]) -> Record:
         "threshold": cell.threshold,
         "target_mcc": cell.target,
     }
-    record = Record.model_validate({"key": "not yet known", **asked, **fields})
+    record = Record.model_validate({"key": "not yet known", **planned, **fields})
     return record if "key" in fields else with_key(record)

@@ -1,4 +1,4 @@
-"""A module whose import takes until its test allows it, for an executor to preload."""
+"""A module whose import waits until its test continues; for an executor to preload."""
 
 import os
 import time

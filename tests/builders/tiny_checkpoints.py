@@ -1,8 +1,8 @@
-"""Tiny randomly initialised checkpoints, one of each architecture, as folders on disk.
+"""Tiny randomly initialised checkpoints, one per architecture, as folders on disk.
 
-Each has the shape of a pretrained checkpoint: a base model without a classification head as
-safetensors, and a fast tokenizer with the special tokens of its family. Vocabularies are built
-by hand, so that the same call always writes the same files.
+Each has the form of a pretrained checkpoint: a base model without a classification head as
+safetensors, and a fast tokenizer with the special tokens of its family. Vocabularies are fixed,
+so the same call always writes the same files.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,9 +56,9 @@ CHARACTERS = tuple("abcdefghijklmnopqrstuvwxyz.,?!'")
 def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
     """Write the base model and the tokenizer of an architecture into `folder`.
 
-    It is one of `ARCHITECTURES`, or of `READING_PADDING`: those whose answers depend on padding.
+    It is one of `ARCHITECTURES`, or of `READING_PADDING`, whose logits depend on padding.
 
-    The same seed gives the same weights, and the caller's random state is left alone.
+    The same seed gives the same weights, and the caller's random state does not change.
     """
     make_tokenizer, settings = (RECIPES | _READING_PADDING)[architecture]
     tokenizer = make_tokenizer()
@@ -69,7 +69,7 @@ def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
         **settings,
         vocab_size=len(tokenizer),
         # About 1 / sqrt(hidden size). With the usual 0.02 the logits of all sentences agree to
-        # five digits after two layers, and no test could tell right from wrong.
+        # five digits after two layers, and tests could not detect errors.
         initializer_range=0.2,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
@@ -78,7 +78,7 @@ def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
-        if architecture == "mobilebert":  # a new one's is zero, which its convolution passes over
+        if architecture == "mobilebert":  # zero by default, which hides padding
             model.embeddings.word_embeddings.weight.data[tokenizer.pad_token_id] = 0.2
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -86,7 +86,7 @@ def make_checkpoint(architecture: str, folder: Path, seed: int = 0) -> Path:
 
 
 def make_classifier(folder: Path) -> Path:
-    """Make a model of the classes bad and good in the form of a kept one; return its folder."""
+    """Write a kept model with the classes bad and good; return its folder."""
     make_checkpoint("bert", folder / "base")
     names = {"num_labels": 2, "id2label": {0: "bad", 1: "good"}}
     loaded = AutoModelForSequenceClassification.from_pretrained(folder / "base", **names)
@@ -103,10 +103,10 @@ def wordpiece(special: Sequence[str]) -> dict[str, int]:
 
 
 def byte_level(first: Sequence[str], last: Sequence[str]) -> tuple[dict[str, int], Any]:
-    """Byte-level BPE: special tokens around all bytes and merges of up to three letters a word."""
+    """Byte-level BPE: special tokens, all bytes, and merges of up to three letters per word."""
     merges: dict[str, tuple[str, str]] = {}
     for word in WORDS:
-        spaced = f"Ġ{word}"  # how byte-level BPE writes the space before a word
+        spaced = f"Ġ{word}"  # byte-level BPE writes a space before a word so
         for end in range(1, min(len(word), 3) + 1):
             merges.setdefault(spaced[: end + 1], (spaced[:end], spaced[end]))
     pieces = [*first, *sorted(pre_tokenizers.ByteLevel.alphabet()), *merges, *last]
@@ -180,7 +180,7 @@ def _xlnet_tokenizer() -> PreTrainedTokenizerBase:
     return XLNetTokenizer(vocab=_unigram(special))
 
 
-# Settings that most families name alike: two layers of width 32.
+# Settings with the same names in most families: two layers of width 32.
 _SIZES = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -239,7 +239,7 @@ def _canine_tokenizer() -> PreTrainedTokenizerBase:
 
 
 def _fnet_tokenizer() -> PreTrainedTokenizerBase:
-    # Its mixing knows no attention mask, so its tokenizer gives none.
+    # The model uses no attention mask, so its tokenizer returns none.
     return BertTokenizer(
         vocab=wordpiece(BERT_TOKENS), model_input_names=["input_ids", "token_type_ids"]
     )
@@ -257,7 +257,7 @@ _READING_PADDING: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[st
             "d_head": 16,
             "d_inner": 64,
             "block_sizes": [1, 1, 1],
-            "architectures": ["FunnelBaseModel"],  # of the two, the one that classifies
+            "architectures": ["FunnelBaseModel"],  # its base model for classifiers
         },
     ),
     "mobilebert": (
@@ -267,5 +267,5 @@ _READING_PADDING: dict[str, tuple[Callable[[], PreTrainedTokenizerBase], dict[st
     "nystromformer": (_bert_tokenizer, _SIZES | {"num_landmarks": 8, "segment_means_seq_len": 8}),
 }
 READING_PADDING = tuple(_READING_PADDING)
-# Published with tokenizers that declare no maximal length.
+# Their published tokenizers declare no maximum length.
 _UNLIMITED = ("deberta-v2", "xlnet")

@@ -1,4 +1,4 @@
-"""Jobs that know nothing of machine learning, for executors to compute.
+"""Jobs without machine learning, for executors to run.
 
 Workers import this module for every job, so it imports little.
 """
@@ -19,14 +19,14 @@ IMPORTED_BY = os.getpid()
 
 
 class Choosy(Exception):
-    """An exception that pickles, but cannot be made again from what it keeps."""
+    """An exception that can be pickled but not unpickled."""
 
     def __init__(self, what: str, why: str) -> None:
         super().__init__(f"{what}: {why}")
 
 
 class Shy:
-    """An object that can neither be pickled nor shown."""
+    """An object whose pickling and repr both fail."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("too shy to be sent")
@@ -72,7 +72,7 @@ def segfault(_: int) -> None:
 
 
 def die_while_answering(number: int) -> None:
-    """Make the connection send one byte of the answer, and die."""
+    """Make the connection send one byte of the result, and kill the process."""
 
     def send_a_byte(connection: Connection, buffer: bytes) -> None:
         os.write(connection.fileno(), bytes(buffer[:1]))
@@ -82,13 +82,13 @@ def die_while_answering(number: int) -> None:
 
 
 def sleep(folder: Path) -> None:
-    """Note this process and never end by itself."""
+    """Record this process in a file, and sleep (practically) forever."""
     (folder / f"{os.getpid()}.pid").touch()
     time.sleep(600)
 
 
 def note(file: Path) -> str:
-    """Note this process, wait until the file `go` lies beside, and answer."""
+    """Record this process in a file, wait until a file `go` is next to it, and return."""
     file.touch()
     while not (file.parent / "go").exists():
         time.sleep(POLL_SECONDS)
@@ -101,16 +101,16 @@ def append(line: tuple[Path, str]) -> None:
 
 
 def overlap(task: tuple[Path, int]) -> int:
-    """Note this job as running until there is company; return how many were noted at once."""
+    """Wait until other jobs run too; return the largest number of jobs that ran at once."""
     folder, workers = task
     mine = folder / str(os.getpid())
     mine.touch()
     most = 0
-    patience = time.monotonic() + 20
-    while most < workers and time.monotonic() < patience:
+    deadline = time.monotonic() + 20
+    while most < workers and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         most = max(most, len(list(folder.iterdir())))
-    time.sleep(0.2)  # for one more to come, if more than asked are let in
+    time.sleep(0.2)  # an extra job would start now, if the limit failed
     most = max(most, len(list(folder.iterdir())))
     mine.unlink()
     return most
@@ -122,12 +122,12 @@ def processes(_: int) -> tuple[int, int, int]:
 
 
 def be_killed_by_the_kernel(counter: Path | None) -> None:
-    """End as the kernel's memory killer ends a process; a real one counts that in /proc/vmstat."""
+    """End like a process killed by the kernel's OOM killer, which counts kills in /proc/vmstat."""
     if counter is not None:
         counter.write_text("pgfault 7\noom_kill 4\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def garbage_collection(_: object) -> tuple[bool, int]:
-    """Return whether garbage is looked for, and the number of objects in which it is not."""
+    """Return whether garbage collection is enabled, and the number of frozen objects."""
     return gc.isenabled(), gc.get_freeze_count()

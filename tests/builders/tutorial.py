@@ -1,7 +1,7 @@
-"""The fine-tuning tutorial's script for text classification, on CoLA: what a run is compared with.
+"""The fine-tuning tutorial's script for text classification, on CoLA: the reference for runs.
 
-Steps and names are those of huggingface.co/docs/transformers/tasks/sequence_classification, with
-the metric that GLUE gives CoLA. Nothing here knows of the harness.
+Steps and names come from huggingface.co/docs/transformers/tasks/sequence_classification, with
+GLUE's metric for CoLA. Nothing here uses the harness.
 """
 
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ LABEL2ID = {"unacceptable": 0, "acceptable": 1}
 
 @dataclass(frozen=True)
 class Finished:
-    """What the script has at its end.
+    """The results of the script.
 
     Attributes:
-        train_losses, eval_losses, correlations: one an epoch.
-        best_epoch: the epoch of the best checkpoint; None where none was asked for.
-        evaluated: what `trainer.evaluate()` says of the final model.
+        train_losses, eval_losses, correlations: one per epoch.
+        best_epoch: the epoch of the best checkpoint; None if the settings select none.
+        evaluated: the result of `trainer.evaluate()` for the final model.
         logits: (sentences, 2) of the validation split, from the final model.
     """
 
@@ -44,7 +44,7 @@ class Finished:
 
 
 def tutorial_arguments(output_dir: Path, **changes: Any) -> TrainingArguments:
-    """Return the tutorial's settings, all on the CPU and logging every epoch, with changes."""
+    """Return the tutorial's settings, on the CPU and with logs after every epoch, with changes."""
     settings: dict[str, Any] = {
         "output_dir": str(output_dir),
         "learning_rate": 2e-5,

@@ -1,4 +1,4 @@
-"""What many tests need: waiting for programs that they start, and a hub that is not there."""
+"""Helpers for many tests: waiting for programs, and an unreachable hub."""
 
 import subprocess
 import time
@@ -12,7 +12,7 @@ UNREACHABLE = Hub("https://hub.invalid", reachable=False, reason="no answer with
 def wait_for(
     folder: Path, pattern: str, program: subprocess.Popen[str] | None = None
 ) -> list[Path]:
-    """Wait until files are found in a folder, and return them; a program must not end before."""
+    """Wait until files match in a folder, and return them; `program` must not end earlier."""
     while not (found := list(folder.glob(pattern))):
         assert program is None or program.poll() is None, program.communicate()[0]
         time.sleep(0.02)

@@ -162,7 +162,7 @@ def test_a_folder_without_a_best_model_is_told_in_a_line_with_the_way_out(tmp_pa
     (suite / "leaderboard.json").unlink()
     assert f"`harness report {suite} --suite FILE` writes it" in problem_of(suite)
     (suite / "leaderboard.json").write_text("{")
-    assert "not whole JSON" in problem_of(suite)
+    assert "not valid JSON" in problem_of(suite)
 
 
 def test_a_model_of_which_nothing_is_left_is_not_kept(tmp_path: Path) -> None:

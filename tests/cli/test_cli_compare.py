@@ -278,7 +278,7 @@ def test_every_mistake_of_two_leaderboards_is_told(results: Path, tmp_path: Path
     (tmp_path / "empty").mkdir()
     done = compare(results, str(tmp_path / "one"), str(tmp_path / "two"))
     assert done.code == 4
-    assert done.err.count("not whole JSON") == 2
+    assert done.err.count("not valid JSON") == 2
     done = compare(results, str(tmp_path / "one"), str(tmp_path / "empty"))
-    assert "not whole JSON" in done.err
+    assert "not valid JSON" in done.err
     assert f"{tmp_path / 'empty' / 'leaderboard.json'}: cannot be read" in done.err

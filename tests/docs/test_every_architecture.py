@@ -31,7 +31,7 @@ from architectures import (  # noqa: E402
     row_of,
     rows_of,
 )
-from traits import Traits, keeps_what_it_recorded, train, write_data  # noqa: E402
+from traits import Traits, kept_model_agrees, train, write_data  # noqa: E402
 
 PAGE = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
 ROWS = {row.architecture.strip("`"): row for row in rows_of(PAGE)}
@@ -97,12 +97,12 @@ def test_the_vocabulary_is_trimmed_for_the_families_that_the_speed_up_names() ->
 def test_a_kept_model_that_is_not_the_recorded_one_is_noticed(tmp_path: Path) -> None:
     texts, dataset = write_data(tmp_path)
     trained = train(make_family("distilbert", tmp_path / "distilbert"), dataset, tmp_path)
-    assert keeps_what_it_recorded(trained, texts) is True
+    assert kept_model_agrees(trained, texts) is True
     assert trained.model is not None
     weights = load_file(trained.model / "model.safetensors")
     weights["distilbert.transformer.layer.0.ffn.lin1.weight"] *= 1.1
     save_file(weights, trained.model / "model.safetensors", metadata={"format": "pt"})
-    assert keeps_what_it_recorded(trained, texts) is False
+    assert kept_model_agrees(trained, texts) is False
 
 
 def test_a_checkpoint_is_the_same_every_time_and_its_pad_token_is_not_zero(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_traits_become_words_and_untried_ones_are_told_from_no() -> None:
         padded_left=False,
         kept=(True, False),
         speedups=("layers", "memory"),
-        says=("a | b", "c"),
+        messages=("a | b", "c"),
     )
     assert row_of(found) == (
         "`name`",

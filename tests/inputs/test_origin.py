@@ -252,7 +252,7 @@ def test_tables_tell_the_origin_of_every_checkpoint_once() -> None:
     files = render(publish("sample", cells, records))
     document, page = (files[f"leaderboard.{kind}"].decode() for kind in ("md", "html"))
     assert document.count("- `first`: from `hub org/name, commit abc`; sha256 of its files") == 1
-    assert document.count("- `second`: where it is from was not recorded; sha256 of its files") == 1
+    assert document.count("- `second`: origin not recorded; sha256 of its files") == 1
     assert page.count("hub org/name, commit abc") == 1
     assert json.loads(files["leaderboard.json"])["records"][0]["origin"]["version"] == "abc"
 

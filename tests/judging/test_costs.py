@@ -250,12 +250,12 @@ def test_page_markdown_terminal_and_csv_warn_of_disturbed_seeds_and_of_no_other(
     )
     document = files["leaderboard.md"].decode()
     assert f"- `disturbed`: {warning}" in document
-    assert "Do not compare times without a look at their ±" in document
-    assert "seeds of 1 of the 2 cells with several seeds" in document
+    assert "Check the ± before you compare times" in document
+    assert "in 1 of the 2 cells with several seeds, the seeds differ" in document
     assert "~700 ± 310" in document
     page = files["leaderboard.html"].decode()
     assert warning in page
-    assert "Do not compare times" in page
+    assert "Check the ±" in page
     assert files["leaderboard.csv"].decode().count(warning) == 1
     (line,) = terminal_warnings(CELLS, RECORDS)
     assert line.startswith(f"warning: disturbed: {warning}")
@@ -373,7 +373,7 @@ def test_a_cell_whose_seeds_disagree_is_on_no_front_and_keeps_none_from_it() -> 
     told = {point.line.cell.id: (point.on_front, point.compares) for point in points}
     assert told == {"quick": (False, False), "steady": (True, True)}
     document = render(published)["leaderboard.md"].decode()
-    assert "hollow, as times of their seeds are not alike: org/quick, batch 16" in document
+    assert "hollow, as times of their seeds differ too much: org/quick, batch 16" in document
 
 
 def test_machines_of_one_processor_are_told_apart_in_charts() -> None:

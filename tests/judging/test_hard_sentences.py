@@ -241,7 +241,7 @@ def test_no_table_holds_a_sentence_whatever_the_data(made: Path) -> None:
         assert b"The hare" not in content, name
     told = contents["leaderboard.md"].decode()
     assert "their positions in the split, from 0: 1, 4, 9." in told
-    assert "`harness mistakes` with this folder prints them" in told
+    assert "`harness mistakes` with this folder prints the sentences" in told
 
 
 def test_the_embedded_corpus_is_always_at_hand(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from harness.machine.contention import load_message
 from harness.models.out_of_memory import explained
 from harness.report import publish
 from harness.report.page import as_html
-from harness.report.published import MOST_PROBLEMS, _told
+from harness.report.published import MOST_PROBLEMS, _problem_lines
 from harness.text import counted
 from harness.training.diagnosis import warnings
 
@@ -49,7 +49,7 @@ def messages(number: int) -> list[str]:
         explained(MemoryError(), number, halved=False).partition(";")[0],
         str(load_message(1.0, number)),
         *warnings(fell, False, number),
-        _told(Path("board.json"), ["a mistake"] * (MOST_PROBLEMS + number))[-1],
+        _problem_lines(Path("board.json"), ["a mistake"] * (MOST_PROBLEMS + number))[-1],
     ]
 
 

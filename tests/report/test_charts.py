@@ -65,14 +65,14 @@ def test_speeds_are_compared_within_equal_circumstances_only() -> None:
         name: [(point.line.cell.checkpoint, point.on_front) for point in points]
         for name, points in groups.items()
     } == {
-        "runs at once: 1; cpu, Example CPU, threads a run: 2": [
+        "runs at once: 1; cpu, Example CPU, threads per run: 2": [
             ("org/alone", True),
             ("org/also-alone", True),
         ],
-        "runs at once: 1; cuda, Example GPU, Example CPU, threads a run: 2": [
+        "runs at once: 1; cuda, Example GPU, Example CPU, threads per run: 2": [
             ("org/elsewhere", True)
         ],
-        "runs at once: 4; cpu, Example CPU, threads a run: 2": [("org/together", True)],
+        "runs at once: 4; cpu, Example CPU, threads per run: 2": [("org/together", True)],
     }
     (untimed,) = (line for line in lines(cells, records) if line.cell == cells[4])
     assert speed_groups([untimed], "eval_ms_per_sentence") == {}

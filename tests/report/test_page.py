@@ -211,7 +211,7 @@ def test_the_first_line_is_the_best_row_with_what_speaks_against_it() -> None:
         "Best: MCC 0.200: org/encoder, batch 1, lr 2e-5; trained in 100.5 s; fail (gate 0.3)"
     )
     assert best(0.4, 0.4) == (
-        "Best: MCC 0.400: org/encoder, batch 1, lr 2e-5 (and 1 more of the same MCC); "
+        "Best: MCC 0.400: org/encoder, batch 1, lr 2e-5 (and 1 more with the same MCC); "
         "trained in 100.5 s; pass (gate 0.3)"
     )
     cell = make_cell(seeds=(0, 1), threshold=None)

@@ -17,7 +17,7 @@ from builders.commands import ROOT, Done, harness
 from builders.records import keep, make_cell, predicted_record
 from markdown_it import MarkdownIt
 
-from harness.report import predictions_unlike, read_published, write_tables
+from harness.report import mismatched_predictions, read_published, write_tables
 
 CELLS = [make_cell(learning_rate=rate, seeds=(1, 2)) for rate in (2e-5, 5e-5)]
 # A second name for the files of the first: their runs have the same keys, and the same logits.
@@ -52,7 +52,7 @@ def check(folder: Path) -> Done:
 
 def unlike(folder: Path) -> list[str]:
     """Return the lines of a check on predictions alone; the pictures take longer to draw."""
-    return predictions_unlike(folder, read_published(folder / "leaderboard.json"))
+    return mismatched_predictions(folder, read_published(folder / "leaderboard.json"))
 
 
 def told(done: Done) -> list[str]:
@@ -165,7 +165,7 @@ def test_a_submission_is_made_of_no_predictions_but_those_of_the_records(folder:
     rewrite(folder, a_little_more)
     done = harness("submit", str(folder), "--output", "-")
     assert (done.code, done.out) == (4, "")
-    assert f"{CELLS[1].id}, seed 1: its predictions are not those" in done.err
+    assert f"{CELLS[1].id}, seed 1: its predictions do not have the digest" in done.err
 
 
 def test_missing_foreign_and_torn_predictions_are_no_pass(folder: Path) -> None:
@@ -199,7 +199,7 @@ def test_digests_that_another_pyarrow_makes_incomparable_are_no_pass(
     assert published.code == 0
     assert "its digest cannot be compared" in published.err
     rewrite(folder, flipped)
-    assert "do not bear its record out" in unlike(folder)[0]
+    assert "contradict its record" in unlike(folder)[0]
 
 
 def test_runs_that_an_earlier_pyarrow_wrote_are_incomparable_and_not_wrong(folder: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_changed_row_is_a_line_that_names_file_and_cell(folder: Path) -> None:
     found = {Path(line.split(": ")[1]).name: line for line in told(done)}
     assert re.search(r"row 2: org/\w+, batch 16, .*status is 'failed'", found["leaderboard.csv"])
     assert re.search(r"row 1: .*accuracy is 0\.99 and not", found["leaderboard.json"])
-    assert re.search(r"first in line \d+: it should be '\|", found["leaderboard.md"])
+    assert re.search(r"first difference in line \d+: it should be '\|", found["leaderboard.md"])
     assert found["best-of-n.svg"].endswith("missing")
     assert "settings.png" in found
     assert len(found) == 5

@@ -11,18 +11,24 @@ from builders.records import COLA, failed_record, keep, make_cell, make_record
 
 from harness.judging.leaderboard import leaderboard
 from harness.report import publish
+from harness.report.locations import (
+    FILE,
+    Locations,
+    find_locations,
+    store_locations,
+    stored_locations,
+)
 from harness.report.published import as_json
 from harness.report.replacement import (
     Shown,
-    held,
     left_out,
-    of_records,
-    of_runs,
+    planned_runs,
     refusal,
     replaced,
+    runs_in_tables,
+    runs_of_records,
     shortfall,
 )
-from harness.report.whereabouts import FILE, Whereabouts, remember, remembered, whereabouts
 from harness.session.options import Chosen, planned_suites
 from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Cell, make_plan, runs_of
@@ -49,7 +55,7 @@ def publish_to(folder: Path, cells: list[Cell], found: list[Record]) -> Path:
 def asked(
     cells: Iterable[Cell], facts: DatasetFacts = COLA, training: TrainingSpec | None = None
 ) -> list[Shown]:
-    return of_runs(
+    return planned_runs(
         [run for cell in cells for run in runs_of(cell, training or TrainingSpec())], facts
     )
 
@@ -73,8 +79,9 @@ def test_what_shows_every_scored_run_again_may_replace(folder: Path) -> None:
         asked(without_the_failed),
         asked(gated),
         asked(CELLS, training=exact),
-        of_records(records(CELLS, checkpoint_digest="0" * 64)),  # the folder's files have changed
-        of_records(
+        # The folder's files have changed.
+        runs_of_records(records(CELLS, checkpoint_digest="0" * 64)),
+        runs_of_records(
             [r.model_copy(update={"checkpoint": "renamed"}) for r in records(CELLS)]
         ),  # the same files under another name: the same keys
     ):
@@ -103,16 +110,16 @@ def test_what_would_leave_runs_out_is_refused_with_both_matrices_and_the_ways_ou
     assert line is not None
     assert f"{folder}: its tables show 7 runs (checkpoints org/a; batch sizes 16, 32; " in line
     assert f" {lost} runs would no longer be shown: " in line
-    assert "Asked for here: " in line
+    assert "The new tables would show " in line
     assert "add --replace" in line
     assert "--results-dir" in line
     assert "\n" not in line
 
 
-def lying(data: str = "", checkpoint: str = "") -> Whereabouts:
-    """Return the whereabouts of data and of a checkpoint by names of places, "" for unknown."""
+def lying(data: str = "", checkpoint: str = "") -> Locations:
+    """Return the locations of data and of a checkpoint by names of places, "" for unknown."""
     checkpoints = {"org/a": frozenset(checkpoint.split())} if checkpoint else {}
-    return Whereabouts(checkpoints, {key * 64: frozenset(data.split()) for key in "0f" if data})
+    return Locations(checkpoints, {key * 64: frozenset(data.split()) for key in "0f" if data})
 
 
 EDITED = OWN.model_copy(update={"fingerprint": "0" * 64, "train": 9})
@@ -140,24 +147,24 @@ def test_data_are_told_apart_by_content_and_by_where_their_file_lies(
 ) -> None:
     folder = publish_to(tmp_path, CELLS, records(CELLS, dataset=OWN))
     (folder / "runs").mkdir()
-    remember(folder, lying(before))
+    store_locations(folder, lying(before))
     runs = [run for cell in CELLS for run in runs_of(cell, TrainingSpec())]
-    line = refusal(folder, of_runs(runs, facts, lying(now)), "")
+    line = refusal(folder, planned_runs(runs, facts, lying(now)), "")
     assert (line is not None) == refused
     if line is not None and facts.origin == OWN.origin:
-        assert "Asked for here: 8 runs" in line
-        assert ", on other data of the same name, file mine.csv. 8 runs would no longer" in line
+        assert "The new tables would show 8 runs" in line
+        assert ", on other data with the same name, file mine.csv. 8 runs would no longer" in line
 
 
 def test_another_column_of_a_file_is_other_data(tmp_path: Path) -> None:
     by_text = OWN.model_copy(update={"text_column": "text"})
     folder = publish_to(tmp_path, CELLS, records(CELLS, dataset=by_text))
     (folder / "runs").mkdir()
-    remember(folder, lying("whole"))
+    store_locations(folder, lying("whole"))
     runs = [run for cell in CELLS for run in runs_of(cell, TrainingSpec())]
     for column, refused in (("text", False), (None, False), ("comment", True)):
         facts = EDITED.model_copy(update={"text_column": column})
-        line = refusal(folder, of_runs(runs, facts, lying("whole")), "")
+        line = refusal(folder, planned_runs(runs, facts, lying("whole")), "")
         assert (line is not None) == refused
 
 
@@ -179,13 +186,13 @@ def test_checkpoints_are_told_apart_by_content_and_by_where_they_lie(
     published = records(CELLS)
     folder = publish_to(tmp_path, CELLS, published)
     (folder / "runs").mkdir()
-    remember(folder, lying(checkpoint=before))
+    store_locations(folder, lying(checkpoint=before))
     runs = [run for cell in CELLS for run in runs_of(cell, TrainingSpec())]
     same = str(published[0].checkpoint_digest)
     digests = {"org/a": same if digest == "same" else digest * 64} if digest else {}
-    line = refusal(folder, of_runs(runs, COLA, lying(checkpoint=now), digests), "")
+    line = refusal(folder, planned_runs(runs, COLA, lying(checkpoint=now), digests), "")
     assert (line is not None) == refused
-    assert refused == ("from another folder called org/a. 8 runs" in str(line))
+    assert refused == ("from another folder with the name org/a. 8 runs" in str(line))
 
 
 def suite_of(checkpoint: str, data: str = "data.csv") -> Suite:
@@ -206,24 +213,24 @@ def test_folders_and_files_of_one_name_are_told_apart_by_where_they_lie(tmp_path
     found, shown = [], []
     cells = make_plan(suite)
     for place in (project(tmp_path / "one"), project(tmp_path / "other")):
-        found.append(whereabouts(suite, place, results, OWN.fingerprint))
-        shown.append(of_runs(runs_of(cells[0], suite.training), OWN, found[-1]))
+        found.append(find_locations(suite, place, results, OWN.fingerprint))
+        shown.append(planned_runs(runs_of(cells[0], suite.training), OWN, found[-1]))
     assert found[0].checkpoints.keys() == found[1].checkpoints.keys() == {"encoder"}
     assert not found[0].data[OWN.fingerprint] & found[1].data[OWN.fingerprint]
     assert str(tmp_path) not in str(found)
     folder = publish_to(results, cells, [make_record(cells[0], 0, dataset=OWN)])
     assert refusal(folder, shown[1], "") is None  # written before anybody kept it
-    remember(folder, found[0])
-    assert remembered(folder) == Whereabouts({}, {})  # a folder without a store keeps nothing
+    store_locations(folder, found[0])
+    assert stored_locations(folder) == Locations({}, {})  # a folder without a store keeps nothing
     (folder / "runs").mkdir()
-    remember(folder, found[0])
-    assert remembered(folder) == found[0]
+    store_locations(folder, found[0])
+    assert stored_locations(folder) == found[0]
     assert str(tmp_path) not in (folder / FILE).read_text()
     assert refusal(folder, shown[0], "") is None
     line = refusal(folder, shown[1], "")
     assert line is not None
-    assert "from another folder called encoder. 1 run would no longer be shown" in line
-    now = of_records([make_record(cells[0], 0, dataset=OWN)], found[1])
+    assert "from another folder with the name encoder. 1 run would no longer be shown" in line
+    now = runs_of_records([make_record(cells[0], 0, dataset=OWN)], found[1])
     assert refusal(folder, now, "") is None  # its key
 
 
@@ -235,59 +242,59 @@ def test_a_project_that_was_moved_is_the_same_project(
     """Its keys are others, as after an upgrade, and its data were edited."""
     here = project(tmp_path / "project")
     suite = suite_of(spelled.format(project=here))
-    before = whereabouts(suite, here, tmp_path / results, OWN.fingerprint)
+    before = find_locations(suite, here, tmp_path / results, OWN.fingerprint)
     here = here.rename(tmp_path / "moved")
     suite = suite_of(spelled.format(project=here))
-    after = whereabouts(
+    after = find_locations(
         suite, here, tmp_path / results.replace("project", "moved"), EDITED.fingerprint
     )
     (cell,) = make_plan(suite)
     published = make_record(cell, 0, dataset=OWN)
     folder = publish_to(tmp_path / "tables", [cell], [published])
     (folder / "runs").mkdir()
-    remember(folder, before)
+    store_locations(folder, before)
     runs, digests = runs_of(cell, suite.training), {"encoder": str(published.checkpoint_digest)}
-    same = of_runs(runs, OWN, after, digests)  # by content, wherever the results are
+    same = planned_runs(runs, OWN, after, digests)  # by content, wherever the results are
     assert refusal(folder, same, "") is None
-    edited = refusal(folder, of_runs(runs, EDITED, after), "")
+    edited = refusal(folder, planned_runs(runs, EDITED, after), "")
     assert (edited is None) == results.startswith("project")
 
 
 def test_what_an_earlier_version_kept_is_read(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / FILE).write_text('{"encoder": "0123456789abcdef"}')
-    assert remembered(tmp_path) == Whereabouts({"encoder": frozenset({"0123456789abcdef"})}, {})
+    assert stored_locations(tmp_path) == Locations({"encoder": frozenset({"0123456789abcdef"})}, {})
     for broken in ("[]", "{", '{"checkpoints": [], "data": {"f": 1}}'):
         (tmp_path / FILE).write_text(broken)
-        assert remembered(tmp_path) == Whereabouts({}, {})
+        assert stored_locations(tmp_path) == Locations({}, {})
 
 
 def test_tables_of_which_nobody_knows_what_they_show_are_not_replaced(folder: Path) -> None:
     (folder / "leaderboard.json").write_text("{}")
     line = refusal(folder, asked(CELLS), "name another")
     assert line is not None
-    assert "what its tables show is not known: add --replace" in line
+    assert "so the runs in its tables are not known: add --replace" in line
 
 
 def test_what_came_out_decides_in_the_end(folder: Path) -> None:
-    before = held(folder)
+    before = runs_in_tables(folder)
     assert before is not None
     assert len(before) == 7
     fewer = [*records(CELLS[:3]), *(failed_record(CELLS[3], seed) for seed in (1, 2))]
-    line = shortfall(before, of_records(fewer))
+    line = shortfall(before, runs_of_records(fewer))
     assert line is not None
     assert "7 runs with a score, of which 2 have none in this session" in line
     assert f"{CELLS[3].id} (seeds 1, 2)" in line
-    assert shortfall(before, of_records(records(CELLS))) is None
+    assert shortfall(before, runs_of_records(records(CELLS))) is None
 
 
 def test_what_was_replaced_is_said(folder: Path) -> None:
-    before = held(folder)
+    before = runs_in_tables(folder)
     assert before is not None
-    assert replaced(before, of_records(records(CELLS)[1:])) is None
-    assert replaced(before, of_records(records(CELLS))) == "in place of tables of 7 runs, now 8"
-    line = str(replaced(before, of_records(records(CELLS[:1], checkpoint_digest="0" * 64))))
-    assert line.startswith("in place of tables of 7 runs, now 2; no longer shown: ")
+    assert replaced(before, runs_of_records(records(CELLS)[1:])) is None
+    assert replaced(before, runs_of_records(records(CELLS))) == "tables of 7 runs replaced, now 8"
+    line = str(replaced(before, runs_of_records(records(CELLS[:1], checkpoint_digest="0" * 64))))
+    assert line.startswith("tables of 7 runs replaced, now 2; no longer shown: ")
     assert all(f"{cell.id} (seeds 1, 2)" in line for cell in CELLS[1:])
     assert line.endswith("; 1 with other files, data, device or versions than before")
     assert left_out(before, before) == []
@@ -307,8 +314,8 @@ def test_a_report_publishes_over_other_tables_only_when_asked(tmp_path: Path) ->
     assert elsewhere.code == 0
     asked_for = harness("report", str(small), "--output", str(published), "--replace")
     assert asked_for.code == 0
-    assert "in place of tables of 8 runs, now 0; no longer shown: " in asked_for.err
-    assert held(published) == []
+    assert "tables of 8 runs replaced, now 0; no longer shown: " in asked_for.err
+    assert runs_in_tables(published) == []
 
 
 def test_a_report_from_the_store_holds_to_the_same(tmp_path: Path) -> None:

@@ -359,9 +359,9 @@ def test_it_says_what_was_trained_on_what_and_how_a_model_was_chosen() -> None:
         "CoLA (the corpus' own TSV folder)",
         "8,551 sentences",
         "5 epochs",
-        "1,043 of the validation split",
-        "the epoch with the highest validation MCC counts",
-        "one seed a row",
+        "1,043 sentences of the validation split",
+        "the epoch with the highest validation MCC is selected",
+        "one seed per row",
     ):
         assert fact in line
 
@@ -374,7 +374,7 @@ def test_several_seeds_are_called_means() -> None:
 
 def test_only_the_embedded_corpus_is_said_to_tell_nothing_about_cola() -> None:
     cell = make_cell()
-    warning = "These scores say nothing about CoLA."
+    warning = "Do not compare these scores with scores on CoLA."
     assert warning in markdown([cell], [make_record(cell, dataset=EMBEDDED)])
     assert warning not in markdown([cell], [make_record(cell, dataset=COLA)])
 
@@ -456,8 +456,8 @@ def test_the_parts_are_said_with_what_their_numbers_lack(
     assert ("test split" in said) == ("scores_test" in known)
     assert ("(out-of-domain)" in said) == ("scores_out_of_domain" in known)
     assert ("(in-domain)" in said) == ("scores_in_domain" in known)
-    assert ("± the sample standard deviation of the seeds" in said) == several
-    assert ("without a ±" in said) != several
+    assert ("± the sample standard deviation over seeds" in said) == several
+    assert ("there is no ±" in said) != several
     assert "There is no 95 % interval" in said
 
 
@@ -468,7 +468,7 @@ def test_the_environment_is_told_once_or_with_its_share_of_the_runs() -> None:
     assert line == (
         "cpu, Example CPU, 2 cores, 8 GB, Linux x86_64; "
         "Python 3.11.9, torch 2.13.0, transformers 5.23.0; "
-        "harness commit 0123456789ab; 2 threads a run; 1 run at a time"
+        "harness commit 0123456789ab; 2 threads per run; 1 run at a time"
     )
     differing = [same[0], make_record(cell, 1, concurrency=2)]
     document = markdown([cell], differing)
@@ -501,10 +501,10 @@ def problems_of(folder: Path, content: bytes) -> list[str]:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "not whole JSON: "),
-        (b"rank,checkpoint\n", "not whole JSON: "),
-        (b'{"schema_version": 2, "suite": "sa', "not whole JSON: "),
-        (b'{"suite": "\xff"}', "not whole JSON: "),
+        (b"", "not valid JSON: "),
+        (b"rank,checkpoint\n", "not valid JSON: "),
+        (b'{"schema_version": 2, "suite": "sa', "not valid JSON: "),
+        (b'{"suite": "\xff"}', "not valid JSON: "),
         (b'{"schema_version": 1}', "schema_version: 1: this version reads 2 only"),
         (b'{"schema_version": "2"}', "schema_version: '2': this version reads 2 only"),
     ],
@@ -515,7 +515,7 @@ def test_a_torn_or_foreign_file_gets_one_error_with_a_way_out(
     (problem,) = problems_of(tmp_path, content)
     assert problem.startswith(said)
     assert problem.endswith(
-        "write it anew with `pytest benchmarks/`, or name another leaderboard.json"
+        "write it again with `pytest benchmarks/`, or name another leaderboard.json"
     )
 
 
@@ -523,12 +523,12 @@ def test_a_torn_or_foreign_file_gets_one_error_with_a_way_out(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("README.md", b"# A page\n", "not whole JSON: "),
-        ("leaderboard.csv", b"rank,checkpoint\n", "not whole JSON: "),
-        ("leaderboard.html", b"<!doctype html>", "not whole JSON: "),
-        ("settings.png", b"\x89PNG\r\n\x1a\n\x00", "not whole JSON: "),
-        ("empty", b"", "not whole JSON: "),
-        ("list.json", b"[1, 2]", "[1, 2]: a leaderboard.json is an object"),
+        ("README.md", b"# A page\n", "not valid JSON: "),
+        ("leaderboard.csv", b"rank,checkpoint\n", "not valid JSON: "),
+        ("leaderboard.html", b"<!doctype html>", "not valid JSON: "),
+        ("settings.png", b"\x89PNG\r\n\x1a\n\x00", "not valid JSON: "),
+        ("empty", b"", "not valid JSON: "),
+        ("list.json", b"[1, 2]", "[1, 2]: a leaderboard.json must be an object"),
         ("timings.json", b'{"benchmarks": []}', "no schema_version: not a leaderboard.json"),
     ],
 )
@@ -546,7 +546,7 @@ def test_nobody_is_told_to_write_a_file_anew_that_never_was_a_leaderboard(
     assert problem.startswith(f"{path}: {said}")
     wanted = "name a results folder, or the leaderboard.json in it"
     assert problem.endswith(f"; {wanted}, such as {right}" if beside else f"; {wanted}")
-    assert "anew" not in problem
+    assert "write it again" not in problem
 
 
 @settings(deadline=None, max_examples=30)
@@ -557,7 +557,7 @@ def test_a_file_cut_anywhere_is_bad_input(
     whole = as_json(publish("sample", *mixed()), leaderboard(*mixed())).encode().rstrip()
     length = data.draw(st.integers(0, len(whole) - 1))
     (problem,) = problems_of(tmp_path_factory.mktemp("cut"), whole[:length])
-    assert problem.startswith("not whole JSON: ")
+    assert problem.startswith("not valid JSON: ")
 
 
 def test_every_mistake_of_a_file_is_told_at_once_with_the_value_seen(tmp_path: Path) -> None:
@@ -600,7 +600,7 @@ def test_records_that_contradict_the_plan_are_refused(tmp_path: Path) -> None:
     first, stranger = content["cells"][0]["id"], "not a run of any of its cells; "
     problems = problems_of(tmp_path, json.dumps(content).encode())
     assert [problem.partition("write")[0] for problem in problems] == [
-        f"cells[4].id: '{first}': a second cell of this id; ",
+        f"cells[4].id: '{first}': a second cell with this id; ",
         f"records[7]: cell '{first}', seed 0: a second record of this run; ",
         f"records[8]: cell '{first}', seed 7: {stranger}",
         f"records[9]: cell 'elsewhere', seed 0: {stranger}",

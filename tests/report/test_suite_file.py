@@ -262,9 +262,9 @@ def test_what_no_suite_file_can_say_is_a_comment_in_one_that_loads(tmp_path: Pat
     ((_, text),) = suite_files(publish("sample", cells, [make_record(cells[0], 1)]))
     again = read(tmp_path, text)
     assert [cell.seeds for cell in make_plan(again)] == [cell.seeds for cell in cells]
-    assert f'was "{cells[0].id}": its folder lay elsewhere' in text
+    assert f'was "{cells[0].id}": its folder was in another place' in text
     ((_, text),) = suite_files(publish("of, all", [make_cell()], [make_record(make_cell(), 0)]))
-    assert "# no suite file can ask for this" in text
+    assert "# no suite file can plan this" in text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from builders.waiting import UNREACHABLE
 from safetensors.numpy import save_file
 from test_replacement import publish_to
 
-from harness.report.whereabouts import remember, whereabouts
+from harness.report.locations import find_locations, store_locations
 from harness.session.found import find_inputs
 from harness.session.options import Chosen, planned_suites
 from harness.store.records import Record
@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
     fingerprint = found[0].dataset.fingerprint if found[0].dataset else None
     keep(results, cell, found[0])
     (planned,) = planned_suites(Chosen({"suite": ["tiny.toml"]}, tmp_path, tmp_path))
-    remember(results, whereabouts(planned.suite, tmp_path, results, fingerprint))
+    store_locations(results, find_locations(planned.suite, tmp_path, results, fingerprint))
     return tmp_path
 
 
@@ -108,7 +108,7 @@ def test_tables_of_another_matrix_are_told(
     assert lost in line
     assert line.endswith(
         "add --replace to replace these tables (no run is deleted), or "
-        "--results-dir FOLDER to leave them"
+        "--results-dir FOLDER to keep them"
     )
     (suite,) = json.loads(asked(folder, "plan", "--json", *arguments).out)["suites"]
     assert f"a session would be refused: {suite['refused']}" == line
@@ -129,14 +129,14 @@ def test_other_data_of_the_same_name_are_told_and_an_edited_file_is_not(folder: 
     write_suite(other)
     named = ("--suite", "tiny.toml", "--results-dir", "../results")
     planned = harness("plan", *named, cwd=other)
-    assert "on other data of the same name, file data.csv" in planned.out
+    assert "on other data with the same name, file data.csv" in planned.out
     assert "another folder" not in planned.out  # the checkpoint's files are the same
     assert harness("doctor", *named, cwd=other).code == 1
 
 
 def test_tables_that_cannot_be_read_are_told(folder: Path) -> None:
     (folder / "results" / "tiny" / "leaderboard.json").write_text("{}")
-    assert "what its tables show is not known: add --replace" in asked(folder, "plan").out
+    assert "so the runs in its tables are not known: add --replace" in asked(folder, "plan").out
     assert asked(folder, "doctor").code == 1
     assert asked(folder, "doctor", "--replace").code == 0
 

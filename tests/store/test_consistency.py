@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews
 
 from harness.errors import BadInput
 from harness.machine.contention import Contention
-from harness.report import predictions_unlike, read_published, write_tables
+from harness.report import mismatched_predictions, read_published, write_tables
 from harness.store import classes
 from harness.store.consistency import inconsistency
 from harness.store.predictions import PREDICTIONS
@@ -222,8 +222,8 @@ def test_a_published_record_is_held_against_its_predictions(
     stored: list[Stored], tmp_path: Path, field: str, value: Any
 ) -> None:
     path = published(stored, tmp_path, lambda record: edited(record, field, value))
-    (line,) = predictions_unlike(tmp_path, read_published(path))
-    assert line.startswith(f"{CELL.id}, seed 2: its predictions do not bear its record out: ")
+    (line,) = mismatched_predictions(tmp_path, read_published(path))
+    assert line.startswith(f"{CELL.id}, seed 2: its predictions contradict its record: ")
     assert field in line
 
 
@@ -241,7 +241,7 @@ def test_scores_of_other_classes_than_the_predictions_are_no_scores(
         )
 
     path = published(stored, tmp_path, better)
-    (line,) = predictions_unlike(tmp_path, read_published(path))
+    (line,) = mismatched_predictions(tmp_path, read_published(path))
     assert "its logits do not give the record's classes" in line
 
 
@@ -250,7 +250,7 @@ def test_the_command_refuses_an_edited_record(stored: list[Stored], tmp_path: Pa
     done = harness("report", str(tmp_path))
     assert done.code == 4
     assert "scores_test.mcc is 0.9, its predictions give 0." in done.err
-    assert "put leaderboard.json and predictions.parquet there" in done.err
+    assert "use a leaderboard.json and a predictions.parquet that" in done.err
     assert path.read_text().count('"mcc": 0.9,') == 1  # nothing was written
     done = harness("report", str(tmp_path), "--check")
     assert done.code == 1
@@ -358,7 +358,7 @@ def test_a_record_has_its_cell_s_settings(
     with pytest.raises(BadInput) as caught:
         read_published(path)
     (problem,) = caught.value.problems
-    assert f"{field} is {value!r}, that of its cell is " in problem
+    assert f"{field} is {value!r}, but its cell has " in problem
 
 
 def test_a_run_ends_after_it_took_its_time_whatever_the_clock_says() -> None:

@@ -430,7 +430,10 @@ def test_tables_are_only_replaced_by_those_that_show_all_of_their_runs(
     suite = folder / "tiny.toml"
     make_checkpoint("bert", folder / "elsewhere" / "encoder", seed=1)
     for arguments, told in (
-        (("--checkpoints", str(folder / "elsewhere" / "encoder")), "another folder called encoder"),
+        (
+            ("--checkpoints", str(folder / "elsewhere" / "encoder")),
+            "another folder with the name encoder",
+        ),
         (("--epochs", "1", "-k", "lr1e-04"), "4 runs would no longer be shown: "),
     ):
         session = run(tmp_path, *arguments, suite=suite)
@@ -439,7 +442,7 @@ def test_tables_are_only_replaced_by_those_that_show_all_of_their_runs(
         assert f"{os.path.relpath(place, ROOT)}: its tables show 4 runs (checkpoints encoder;" in (
             session.output
         )
-        assert "Asked for here: " in session.output
+        assert "The new tables would show " in session.output
         assert "add --replace" in session.output
         assert "--results-dir FOLDER" in session.output
         assert contents(place) == before
@@ -447,12 +450,12 @@ def test_tables_are_only_replaced_by_those_that_show_all_of_their_runs(
     narrow = run(tmp_path, "--seeds", "1", "--replace", suite=suite)
     assert narrow.code == 0, narrow.output
     assert (
-        "in place of tables of 4 runs, now 2; no longer shown: "
+        "tables of 4 runs replaced, now 2; no longer shown: "
         "encoder-bs8-lr1e-03 (seed 2), encoder-bs8-lr1e-04 (seed 2)" in narrow.output
     )
     whole = run(tmp_path, suite=suite)  # the matrix grows
     assert whole.code == 0, whole.output
-    assert "in place of tables of 2 runs, now 4\n" in whole.output
+    assert "tables of 2 runs replaced, now 4\n" in whole.output
     assert "4 of 4 runs finished before" in whole.output
     assert {name: content for name, content in contents(place).items() if "/runs/" not in name} == {
         name: content for name, content in before.items() if "/runs/" not in name

@@ -1,7 +1,7 @@
 "use strict";
-// The table's filter, and the charts: drawn anew whenever the filter or a choice changes.
+// The table's filter, and the charts, which are redrawn when the filter or a menu changes.
 (() => {
-  const MOST_ROWS = 100; // page.css knows it too
+  const MOST_ROWS = 100; // page.css has the same number
   const MOST_CURVES = 24;
   const MOST_SETTINGS = 12;
   const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross"];
@@ -16,7 +16,7 @@
   const table = one("cells");
   const filters = one("filters");
   const selects = [...filters.querySelectorAll("select")];
-  // A row's index in the data is in its id, wherever sorting puts it.
+  // A row's id holds its index in the data, which sorting does not change.
   const rows = [...table.tBodies[0].rows].map((element) => ({
     element,
     index: Number(element.id.split("-")[1]) - 1,
@@ -24,7 +24,7 @@
     fields: selects.map((select) => element.cells[select.dataset.column].textContent),
   }));
 
-  // Sorting by a column that is then hidden again leaves an order that nothing in sight explains.
+  // If the column that sorts the table is hidden, the text names it.
   function count() {
     const by = table.tHead.querySelector("th[aria-sort]");
     const order = by && !by.checkVisibility() ? `, sorted by ${by.textContent}` : "";
@@ -47,7 +47,7 @@
     draw();
   }
 
-  // Laying out a long table takes longer than sorting it: its first rows, until asked for more.
+  // Laying out a long table is slow, so it shows its first rows until the user requests all.
   function lengthen() {
     table.classList.remove("short");
     one("more").hidden = true;
@@ -71,7 +71,7 @@
     filter();
   });
 
-  // Verdicts of the comparison stand in a table made from Markdown, which has no classes.
+  // The verdicts of comparisons are in a table made from Markdown, which has no classes.
   for (const cell of document.querySelectorAll(".long td")) {
     if (/^better /.test(cell.textContent)) cell.classList.add("pass");
     if (/^worse /.test(cell.textContent)) cell.classList.add("fail");
@@ -79,12 +79,12 @@
 
   // --- the charts ---
 
-  // The best checkpoints have a colour and a symbol each, all others share one.
+  // Each of the best checkpoints has its own colour and symbol; all others share one.
   const ranked = [...new Set(data.rows.filter((row) => row.mcc !== null).map((row) => row.checkpoint))];
   const named = ranked.slice(0, ranked.length > SYMBOLS.length ? SYMBOLS.length - 1 : SYMBOLS.length);
   const series = (row) => {
-    const place = named.indexOf(row.checkpoint);
-    return place < 0 ? "rest" : String(place);
+    const index = named.indexOf(row.checkpoint);
+    return index < 0 ? "rest" : String(index);
   };
   const colour = (row) => `var(--series-${series(row)})`;
   const symbol = (row) => SYMBOLS[series(row)] ?? SYMBOLS[SYMBOLS.length - 1];
@@ -121,15 +121,15 @@
       return;
     }
     const front = points.filter((row) => row.fronts.includes(column));
-    const ticks = data.ticks[column][group]; // of a logarithmic axis only
+    const ticks = data.ticks[column][group]; // only for a logarithmic axis
     const opacity = (row) => (shown.has(row.index) ? 1 : 0.15);
     const dots = { x: "speed", y: "mcc", r: 5, fill: colour, symbol, fillOpacity: opacity, stroke: "var(--background)" };
     const title = (row) =>
       [`#${row.rank} ${row.checkpoint}`, row.settings, `MCC ${row.texts.mcc}`,
         ...(row.low === null ? [] : [`95 % interval ${row.texts.mcc_low}`]),
         `${data.speeds[column]}: ${row.texts[column]}`,
-        ...(row.apart.includes(column) ? ["compares with no other: times of its seeds are not alike"] : [])].join("\n");
-    // The places of the labels are made for these widths.
+        ...(row.apart.includes(column) ? ["speed cannot be compared: times of its seeds differ too much"] : [])].join("\n");
+    // Label positions are computed for these widths.
     const room = one("speed-chart").clientWidth || 960;
     const width = data.widths.find((one) => one <= room) ?? data.widths.at(-1);
     const label = (row) => {
@@ -148,7 +148,7 @@
       marks: [
         Plot.line(front, { x: "speed", y: "mcc", sort: "speed", curve: "step-after", strokeDasharray: "5 4", strokeOpacity: 0.6 }),
         Plot.ruleX(points.filter((row) => row.low !== null), {
-          // Not the stroke's opacity: the ticks at its ends would not have it.
+          // Not strokeOpacity: it would not apply to the ticks at the ends.
           x: "speed", y1: "low", y2: "high", stroke: colour, strokeOpacity: 0.7, opacity, marker: "tick",
         }),
         Plot.dot(points.filter((row) => !row.fronts.includes(column) && !row.apart.includes(column)), dots),
@@ -205,7 +205,7 @@
     const middle = (range[0] + range[1]) / 2;
     const batches = ordered("batch_size");
     one("settings-charts").replaceChildren(...drawn.map((name) => {
-      const own = cells.filter((row) => row.checkpoint === name);
+      const group = cells.filter((row) => row.checkpoint === name);
       const chart = Plot.plot({
         width: 340, height: 70 + 36 * batches.length, marginLeft: 48, marginBottom: 34, marginTop: 6,
         padding: 0.04,
@@ -215,11 +215,11 @@
         y: { type: "band", domain: batches, label: null, tickFormat: (size) => String(size) },
         color: { scheme: "viridis", domain: range[0] < range[1] ? range : [range[0] - 1, range[1]] },
         marks: [
-          Plot.cell(own, { x: "learning_rate", y: "batch_size", fill: "mcc" }),
-          Plot.text(own, { x: "learning_rate", y: "batch_size", text: (row) => three(row.mcc), fill: (row) => (row.mcc > middle ? "#000" : "#fff"), fontSize: 12 }),
+          Plot.cell(group, { x: "learning_rate", y: "batch_size", fill: "mcc" }),
+          Plot.text(group, { x: "learning_rate", y: "batch_size", text: (row) => three(row.mcc), fill: (row) => (row.mcc > middle ? "#000" : "#fff"), fontSize: 12 }),
         ],
       });
-      return element("figure", {}, element("figcaption", {}, name, element("small", {}, "batch size down the side")), chart);
+      return element("figure", {}, element("figcaption", {}, name, element("small", {}, "batch size on the vertical axis")), chart);
     }));
   }
 

@@ -1,1 +1,1 @@
-"""Published files held against the records that they were made from."""
+"""Checks of published files against the records from which they were made."""

@@ -15,9 +15,9 @@ from harness.text import shortened
 
 
 def changed_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
-    """Return the names of the files that are missing in a folder, or hold something else there.
+    """Return the names of the files that are missing in a folder, or have other content there.
 
-    Parquet files are compared by their rows: other versions of pyarrow write other bytes.
+    Parquet files are compared by their rows, because versions of pyarrow write different bytes.
     """
     return [name for name, content in contents.items() if not _same(folder / name, content)]
 
@@ -36,10 +36,10 @@ def _same(path: Path, content: bytes) -> bool:
 
 
 def differences(path: Path, content: bytes) -> list[str]:
-    """Return a line for each place where a file is not what it should be; of a table, for each row.
+    """Return a line for each difference of a file from its expected content; in a table, per row.
 
     Args:
-        content: what it should hold; something else than it does.
+        content: the expected content, which differs from the file's.
     """
     try:
         present = path.read_bytes()
@@ -55,7 +55,7 @@ def differences(path: Path, content: bytes) -> list[str]:
         except (ValueError, LookupError, TypeError, csv.Error):
             found = []
     if not found and path.suffix in (".png", ".parquet"):
-        found = ["other content"]
+        found = ["different content"]
     return found or [_first_line(present, content)]
 
 
@@ -68,19 +68,19 @@ def _rows_of_csv(content: bytes) -> list[dict[str, Any]]:
 
 
 def _rows(present: list[dict[str, Any]], expected: list[dict[str, Any]]) -> Iterator[str]:
-    for number, (held, right) in enumerate(zip_longest(present, expected), start=1):
-        if held == right:
+    for number, (actual, wanted) in enumerate(zip_longest(present, expected), start=1):
+        if actual == wanted:
             continue
-        if held is None or right is None:
-            what = "missing" if held is None else "too many"
-            yield f"row {number}: {what}: {_cell(held or right)}"
+        if actual is None or wanted is None:
+            problem = "missing" if actual is None else "extra"
+            yield f"row {number}: {problem}: {_cell(actual or wanted)}"
             continue
-        others = [name for name in {**right, **held} if held.get(name) != right.get(name)]
-        said = ", ".join(
-            f"{name} is {held.get(name)!r} and not {right.get(name)!r}" for name in others[:3]
+        others = [name for name in {**wanted, **actual} if actual.get(name) != wanted.get(name)]
+        changes = ", ".join(
+            f"{name} is {actual.get(name)!r}, not {wanted.get(name)!r}" for name in others[:3]
         )
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        yield f"row {number}: {_cell(right)}: {said}{more}"
+        yield f"row {number}: {_cell(wanted)}: {changes}{more}"
 
 
 def _cell(row: Mapping[str, Any] | None) -> str:
@@ -95,8 +95,8 @@ def _first_line(present: bytes, content: bytes) -> str:
     lines = zip_longest(
         present.decode(errors="replace").split("\n"), content.decode(errors="replace").split("\n")
     )
-    for number, (held, right) in enumerate(lines, start=1):
-        if held != right:
-            said = "one line too many" if right is None else f"it should be {shortened(right)}"
-            return f"first in line {number}: {said}"
-    return "other bytes"
+    for number, (actual, wanted) in enumerate(lines, start=1):
+        if actual != wanted:
+            change = "an extra line" if wanted is None else f"it should be {shortened(wanted)}"
+            return f"first difference in line {number}: {change}"
+    return "different bytes"

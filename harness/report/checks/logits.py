@@ -1,4 +1,4 @@
-"""predictions.parquet of a leaderboard: every run's logits, held against the runs' records."""
+"""predictions.parquet of a leaderboard: every run's logits, checked against the records."""
 
 import hashlib
 import io
@@ -20,13 +20,13 @@ from harness.store.run_store import Stored
 PREDICTIONS = "predictions.parquet"
 
 WAY_OUT = (
-    "put leaderboard.json and predictions.parquet there that were written together; "
+    "use a leaderboard.json and a predictions.parquet that were written together; "
     "`pytest benchmarks/` writes both"
 )
 
 
 def joined(published: Published, stored: Sequence[Stored]) -> bytes:
-    """Return the content of predictions.parquet: the rows of every run that was scored."""
+    """Return the content of predictions.parquet: the rows of every scored run."""
     found = {(item.record.cell, item.record.seed): item for item in stored}
     ended = [found[run.cell, run.seed] for run in _ended(published)]
     table = join_predictions((str(item.record.key), item.folder) for item in ended)
@@ -36,13 +36,13 @@ def joined(published: Published, stored: Sequence[Stored]) -> bytes:
 
 
 def predictions_beside(folder: Path, published: Published) -> tuple[bytes | None, list[str]]:
-    """Return the predictions.parquet in a folder, and what of it could not be checked.
+    """Return the content of the predictions.parquet in a folder, and what could not be checked.
 
-    None where there is no such file.
+    The content is None if there is no such file.
 
     Raises:
-        BadInput: it cannot be read, or holds other predictions than those of the leaderboard's
-            runs; a line for each run.
+        BadInput: it cannot be read, or its predictions do not match the leaderboard's runs; a line
+            for each run.
     """
     path = folder / PREDICTIONS
     if not path.exists():
@@ -51,38 +51,38 @@ def predictions_beside(folder: Path, published: Published) -> tuple[bytes | None
         content = path.read_bytes()
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
-    wrong, unchecked = unlike_records(published, content)
+    wrong, unchecked = check_against_records(published, content)
     if wrong:
         raise BadInput([f"{path}: {line}; {WAY_OUT}" for line in wrong])
     return content, [f"{path}: {line}" for line in unchecked]
 
 
-def predictions_unlike(folder: Path, published: Published) -> list[str]:
-    """Return a line for each run whose predictions in a folder are missing, others, or unchecked.
+def mismatched_predictions(folder: Path, published: Published) -> list[str]:
+    """Return a line for each run whose predictions are missing, different or not checkable.
 
-    What could not be checked counts: nobody should take it for checked.
+    Predictions that could not be checked are reported too, so that nobody believes they were.
     """
     path = folder / PREDICTIONS
     if not path.exists():
-        return [f"missing, and with it the logits of {_named(run)}" for run in _ended(published)]
+        return [f"missing, so there are no logits of {_named(run)}" for run in _ended(published)]
     try:
         content = path.read_bytes()
     except OSError as error:
         return [f"cannot be read ({error.strerror})"]
-    wrong, unchecked = unlike_records(published, content)
+    wrong, unchecked = check_against_records(published, content)
     return wrong + unchecked
 
 
-def unlike_records(published: Published, content: bytes) -> tuple[list[str], list[str]]:
-    """Hold a predictions.parquet against the records of a leaderboard.
+def check_against_records(published: Published, content: bytes) -> tuple[list[str], list[str]]:
+    """Check a predictions.parquet against the records of a leaderboard.
 
-    Each run's rows, written as the run itself wrote them, have to give the digest that its record
-    holds, its labels and classes, and its scores and counts of all splits and groups. pyarrow's
-    versions write other bytes: of a file that another version wrote, digests cannot be compared,
-    but the rest can.
+    Each run's rows, written as the run itself wrote them, must give the digest in its record, its
+    labels and classes, and its scores and counts of all splits and groups. Versions of pyarrow
+    write different bytes: for a file of another version, digests cannot be compared, but the rest
+    can.
 
-    Returns a line for each run whose predictions are others, and a line for each that could not
-    be checked wholly.
+    Returns a line for each run whose predictions differ, and a line for each run that could not be
+    checked completely.
     """
     try:
         table = pq.read_table(io.BytesIO(content))
@@ -95,41 +95,43 @@ def unlike_records(published: Published, content: bytes) -> tuple[list[str], lis
     times = Counter(run.key for run in ended)
     wrong = list(_foreign(table, times))
     unchecked: list[str] = []
-    place: Counter[str | None] = Counter()
+    seen: Counter[str | None] = Counter()
     ours = written_by == f"parquet-cpp-arrow version {pa.__version__}"
     for run in ended:
         rows = table.filter(pc.equal(table["key"], pa.scalar(run.key, pa.string())))
-        share, rest = divmod(rows.num_rows, times[run.key])  # same files under two names: one key
-        rows = rows.slice(place[run.key] * share, share).drop_columns(["key"])
-        place[run.key] += 1
+        share, rest = divmod(
+            rows.num_rows, times[run.key]
+        )  # two names of one checkpoint share a key
+        rows = rows.slice(seen[run.key] * share, share).drop_columns(["key"])
+        seen[run.key] += 1
         if not share or rest:
-            wrong.append(f"holds the predictions of other runs, and none of {_named(run)}")
+            wrong.append(f"has predictions of other runs, and none of {_named(run)}")
             continue
-        said = _problem(run, rows)
-        if said is None:
+        problem = _problem(run, rows)
+        if problem is None:
             continue
         since = run.versions.get("pyarrow", pa.__version__)
-        if said != OTHER_DIGEST or (ours and since == pa.__version__):
-            wrong.append(f"{_named(run)}: {said}")
+        if problem != OTHER_DIGEST or (ours and since == pa.__version__):
+            wrong.append(f"{_named(run)}: {problem}")
         else:
             unchecked.append(
                 f"{_named(run)}: its digest cannot be compared: "
                 f"{f'pyarrow {since}' if ours else written_by} wrote the file, "
-                f"{pa.__version__} is installed; labels, classes and scores are the record's"
+                f"{pa.__version__} is installed; labels, classes and scores match the record"
             )
     return wrong, unchecked
 
 
-OTHER_DIGEST = "its predictions are not those that its record was written with (other digest)"
+OTHER_DIGEST = "its predictions do not have the digest in its record"
 
 
 def _problem(run: Record, rows: pa.Table) -> str | None:
     try:
         check_rows(rows, run.labels, selected_classes(run))
     except ValueError as error:
-        return f"its predictions do not bear its record out: {error}"
-    if (said := unlike_predictions(run, rows)) is not None:
-        return f"its predictions do not bear its record out: {said}"
+        return f"its predictions contradict its record: {error}"
+    if (problem := unlike_predictions(run, rows)) is not None:
+        return f"its predictions contradict its record: {problem}"
     same = hashlib.sha256(as_parquet(rows)).hexdigest() == run.predictions_sha256
     return None if same else OTHER_DIGEST
 
@@ -137,7 +139,7 @@ def _problem(run: Record, rows: pa.Table) -> str | None:
 def _foreign(table: pa.Table, known: Counter[str | None]) -> Iterator[str]:
     for key in pc.unique(table["key"]).to_pylist():
         if key not in known:
-            yield f"holds the predictions of other runs than those of the leaderboard: key {key!r}"
+            yield f"has predictions of a run that is not in the leaderboard: key {key!r}"
 
 
 def _ended(published: Published) -> list[Record]:

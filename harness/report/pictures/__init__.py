@@ -1,1 +1,1 @@
-"""The pictures beside a leaderboard, and the plain data that they draw."""
+"""The pictures of a leaderboard, and the plain data behind them."""

@@ -1,4 +1,4 @@
-"""What the page's charts are drawn from, as plain data for its script."""
+"""The data of the page's charts, as plain values for its script."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,17 +11,18 @@ from harness.text import printable
 
 
 def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
-    """Return what the charts need; the rows are the table's, in its order.
+    """Return the data of the charts; the rows are the table's, in its order.
 
-    `labels` of a row are by column of speed and width of the chart: pixels to the right of its
-    mark, and down. `ticks` are those of logarithmic axes, by column and number of the group.
+    `labels` of a row maps a speed column and a chart width to the label's offset from the mark, in
+    pixels to the right and down. `ticks` maps a column and the number of a group to the ticks of a
+    logarithmic axis.
     """
     scored = charts.with_score(lines)
     measured_on = charts.circumstances(scored)
     groups = {name: number for number, name in enumerate(dict.fromkeys(measured_on.values()))}
     ticks: dict[str, dict[int, list[float]]] = {column: {} for column in charts.SPEEDS}
     fronts: dict[str, list[str]] = {line.cell.id: [] for line in lines}
-    places: dict[str, dict[str, dict[int, list[float]]]] = {line.cell.id: {} for line in lines}
+    offsets: dict[str, dict[str, dict[int, list[float]]]] = {line.cell.id: {} for line in lines}
     apart: dict[str, list[str]] = {line.cell.id: [] for line in lines}
     for column in charts.SPEEDS:
         for name, points in charts.speed_groups(lines, column).items():
@@ -35,8 +36,8 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
                     apart[point.line.cell.id].append(column)
             for width in WIDTHS:
                 for label in labels(points, on_page(width)):
-                    place = places[label.point.line.cell.id].setdefault(column, {})
-                    place[width] = [label.right, -label.up]
+                    by_width = offsets[label.point.line.cell.id].setdefault(column, {})
+                    by_width[width] = [label.right, -label.up]
     texts = {column.name: column for column in SHOWN}
 
     def row(line: Line) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
             "group": groups[measured_on[line.cell.id]] if is_scored else None,
             "fronts": fronts[line.cell.id],
             "apart": apart[line.cell.id],
-            "labels": places[line.cell.id],
+            "labels": offsets[line.cell.id],
             "curves": [
                 {
                     "seed": run.seed,

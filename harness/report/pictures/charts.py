@@ -1,4 +1,4 @@
-"""What a leaderboard's charts show, as plain data: the page and the pictures draw the same."""
+"""The content of a leaderboard's charts, as plain data: page and pictures draw the same."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SPEEDS = {
-    "train_seconds": "training, seconds a run",
-    "eval_ms_per_sentence": "evaluation, milliseconds a sentence",
+    "train_seconds": "training, seconds per run",
+    "eval_ms_per_sentence": "evaluation, milliseconds per sentence",
 }
-"""Columns that quality is weighed against; less is better."""
+"""Columns that the charts plot MCC against; less is better."""
 
 PICTURES = ("pareto-training", "pareto-evaluation", "learning-curves", "settings", "best-of-n")
-"""Names that a picture may have; which there are depends on what is known."""
+"""All names of pictures; a leaderboard has those for which there is data."""
 
 FORMATS = ("png", "svg")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the leaderboard with what it was made from; `runs` are the scored ones, by seed."""
+    """A row of the leaderboard with its cell and its scored `runs`, by seed."""
 
     row: Row
     cell: Cell
@@ -41,25 +41,25 @@ class Line:
 
     @property
     def settings(self) -> str:
-        """Return batch size and learning rate for people."""
+        """Batch size and learning rate as text."""
         return f"batch {self.cell.batch_size}, lr {scientific(self.cell.learning_rate)}"
 
     @property
     def label(self) -> str:
-        """Return the cell's name for people, on one line."""
+        """The cell's name as one line of text."""
         return f"{printable(self.cell.checkpoint)}, {self.settings}"
 
     def number(self, column: str) -> float | None:
-        """Return a numeric field, None where it is null or the leaderboard has no such column."""
+        """Return a numeric field; None if it is null or the leaderboard has no such column."""
         value = self.row.get(column)
         return float(value) if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True)
 class Point:
-    """A cell's quality at its speed; `on_front`: none it may be compared with is better in both.
+    """A cell's MCC and speed; `on_front`: no cell comparable with it is better in both.
 
-    Where its own seeds do not agree on the speed, it `compares` with none, and is on no front.
+    Where the times of its seeds differ too much, `compares` is false, and it is on no front.
     """
 
     line: Line
@@ -71,7 +71,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to be drawn: the stem of its files' names, what it shows, and how."""
+    """A picture to draw: the stem of its file names, its title and description, its function."""
 
     name: str
     title: str
@@ -98,9 +98,10 @@ def with_score(lines: Iterable[Line]) -> list[Line]:
 
 
 def circumstances(lines: Iterable[Line]) -> dict[str, str]:
-    """Say what each cell's speed was measured on, by cell id; only equal ones compare.
+    """Return the circumstances in which each cell's speed was measured, by cell id.
 
-    Short where that tells the cells apart that must not be compared, else with everything known.
+    Only cells with equal circumstances are comparable. The text is short where that distinguishes
+    all cells that are not comparable; else it has every known detail.
     """
     lines = list(lines)
     different: dict[str, set[object]] = {}
@@ -128,15 +129,15 @@ def _hardware(run: Record, everything: bool) -> str:
             memory = "unknown memory" if machine.memory_gb is None else f"{machine.memory_gb:g} GB"
             parts += [f"cores: {machine.cores}", memory, machine.system, f"Python {machine.python}"]
     if run.threads is not None:
-        parts.append(f"threads a run: {run.threads}")
+        parts.append(f"threads per run: {run.threads}")
     return printable(", ".join(part for part in parts if part))
 
 
 def speed_groups(lines: Iterable[Line], column: str) -> dict[str, list[Point]]:
-    """Return quality at speed by circumstances, the largest group first.
+    """Return the points by circumstances, the largest group first.
 
-    A point is on its group's Pareto front where no other is at least as fast and as good, and
-    better in one, of those that compare (costs.compares).
+    A point is on its group's Pareto front if no comparable one (costs.compares) is at least as
+    fast and as good, and better in one.
 
     Args:
         column: one of SPEEDS.
@@ -169,15 +170,15 @@ def on_log_scale(points: Sequence[Point]) -> bool:
 
 
 def best_of(lines: Sequence[Line]) -> dict[str, tuple[float, ...]]:
-    """Return the MCC to expect of the best of 1, 2, ... cells drawn at random.
+    """Return the expected MCC of the best of 1, 2, ... cells drawn at random.
 
-    From each checkpoint's own cells under its name, the best checkpoint's first, and under ""
-    from all of them. Checkpoints of one cell, which leave nothing to draw, are left out.
+    Key: a checkpoint's name for its own cells, the best checkpoint first; "" for all cells.
+    Checkpoints with one cell are left out: there is nothing to draw.
     """
     mccs: dict[str, list[float]] = {}
     for line in lines:
         if (mcc := line.number("mcc")) is not None:
             mccs.setdefault(line.cell.checkpoint, []).append(mcc)
-    every = [mcc for own in mccs.values() for mcc in own]
+    every = [mcc for group in mccs.values() for mcc in group]
     groups = {**mccs, "": every}
-    return {name: expected_best_of(own) for name, own in groups.items() if len(own) > 1}
+    return {name: expected_best_of(group) for name, group in groups.items() if len(group) > 1}

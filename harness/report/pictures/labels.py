@@ -1,4 +1,4 @@
-"""Where a chart of speed and quality has room for labels, and which ticks its axis of speed has."""
+"""Places the labels of a chart of speed and quality, and the ticks of its speed axis."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,15 +9,15 @@ import numpy as np
 from harness.report.pictures.charts import Point, on_log_scale
 
 SIDES = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0))
-"""Right or left of a mark, and above, below or beside it; the first that is free is taken.
+"""Positions of a label relative to its mark: (1 right or -1 left, 1 above or -1 below or 0).
 
-Never straight above or below: an interval's line is there.
+The first free one is used. None is straight above or below: an interval's line is there.
 """
 
 MOST_LABELS = 30
 
 MOST_TRIED = 150
-"""How many points of the front are tried, so that a front of a thousand takes no minutes."""
+"""How many points of the front are tried, so that a front of a thousand does not take minutes."""
 
 FEWEST_TICKS = 4
 
@@ -29,15 +29,15 @@ MANTISSAS = (
     tuple(number / 10 for number in range(10, 100, 5)),
     tuple(number / 10 for number in range(10, 100)),
 )
-"""Ticks of a logarithmic axis within each power of ten, the sparse ones first."""
+"""Ticks of a logarithmic axis within each power of ten, the sparse sets first."""
 
 
 WIDTHS = (960, 800, 640, 480, 320)
-"""How wide the page draws its chart of speed, in pixels: the widest that fits."""
+"""Widths of the page's chart of speed, in pixels; the page draws the widest that fits."""
 
 
 MARGIN = 0.12
-"""Empty share of the axis of speed on each side of all marks: room for a label."""
+"""Empty share of the speed axis on each side of all marks: space for a label."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Canvas:
 
     Args:
         width: of the space; `height` likewise.
-        inset: the smallest distance of a mark's centre from the edge, across and up.
+        inset: the smallest distance of a mark's centre from the edge, horizontal and vertical.
         mark: half of a mark's width.
         letter: width of a letter of a label, and its height.
     """
@@ -60,7 +60,7 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Label:
-    """A point's rank, and where its middle lies from the mark's: pixels to the right, and up."""
+    """The label of a point, and its offset from the mark's centre: pixels to the right, and up."""
 
     point: Point
     right: float
@@ -72,7 +72,7 @@ Boxes = np.ndarray
 
 
 def on_page(width: int) -> Canvas:
-    """Return the canvas of the page's chart, one of WIDTHS wide; page.js has the same margins."""
+    """Return the canvas of the page's chart of a width in WIDTHS; page.js has the same margins."""
     height = min(480, width * 0.75)
     across = width - 48 - 24
     inset = (across * MARGIN / (1 + 2 * MARGIN), 8)
@@ -85,22 +85,22 @@ def text_of(point: Point) -> str:
 
 
 def labels(points: Sequence[Point], canvas: Canvas) -> list[Label]:
-    """Return labels of the points on the front, the best first, none over anything else.
+    """Return labels of the points on the front, the best first, without overlaps.
 
-    A label covers no mark, no interval's line and no other label, and is wholly on the canvas;
-    where there is a choice, it does not cover the front's line either. No other mark is nearer to
-    it than its own. A point that has no such
-    place goes without, but the best, whose label goes where it covers fewest marks. Of points in
-    one place one has a label.
+    A label covers no mark, no interval's line and no other label, and lies completely on the
+    canvas; if several positions remain, it does not cover the front's line either. No other mark
+    is nearer to it than its own. A point without such a position gets no label, except the best,
+    whose label goes where it covers the fewest marks. Of points with equal coordinates one gets a
+    label.
 
     Args:
-        points: those that the chart shows, at least one.
+        points: all points in the chart, at least one.
     """
-    places = _places(points, canvas)
-    x, y, low, high = places.T
+    positions = _positions(points, canvas)
+    x, y, low, high = positions.T
     marks = _around(x, y, canvas.mark, canvas.mark)
     bars = np.column_stack([x - 1, x + 1, low - 1, high + 1])
-    line = _steps(places[[point.on_front for point in points], :2])
+    line = _steps(positions[[point.on_front for point in points], :2])
     found: list[Label] = []
     taken = np.empty((0, 4))
     for number in _to_try(points):
@@ -117,7 +117,7 @@ def labels(points: Sequence[Point], canvas: Canvas) -> list[Label]:
                 _meeting(box, bars)
                 + _meeting(box, taken)
                 + _beyond(box, canvas)
-                + _misread(box, number, places),
+                + _misread(box, number, positions),
                 _meeting(box, line),
             )
             for box in boxes
@@ -134,9 +134,9 @@ def labels(points: Sequence[Point], canvas: Canvas) -> list[Label]:
 
 
 def _to_try(points: Sequence[Point]) -> list[int]:
-    """Return the positions of the points of the front, the best first, of equal ones the first.
+    """Return the indices of the front's points, the best first; of equal points only the first.
 
-    Of very many some are taken, evenly.
+    Of more than MOST_TRIED points, an even selection.
     """
     first: dict[tuple[float, float], int] = {}
     for number in sorted(range(len(points)), key=lambda number: -points[number].mcc):
@@ -146,13 +146,13 @@ def _to_try(points: Sequence[Point]) -> list[int]:
 
 
 def ends_of(speeds: Sequence[float]) -> tuple[float, float]:
-    """Return where a logarithmic axis of these speeds begins and ends, MARGIN included."""
+    """Return the ends of a logarithmic axis for these speeds, MARGIN included."""
     beyond = (max(speeds) / min(speeds)) ** MARGIN
     return min(speeds) / beyond, max(speeds) * beyond
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Return round numbers from low to high, at least FEWEST_TICKS: the fewest sets of MANTISSAS.
+    """Return ticks from low to high: from the first of MANTISSAS that gives FEWEST_TICKS.
 
     Args:
         low: above 0.
@@ -169,12 +169,12 @@ def log_ticks(low: float, high: float) -> list[float]:
 def _ticks(low: float, high: float, mantissas: Sequence[float]) -> Iterator[float]:
     for exponent in range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1):
         for mantissa in mantissas:
-            # By way of text: 3 * 10**-1 is not 0.3.
+            # Through text: 3 * 10**-1 is not 0.3.
             yield float(f"{mantissa:g}e{exponent}")
 
 
-def _places(points: Sequence[Point], canvas: Canvas) -> np.ndarray:
-    """Return each mark's place across and up, and where its interval's line begins and ends.
+def _positions(points: Sequence[Point], canvas: Canvas) -> np.ndarray:
+    """Return each mark's x and y, and the lower and upper y of its interval's line.
 
     Returns (points, 4) pixels.
     """
@@ -195,32 +195,32 @@ def _interval(point: Point) -> tuple[float | None, float | None]:
 
 
 def _spread(values: np.ndarray, length: float, inset: float) -> np.ndarray:
-    """Return where values lie on an axis whose ends are the smallest and the largest of them."""
+    """Return positions of values on an axis from the smallest to the largest of them, in pixels."""
     low, high = values.min(), values.max()
     if low == high:
         return np.full(values.shape, length / 2)
     return np.asarray(inset + (values - low) / (high - low) * (length - 2 * inset))
 
 
-def _steps(places: np.ndarray) -> Boxes:
-    """Return the line of a front as boxes: from each mark to the right, then up to the next.
+def _steps(positions: np.ndarray) -> Boxes:
+    """Return a front's line as boxes: from each mark to the right, then up to the next.
 
     Args:
-        places: (marks of the front, 2).
+        positions: (marks of the front, 2).
     """
-    x, y = places[np.lexsort((places[:, 1], places[:, 0]))].T
+    x, y = positions[np.lexsort((positions[:, 1], positions[:, 0]))].T
     flat = np.column_stack([x[:-1], x[1:], y[:-1] - 1, y[:-1] + 1])
     steep = np.column_stack([x[1:] - 1, x[1:] + 1, y[:-1], y[1:]])
     return np.vstack([flat, steep])
 
 
 def _around(x: np.ndarray | float, y: np.ndarray | float, across: float, up: float) -> Boxes:
-    """Return boxes around middles, of half that width and height."""
+    """Return boxes around centres; `across` and `up` are half their width and height."""
     return np.column_stack([x - across, x + across, y - up, y + up])
 
 
 def _meeting(box: np.ndarray, others: Boxes) -> int:
-    """Return how many boxes have something in common with one."""
+    """Return how many boxes overlap one box."""
     left, right, lower, upper = box
     meet = (
         (left < others[:, 1])
@@ -236,7 +236,7 @@ def _beyond(box: np.ndarray, canvas: Canvas) -> bool:
     return bool(left < 0 or right > canvas.width or lower < 0 or upper > canvas.height)
 
 
-def _misread(box: np.ndarray, own: int, places: np.ndarray) -> bool:
+def _misread(box: np.ndarray, index: int, positions: np.ndarray) -> bool:
     """Return whether another mark is nearer to a label than its own."""
-    distances = np.hypot(places[:, 0] - box[:2].mean(), places[:, 1] - box[2:].mean())
-    return bool(distances.min() < distances[own])
+    distances = np.hypot(positions[:, 0] - box[:2].mean(), positions[:, 1] - box[2:].mean())
+    return bool(distances.min() < distances[index])

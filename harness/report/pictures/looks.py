@@ -1,4 +1,4 @@
-"""How a leaderboard looks in pictures: colours and markers of checkpoints, text in the font."""
+"""The style of a leaderboard's pictures: colours and markers of checkpoints, drawable text."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ STYLE: Any = {
 }
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's palette, which colour-blind people tell apart; the page has the same."""
+"""Okabe and Ito's palette, which colour-blind people can distinguish; the page uses the same."""
 
 MARKERS = ("o", "s", "^", "D", "*", "P")
 
@@ -50,21 +50,21 @@ def mcc_of(line: Line) -> float:
 
 
 def looks_of(lines: Iterable[Line]) -> Looks:
-    """Give each of the best checkpoints a colour and marker of its own, all others the same."""
+    """Give each of the best checkpoints its own colour and marker; all others share one."""
     names = list(lines_by_checkpoint(lines))
-    own = len(COLOURS) if len(names) <= len(COLOURS) else len(COLOURS) - 1
-    looks = zip(COLOURS[:own], MARKERS[:own], strict=True)
-    return dict(zip(names, looks, strict=False)) | dict.fromkeys(names[own:], OTHERS)
+    distinct = len(COLOURS) if len(names) <= len(COLOURS) else len(COLOURS) - 1
+    looks = zip(COLOURS[:distinct], MARKERS[:distinct], strict=True)
+    return dict(zip(names, looks, strict=False)) | dict.fromkeys(names[distinct:], OTHERS)
 
 
 def drawable(text: str, most: int = 60) -> str:
-    """Return text on one line, in characters that the font has, its middle left out if too long."""
+    """Return text on one line, in characters of the font; a long text loses its middle."""
     font = get_font(findfont("DejaVu Sans"))
     shown = "".join(_escaped_unless(font.get_char_index, text))
     if len(shown) <= most:
         return shown
-    kept = (most - 1) // 2
-    return f"{shown[:kept]}…{shown[-kept:]}"
+    half = (most - 1) // 2
+    return f"{shown[:half]}…{shown[-half:]}"
 
 
 def _escaped_unless(known: Callable[[int], int], text: str) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """A leaderboard's pictures, as PNG and SVG: the speed/quality front, learning curves, settings.
 
 The same leaderboard gives the same bytes as long as matplotlib stays the same: SVG ids come from
-a fixed salt, no file holds a date, and the font is the one that matplotlib ships. Only its object
-interface is used, so nothing global is changed and no window is opened.
+a fixed salt, no file holds a date, and the font is the one that matplotlib ships. Only matplotlib's
+object interface is used, so no global state changes and no window opens.
 """
 
 import io
@@ -47,7 +47,7 @@ from harness.report.published import Published
 from harness.text import counted, scientific, some, two_digits
 
 MARGINS = (MARGIN, 0.1)
-"""Empty shares of the axes on each side of all marks, across and up."""
+"""Empty shares of the axes on each side of all marks, horizontally and vertically."""
 
 MOST_POINTS = 1000
 MOST_CURVES = 24
@@ -58,11 +58,11 @@ METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": {"Creator": None, "Date": None},
 }
-"""What matplotlib would write into a file of itself and of the day."""
+"""Removes the entries in which matplotlib writes its version and the date into a file."""
 
 
 def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
-    """Return the pictures that the leaderboard has the numbers for, none where nothing scored."""
+    """Return the pictures for which the leaderboard has numbers; none without a score."""
     lines = with_score(lines_of(published, frame))
     looks = looks_of(lines)
     found = []
@@ -86,13 +86,13 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
             Picture(
                 "learning-curves",
                 f"MCC after each epoch{best}",
-                "Validation MCC after each epoch, a line for each seed, of "
+                "Validation MCC after each epoch, one line per seed, of "
                 f"{counted(len(drawn), 'cell')}; the best is {drawn[0].label}",
                 partial(_curves, drawn, looks),
             )
         )
     by_checkpoint = lines_by_checkpoint(lines)
-    if several := {name: own for name, own in by_checkpoint.items() if len(own) > 1}:
+    if several := {name: group for name, group in by_checkpoint.items() if len(group) > 1}:
         shown = dict(list(several.items())[:MOST_CHECKPOINTS])
         best = "" if len(shown) == len(several) else f", the best {len(shown)} of {len(several)}"
         found.append(
@@ -100,7 +100,7 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
                 "settings",
                 f"MCC by batch size and learning rate{best}",
                 "Mean MCC of each checkpoint by batch size and learning rate; best: "
-                + "; ".join(f"{own[0].label}" for own in shown.values()),
+                + "; ".join(f"{group[0].label}" for group in shown.values()),
                 partial(_settings, shown),
             )
         )
@@ -110,7 +110,7 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
             Picture(
                 "best-of-n",
                 "expected MCC of the best of n cells",
-                f"MCC to expect of the best of n cells drawn at random from all {len(every)}: "
+                f"Expected MCC of the best of n cells drawn at random from all {len(every)}: "
                 f"{every[0]:z.3f} for one, {every[-1]:z.3f} for all",
                 partial(_best_of, budgets, looks),
             )
@@ -124,7 +124,7 @@ def draw(found: Iterable[Picture]) -> dict[str, bytes]:
     with mpl.rc_context(STYLE):
         for picture in found:
             figure = picture.draw()
-            # Once for both formats: laying out takes as long as drawing.
+            # Lay out once for both formats: it takes as long as drawing.
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
             for kind in FORMATS:
@@ -140,7 +140,7 @@ def draw(found: Iterable[Picture]) -> dict[str, bytes]:
 
 
 def _few(groups: Mapping[str, Sequence[Point]]) -> dict[str, list[Point]]:
-    """Leave the best points, and all of each front."""
+    """Keep the best points, and every point of a front."""
     points = [point for group in groups.values() for point in group]
     least = sorted((point.mcc for point in points), reverse=True)[:MOST_POINTS][-1:]
     return {
@@ -153,12 +153,12 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
     shown = dict(list(groups.items())[:MOST_GROUPS])
     figure = Figure(figsize=(2.6 + 4.4 * len(shown), 4.6), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-    for place, (circumstances, points) in zip(axes, shown.items(), strict=True):
+    for ax, (circumstances, points) in zip(axes, shown.items(), strict=True):
         if on_log_scale(points):
-            _logarithmic(place, *ends_of([point.speed for point in points]))
-        place.margins(*MARGINS)
+            _logarithmic(ax, *ends_of([point.speed for point in points]))
+        ax.margins(*MARGINS)
         front = [point for point in points if point.on_front]
-        place.step(
+        ax.step(
             [point.speed for point in front],
             [point.mcc for point in front],
             where="post",
@@ -167,9 +167,9 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
             linewidth=1,
             zorder=1,
         )
-        _mark(place, points, looks)
+        _mark(ax, points, looks)
         for label in labels(points, _canvas(figure, len(shown))):
-            place.annotate(
+            ax.annotate(
                 text_of(label.point),
                 (label.point.speed, label.point.mcc),
                 (label.right * 72 / DPI, label.up * 72 / DPI),
@@ -179,8 +179,8 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
                 fontsize=8,
                 zorder=5,
             )
-        place.set_xlabel(title)
-        place.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
+        ax.set_xlabel(title)
+        ax.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
     axes[0].set_ylabel("MCC")
     drawn = [point.line for points in shown.values() for point in points]
     _key(figure, drawn, looks)
@@ -188,31 +188,31 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
 
 
 def _canvas(figure: Figure, several: int) -> Canvas:
-    """Return the space between the axes of one of several charts side by side, near enough."""
+    """Return the approximate space between the axes of one of several charts side by side."""
     width = (figure.get_figwidth() * DPI - 80) / several
     height = figure.get_figheight() * DPI - 150
     inset = (width * MARGINS[0] / (1 + 2 * MARGINS[0]), height * MARGINS[1] / (1 + 2 * MARGINS[1]))
     return Canvas(width, height, inset, mark=8, letter=(8.5, 13))
 
 
-def _mark(place: Axes, points: Iterable[Point], looks: Looks) -> None:
-    """Draw points with their intervals; those that look the same at once, which is quicker."""
-    alike: dict[tuple[tuple[str, str], bool, bool], list[Point]] = {}
+def _mark(ax: Axes, points: Iterable[Point], looks: Looks) -> None:
+    """Draw points with their intervals; points of one style in one call, which is faster."""
+    by_style: dict[tuple[tuple[str, str], bool, bool], list[Point]] = {}
     for point in points:
-        look = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
-        alike.setdefault(look, []).append(point)
-    for ((colour, marker), on_front, compares), own in alike.items():
+        style = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
+        by_style.setdefault(style, []).append(point)
+    for ((colour, marker), on_front, compares), group in by_style.items():
         bars = [
             (point.speed, low, high)
-            for point in own
+            for point in group
             if (low := point.line.number("mcc_low")) is not None
             and (high := point.line.number("mcc_high")) is not None
         ]
         if bars:
-            place.vlines(*zip(*bars, strict=True), color=colour, linewidth=1, alpha=0.7, zorder=2)
-        place.plot(
-            [point.speed for point in own],
-            [point.mcc for point in own],
+            ax.vlines(*zip(*bars, strict=True), color=colour, linewidth=1, alpha=0.7, zorder=2)
+        ax.plot(
+            [point.speed for point in group],
+            [point.mcc for point in group],
             color=colour,
             marker=marker,
             markersize=8 if on_front else 5,
@@ -244,14 +244,14 @@ def _is_other(line: Line, looks: Looks) -> bool:
 
 def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
     front = [point for point in next(iter(groups.values())) if point.on_front]
-    told = "; ".join(
+    texts = "; ".join(
         f"{point.line.label}: MCC {point.mcc:z.3f} at {_speed(point)}" for point in front
     )
     apart = [
         point.line.label for points in groups.values() for point in points if not point.compares
     ]
-    hollow = f"; hollow, as times of their seeds are not alike: {some(apart)}" if apart else ""
-    return f"MCC against {title}; on the front, the fastest first: {told or 'none'}{hollow}"
+    hollow = f"; hollow, as times of their seeds differ too much: {some(apart)}" if apart else ""
+    return f"MCC against {title}; on the front, the fastest first: {texts or 'none'}{hollow}"
 
 
 def _speed(point: Point) -> str:
@@ -268,11 +268,11 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
     rows = math.ceil(len(lines) / columns)
     figure = Figure(figsize=(2.4 * columns + 0.4, 1.75 * rows + 0.3), layout="constrained")
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for place, line in zip(axes, lines, strict=False):
+    for ax, line in zip(axes, lines, strict=False):
         colour, _ = looks[line.cell.checkpoint]
         for run in line.runs:
             numbers = [epoch.epoch for epoch in run.epochs]
-            place.plot(
+            ax.plot(
                 numbers,
                 [epoch.scores.mcc for epoch in run.epochs],
                 color=colour,
@@ -285,9 +285,9 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
                 else [],
             )
         name = drawable(line.cell.checkpoint, 28)
-        place.set_title(f"#{line.row['rank']} {name}\n{line.settings}", fontsize=7, loc="left")
-        place.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        place.yaxis.set_major_locator(MaxNLocator(4))
+        ax.set_title(f"#{line.row['rank']} {name}\n{line.settings}", fontsize=7, loc="left")
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(4))
     _clear(axes[len(lines) :], axes[: len(lines)][-columns:])
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("MCC", fontsize=9)
@@ -298,7 +298,7 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
 
 
 def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
-    every = [line for own in checkpoints.values() for line in own]
+    every = [line for group in checkpoints.values() for line in group]
     sizes = sorted({line.cell.batch_size for line in every})
     rates = sorted({line.cell.learning_rate for line in every})
     mccs = [mcc_of(line) for line in every]
@@ -309,27 +309,27 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
     height = 0.42 * len(sizes) + 0.85
     figure = Figure(figsize=(width * columns, height * rows + 0.3), layout="constrained")
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for place, (name, own) in zip(axes, checkpoints.items(), strict=False):
+    for ax, (name, group) in zip(axes, checkpoints.items(), strict=False):
         grid = [[math.nan] * len(rates) for _ in sizes]
-        for line in own:
+        for line in group:
             grid[sizes.index(line.cell.batch_size)][rates.index(line.cell.learning_rate)] = mcc_of(
                 line
             )
-        place.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
+        ax.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
         for row, values in enumerate(grid):
             for column, mcc in enumerate(values):
                 text = "-" if math.isnan(mcc) else decimals(3)(mcc)
-                # Viridis turns light in its upper half.
+                # The upper half of viridis is light.
                 dark = not math.isnan(mcc) and mcc < (low + high) / 2
-                place.text(
+                ax.text(
                     column, row, text, ha="center", va="center", fontsize=7.5,
                     color="white" if dark else "black",
                 )  # fmt: skip
-        place.set_title(drawable(name, 34), fontsize=7.5, loc="left")
-        place.set_xticks(range(len(rates)), [scientific(rate) for rate in rates], fontsize=7.5)
-        place.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7.5)
-        place.grid(visible=False)
-        place.tick_params(length=0)
+        ax.set_title(drawable(name, 34), fontsize=7.5, loc="left")
+        ax.set_xticks(range(len(rates)), [scientific(rate) for rate in rates], fontsize=7.5)
+        ax.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7.5)
+        ax.grid(visible=False)
+        ax.tick_params(length=0)
     _clear(axes[len(checkpoints) :], axes[: len(checkpoints)][-columns:])
     figure.supxlabel("learning rate", fontsize=8.5)
     figure.supylabel("batch size", fontsize=8.5)
@@ -341,11 +341,11 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
 
 def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    place = figure.subplots()
-    own = {name: curve for name, curve in budgets.items() if name}
-    for name, curve in list(own.items())[:MOST_CHECKPOINTS]:
+    ax = figure.subplots()
+    curves = {name: curve for name, curve in budgets.items() if name}
+    for name, curve in list(curves.items())[:MOST_CHECKPOINTS]:
         colour, marker = looks[name]
-        place.plot(
+        ax.plot(
             range(1, len(curve) + 1),
             curve,
             color=colour,
@@ -354,7 +354,7 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
             linewidth=1.3,
             label=drawable(name, 50),
         )
-    place.plot(
+    ax.plot(
         range(1, len(budgets[""]) + 1),
         budgets[""],
         color="#444444",
@@ -363,30 +363,30 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
         label="all checkpoints",
     )
     if len(budgets[""]) > 40:
-        _logarithmic(place, 1, len(budgets[""]))
+        _logarithmic(ax, 1, len(budgets[""]))
     else:
-        place.xaxis.set_major_locator(MaxNLocator(integer=True))
-        place.set_xlim(left=0.5)
-    place.set_xlabel("cells tried, drawn at random")
-    place.set_ylabel("expected MCC of the best")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xlim(left=0.5)
+    ax.set_xlabel("cells tried, drawn at random")
+    ax.set_ylabel("expected MCC of the best")
     figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=8)
     return figure
 
 
-# --- what all share ---
+# --- shared by all ---
 
 
-def _logarithmic(place: Axes, low: float, high: float) -> None:
-    """Make the axis across logarithmic, for numbers from low to high."""
-    place.set_xscale("log")
-    place.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
-    place.xaxis.set_minor_locator(NullLocator())
-    place.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+def _logarithmic(ax: Axes, low: float, high: float) -> None:
+    """Make the horizontal axis logarithmic, for numbers from low to high."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _clear(empty: Iterable[Axes], lowest: Iterable[Axes]) -> None:
-    """Take empty axes away, and number the lowest that are left."""
-    for place in empty:
-        place.set_axis_off()
-    for place in lowest:
-        place.tick_params(labelbottom=True)
+    """Hide empty axes, and label the ticks of the lowest that remain."""
+    for ax in empty:
+        ax.set_axis_off()
+    for ax in lowest:
+        ax.tick_params(labelbottom=True)

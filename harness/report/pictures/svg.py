@@ -1,13 +1,13 @@
-"""SVG files as matplotlib writes them, the same on every processor."""
+"""Makes the SVG files of matplotlib equal on every processor."""
 
 import re
 
 
 def with_short_ids(svg: bytes) -> bytes:
-    """Number the ids of a picture in their order.
+    """Replace the ids in a picture by numbers, in order of appearance.
 
-    matplotlib makes them from all digits of where things lie, the last of which differ between
-    processors; the picture itself shows six.
+    matplotlib derives ids from all digits of the coordinates. The last digits differ between
+    processors; the picture itself has six.
     """
     names = dict.fromkeys(re.findall(rb'id="([a-zA-Z][0-9a-f]{10})"', svg))
     numbered = {name: name[:1] + str(number).encode() for number, name in enumerate(names, 1)}

@@ -1,7 +1,7 @@
-"""Where the user's own checkpoints and data lie that the tables in a results folder show.
+"""Locations of the user's own checkpoints and data that the tables in a results folder show.
 
-Names that are published do not tell two folders or two files of one name apart. Paths do, but they
-are the business of one machine: a digest of them is kept beside the store, which stays there.
+Published names do not distinguish two folders or files with the same name. Paths do, but must not
+be published: a digest of each path is stored next to the run store, which stays on the machine.
 """
 
 import contextlib
@@ -17,37 +17,37 @@ from harness.suite.plan import published_names
 from harness.suite.spec import Suite
 
 FILE = Path("runs", ".folders.json")
-"""Within a results folder."""
+"""Relative to a results folder."""
 
 Digests = frozenset[str]
-"""Of the ways to a folder or file: its whole path, and its path from the results folder. The first
-stays where results go elsewhere, the second where a project is moved with its results."""
+"""Digests of a folder's or file's absolute path and of its path relative to the results folder. The
+first stays valid if only the results move, the second if a project moves with its results."""
 
 
 @dataclass(frozen=True)
-class Whereabouts:
+class Locations:
     """Folders of checkpoints by published name, and data files by the data's fingerprint.
 
-    What is missing lies in no folder of the user, or nobody knows where.
+    Only checkpoints in a user's folder and data in a user's file have an entry, if it is known.
     """
 
     checkpoints: Mapping[str, Digests]
     data: Mapping[str, Digests]
 
 
-NOWHERE = Whereabouts({}, {})
+NO_LOCATIONS = Locations({}, {})
 
 
-def whereabouts(suite: Suite, base: Path, results: Path, fingerprint: str | None) -> Whereabouts:
-    """Return where a suite's checkpoints and data lie.
+def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | None) -> Locations:
+    """Return the locations of a suite's checkpoints and data.
 
-    Of the path as it was written, links not followed: what a link leads to may change as the
-    content of a folder may.
+    Links in a path are not followed: the target of a link may change, as the content of a folder
+    may.
 
     Args:
-        base: folder that relative paths of the suite start from.
+        base: folder to which the suite's paths are relative.
         results: the suite's results folder.
-        fingerprint: the data's; None where they cannot be reached.
+        fingerprint: the data's; None if the data cannot be reached.
     """
     checkpoints = {}
     for name, published in published_names(suite).items():
@@ -58,11 +58,11 @@ def whereabouts(suite: Suite, base: Path, results: Path, fingerprint: str | None
     if fingerprint is not None and suite.dataset.source == "file":
         path = _path(str(suite.dataset.path), base)
         data = {} if path is None else {fingerprint: _digests(path, results)}
-    return Whereabouts(checkpoints, data)
+    return Locations(checkpoints, data)
 
 
-def remember(folder: Path, where: Whereabouts) -> None:
-    """Keep beside a results folder's store where that lies which its tables show."""
+def store_locations(folder: Path, where: Locations) -> None:
+    """Store the locations of a results folder's checkpoints and data next to its run store."""
     content = {
         "checkpoints": {name: sorted(found) for name, found in where.checkpoints.items()},
         "data": {fingerprint: sorted(found) for fingerprint, found in where.data.items()},
@@ -72,17 +72,17 @@ def remember(folder: Path, where: Whereabouts) -> None:
         write_atomically(path, text)
 
 
-def remembered(folder: Path) -> Whereabouts:
-    """Return what was kept in a results folder; NOWHERE if nothing was."""
+def stored_locations(folder: Path) -> Locations:
+    """Return the locations stored in a results folder; NO_LOCATIONS if there are none."""
     try:
         known = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError, RecursionError):
-        return NOWHERE
+        return NO_LOCATIONS
     if not isinstance(known, dict):
-        return NOWHERE
-    if all(isinstance(each, str) for each in known.values()):  # of checkpoints, by earlier versions
-        return Whereabouts({name: frozenset((each,)) for name, each in known.items()}, {})
-    return Whereabouts(_read(known.get("checkpoints")), _read(known.get("data")))
+        return NO_LOCATIONS
+    if all(isinstance(each, str) for each in known.values()):  # earlier versions: checkpoints only
+        return Locations({name: frozenset((each,)) for name, each in known.items()}, {})
+    return Locations(_read(known.get("checkpoints")), _read(known.get("data")))
 
 
 def _read(known: object) -> dict[str, Digests]:
@@ -96,12 +96,12 @@ def _read(known: object) -> dict[str, Digests]:
 
 
 def _path(name: str, base: Path) -> str | None:
-    with contextlib.suppress(OSError, RuntimeError, ValueError):  # of no file's name
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # not a valid file name
         path = os.path.normpath(base.absolute() / Path(name).expanduser())
         return path if Path(path).exists() else None
     return None
 
 
 def _digests(path: str, results: Path) -> Digests:
-    ways = (path, os.path.relpath(path, os.path.realpath(results)))
-    return frozenset(hashlib.sha256(os.fsencode(way)).hexdigest()[:16] for way in ways)
+    paths = (path, os.path.relpath(path, os.path.realpath(results)))
+    return frozenset(hashlib.sha256(os.fsencode(each)).hexdigest()[:16] for each in paths)
