@@ -21,9 +21,9 @@ from harness.judging import baseline as baselines
 from harness.judging.baseline import Baseline
 from harness.machine import provenance
 from harness.session import overwriting
-from harness.session.found import Inputs, facts_of, setting_problems
+from harness.session.run_status import run_statuses
 from harness.session.session import Options, Planned
-from harness.session.standing import standings
+from harness.session.suite_inputs import Inputs, facts_of, setting_problems
 from harness.store import lock
 from harness.store.records import DatasetFacts
 from harness.store.run_store import read_store
@@ -166,10 +166,10 @@ def _runs(
     store, _ = read_store(options.results / suite.name)
     available = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
     known = available if inputs.dataset is not None else []
-    standing = standings(suite, known, inputs, store, options.rerun)
+    statuses = run_statuses(suite, known, inputs, store, options.rerun)
     total = sum(len(cell.seeds) for cell in planned.cells)
-    finished = sum(item.stored is not None for item in standing)
-    impossible = sum(len(cell.seeds) for cell in planned.cells if inputs.missing(cell))
+    finished = sum(item.stored is not None for item in statuses)
+    impossible = sum(len(cell.seeds) for cell in planned.cells if inputs.obstacle(cell))
     to_train = total - finished - impossible
     workers = suite.limits.workers
     at_once = f"{workers} at a time" if workers != "auto" else "as many at a time as fit"
@@ -181,7 +181,7 @@ def _runs(
     folder = options.results / suite.name
     refused = None
     if not options.replace:
-        refused = overwriting.foreseen(planned, standing, store, to_train, inputs, folder)
+        refused = overwriting.foreseen(planned, statuses, store, to_train, inputs, folder)
     tables = [] if refused is None else [Finding("missing", f"tables of {suite.name}", refused)]
     return runs, possible, tables
 

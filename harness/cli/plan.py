@@ -19,10 +19,10 @@ from harness.judging import baseline as baselines
 from harness.machine import contention
 from harness.machine.contention import Moment
 from harness.session import overwriting
-from harness.session.found import Inputs, find_inputs
 from harness.session.options import planned_suites, session_options
+from harness.session.run_status import RunStatus, run_statuses
 from harness.session.session import Planned
-from harness.session.standing import Standing, standings
+from harness.session.suite_inputs import Inputs, find_inputs
 from harness.store import lock, run_store
 from harness.store.records import DatasetFacts
 from harness.store.run_store import Stored
@@ -57,7 +57,7 @@ def plan(as_json: bool, **values: Any) -> None:
     typed = chosen(values)
     session = session_options(typed)
     probed_hub = hub.probe()
-    found: list[tuple[Planned, Inputs, list[Standing], str | None, list[str]]] = []
+    found: list[tuple[Planned, Inputs, list[RunStatus], str | None, list[str]]] = []
     problems: list[str] = []
     suites = planned_suites(typed)
     stores = [session.results / planned.suite.name / "runs" for planned in suites]
@@ -72,14 +72,14 @@ def plan(as_json: bool, **values: Any) -> None:
             problems += error.problems
             continue
         datasets[planned.suite.name] = inputs.dataset
-        standing = standings(planned.suite, planned.cells, inputs, store, session.rerun)
+        statuses = run_statuses(planned.suite, planned.cells, inputs, store, session.rerun)
         refused = None
         if not session.replace:
             folder = session.results / planned.suite.name
-            remaining = len(_remaining(standing))
-            refused = overwriting.foreseen(planned, standing, store, remaining, inputs, folder)
-        last = [*_forecast(planned, standing, inputs, store, began), *unreadable]
-        found.append((planned, inputs, standing, refused, last))
+            remaining = len(_remaining(statuses))
+            refused = overwriting.foreseen(planned, statuses, store, remaining, inputs, folder)
+        last = [*_forecast(planned, statuses, inputs, store, began), *unreadable]
+        found.append((planned, inputs, statuses, refused, last))
     problems += baselines.problems(session.baseline, datasets)
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
@@ -90,9 +90,9 @@ def plan(as_json: bool, **values: Any) -> None:
                 "data": _data_as_dict(inputs),
                 "checkpoints": _checkpoints_as_dict(inputs),
                 "refused": refused,
-                "runs": [_as_dict(item) for item in standing],
+                "runs": [_as_dict(item) for item in statuses],
             }
-            for planned, inputs, standing, refused, _ in found
+            for planned, inputs, statuses, refused, _ in found
         ]
         click.echo(json.dumps({"suites": content}, indent=1))
     else:
@@ -101,7 +101,7 @@ def plan(as_json: bool, **values: Any) -> None:
 
 def _forecast(
     planned: Planned,
-    standing: list[Standing],
+    statuses: list[RunStatus],
     inputs: Inputs,
     store: list[Stored],
     began: Moment | None,
@@ -111,7 +111,7 @@ def _forecast(
     Args:
         began: the start of the measurement of other programs' CPU use.
     """
-    remaining = _remaining(standing)
+    remaining = _remaining(statuses)
     if not remaining:
         return []
     works = [inputs.work(run) for run in remaining]
@@ -122,17 +122,17 @@ def _forecast(
     return [describe(plan, plan.sharing.workers)]
 
 
-def _remaining(standing: list[Standing]) -> list[Run]:
-    return [item.run for item in standing if _state(item) == TO_TRAIN]
+def _remaining(statuses: list[RunStatus]) -> list[Run]:
+    return [item.run for item in statuses if _state(item) == TO_TRAIN]
 
 
-def _state(item: Standing) -> str:
+def _state(item: RunStatus) -> str:
     if item.unavailable is not None:
         return SKIPPED
     return TO_TRAIN if item.stored is None else FINISHED
 
 
-def _mcc(item: Standing) -> float | None:
+def _mcc(item: RunStatus) -> float | None:
     scores = None if item.stored is None else item.stored.record.scores
     return None if scores is None else scores.mcc
 
@@ -180,7 +180,7 @@ def _checkpoints_as_text(inputs: Inputs) -> list[str]:
     ]
 
 
-def _as_dict(item: Standing) -> dict[str, object]:
+def _as_dict(item: RunStatus) -> dict[str, object]:
     cell = item.run.cell
     return {
         "cell": cell.id,
@@ -198,7 +198,7 @@ def _as_dict(item: Standing) -> dict[str, object]:
 def _as_text(
     planned: Planned,
     inputs: Inputs,
-    standing: list[Standing],
+    statuses: list[RunStatus],
     refused: str | None,
     last: list[str],
 ) -> str:
@@ -208,28 +208,28 @@ def _as_text(
         refused: why a session would not start; None if it would.
         last: lines at the end.
     """
-    times = Counter(map(_state, standing))
+    times = Counter(map(_state, statuses))
     counts = ", ".join(f"{times[state]} {state}" for state in (FINISHED, TO_TRAIN, SKIPPED))
     path = Path(os.path.relpath(planned.path))
     rows = [
         (item.run.cell.id, item.run.seed, _state(item), "" if mcc is None else f"{mcc:.3f}")
-        for item in standing
+        for item in statuses
         for mcc in [_mcc(item)]
         if item.unavailable is None
     ]
     columns = ("cell", "seed", "state", "MCC")
     table = ["", tabulate(rows, columns, "simple", disable_numparse=True)] if rows else []
-    heading = f"{planned.suite.name} ({path}): {counted(len(standing), 'run')}: {counts}"
+    heading = f"{planned.suite.name} ({path}): {counted(len(statuses), 'run')}: {counts}"
     lines = [heading] if refused is None else [heading, f"a session would be refused: {refused}"]
     found = [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
-    return "\n".join([*lines, *found, *_skipped(standing), *table, *last])
+    return "\n".join([*lines, *found, *_skipped(statuses), *table, *last])
 
 
-def _skipped(standing: Sequence[Standing]) -> list[str]:
+def _skipped(statuses: Sequence[RunStatus]) -> list[str]:
     """Return every reason for which runs are skipped, with its checkpoints."""
     reasons: dict[str, Counter[str]] = {}
     cells: dict[tuple[str, str], set[str]] = {}
-    for item in standing:
+    for item in statuses:
         if item.unavailable is not None:
             checkpoint = item.run.cell.checkpoint
             # Without the checkpoint's name: several checkpoints may have the same reason.

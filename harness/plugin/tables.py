@@ -22,9 +22,9 @@ from harness.report import (
     write_tables,
 )
 from harness.report.locations import store_locations
-from harness.session.found import Inputs
 from harness.session.overwriting import objection, where
 from harness.session.session import Planned, Session
+from harness.session.suite_inputs import Inputs
 from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.plan import Run, suite_gates

@@ -14,10 +14,10 @@ from harness.executors.local import LocalExecutor
 from harness.forecast.schedule import Schedule
 from harness.forecast.seconds import Sharing, Underway, seconds_left
 from harness.redaction import redact_file
-from harness.session.found import Inputs
 from harness.session.lateness import Lateness
-from harness.session.standing import Standing
+from harness.session.run_status import RunStatus
 from harness.session.state import State
+from harness.session.suite_inputs import Inputs
 from harness.store import run_store
 from harness.store.records import Record
 from harness.store.run_store import Stored
@@ -42,7 +42,7 @@ EXECUTE: "Callable[[Job], Result]" = partial(call, "harness.training.worker", "e
 class Missing:
     """A run that must be trained, with its inputs; `results` is its suite's results folder."""
 
-    standing: Standing
+    status: RunStatus
     suite: Suite
     inputs: Inputs
     results: Path
@@ -169,17 +169,17 @@ class Dispatch:
     def _job(self, missing: Missing) -> "Job":
         from harness.training.job import Job
 
-        inputs, standing = missing.inputs, missing.standing
+        inputs, status = missing.inputs, missing.status
         assert inputs.source is not None  # a run that trains has all its inputs
         assert inputs.dataset is not None
-        assert standing.key is not None
+        assert status.key is not None
         return Job(
-            run=standing.run,
-            key=standing.key,
-            checkpoint=inputs.checkpoints[standing.run.cell.checkpoint],
+            run=status.run,
+            key=status.key,
+            checkpoint=inputs.checkpoints[status.run.cell.checkpoint],
             source=inputs.source,
             dataset=inputs.dataset,
-            folder=run_store.run_folder(missing.results, standing.run, standing.key),
+            folder=run_store.run_folder(missing.results, status.run, status.key),
             device=inputs.device,
             threads=self.schedule.sharing.threads,
             concurrency=self.workers,
@@ -230,7 +230,7 @@ class Dispatch:
             result = Result(failure(job, error), None)
         record = result.record
         # A repetition that fails does not replace the finished run.
-        if record.status == "ok" or not task.missing.standing.trained_before:
+        if record.status == "ok" or not task.missing.status.trained_before:
             try:
                 record = run_store.write_record(job.folder, record, result.predictions)
                 run_store.discard_run(run_store.run_folder(task.missing.results, job.run, None))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from harness.report import replacement
 from harness.report.locations import Locations, find_locations
-from harness.session.found import Inputs
 from harness.session.reuse import latest
+from harness.session.run_status import RunStatus
 from harness.session.session import Planned
-from harness.session.standing import Standing
+from harness.session.suite_inputs import Inputs
 from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.plan import Run, runs_of
@@ -52,7 +52,7 @@ def objection(
 
 def foreseen(
     planned: Planned,
-    standing: Sequence[Standing],
+    statuses: Sequence[RunStatus],
     store: Sequence[Stored],
     to_train: int,
     inputs: Inputs,
@@ -61,13 +61,13 @@ def foreseen(
     """Predict the result of `objection` for a session of all cells that has not begun.
 
     Args:
-        standing: runs of the suite that were looked up in the store.
+        statuses: runs of the suite that were looked up in the store.
         store: every record of the suite.
         to_train: how many of its runs have to train.
         folder: the suite's results folder.
     """
     suite, cells = planned.suite, planned.cells
-    finished = {(i.run.cell.id, i.run.seed): i.stored for i in standing if i.stored is not None}
+    finished = {(i.run.cell.id, i.run.seed): i.stored for i in statuses if i.stored is not None}
     shown = latest(store, suite, cells, inputs) | finished
     requested = [run for cell in cells for run in runs_of(cell, suite.training)]
     records = [

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.kept import kept_files
-from harness.session.found import Inputs
 from harness.session.reuse import adopted
+from harness.session.suite_inputs import Inputs
 from harness.store.groups import regrouped
 from harness.store.predictions import read_predictions
 from harness.store.records import Record

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from harness.kept import kept_files
 from harness.machine import provenance
-from harness.session.found import Inputs
+from harness.session.suite_inputs import Inputs
 from harness.store import records
 from harness.store.records import Record
 from harness.store.run_store import Stored

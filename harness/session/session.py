@@ -16,11 +16,11 @@ from harness.judging.baseline import Baseline
 from harness.kept import kept_files
 from harness.machine import contention
 from harness.session.dispatch import PRELOAD, Dispatch, Missing
-from harness.session.found import Inputs, find_inputs
 from harness.session.renewal import renew
 from harness.session.reuse import adopted, best_by_checkpoint, latest, matching_setup
-from harness.session.standing import skipped, standings
+from harness.session.run_status import run_statuses, skipped
 from harness.session.state import State
+from harness.session.suite_inputs import Inputs, find_inputs
 from harness.store import lock, quarantine, run_store
 from harness.store.lock import Lock
 from harness.store.records import DatasetFacts, Record
@@ -273,7 +273,7 @@ class Session:
         cells = [cell for cell in self._selected if cell.suite == suite.name]
         reused = [
             (item.run, item.stored)
-            for item in standings(suite, cells, inputs, store, self._options.rerun)
+            for item in run_statuses(suite, cells, inputs, store, self._options.rerun)
             if item.stored is not None
         ]
         store, renewed = renew(reused, store, suite, inputs)
@@ -281,7 +281,7 @@ class Session:
         self.notes += [f"{suite.name}: {line}" for line in (*rejected, *renewed)]
         counts = {"finished": 0, "to_train": 0, "skipped": 0}
         missing = []
-        for item in standings(suite, cells, inputs, store, self._options.rerun):
+        for item in run_statuses(suite, cells, inputs, store, self._options.rerun):
             run = item.run
             if item.unavailable is not None:
                 counts["skipped"] += 1
@@ -306,7 +306,7 @@ class Session:
         suites = [planned.suite for planned in self.planned]
         requested = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
         earlier = [item.record for store in self._store.values() for item in store]
-        works = [item.inputs.work(item.standing.run) for item in missing]
+        works = [item.inputs.work(item.status.run) for item in missing]
         others = contention.since(self._began, os.getpid())
         plan = schedule(works, min(requested, default=None), earlier, others)
         self.dispatch = Dispatch(suites, missing, plan, self._options.ray_address)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from builders.tiny_checkpoints import WORDS
 from builders.waiting import UNREACHABLE
-from harness.session.found import find_inputs
+from harness.session.suite_inputs import find_inputs
 from harness.store import run_store
 from harness.store.records import Record
 from harness.suite.plan import make_plan, runs_of

@@ -95,7 +95,7 @@ print("heavy:", sorted(heavy & set(sys.modules)), "code:", int(code))
 def test_a_session_and_its_jobs_need_no_torch() -> None:
     program = """
 import sys
-import harness.session.session, harness.training.job, harness.session.found
+import harness.session.session, harness.training.job, harness.session.suite_inputs
 import harness.inputs.data, harness.report
 print(sorted({"torch", "transformers", "evaluate", "sklearn"} & set(sys.modules)))
 """

@@ -12,7 +12,7 @@ from builders.waiting import UNREACHABLE
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from harness.errors import BadInput
-from harness.session.found import find_inputs
+from harness.session.suite_inputs import find_inputs
 from harness.store.records import Record
 from harness.suite.plan import make_plan
 from harness.suite.spec import TrainingSpec, load_suite

@@ -14,8 +14,8 @@ from safetensors.numpy import save_file
 from test_replacement import publish_to
 
 from harness.report.locations import find_locations, store_locations
-from harness.session.found import find_inputs
 from harness.session.options import Chosen, planned_suites
+from harness.session.suite_inputs import find_inputs
 from harness.store.records import Record
 from harness.suite.plan import Cell
 

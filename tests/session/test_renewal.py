@@ -19,8 +19,8 @@ from transformers import AutoModelForSequenceClassification, pipeline
 from harness.kept import kept_files
 from harness.session import renewal
 from harness.session.archive import records_for_plan
-from harness.session.found import Inputs, find_inputs
 from harness.session.session import Options, Planned, Session
+from harness.session.suite_inputs import Inputs, find_inputs
 from harness.store.groups import Groups
 from harness.store.predictions import read_predictions
 from harness.store.records import Record

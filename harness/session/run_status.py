@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import Unavailable
-from harness.session.found import Inputs
 from harness.session.reuse import matching_setup, reusable
+from harness.session.suite_inputs import Inputs
 from harness.store import run_store
 from harness.store.records import Record
 from harness.store.run_store import Stored
@@ -14,7 +14,7 @@ from harness.suite.spec import Suite
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunStatus:
     """The status of one run of a plan.
 
     `unavailable` is the reason why it cannot run here; `key` is None then. `stored` is the
@@ -30,9 +30,9 @@ class Standing:
     trained_before: bool
 
 
-def standings(
+def run_statuses(
     suite: Suite, cells: Sequence[Cell], inputs: Inputs, store: Sequence[Stored], rerun: bool
-) -> list[Standing]:
+) -> list[RunStatus]:
     """Return the status of every run of some cells, in the order of cells and seeds.
 
     Args:
@@ -41,20 +41,22 @@ def standings(
     """
     runs = [run for cell in cells for run in runs_of(cell, suite.training)]
     keys = {
-        (run.cell.id, run.seed): inputs.key(run) for run in runs if inputs.missing(run.cell) is None
+        (run.cell.id, run.seed): inputs.key(run)
+        for run in runs
+        if inputs.obstacle(run.cell) is None
     }
     wanted = set(keys.values())
     of_plan = {key: item for key, item in run_store.finished(store) if key in wanted}
     candidates = matching_setup(store, suite, inputs)
     usable = {} if rerun else reusable(of_plan, suite, candidates)
 
-    def standing(run: Run) -> Standing:
+    def status(run: Run) -> RunStatus:
         key = keys.get((run.cell.id, run.seed))
         if key is None:
-            return Standing(run, None, None, inputs.missing(run.cell), False)
-        return Standing(run, key, usable.get(key), None, key in of_plan)
+            return RunStatus(run, None, None, inputs.obstacle(run.cell), False)
+        return RunStatus(run, key, usable.get(key), None, key in of_plan)
 
-    return [standing(run) for run in runs]
+    return [status(run) for run in runs]
 
 
 def skipped(run: Run, unavailable: Unavailable) -> Record:

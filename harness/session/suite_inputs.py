@@ -43,7 +43,7 @@ class Inputs:
     notes: tuple[str, ...] = ()
     groups: dict[str, Groups] = field(default_factory=dict)
 
-    def missing(self, cell: Cell) -> Unavailable | None:
+    def obstacle(self, cell: Cell) -> Unavailable | None:
         """Return why a cell cannot run here, or None if it can."""
         return self.unavailable.get("") or self.unavailable.get(cell.checkpoint)
 
