@@ -53,6 +53,8 @@ def _shown(value: Any) -> str:
     """Return a value followed by a colon; an empty string for a table."""
     if isinstance(value, dict):
         return ""
+    if value is None:
+        return "null: "
     try:
         return f"{shown(value)}: "
     except RecursionError:

@@ -108,7 +108,7 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Co
         problems = [f"{name}: no such file or folder" for name in absent]
         # If one is a file or folder, the other is not meant to be a cell of the results.
         raise BadInput(problems if places else [*problems, *error.problems]) from None
-    if not known:
+    if not known and not places:
         raise BadInput([f"{results}: no run was scored yet; {TRAIN_FIRST}"])
     unknown = [name for name in (a, b) if ids.find(name, known) is None]
     if places and unknown:

@@ -41,7 +41,7 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
     predictions.parquet in the same folder. With --suite the evidence is the store: the records
     under FOLDER/runs that belong to the suite's plan; the options after --suite change this plan
     as they do for `pytest benchmarks/`. With --output the tables are published in another folder;
-    sessions never write to results/SUITE.
+    by default, sessions do not write to results/SUITE.
 
     \b
     Examples:

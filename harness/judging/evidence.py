@@ -101,7 +101,7 @@ def _kind(record: Record) -> tuple[object, ...]:
 def _position(record: Record) -> int:
     numbers = [epoch.epoch for epoch in record.epochs]
     if record.selected_epoch not in numbers:
-        raise NoEvidence(f"the record of {record.cell} selects an epoch that it does not contain")
+        raise NoEvidence(f"the record of {record.cell}: its selected epoch is not among its epochs")
     return numbers.index(record.selected_epoch)
 
 

@@ -80,18 +80,19 @@ def machine() -> Machine:
 @functools.cache
 def commit() -> str | None:
     """Return the harness' git commit, with `+` if its files differ; None outside a checkout."""
-    here = Path(__file__).parent
+    file = Path(__file__)
+    harness = file.parents[1]
 
     def git(*arguments: str) -> str:
-        command = ("git", "-C", str(here), *arguments)
+        command = ("git", "-C", str(harness), *arguments)
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         revision = git("rev-parse", "--short=12", "HEAD")
         # An installed copy may be inside another project's checkout, whose commit is not ours.
-        if not git("ls-files", "--", Path(__file__).name):
+        if not git("ls-files", "--", str(file.relative_to(harness))):
             return None
-        return revision + ("+" if git("status", "--porcelain", "--", str(here)) else "")
+        return revision + ("+" if git("status", "--porcelain", "--", str(harness)) else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 

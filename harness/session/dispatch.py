@@ -108,15 +108,19 @@ class Dispatch:
         self._closing = threading.Event()
         self._ended: list[str] = []
         self._lateness = Lateness()
-        self._tasks = [
-            Task(
-                missing[position],
-                self._job(missing[position]),
-                schedule.forecast.seconds[position],
-                Future(),
-            )
-            for position in schedule.order
-        ]
+        try:
+            self._tasks = [
+                Task(
+                    missing[position],
+                    self._job(missing[position]),
+                    schedule.forecast.seconds[position],
+                    Future(),
+                )
+                for position in schedule.order
+            ]
+        except BaseException:  # a Ctrl-C, too: nobody else knows the executor yet
+            self._executor.close()
+            raise
 
     @property
     def runs(self) -> dict[tuple[str, str, int], "Future[Stored]"]:

@@ -37,7 +37,7 @@ def load_references(path: Path) -> tuple[Reference, ...]:
         raise BadInput([f"{path}: nested too deeply to read"]) from None
     entries = document.get("reference")
     if document.keys() - {"reference"} or not isinstance(entries, list):
-        raise BadInput([f"{path}: a file of references must contain only [[reference]] tables"])
+        raise BadInput([f"{path}: must contain [[reference]] tables, and nothing else"])
     references: list[Reference] = []
     problems: list[str] = []
     for position, entry in enumerate(entries):

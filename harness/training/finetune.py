@@ -162,8 +162,10 @@ def finetune(
     if on_progress is not None:
         setup.trainer.add_callback(Reporting(on_progress))
     setup.trainer.train()
-    selected = _load_selected(model, setup, applied, settings.training.selection)
+    _load_selected(model, setup, applied, settings.training.selection)
     train_seconds = setup.clock.seconds(settings.device)
+    epochs = setup.history.epochs()
+    selected = _selected_epoch(epochs, settings.training.selection)
     # The selected epoch's model was evaluated at the epoch's end; a new prediction is the same.
     logits = {"validation": setup.history.logits[selected]}
     if "test" in setup.orders:
@@ -175,7 +177,7 @@ def finetune(
     if proof.alike(logits["validation"], validation):
         alike = "always" if alike_before else "now"
     return Outcome(
-        epochs=setup.history.epochs(),
+        epochs=epochs,
         selected_epoch=selected,
         logits=logits,
         train_seconds=train_seconds,
@@ -261,17 +263,19 @@ def _set_up(
     return _Setup(trainer, history, decay, clock, orders, best, frozenset(active))
 
 
-def _load_selected(model: PreTrainedModel, setup: _Setup, applied: Applied, selection: str) -> int:
-    """Load the selected epoch's weights into the model; return the epoch."""
-    epochs = setup.history.epochs()
-    if selection != "best-epoch":
-        return epochs[-1].epoch
+def _load_selected(model: PreTrainedModel, setup: _Setup, applied: Applied, selection: str) -> None:
+    """Give the model the selected epoch's weights."""
     if setup.best is not None:
         setup.best.load(model)
-    else:
+    elif selection == "best-epoch":
         rows = None if applied.trimmed is None else len(applied.trimmed.used)
         read_best_epoch(model, setup.trainer.state.best_model_checkpoint, rows)
-    # Of equally good epochs, the first, as in Trainer.
+
+
+def _selected_epoch(epochs: Sequence[EpochOutcome], selection: str) -> int:
+    if selection != "best-epoch":
+        return epochs[-1].epoch
+    # Trainer, too, selects the first of equally good epochs.
     return max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
 
 

@@ -82,6 +82,8 @@ def _train_and_score(
     trackers.prepare(job.trackers, job.run.cell.suite, job.folder)
     ready = _prepare(job, settings)
     outcome, accumulation = _finetune(job, ready, settings, scratch, report, yielding)
+    encoded = ready.reading.encoded
+    predictions = predictions_table(ready.splits, encoded, outcome)
     times = Times(
         load=ready.load_seconds,
         tokenise=ready.tokenise_seconds,
@@ -89,7 +91,6 @@ def _train_and_score(
         evaluate=outcome.evaluate_seconds,
         total=time.perf_counter() - started,
     )
-    encoded = ready.reading.encoded
     record = scored_record(job, ready.splits, encoded, outcome, times)
     padded = records.Padding(**asdict(ready.padding))
     used = {
@@ -110,7 +111,7 @@ def _train_and_score(
     if job.keep_model:
         validation = (ready.splits["validation"], encoded.splits["validation"])
         kept_model.keep(job, record, outcome, ready.tokenizer, validation, scratch / "model")
-    return Result(record, predictions_table(ready.splits, encoded, outcome))
+    return Result(record, predictions)
 
 
 def _prepare_process(job: Job) -> Yielding | None:

@@ -32,7 +32,7 @@ def test_predictions_come_out_by_seed_epoch_and_sentence() -> None:
         ({"labels": None}, "seed 2 contains no predictions"),
         ({"epochs": ()}, "seed 2 contains no predictions"),
         ({"labels": "AAAAAAAAAA=="}, "different data or numbers of epochs"),
-        ({"selected_epoch": 9}, "selects an epoch that it does not contain"),
+        ({"selected_epoch": 9}, "its selected epoch is not among its epochs"),
         ({"dataset": COLA.model_copy(update={"validation": 49})}, "different data"),
         (
             {"scores": Scores(mcc=0.9, accuracy=0.9, f1=0.9)},

@@ -43,13 +43,19 @@ def commit_said_by(package: Path) -> str | None:
     return said
 
 
+def copied_to(package: Path) -> Path:
+    """Copy the module to its place in a package `harness` that has nothing else."""
+    (package / "machine").mkdir(parents=True)
+    for folder in (package, package / "machine"):
+        (folder / "__init__.py").touch()
+    shutil.copy(Path(provenance.__file__), package / "machine")
+    return package
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A git checkout with a copy of the module in its folder `harness`, committed."""
-    package = tmp_path / "checkout" / "harness"
-    package.mkdir(parents=True)
-    shutil.copy(Path(provenance.__file__), package)
-    (package / "__init__.py").touch()
+    """A git checkout with a copy of the module where the harness has it, committed."""
+    package = copied_to(tmp_path / "checkout" / "harness")
     git(package.parent, "init", "--quiet")
     # What running the copy leaves behind is no change of the code.
     (package.parent / ".gitignore").write_text("__pycache__/\n")
@@ -97,9 +103,7 @@ def test_a_copy_that_is_in_no_checkout_or_in_anothers_has_no_commit(checkout: Pa
 
 
 def test_a_repository_without_a_commit_has_none_to_say(tmp_path: Path) -> None:
-    package = tmp_path / "harness"
-    package.mkdir()
-    shutil.copy(Path(provenance.__file__), package)
+    package = copied_to(tmp_path / "harness")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
     assert commit_said_by(package) is None

@@ -569,7 +569,7 @@ def test_every_mistake_of_a_file_is_told_at_once_with_the_value_seen(tmp_path: P
     del content["cells"][1]["seeds"]
     problems = problems_of(tmp_path, json.dumps(content).encode())
     expected = [
-        "cells[0].batch_size: None: ",
+        "cells[0].batch_size: null: ",
         "cells[1].seeds: missing; ",
         "records[0].scores.mcc: 'high': ",
         "records[1].status: 'fine': ",

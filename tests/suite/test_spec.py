@@ -162,7 +162,7 @@ def test_checks_of_one_key_against_another_are_made_whatever_else_is_wrong(tmp_p
     min_mcc = 2
     """
     expected = (
-        ("dataset.path", 'needs path = "FILE"'),
+        ("dataset.path: source", 'needs path = "FILE"'),
         ("dataset.validation_size: 0", "nothing can be scored"),
         ("dataset.test_size: 'half'", "a fraction below 1 (0.1) or a whole number (500)"),
         ("dataset.label_column: 'label'", "must differ"),

@@ -128,7 +128,7 @@
       [`#${row.rank} ${row.checkpoint}`, row.settings, `MCC ${row.texts.mcc}`,
         ...(row.low === null ? [] : [`95 % interval ${row.texts.mcc_low}`]),
         `${data.speeds[column]}: ${row.texts[column]}`,
-        ...(row.apart.includes(column) ? ["speed cannot be compared: times of its seeds differ too much"] : [])].join("\n");
+        ...(row.apart.includes(column) ? ["speed cannot be compared: times of its seeds differ by more than a third, or by circumstances"] : [])].join("\n");
     // Label positions are computed for these widths.
     const room = one("speed-chart").clientWidth || 960;
     const width = data.widths.find((one) => one <= room) ?? data.widths.at(-1);

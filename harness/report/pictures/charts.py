@@ -59,7 +59,8 @@ class Line:
 class Point:
     """A cell's MCC and speed; `on_front`: no cell comparable with it is better in both.
 
-    Where the times of its seeds differ too much, `compares` is false, and it is on no front.
+    Where the times of its seeds differ by more than a third, or were measured under different
+    circumstances, `compares` is false, and it is on no front.
     """
 
     line: Line

@@ -250,7 +250,8 @@ def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
     apart = [
         point.line.label for points in groups.values() for point in points if not point.compares
     ]
-    hollow = f"; hollow, as times of their seeds differ too much: {some(apart)}" if apart else ""
+    reason = "times of their seeds differ by more than a third, or by circumstances"
+    hollow = f"; hollow, as {reason}: {some(apart)}" if apart else ""
     return f"MCC against {title}; on the front, the fastest first: {texts or 'none'}{hollow}"
 
 
