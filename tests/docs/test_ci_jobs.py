@@ -15,6 +15,8 @@ from builders.ci_jobs import Finished, copy_tree, run_github, run_gitlab
 from builders.commands import harness
 from builders.tiny_checkpoints import SENTENCES, make_checkpoint
 
+pytestmark = pytest.mark.sessions
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "ci"
 PROJECT = "YOUR-ORGANISATION/cola-finetuning-benchmark"

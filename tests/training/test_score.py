@@ -127,6 +127,7 @@ print(json.dumps({"mcc": scores.matthews_correlation, "attempts": attempts, "pat
 """
 
 
+@pytest.mark.sessions
 def test_processes_load_the_metric_at_once_without_network_or_a_home(tmp_path: Path) -> None:
     no_folder = tmp_path / "file"
     no_folder.write_text("nothing can be written below a file")

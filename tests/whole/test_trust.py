@@ -132,6 +132,7 @@ execute_ok(make_job(folder, file_spec(rows, 8), results))
 """
 
 
+@pytest.mark.sessions
 @pytest.mark.parametrize(
     "asked",
     [
