@@ -276,7 +276,7 @@ def test_committed_results_agree_with_themselves_and_their_predictions(name: str
         (
             "samples_per_second",
             900.0,
-            "samples_per_second is 900, but 42755 sentences in times.train",
+            "samples_per_second is 900, but 42755 sentences in times",
         ),
         ("samples_per_second", -1.0, "samples_per_second is -1, "),
         ("samples_per_second", 0.0, "samples_per_second is 0, "),
@@ -334,7 +334,7 @@ def test_epochs_end_one_after_the_other() -> None:
     record = predicted_record(CELL, 1, labels, np.array([wrong, labels]))
     assert inconsistency(record) is None
     said = inconsistency(edited(record, "epochs.1.seconds", 40.0))
-    assert "epoch 2 ends after 40 s, which must be more than 50 s" in str(said)
+    assert "epoch 2 ends after 40 s, but must end after more than 50 s" in str(said)
 
 
 @pytest.mark.parametrize("field", ["samples_per_second", "eval_ms_per_sentence", "verdict"])
