@@ -258,7 +258,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Delay Ctrl-C after the last test; see pytest_sessionfinish."""
+    """Delay Ctrl-C after the test loop, even if a Ctrl-C ended it; see pytest_sessionfinish."""
     try:
         return (yield)
     finally:

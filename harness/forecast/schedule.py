@@ -1,4 +1,4 @@
-"""Plans the order of runs, how many run at a time, and how long all of them should take."""
+"""Plans runs: their order, how many at a time, threads of each, and the time for all of them."""
 
 import contextlib
 import os

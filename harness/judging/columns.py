@@ -24,18 +24,18 @@ from harness.store.records import time_to_target
 from harness.text import scientific
 
 ROUGHLY = (
-    "with ~ and two digits if only their order of magnitude is meaningful: seeds of the row differ "
-    "by more than a third, or were timed under different circumstances or beside busy programs"
+    "~ marks a rough time or speed, with two digits: it differs between the seeds of the row by "
+    "more than a third, or they were timed under different circumstances or beside busy programs"
 )
 
 
 def informative(rows: Sequence[Row]) -> list[Column]:
-    """Return the columns for people that are informative for these rows."""
+    """Return those of the columns shown to people that are worth showing for these rows."""
     return [column for column in SHOWN if column.is_informative(rows, column.name)]
 
 
 def _differs_from_mcc(rows: Sequence[Row], name: str) -> bool:
-    """Return whether a column differs from the MCC in the digits that are shown."""
+    """Return whether a column differs from the MCC of some row by at least 0.0005."""
     pairs = ((row[name], row["mcc"]) for row in rows)
     return any(
         isinstance(value, float) and isinstance(mcc, float) and abs(value - mcc) >= 0.0005
@@ -84,7 +84,7 @@ def _parameters(facts: Facts) -> float | None:
 def _to_target(facts: Facts) -> list[float | None]:
     """Return each run's training time to the target.
 
-    Computed from the epochs: a run may have been trained when the suite had another target.
+    Not read from the records: the suite may have had another target when a run was trained.
     """
     return [time_to_target(run.epochs, facts.cell.target) for run in facts.scored]
 
@@ -127,7 +127,7 @@ COLUMNS = (
     Column(
         "rank",
         "Int64",
-        lambda facts: None,
+        lambda facts: None,  # `leaderboard` ranks the rows
         "rank",
         "#",
         "by mean MCC, highest first; equal means share a rank",
@@ -157,7 +157,7 @@ COLUMNS = (
         lambda facts: facts.cell.learning_rate,
         "learning rate",
         "lr",
-        "peak of the schedule",
+        "highest learning rate of the schedule",
         scientific,
         first=True,
     ),
@@ -200,8 +200,8 @@ COLUMNS = (
         lambda facts: _end(facts.judgement.mcc_interval, "low"),
         "95 % interval",
         "95 %",
-        "95 % confidence interval of the mean MCC over sentences and seeds; over sentences only "
-        "with one seed, over seeds only if records contain no predictions",
+        "95 % confidence interval of the mean MCC; it covers sentences and seeds; with one seed, "
+        "only sentences; if records contain no predictions, only seeds",
         text_of=_interval,
         first=True,
     ),
@@ -226,8 +226,8 @@ COLUMNS = (
         _adjusted,
         "adjusted",
         "adj",
-        "mean MCC with each run's epoch selected on one half of the sentences and scored on the "
-        "other half: without selection bias",
+        "MCC without selection bias: each run's epoch is selected on one half of the sentences and "
+        "scored on the other; mean over seeds",
         decimals(3),
         is_informative=_differs_from_mcc,
     ),
@@ -268,8 +268,8 @@ COLUMNS = (
         "train_seconds",
         "train s",
         "train s",
-        "seconds of `trainer.train()`; like the other costs a mean over seeds ± sample standard "
-        f"deviation; all times {ROUGHLY}",
+        "seconds of `trainer.train()`; mean over seeds ± sample standard deviation, as for all "
+        f"times and speeds; {ROUGHLY}",
         first=True,
     ),
     *_cost(
@@ -290,8 +290,8 @@ COLUMNS = (
         "peak_memory_mb",
         "peak MB",
         "MB",
-        "largest peak memory of a run, of the GPU if there is one, ± the sample standard "
-        "deviation of the runs' peaks; 1 MB is 2^20 bytes",
+        "largest peak memory among the runs (GPU memory on a GPU) ± sample standard deviation over "
+        "the runs; 1 MB is 2^20 bytes",
         first=True,
     ),
     Column(
@@ -309,7 +309,8 @@ COLUMNS = (
         lambda facts: mean(_to_target(facts)),
         "s to target",
         "target s",
-        "training seconds until an epoch first reached the target MCC, if every seed reached it",
+        "training seconds until an epoch first reached the target MCC; no value unless every seed "
+        "reached it",
         decimals(1),
         spread=True,
         timed=True,
@@ -337,7 +338,7 @@ COLUMNS = (
         "verdict",
         "verdict",
         "pass: every gate is met, and no run failed; fail: a gate is missed, or a run failed; "
-        "not-enough-evidence: a gate cannot be decided yet, see Gates",
+        "not-enough-evidence: a gate cannot be decided yet; the section Gates contains the reason",
         first=True,
     ),
     Column(
@@ -346,10 +347,11 @@ COLUMNS = (
         lambda facts: max(all_measured(run.concurrency for run in facts.scored), default=None),
         "runs at once",
         "runs",
-        "largest number of runs that shared the machine; compare times of equal numbers only",
+        "largest number of runs that shared the machine; compare times only between rows with the "
+        "same number",
         is_informative=lambda rows, name: len(values_of(rows, name) - {None}) > 1,
     ),
-    Column(
+    Column(  # not shown; `Column.text` reads it
         "times",
         "string",
         lambda facts: ROUGH if facts.scored and costs.rough(facts.scored) else None,
@@ -364,7 +366,7 @@ COLUMNS = (
         text_of=_count_of_warnings,
     ),
 )
-"""In order; see `leaderboard` for their meaning."""
+"""In the order of the tables. `leaderboard` describes also the columns without a `meaning`."""
 
 SHOWN = tuple(column for column in COLUMNS if column.heading)
 """The columns shown to people."""

@@ -19,7 +19,7 @@ from harness.suite.plan import Cell
 from harness.suite.spec import DatasetSpec
 from harness.text import shortened
 
-if TYPE_CHECKING:  # it imports `datasets`
+if TYPE_CHECKING:  # it imports the library `datasets`
     from harness.inputs.data import Source
 
 MOST_IN_BRIEF = 3

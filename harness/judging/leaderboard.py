@@ -27,10 +27,10 @@ def leaderboard(
     null, never 0 and never a mean of fewer runs. Equal means share a rank.
 
     `mcc_low` to `mcc_high` is the 95 % interval of the mean MCC. It covers sentences and seeds;
-    with one seed, sentences only; with records without predictions, seeds only; with both, it is
-    null. `mcc_last_epoch` is the mean MCC after the last epoch, whichever epoch was selected.
-    `mcc_adjusted` is the mean MCC if epochs are selected on other sentences than those that score
-    them (stats.selection_adjusted). `accuracy_*` correspond to `mcc_*`.
+    with one seed, sentences only; with records without predictions, seeds only; with one seed and
+    no predictions, it is null. `mcc_last_epoch` is the mean MCC after the last epoch, whichever
+    epoch was selected. `mcc_adjusted` is the mean MCC if epochs are selected on other sentences
+    than those that score them (stats.selection_adjusted). `accuracy_*` correspond to `mcc_*`.
 
     `time_to_target_seconds` is the training time up to the first epoch that reached the cell's
     target; null unless every scored run reached it. It is computed from the epochs because a run

@@ -1,4 +1,4 @@
-"""Measures how busy other programs keep the cores, and chooses a run's number of threads."""
+"""Measures how busy other programs keep the cores, and reduces a run's threads accordingly."""
 
 import contextlib
 import math

@@ -9,7 +9,7 @@ from types import FrameType
 
 @contextlib.contextmanager
 def hold_interrupt() -> Iterator[Callable[[], bool]]:
-    """Delay the first Ctrl-C; the second one interrupts as usual.
+    """Delay the first Ctrl-C inside the block; the second one interrupts as usual.
 
     Outside the main thread, or if SIGINT has another handler, nothing is delayed.
 

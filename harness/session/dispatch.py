@@ -26,7 +26,7 @@ from harness.suite.spec import Suite
 from harness.text import duration
 from harness.training import progress
 
-if TYPE_CHECKING:  # job imports datasets, which test collection does not need
+if TYPE_CHECKING:  # job imports the library `datasets`; collecting tests must not
     from collections.abc import Callable
 
     from harness.training.job import Job, Result
@@ -35,7 +35,7 @@ PRELOAD = ("harness.training.worker",)
 """Modules that every run imports; an executor imports them once for all runs."""
 
 EXECUTE: "Callable[[Job], Result]" = partial(call, "harness.training.worker", "execute")
-"""Executes a job in a worker. The session itself imports none of its modules, such as torch."""
+"""Executes a job in a worker; the session need not import what workers use, such as torch."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Task:
-    """A run that is trained in this session, and its expected seconds."""
+    """A missing run, its job, its expected duration in seconds, and the future of its result."""
 
     missing: Missing
     job: "Job"
@@ -124,7 +124,7 @@ class Dispatch:
 
     @property
     def runs(self) -> dict[tuple[str, str, int], "Future[Stored]"]:
-        """The future result of each run, by suite, cell and seed."""
+        """The `Future` of each run's result, by suite, cell and seed."""
         runs = ((task.job.run, task.future) for task in self._tasks)
         return {(run.cell.suite, run.cell.id, run.seed): future for run, future in runs}
 
@@ -202,24 +202,27 @@ class Dispatch:
         try:
             record = self._store_result(task, job, answer)
         except Exception as error:  # any error must reach the test that waits
-            reason = {"reason": f"the session could not store it: {type(error).__name__}"}
-            record = describe(job).model_copy(update=reason)
+            reason = f"the session could not store the run's result: {type(error).__name__}"
+            record = describe(job).model_copy(update={"reason": reason})
         if record is not None:
             self._ended.append(_outcome(job.run, record))
             task.future.set_result(Stored(record, job.folder))
 
     def _store_result(self, task: Task, job: "Job", answer: "Future[Result]") -> Record | None:
-        """Write a run's record and return it; None if the run was cancelled or submitted again."""
+        """Write a run's record and return it; None if the run was cancelled or submitted again.
+
+        The record of a failed repetition is returned, but not written.
+        """
         from harness.training.job import Result, failure, in_smaller_parts
 
         shutil.rmtree(job.folder / "scratch", ignore_errors=True)
         progress.discard(job.folder)
         if self._closing.is_set() and (answer.cancelled() or answer.exception() is not None):
-            task.future.cancel()  # neither finished nor failed
+            task.future.cancel()  # stopped by the session's end: counts as not run
             return None
         error = None if answer.cancelled() else answer.exception()
         if error is not None:
-            redact_file(job.folder / "log.txt")  # the worker ended before it could do this
+            redact_file(job.folder / "log.txt")  # the worker ended before it redacted its log
         if isinstance(error, KilledForMemory) and (smaller := in_smaller_parts(job)) is not None:
             try:
                 self._submit(task, smaller)
@@ -233,12 +236,12 @@ class Dispatch:
         except (CancelledError, Exception) as error:
             result = Result(failure(job, error), None)
         record = result.record
-        # A repetition that fails does not replace the finished run.
+        # If a finished run is trained again and fails, its old record stays.
         if record.status == "ok" or not task.missing.status.trained_before:
             try:
                 record = run_store.write_record(job.folder, record, result.predictions)
                 run_store.discard_run(run_store.run_folder(task.missing.results, job.run, None))
-            except Exception as error:  # a full disk
+            except Exception as error:  # for example a full disk
                 record = failure(job, error)
         return record
 

@@ -229,7 +229,7 @@ class Session:
         return found
 
     def _candidates(self, planned: Planned) -> list[Stored]:
-        """Return the runs among which a checkpoint's best is selected, of this plan or not."""
+        """Return the runs, of any plan, among which each checkpoint's best is selected."""
         name = planned.suite.name
         earlier = matching_setup(self._store[name], planned.suite, self._inputs[name])
         ended = [
@@ -257,7 +257,11 @@ class Session:
         return []
 
     def _may_train(self) -> bool:
-        """Return whether some selected run has no record here; records are not verified yet."""
+        """Return whether to start the fork server early; nothing else depends on it.
+
+        True if a run may have to train on this machine: with --rerun, or if a selected run has no
+        record here. Records are not verified yet.
+        """
         if any(planned.suite.limits.executor != "local" for planned in self.planned):
             return False
         return self._options.rerun or any(

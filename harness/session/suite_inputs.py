@@ -17,7 +17,7 @@ from harness.store.records import DatasetFacts, run_key
 from harness.suite.plan import Cell, Run, published_names
 from harness.suite.spec import Suite
 
-if TYPE_CHECKING:  # data imports `datasets`, which test collection does not need
+if TYPE_CHECKING:  # data imports the library `datasets`; collecting tests must not
     from harness.inputs.data import Data, Source
     from harness.inputs.data.summary import SplitSummary
 

@@ -16,7 +16,7 @@ from harness.store.records import (
 )
 
 RECIPE_WITH_ONE_CLOCK = 3
-"""Records of this recipe and later ones timed epochs and their evaluation by the same clock."""
+"""From this recipe on, epochs and their evaluation are timed by one clock."""
 
 RELATIVE = 1e-9
 """Relative difference allowed between a stored number and the same number computed again."""
@@ -33,9 +33,9 @@ Numbers = tuple[int, int, int, int]
 def inconsistency(record: Record) -> str | None:
     """Return the record's inconsistencies in one line, or None.
 
-    Every number that can be computed from other fields of the record must equal the computed
-    value; each field that differs is named with both values. See `contradiction` for the key and
-    the scores.
+    First `contradiction` checks the key, the selected epoch and the scores. If they are right,
+    every other number that can be computed from other fields must equal the computed value: the
+    first MOST_NAMED that differ are named with both values, the others are counted.
     """
     if (problem := contradiction(record)) is not None:
         return problem
@@ -70,7 +70,7 @@ def counts_of(confusion: Confusion) -> Numbers:
 
 
 def _derived(record: Record) -> Iterator[str]:
-    """Check what the worker computes from other fields of the record."""
+    """Compare speed, latency, time to target and verdict with values computed from other fields."""
     times, facts, scores = record.times, record.dataset, record.scores
     assert times is not None
     assert facts is not None
@@ -93,7 +93,7 @@ def _derived(record: Record) -> Iterator[str]:
     reached = time_to_target(record.epochs, record.target_mcc)
     if record.time_to_target_seconds != reached:
         yield (
-            f"time_to_target_seconds is {shown(record.time_to_target_seconds)}, its epochs and "
+            f"time_to_target_seconds is {shown(record.time_to_target_seconds)}, but its epochs and "
             f"target_mcc of {shown(record.target_mcc)} give {shown(reached)}"
         )
     if record.verdict is not None:
@@ -101,26 +101,28 @@ def _derived(record: Record) -> Iterator[str]:
         passed = None if threshold is None else "pass" if scores.mcc >= threshold else "fail"
         if record.verdict != passed:
             yield (
-                f"verdict is {record.verdict}, MCC {shown(scores.mcc)} and threshold "
+                f"verdict is {record.verdict}, but MCC {shown(scores.mcc)} and threshold "
                 f"{shown(threshold)} give {shown(passed)}"
             )
 
 
 def _differs(name: str, stored: float | None, computed: float | None, source: str) -> Iterator[str]:
-    """Compare a stored number with the computed one; a stored None was not measured."""
+    """Compare a stored number with the computed one; do not compare a None (not measured)."""
     if stored is None or (
         computed is not None and math.isclose(stored, computed, rel_tol=RELATIVE)
     ):
         return
-    given = "none" if computed is None else shown(computed)
-    yield f"{name} is {shown(stored)}, {source} give {given}"
+    contrast = f"it cannot be computed from {source}"
+    if computed is not None:
+        contrast = f"{source} give {shown(computed)}"
+    yield f"{name} is {shown(stored)}, but {contrast}"
 
 
 def _counts(record: Record) -> Iterator[str]:
     """Compare the sum of the groups' counts with the counts of all validation sentences.
 
     Every sentence has a length, so the counts by length must add up to the counts of all
-    sentences. Not every sentence has a source.
+    sentences. Not every sentence has a source, so the counts by source may add up to less.
     """
     packed = selected_classes(record)
     if packed is None or record.labels is None or record.dataset is None:
@@ -131,42 +133,44 @@ def _counts(record: Record) -> Iterator[str]:
         for name, held, all_sentences in zip(Confusion.model_fields, added, every, strict=False):
             if held > all_sentences or (kind == "length" and held != all_sentences):
                 yield (
-                    f"confusion_by.{kind} adds up to {name} {held}, the record's classes give "
+                    f"confusion_by.{kind} adds up to {name} {held}, but the record's classes give "
                     f"{all_sentences}"
                 )
 
 
 def _durations(record: Record) -> Iterator[str]:
-    """Check that no part of a run took longer than the whole."""
+    """Check that times are above 0, epochs end in order, and no part is longer than the whole."""
     times = record.times
     assert times is not None
     for name in Times.model_fields:
         if (value := getattr(times, name)) <= 0:
-            yield f"times.{name} is {shown(value)} s, it must be more than 0"
+            yield f"times.{name} is {shown(value)} s, but must be more than 0"
     for last in ("train", "evaluate"):
         parts = ("load", "tokenise", last)
         together = sum(getattr(times, name) for name in parts)
         if together > times.total + ROUNDING_SECONDS:
             yield (
-                f"times.total is {shown(times.total)} s, {', '.join(parts[:-1])} and {last} alone "
-                f"take {shown(together)} s"
+                f"times.total is {shown(times.total)} s, but {', '.join(parts[:-1])} and {last} "
+                f"alone take {shown(together)} s"
             )
     ends = [0.0, *(epoch.seconds for epoch in record.epochs)]
     for epoch, (before, after) in zip(record.epochs, itertools.pairwise(ends), strict=True):
         if after <= before:
             yield (
-                f"epoch {epoch.epoch} ends after {shown(after)} s, which must be more than "
+                f"epoch {epoch.epoch} ends after {shown(after)} s, but must end after more than "
                 f"{shown(before)} s"
             )
         if epoch.epoch != record.selected_epoch or record.recipe_version < RECIPE_WITH_ONE_CLOCK:
             continue
         if times.evaluate > after - before + ROUNDING_SECONDS:
             yield (
-                f"times.evaluate is {shown(times.evaluate)} s, epoch {epoch.epoch}, which includes "
-                f"it, takes {shown(after - before)} s"
+                f"times.evaluate is {shown(times.evaluate)} s, but epoch {epoch.epoch}, which "
+                f"includes it, took only {shown(after - before)} s"
             )
     if ends[-1] > times.train + ROUNDING_SECONDS:
-        yield f"times.train is {shown(times.train)} s, the last epoch ends at {shown(ends[-1])} s"
+        yield (
+            f"times.train is {shown(times.train)} s, but the last epoch ends at {shown(ends[-1])} s"
+        )
 
 
 def _sizes(record: Record) -> Iterator[str]:
@@ -174,31 +178,32 @@ def _sizes(record: Record) -> Iterator[str]:
     for name in ("peak_memory_mb", "parameters"):
         value = getattr(record, name)
         if value is not None and value <= 0:
-            yield f"{name} is {shown(value)}, it must be more than 0"
+            yield f"{name} is {shown(value)}, but must be more than 0"
     if record.batch_size_used is not None and record.accumulation is not None:
         whole = record.batch_size_used * record.accumulation
         if whole != record.batch_size:
             yield (
-                f"batch_size is {record.batch_size}, batch_size_used {record.batch_size_used} "
+                f"batch_size is {record.batch_size}, but batch_size_used {record.batch_size_used} "
                 f"times accumulation {record.accumulation} is {whole}"
             )
     if record.contention is not None and record.threads is not None:
         fewest = record.contention.fewest_threads
         if fewest > record.threads:
-            yield f"contention.fewest_threads is {fewest}, threads is only {record.threads}"
+            yield f"contention.fewest_threads is {fewest}, but threads is only {record.threads}"
 
 
 def _dates(record: Record) -> Iterator[str]:
     """Check that a run ended after it began, and that its times fit in between.
 
-    Both dates are cut to whole seconds. A clock that is slewed is up to 0.05 % off (adjtimex(2)).
+    1 s is allowed because both dates are cut to whole seconds, and 0.1 % because the system may
+    adjust its clock gradually, by up to 0.05 % (adjtimex(2)).
     """
     moments: list[datetime] = []
     for name in ("started_at", "finished_at"):
         if (text := getattr(record, name)) is not None:
             moment = _moment(text)
             if moment is None:
-                yield f"{name} is {text!r:.50}, it must be a time with a time zone (ISO 8601)"
+                yield f"{name} is {text!r:.50}, but must be a time with a time zone (ISO 8601)"
                 return
             moments.append(moment)
     if len(moments) < 2:
@@ -209,8 +214,8 @@ def _dates(record: Record) -> Iterator[str]:
         yield f"finished_at is {record.finished_at}, before started_at, {record.started_at}"
     elif record.times is not None and record.times.total > (between + 1) * 1.001:
         yield (
-            f"times.total is {shown(record.times.total)} s, from started_at to finished_at are "
-            f"{between:.0f} s"
+            f"times.total is {shown(record.times.total)} s, but only {between:.0f} s lie between "
+            "started_at and finished_at"
         )
 
 

@@ -35,7 +35,9 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
         chosen = split == name
         count, recorded = int(chosen.sum()), getattr(record.dataset, name)
         if count not in ((recorded,) if name == "validation" else (0, recorded)):
-            problems.append(f"dataset.{name} is {recorded}, its predictions hold {count} sentences")
+            problems.append(
+                f"dataset.{name} is {recorded}, but its predictions contain {count} sentences"
+            )
         known = bool((labels[chosen] >= 0).all())  # a test split's labels may be hidden
         computed = scores_of(chosen, labels, given) if known else None
         problems += _unlike_scores(field, getattr(record, field), computed)
@@ -56,7 +58,7 @@ def _unlike_scores(field: str, stored: Scores | None, computed: Scores | None) -
         if held is None and actual is None:
             continue
         if held is None or actual is None or abs(held - actual) > TOLERANCE:
-            yield f"{field}.{name} is {shown(held)}, its predictions give {shown(actual)}"
+            yield f"{field}.{name} is {shown(held)}, but its predictions give {shown(actual)}"
 
 
 def _unlike_counts(
@@ -67,13 +69,13 @@ def _unlike_counts(
         if held is None or actual is None:
             sizes = [None if each is None else sum(counts_of(each)) for each in (held, actual)]
             yield (
-                f"{field}.{group} has sentences: {shown(sizes[0])}, its predictions give "
+                f"{field}.{group} has sentences: {shown(sizes[0])}, but its predictions give "
                 f"{shown(sizes[1])}"
             )
             continue
         for name in Confusion.model_fields:
             if getattr(held, name) != getattr(actual, name):
                 yield (
-                    f"{field}.{group}.{name} is {getattr(held, name)}, its predictions give "
+                    f"{field}.{group}.{name} is {getattr(held, name)}, but its predictions give "
                     f"{getattr(actual, name)}"
                 )

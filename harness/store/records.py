@@ -131,9 +131,10 @@ class Padding(BaseModel):
 class Record(BaseModel):
     """One run: its settings, scores, times and environment.
 
-    A number that was not measured is None, never 0. `scores` are the validation scores of the
-    selected epoch's model. `verdict` compares this run's MCC with its cell's threshold at the time
-    of training (the gate itself tests the cell's mean over seeds, whenever a table is made).
+    A number that was not measured is None, never 0. `key` is the result of `run_key`; None for a
+    run that was skipped. `scores` are the validation scores of the selected epoch's model.
+    `verdict` compares this run's MCC with its cell's threshold at the time of training (the gate
+    itself tests the cell's mean over seeds, whenever a table is made).
     `batch_size` is the number of sentences per training step. A step computes `accumulation` parts
     of `batch_size_used` sentences each: smaller parts if memory ran out.
     `origin` is where the checkpoint's files come from.
@@ -230,7 +231,7 @@ def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: 
 
 
 def key_of(record: Record) -> str:
-    """Compute the key of a record's run from the record's contents; see run_key."""
+    """Compute a run's key from its record's contents, to verify the key that `run_key` made."""
     return _key(
         checkpoint=record.checkpoint_digest,
         dataset=None if record.dataset is None else record.dataset.fingerprint,
@@ -268,7 +269,7 @@ def contradiction(record: Record) -> str | None:
         if (missing := _missing_evidence(record)) is not None:
             return f"it has a score but no {missing}"
         if record.selected_epoch != (by_rule := _selected_by_rule(record)):
-            return f"it selects epoch {record.selected_epoch}, its rule selects epoch {by_rule}"
+            return f"it selects epoch {record.selected_epoch}, but its rule selects epoch {by_rule}"
     for epoch in record.epochs:
         if (problem := _score_problem(record, epoch)) is not None:
             return problem
@@ -291,7 +292,7 @@ def _score_problem(record: Record, epoch: Epoch) -> str | None:
     ):
         value = compute(*counts) or 0.0  # the training metric also returns 0 for undefined scores
         if abs(score(epoch.scores) - value) > TOLERANCE:
-            found = f"{score(epoch.scores):.6f}, its classes give {value:.6f}"
+            found = f"{score(epoch.scores):.6f}, but its classes give {value:.6f}"
             return f"epoch {epoch.epoch} has {name} {found}"
         if selected is not None and abs(score(selected) - value) > TOLERANCE:
             return f"its {name} is not the {name} of its selected epoch {epoch.epoch}"

@@ -149,7 +149,7 @@ def _read_record(path: Path) -> Record:
         where = ascii(".".join(map(str, first["loc"])) or "the file")[1:-1]
         raise ValueError(f"not a record: {where}: {first['msg']}") from None
     if content != _text(record):  # written by an earlier version or by another program
-        json.loads(content, object_pairs_hook=_every_key_once)
+        json.loads(content, object_pairs_hook=_refuse_repeated_fields)
     if record.status == "ok":
         if (problem := inconsistency(record)) is not None:
             raise ValueError(f"it contradicts itself: {problem}")
@@ -193,9 +193,9 @@ def _text(record: Record) -> bytes:
     return record.model_dump_json(indent=1).encode() + b"\n"
 
 
-def _every_key_once(pairs: list[tuple[str, object]]) -> None:
+def _refuse_repeated_fields(pairs: list[tuple[str, object]]) -> None:
     if len(dict(pairs)) != len(pairs):
-        raise ValueError("not a record: it has a key twice")  # the value would be ambiguous
+        raise ValueError("not a record: it repeats a JSON field")  # the value would be ambiguous
 
 
 def finished(stored: Sequence[Stored]) -> Iterator[tuple[str, Stored]]:

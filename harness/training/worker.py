@@ -120,7 +120,7 @@ def _prepare_process(job: Job) -> Yielding | None:
     Returns the callback that adapts the run's threads to other programs' load; None on a GPU.
     """
     if job.device == "cuda":
-        # If several GPUs are visible, Trainer spreads each batch over all of them.
+        # Trainer spreads each batch over all visible GPUs, so only the first stays visible.
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or "0"
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
     if ignored := launchers.disregard():
@@ -130,7 +130,7 @@ def _prepare_process(job: Job) -> Yielding | None:
         yielding = Yielding(job.threads, job.concurrency)
     else:
         torch.set_num_threads(job.threads)
-    # TF32 is another precision; an environment variable read on torch's import may allow it.
+    # TF32 is less precise; an environment variable may have allowed it when torch was imported.
     torch.set_float32_matmul_precision("highest")
     # tqdm's default lock is a system semaphore, which a killed worker would leave behind.
     tqdm.set_lock(threading.RLock())
@@ -159,8 +159,8 @@ def _settings(job: Job) -> Settings:
 class _Ready:
     """The inputs of a run's training, and the seconds that loading and tokenising took.
 
-    `models` holds only the loaded model, and `_finetune` takes it out: no other reference to it may
-    exist when memory runs out.
+    `models` is a list of one model, so that `_finetune` can remove the model. No other reference
+    to it may remain, or its memory cannot be freed.
     """
 
     splits: datasets.DatasetDict
@@ -195,7 +195,7 @@ def _prepare(job: Job, settings: Settings) -> _Ready:
     reading = read(loaded.splits, tokenizer, models[0], job.run.training.max_length)
     encoded = reading.encoded
     if encoded.limit is not None:
-        tokenizer.model_max_length = encoded.limit  # users of a kept model truncate there, too
+        tokenizer.model_max_length = encoded.limit  # so a kept model truncates there, too
     tokenised = time.perf_counter()
     return _Ready(
         splits=loaded.splits,
@@ -230,12 +230,12 @@ def _finetune(
     report: Callable[[Progress], None],
     yielding: Yielding | None,
 ) -> tuple[Outcome, int]:
-    """Fine-tune in the fewest parts of a batch that fit memory; return outcome and their number."""
+    """Fine-tune in as few parts per batch as memory allows; return outcome and number of parts."""
     models, encoded = ready.models, ready.reading.encoded
     listeners = () if yielding is None else (yielding,)
     while True:
         if not models:
-            # The checkpoint's original tokenizer: its pad token can change how a model is built.
+            # ready.tokenizer may have changed, and a pad token can change how a model is built.
             fresh = _tokenizer(job)
             models.append(load_checkpoint(job.checkpoint.folder, fresh, settings).model)
         model = models.pop()
@@ -252,13 +252,12 @@ def _finetune(
             size = settings.batch_size // smaller.parts
             print(f"{redacted(one_line(str(error)))}\ntrying {counted(size, 'sentence')} at a time")
             job = smaller
-        # Only here can the failed attempt's memory be freed: while an error is handled, its
-        # traceback references every frame.
+        # Not in the except block: there the traceback still holds the failed attempt's memory.
         del model
         gc.collect()
         if job.device == "cuda":
             torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()  # the record's peak is of the parts that fit
+            torch.cuda.reset_peak_memory_stats()  # record the peak of the attempt that fits
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
 

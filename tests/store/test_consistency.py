@@ -140,12 +140,12 @@ def test_a_score_or_count_that_predictions_do_not_give_is_named_with_both_values
     for part in field.split("."):
         right = right[part] if isinstance(right, dict) else getattr(right, part)
     if value is None:
-        assert said.startswith(f"{field}.mcc is null, its predictions give {right.mcc:.10g}; ")
+        assert said.startswith(f"{field}.mcc is null, but its predictions give {right.mcc:.10g}; ")
     elif field == "dataset.test":
-        assert said == f"dataset.test is {TEST + 1}, its predictions hold {TEST} sentences"
+        assert said == f"dataset.test is {TEST + 1}, but its predictions contain {TEST} sentences"
     else:
         number = f"{right:.10g}" if isinstance(right, float) else right
-        assert said == f"{field} is {value}, its predictions give {number}"
+        assert said == f"{field} is {value}, but its predictions give {number}"
 
 
 def test_scores_of_a_hidden_test_split_cannot_have_been_computed() -> None:
@@ -249,7 +249,7 @@ def test_the_command_refuses_an_edited_record(stored: list[Stored], tmp_path: Pa
     path = published(stored, tmp_path, lambda record: edited(record, "scores_test.mcc", 0.9))
     done = harness("report", str(tmp_path))
     assert done.code == 4
-    assert "scores_test.mcc is 0.9, its predictions give 0." in done.err
+    assert "scores_test.mcc is 0.9, but its predictions give 0." in done.err
     assert "use a leaderboard.json and a predictions.parquet that" in done.err
     assert path.read_text().count('"mcc": 0.9,') == 1  # nothing was written
     done = harness("report", str(tmp_path), "--check")
@@ -273,35 +273,39 @@ def test_committed_results_agree_with_themselves_and_their_predictions(name: str
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("samples_per_second", 900.0, "samples_per_second is 900, 42755 sentences in times.train"),
+        (
+            "samples_per_second",
+            900.0,
+            "samples_per_second is 900, but 42755 sentences in times",
+        ),
         ("samples_per_second", -1.0, "samples_per_second is -1, "),
         ("samples_per_second", 0.0, "samples_per_second is 0, "),
-        ("eval_ms_per_sentence", 0.5, "eval_ms_per_sentence is 0.5, 60 sentences in times"),
+        ("eval_ms_per_sentence", 0.5, "eval_ms_per_sentence is 0.5, but 60 sentences in times"),
         ("times.train", 60.0, "samples_per_second is "),
-        ("times.train", 0.0, "times.train is 0 s, it must be more than 0"),
-        ("times.evaluate", 0.0, "times.evaluate is 0 s, it must be more than 0"),
-        ("times.load", 0.0, "times.load is 0 s, it must be more than 0"),
-        ("times.total", 50.0, "times.total is 50 s, load, tokenise and train alone take 104"),
+        ("times.train", 0.0, "times.train is 0 s, but must be more than 0"),
+        ("times.evaluate", 0.0, "times.evaluate is 0 s, but must be more than 0"),
+        ("times.load", 0.0, "times.load is 0 s, but must be more than 0"),
+        ("times.total", 50.0, "times.total is 50 s, but load, tokenise and train alone take 104"),
         ("times.load", 90.0, "load, tokenise and train alone take 193"),
-        ("time_to_target_seconds", 20.0, "time_to_target_seconds is 20, its epochs and"),
+        ("time_to_target_seconds", 20.0, "time_to_target_seconds is 20, but its epochs and"),
         ("time_to_target_seconds", 5000.0, "give 50"),
         ("time_to_target_seconds", None, "time_to_target_seconds is null, "),
         ("target_mcc", 0.99, "target_mcc of 0.99 give null"),
         ("epochs.0.seconds", 500.0, "the last epoch ends at 500 s"),
-        ("epochs.0.seconds", 0.0, "epoch 1 ends after 0 s, which must be more than 0 s"),
-        ("verdict", "fail", "verdict is fail, MCC "),
+        ("epochs.0.seconds", 0.0, "epoch 1 ends after 0 s, but must end after more than 0 s"),
+        ("verdict", "fail", "verdict is fail, but MCC "),
         ("threshold", 0.99, "threshold 0.99 give fail"),
         ("threshold", None, "threshold null give null"),
-        ("started_at", "2026-01-02T03:05:05+00:00", "from started_at to finished_at are 60 s"),
+        ("started_at", "2026-01-02T03:05:05+00:00", "but only 60 s lie between started_at and"),
         ("finished_at", "2026-01-02T03:04:00+00:00", "before started_at, "),
         ("finished_at", "2026-01-02T05:04:00+02:00", "before started_at, "),
-        ("finished_at", "yesterday", "finished_at is 'yesterday', it must be a time"),
-        ("started_at", "2026-01-02T03:04:05", "it must be a time with a time zone"),
-        ("peak_memory_mb", 0.0, "peak_memory_mb is 0, it must be more than 0"),
+        ("finished_at", "yesterday", "finished_at is 'yesterday', but must be a time"),
+        ("started_at", "2026-01-02T03:04:05", "but must be a time with a time zone"),
+        ("peak_memory_mb", 0.0, "peak_memory_mb is 0, but must be more than 0"),
         ("peak_memory_mb", -5.0, "peak_memory_mb is -5, "),
         ("parameters", 0, "parameters is 0, "),
         ("accumulation", 2, "batch_size_used 4 times accumulation 2 is 8"),
-        ("contention.fewest_threads", 3, "contention.fewest_threads is 3, threads is only "),
+        ("contention.fewest_threads", 3, "contention.fewest_threads is 3, but threads is only "),
         ("confusion_by.length.1-4 words.true_positive", 0, "confusion_by.length adds up to "),
         ("confusion_by.length.1-4 words.true_negative", 50, "adds up to true_negative "),
         ("confusion_by.source.ab01.false_positive", 50, "confusion_by.source adds up to "),
@@ -318,7 +322,7 @@ def test_an_evaluation_takes_no_longer_than_the_epoch_that_it_is_part_of() -> No
     longer = edited(record, "times.evaluate", 55.0).model_copy(
         update={"eval_ms_per_sentence": 55_000 / VALIDATION}
     )
-    assert "times.evaluate is 55 s, epoch 1, which includes it, takes 50 s" in str(
+    assert "times.evaluate is 55 s, but epoch 1, which includes it, took only 50 s" in str(
         inconsistency(longer)
     )
 
@@ -330,7 +334,7 @@ def test_epochs_end_one_after_the_other() -> None:
     record = predicted_record(CELL, 1, labels, np.array([wrong, labels]))
     assert inconsistency(record) is None
     said = inconsistency(edited(record, "epochs.1.seconds", 40.0))
-    assert "epoch 2 ends after 40 s, which must be more than 50 s" in str(said)
+    assert "epoch 2 ends after 40 s, but must end after more than 50 s" in str(said)
 
 
 @pytest.mark.parametrize("field", ["samples_per_second", "eval_ms_per_sentence", "verdict"])

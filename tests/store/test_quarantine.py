@@ -280,7 +280,7 @@ def test_a_rule_that_takes_the_last_epoch_is_kept_to(tmp_path: Path) -> None:
     keep(tmp_path, CELL, by_best)
     found, (line,) = quarantine.read_store_and_move_rejected(tmp_path)
     assert found == []
-    assert "it selects epoch 1, its rule selects epoch 3" in line
+    assert "it selects epoch 1, but its rule selects epoch 3" in line
 
 
 def test_a_difference_below_the_tolerance_and_a_record_without_classes_are_believed(

@@ -372,7 +372,7 @@ TOLD = {
     "100 MB": "not a record: 104,857,600 bytes, 67,108,864 are allowed",
     "100,000 digits": "not a record: the file: Invalid JSON: ",
     "an exponent beyond all bounds": "not a record: scores.mcc: ",
-    "a key twice": "not a record: it has a key twice",
+    "a key twice": "not a record: it repeats a JSON field",
     "predictions a pipe": "its predictions.parquet cannot be read (not a regular file)",
     "predictions a folder": "its predictions.parquet cannot be read (not a regular file)",
     "predictions gone": "its predictions.parquet is missing",

@@ -179,7 +179,7 @@ def test_a_failure_that_cannot_be_told_fails_its_run_and_the_session_goes_on(
     session = run(tmp_path, "-p", "fallen", suite=suite, variables={"PYTHONPATH": search})
     assert session.code == 1
     assert "2 failed" in session.output
-    assert "failed: the session could not store it: OSError" in session.output
+    assert "failed: the session could not store the run's result: OSError" in session.output
 
 
 # A disk that is full, or may not be written

@@ -37,12 +37,13 @@ class Check:
 class Judgement:
     """A cell's verdict and the values behind it.
 
-    `verdict` is None if there is no threshold or nothing was measured. `passed` is whether the
-    cell's test passes; the suite decides whether `not-enough-evidence` passes. `mcc` and
-    `train_seconds` are means over the scored runs, `margin` is `mcc - threshold`. `evidence`
-    contains the predictions of the scored runs; None if they have none. The intervals are None if
-    they cannot be computed. `by_seed` contains each run's MCC, None without a score; `failures`
-    contains the reason of each failed run, by seed.
+    If a run failed, `verdict` is `fail`. Otherwise it is None if some seed has no score, or if
+    there is neither a threshold nor a baseline. `passed` is whether the cell's test passes; the
+    suite decides whether `not-enough-evidence` passes. `mcc` and `train_seconds` are means over the
+    scored runs, `margin` is `mcc - threshold`. `evidence` contains the predictions of the scored
+    runs; None if they have none. The intervals are None if they cannot be computed. `by_seed`
+    contains each run's MCC, None without a score; `failures` contains the reason of each failed
+    run, by seed.
     """
 
     verdict: Verdict | None
