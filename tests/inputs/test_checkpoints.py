@@ -560,7 +560,7 @@ def test_the_libraries_load_what_was_resolved_which_itself_needs_none_of_them(
         server.add_model("org/tiny", repository)
         output = run_client(
             "import sys, pathlib\n"
-            "from harness import checkpoints, hub\n"
+            "from harness.inputs import checkpoints, hub\n"
             "found = checkpoints.resolve('org/tiny', hub.probe(20.0), pathlib.Path('.'))\n"
             "heavy = {'torch', 'transformers', 'datasets'} & set(sys.modules)\n"
             "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n"

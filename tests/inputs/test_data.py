@@ -374,7 +374,7 @@ LOAD_FROM_HUB = """
 import io, json, os, sys
 from pathlib import Path
 sys.stderr = io.StringIO()
-from harness import data, hub
+from harness.inputs import data, hub
 from harness.inputs.data.summary import summarize
 from harness.errors import BadInput, Unavailable
 from harness.suite.spec import DatasetSpec
@@ -832,7 +832,7 @@ LOAD_FROM_DISK = """
 import io, json, os, sys
 from pathlib import Path
 sys.stderr = io.StringIO()
-from harness import data
+from harness.inputs import data
 from harness.inputs.hub import Hub
 from harness.suite.spec import DatasetSpec
 hub = Hub("https://hub.invalid", False, "not asked")

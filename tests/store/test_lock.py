@@ -72,7 +72,7 @@ def test_a_file_that_was_removed_and_made_anew_is_not_held_twice(tmp_path: Path)
 import fcntl, os, sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
-from harness import lock
+from harness.store import lock
 folder, flock, calls = Path(sys.argv[1]), fcntl.flock, []
 def racing(descriptor, operation):
     if not calls:
