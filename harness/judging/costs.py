@@ -173,7 +173,8 @@ def disagreement(cost: Cost, runs: Sequence[Record]) -> str | None:
     difference has another cause than the work.
     """
     values = all_measured(map(cost.measure, runs))
-    if len(values) < 2 or 3 * max(values) <= 4 * min(values):
+    # Computed values, such as speeds, are rounded: 4/3 itself is not more than 4/3.
+    if len(values) < 2 or 3 * max(values) <= 4 * min(values) * (1 + 1e-9):
         return None
     if len(values) > MOST_VALUES:
         listed = f"{_short(min(values))} to {_short(max(values))} {cost.unit}, {len(values)} seeds"

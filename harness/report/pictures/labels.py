@@ -142,7 +142,7 @@ def _to_try(points: Sequence[Point]) -> list[int]:
     for number in sorted(range(len(points)), key=lambda number: -points[number].mcc):
         if points[number].on_front:
             first.setdefault((points[number].speed, points[number].mcc), number)
-    return [*first.values()][:: math.ceil(len(first) / MOST_TRIED)]
+    return [*first.values()][:: max(1, math.ceil(len(first) / MOST_TRIED))]
 
 
 def ends_of(speeds: Sequence[float]) -> tuple[float, float]:
