@@ -227,7 +227,7 @@ def _job(checkpoint: str, folder: Path) -> "Job":
     """Return the job of a session's only run, on sentences of the embedded corpus."""
     from harness.inputs.data import corpus
     from harness.inputs.hub import Hub
-    from harness.session import found as inputs
+    from harness.session import suite_inputs
     from harness.suite import plan, spec
     from harness.training.job import Job
 
@@ -250,7 +250,7 @@ def _job(checkpoint: str, folder: Path) -> "Job":
     (cell,) = plan.make_plan(suite)
     (run,) = plan.runs_of(cell, suite.training)
     offline = Hub("", reachable=False, reason=None)
-    found = inputs.find_inputs(suite, ROOT, [cell], None, offline)
+    found = suite_inputs.find_inputs(suite, ROOT, [cell], None, offline)
     assert found.source is not None
     assert found.dataset is not None
     return Job(

@@ -30,7 +30,7 @@ from harness.cli import COMMANDS
 from harness.inputs.hub import Hub
 from harness.machine import provenance
 from harness.report import write_tables
-from harness.session import found as inputs
+from harness.session import suite_inputs
 from harness.store.predictions import PREDICTIONS, read_predictions
 from harness.store.records import Record
 from harness.store.run_store import Stored, write_record
@@ -86,7 +86,7 @@ def finish(folder: Path, results: Path, seed: int) -> Record:
     suite = load_suite(folder / "tiny.toml")
     cell = make_plan(suite)[0]
     hub = Hub("http://localhost", False, "offline")
-    found = inputs.find_inputs(suite, folder, [cell], None, hub)
+    found = suite_inputs.find_inputs(suite, folder, [cell], None, hub)
     labels = np.arange(20) % 2
     answers = np.where(np.arange(20) < 8, 1 - labels, labels)  # 12 of 20 right: an MCC of 0.2
     record = predicted_record(
