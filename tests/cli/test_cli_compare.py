@@ -281,4 +281,4 @@ def test_every_mistake_of_two_leaderboards_is_told(results: Path, tmp_path: Path
     assert done.err.count("not valid JSON") == 2
     done = compare(results, str(tmp_path / "one"), str(tmp_path / "empty"))
     assert "not valid JSON" in done.err
-    assert f"{tmp_path / 'empty' / 'leaderboard.json'}: cannot be read" in done.err
+    assert f"{tmp_path / 'empty' / 'leaderboard.json'}: there is no such leaderboard" in done.err

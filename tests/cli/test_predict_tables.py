@@ -254,7 +254,7 @@ def test_a_table_of_one_sentence_is_read_in_every_format(tmp_path: Path) -> None
         (tmp_path / name).write_text(content)
         assert read_column(tmp_path / name, Wanted("text")) == ["A."], name
         (problem,) = problems_of(partial(read_column, tmp_path / name, Wanted(None)))
-        assert "a table with the columns 'text'; name that" in problem
+        assert "a table with the columns 'text'; name the" in problem
 
 
 def test_every_blank_or_missing_text_is_told_at_once_with_its_line(tmp_path: Path) -> None:

@@ -56,9 +56,9 @@ def test_the_corpus_is_the_published_one(splits: Splits) -> None:
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_another_process_with_another_hash_order_makes_the_same_corpus(hash_seed: str) -> None:
     made = subprocess.run(
-        [sys.executable, "-c", "from tests.test_corpus import *; print(digest(generate()))"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        [sys.executable, "-c", "from test_corpus import *; print(digest(generate()))"],
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,

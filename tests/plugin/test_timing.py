@@ -59,7 +59,9 @@ def runs(seconds: list[float]) -> tuple[Any, list[Record]]:
 def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run python in a folder that holds the benchmarks."""
     (folder / "test_cells.py").write_text(BENCHMARKS)
-    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT} {ROOT / 'tests'}\n")
+    (folder / "pytest.ini").write_text(
+        f"[pytest]\npythonpath = {ROOT} {ROOT / 'tests'} {Path(__file__).parent}\n"
+    )
     command = [sys.executable, "-m", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 

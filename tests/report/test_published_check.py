@@ -230,7 +230,7 @@ def test_a_changed_row_is_a_line_that_names_file_and_cell(folder: Path) -> None:
     assert done.code == 1
     found = {Path(line.split(": ")[1]).name: line for line in told(done)}
     assert re.search(r"row 2: org/\w+, batch 16, .*status is 'failed'", found["leaderboard.csv"])
-    assert re.search(r"row 1: .*accuracy is 0\.99 and not", found["leaderboard.json"])
+    assert re.search(r"row 1: .*accuracy is 0\.99, not", found["leaderboard.json"])
     assert re.search(r"first difference in line \d+: it should be '\|", found["leaderboard.md"])
     assert found["best-of-n.svg"].endswith("missing")
     assert "settings.png" in found
