@@ -2,11 +2,19 @@
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from builders.records import failed_record, make_cell, predicted_record, skipped_record
+from builders.records import (
+    failed_record,
+    make_cell,
+    predicted_record,
+    skipped_record,
+)
+from harness.judging.leaderboard import leaderboard
 from harness.report import Published, publish
+from harness.report.published import as_json
 from harness.store.records import Confusion, Record, Scores, Times, time_to_target
 from harness.suite.plan import Cell
 
@@ -154,3 +162,11 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, chosen: np.ndarray) -> 
         false_negative=int((label & ~given).sum()),
         true_negative=int((~label & ~given).sum()),
     )
+
+
+def publish_to(folder: Path, cells: list[Cell], found: list[Record]) -> Path:
+    """Write leaderboard.json alone: the pictures take longer to draw."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = as_json(publish("sample", cells, found), leaderboard(cells, found))
+    (folder / "leaderboard.json").write_text(text, encoding="utf-8")
+    return folder

@@ -20,39 +20,21 @@ from builders.records import (
     make_cell,
     make_predictions,
     make_record,
-    predicted_record,
     predictions_of,
     record_of_mcc,
 )
+from builders.small_suite import SUITE, finish
 from builders.tiny_checkpoints import SENTENCES, make_checkpoint
 
 from harness.cli import COMMANDS
-from harness.inputs.hub import Hub
-from harness.machine import provenance
 from harness.report import write_tables
-from harness.session import suite_inputs
 from harness.store.predictions import PREDICTIONS, read_predictions
 from harness.store.records import Record
 from harness.store.run_store import Stored, write_record
-from harness.suite.plan import Cell, Run, make_plan
+from harness.suite.plan import Cell
 from harness.suite.spec import load_suite
 
 HEAVY = {"torch", "transformers", "ray"}
-
-SUITE = """
-name = "tiny"
-[dataset]
-source = "file"
-path = "data.csv"
-validation_size = 20
-[matrix]
-checkpoints = ["./encoder", "org/unreachable"]
-batch_sizes = [8]
-learning_rates = [1e-3]
-seeds = [1, 2]
-[training]
-epochs = 2
-"""
 
 
 @pytest.fixture(scope="module")
@@ -79,29 +61,6 @@ seeds = [1, 2]
 [gates]
 min_mcc = 0.3
 """
-
-
-def finish(folder: Path, results: Path, seed: int) -> Record:
-    """Write to a results folder the record that a run of the suite would leave."""
-    suite = load_suite(folder / "tiny.toml")
-    cell = make_plan(suite)[0]
-    hub = Hub("http://localhost", False, "offline")
-    found = suite_inputs.find_inputs(suite, folder, [cell], None, hub)
-    labels = np.arange(20) % 2
-    answers = np.where(np.arange(20) < 8, 1 - labels, labels)  # 12 of 20 right: an MCC of 0.2
-    record = predicted_record(
-        cell,
-        seed,
-        labels,
-        np.stack([answers, answers]),
-        training=suite.training,
-        dataset=found.dataset,
-        checkpoint_digest=found.checkpoints[cell.checkpoint].digest,
-        versions=provenance.versions(),
-        device="cpu",
-    )
-    assert record.key == found.key(Run(cell, seed, suite.training))
-    return keep(results / "tiny", cell, record).record
 
 
 def test_help_lists_every_command_and_every_command_has_examples() -> None:

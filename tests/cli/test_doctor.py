@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from builders.commands import Done, harness
 from builders.records import EMBEDDED, make_cell, make_record
+from builders.small_suite import SUITE, finish
 from builders.tiny_checkpoints import SENTENCES, make_checkpoint
-from test_cli import SUITE, finish
 
 from harness.cli.choices import EVERY
 from harness.cli.doctor import doctor

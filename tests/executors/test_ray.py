@@ -201,9 +201,9 @@ def test_a_node_lost_in_the_middle_of_a_suite_costs_no_run(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     # Not at the top: every job imports this file, and some have a second to tell that they began.
+    from builders.sessions import SUITE
+    from builders.sessions import begin as start_session
     from builders.tiny_checkpoints import SENTENCES, make_checkpoint
-    from test_benchmarks import SUITE
-    from test_benchmarks import begin as start_session
 
     from harness.store.run_store import read_store
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from builders.jobs import execute_ok, file_spec, make_job, sentences, write_rows
+from builders.plain_training import without_dropout
 from builders.tiny_checkpoints import make_checkpoint
 from datasets import DatasetDict
 from hypothesis import given
@@ -44,12 +45,6 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> DatasetSpec:
 
 
 # Parts of a batch
-
-
-def without_dropout(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
 
 
 def trained(

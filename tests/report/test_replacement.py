@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from builders.commands import ROOT, harness
+from builders.leaderboards import publish_to
 from builders.records import COLA, failed_record, keep, make_cell, make_record
 
-from harness.judging.leaderboard import leaderboard
-from harness.report import publish
 from harness.report.locations import (
     FILE,
     Locations,
@@ -18,7 +17,6 @@ from harness.report.locations import (
     store_locations,
     stored_locations,
 )
-from harness.report.published import as_json
 from harness.report.replacement import (
     Shown,
     left_out,
@@ -42,14 +40,6 @@ OWN = DatasetFacts(
 
 def records(cells: Iterable[Cell], **changes: Any) -> list[Record]:
     return [make_record(cell, seed, **changes) for cell in cells for seed in cell.seeds]
-
-
-def publish_to(folder: Path, cells: list[Cell], found: list[Record]) -> Path:
-    """Write leaderboard.json alone: the pictures take longer to draw."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = as_json(publish("sample", cells, found), leaderboard(cells, found))
-    (folder / "leaderboard.json").write_text(text, encoding="utf-8")
-    return folder
 
 
 def asked(

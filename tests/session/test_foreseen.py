@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.commands import Done, harness
+from builders.leaderboards import publish_to
 from builders.records import keep, make_record
 from builders.waiting import UNREACHABLE
 from safetensors.numpy import save_file
-from test_replacement import publish_to
 
 from harness.report.locations import find_locations, store_locations
 from harness.session.options import Chosen, planned_suites

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.bits import outcomes
 from builders.jobs import file_spec, make_job, sentences, write_rows
 from builders.tiny_checkpoints import make_checkpoint
 
@@ -13,7 +14,6 @@ from harness.executors import Executor
 from harness.executors.local import LocalExecutor
 from harness.session.dispatch import PRELOAD
 from harness.training.job import Job
-from harness.training.worker import execute
 
 ROWS = 200
 
@@ -39,20 +39,6 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[Job]:
         )
         for architecture, batch_size in (("bert", 16), ("mpnet", 7), ("bert", 7))
     ]
-
-
-def outcomes(executor: Executor, jobs: list[Job], folder: Path) -> dict[str, Any]:
-    """Return by key all that training decides: every epoch's numbers and every logit's bits."""
-    moved = [replace(job, folder=folder / str(number)) for number, job in enumerate(jobs)]
-    results = [future.result() for future in [executor.submit(execute, job) for job in moved]]
-    found = {}
-    for result in results:
-        assert result.record.status == "ok", result.record.reason
-        assert result.predictions is not None
-        epochs = [epoch.model_dump(exclude={"seconds"}) for epoch in result.record.epochs]
-        found[str(result.record.key)] = (epochs, result.predictions.to_pydict())
-    assert len(found) == len(jobs)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 import torch
+from builders.bits import outcomes
 from builders.jobs import execute_ok, file_spec, make_job, sentences, write_rows
+from builders.plain_training import (
+    FAMILIES,
+    REWRITING,
+    assert_close,
+    batch_of,
+    compute,
+    sped_up,
+    without_dropout,
+)
 from builders.tiny_checkpoints import ARCHITECTURES, make_checkpoint
 from datasets import DatasetDict
-from test_determinism import outcomes
-from test_out_of_memory import without_dropout
-from test_speedups import FAMILIES, REWRITING, assert_close, batch_of, compute, sped_up
 from transformers import AutoTokenizer
 
 from harness.executors.local import LocalExecutor

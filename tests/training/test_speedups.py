@@ -8,7 +8,7 @@ import math
 import multiprocessing
 import platform
 import resource
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,16 @@ import numpy as np
 import pytest
 import torch
 from builders.jobs import execute_ok, file_spec, make_job, make_settings, sentences, write_rows
+from builders.plain_training import (
+    FAMILIES,
+    REWRITING,
+    Computed,
+    assert_close,
+    assert_tensors_close,
+    batch_of,
+    compute,
+    sped_up,
+)
 from builders.tiny_checkpoints import ARCHITECTURES, make_checkpoint
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from hypothesis import example, given, settings
@@ -56,16 +66,11 @@ from harness.training.speedups.memory import BestEpoch, keep_freed_memory
 from harness.training.speedups.packing import rewrite_forward
 from harness.training.speedups.vocabulary import HIGHEST_PAD_TOKEN, DecayOfUnusedRows, restore, trim
 
-# The architectures whose layers are rewritten, and those that keep their own.
-FAMILIES = ("bert", "distilbert", "roberta", "electra", "mpnet")
 OTHERS = tuple(name for name in ARCHITECTURES if name not in FAMILIES)
 # The architectures whose embedding matrix is trimmed.
 TRIMMED = ("bert", "distilbert", "roberta", "albert", "electra", "deberta-v2", "mpnet")
 
-REWRITING = (FAST_DROPOUT, FIRST_TOKEN, PACKING)
 REWRITES = ((FIRST_TOKEN,), (PACKING,), (FIRST_TOKEN, PACKING), (FAST_DROPOUT,), REWRITING)
-
-Batch = dict[str, Tensor]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -117,70 +122,6 @@ def without_dropout(model: PreTrainedModel) -> PreTrainedModel:
     for part in dropouts(model).values():
         part.p = 0.0
     return model
-
-
-def batch_of(family: str, lengths: list[int], padding: int = 0, seed: int = 0) -> Batch:
-    """Random token ids of these lengths, each batch row padded to the longest and further."""
-    pad = 1 if family in ("roberta", "mpnet") else 0
-    generator = torch.Generator().manual_seed(seed)
-    shape = (len(lengths), max(lengths) + padding)
-    mask = (torch.arange(shape[1]) < torch.tensor(lengths)[:, None]).long()
-    ids = torch.randint(5, 60, shape, generator=generator)
-    return {
-        "input_ids": torch.where(mask == 1, ids, pad),
-        "attention_mask": mask,
-        "labels": torch.randint(0, 2, (len(lengths),), generator=generator),
-    }
-
-
-@dataclass(frozen=True)
-class Computed:
-    loss: Tensor
-    logits: Tensor
-    gradients: dict[str, Tensor | None]
-
-
-def compute(model: PreTrainedModel, batch: Batch) -> Computed:
-    model.zero_grad()
-    output = model(**batch)
-    output.loss.backward()
-    gradients = {
-        name: None if parameter.grad is None else parameter.grad.clone()
-        for name, parameter in model.named_parameters()
-    }
-    return Computed(output.loss.detach(), output.logits.detach(), gradients)
-
-
-def sped_up(
-    names: Collection[str],
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    calculate: Callable[[], Any],
-) -> Any:
-    """Calculate something while a model's forward is rewritten."""
-    applied = apply(names, model, tokenizer, DatasetDict())
-    assert applied.names == set(names)
-    try:
-        return calculate()
-    finally:
-        undo(model, applied, decay=1.0)
-
-
-def assert_close(one: Computed, other: Computed, tolerance: float) -> None:
-    torch.testing.assert_close(one.loss, other.loss, atol=tolerance, rtol=0)
-    torch.testing.assert_close(one.logits, other.logits, atol=tolerance, rtol=0)
-    assert_tensors_close(one.gradients, other.gradients, tolerance)
-
-
-def assert_tensors_close(
-    one: Mapping[str, Tensor | None], other: Mapping[str, Tensor | None], tolerance: float
-) -> None:
-    assert one.keys() == other.keys()
-    for name, tensor in one.items():
-        try:
-            torch.testing.assert_close(other[name], tensor, atol=tolerance, rtol=0)
-        except AssertionError as error:
-            raise AssertionError(f"{name}: {error}") from None
 
 
 def has_own_forward(model: nn.Module) -> bool:

@@ -21,9 +21,9 @@ import pandas
 import psutil
 import pytest
 from builders.jobs import execute_ok, file_spec, make_job
+from builders.sessions import ROOT, SUITE, Session, begin, copy_store, folder, run, worker_of
 from builders.tiny_checkpoints import SENTENCES
 from builders.waiting import wait_for
-from test_benchmarks import ROOT, SUITE, Session, begin, copy_store, folder, run, worker_of
 
 from harness.store.predictions import read_predictions
 from harness.store.run_store import Stored, read_store

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from builders.sessions import SUITE, Session, run
 from builders.tiny_checkpoints import SENTENCES, make_checkpoint
-from test_benchmarks import SUITE, Session, run
 
 pytestmark = pytest.mark.sessions
 
