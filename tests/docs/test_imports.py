@@ -1,5 +1,6 @@
 """Packages import one way, as the architecture says, and collecting needs no heavy library."""
 
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -69,6 +70,16 @@ def test_files_and_packages_stay_small() -> None:
         if path.name != "__init__.py":
             within[path.parent] = within.get(path.parent, 0) + 1
     assert {str(path): count for path, count in within.items() if count > MOST_MODULES} == {}
+
+
+def test_no_test_imports_another() -> None:
+    shared = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for line in path.read_text("utf-8").splitlines()
+        if (found := re.match(r"\s*(?:from|import) (test_\w+)", line)) and found[1] != path.stem
+    ]
+    assert shared == []
 
 
 def test_collecting_the_benchmarks_imports_no_heavy_library_and_lists_every_cell() -> None:
