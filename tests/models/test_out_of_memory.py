@@ -297,5 +297,7 @@ def test_a_limit_on_the_process_is_a_failure_that_says_so(bert: Path, tmp_path: 
     rows = write_rows(tmp_path / "rows.csv", long, [n % 2 for n in range(4160)])
     arguments = [sys.executable, "-c", LIMITED, str(bert), str(rows), str(tmp_path)]
     done = subprocess.run([*arguments, "256"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("failed out of memory with 4,096 sentences per batch"), done.stdout
+    assert done.stdout.startswith("failed out of memory with 4,096 sentences per batch"), (
+        done.stdout
+    )
     assert "llocat" in done.stdout

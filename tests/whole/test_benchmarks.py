@@ -16,7 +16,16 @@ import numpy as np
 import psutil
 import pytest
 from builders.records import with_key
-from builders.sessions import ROOT, SUITE, Session, begin, copy_store, run, worker_of
+from builders.sessions import (
+    ROOT,
+    SUITE,
+    Session,
+    begin,
+    copy_store,
+    folder,  # noqa: F401 - a fixture
+    run,
+    worker_of,
+)
 from builders.tiny_checkpoints import SENTENCES, make_checkpoint
 from builders.waiting import wait_for
 
