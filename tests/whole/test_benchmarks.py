@@ -16,16 +16,8 @@ import numpy as np
 import psutil
 import pytest
 from builders.records import with_key
-from builders.sessions import (
-    ROOT,
-    SUITE,
-    Session,
-    begin,
-    copy_store,
-    folder,  # noqa: F401 - a fixture
-    run,
-    worker_of,
-)
+from builders import sessions
+from builders.sessions import ROOT, SUITE, Session, begin, copy_store, run, worker_of
 from builders.tiny_checkpoints import SENTENCES, make_checkpoint
 from builders.waiting import wait_for
 
@@ -38,6 +30,8 @@ from harness.suite.plan import make_plan
 from harness.suite.spec import load_suite
 
 pytestmark = pytest.mark.sessions
+
+folder = sessions.folder
 
 
 @pytest.fixture(scope="module")
