@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 import numpy as np
 import psutil
 import pytest
-from builders.records import with_key
 from builders import sessions
+from builders.records import with_key
 from builders.sessions import ROOT, SUITE, Session, begin, copy_store, run, worker_of
 from builders.tiny_checkpoints import SENTENCES, make_checkpoint
 from builders.waiting import wait_for
