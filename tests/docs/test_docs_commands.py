@@ -40,6 +40,8 @@ GATES = ("--min-mcc", "--max-drop")
 NOT_RUN = {
     "make bench": "installs an environment from a package index first; .ci/run runs it",
     "make test": "installs an environment first, and would run this test again",
+    "make quick": "installs an environment first, and would run tests",
+    "make format": "installs an environment first; .ci/run checks the format",
     "make sessions": "installs an environment first, and would run this test again",
     "make check": "installs an environment first; .ci/run runs it",
     "make coverage": "runs all tests",
