@@ -374,7 +374,7 @@ def test_a_worker_that_the_kernel_kills_for_memory_says_so_or_is_halved(
     output, _ = session.communicate()
     assert session.returncode == 1, output
     assert "1 failed, 1 passed" in output
-    assert "out of memory with 3072 sentences per batch; choose smaller" in output
+    assert "out of memory with 3,072 sentences per batch; choose smaller" in output
     (failed,), _ = read_store(tmp_path / "results" / "tiny")
     assert "the kernel killed its worker process" in str(failed.record.reason)
     (done,), _ = read_store(tmp_path / "results" / "halved")
