@@ -18,7 +18,6 @@ from harness.inputs import hub
 from harness.judging import baseline as baselines
 from harness.machine import contention
 from harness.machine.contention import Moment
-from harness.session import overwriting
 from harness.session.options import planned_suites, session_options
 from harness.session.run_status import RunStatus, run_statuses
 from harness.session.session import Planned
@@ -53,6 +52,8 @@ def plan(as_json: bool, **values: Any) -> None:
       harness plan --suite mine.toml --seeds 1,2,3
       harness plan --suite benchmarks/cola.toml --cola-dir ~/cola_public --json
     """
+    from harness.session import overwriting  # it loads pandas, which no other command line needs
+
     began = contention.now()
     typed = chosen(values)
     session = session_options(typed)

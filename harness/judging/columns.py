@@ -110,7 +110,7 @@ def _cost(name: str, heading: str, short: str, meaning: str, first: bool) -> tup
         Column(
             name,
             "Float64",
-            lambda facts: costs.amount(cost, facts.scored).value,
+            lambda facts: costs.value_of(cost, map(cost.measure, facts.scored)),
             heading,
             short,
             meaning,
@@ -119,7 +119,7 @@ def _cost(name: str, heading: str, short: str, meaning: str, first: bool) -> tup
             spread=True,
             timed=cost.timed,
         ),
-        Column(f"{name}_sd", "Float64", lambda facts: costs.amount(cost, facts.scored).sd),
+        Column(f"{name}_sd", "Float64", lambda facts: deviation(map(cost.measure, facts.scored))),
     )
 
 

@@ -121,9 +121,12 @@ def all_measured(values: Iterable[float | None]) -> list[float]:
 def amount(cost: Cost, runs: Iterable[Record]) -> Amount:
     """Return the cost of a cell with these runs."""
     values = [cost.measure(run) for run in runs]
-    worst = max(all_measured(values), default=None)
-    value = worst if cost.largest else mean(values)
-    return Amount(value, deviation(values))
+    return Amount(value_of(cost, values), deviation(values))
+
+
+def value_of(cost: Cost, values: Iterable[float | None]) -> float | None:
+    """Return a cell's cost from its runs' values: their mean, or their largest if `largest`."""
+    return max(all_measured(values), default=None) if cost.largest else mean(values)
 
 
 def ratio(cost: Cost, a: str, runs_a: Sequence[Record], b: str, runs_b: Sequence[Record]) -> Ratio:
