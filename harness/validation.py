@@ -9,14 +9,23 @@ from pydantic_core import ErrorDetails
 
 MOST_CHARACTERS = 80
 
+NO_MESSAGES: Mapping[str, str] = {}
 
-def mistake(where: str, detail: ErrorDetails, messages: Mapping[str, str] | None = None) -> str:
+
+def mistake(
+    where: str,
+    detail: ErrorDetails,
+    messages: Mapping[str, str] = NO_MESSAGES,
+    null: str = "null: ",
+) -> str:
     """Return one validation error as a line.
 
     Args:
         where: the file's name and the place, as `place` formats it.
         messages: what is allowed, by pydantic's error type, where pydantic's own message
             describes Python types.
+        null: how a missing value is shown; empty for a format without null, where it means a key
+            that is not set.
     """
     match detail["type"]:
         case "missing":
@@ -24,10 +33,9 @@ def mistake(where: str, detail: ErrorDetails, messages: Mapping[str, str] | None
         case "extra_forbidden":
             return f"{where}: unknown key"
         case kind:
-            message = (messages or {}).get(
-                kind
-            ) or f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
-            return f"{where}: {_shown(detail['input'])}{message}"
+            own = f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            seen = null if detail["input"] is None else _shown(detail["input"])
+            return f"{where}: {seen}{messages.get(kind, own)}"
 
 
 def place(location: Iterable[str | int]) -> str:
@@ -53,8 +61,6 @@ def _shown(value: Any) -> str:
     """Return a value followed by a colon; an empty string for a table."""
     if isinstance(value, dict):
         return ""
-    if value is None:
-        return "null: "
     try:
         return f"{shown(value)}: "
     except RecursionError:

@@ -1,7 +1,7 @@
 """The best cell of each checkpoint."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from harness.store.records import Record
@@ -35,10 +35,9 @@ def best_by_checkpoint(
             continue
         # Exact and rounded once, as in a cell's gates.
         mcc = mean(run.scores.mcc for run in scored if run.scores is not None)
-        so_far = best.get(cell.checkpoint)
-        tried = 1 if so_far is None else so_far.tried + 1
-        if so_far is None or mcc > so_far.mcc:
-            best[cell.checkpoint] = Best(cell, mcc, scored, tried)
-        else:
-            best[cell.checkpoint] = Best(so_far.cell, so_far.mcc, so_far.runs, tried)
+        candidate = Best(cell, mcc, scored, 1)
+        so_far = best.get(cell.checkpoint, candidate)
+        better = candidate if mcc > so_far.mcc else so_far
+        tried = 1 if so_far is candidate else so_far.tried + 1
+        best[cell.checkpoint] = replace(better, tried=tried)
     return best

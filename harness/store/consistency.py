@@ -27,8 +27,6 @@ ROUNDING_SECONDS = 1e-6
 MOST_NAMED = 3
 """How many inconsistent fields of a record are named; the rest are only counted."""
 
-Numbers = tuple[int, int, int, int]
-
 
 def inconsistency(record: Record) -> str | None:
     """Return the record's inconsistencies in one line, or None.
@@ -57,16 +55,6 @@ def shown(value: float | str | None) -> str:
     if value is None:
         return "null"
     return f"{value:.10g}" if isinstance(value, float) else str(value)
-
-
-def counts_of(confusion: Confusion) -> Numbers:
-    """Return true positives, false positives, false negatives and true negatives."""
-    return (
-        confusion.true_positive,
-        confusion.false_positive,
-        confusion.false_negative,
-        confusion.true_negative,
-    )
 
 
 def _derived(record: Record) -> Iterator[str]:
@@ -129,7 +117,9 @@ def _counts(record: Record) -> Iterator[str]:
         return
     every = tally(record.labels, packed, record.dataset.validation)
     for kind, groups in record.confusion_by.items():
-        added = [sum(column) for column in zip(*map(counts_of, groups.values()), strict=True)]
+        added = [
+            sum(column) for column in zip(*(each.counts for each in groups.values()), strict=True)
+        ]
         for name, held, all_sentences in zip(Confusion.model_fields, added, every, strict=False):
             if held > all_sentences or (kind == "length" and held != all_sentences):
                 yield (

@@ -42,19 +42,13 @@ def scores_of(chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> 
     """Return the scores on the chosen sentences, undefined ones as 0; None if none is chosen."""
     if not chosen.any():
         return None
-    (counts,) = confusion_by(
+    (confusion,) = confusion_by(
         ["chosen"] * int(chosen.sum()), labels[chosen], predicted[chosen]
     ).values()
-    ordered = (
-        counts.true_positive,
-        counts.false_positive,
-        counts.false_negative,
-        counts.true_negative,
-    )
     return Scores(
-        mcc=classes.matthews(*ordered) or 0.0,
-        accuracy=classes.accuracy(*ordered) or 0.0,
-        f1=classes.f1(*ordered) or 0.0,
+        mcc=classes.matthews(*confusion.counts) or 0.0,
+        accuracy=classes.accuracy(*confusion.counts) or 0.0,
+        f1=classes.f1(*confusion.counts) or 0.0,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from harness.store.consistency import counts_of, listed, shown
+from harness.store.consistency import listed, shown
 from harness.store.groups import scores_of, with_groups
 from harness.store.records import TOLERANCE, Confusion, Record, Scores
 
@@ -67,7 +67,7 @@ def _unlike_counts(
     for group in sorted({*stored, *computed}):
         held, actual = stored.get(group), computed.get(group)
         if held is None or actual is None:
-            sizes = [None if each is None else sum(counts_of(each)) for each in (held, actual)]
+            sizes = [None if each is None else sum(each.counts) for each in (held, actual)]
             yield (
                 f"{field}.{group} has sentences: {shown(sizes[0])}, but its predictions give "
                 f"{shown(sizes[1])}"

@@ -92,6 +92,11 @@ class Confusion(BaseModel):
     false_negative: Whole
     true_negative: Whole
 
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """The four counts in the order of the fields."""
+        return self.true_positive, self.false_positive, self.false_negative, self.true_negative
+
 
 class Times(BaseModel):
     """Where a run's wall time went, in seconds.

@@ -331,9 +331,7 @@ _MESSAGES = {
 def _problem(detail: ErrorDetails, path: Path, flags: Mapping[tuple[str, ...], str]) -> str:
     names = tuple(part for part in detail["loc"] if isinstance(part, str))
     where = flags.get(names) or f"{path}: {place(detail['loc'])}"
-    if detail["input"] is None:  # a key that is not set has no value to show
-        detail = {**detail, "input": {}}
-    message = mistake(where, detail, _MESSAGES)
+    message = mistake(where, detail, _MESSAGES, null="")
     match detail["type"]:
         case "missing":
             return f"{message}; add it"

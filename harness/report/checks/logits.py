@@ -99,9 +99,8 @@ def check_against_records(published: Published, content: bytes) -> tuple[list[st
     ours = written_by == f"parquet-cpp-arrow version {pa.__version__}"
     for run in ended:
         rows = table.filter(pc.equal(table["key"], pa.scalar(run.key, pa.string())))
-        share, rest = divmod(
-            rows.num_rows, times[run.key]
-        )  # two names of one checkpoint share a key
+        # Two names of one checkpoint share a key.
+        share, rest = divmod(rows.num_rows, times[run.key])
         rows = rows.slice(seen[run.key] * share, share).drop_columns(["key"])
         seen[run.key] += 1
         if not share or rest:
