@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from builders.tiny_checkpoints import SENTENCES, make_checkpoint
+from builders.small_suite import write_suite
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,13 +92,7 @@ def run(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("benchmarks")
-    make_checkpoint("bert", made / "encoder")
-    rows = ["sentence,label"]
-    rows += [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(80)]
-    (made / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    (made / "tiny.toml").write_text(SUITE, encoding="utf-8")
-    return made
+    return write_suite(tmp_path_factory.mktemp("benchmarks"), SUITE)
 
 
 def copy_store(folder: Path, to: Path) -> Path:

@@ -8,6 +8,7 @@ from builders.records import (
     keep,
     predicted_record,
 )
+from builders.tiny_checkpoints import SENTENCES, make_checkpoint
 from harness.inputs.hub import Hub
 from harness.machine import provenance
 from harness.session import suite_inputs
@@ -29,6 +30,15 @@ seeds = [1, 2]
 [training]
 epochs = 2
 """
+
+
+def write_suite(folder: Path, suite: str, rows: int = 80) -> Path:
+    """Write a suite as tiny.toml, its data.csv and its checkpoint ./encoder; return the folder."""
+    make_checkpoint("bert", folder / "encoder")
+    lines = [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(rows)]
+    (folder / "data.csv").write_text("\n".join(["sentence,label", *lines]) + "\n", encoding="utf-8")
+    (folder / "tiny.toml").write_text(suite, encoding="utf-8")
+    return folder
 
 
 def finish(folder: Path, results: Path, seed: int) -> Record:

@@ -23,8 +23,7 @@ from builders.records import (
     predictions_of,
     record_of_mcc,
 )
-from builders.small_suite import SUITE, finish
-from builders.tiny_checkpoints import SENTENCES, make_checkpoint
+from builders.small_suite import SUITE, finish, write_suite
 
 from harness.cli import COMMANDS
 from harness.report import write_tables
@@ -40,13 +39,7 @@ HEAVY = {"torch", "transformers", "ray"}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A suite with data, and one checkpoint of two."""
-    made = tmp_path_factory.mktemp("cli")
-    make_checkpoint("bert", made / "encoder")
-    rows = ["sentence,label"]
-    rows += [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(80)]
-    (made / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    (made / "tiny.toml").write_text(SUITE, encoding="utf-8")
-    return made
+    return write_suite(tmp_path_factory.mktemp("cli"), SUITE)
 
 
 SAMPLE = """
@@ -376,6 +369,12 @@ def test_an_unknown_cell_or_seed_is_told_with_those_there_are(tmp_path: Path) ->
     assert "cells with one: encoder-bs16-lr2e-05" in done.err
     done = harness("submit", str(tmp_path), "--seed", "7")
     assert "seeds with one: 0, 1" in done.err
+
+
+def test_a_command_line_that_needs_no_table_loads_no_pandas(folder: Path) -> None:
+    shown, modules = imported_by("--help", cwd=folder)
+    assert shown.code == 0
+    assert modules & (HEAVY | {"pandas", "datasets", "sklearn", "matplotlib"}) == set()
 
 
 def test_plan_report_and_submit_import_no_heavy_library(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from builders.commands import Done, harness
 from builders.records import EMBEDDED, make_cell, make_record
-from builders.small_suite import SUITE, finish
-from builders.tiny_checkpoints import SENTENCES, make_checkpoint
+from builders.small_suite import SUITE, finish, write_suite
+from builders.tiny_checkpoints import make_checkpoint
 
 from harness.cli.choices import EVERY
 from harness.cli.doctor import doctor
@@ -23,13 +23,8 @@ from harness.session.options import OPTIONS
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A suite of two checkpoints, one of which is here, and of two seeds, one of them finished."""
-    made = tmp_path_factory.mktemp("doctor")
-    make_checkpoint("bert", made / "encoder")
+    made = write_suite(tmp_path_factory.mktemp("doctor"), SUITE)
     make_checkpoint("bert", made / "other", seed=3)
-    rows = ["sentence,label"]
-    rows += [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(80)]
-    (made / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    (made / "tiny.toml").write_text(SUITE, encoding="utf-8")
     finish(made, made / "results", seed=2)
     (made / "damaged").mkdir()
     (made / "damaged" / "config.json").write_text("{")

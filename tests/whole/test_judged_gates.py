@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders.sessions import SUITE, Session, run
-from builders.tiny_checkpoints import SENTENCES, make_checkpoint
+from builders.small_suite import write_suite
 
 pytestmark = pytest.mark.sessions
 
@@ -59,13 +59,9 @@ PLUGINS = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A suite with gates of its own, its runs finished, and plugins."""
-    made = tmp_path_factory.mktemp("judged")
-    make_checkpoint("bert", made / "encoder")
-    rows = [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(80)]
-    (made / "data.csv").write_text("\n".join(["sentence,label", *rows]) + "\n", encoding="utf-8")
     text = SUITE.replace("seeds = [1, 2]", "seeds = [1]").replace("epochs = 2", "epochs = 1")
     text = text.replace('keep_models = "all"\n', "") + "suite.best_min_mcc = -1\n"
-    (made / "tiny.toml").write_text(text, encoding="utf-8")
+    made = write_suite(tmp_path_factory.mktemp("judged"), text)
     for name, source in PLUGINS.items():
         (made / f"{name}.py").write_text(source, encoding="utf-8")
     first = started(made, "--strict")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from _pytest.config import get_config
 from builders.commands import ROOT
-from builders.tiny_checkpoints import SENTENCES, make_checkpoint
+from builders.small_suite import write_suite
 
 from harness.plugin.needs import show_reasons
 from harness.store.run_store import read_store
@@ -51,12 +51,7 @@ def without(*plugins: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("needs")
-    make_checkpoint("bert", made / "encoder")
-    rows = [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{n % 2}' for n in range(32)]
-    (made / "data.csv").write_text("\n".join(["sentence,label", *rows]) + "\n", encoding="utf-8")
-    (made / "tiny.toml").write_text(SUITE, encoding="utf-8")
-    return made
+    return write_suite(tmp_path_factory.mktemp("needs"), SUITE, rows=32)
 
 
 def test_a_session_without_its_timer_is_refused_in_a_line() -> None:
