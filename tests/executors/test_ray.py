@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from builders.toy_jobs import report
 
 from harness.errors import BadInput
 from harness.executors import WorkerLost
@@ -35,7 +36,7 @@ NODE: dict[str, Any] = {"node_ip_address": "127.0.0.1", "object_store_memory": 8
 SESSION = """
 import sys
 from harness.executors.ray import RayExecutor
-from test_ray import report
+from builders.toy_jobs import report
 
 executor = RayExecutor(1)
 running, waiting = (executor.submit(report, (int(sys.argv[1]), n)) for n in range(2))
@@ -43,16 +44,6 @@ sys.stdin.readline()
 executor.close()
 print(type(running.exception()).__name__, waiting.cancelled())
 """
-
-
-def report(job: tuple[int, int]) -> int:
-    """Tell the test that this job began, and end when the test says so."""
-    port, number = job
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        devices = os.environ.get("CUDA_VISIBLE_DEVICES")
-        connection.sendall(f"{number} {os.getpid()} {devices}\n".encode())
-        connection.recv(1)
-    return number * number
 
 
 # As if other programs had filled the node: Ray kills what it runs there.
