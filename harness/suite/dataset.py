@@ -115,13 +115,13 @@ class DatasetSpec(BaseModel):
 
     # Each check is at the key that the user must fix, so one mistake does not hide another.
 
-    @field_validator("train", "test", mode="plain")
+    @field_validator("train", "test", mode="before")
     @classmethod
     def _files(cls, value: Any, info: ValidationInfo) -> tuple[str, ...] | None:
         _check_source(value, info)
         return listed_files(value)
 
-    @field_validator("validation", mode="plain")
+    @field_validator("validation", mode="before")
     @classmethod
     def _files_by_domain(
         cls, value: Any, info: ValidationInfo
