@@ -273,6 +273,34 @@ def test_some_hidden_labels_are_refused(in_two_files: bool, folder: Path) -> Non
     assert "but 8 have one" in problem
 
 
+# The example
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_example_reads_a_corpus_where_it_is(tmp_path: Path) -> None:
+    suite = ROOT / "examples" / "rucola" / "rucola.toml"
+    text = suite.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 12
+    assert f"```toml\n{text}```\n" in (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+    corpus, copy = tmp_path / "shared/corpora/rucola", tmp_path / "checkout/examples/rucola"
+    for made in (corpus, copy):
+        made.mkdir(parents=True)
+    (copy / suite.name).write_text(text, encoding="utf-8")
+    for name, table in (
+        ("in_domain_train", TRAIN),
+        ("in_domain_dev", INSIDE),
+        ("out_of_domain_dev", OUTSIDE),
+        ("test", HIDDEN),
+    ):
+        table.rename(columns={"label": "acceptable"}).to_csv(corpus / f"{name}.csv")
+    loaded = data.load(data.find(load_suite(copy / suite.name).dataset, None, UNREACHABLE, copy))
+    assert rows_of(loaded, "train") == of_frame(TRAIN)
+    assert rows_of(loaded, "validation") == of_frame(INSIDE, OUTSIDE)
+    assert set(loaded.splits["validation"]["domain"]) == {"in-domain", "out-of-domain"}
+    assert set(loaded.splits["test"]["label"]) == {-1}
+
+
 # What is wrong
 
 
@@ -526,7 +554,8 @@ FILE = 'source = "file"\n'
         ('source = "embedded"\ntrain = "a.csv"', ["dataset.train: 'a.csv': files of splits need"]),
         ('source = "cola"\nvalidation = "a"', ["dataset.validation: 'a': files of splits need"]),
         (
-            f'{FILE}train = "a"\nvalidation = "b"\nvalidation_size = 0.2\ntest = "c"\ntest_size = 9',
+            f'{FILE}train = "a"\nvalidation = "b"\nvalidation_size = 0.2\n'
+            'test = "c"\ntest_size = 9',
             [
                 "dataset.validation_size: 0.2: the validation sentences are those of",
                 "dataset.test_size: 9: the test sentences are those of dataset.test",
