@@ -87,14 +87,13 @@ def short_names(names: Sequence[str]) -> list[str]:
     kept = [1] * len(names)
     while True:
         short = ["/".join(own[-count:]) for own, count in zip(parts, kept, strict=True)]
+        full: dict[str, set[str]] = {}
+        for name, whole in zip(short, names, strict=True):
+            full.setdefault(name, set()).add(whole)
         same = [
             position
             for position, name in enumerate(short)
-            if kept[position] < len(parts[position])
-            and any(
-                other == name and names[elsewhere] != names[position]
-                for elsewhere, other in enumerate(short)
-            )
+            if len(full[name]) > 1 and kept[position] < len(parts[position])
         ]
         if not same:
             return short

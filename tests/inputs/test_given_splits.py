@@ -301,6 +301,15 @@ def test_the_example_reads_a_corpus_where_it_is(tmp_path: Path) -> None:
     assert set(loaded.splits["test"]["label"]) == {-1}
 
 
+def test_a_placeholder_is_no_hidden_label(folder: Path) -> None:
+    write(folder, test__csv=HIDDEN.assign(label="?"))
+    (problem,) = problems_of(
+        lambda: load(folder, train="train.csv", validation="in.csv", test="test.csv")
+    )
+    assert problem.startswith(f"{folder / 'test.csv'}:2: column 'label': '?' (6 rows, the first")
+    assert problem.endswith("; -1 or no value if it is hidden")
+
+
 # What is wrong
 
 
@@ -392,14 +401,14 @@ def test_the_same_file_given_twice_is_refused(way: str, where: str, folder: Path
             (folder / other).write_bytes((folder / "in.csv").read_bytes())
         case "compressed":
             (folder / other).write_bytes(gzip.compress((folder / "in.csv").read_bytes()))
-    keys: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "train": {"train": ["in.csv", "train.csv", other], "validation": "out.csv"},
         "validation": {"train": ["train.csv", "in.csv"], "validation": other},
         "test": {"train": "train.csv", "validation": "in.csv", "test": other},
         "domain": {"train": "train.csv", "validation": {"a": "in.csv", "b": other}},
-    }[where]
+    }
     first = {"train": "train[0]", "validation": "train[1]", "test": "validation"}
-    (problem,) = problems_of(lambda: load(folder, **keys))
+    (problem,) = problems_of(lambda: load(folder, **ways[where]))
     found = {"train": "train[2]", "domain": "validation.b"}.get(where, where)
     assert problem.startswith(f"{folder / other}: dataset.{found} ")
     assert f"dataset.{first.get(where, 'validation.a')}" in problem

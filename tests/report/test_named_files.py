@@ -122,6 +122,11 @@ def test_files_of_one_name_keep_the_folders_that_tell_them_apart() -> None:
     assert without_folders(spec).test == ("test/data.csv",)
     many = DatasetSpec(source="file", train=[f"{n}.csv" for n in range(9)], validation="v.csv")
     assert origin(many) == "files 0.csv, 1.csv, 2.csv, 3.csv and 5 more (train), v.csv (validation)"
+    deep = DatasetSpec(
+        source="file", train=["a/b/x.csv", "c/b/x.csv"], validation="d/x.csv", test="y.csv"
+    )
+    assert without_folders(deep).train == ("a/b/x.csv", "c/b/x.csv")
+    assert without_folders(deep).validation == ("d/x.csv",)
     same = DatasetSpec(source="file", train="a/x.csv", validation=r"b\x.csv")
     assert without_folders(same).validation == ("b/x.csv",)
 

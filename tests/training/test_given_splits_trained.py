@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from harness.store.recomputed import unlike_predictions
 from harness.store.records import Record, Scores
 from harness.suite.spec import DatasetSpec
+from harness.training.job import Job, failure
 
 TEXTS = sentences(100)
 LABELS = [number * 7 % 13 % 2 for number in range(100)]
@@ -43,7 +44,12 @@ def run(folder: Path, results: Path, **keys: Any) -> tuple[Record, pa.Table]:
             for split, files in keys.items()
         },
     )
-    return execute_ok(make_job(folder / "bert", spec, results))
+    return execute_ok(job_of(folder, results, spec))
+
+
+def job_of(folder: Path, results: Path, spec: DatasetSpec) -> Job:
+    results.mkdir(exist_ok=True)
+    return make_job(folder / "bert", spec, results)
 
 
 def rows_of(predictions: pa.Table, split: str, domain: str | None = None) -> pa.Table:
@@ -70,13 +76,17 @@ def test_named_files_are_scored_together_and_apart(folder: Path, tmp_path: Path)
     validation, test = rows_of(predictions, "validation"), rows_of(predictions, "test")
     assert validation["domain"].to_pylist() == ["near"] * 16 + ["far"] * 12 + ["ones"] * 4
     assert validation["label"].to_pylist() == [*LABELS[48:76], 1, 1, 1, 1]
-    assert record.scores == scored(validation)
-    assert record.scores_by_domain == {
-        name: scored(rows_of(predictions, "validation", name)) for name in ("near", "far")
-    }
+    assert record.scores is not None
+    assert record.scores.model_dump() == pytest.approx(scored(validation).model_dump())
+    assert record.scores_by_domain is not None
+    assert list(record.scores_by_domain) == ["near", "far"]
+    for name, scores in record.scores_by_domain.items():
+        expected = scored(rows_of(predictions, "validation", name))
+        assert scores.model_dump() == pytest.approx(expected.model_dump())
     assert (record.scores_in_domain, record.scores_out_of_domain) == (None, None)
     assert test["label"].to_pylist() == LABELS[80:]
-    assert record.scores_test == scored(test)
+    assert record.scores_test is not None
+    assert record.scores_test.model_dump() == pytest.approx(scored(test).model_dump())
     assert record.dataset is not None
     assert (record.dataset.train, record.dataset.validation, record.dataset.test) == (48, 32, 20)
     assert unlike_predictions(record, predictions) is None
@@ -97,3 +107,16 @@ def test_a_test_split_without_labels_is_predicted_and_not_scored(
     assert test["logit_1"].to_pylist() == rows_of(with_labels, "test")["logit_1"].to_pylist()
     assert labelled.scores_test is not None
     assert unlike_predictions(record, predictions) is None
+
+
+def test_a_failure_names_files_without_their_folders(folder: Path, tmp_path: Path) -> None:
+    spec = DatasetSpec(
+        source="file",
+        train=[str(folder / "train.csv"), str(folder / "far.csv")],
+        validation={"near": str(folder / "near.csv")},
+        test=str(folder / "hidden.csv"),
+    )
+    job = job_of(folder, tmp_path, spec)
+    for name in ("train.csv", "far.csv", "near.csv", "hidden.csv"):
+        error = ValueError(f"{folder / name} cannot be read")
+        assert failure(job, error).reason == f"ValueError: {name} cannot be read"

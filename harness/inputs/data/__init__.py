@@ -41,6 +41,11 @@ class Source:
     spec: DatasetSpec
     files: tuple[SplitFile, ...] = ()
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The absolute paths of the folder or of all files."""
+        return (*filter(None, (self.path,)), *(file.path for file in self.files))
+
 
 @dataclass(frozen=True)
 class Data:

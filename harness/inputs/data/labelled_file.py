@@ -127,7 +127,8 @@ def read_table(path: Path, spec: DatasetSpec, split: str | None = None) -> Label
     if split in (None, "train"):  # labels of other files must be those of train
         causes = _common_cause(path, table.records, labels, spec)
     if split is not None and not causes:
-        causes = list(_unknown_labels(table.records, labels, spec))
+        hidden = "; -1 or no value if it is hidden" if split == "test" else ""
+        causes = [f"{each}{hidden}" for each in _unknown_labels(table.records, labels, spec)]
     for record, label in zip(table.records, labels, strict=True):
         if problem := sentence_problem(record.sentence):
             problems.append(f"{record.where}: column {shown(spec.text_column)}: {problem}")

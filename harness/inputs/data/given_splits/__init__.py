@@ -1,6 +1,6 @@
 """Splits that a suite names as files: reads, joins and checks them; draws what is not given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -111,9 +111,7 @@ def _joined(parts: Sequence[Part]) -> Rows:
     )
 
 
-def _with_drawn(
-    parts: Sequence[Part], spec: DatasetSpec, names: Sequence[str]
-) -> Mapping[str, Rows]:
+def _with_drawn(parts: Sequence[Part], spec: DatasetSpec, names: Sequence[str]) -> dict[str, Rows]:
     """Return the training split, and the splits that are drawn from its files.
 
     Raises:

@@ -123,8 +123,8 @@ def notes(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
     for split in ("validation", "test"):
         texts = [text for part in parts.get(split, ()) for text in part.table.sentences]
         if shared := sum(text in training for text in texts):
-            total = f"{shared:,} of {counted(len(texts), f'{split} sentence')}"
-            yield f"{total} {'is' if shared == 1 else 'are'} also in dataset.train"
+            some = f"{shared:,} of {counted(len(texts), f'{split} sentence')}"
+            yield f"{some} {'is' if shared == 1 else 'are'} also in dataset.train"
     for domain, labels in _by_domain(parts.get("validation", ())).items():
         if domain and len(set(labels)) == 1:
             name = spec.class_names[labels[0]]
