@@ -278,27 +278,44 @@ def test_some_hidden_labels_are_refused(in_two_files: bool, folder: Path) -> Non
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_example_reads_a_corpus_where_it_is(tmp_path: Path) -> None:
-    suite = ROOT / "examples" / "rucola" / "rucola.toml"
+def test_the_example_that_is_shown_is_the_one_of_the_file() -> None:
+    text = (ROOT / "examples" / "rucola" / "rucola.toml").read_text(encoding="utf-8")
+    assert f"```toml\n{text}```\n" in (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "files"),
+    [
+        (
+            "rucola",
+            "acceptable",
+            ["in_domain_train.csv", "in_domain_dev.csv", "out_of_domain_dev.csv", "test.csv"],
+        ),
+        (
+            "jcola",
+            "label",
+            ["in_domain_train.tsv", "in_domain_valid.tsv", "out_of_domain_valid.tsv"],
+        ),
+    ],
+)
+def test_an_example_reads_a_corpus_where_it_is(
+    name: str, column: str, files: list[str], tmp_path: Path
+) -> None:
+    suite = ROOT / "examples" / name / f"{name}.toml"
     text = suite.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 12
-    assert f"```toml\n{text}```\n" in (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
-    corpus, copy = tmp_path / "shared/corpora/rucola", tmp_path / "checkout/examples/rucola"
+    corpus, copy = tmp_path / "shared/corpora" / name, tmp_path / "checkout/examples" / name
     for made in (corpus, copy):
         made.mkdir(parents=True)
     (copy / suite.name).write_text(text, encoding="utf-8")
-    for name, table in (
-        ("in_domain_train", TRAIN),
-        ("in_domain_dev", INSIDE),
-        ("out_of_domain_dev", OUTSIDE),
-        ("test", HIDDEN),
-    ):
-        table.rename(columns={"label": "acceptable"}).to_csv(corpus / f"{name}.csv")
+    for file, table in zip(files, (TRAIN, INSIDE, OUTSIDE, HIDDEN), strict=False):
+        WRITERS[Path(file).suffix](table.rename(columns={"label": column}), corpus / file)
     loaded = data.load(data.find(load_suite(copy / suite.name).dataset, None, UNREACHABLE, copy))
     assert rows_of(loaded, "train") == of_frame(TRAIN)
     assert rows_of(loaded, "validation") == of_frame(INSIDE, OUTSIDE)
     assert set(loaded.splits["validation"]["domain"]) == {"in-domain", "out-of-domain"}
-    assert set(loaded.splits["test"]["label"]) == {-1}
+    hidden = loaded.splits["test"]["label"][:] if "test" in loaded.splits else []
+    assert hidden == [-1] * (6 if "test.csv" in files else 0)
 
 
 def test_a_placeholder_is_no_hidden_label(folder: Path) -> None:
@@ -378,11 +395,12 @@ def test_a_domain_of_one_class_is_noted(folder: Path) -> None:
 
 def test_sentences_that_are_also_training_sentences_are_counted(folder: Path) -> None:
     write(folder, dev__csv=pd.concat([INSIDE, TRAIN[:3]]), hidden__csv=HIDDEN)
-    write(folder, test__csv=pd.concat([TEST, TRAIN[5:6]]))
+    write(folder, test__csv=pd.concat([TEST, TRAIN[5:6], INSIDE[:2]]))
     loaded = load(folder, train="train.csv", validation="dev.csv", test="test.csv")
     assert loaded.notes == (
         "3 of 13 validation sentences are also in dataset.train",
-        "1 of 7 test sentences is also in dataset.train",
+        "1 of 9 test sentences is also in dataset.train",
+        "2 of 9 test sentences are also in dataset.validation",
     )
 
 

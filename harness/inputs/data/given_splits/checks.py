@@ -119,12 +119,12 @@ def notes(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
         total = sum(len(part.table.rows) for part in test)
         sentences = counted(total, "test sentence")
         yield f"dataset.test {reason}: its {sentences} are predicted, and not scored"
-    training = {text for part in parts.get("train", ()) for text in part.table.sentences}
-    for split in ("validation", "test"):
-        texts = [text for part in parts.get(split, ()) for text in part.table.sentences]
-        if shared := sum(text in training for text in texts):
+    for split, earlier in (("validation", "train"), ("test", "train"), ("test", "validation")):
+        known = set(_sentences(parts.get(earlier, ())))
+        texts = _sentences(parts.get(split, ()))
+        if shared := sum(text in known for text in texts):
             some = f"{shared:,} of {counted(len(texts), f'{split} sentence')}"
-            yield f"{some} {'is' if shared == 1 else 'are'} also in dataset.train"
+            yield f"{some} {'is' if shared == 1 else 'are'} also in dataset.{earlier}"
     for domain, labels in _by_domain(parts.get("validation", ())).items():
         if domain and len(set(labels)) == 1:
             name = spec.class_names[labels[0]]
@@ -132,6 +132,10 @@ def notes(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
                 f"all {counted(len(labels), 'sentence')} of dataset.validation.{domain} are of "
                 f"class {shown(name)}: they have no MCC of their own, and count in that of all"
             )
+
+
+def _sentences(parts: Sequence[Part]) -> list[str]:
+    return [text for part in parts for text in part.table.sentences]
 
 
 def _by_domain(parts: Sequence[Part]) -> dict[str, list[int]]:
