@@ -149,6 +149,7 @@ def _data_as_dict(inputs: Inputs) -> dict[str, object] | None:
             "labels": dict(split.labels),
             "hidden_labels": split.hidden,
             "longest_characters": split.longest,
+            **({"domains": dict(split.domains)} if split.domains else {}),
         }
         for split in inputs.splits
     ]

@@ -10,11 +10,12 @@ import click
 
 from harness.cli.choices import STDIN
 from harness.errors import BadInput
-from harness.inputs.data.formats import READERS
+from harness.inputs.data.formats import READERS, is_table
 from harness.inputs.data.rows import read_text
-from harness.inputs.data.sentences import is_table, read_column, read_lines
+from harness.inputs.data.sentences import read_column, read_lines
 from harness.inputs.data.table import Wanted
 from harness.suite.dataset import DELIMITER_IN_WORDS, DELIMITERS, separates
+from harness.suite.file_names import extension
 from harness.text import printable
 
 
@@ -49,7 +50,7 @@ def check_columns(file: str | None, described: Mapping[str, str | None]) -> None
             reason += f" one sentence per line; a table's name ends in {', '.join(READERS)}"
         raise click.UsageError(f"{', '.join(map(_flag, given))}: {reason}")
     format_options = [name for name in given if name != "text_column"]
-    if file is not None and format_options and Path(file).suffix.lower() not in DELIMITERS:
+    if file is not None and format_options and extension(file) not in DELIMITERS:
         flags = ", ".join(map(_flag, format_options))
         raise click.UsageError(f"{flags}: for CSV and TSV files only; leave it out")
     delimiter = _delimiter(described)

@@ -8,10 +8,11 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.inputs.split_files import file_names
 from harness.store.run_store import write_atomically
 from harness.suite.plan import published_names
 from harness.suite.spec import Suite
@@ -53,11 +54,12 @@ def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | N
     for name, published in published_names(suite).items():
         path = _path(name, base)
         if path is not None and Path(path).is_dir():
-            checkpoints[published] = _digests(path, results)
+            checkpoints[published] = _digests([path], results)
     data = {}
     if fingerprint is not None and suite.dataset.source == "file":
-        path = _path(str(suite.dataset.path), base)
-        data = {} if path is None else {fingerprint: _digests(path, results)}
+        paths = [_path(name, base) for name in file_names(suite.dataset)]
+        found = [path for path in paths if path is not None]
+        data = {fingerprint: _digests(found, results)} if len(found) == len(paths) else {}
     return Locations(checkpoints, data)
 
 
@@ -102,6 +104,9 @@ def _path(name: str, base: Path) -> str | None:
     return None
 
 
-def _digests(path: str, results: Path) -> Digests:
-    paths = (path, os.path.relpath(path, os.path.realpath(results)))
-    return frozenset(hashlib.sha256(os.fsencode(each)).hexdigest()[:16] for each in paths)
+def _digests(paths: Sequence[str], results: Path) -> Digests:
+    """Return digests of one path, or of all paths of a data set together."""
+    folder = os.path.realpath(results)
+    ways = (paths, [os.path.relpath(path, folder) for path in paths])
+    joined = (b"\0".join(map(os.fsencode, each)) for each in ways)
+    return frozenset(hashlib.sha256(each).hexdigest()[:16] for each in joined)

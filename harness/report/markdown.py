@@ -217,7 +217,7 @@ def _parts(published: Published, frame: pd.DataFrame) -> Iterator[str]:
     yield "## MCC by part of the data"
     yield caption([*groups], any(len(line.runs) > 1 for line in lines))
     yield grid(
-        ["checkpoint", "batch size", "learning rate", *(f"{part} MCC" for part in groups)],
+        ["checkpoint", "batch size", "learning rate", *(f"{escaped(part)} MCC" for part in groups)],
         [
             [
                 code(line.cell.checkpoint),

@@ -1,23 +1,18 @@
-"""MCC on parts of the data: CoLA's in-domain and out-of-domain sentences, a labelled test split."""
+"""MCC on parts of the data: CoLA's domains, those that a suite names, a labelled test split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from harness.judging.column import MISSING, decimals, spread
 from harness.judging.costs import deviation, mean
 from harness.report.pictures.charts import Line
 from harness.store.records import Record, Scores
 
-PARTS: dict[str, Callable[[Record], Scores | None]] = {
-    "in-domain": lambda record: record.scores_in_domain,
-    "out-of-domain": lambda record: record.scores_out_of_domain,
-    "test": lambda record: record.scores_test,
-}
-"""Further sets of sentences on which a run may be scored."""
+TEST = "test"
 
 MEANING = {
     "in-domain": "validation sentences from the sources of the training split (in-domain)",
     "out-of-domain": "validation sentences from other sources (out-of-domain)",
-    "test": "a labelled test split (test)",
+    TEST: "a labelled test split (test)",
 }
 
 Part = tuple[float, float | None]
@@ -25,15 +20,31 @@ Part = tuple[float, float | None]
 
 
 def parts(lines: Sequence[Line]) -> dict[str, dict[str, Part | None]]:
-    """Return the MCC by part and cell id, for each of PARTS on which some cell was scored.
+    """Return the MCC by part and cell id, for each part on which some cell was scored.
 
     It is None where some seed was not scored on the part.
     """
+    scores = {line.cell.id: [_scores(run) for run in line.runs] for line in lines}
+    found = dict.fromkeys(name for of_cell in scores.values() for run in of_cell for name in run)
+    names = [*(name for name in found if name != TEST), TEST]
     known = {
-        name: {line.cell.id: _over_seeds([_mcc(part(run)) for run in line.runs]) for line in lines}
-        for name, part in PARTS.items()
+        name: {
+            cell: _over_seeds([_mcc(run.get(name)) for run in of_cell])
+            for cell, of_cell in scores.items()
+        }
+        for name in names
     }
     return {name: mccs for name, mccs in known.items() if set(mccs.values()) - {None}}
+
+
+def _scores(record: Record) -> dict[str, Scores | None]:
+    """Return the scores on each further set of sentences."""
+    return {
+        "in-domain": record.scores_in_domain,
+        "out-of-domain": record.scores_out_of_domain,
+        **(record.scores_by_domain or {}),
+        TEST: record.scores_test,
+    }
 
 
 def in_text(found: Part | None) -> str:
@@ -51,7 +62,7 @@ def caption(names: Sequence[str], several: bool) -> str:
         names: the parts in the table, at least one.
         several: whether some row has several seeds.
     """
-    meanings = [MEANING[name] for name in names]
+    meanings = [MEANING.get(name, f"the validation sentences named {name}") for name in names]
     *most, last = meanings
     listed = " and on ".join([*([", on ".join(most)] if most else []), last])
     of_seeds = (

@@ -1,6 +1,5 @@
 """The published evidence of a suite: its plan and every record, in one JSON file."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.errors import BadInput
+from harness.inputs.split_files import without_folders
 from harness.judging.baseline import Baseline
 from harness.judging.column import Value
 from harness.judging.columns import COLUMNS
@@ -107,10 +107,9 @@ def publish(
 
 def _anywhere(dataset: DatasetSpec) -> DatasetSpec:
     """Return the source of the data, without the folder in which this machine keeps them."""
-    path = None
-    if dataset.source == "file" and dataset.path is not None:
-        path = re.split(r"[/\\]+", dataset.path)[-1]
-    return dataset.model_copy(update={"path": path})
+    if dataset.source == "file":
+        return without_folders(dataset)
+    return dataset.model_copy(update={"path": None})
 
 
 def as_baseline(published: Published, source: str) -> Baseline:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.inputs.split_files import origin, split_files
 from harness.report.published import Published
 from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Cell, make_plan, suite_gates
@@ -75,13 +76,22 @@ def _cells_of(cells: Iterable[Cell], runs: Iterable[Record]) -> list[Cell]:
 def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str:
     names = _names(published, cells)
     dataset, unknown = _dataset(published.dataset, run.dataset)
+    domains = dataset["validation"] if isinstance(dataset.get("validation"), dict) else {}
     content: Content = {
         "": {"name": published.suite},
-        "dataset": dataset,
+        "dataset": {key: each for key, each in dataset.items() if each is not domains},
+        "dataset.validation": domains,
         **_matrix(cells, names),
         "training": run.training.model_dump(exclude_none=True),
     }
-    planned = _planned({**content, "": {"name": "any"}, "dataset": {"source": "embedded"}})
+    planned = _planned(
+        {
+            **content,
+            "": {"name": "any"},
+            "dataset": {"source": "embedded"},
+            "dataset.validation": {},
+        }
+    )
     ids = {_coordinates(cell): cell.id for cell in planned or ()}
     content |= _own_seeds(cells, planned or ())
     content |= _gates(cells, names, ids)
@@ -89,11 +99,7 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
     text = "".join(_tables(content))
     notes = [
         *_folder_notes(published, names),
-        *(
-            [f"{_value(dataset['path'])}: put the file next to this one"]
-            if "path" in dataset
-            else []
-        ),
+        *_file_notes(dataset),
         *unknown,
         *_deviations(text, cells, published.gates, run.training),
     ]
@@ -128,6 +134,15 @@ def _folder_notes(published: Published, names: Mapping[str, str]) -> Iterator[st
             yield f"{_value(name_here)}: put the checkpoint's folder next to this file"
 
 
+def _file_notes(dataset: Content) -> Iterator[str]:
+    """Yield a note for each of the user's own data files."""
+    if "path" in dataset:
+        yield f"{_value(dataset['path'])}: put the file next to this one"
+    elif dataset["source"] == "file":
+        for file in split_files(DatasetSpec.model_validate(dataset)):
+            yield f"{_value(file.path)}: put the file next to this one"
+
+
 def _dataset(spec: DatasetSpec | None, facts: DatasetFacts | None) -> tuple[Content, list[str]]:
     """Return the section [dataset], and notes on its unknown keys."""
     if spec is not None and (facts is None or _is_of(spec, facts)):
@@ -135,14 +150,14 @@ def _dataset(spec: DatasetSpec | None, facts: DatasetFacts | None) -> tuple[Cont
     if facts is None or facts.name in SOURCES:
         return {"source": "cola" if facts is None else facts.name}, []
     sizes = {"validation_size": facts.validation, "test_size": facts.test}
-    path = facts.origin.removeprefix("file ")
+    path = facts.origin.removeprefix("file ").removeprefix("files ")
     return {"source": "file", "path": path, **sizes}, [UNKNOWN_OF_A_FILE]
 
 
 def _is_of(spec: DatasetSpec, facts: DatasetFacts) -> bool:
     if spec.source != "file":
         return facts.name == spec.source
-    return (facts.name, facts.origin) == ("file", f"file {spec.path}")
+    return (facts.name, facts.origin) == ("file", origin(spec))
 
 
 def _matrix(cells: Sequence[Cell], names: Mapping[str, str]) -> Content:

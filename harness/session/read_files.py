@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.inputs.checkpoint_files import CONFIG, TOKENIZER_FILES, WEIGHTS, WEIGHTS_INDEX
+from harness.inputs.split_files import split_files
 from harness.session.options import Chosen, baseline_file, cola_folder, suite_files
 from harness.session.places import ReadFile
 from harness.session.session import Planned
@@ -35,8 +36,11 @@ def _of_suite(planned: Planned, cola: Path | None) -> Iterator[ReadFile]:
     if suite.references is not None:
         yield ReadFile("references", planned.path.parent / suite.references)
     named = None if suite.dataset.path is None else folder / _home(suite.dataset.path)
-    if suite.dataset.source == "file" and named is not None:
-        yield ReadFile("dataset.path", named)
+    if suite.dataset.source == "file":
+        if named is not None:
+            yield ReadFile("dataset.path", named)
+        for file in split_files(suite.dataset):
+            yield ReadFile(file.key, folder / _home(file.path))
     elif suite.dataset.source == "cola":
         corpus = named if cola is None else cola
         where = "dataset.path" if cola is None else "--cola-dir"

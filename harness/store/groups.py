@@ -11,10 +11,16 @@ from harness.store import classes
 from harness.store.predictions import PREDICTIONS
 from harness.store.records import Confusion, Record, Scores
 
+COLA_DOMAINS = ("in", "out")
+"""Domains whose scores have fields of their own in a record."""
+
 
 @dataclass(frozen=True)
 class Groups:
-    """The domain ("in" or "out") and source of each sentence of a split; "" where unknown."""
+    """The domain and source of each sentence of a split; "" where unknown.
+
+    A domain is CoLA's "in" or "out", or a suite's own name for a validation file.
+    """
 
     domains: Sequence[str]
     sources: Sequence[str]
@@ -50,6 +56,23 @@ def scores_of(chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> 
         accuracy=classes.accuracy(*confusion.counts) or 0.0,
         f1=classes.f1(*confusion.counts) or 0.0,
     )
+
+
+def scores_by_domain(
+    domains: np.ndarray, labels: np.ndarray, predicted: np.ndarray
+) -> dict[str, Scores] | None:
+    """Return the scores on each domain that a suite names; None if there is none.
+
+    A domain whose sentences are all of one class has no scores: their MCC is undefined.
+    """
+    found = {}
+    for domain in dict.fromkeys(domains.tolist()):
+        chosen = domains == domain
+        if domain in ("", *COLA_DOMAINS) or len(set(labels[chosen].tolist())) < 2:
+            continue
+        if (scores := scores_of(chosen, labels, predicted)) is not None:
+            found[domain] = scores
+    return found or None
 
 
 def regrouped(
@@ -98,6 +121,7 @@ def with_groups(record: Record, predictions: pa.Table) -> Record:
         update={
             "scores_in_domain": scores_of(domains == "in", labels, predicted),
             "scores_out_of_domain": scores_of(domains == "out", labels, predicted),
+            "scores_by_domain": scores_by_domain(domains, labels, predicted),
             "confusion_by": {name: counts for name, counts in by.items() if counts},
         }
     )

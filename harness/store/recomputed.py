@@ -44,6 +44,10 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
     grouped = with_groups(record, rows)
     for field in ("scores_in_domain", "scores_out_of_domain"):
         problems += _unlike_scores(field, getattr(record, field), getattr(grouped, field))
+    held_scores, actual_scores = record.scores_by_domain or {}, grouped.scores_by_domain or {}
+    for domain in dict.fromkeys((*held_scores, *actual_scores)):
+        field = f"scores_by_domain.{domain}"
+        problems += _unlike_scores(field, held_scores.get(domain), actual_scores.get(domain))
     if record.confusion_by:  # records of the first versions have none
         held, actual = (by.get("source", {}) for by in (record.confusion_by, grouped.confusion_by))
         problems += _unlike_counts("confusion_by.source", held, actual)

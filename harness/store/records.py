@@ -147,7 +147,8 @@ class Record(BaseModel):
     not contain: those of the head, and of a pooler if the pretraining had none.
     `labels` are the validation split's, packed by harness.store.classes. `confusion_by` holds the
     selected epoch's counts for groups of validation sentences: by `source` where the data contain
-    it, by `length` in words.
+    it, by `length` in words. `scores_by_domain` are the validation scores on the files that a
+    suite names by domain; a domain of one class has none, and CoLA's two have fields of their own.
     """
 
     model_config = FROZEN
@@ -174,6 +175,7 @@ class Record(BaseModel):
     scores: Scores | None = None
     scores_in_domain: Scores | None = None
     scores_out_of_domain: Scores | None = None
+    scores_by_domain: dict[str, Scores] | None = Field(None, exclude_if=_unknown)
     scores_test: Scores | None = None
     confusion_by: dict[str, dict[str, Confusion]] = {}
     labels: str | None = None

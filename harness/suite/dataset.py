@@ -1,7 +1,6 @@
 """The [dataset] section of a suite file: where the labelled sentences come from."""
 
 import unicodedata
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
@@ -9,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from harness.suite.class_names import ambiguity
 from harness.suite.fields import STRICT, Text
+from harness.suite.file_names import extension, listed_files, named_files
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 """The default column delimiter of a file, by its extension."""
@@ -33,6 +33,17 @@ def separates(value: str) -> bool:
     )
 
 
+DEFAULT_VALIDATION_SIZE = 0.1
+
+GIVEN = ("train", "validation", "test")
+"""The splits that may be given as files."""
+
+
+def _unset(value: object) -> bool:
+    """Return whether to omit a key from published files, as versions without the key do."""
+    return value is None
+
+
 class DatasetSpec(BaseModel):
     """Where the labelled sentences come from."""
 
@@ -40,13 +51,33 @@ class DatasetSpec(BaseModel):
 
     source: Literal["cola", "embedded", "file"] = Field(
         description="`cola`: the hub's nyu-mll/glue, or the corpus' own folder; `embedded`: the "
-        "corpus shipped with the harness; `file`: your own labelled file"
+        "corpus shipped with the harness; `file`: your own labelled files"
+    )
+    # Before `path`, whose check needs them.
+    train: tuple[str, ...] | None = Field(
+        None,
+        exclude_if=_unset,
+        description="given splits: the file of the training sentences, or a list of files that are "
+        "joined in order; in place of `dataset.path`",
+    )
+    validation: tuple[str, ...] | dict[str, tuple[str, ...]] | None = Field(
+        None,
+        exclude_if=_unset,
+        description="the file or files of the validation sentences, or a table of them by domain, "
+        '`{in-domain = "a.csv", out-of-domain = "b.csv"}`, whose scores are also shown apart; if '
+        "not set, they are drawn from `dataset.train`",
+    )
+    test: tuple[str, ...] | None = Field(
+        None,
+        exclude_if=_unset,
+        description="the file or files of the test sentences; without a column of labels, or with "
+        "hidden labels (-1 or empty), they are predicted and not scored",
     )
     path: Text | None = Field(
         None,
         validate_default=True,
-        description="the data file (CSV, TSV, JSON or Parquet), or CoLA's folder; relative to the "
-        "suite file",
+        description="the data file (CSV, TSV, JSON or Parquet, also with .gz) from which all "
+        "splits are drawn, or CoLA's folder; relative to the suite file",
     )
     delimiter: str | None = Field(
         None,
@@ -71,21 +102,59 @@ class DatasetSpec(BaseModel):
         description="names of the classes 0 and 1, also accepted as labels",
     )
     validation_size: float | int = Field(
-        0.1, description="the file's validation split: a fraction (0.1) or a count (500)"
+        DEFAULT_VALIDATION_SIZE,
+        description="the file's validation split, if no file is given for it: a fraction (0.1) or "
+        "a count (500)",
     )
     test_size: float | int = Field(
-        0, description="the file's labelled test split: a fraction, a count, or 0 for none"
+        0,
+        description="the file's labelled test split, if no file is given for it: a fraction, a "
+        "count, or 0 for none",
     )
     split_seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the file's split")
 
     # Each check is at the key that the user must fix, so one mistake does not hide another.
 
+    @field_validator("train", "test", mode="before")
+    @classmethod
+    def _files(cls, value: Any, info: ValidationInfo) -> tuple[str, ...] | None:
+        _check_source(value, info)
+        return listed_files(value)
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _files_by_domain(
+        cls, value: Any, info: ValidationInfo
+    ) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
+        _check_source(value, info)
+        return named_files(value)
+
     @field_validator("path")
     @classmethod
     def _fits_source(cls, value: str | None, info: ValidationInfo) -> str | None:
         source = info.data.get("source")
-        if source == "file" and value is None:
-            raise PydanticCustomError("path", 'source = "file" needs path = "FILE"')
+        given = [name for name in GIVEN if info.data.get(name) is not None]
+        wrong = [name for name in GIVEN if name not in info.data]  # reported at these keys
+        if source == "file" and value is None and not given and not wrong:
+            raise PydanticCustomError(
+                "path",
+                'source = "file" needs path = "FILE" to draw the splits from, or train = "FILE" '
+                "and the other splits' files",
+            )
+        if source == "file" and value is None and given and "train" not in (*given, *wrong):
+            raise PydanticCustomError(
+                "path",
+                "dataset.{split} is given, but no training sentences; name their file with "
+                'train = "FILE"',
+                {"split": given[0]},
+            )
+        if source == "file" and value is not None and given:
+            raise PydanticCustomError(
+                "path",
+                "all splits are drawn from this file, so it cannot be combined with "
+                "dataset.{split}; name the training sentences' file with train, and remove path",
+                {"split": given[0]},
+            )
         if source == "embedded" and value is not None:
             raise PydanticCustomError("path", "the embedded corpus takes no path; remove it")
         return value
@@ -100,10 +169,10 @@ class DatasetSpec(BaseModel):
     @field_validator("delimiter", "quoting")
     @classmethod
     def _only_delimited_files(cls, value: str | None, info: ValidationInfo) -> str | None:
-        source, path = info.data.get("source"), info.data.get("path")
-        if value is None or source is None or (source == "file" and path is None):
+        source, names = info.data.get("source"), _names(info)
+        if value is None or source is None or (source == "file" and not names):
             return value  # not given, or another key reports the mistake
-        if source != "file" or Path(str(path)).suffix.lower() not in DELIMITERS:
+        if source != "file" or not any(extension(name) in DELIMITERS for name in names):
             raise PydanticCustomError("delimited", "for CSV and TSV files only; remove it")
         return value
 
@@ -134,6 +203,39 @@ class DatasetSpec(BaseModel):
     @field_validator("validation_size")
     @classmethod
     def _something_to_score(cls, value: float | int, info: ValidationInfo) -> float | int:
-        if value == 0 and info.data.get("source") == "file":
+        given = info.data.get("validation") is not None
+        if value == 0 and info.data.get("source") == "file" and not given:
             raise PydanticCustomError("size", "must be above 0: otherwise nothing can be scored")
+        if given and value not in (0, DEFAULT_VALIDATION_SIZE):
+            raise _nothing_to_draw("validation")
         return value
+
+    @field_validator("test_size")
+    @classmethod
+    def _drawn_or_given(cls, value: float | int, info: ValidationInfo) -> float | int:
+        if value != 0 and info.data.get("test") is not None:
+            raise _nothing_to_draw("test")
+        return value
+
+
+def _check_source(files: object, info: ValidationInfo) -> None:
+    if files is not None and info.data.get("source") not in (None, "file"):
+        raise PydanticCustomError("files", 'files of splits need source = "file"; remove this key')
+
+
+def _nothing_to_draw(split: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "size",
+        "the {split} sentences are those of dataset.{split}, and none are drawn; remove this key",
+        {"split": split},
+    )
+
+
+def _names(info: ValidationInfo) -> list[str]:
+    """Return the names of the user's own files that are valid so far."""
+    found = [] if info.data.get("path") is None else [info.data["path"]]
+    for split in GIVEN:
+        files = info.data.get(split) or ()
+        for part in files.values() if isinstance(files, dict) else [files]:
+            found += part
+    return found

@@ -82,7 +82,7 @@ def failure(job: Job, error: BaseException) -> Record:
     if out_of_memory.is_out_of_memory(error):
         halved = job.run.training.on_oom == "halve"
         reason = out_of_memory.explained(error, job.run.cell.batch_size, halved)
-    for folder in filter(None, (job.checkpoint.folder, str(job.folder), job.source.path)):
+    for folder in (job.checkpoint.folder, str(job.folder), *job.source.paths):
         reason = reason.replace(folder, Path(folder).name)
     with contextlib.suppress(RuntimeError):  # a user without a home
         if (home := Path.home()) != Path(home.anchor):  # a service's home may be "/"

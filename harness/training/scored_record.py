@@ -11,7 +11,7 @@ import torch
 from harness.inputs.data.rows import HIDDEN_LABEL
 from harness.models.encode import Encoded, token_counts
 from harness.store import classes, records
-from harness.store.groups import confusion_by
+from harness.store.groups import confusion_by, scores_by_domain
 from harness.store.predictions import PREDICTIONS
 from harness.store.records import Epoch, Record, Times
 from harness.training import diagnosis
@@ -40,7 +40,7 @@ def scored_record(
     run = job.run
     logits = outcome.logits["validation"]
     labels = np.asarray(splits["validation"]["label"])
-    domains = np.asarray(splits["validation"]["domain"])
+    domains = np.asarray(list(splits["validation"]["domain"]), dtype=object)
     scores = score(logits, labels)
     test = None
     if "test" in splits and not _hidden(splits["test"]):
@@ -60,6 +60,7 @@ def scored_record(
             "scores": _stored(scores),
             "scores_in_domain": _domain_scores(logits, labels, domains == "in"),
             "scores_out_of_domain": _domain_scores(logits, labels, domains == "out"),
+            "scores_by_domain": scores_by_domain(domains, labels, logits.argmax(axis=1)),
             "scores_test": None if test is None else _stored(test),
             "confusion_by": {
                 name: counts

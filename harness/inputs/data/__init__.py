@@ -7,15 +7,17 @@ the same columns: `sentence`, `label` (a ClassLabel; -1 if hidden), `idx`, `sour
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from harness.inputs.data import cola_folder, cola_hub, corpus, labelled_file
+from harness.inputs.data import cola_folder, cola_hub, corpus, given_splits, labelled_file
 from harness.inputs.data.rows import Rows
 from harness.inputs.hub import Hub
+from harness.inputs.split_files import SplitFile, split_files
+from harness.inputs.split_files import origin as origin_of_files
 from harness.suite.spec import DatasetSpec
 
 SPLIT_NAMES = ("train", "validation", "test")
@@ -30,12 +32,19 @@ class Source:
         path: the absolute path of the folder or file; None for the others.
         revision: the commit of the hub's data set; None for the others.
         spec: the suite's [dataset] section.
+        files: the files of given splits, with absolute paths; empty for all other data.
     """
 
     kind: Literal["hub", "folder", "embedded", "file"]
     path: str | None
     revision: str | None
     spec: DatasetSpec
+    files: tuple[SplitFile, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The absolute paths of the folder or of all files."""
+        return (*filter(None, (self.path,)), *(file.path for file in self.files))
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,8 @@ class Data:
 
     Attributes:
         splits: train, validation and perhaps test. `source` is a publication's code, or the
-            phenomenon in the embedded corpus; `domain` is "in" or "out"; both "" where unknown.
+            phenomenon in the embedded corpus; `domain` is CoLA's "in" or "out", or the name that
+            a suite gives a validation file; both "" where unknown.
         fingerprint: SHA-256 (hexadecimal) of the splits' sentences, labels and idx: the same
             for the same corpus from any source.
         origin: a description of the source, without a folder's name.
@@ -75,7 +85,13 @@ def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Sour
         return Source("embedded", None, None, spec)
     named = None if spec.path is None else base.absolute() / _expanded(Path(spec.path))
     if spec.source == "file":
-        assert named is not None  # DatasetSpec requires a path if the source is "file"
+        if named is None:  # DatasetSpec then requires files of splits
+            files = tuple(
+                replace(file, path=str(base.absolute() / _expanded(Path(file.path))))
+                for file in split_files(spec)
+            )
+            given_splits.check(files, spec)
+            return Source("file", None, None, spec, files)
         labelled_file.check(named)
         return Source("file", str(named), None, spec)
     folder = named if cola_dir is None else _expanded(cola_dir).absolute()
@@ -120,6 +136,8 @@ def places(source: Source, split: str, idx: Sequence[int]) -> list[str]:
         case Source(kind="file", path=str(path)):
             known = labelled_file.places(Path(path), source.spec)
             return [known[number] for number in idx]
+        case Source(kind="file", files=files):
+            return given_splits.places(files, source.spec, split, idx)
     return []
 
 
@@ -130,6 +148,9 @@ def _read(source: Source) -> tuple[Mapping[str, Rows], str, Sequence[str]]:
         case Source(kind="file", path=str(path)):
             rows, notes = labelled_file.read(Path(path), source.spec)
             return rows, f"file {Path(path).name}", notes
+        case Source(kind="file", files=files):
+            rows, notes = given_splits.read(files, source.spec)
+            return rows, origin_of_files(source.spec), notes
         case Source(kind="hub", revision=str(revision)):
             return cola_hub.read(revision), f"{cola_hub.REPOSITORY}@{revision}", ()
         case _:

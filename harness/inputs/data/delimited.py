@@ -19,8 +19,9 @@ from harness.errors import BadInput
 from harness.inputs.data.line_ends import joined_by_returns
 from harness.inputs.data.row_likeness import Test, fits_columns, has_label
 from harness.inputs.data.rows import read_text, shown
-from harness.inputs.data.table import Table, TableRow, Wanted, column_problems, listed
+from harness.inputs.data.table import Table, TableRow, Wanted, column_error, column_problems, listed
 from harness.suite.dataset import DELIMITERS
+from harness.suite.file_names import extension
 
 COMMON_DELIMITERS = (",", ";", "\t", "|")
 
@@ -65,7 +66,7 @@ def read_delimited(path: Path, wanted: Wanted) -> Table:
     Raises:
         BadInput: the columns do not exist, or csv cannot read the file's header.
     """
-    delimiter = wanted.delimiter or DELIMITERS[path.suffix.lower()]
+    delimiter = wanted.delimiter or DELIMITERS[extension(path)]
     lines = list(io.StringIO(read_text(path), newline=""))
     file = _File(path, lines, delimiter, wanted)
     quoted = wanted.quoting != "none"
@@ -167,7 +168,8 @@ def _check_header(file: _File, rows: Sequence[_Row], quoted: bool) -> None:
         names = listed(header.values, 2)
         problem = f"{where}:{header.first}: the columns' names are in quotation marks ({names})"
         raise BadInput([f"{problem}; set {file.quoted}"])
-    raise BadInput(problems)
+    if error := column_error(where, header.values, file.wanted, problems):
+        raise error
 
 
 def _other_delimiter(file: _File, header: _Row, quoted: bool) -> tuple[str, list[str]] | None:

@@ -13,16 +13,17 @@ import pyarrow.parquet as pq
 from harness.errors import BadInput
 from harness.inputs.data.delimited import read_delimited
 from harness.inputs.data.json_rows import read_json
-from harness.inputs.data.rows import read_bytes
-from harness.inputs.data.table import Table, TableRow, Wanted, column_problems
+from harness.inputs.data.rows import read_bytes, shown
+from harness.inputs.data.table import Table, TableRow, Wanted, column_error
+from harness.suite.file_names import extension
 
 
 def _read_parquet(path: Path, wanted: Wanted) -> Table:
     content = read_bytes(path)
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
-        if problems := column_problems(path, file.schema_arrow.names, wanted):
-            raise BadInput(problems)
+        if error := column_error(path, file.schema_arrow.names, wanted):
+            raise error
         table = file.read(columns=list(wanted.columns), use_threads=False)
         table.validate(full=True)
         columns = [table.column(name).to_pylist() for name in wanted.columns]
@@ -42,3 +43,23 @@ READERS: dict[str, Callable[[Path, Wanted], Table]] = {
     ".json": read_json,
     ".parquet": _read_parquet,
 }
+
+
+Reader = Callable[[Path, Wanted], Table]
+
+
+def reader_of(path: Path) -> Reader:
+    """Return the reader of a file, by its extension; a final .gz is ignored.
+
+    Raises:
+        BadInput: an extension that is not in READERS.
+    """
+    if (reader := READERS.get(extension(path))) is not None:
+        return reader
+    allowed = f"allowed are {', '.join(READERS)}, each also with .gz"
+    raise BadInput([f"{path}: extension {shown(path.suffix)}; {allowed}"])
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a file is a table, by its extension."""
+    return extension(path) in READERS

@@ -14,7 +14,7 @@ from harness.inputs.data.table import (
     Table,
     TableRow,
     Wanted,
-    column_problems,
+    column_error,
     listed,
 )
 
@@ -43,7 +43,8 @@ def read_json(path: Path, wanted: Wanted) -> Table:
     if _is_lines(text):
         values, problems = _lines(path, text)
         if len(values) == 1 and not problems and (shape := _shape(values[0].value, wanted)):
-            raise BadInput([f"{path}: {shape}; {wanted.shapes}"])
+            problem = f"{path}: {shape}; {wanted.shapes}"
+            raise _shape_error(values[0].value, wanted, problem)
         what = "a line is one JSON object"
     else:
         values, problems = list(_items(path, text, wanted)), []
@@ -61,8 +62,8 @@ def read_json(path: Path, wanted: Wanted) -> Table:
     ]
     if rows:
         columns = list(dict.fromkeys(name for each in rows for name in each.value))
-        if missing := column_problems(path, columns, wanted):
-            raise BadInput(missing)
+        if error := column_error(path, columns, wanted):
+            raise error
     records = []
     for each in rows:
         if twice := [name for name in wanted.columns if name in each.value.repeated]:
@@ -145,6 +146,11 @@ def _shape(value: object, wanted: Wanted) -> str | None:
     if wanted.label is None:  # a file of one sentence
         return None
     return f"one JSON object with the keys {listed(list(value), COLUMNS_SHOWN)}"
+
+
+def _shape_error(value: object, wanted: Wanted, problem: str) -> BadInput:
+    columns = list(value) if isinstance(value, _Object) else []
+    return column_error("", columns, wanted, [problem]) or BadInput([problem])
 
 
 def _is_rows(value: object) -> bool:

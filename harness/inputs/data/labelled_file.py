@@ -1,17 +1,25 @@
-"""The user's own file of labelled sentences, checked and split into train, validation and test."""
+"""A user's own file of labelled sentences, checked; and drawing splits from its sentences."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.errors import BadInput
-from harness.inputs.data.formats import READERS
-from harness.inputs.data.rows import Rows, capped, from_here, sentence_problem, shown
-from harness.inputs.data.table import TableRow, Wanted
+from harness.inputs.data.formats import reader_of
+from harness.inputs.data.rows import (
+    HIDDEN_LABEL,
+    Rows,
+    capped,
+    from_here,
+    sentence_problem,
+    shown,
+)
+from harness.inputs.data.table import NoLabelColumn, Table, TableRow, Wanted
 from harness.suite.class_names import (
     NUMBERED,
     Meaning,
@@ -22,11 +30,41 @@ from harness.suite.class_names import (
 from harness.suite.spec import DatasetSpec
 from harness.text import counted
 
+HIDDEN = Meaning("number", Decimal(HIDDEN_LABEL))
+
 LEAST_OF_A_CLASS = 2
 
+DRAWN = ("validation", "test")
+"""The splits that may be drawn, in the order of messages."""
 
-def check(path: Path) -> None:
+
+@dataclass(frozen=True)
+class LabelledTable:
+    """A file's rows in its order, its columns where they are needed, and remarks.
+
+    Attributes:
+        rows: with the file's own values.
+        labels: the class of each row; -1 if hidden.
+        has_labels: whether the file has a column of labels.
+        notes: remarks that are not mistakes.
+    """
+
+    rows: Sequence[TableRow]
+    labels: Sequence[int]
+    has_labels: bool = True
+    notes: Sequence[str] = field(default=())
+
+    @property
+    def sentences(self) -> list[str]:
+        """The sentences, in order."""
+        return [str(row.sentence) for row in self.rows]
+
+
+def check(path: Path, key: str = "dataset.path") -> None:
     """Check that a file exists and that its extension is a supported format.
+
+    Args:
+        key: the suite's key that names the file.
 
     Raises:
         BadInput: no such file, or an extension that is not in READERS.
@@ -37,29 +75,60 @@ def check(path: Path) -> None:
         raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
     if not is_file:
         what = "not a file" if found else "no such file"
-        raise BadInput([f"{path}: {what}; dataset.path must be a file of labelled sentences"])
-    if path.suffix.lower() not in READERS:
-        raise BadInput(
-            [f"{path}: extension {shown(path.suffix)}; allowed are {', '.join(READERS)}"]
-        )
+        raise BadInput([f"{path}: {what}; {key} must be a file of labelled sentences"])
+    reader_of(path)
 
 
 def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
     """Return the splits of a file, and remarks on it that are not mistakes.
 
-    The splits are train, validation and, if the spec requests it, test. A label is one of the
-    spec's class names or, if the names do not contradict it, 0, 1, false or true, each as text,
-    integer, float or boolean. `idx` is the row's number in the file, from 0, across all splits.
+    The splits are train, validation and, if the spec requests it, test. `idx` is the row's number
+    in the file, from 0, across all splits.
 
     Raises:
         BadInput: every mistake in the file at once, or too few sentences to split.
     """
     check(path)
-    table = READERS[path.suffix.lower()](path, _wanted(spec))
+    table = read_table(path, spec)
+    sentences, labels = table.sentences, table.labels
+    splits = {
+        split: Rows(
+            sentences=[sentences[row] for row in rows],
+            labels=[labels[row] for row in rows],
+            idx=rows,
+            sources=[""] * len(rows),
+            domains=[""] * len(rows),
+        )
+        for split, rows in draw(labels, spec, path).items()
+    }
+    return splits, list(table.notes)
+
+
+def read_table(path: Path, spec: DatasetSpec, split: str | None = None) -> LabelledTable:
+    """Return a file's rows with their classes.
+
+    A label is one of the spec's class names or, if the names do not contradict it, 0, 1, false or
+    true, each as text, integer, float or boolean.
+
+    Args:
+        split: the given split to which the file belongs; None if all splits are drawn from it. In
+            a given split, each wrong label is reported once, with its number of rows. In test,
+            labels may be hidden: no column, -1 or no value.
+
+    Raises:
+        BadInput: every mistake in the file at once.
+    """
+    table, has_labels = _table(path, spec, may_hide=split == "test")
     problems = list(table.problems)
-    classes = classes_of_labels(spec.class_names)
-    labels = [classes.get(meaning_of(record.label)) for record in table.records]
-    causes = _common_cause(path, table.records, labels, spec)
+    labels: list[int | None] = [HIDDEN_LABEL] * len(table.records)
+    if has_labels:
+        labels = _labels(table.records, spec, may_hide=split == "test")
+    causes: list[str] = []
+    if split in (None, "train"):  # labels of other files must be those of train
+        causes = _common_cause(path, table.records, labels, spec)
+    if split is not None and not causes:
+        hidden = "; -1 or no value if it is hidden" if split == "test" else ""
+        causes = [f"{each}{hidden}" for each in _unknown_labels(table.records, labels, spec)]
     for record, label in zip(table.records, labels, strict=True):
         if problem := sentence_problem(record.sentence):
             problems.append(f"{record.where}: column {shown(spec.text_column)}: {problem}")
@@ -71,19 +140,53 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
         raise BadInput(capped(problems, path))
     if not table.records:
         raise BadInput([f"{path}: no rows; it must contain labelled sentences"])
-    sentences = [str(record.sentence) for record in table.records]
     known = [label for label in labels if label is not None]
-    splits = {
-        split: Rows(
-            sentences=[sentences[row] for row in rows],
-            labels=[known[row] for row in rows],
-            idx=rows,
-            sources=[""] * len(rows),
-            domains=[""] * len(rows),
-        )
-        for split, rows in _split(known, spec, path).items()
-    }
-    return splits, [*table.notes, *_multiline_note(table.records)]
+    notes = [*table.notes, *_multiline_note(table.records)]
+    return LabelledTable(table.records, known, has_labels, notes)
+
+
+def _table(path: Path, spec: DatasetSpec, may_hide: bool) -> tuple[Table, bool]:
+    """Return a file's table, and whether it has a column of labels."""
+    reader, wanted = reader_of(path), _wanted(spec)
+    try:
+        return reader(path, wanted), True
+    except NoLabelColumn:
+        if not may_hide:
+            raise
+    return reader(path, replace(wanted, label=None, class_names=None)), False
+
+
+def _labels(rows: Sequence[TableRow], spec: DatasetSpec, may_hide: bool) -> list[int | None]:
+    """Return the class of each row, -1 if it is hidden, or None if the label is not valid."""
+    classes = classes_of_labels(spec.class_names)
+    labels = [classes.get(meaning_of(row.label)) for row in rows]
+    if not may_hide:
+        return labels
+    return [
+        HIDDEN_LABEL if label is None and _is_hidden(row.label) else label
+        for row, label in zip(rows, labels, strict=True)
+    ]
+
+
+def _is_hidden(label: object) -> bool:
+    """Return whether a label that is no class is -1 or has no value."""
+    if label is None or label != label:  # NaN is not equal to itself
+        return True
+    return not str(label).strip() or meaning_of(label) == HIDDEN
+
+
+def _unknown_labels(
+    rows: Sequence[TableRow], labels: Sequence[int | None], spec: DatasetSpec
+) -> Iterator[str]:
+    """Yield a problem for each label that is not valid, with the number of its rows."""
+    found: dict[str, list[TableRow]] = {}
+    for row, label in zip(rows, labels, strict=True):
+        if label is None:
+            found.setdefault(shown(row.label), []).append(row)
+    for label_shown, own in found.items():
+        more = f" ({counted(len(own), 'row')}, the first here)" if len(own) > 1 else ""
+        problem = f"{own[0].where}: column {shown(spec.label_column)}: {label_shown}{more}"
+        yield f"{problem}; {_allowed(own[0].label, spec.class_names)}"
 
 
 def _wanted(spec: DatasetSpec) -> Wanted:
@@ -98,8 +201,13 @@ def _wanted(spec: DatasetSpec) -> Wanted:
 
 def places(path: Path, spec: DatasetSpec) -> list[str]:
     """Return the file and the line, or the row, of every sentence, in the order of `idx`."""
-    records = READERS[path.suffix.lower()](path, _wanted(spec)).records
-    return [f"{from_here(path)}{record.where.removeprefix(str(path))}" for record in records]
+    records = reader_of(path)(path, _wanted(spec)).records
+    return places_of(path, records)
+
+
+def places_of(path: Path, rows: Sequence[TableRow]) -> list[str]:
+    """Return the file and the line, or the row, of some rows of a file."""
+    return [f"{from_here(path)}{row.where.removeprefix(str(path))}" for row in rows]
 
 
 def _multiline_note(records: Sequence[TableRow]) -> list[str]:
@@ -164,12 +272,20 @@ def _allowed(label: object, class_names: tuple[str, str]) -> str:
     return allowed
 
 
-def _split(labels: Sequence[int], spec: DatasetSpec, path: Path) -> dict[str, list[int]]:
-    """Return the row numbers of each split, drawn by `datasets` and stratified by class."""
-    sizes = {
-        "test": _count(spec.test_size, len(labels)),
-        "validation": _count(spec.validation_size, len(labels)),
-    }
+def draw(
+    labels: Sequence[int], spec: DatasetSpec, where: object, names: Sequence[str] = DRAWN
+) -> dict[str, list[int]]:
+    """Return the row numbers of each split, drawn by `datasets` and stratified by class.
+
+    Args:
+        where: the file, or the key that names several, for messages.
+        names: the splits to draw; the rest of the rows is for train.
+
+    Raises:
+        BadInput: too few sentences of a class.
+    """
+    wanted = {"test": spec.test_size, "validation": spec.validation_size}
+    sizes = {name: _count(size, len(labels)) for name, size in wanted.items() if name in names}
     features = Features({"label": ClassLabel(names=list(spec.class_names)), "row": Value("int64")})
     rest = Dataset.from_dict({"label": labels, "row": range(len(labels))}, features=features)
     splits = {}
@@ -190,12 +306,13 @@ def _split(labels: Sequence[int], spec: DatasetSpec, path: Path) -> dict[str, li
     if least < LEAST_OF_A_CLASS:
         seen = Counter(labels)
         classes = ", ".join(f"{seen[i]:,} {name}" for i, name in enumerate(spec.class_names))
+        drawn = " and ".join(f"{sizes[name]:,} for {name}" for name in names)
+        keys = " or ".join(f"dataset.{name}_size" for name in names)
         raise BadInput(
             [
-                f"{path}: {counted(len(labels), 'sentence')} ({classes}) cannot give "
-                f"{sizes['validation']:,} for validation and {sizes['test']:,} for test with at "
-                f"least {LEAST_OF_A_CLASS} of each class in every split; add sentences, or change "
-                "dataset.validation_size or dataset.test_size"
+                f"{where}: {counted(len(labels), 'sentence')} ({classes}) cannot give {drawn} with "
+                f"at least {LEAST_OF_A_CLASS} of each class in every split; add sentences, or "
+                f"change {keys}"
             ]
         )
     return {name: split["row"][:] for name, split in splits.items()}

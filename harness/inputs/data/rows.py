@@ -1,10 +1,12 @@
 """Rows of labelled sentences, as every reader returns them, and functions the readers share."""
 
 import codecs
+import gzip
 import math
 import os
 import re
 import reprlib
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,9 @@ from harness.errors import BadInput
 from harness.text import counted
 
 PROBLEMS_SHOWN = 10
+
+MOST_BYTES = 2**30
+"""Maximum size of a compressed file's content: a small file may expand to a thousand times."""
 
 HIDDEN_LABEL = -1
 """The label of a test sentence whose true label is not public."""
@@ -27,7 +32,7 @@ class Rows:
         labels: 0 or 1 each, or -1 if the label is hidden.
         idx: a number for each row, unique within the split.
         sources: the publication or phenomenon a sentence comes from, "" if unknown.
-        domains: "in", "out", or "" if unknown.
+        domains: CoLA's "in" or "out", or a suite's own name for the file; "" if unknown.
     """
 
     sentences: Sequence[str]
@@ -38,17 +43,30 @@ class Rows:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return a file's content.
+    """Return a file's content; that of a file whose name ends in .gz is decompressed.
 
     Raises:
-        BadInput: the file cannot be read or is empty.
+        BadInput: the file cannot be read or decompressed, or is empty.
     """
+    compressed = path.suffix.lower() == ".gz"
     try:
-        content = path.read_bytes()
+        content = _decompressed(path) if compressed else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        what = f"not a complete gzip file ({error}); write it again, or remove .gz from its name"
+        raise BadInput([f"{path}: {what} if it is not compressed"]) from None
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
     if not content:
         raise BadInput([f"{path}: empty; it must contain sentences"])
+    return content
+
+
+def _decompressed(path: Path) -> bytes:
+    with gzip.open(path) as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        limit = f"more than {MOST_BYTES / 2**30:g} GiB of decompressed content"
+        raise BadInput([f"{path}: {limit}; decompress it, or write fewer sentences"])
     return content
 
 

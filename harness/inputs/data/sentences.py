@@ -4,15 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.inputs.data.formats import READERS
+from harness.inputs.data.formats import reader_of
 from harness.inputs.data.json_rows import is_object
 from harness.inputs.data.rows import capped, sentence_problem, shown, split_at_line_feeds
 from harness.inputs.data.table import Wanted
-
-
-def is_table(path: Path) -> bool:
-    """Return whether a file is a table, by its extension."""
-    return path.suffix.lower() in READERS
 
 
 def read_column(path: Path, wanted: Wanted) -> list[str]:
@@ -24,10 +19,12 @@ def read_column(path: Path, wanted: Wanted) -> list[str]:
         BadInput: every mistake at once: no such column, or none named; ambiguous rows; values that
             are not sentences. Or no such file, or a format that is not in READERS.
     """
-    if not is_table(path):
-        message = f"{path}: extension {shown(path.suffix)}; allowed are {', '.join(READERS)}"
-        raise BadInput([f"{message}; a file with one sentence per line has no columns"])
-    table = READERS[path.suffix.lower()](path, wanted)
+    try:
+        reader = reader_of(path)
+    except BadInput as error:
+        way_out = "a file with one sentence per line has no columns"
+        raise BadInput([f"{problem}; {way_out}" for problem in error.problems]) from None
+    table = reader(path, wanted)
     problems = [
         *table.problems,
         *(

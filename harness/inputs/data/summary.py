@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from datasets import Dataset, DatasetDict
 
 from harness.inputs.data.rows import HIDDEN_LABEL
 from harness.text import counted
+
+UNNAMED = ("", "in", "out")
+"""Domains that no suite names: none, and CoLA's."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class SplitSummary:
         labels: number of sentences by class name, class 0 first.
         hidden: number of sentences with hidden labels.
         longest: characters of the longest sentence.
+        domains: number of sentences by the suite's names for validation files.
     """
 
     split: str
@@ -27,6 +31,7 @@ class SplitSummary:
     labels: Mapping[str, int]
     hidden: int
     longest: int
+    domains: Mapping[str, int] = field(default_factory=dict)
 
     def in_words(self) -> str:
         """Return rows, labels and the longest sentence as a phrase."""
@@ -36,8 +41,10 @@ class SplitSummary:
             if count or not self.hidden
         ]
         hidden = [f"{self.hidden:,} with hidden labels"] if self.hidden else []
+        domains = [f"{count:,} {name}" for name, count in self.domains.items()]
+        of_domains = f" ({', '.join(domains)})" if domains else ""
         return (
-            f"{counted(self.sentences, 'sentence')}: {', '.join([*labels, *hidden])}; "
+            f"{counted(self.sentences, 'sentence')}{of_domains}: {', '.join([*labels, *hidden])}; "
             f"the longest has {counted(self.longest, 'character')}"
         )
 
@@ -49,10 +56,12 @@ def summarize(splits: DatasetDict) -> tuple[SplitSummary, ...]:
 
 def _summary(name: str, split: Dataset) -> SplitSummary:
     labels = Counter(split["label"])
+    domains = Counter(split["domain"])
     return SplitSummary(
         split=name,
         sentences=len(split),
         labels={name: labels[number] for number, name in enumerate(split.features["label"].names)},
         hidden=labels[HIDDEN_LABEL],
         longest=max(map(len, split["sentence"]), default=0),
+        domains={name: count for name, count in domains.items() if name not in UNNAMED},
     )

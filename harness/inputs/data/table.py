@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.errors import BadInput
 from harness.inputs.data.rows import shown
 
 COLUMNS_SHOWN = 10
@@ -73,6 +74,25 @@ class Table:
     records: list[TableRow]
     problems: list[str]
     notes: list[str] = field(default_factory=list)
+
+
+class NoLabelColumn(BadInput):
+    """A file has the column of sentences, but no column of labels; a test file may be so."""
+
+
+def column_error(
+    where: object, columns: Sequence[str], wanted: Wanted, problems: Sequence[str] = ()
+) -> BadInput | None:
+    """Return the error of a file whose columns are not the wanted ones, or None.
+
+    Args:
+        problems: what to report; by default what column_problems finds.
+    """
+    problems = problems or column_problems(where, columns, wanted)
+    if not problems:
+        return None
+    only_labels = columns.count(str(wanted.text)) == 1 and wanted.label not in columns
+    return NoLabelColumn(problems) if only_labels else BadInput(problems)
 
 
 def column_problems(where: object, columns: Sequence[str], wanted: Wanted) -> list[str]:
