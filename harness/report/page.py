@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 
 from harness.judging.column import MISSING, Column, Value
 from harness.judging.columns import SHOWN, informative
+from harness.judging.settings import SETTINGS
 from harness.markup import section
 from harness.report.libraries import libraries
 from harness.report.markdown import (
@@ -56,7 +57,9 @@ MOST_PARTED = 100
 
 INTERVAL = next(column for column in SHOWN if column.name == "mcc_low")
 
-CHOICES = ("checkpoint", "batch_size", "learning_rate", "status", "verdict")
+NAMES_OF_SETTINGS = frozenset(column.name for column in SETTINGS)
+
+CHOICES = {"checkpoint", "batch_size", "learning_rate", "status", "verdict"} | NAMES_OF_SETTINGS
 """Columns by which the table can be filtered, with a menu of their values."""
 
 MOST_CHOICES = 50
@@ -278,7 +281,7 @@ def _field(column: Column, line: Line) -> Field:
 
 def _shown(column: Column) -> str:
     """Return the CSS class of a column that is not always visible, after a space; else nothing."""
-    if column.name in ("batch_size", "learning_rate", "status"):
+    if column.name in {"batch_size", "learning_rate", "status"} | NAMES_OF_SETTINGS:
         return " setting"
     if column.name == INTERVAL.name:
         return " interval"
@@ -318,6 +321,7 @@ def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
             Heading("checkpoint", "checkpoint", kind="left"),
             Heading("batch_size", "batch size"),
             Heading("learning_rate", "learning rate"),
+            *(Heading(name, name) for name in shown[0].further),
             *(Heading(name, name) for name in groups),
         ],
         "rows": [
@@ -325,6 +329,7 @@ def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
                 Field(printable(line.cell.checkpoint), heads=True),
                 Field(str(line.cell.batch_size)),
                 Field(scientific(line.cell.learning_rate)),
+                *(Field(text) for text in line.further.values()),
                 *(_shaded(mccs[line.cell.id]) for mccs in groups.values()),
             ]
             for line in shown

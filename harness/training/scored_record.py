@@ -70,7 +70,9 @@ def scored_record(
             "epochs": epochs,
             "selected_epoch": outcome.selected_epoch,
             "times": times,
-            "samples_per_second": job.dataset.train * run.training.epochs / outcome.train_seconds,
+            "samples_per_second": job.dataset.train
+            * records.epochs_trained(run.training, epochs)
+            / outcome.train_seconds,
             "eval_ms_per_sentence": 1000 * outcome.evaluate_seconds / len(labels),
             "time_to_target_seconds": records.time_to_target(epochs, run.cell.target),
             "peak_memory_mb": _peak_memory_mb(job.device),

@@ -172,6 +172,10 @@ def test_another_seed_gives_other_numbers(
         ({"warmup_ratio": 0.5}, {"warmup_steps": 15}),  # of 30 steps
         ({"lr_scheduler": "cosine"}, {"lr_scheduler_type": "cosine"}),
         ({"weight_decay": 10.0}, {"weight_decay": 10.0}),
+        ({"adam_beta1": 0.5}, {"adam_beta1": 0.5}),
+        ({"adam_beta2": 0.9}, {"adam_beta2": 0.9}),
+        ({"adam_epsilon": 1e-3}, {"adam_epsilon": 1e-3}),
+        ({"label_smoothing": 0.2}, {"label_smoothing_factor": 0.2}),
         ({"batching": "length-grouped"}, {"train_sampling_strategy": "group_by_length"}),
         ({"precision": "bf16"}, {"bf16": True}),
     ],
@@ -221,12 +225,17 @@ def test_all_speedups_together_leave_the_script_s_result_where_nothing_is_drawn_
 EFFECTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "epochs": (7, {"num_train_epochs": 7}),
     "weight_decay": (0.125, {"weight_decay": 0.125}),
+    "adam_beta1": (0.75, {"adam_beta1": 0.75}),
+    "adam_beta2": (0.5, {"adam_beta2": 0.5}),
+    "adam_epsilon": (0.25, {"adam_epsilon": 0.25}),
     "warmup_ratio": (0.25, {"warmup_steps": 0.25}),
     "lr_scheduler": ("cosine", {"lr_scheduler_type": "cosine"}),
     "max_grad_norm": (0.5, {"max_grad_norm": 0.5}),
+    "label_smoothing": (0.25, {"label_smoothing_factor": 0.25}),
     "max_length": (32, {}),  # the tokenizer's business
     "eval_batch_size": (9, {"per_device_eval_batch_size": 9}),
     "selection": ("last-epoch", {"save_strategy": "no"}),
+    "patience": (2, {}),  # a callback stops the training
     "precision": ("bf16", {"bf16": True}),
     "batching": ("length-grouped", {"train_sampling_strategy": "group_by_length"}),
     "on_oom": ("halve", {}),  # nothing before memory runs out

@@ -7,7 +7,6 @@ from harness.judging.columns import SHOWN
 from harness.report.pictures import charts
 from harness.report.pictures.charts import Line
 from harness.report.pictures.labels import MARGIN, WIDTHS, ends_of, labels, log_ticks, on_page
-from harness.text import printable
 
 
 def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
@@ -15,7 +14,8 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
 
     `labels` of a row maps a speed column and a chart width to the label's offset from the mark, in
     pixels to the right and down. `ticks` maps a column and the number of a group to the ticks of a
-    logarithmic axis.
+    logarithmic axis. `checkpoint` also names the settings besides batch size and learning rate in
+    which cells differ, so that these have their own colours and heat maps.
     """
     scored = charts.with_score(lines)
     measured_on = charts.circumstances(scored)
@@ -44,10 +44,10 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
         is_scored = line.row["mcc"] is not None
         return {
             "rank": line.row["rank"],
-            "checkpoint": printable(line.cell.checkpoint),
+            "checkpoint": line.series,
             "batch_size": line.cell.batch_size,
             "learning_rate": line.cell.learning_rate,
-            "settings": line.settings,
+            "settings": line.batch,
             "label": line.label,
             **{
                 name: line.number(column)
