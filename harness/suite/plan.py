@@ -77,6 +77,7 @@ def make_plan(suite: Suite) -> list[Cell]:
     cells = []
     for checkpoint in matrix.checkpoints:
         own = matrix.checkpoint.get(checkpoint, CheckpointMatrix())
+        usual = thresholds_of(suite.gates.model_copy(update={"cell": {}}), checkpoint, "")
         for batch_size, learning_rate, (suffix, settings) in itertools.product(
             own.batch_sizes or matrix.batch_sizes,
             own.learning_rates or matrix.learning_rates,
@@ -88,7 +89,9 @@ def make_plan(suite: Suite) -> list[Cell]:
             seeds = own.seeds or matrix.seeds if part.seeds is None else part.seeds
             if not seeds:
                 continue
-            gates = thresholds_of(suite.gates, checkpoint, cell_id)
+            gates = usual
+            if ids.lookup(cell_id, suite.gates.cell) is not None:
+                gates = thresholds_of(suite.gates, checkpoint, cell_id)
             target = suite.gates.target_mcc
             cells.append(
                 Cell(
