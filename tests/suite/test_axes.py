@@ -20,6 +20,8 @@ from harness.suite.plan import Cell, Run, make_plan, runs_of, training_of
 from harness.suite.spec import Override, Suite, load_suite
 from harness.suite.training import TrainingAxes, TrainingSpec
 
+ROOT = Path(__file__).parents[2]
+
 BASE = """
 name = "sample"
 [dataset]
@@ -151,17 +153,21 @@ def test_the_lists_multiply_the_cells_in_the_order_of_the_settings() -> None:
     }
 
 
-def test_the_published_grid_of_rucola_is_one_suite() -> None:
-    suite = suite_of(
-        batch_sizes=[32, 64],
-        learning_rates=[1e-5, 3e-5, 5e-5],
-        weight_decay=[1e-4, 1e-2, 0.1],
-        seeds=list(range(10)),
-    )
+def test_the_published_grid_of_rucola_is_one_suite(tmp_path: Path) -> None:
+    """Three learning rates x three decays x two batch sizes x ten seeds, as the page shows it."""
+    page = (ROOT / "docs" / "suites.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(name = \"rucola\".*?)```", page, re.DOTALL)
+    (tmp_path / "suite.toml").write_text(block)
+    suite = load_suite(tmp_path / "suite.toml")
     runs = [run for cell in make_plan(suite) for run in runs_of(cell, suite.training)]
     assert len({run.cell.id for run in runs}) == 3 * 3 * 2
+    assert {
+        (run.cell.learning_rate, run.training.weight_decay, run.cell.batch_size, run.seed)
+        for run in runs
+    } == {*itertools.product((1e-5, 3e-5, 5e-5), (1e-4, 1e-2, 0.1), (32, 64), range(10))}
     assert len(runs) == 180
-    assert {run.training.weight_decay for run in runs} == {1e-4, 1e-2, 0.1}
+    assert "ruRoberta-large-bs32-lr1e-05-wd0.01" in {run.cell.id for run in runs}
+    assert {run.training.epochs for run in runs} == {5}
 
 
 # Mistakes
