@@ -59,7 +59,9 @@ def runs(seconds: list[float]) -> tuple[Any, list[Record]]:
 def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run python in a folder that holds the benchmarks."""
     (folder / "test_cells.py").write_text(BENCHMARKS)
-    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT} {ROOT / 'tests'}\n")
+    (folder / "pytest.ini").write_text(
+        f"[pytest]\npythonpath = {ROOT} {ROOT / 'tests'} {Path(__file__).parent}\n"
+    )
     command = [sys.executable, "-m", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
@@ -107,6 +109,7 @@ def test_quality_and_verdict_lie_beside_the_times(saved: dict[str, dict[str, Any
         "learning_rate": cell.learning_rate,
         "seeds": [5, 6],
         "epochs": records[0].training.epochs,
+        "training": {},  # all others have their defaults
         "dataset": data.name,
         "dataset_origin": data.origin,
         "dataset_fingerprint": data.fingerprint,

@@ -16,9 +16,10 @@ from builders.records import make_record, predicted_record
 
 from harness.errors import BadInput
 from harness.judging.columns import COLUMNS, informative
-from harness.judging.leaderboard import leaderboard, rows_of
+from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.judging.settings import SETTINGS
 from harness.report import Published, as_summary, differences, publish, read_published
+from harness.report.findings import findings
 from harness.report.markdown import as_markdown
 from harness.report.page import as_html
 from harness.report.pictures.chart_data import chart_data
@@ -34,6 +35,7 @@ from harness.suite.spec import Suite, TrainingSpec, load_suite
 
 LISTS: dict[str, Any] = {"epochs": [3, 5], "weight_decay": [0, 0.1], "speedups": [[], ["packing"]]}
 SUITE = TrainingSpec(warmup_ratio=0.1)
+LABELS = np.random.default_rng(0).integers(0, 2, 300)
 
 
 def cells_of(lists: dict[str, Any] | None = None, **matrix: Any) -> list[Cell]:
@@ -194,6 +196,28 @@ def test_a_changed_row_is_named_with_its_settings(tmp_path: Path) -> None:
     assert "epochs 5, weight decay 0.1, speedups packing: mcc is '0.38', not '0.37'" in line
 
 
+def test_a_comparison_of_checkpoints_says_which_settings_may_differ() -> None:
+    names = ["org/one", "org/two"]
+    for lists, expected in (
+        ({}, "Where batch sizes, learning rates or epochs differ, "),
+        ({"epochs": [3, 5]}, "Where batch sizes, learning rates or epochs differ, "),
+        ({"warmup_ratio": [0, 0.1]}, "learning rates, epochs or warmup ratio differ, "),
+    ):
+        cells = cells_of(lists, checkpoints=names)
+        best = [cells[0], cells[-1]]  # of each checkpoint, with different values
+        records = []
+        for number, cell in enumerate(cells):
+            luck = np.random.default_rng(number).random(len(LABELS))
+            share = 0.1 if cell in best else 0.4
+            predicted = np.where(luck < share, 1 - LABELS, LABELS)
+            training = training_of(cell, TrainingSpec())
+            records.append(predicted_record(cell, 0, LABELS, predicted[None], training=training))
+        published = publish("sample", cells, records)
+        runs = runs_by_cell(published.cells, published.records)
+        found = findings(published, judge_all(published.cells, runs))
+        assert any(expected in text for text in found), lists
+
+
 # Pictures
 
 
@@ -318,9 +342,6 @@ def test_runs_of_other_settings_than_the_lists_have_a_file_each() -> None:
 
 
 # Comparisons
-
-
-LABELS = np.random.default_rng(0).integers(0, 2, 300)
 
 
 def write(folder: Path, cells: Sequence[Cell], training: TrainingSpec = SUITE) -> Path:

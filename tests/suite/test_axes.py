@@ -3,6 +3,8 @@
 import itertools
 import json
 import re
+import subprocess
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -297,6 +299,25 @@ def test_two_notations_of_one_cell_are_a_mistake(tmp_path: Path) -> None:
 def test_a_keyword_is_respelled_where_some_id_has_it(typed: str, expected: str | None) -> None:
     known = [f"encoder-bs16-lr1e-04-ep{n}-wd0.1-beta1-0.9-eps1e-06" for n in (3, 5)]
     assert ids.respelled(typed, known) == expected
+
+
+def test_pytest_selects_cells_by_the_settings_in_their_ids(tmp_path: Path) -> None:
+    path = written(tmp_path, {"epochs": [3, 5], "weight_decay": [0.1, 0.2]})
+    test = "benchmarks/test_finetune.py::test_finetune[sample/encoder-bs16-lr1e-4-ep5-wd1e-1]"
+    collected = {}
+    for name, arguments in {
+        "keyword": ("benchmarks/", "-k", "ep3 and wd0.1"),
+        "id": (test,),
+        "other spelling": ("benchmarks/", "-k", "ep3 and wd1e-1"),
+    }.items():
+        command = [sys.executable, "-m", "pytest", "--suite", str(path), "--collect-only", "-q"]
+        done = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True)
+        collected[name] = done.stdout
+    for name, cell in (("keyword", "ep3-wd0.1"), ("id", "ep5-wd0.1")):
+        assert collected[name].count("test_finetune[") == 1
+        assert f"test_finetune[sample/encoder-bs16-lr1e-04-{cell}]" in collected[name]
+    assert "test_finetune[" not in collected["other spelling"]
+    assert "spell it differently: -k 'ep3 and wd0.1'" in collected["other spelling"]
 
 
 @given(

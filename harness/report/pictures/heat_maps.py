@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def layout(lines: Sequence[Line]) -> Layout:
         lines: at least one.
     """
     further = [
-        Dimension(heading_of(name), lambda line, name=name: line.cell.settings[name])
+        Dimension(heading_of(name), partial(_own_value, name))
         for name in lines[0].cell.settings
         if heading_of(name) in lines[0].further
     ]
@@ -65,6 +66,10 @@ def layout(lines: Sequence[Line]) -> Layout:
         for usual in (LEARNING_RATE, BATCH_SIZE)
     ]
     return Layout(chosen[0], chosen[1], tuple(further))
+
+
+def _own_value(name: str, line: Line) -> Any:
+    return line.cell.settings[name]
 
 
 def _differs(dimension: Dimension, lines: Sequence[Line]) -> bool:
