@@ -10,7 +10,7 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,9 @@ def as_html(
     lines = every[:MOST_CELLS]
     columns = informative([line.row for line in lines])
     scored = charts.with_score(lines)
-    scripts = [*(library.content for library in libraries()), _asset("page.js")]
+    data = chart_data(lines)
+    by = _axes_of_heat_maps(data)
+    scripts = [*(library.content for library in libraries()), _script("heat" in data)]
     domains = _domains(lines)
     further = [column.heading for column in columns if not column.first]
     prose = [
@@ -121,7 +123,7 @@ def as_html(
     navigation = [("table", "Table")]
     if scored:
         navigation += [("speed", "Speed and quality"), ("curves", "Learning curves")]
-        navigation += [("settings", "Batch size and learning rate")]
+        navigation += [("settings", by.capitalize())]
     if domains:
         navigation += [("domains", "MCC by domain")]
     navigation += [(id_, title) for id_, title, _ in prose]
@@ -150,7 +152,9 @@ def as_html(
         environments=_rendered(environments(published)),
         without_logits=None if predictions else NO_LOGITS,
         libraries=libraries(),
-        data=chart_data(lines),
+        data=data,
+        settings=by,
+        settings_of_each=f"{'by' if 'heat' in data else 'at every'} {by}",
         style=_asset("page.css"),
         scripts=scripts,
         script_hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
@@ -173,6 +177,30 @@ def _template() -> Template:
 @functools.cache
 def _asset(name: str) -> str:
     return (HERE / "assets" / name).read_text(encoding="utf-8")
+
+
+def _script(further: bool) -> str:
+    """Return the page's script.
+
+    Args:
+        further: whether heat maps show other settings than batch size and learning rate: then
+            heat_maps.js has the function that draws them. Other pages keep their bytes.
+    """
+    script = _asset("page.js")
+    if not further:
+        return script
+    before, _, rest = script.partition("  function drawSettings() {")
+    _, end, after = rest.partition("  function draw() {")
+    return f"{before}{_asset('heat_maps.js')}{end}{after}"
+
+
+def _axes_of_heat_maps(data: Mapping[str, Any]) -> str:
+    """Return the names of the settings that the heat maps show, as text."""
+    sides = data.get("heat")
+    names = ("batch size", "learning rate")
+    if sides is not None:
+        names = (sides["down"]["name"], sides["across"]["name"])
+    return " and ".join(names)
 
 
 def _digest(script: str) -> str:

@@ -24,8 +24,9 @@ from harness.report.markdown import as_markdown
 from harness.report.page import as_html
 from harness.report.pictures.chart_data import chart_data
 from harness.report.pictures.charts import lines_of
-from harness.report.pictures.heat_maps import heat_maps, layout
+from harness.report.pictures.heat_maps import heat_maps
 from harness.report.pictures.plots import pictures
+from harness.report.pictures.settings_grid import layout
 from harness.report.published import as_csv, as_json
 from harness.report.suite_file import suite_files
 from harness.report.terminal import terminal_table
@@ -266,12 +267,17 @@ def test_each_cell_has_a_place_of_its_own_in_the_heat_maps(
 
 def test_the_page_s_charts_separate_cells_of_different_settings() -> None:
     published = board({"epochs": [3, 5]}, learning_rates=[1e-5, 2e-5])
-    rows = chart_data(lines_of(published, frame_of(published)))["rows"]
-    places = {(row["checkpoint"], row["batch_size"], row["learning_rate"]) for row in rows}
-    assert len(places) == 4
-    assert {row["checkpoint"] for row in rows} == {
-        *("org/encoder, epochs 3", "org/encoder, epochs 5")
+    data = chart_data(lines_of(published, frame_of(published)))
+    assert len({tuple(row["heat"]) for row in data["rows"]}) == 4
+    assert data["heat"] == {
+        "down": {"name": "epochs", "values": ["3", "5"]},
+        "across": {"name": "learning rate", "values": ["1e-5", "2e-5"]},
     }
+    assert {row["settings"] for row in data["rows"]} == {
+        f"batch 16, lr {rate}, epochs {epochs}" for rate in ("1e-5", "2e-5") for epochs in (3, 5)
+    }
+    equal = board({}, learning_rates=[1e-5, 2e-5])
+    assert "heat" not in chart_data(lines_of(equal, frame_of(equal)))
 
 
 # The suite file on the page

@@ -47,7 +47,7 @@ class Line:
     @property
     def settings(self) -> str:
         """Batch size, learning rate and the other settings that differ, as text."""
-        return f"{self.batch}{self._further()}"
+        return ", ".join(filter(None, (self.batch, self.further_settings)))
 
     @property
     def batch(self) -> str:
@@ -55,12 +55,9 @@ class Line:
         return f"batch {self.cell.batch_size}, lr {scientific(self.cell.learning_rate)}"
 
     @property
-    def series(self) -> str:
-        """The cell's checkpoint, and its settings besides batch size and learning rate."""
-        return f"{printable(self.cell.checkpoint)}{self._further()}"
-
-    def _further(self) -> str:
-        return "".join(f", {name} {value}" for name, value in self.further.items())
+    def further_settings(self) -> str:
+        """The other settings that differ, as text."""
+        return ", ".join(f"{name} {value}" for name, value in self.further.items())
 
     @property
     def label(self) -> str:

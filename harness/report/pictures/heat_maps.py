@@ -1,79 +1,18 @@
 """Heat maps of the MCC by two settings, one for each checkpoint and each value of the others."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.judging.column import decimals
-from harness.judging.settings import heading_of, text_of
 from harness.report.pictures.charts import Line
-from harness.report.pictures.looks import drawable, mcc_of
-from harness.text import scientific
+from harness.report.pictures.looks import drawable, mcc_of, on_lines
+from harness.report.pictures.settings_grid import Layout
 
-
-@dataclass(frozen=True)
-class Dimension:
-    """A setting that differs between cells: its name, its value in a cell, the value as text."""
-
-    name: str
-    value: Callable[[Line], Any]
-    text: Callable[[Any], str] = text_of
-
-
-LEARNING_RATE = Dimension("learning rate", lambda line: line.cell.learning_rate, scientific)
-BATCH_SIZE = Dimension("batch size", lambda line: line.cell.batch_size, str)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The settings across and down a heat map; `further` ones have a map for each value."""
-
-    across: Dimension
-    down: Dimension
-    further: tuple[Dimension, ...]
-
-    def name(self, line: Line) -> str:
-        """Return the name of the map to which a cell belongs."""
-        values = (f", {each.name} {each.text(each.value(line))}" for each in self.further)
-        return line.cell.checkpoint + "".join(values)
-
-    def maps(self, lines: Iterable[Line]) -> dict[str, list[Line]]:
-        """Return the cells of each map, by its name."""
-        found: dict[str, list[Line]] = {}
-        for line in lines:
-            found.setdefault(self.name(line), []).append(line)
-        return found
-
-
-def layout(lines: Sequence[Line]) -> Layout:
-    """Choose learning rate and batch size; another setting replaces one of them that is constant.
-
-    Args:
-        lines: at least one.
-    """
-    further = [
-        Dimension(heading_of(name), partial(_own_value, name))
-        for name in lines[0].cell.settings
-        if heading_of(name) in lines[0].further
-    ]
-    chosen = [
-        further.pop(0) if further and not _differs(usual, lines) else usual
-        for usual in (LEARNING_RATE, BATCH_SIZE)
-    ]
-    return Layout(chosen[0], chosen[1], tuple(further))
-
-
-def _own_value(name: str, line: Line) -> Any:
-    return line.cell.settings[name]
-
-
-def _differs(dimension: Dimension, lines: Sequence[Line]) -> bool:
-    return len({dimension.value(line) for line in lines}) > 1
+LINE_INCHES = 0.13
+"""Height of a line of a small picture's title."""
 
 
 def heat_maps(maps: Mapping[str, Sequence[Line]], settings: Layout) -> Figure:
@@ -89,8 +28,10 @@ def heat_maps(maps: Mapping[str, Sequence[Line]], settings: Layout) -> Figure:
     low, high = min(mccs), max(mccs)
     columns = min(3, len(maps))
     rows = math.ceil(len(maps) / columns)
-    width = max(2.2, 0.62 * len(across) + 0.7)
-    height = 0.42 * len(down) + 0.85
+    least = 2.2 if not settings.further else 2.7
+    width = max(least, 0.62 * len(across) + 0.7)
+    constant = {name: on_lines(settings.constant(group[0])) for name, group in maps.items()}
+    height = 0.42 * len(down) + 0.85 + LINE_INCHES * max(map(len, constant.values()))
     figure = Figure(figsize=(width * columns, height * rows + 0.3), layout="constrained")
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for ax, (name, group) in zip(axes, maps.items(), strict=False):
@@ -108,7 +49,8 @@ def heat_maps(maps: Mapping[str, Sequence[Line]], settings: Layout) -> Figure:
                     column, row, text, ha="center", va="center", fontsize=7.5,
                     color="white" if dark else "black",
                 )  # fmt: skip
-        ax.set_title(drawable(name, 34), fontsize=7.5, loc="left")
+        title = "\n".join([drawable(group[0].cell.checkpoint, 34), *constant[name]])
+        ax.set_title(title, fontsize=7.5, loc="left")
         names = [settings.across.text(each) for each in across]
         ax.set_xticks(range(len(across)), names, fontsize=7.5)
         names = [settings.down.text(each) for each in down]

@@ -30,7 +30,7 @@ from harness.report.pictures.charts import (
     speed_groups,
     with_score,
 )
-from harness.report.pictures.heat_maps import clear, heat_maps, layout
+from harness.report.pictures.heat_maps import LINE_INCHES, clear, heat_maps
 from harness.report.pictures.labels import MARGIN, Canvas, ends_of, labels, log_ticks, text_of
 from harness.report.pictures.looks import (
     DPI,
@@ -40,7 +40,9 @@ from harness.report.pictures.looks import (
     broken,
     drawable,
     looks_of,
+    on_lines,
 )
+from harness.report.pictures.settings_grid import layout
 from harness.report.pictures.svg import with_short_ids
 from harness.report.published import Published
 from harness.text import counted, some, two_digits
@@ -270,9 +272,11 @@ def _speed(point: Point) -> str:
 def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
     columns = min(4, len(lines))
     rows = math.ceil(len(lines) / columns)
-    figure = Figure(figsize=(2.4 * columns + 0.4, 1.75 * rows + 0.3), layout="constrained")
+    further = [on_lines(line.further_settings) for line in lines]
+    height = 1.75 + LINE_INCHES * max(map(len, further))
+    figure = Figure(figsize=(2.4 * columns + 0.4, height * rows + 0.3), layout="constrained")
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for ax, line in zip(axes, lines, strict=False):
+    for ax, line, own in zip(axes, lines, further, strict=False):
         colour, _ = looks[line.cell.checkpoint]
         for run in line.runs:
             numbers = [epoch.epoch for epoch in run.epochs]
@@ -289,8 +293,8 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
                 else [],
             )
         name = drawable(line.cell.checkpoint, 28)
-        settings = drawable(line.settings, 44)
-        ax.set_title(f"#{line.row['rank']} {name}\n{settings}", fontsize=7, loc="left")
+        title = "\n".join([f"#{line.row['rank']} {name}", line.batch, *own])
+        ax.set_title(title, fontsize=7, loc="left")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
     clear(axes[len(lines) :], axes[: len(lines)][-columns:])
