@@ -50,6 +50,7 @@ def scored_record(
         "source": list(splits["validation"]["source"]),
         "length": [_length(sentence) for sentence in splits["validation"]["sentence"]],
     }
+    least = diagnosis.least_loss(run.training.label_smoothing, logits.shape[1])
     threshold = run.cell.threshold
     mcc = scores.matthews_correlation
     return describe(job).model_copy(
@@ -80,7 +81,9 @@ def scored_record(
             "truncated_sentences": encoded.truncated,
             "speedups": outcome.speedups,
             "warnings": tuple(
-                diagnosis.warnings(epochs, scores.one_class, encoded.truncated, outcome.alike)
+                diagnosis.warnings(
+                    epochs, scores.one_class, encoded.truncated, outcome.alike, least
+                )
             ),
             "model_kept": job.keep_model,
         }
