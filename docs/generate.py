@@ -90,8 +90,6 @@ def _help(command: click.Command) -> str:
 
 def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
     lists = TrainingAxes.model_fields if issubclass(model, TrainingAxes) else {}
-    if lists:
-        yield f"{prefix}KEY", Field(None, description=LISTS)  # one row for all of them
     for name, field in model.model_fields.items():
         if name in lists:
             continue
@@ -102,6 +100,8 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _fields(get_args(annotation)[1], f'{prefix}{name}."NAME".')
         else:
             yield f"{prefix}{name}", field
+    if lists:
+        yield f"{prefix}KEY", Field(None, description=LISTS)  # one row for all of them
 
 
 def _default(field: Any) -> str:

@@ -26,7 +26,8 @@ def _each_once(values: tuple[Speedup, ...]) -> tuple[Speedup, ...]:
 
 WeightDecay = Annotated[float, Field(ge=0)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
-Epsilon = Annotated[float, Field(gt=0, lt=1)]
+# In single precision, a much smaller number is 0, and a gradient of 0 would be divided by 0.
+Epsilon = Annotated[float, Field(ge=1e-30, lt=1)]
 Warmup = Annotated[float, Field(ge=0, lt=1)]
 Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup"]
 GradientNorm = Annotated[float, Field(gt=0)]

@@ -217,6 +217,27 @@ def test_a_list_in_training_is_told_where_it_belongs(key: str, value: str, tmp_p
 
 
 @pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("adam_beta1", [-0.1, 1]),
+        ("adam_beta2", [1.0]),
+        ("adam_epsilon", [0, 1e-40, 1]),
+        ("label_smoothing", [-0.1, 1.0]),
+        ("patience", [0, -1]),
+        ("weight_decay", [-1]),
+    ],
+)
+def test_a_value_that_cannot_train_is_a_mistake_alone_and_in_a_list(
+    key: str, values: list[float], tmp_path: Path
+) -> None:
+    for value in values:
+        (alone,) = problems(written(tmp_path, {}, f"[training]\n{key} = {value}\n"))
+        (listed,) = problems(written(tmp_path, {key: [VALUES[key][0], value]}))
+        assert alone.startswith(f"training.{key}: {value!r}: input should be ")
+        assert listed == alone.replace(f"training.{key}", f"matrix.{key}[1]")
+
+
+@pytest.mark.parametrize(
     "lists",
     [
         {"epochs": [3, 3]},
@@ -326,7 +347,7 @@ def test_pytest_selects_cells_by_the_settings_in_their_ids(tmp_path: Path) -> No
         optional={
             "epochs": st.lists(st.integers(1, 2**31 - 1), min_size=1, max_size=3, unique=True),
             "weight_decay": st.lists(st.floats(0, 1e30), min_size=1, max_size=3, unique=True),
-            "adam_epsilon": st.lists(st.floats(1e-300, 0.99), min_size=1, max_size=3, unique=True),
+            "adam_epsilon": st.lists(st.floats(1e-30, 0.99), min_size=1, max_size=3, unique=True),
             "lr_scheduler": st.just(["linear", "constant", "constant_with_warmup"]),
             "speedups": st.just([[], ["packing"], ["first-token", "packing"], ["kept-memory"]]),
         },
