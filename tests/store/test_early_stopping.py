@@ -7,6 +7,7 @@ import pytest
 from builders.records import make_cell, predicted_record, with_key
 
 from harness import stats
+from harness.judging.comparison import Contestant, background, compare
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.kept.model_card import model_card
@@ -128,3 +129,12 @@ def test_a_model_card_says_how_many_epochs_were_trained() -> None:
     assert "- epochs: 5\n" in card
     assert "- adam beta2: 0.98\n- label smoothing: 0.1\n" in card
     assert "adam beta1" not in card
+
+
+def test_a_comparison_says_that_epochs_are_a_maximum() -> None:
+    one = Contestant("one", (run([9, 5, 6, 7], 0), run([9, 10, 11], 1)))
+    other = Contestant("other", (run([30, 9], 0, 2, None), run([30, 9], 1, 2, None)))
+    lines = list(background(compare(one, other)))
+    assert lines[0].endswith("learning rate 2e-5, at most 9 epochs, 2 seeds.")
+    assert lines[1].endswith("learning rate 2e-5, 2 epochs, 2 seeds.")
+    assert "epochs (9 against 2), patience (2 against none)" in lines[2]
