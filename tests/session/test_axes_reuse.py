@@ -9,6 +9,7 @@ from builders.records import COLA, digest, keep, record_of_mcc
 from harness.inputs.checkpoints import Checkpoint
 from harness.judging.baseline import Baseline, runs_of_cell
 from harness.machine.provenance import RECIPE_VERSION, versions
+from harness.report.replacement import Shown, described, left_out, planned_runs
 from harness.session.archive import records_for_plan
 from harness.session.reuse import latest, matching_setup
 from harness.session.run_status import run_statuses
@@ -174,3 +175,44 @@ def test_a_cell_without_lists_is_compared_with_the_one_of_equal_training(
 
 def test_a_baseline_of_other_epochs_is_compared_as_before() -> None:
     assert compared(before(suite_of({"epochs": 3})), suite_of({"epochs": 5})) == {"": [(3, 0.01)]}
+
+
+# Tables of other runs
+
+
+def shown(suite: Suite) -> list[Shown]:
+    runs = [run for cell in make_plan(suite) for run in runs_of(cell, suite.training)]
+    return planned_runs(runs, COLA)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        ({"epochs": [3, 5]}, {"epochs": [3, 5]}, []),
+        ({"epochs": [3, 5]}, {"epochs": [5, 8, 3]}, []),
+        ({"epochs": [3, 5]}, {"epochs": [5, 8]}, ["-ep3"]),
+        ({"epochs": [3, 5]}, {}, ["-ep3"]),
+        ({}, {"epochs": [3, 5]}, []),
+        ({}, {"epochs": [3, 8]}, [""]),
+        # Settings that change no number count where the old tables compare them.
+        ({"speedups": [[], ["packing"]]}, {"speedups": [["packing"]]}, ["-speedups-none"]),
+        ({"speedups": [[], ["packing"]]}, {"speedups": [["packing"], []]}, []),
+        ({"eval_batch_size": [8, 64]}, {}, ["-ebs8"]),
+        ({}, {"eval_batch_size": [8, 16]}, []),
+        ({}, {"speedups": [[], ["packing"]]}, []),
+    ],
+)
+def test_tables_may_be_replaced_by_tables_with_all_their_runs(
+    old: dict[str, Any], new: dict[str, Any], lost: list[str]
+) -> None:
+    missing = left_out(shown(suite_of(**old)), shown(suite_of(**new)))
+    assert [run.cell.removeprefix("encoder-bs16-lr2e-05") for run in missing] == lost
+
+
+def test_runs_that_differ_in_speed_only_are_all_described() -> None:
+    runs = shown(suite_of(speedups=[[], ["packing"]], epochs=[3, 5]))
+    text = described(runs)
+    assert text.startswith("4 runs (")
+    for speedups in ("()", "('packing',)"):
+        for epochs in (3, 5):
+            assert f"epochs {epochs}, speedups {speedups}" in text
