@@ -12,15 +12,21 @@ from typing import Any, get_args, get_origin
 import click
 import domains
 import packages
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_core import PydanticUndefined
 from tabulate import tabulate
 
 from harness.cli import COMMANDS
 from harness.session.options import OVERRIDES
 from harness.suite.spec import Suite
+from harness.suite.training import TrainingAxes
 
 ROOT = Path(__file__).parent.parent
+
+LISTS = (
+    "a list of values of any key of `[training]`, such as `matrix.epochs = [3, 5]`; cells are all "
+    "combinations of the values"
+)
 
 
 def main() -> None:
@@ -83,7 +89,10 @@ def _help(command: click.Command) -> str:
 
 
 def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
+    lists = TrainingAxes.model_fields if issubclass(model, TrainingAxes) else {}
     for name, field in model.model_fields.items():
+        if name in lists:
+            continue
         annotation = field.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             yield from _fields(annotation, f"{prefix}{name}.")
@@ -91,6 +100,8 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _fields(get_args(annotation)[1], f'{prefix}{name}."NAME".')
         else:
             yield f"{prefix}{name}", field
+    if lists:
+        yield f"{prefix}KEY", Field(None, description=LISTS)  # one row for all of them
 
 
 def _default(field: Any) -> str:

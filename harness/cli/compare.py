@@ -144,14 +144,14 @@ def _no_pair(place: str, other: str, known: Iterable[str], results: Path, unknow
 def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]":
     from harness.judging.comparison import Contestant
 
-    runs_a, runs_b = (_runs_by_settings(each) for each in _all_published((a, b)))
+    both = _all_published((a, b))
+    names = dict.fromkeys(name for each in both for cell in each.cells for name in cell.settings)
+    runs_a, runs_b = (_runs_by_settings(each, names) for each in both)
     common = [settings for settings in runs_a if settings in runs_b]
     if not common:
+        what = ", ".join(("checkpoint", "batch size", "learning rate", *names))
         raise BadInput(
-            [
-                f"{a}, {b}: no cell (checkpoint, batch size, learning rate) was scored in both; "
-                "name leaderboards of one suite"
-            ]
+            [f"{a}, {b}: no cell ({what}) was scored in both; name leaderboards of one suite"]
         )
     return [
         (
@@ -163,11 +163,15 @@ def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]
     ]
 
 
-def _runs_by_settings(published: "Published") -> "dict[tuple[str, int, float], list[Record]]":
-    found: dict[tuple[str, int, float], list[Record]] = {}
+def _runs_by_settings(
+    published: "Published", names: Iterable[str]
+) -> "dict[tuple[object, ...], list[Record]]":
+    """Return the scored runs by checkpoint, batch size, learning rate and these settings."""
+    found: dict[tuple[object, ...], list[Record]] = {}
     for run in published.records:
         if run.scores is not None:
-            settings = (run.checkpoint, run.batch_size, run.learning_rate)
+            further = (getattr(run.training, name) for name in names)
+            settings = (run.checkpoint, run.batch_size, run.learning_rate, *further)
             found.setdefault(settings, []).append(run)
     return found
 

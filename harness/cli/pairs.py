@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from harness.judging.sides import differing
-from harness.text import counted, printable, some
+from harness.text import printable, some
 
 if TYPE_CHECKING:
     from harness.judging.comparison import Comparison
@@ -101,8 +101,8 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> 
 
 def _rows(pairs: Sequence["Comparison"]) -> str:
     """Return what a row compares, with the number of epochs of its runs."""
-    epochs = {side.epochs for pair in pairs for side in (pair.side_a, pair.side_b)}
-    trained = f", trained for {counted(min(epochs), 'epoch')}" if len(epochs) == 1 else ""
+    epochs = {side.trained for pair in pairs for side in (pair.side_a, pair.side_b)}
+    trained = f", trained for {min(epochs)}" if len(epochs) == 1 else ""
     return (
         "A row compares one checkpoint, batch size (bs) and learning rate (lr) in A and in B"
         f"{trained}; no cell was selected by score."

@@ -189,6 +189,7 @@ def _as_dict(item: RunStatus) -> dict[str, object]:
         "checkpoint": cell.checkpoint,
         "batch_size": cell.batch_size,
         "learning_rate": cell.learning_rate,
+        "settings": cell.settings,
         "seed": item.run.seed,
         "state": _state(item),
         "key": item.key,

@@ -13,7 +13,7 @@ from statistics import median
 from harness.forecast.workload import FLOPS_EVALUATED, FLOPS_TRAINED, Tokens, flops, size_of
 from harness.machine import provenance
 from harness.machine.contention import load_message, threads_left, wanted_then
-from harness.store.records import Record
+from harness.store.records import Record, epochs_trained
 from harness.suite.spec import TrainingSpec
 
 PACKED_EFFICIENCY = 0.6
@@ -179,7 +179,8 @@ def seconds_by_records(
         assert record.times is not None
         assert record.dataset is not None
         sentences = _sentences_trained(record.dataset.train, record.dataset.validation)
-        measured = record.times.train / (record.training.epochs * sentences)
+        trained = epochs_trained(record.training, record.epochs)
+        measured = record.times.train / (trained * sentences)
         if device != "cpu" or record.concurrency is None or record.threads is None:
             return measured
         theirs = core_share(Sharing(record.concurrency, record.threads), cores, _load_of(record))

@@ -1,5 +1,6 @@
 """The floating-point operations of a run: a checkpoint's size, a data set's tokens, the product."""
 
+import functools
 import json
 import math
 import re
@@ -54,6 +55,13 @@ def size_of(folder: Path) -> Size:
     A pretraining head's own matrix over the vocabulary is not loaded, so it is not counted. Models
     that share layers, such as ALBERT, use every matrix several times.
     """
+    files = (file.stat() for file in (folder / "config.json", *folder.glob("*.safetensors")))
+    return _counted(folder, tuple((file.st_mtime_ns, file.st_size, file.st_ino) for file in files))
+
+
+@functools.lru_cache(maxsize=64)  # each run of a plan needs the size of its checkpoint
+def _counted(folder: Path, _state: tuple[tuple[int, int, int], ...]) -> Size:
+    """Count as size_of does, once for each state of the files."""
     config = json.loads((folder / "config.json").read_bytes())
     whole = folder / "model.safetensors"
     shapes = dict[str, list[int]]()

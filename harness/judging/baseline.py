@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Cell
+from harness.suite.training import TrainingSpec
 
 DEFAULT_MAX_DROP = 0.02
 """The allowed drop in MCC if the suite sets none: about the standard error of a difference between
@@ -20,14 +21,25 @@ class Baseline:
     records: tuple[Record, ...]
 
 
-def runs_of_cell(baseline: Baseline, cell: Cell) -> list[Record]:
-    """Return the baseline's runs with the cell's checkpoint, batch size and learning rate."""
+def runs_of_cell(baseline: Baseline, cell: Cell, training: TrainingSpec) -> list[Record]:
+    """Return the baseline's runs with the cell's checkpoint, batch size, learning rate, settings.
+
+    If several of its cells have these, they differ in other settings: the cell with equal training
+    is chosen, or none.
+
+    Args:
+        training: of the cell's runs.
+    """
     settings = (cell.checkpoint, cell.batch_size, cell.learning_rate)
-    return [
+    found = [
         record
         for record in baseline.records
         if (record.checkpoint, record.batch_size, record.learning_rate) == settings
+        and all(getattr(record.training, name) == cell.settings[name] for name in cell.settings)
     ]
+    if len({record.cell for record in found}) > 1:
+        return [record for record in found if record.training == training]
+    return found
 
 
 def problems(

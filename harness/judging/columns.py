@@ -3,7 +3,7 @@
 Table, page, CSV, JSON, terminal and documentation are generated from `COLUMNS`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from harness import stats
@@ -19,6 +19,7 @@ from harness.judging.column import (
     values_of,
 )
 from harness.judging.costs import COSTS, all_measured, deviation, mean
+from harness.judging.settings import settings_in
 from harness.stats import Interval
 from harness.store.records import time_to_target
 from harness.text import scientific
@@ -31,7 +32,14 @@ ROUGHLY = (
 
 def informative(rows: Sequence[Row]) -> list[Column]:
     """Return those of the columns shown to people that are worth showing for these rows."""
-    return [column for column in SHOWN if column.is_informative(rows, column.name)]
+    shown = [column for column in columns_of(rows[0] if rows else ()) if column.heading]
+    return [column for column in shown if column.is_informative(rows, column.name)]
+
+
+def columns_of(names: Collection[str]) -> list[Column]:
+    """Return COLUMNS, and after the learning rate the settings that are among these names."""
+    place = 1 + next(n for n, column in enumerate(COLUMNS) if column.name == "learning_rate")
+    return [*COLUMNS[:place], *settings_in(names), *COLUMNS[place:]]
 
 
 def _differs_from_mcc(rows: Sequence[Row], name: str) -> bool:

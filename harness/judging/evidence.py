@@ -27,7 +27,8 @@ class Evidence:
         labels: (sentences,) 0 or 1.
         selected: (seeds, sentences) the classes predicted by the selected epoch's model.
         candidates: (seeds, epochs, sentences) the classes predicted after each epoch that could
-            be selected: every epoch, or only the last one if the suite always selects it.
+            be selected: every epoch, or only the last one if the suite always selects it. Runs
+            that stopped early repeat their last epoch, which is never selected in its place.
     """
 
     seeds: tuple[int, ...]
@@ -69,7 +70,9 @@ def evidence(records: Sequence[Record]) -> Evidence:
             )
         by_epoch.append([_unpacked(record, text) for text in packed])
     assert first.labels is not None
-    classes = np.asarray(by_epoch, dtype=np.uint8)
+    most = max(map(len, by_epoch))
+    equally_long = [[*own, *[own[-1]] * (most - len(own))] for own in by_epoch]
+    classes = np.asarray(equally_long, dtype=np.uint8)
     labels = _unpacked(first, first.labels)
     positions = [_position(record) for record in scored]
     selected = classes[np.arange(len(scored)), positions]
@@ -94,8 +97,11 @@ def evidence(records: Sequence[Record]) -> Evidence:
 def _kind(record: Record) -> tuple[object, ...]:
     facts = record.dataset
     assert facts is not None  # a record that is ok has one
-    rule = record.training.selection
-    return (facts.fingerprint, facts.validation, record.labels, len(record.epochs), rule)
+    training = record.training
+    # A run with a patience may stop before its last epoch.
+    epochs = len(record.epochs) if training.patience is None else training.epochs
+    rule = (training.selection, training.patience)
+    return (facts.fingerprint, facts.validation, record.labels, epochs, rule)
 
 
 def _position(record: Record) -> int:

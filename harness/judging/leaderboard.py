@@ -6,8 +6,8 @@ import pandas as pd
 
 from harness.judging import costs
 from harness.judging.baseline import Baseline
-from harness.judging.column import Facts, Row
-from harness.judging.columns import COLUMNS
+from harness.judging.column import Column, Facts, Row
+from harness.judging.columns import columns_of
 from harness.judging.gates import Judgement, judge
 from harness.store.records import Record
 from harness.suite.plan import Cell
@@ -37,6 +37,9 @@ def leaderboard(
     may have been trained when the suite had another target. `warnings` contains each warning of
     the runs once, then the reasons why their times are unreliable (costs.doubts).
 
+    Training settings of which the plan has several values have a column each, after the learning
+    rate.
+
     `threshold` is the required MCC. `threshold_statistic` is what must reach it: the `mean` or the
     lower bound of its interval (`lower-bound`). `times` is ROUGH if only the order of magnitude of
     a cell's times is meaningful (costs.rough); the times themselves stay unrounded.
@@ -55,8 +58,9 @@ def leaderboard(
     runs = runs_by_cell(cells, records)
     if judgements is None:
         judgements = judge_all(cells, runs, baseline)
-    rows = [_row(cell, runs[cell.id], judgements[cell.id]) for cell in cells]
-    types = {column.name: column.type for column in COLUMNS}
+    columns = columns_of({name for cell in cells for name in cell.settings})
+    rows = [_row(columns, cell, runs[cell.id], judgements[cell.id]) for cell in cells]
+    types = {column.name: column.type for column in columns}
     frame = pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
     frame["rank"] = frame["mcc"].rank(method="min", ascending=False).astype("Int64")
     return frame.sort_values("rank", kind="stable", na_position="last", ignore_index=True)
@@ -106,11 +110,13 @@ def scored(runs: Iterable[Record]) -> list[Record]:
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Return a leaderboard as plain rows, with None for null."""
-    names = [column.name for column in COLUMNS]
+    names = [str(name) for name in frame.columns]
     columns = [[None if value is pd.NA else value for value in frame[n].tolist()] for n in names]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _row(cell: Cell, runs: Sequence[Record], judgement: Judgement) -> Row:
+def _row(
+    columns: Sequence[Column], cell: Cell, runs: Sequence[Record], judgement: Judgement
+) -> Row:
     facts = Facts(cell, runs, scored(runs), judgement)
-    return {column.name: column.value(facts) for column in COLUMNS}
+    return {column.name: column.value(facts) for column in columns}

@@ -12,7 +12,7 @@ class Side:
     """The cell on one side of a comparison.
 
     `chosen_of` is the number of cells from which this one was selected by its MCC; 1 if it was
-    named, not selected by score.
+    named, not selected by score. `epochs` is a maximum if the runs `may_stop` early.
     """
 
     cell: str
@@ -22,6 +22,12 @@ class Side:
     epochs: int
     seeds: tuple[int, ...]
     chosen_of: int
+    may_stop: bool = False
+
+    @property
+    def trained(self) -> str:
+        """How many epochs the runs trained, as text."""
+        return f"{'at most ' if self.may_stop else ''}{counted(self.epochs, 'epoch')}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ def side(runs: Sequence[Record], chosen_of: int) -> Side:
         epochs=first.training.epochs,
         seeds=tuple(run.seed for run in runs),
         chosen_of=chosen_of,
+        may_stop=first.training.patience is not None,
     )
 
 
@@ -89,7 +96,7 @@ def in_words(name: str, one: Side) -> str:
     cell = name if name == one.cell else f"{name} is cell {one.cell}"
     return (
         f"{cell}: batch size {one.batch_size}, learning rate {scientific(one.learning_rate)}, "
-        f"{counted(one.epochs, 'epoch')}, {counted(len(one.seeds), 'seed')}"
+        f"{one.trained}, {counted(len(one.seeds), 'seed')}"
     )
 
 

@@ -7,7 +7,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from tabulate import tabulate
 
 from harness.markup import code, escaped
-from harness.store.records import DatasetFacts, Record, Scores
+from harness.store.records import DatasetFacts, Record, Scores, epochs_trained
+from harness.suite.training import TrainingSpec
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
@@ -130,11 +131,14 @@ def _results_table(
 def _recipe(record: Record, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
     training = record.training
     yield "training sentences", f"{facts.train:,}, from {escaped(facts.origin)}"
-    yield "epochs", str(training.epochs)
+    most = f" of at most {training.epochs}, with a patience of {training.patience}"
+    trained = epochs_trained(training, record.epochs)
+    yield "epochs", f"{trained}{'' if training.patience is None else most}"
     yield "batch size", str(record.batch_size)
     yield "peak learning rate", f"{record.learning_rate:g}, {code(training.lr_scheduler)}"
     yield "warm-up ratio", f"{training.warmup_ratio:g}"
     yield "weight decay", f"{training.weight_decay:g}"
+    yield from _changed(training)
     yield "maximum gradient norm", f"{training.max_grad_norm:g}"
     yield "precision", code(training.precision)
     yield "seed", str(record.seed)
@@ -145,3 +149,10 @@ def _recipe(record: Record, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
     packages = [f"{name} {version}" for name, version in record.versions.items() if version]
     if packages:
         yield "packages", escaped(", ".join(packages))
+
+
+def _changed(training: TrainingSpec) -> Iterator[tuple[str, str]]:
+    """Yield the settings of AdamW and the loss that differ from their defaults."""
+    for name in ("adam_beta1", "adam_beta2", "adam_epsilon", "label_smoothing"):
+        if (value := getattr(training, name)) != TrainingSpec.model_fields[name].default:
+            yield name.replace("_", " "), f"{value:g}"

@@ -51,6 +51,7 @@ def record_timing(benchmark: Any, records: Sequence[Record], judgement: Judgemen
         "learning_rate": first.learning_rate,
         "seeds": [record.seed for record in records],
         "epochs": first.training.epochs,
+        "training": first.training.model_dump(exclude_defaults=True),
         "dataset": data and data.name,
         "dataset_origin": data and data.origin,
         "dataset_fingerprint": data and data.fingerprint,

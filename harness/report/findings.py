@@ -10,10 +10,12 @@ from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.gates import Judgement, judge_suite
 from harness.judging.leaderboard import runs_by_cell
 from harness.judging.mistakes import by_group, missed_by
+from harness.judging.settings import heading_of
 from harness.judging.sides import in_words, side
 from harness.markup import code, escaped, grid, section
 from harness.report.published import Published
 from harness.store.records import Record
+from harness.suite.training import TrainingSpec
 
 MOST_SENTENCES = 40
 """How many positions of sentences are listed; the rest are only counted."""
@@ -69,7 +71,7 @@ def _pairwise(pairs: Sequence[Comparison], contestants: Sequence[Contestant]) ->
         "The best cell of each checkpoint: MCC of the row minus MCC of the column, on the same "
         f"sentences{corrected if together > 1 else ''}. "
         "The best cell was chosen by these scores, so its MCC is optimistic; the p-values are not "
-        "corrected for this choice. Where batch sizes, learning rates or epochs differ, "
+        f"corrected for this choice. Where {_differing_settings(contestants)} differ, "
         "checkpoints and settings are compared together."
         f"{of_these_runs if any(pair.covers == 'sentences only' for pair in pairs) else ''}"
     )
@@ -80,6 +82,18 @@ def _pairwise(pairs: Sequence[Comparison], contestants: Sequence[Contestant]) ->
         ["left"] * (len(names) + 1),
     )
     yield "\n".join(f"- {escaped(conclusion(pair))}" for pair in pairs)
+
+
+def _differing_settings(contestants: Sequence[Contestant]) -> str:
+    """Return the usual settings and every other one that differs between checkpoints."""
+    trainings = [run.training for each in contestants for run in each.runs]
+    further = [
+        heading_of(name)
+        for name in TrainingSpec.model_fields
+        if name != "epochs" and len({getattr(training, name) for training in trainings}) > 1
+    ]
+    *most, last = ["batch sizes", "learning rates", "epochs", *further]
+    return f"{', '.join(most)} or {last}"
 
 
 def _best_cell(contestant: Contestant) -> str:

@@ -1,7 +1,7 @@
 """A leaderboard as a Markdown document (GitHub's flavour)."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import pandas as pd
 
@@ -97,17 +97,18 @@ def introduction(published: Published) -> Iterator[str]:
         if seeds > 1
         else "one seed per row, so it is not known how much scores and costs vary between seeds"
     )
+    listed = {name for cell in published.cells for name in cell.settings}
     settings = dict.fromkeys(
-        (run.dataset, run.training.epochs, run.training.selection)
+        (run.dataset, _epochs(run, listed), _selection(run, listed))
         for run in runs
         if run.dataset is not None
     )
     for facts, epochs, selection in settings:
         yield (
             f"Every row is a pretrained checkpoint fine-tuned on {_name(facts)}: "
-            f"{facts.train:,} sentences for {counted(epochs, 'epoch')}, "
+            f"{facts.train:,} sentences for {epochs}, "
             f"scored on the {facts.validation:,} sentences of the validation split; "
-            f"{SELECTION[selection]}; {spread_known}."
+            f"{selection}; {spread_known}."
         )
         if facts.name == "embedded":
             yield (
@@ -118,6 +119,25 @@ def introduction(published: Published) -> Iterator[str]:
     yield from filter(None, (_times(published), _busy(published)))
     if not runs:
         yield "No run has been scored yet."
+
+
+def _epochs(run: Record, listed: Collection[str]) -> str:
+    """Return how many epochs a run trained.
+
+    Args:
+        listed: settings in which the leaderboard's cells differ.
+    """
+    training = run.training
+    if "epochs" in listed:
+        return "the epochs of the row"
+    number = counted(training.epochs, "epoch")
+    return number if training.patience is None and "patience" not in listed else f"at most {number}"
+
+
+def _selection(run: Record, listed: Collection[str]) -> str:
+    if "selection" in listed:
+        return "the epoch that the column selection names is scored"
+    return SELECTION[run.training.selection]
 
 
 def _times(published: Published) -> str | None:
@@ -217,17 +237,21 @@ def _parts(published: Published, frame: pd.DataFrame) -> Iterator[str]:
     yield "## MCC by part of the data"
     yield caption([*groups], any(len(line.runs) > 1 for line in lines))
     yield grid(
-        ["checkpoint", "batch size", "learning rate", *(f"{escaped(part)} MCC" for part in groups)],
+        [
+            *("checkpoint", "batch size", "learning rate", *lines[0].further),
+            *(f"{escaped(part)} MCC" for part in groups),
+        ],
         [
             [
                 code(line.cell.checkpoint),
                 str(line.cell.batch_size),
                 scientific(line.cell.learning_rate),
+                *line.further.values(),
                 *(in_text(mccs[line.cell.id]) for mccs in groups.values()),
             ]
             for line in lines
         ],
-        ["left", *["right"] * (2 + len(groups))],
+        ["left", *["right"] * (2 + len(lines[0].further) + len(groups))],
     )
 
 

@@ -10,7 +10,7 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 
 from harness.judging.column import MISSING, Column, Value
 from harness.judging.columns import SHOWN, informative
+from harness.judging.settings import SETTINGS
 from harness.markup import section
 from harness.report.libraries import libraries
 from harness.report.markdown import (
@@ -56,7 +57,9 @@ MOST_PARTED = 100
 
 INTERVAL = next(column for column in SHOWN if column.name == "mcc_low")
 
-CHOICES = ("checkpoint", "batch_size", "learning_rate", "status", "verdict")
+NAMES_OF_SETTINGS = frozenset(column.name for column in SETTINGS)
+
+CHOICES = {"checkpoint", "batch_size", "learning_rate", "status", "verdict"} | NAMES_OF_SETTINGS
 """Columns by which the table can be filtered, with a menu of their values."""
 
 MOST_CHOICES = 50
@@ -106,7 +109,9 @@ def as_html(
     lines = every[:MOST_CELLS]
     columns = informative([line.row for line in lines])
     scored = charts.with_score(lines)
-    scripts = [*(library.content for library in libraries()), _asset("page.js")]
+    data = chart_data(lines)
+    by = _axes_of_heat_maps(data)
+    scripts = [*(library.content for library in libraries()), _script("heat" in data)]
     domains = _domains(lines)
     further = [column.heading for column in columns if not column.first]
     prose = [
@@ -118,7 +123,7 @@ def as_html(
     navigation = [("table", "Table")]
     if scored:
         navigation += [("speed", "Speed and quality"), ("curves", "Learning curves")]
-        navigation += [("settings", "Batch size and learning rate")]
+        navigation += [("settings", by.capitalize())]
     if domains:
         navigation += [("domains", "MCC by domain")]
     navigation += [(id_, title) for id_, title, _ in prose]
@@ -147,7 +152,9 @@ def as_html(
         environments=_rendered(environments(published)),
         without_logits=None if predictions else NO_LOGITS,
         libraries=libraries(),
-        data=chart_data(lines),
+        data=data,
+        settings=by,
+        settings_of_each=f"{'by' if 'heat' in data else 'at every'} {by}",
         style=_asset("page.css"),
         scripts=scripts,
         script_hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
@@ -170,6 +177,30 @@ def _template() -> Template:
 @functools.cache
 def _asset(name: str) -> str:
     return (HERE / "assets" / name).read_text(encoding="utf-8")
+
+
+def _script(further: bool) -> str:
+    """Return the page's script.
+
+    Args:
+        further: whether heat maps show other settings than batch size and learning rate: then
+            heat_maps.js has the function that draws them. Other pages keep their bytes.
+    """
+    script = _asset("page.js")
+    if not further:
+        return script
+    before, _, rest = script.partition("  function drawSettings() {")
+    _, end, after = rest.partition("  function draw() {")
+    return f"{before}{_asset('heat_maps.js')}{end}{after}"
+
+
+def _axes_of_heat_maps(data: Mapping[str, Any]) -> str:
+    """Return the names of the settings that the heat maps show, as text."""
+    sides = data.get("heat")
+    names = ("batch size", "learning rate")
+    if sides is not None:
+        names = (sides["down"]["name"], sides["across"]["name"])
+    return " and ".join(names)
 
 
 def _digest(script: str) -> str:
@@ -278,7 +309,7 @@ def _field(column: Column, line: Line) -> Field:
 
 def _shown(column: Column) -> str:
     """Return the CSS class of a column that is not always visible, after a space; else nothing."""
-    if column.name in ("batch_size", "learning_rate", "status"):
+    if column.name in {"batch_size", "learning_rate", "status"} | NAMES_OF_SETTINGS:
         return " setting"
     if column.name == INTERVAL.name:
         return " interval"
@@ -318,6 +349,7 @@ def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
             Heading("checkpoint", "checkpoint", kind="left"),
             Heading("batch_size", "batch size"),
             Heading("learning_rate", "learning rate"),
+            *(Heading(name, name) for name in shown[0].further),
             *(Heading(name, name) for name in groups),
         ],
         "rows": [
@@ -325,6 +357,7 @@ def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
                 Field(printable(line.cell.checkpoint), heads=True),
                 Field(str(line.cell.batch_size)),
                 Field(scientific(line.cell.learning_rate)),
+                *(Field(text) for text in line.further.values()),
                 *(_shaded(mccs[line.cell.id]) for mccs in groups.values()),
             ]
             for line in shown

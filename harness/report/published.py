@@ -14,7 +14,6 @@ from harness.errors import BadInput
 from harness.inputs.split_files import without_folders
 from harness.judging.baseline import Baseline
 from harness.judging.column import Value
-from harness.judging.columns import COLUMNS
 from harness.judging.leaderboard import rows_of, runs_by_cell
 from harness.store.consistency import inconsistency
 from harness.store.records import DatasetFacts, Record
@@ -142,7 +141,7 @@ def as_csv(frame: pd.DataFrame) -> str:
 
     A number is written as the shortest decimal that gives the same float when read.
     """
-    lines = [[column.name for column in COLUMNS], *(row.values() for row in rows_of(frame))]
+    lines = [[*frame.columns], *(row.values() for row in rows_of(frame))]
     return "".join(",".join(map(_field, line)) + "\n" for line in lines)
 
 
@@ -264,4 +263,7 @@ def _cell_mismatch(record: Record, cell: Cell) -> str | None:
         recorded, planned = getattr(record, name), getattr(cell, name)
         if recorded != planned:
             return f"{name} is {shown(recorded)}, but its cell has {shown(planned)}"
+    for name, planned in cell.settings.items():
+        if (recorded := getattr(record.training, name)) != planned:
+            return f"training.{name} is {shown(recorded)}, but its cell has {shown(planned)}"
     return None

@@ -7,7 +7,7 @@ See `_same_checkpoint` and `_same_data`.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from harness.suite.plan import Run
 from harness.suite.spec import TrainingSpec
 from harness.text import counted, printable, some
 
-EXACT = {"speedups", "eval_batch_size", "on_oom"}
-"""Training settings that change how the numbers are computed, not which numbers."""
+EXACT = frozenset({"speedups", "eval_batch_size", "on_oom"})
+"""Training settings that change how the numbers are computed, not which numbers. They count only
+where cells of one table differ in them: see `_ignored`."""
 
 MOST_CELLS = 10
 """Maximum number of cells that a message names."""
@@ -50,10 +51,13 @@ class Shown:
     folder: Digests = UNKNOWN
     file: Digests = UNKNOWN
 
-    @property
-    def setting(self) -> tuple[Any, ...]:
-        """The requested setting, regardless of result, files, data and versions."""
-        training = self.training.model_dump_json(exclude=EXACT)
+    def setting(self, ignored: Collection[str] = EXACT) -> tuple[Any, ...]:
+        """Return the requested setting, regardless of result, files, data and versions.
+
+        Args:
+            ignored: training settings that do not count.
+        """
+        training = self.training.model_dump_json(exclude=set(ignored))
         return self.checkpoint, self.batch_size, self.learning_rate, self.seed, training
 
     @property
@@ -161,10 +165,11 @@ def runs_in_tables(folder: Path) -> list[Shown] | None:
 def left_out(before: Sequence[Shown], now: Sequence[Shown]) -> list[Shown]:
     """Return the runs of old tables that new tables do not show."""
     keys = {run.key for run in now} - {None}
-    by_setting = _by_setting(now)
+    ignored = _ignored(before)
+    by_setting = _by_setting(now, ignored)
 
     def is_shown(run: Shown) -> bool:
-        candidates = by_setting.get(run.setting, ())
+        candidates = by_setting.get(run.setting(ignored), ())
         return run.key in keys or any(
             _same_checkpoint(run, other) and _same_data(run, other) for other in candidates
         )
@@ -172,10 +177,22 @@ def left_out(before: Sequence[Shown], now: Sequence[Shown]) -> list[Shown]:
     return [run for run in before if not is_shown(run)]
 
 
-def _by_setting(runs: Iterable[Shown]) -> dict[tuple[Any, ...], list[Shown]]:
+def _ignored(table: Iterable[Shown]) -> frozenset[str]:
+    """Return those of EXACT in which no runs of a table differ that are otherwise the same."""
+    counting: set[str] = set()
+    first: dict[tuple[Any, ...], TrainingSpec] = {}
+    for run in table:
+        other = first.setdefault(run.setting(), run.training)
+        counting |= {name for name in EXACT if getattr(run.training, name) != getattr(other, name)}
+    return EXACT - counting
+
+
+def _by_setting(
+    runs: Iterable[Shown], ignored: Collection[str] = EXACT
+) -> dict[tuple[Any, ...], list[Shown]]:
     found: dict[tuple[Any, ...], list[Shown]] = {}
     for run in runs:
-        found.setdefault(run.setting, []).append(run)
+        found.setdefault(run.setting(ignored), []).append(run)
     return found
 
 
@@ -198,7 +215,9 @@ def objection(
     """
     if not (stored or to_train):
         return None
-    each_once = {run.setting: run for run in reversed([*stored, *requested])}
+    runs = [*stored, *requested]
+    ignored = _ignored(runs)
+    each_once = {run.setting(ignored): run for run in reversed(runs)}
     now = [*each_once.values()][::-1]
     return refusal(Path(os.path.relpath(folder)), now, "--results-dir FOLDER")
 
@@ -231,7 +250,7 @@ def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
 def _namesakes(lost: Sequence[Shown], now: Sequence[Shown]) -> str:
     """Return a note on checkpoints and data that are different but have the same name."""
     by_setting = _by_setting(now)
-    pairs = [(run, other) for run in lost for other in by_setting.get(run.setting, ())]
+    pairs = [(run, other) for run in lost for other in by_setting.get(run.setting(), ())]
     moved = dict.fromkeys(a.checkpoint for a, b in pairs if not _same_checkpoint(a, b))
     other = dict.fromkeys(a.data for a, b in pairs if a.data == b.data and not _same_data(a, b))
     folders = f", from another folder with the name {some([*moved])}" if moved else ""
@@ -269,12 +288,13 @@ def described(runs: Sequence[Shown]) -> str:
     """Describe runs as text: their number, checkpoints, settings and data."""
     if not runs:
         return "no run"
+    ignored = set(_ignored(runs))
     trainings = dict.fromkeys(
         ", ".join(
             f"{name} {value}"
             for name, value in {
                 "epochs": run.training.epochs,
-                **run.training.model_dump(exclude_defaults=True, exclude=EXACT),
+                **run.training.model_dump(exclude_defaults=True, exclude=ignored),
             }.items()
         )
         for run in runs

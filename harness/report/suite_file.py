@@ -27,6 +27,9 @@ UNKNOWN_OF_A_FILE = (
     "keys that are missing here have their defaults"
 )
 
+Coordinates = tuple[str, int, float, tuple[tuple[str, Any], ...]]
+"""Checkpoint, batch size, learning rate and other settings: what distinguishes a plan's cells."""
+
 Content = dict[str, Any]
 """A suite file's tables by dotted name, with their values; "" for the top-level keys."""
 
@@ -38,10 +41,12 @@ def suite_files(published: Published) -> list[tuple[str, str]]:
     its own runs only. A single file plans everything, including runs without a score. Checkpoints
     from a folder are expected next to the suite file, under their published name.
     """
+    lists = {name for cell in published.cells for name in cell.settings}
     groups: dict[tuple[object, TrainingSpec], list[Record]] = {}
     for record in published.records:
         if record.status == "ok":
-            groups.setdefault((_data(record.dataset), record.training), []).append(record)
+            kind = _data(record.dataset), _without(record.training, lists)
+            groups.setdefault(kind, []).append(record)
     total = sum(map(len, groups.values()))
     return [
         (
@@ -54,6 +59,11 @@ def suite_files(published: Published) -> list[tuple[str, str]]:
         )
         for runs in groups.values()
     ]
+
+
+def _without(training: TrainingSpec, names: Iterable[str]) -> TrainingSpec:
+    """Return settings that are equal if all but the named ones are."""
+    return training.model_copy(update=dict.fromkeys(names))
 
 
 def _data(facts: DatasetFacts | None) -> object:
@@ -74,6 +84,8 @@ def _cells_of(cells: Iterable[Cell], runs: Iterable[Record]) -> list[Cell]:
 
 
 def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str:
+    cells = _with_different_settings(cells)
+    lists = _lists(cells)
     names = _names(published, cells)
     dataset, unknown = _dataset(published.dataset, run.dataset)
     domains = dataset["validation"] if isinstance(dataset.get("validation"), dict) else {}
@@ -81,8 +93,8 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
         "": {"name": published.suite},
         "dataset": {key: each for key, each in dataset.items() if each is not domains},
         "dataset.validation": domains,
-        **_matrix(cells, names),
-        "training": run.training.model_dump(exclude_none=True),
+        **_matrix(cells, names, lists),
+        "training": run.training.model_dump(exclude_none=True, exclude=set(lists)),
     }
     planned = _planned(
         {
@@ -101,9 +113,36 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
         *_folder_notes(published, names),
         *_file_notes(dataset),
         *unknown,
-        *_deviations(text, cells, published.gates, run.training),
+        *_deviations(text, cells, published.gates, run.training, lists),
     ]
     return "".join(f"# {note}\n" for note in notes) + text
+
+
+def _with_different_settings(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells with those of their settings that have several values among them."""
+    values: dict[str, set[object]] = {}
+    for cell in cells:
+        for name, value in cell.settings.items():
+            values.setdefault(name, set()).add(value)
+    return [
+        replace(
+            cell,
+            settings={name: each for name, each in cell.settings.items() if len(values[name]) > 1},
+        )
+        for cell in cells
+    ]
+
+
+def _lists(cells: Sequence[Cell]) -> dict[str, list[Any]]:
+    """Return the values of each setting in an order that keeps the cells' order."""
+    found = {}
+    for name in cells[0].settings if cells else ():
+        others: dict[object, list[Any]] = {}
+        for cell in cells:
+            rest = replace(cell, settings={**cell.settings, name: None})
+            others.setdefault(_coordinates(rest), []).append(cell.settings.get(name))
+        found[name] = _merged(others.values())
+    return found
 
 
 def _names(published: Published, cells: Sequence[Cell]) -> dict[str, str]:
@@ -160,7 +199,9 @@ def _is_of(spec: DatasetSpec, facts: DatasetFacts) -> bool:
     return (facts.name, facts.origin) == ("file", origin(spec))
 
 
-def _matrix(cells: Sequence[Cell], names: Mapping[str, str]) -> Content:
+def _matrix(
+    cells: Sequence[Cell], names: Mapping[str, str], lists: Mapping[str, list[Any]]
+) -> Content:
     """Return [matrix] and the checkpoints' own sections, so that the order of cells is kept."""
     of_checkpoint: dict[str, list[Cell]] = {name: [] for name in names}
     for cell in cells:
@@ -180,7 +221,8 @@ def _matrix(cells: Sequence[Cell], names: Mapping[str, str]) -> Content:
         }
         for name, name_here in names.items()
     }
-    matrix = {"checkpoints": list(names.values()), **{k: list(v) for k, v in common.items()}}
+    grid = {key: list(values) for key, values in common.items()}
+    matrix = {"checkpoints": list(names.values()), **grid, **lists}
     own = {f"matrix.checkpoint.{_value(name)}": part for name, part in own_parts.items()}
     return {"matrix": matrix, **own}
 
@@ -197,10 +239,10 @@ def _shape(cells: Sequence[Cell]) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def _merged(sequences: Iterable[Sequence[float]]) -> list[float]:
+def _merged(sequences: Iterable[Sequence[Any]]) -> list[Any]:
     """Return all values once, in an order that keeps each sequence's order, if there is one."""
     left = [list(dict.fromkeys(sequence)) for sequence in sequences]
-    order: list[float] = []
+    order: list[Any] = []
     while heads := [sequence[0] for sequence in left if sequence]:
         free = (head for head in heads if all(head not in sequence[1:] for sequence in left))
         order.append(next(free, heads[0]))
@@ -218,12 +260,13 @@ def _own_seeds(cells: Sequence[Cell], planned: Iterable[Cell]) -> Content:
     }
 
 
-def _coordinates(cell: Cell) -> tuple[str, int, float]:
-    return cell.checkpoint, cell.batch_size, cell.learning_rate
+def _coordinates(cell: Cell) -> Coordinates:
+    settings = tuple(sorted(cell.settings.items()))
+    return cell.checkpoint, cell.batch_size, cell.learning_rate, settings
 
 
 def _gates(
-    cells: Sequence[Cell], names: Mapping[str, str], ids: Mapping[tuple[str, int, float], str]
+    cells: Sequence[Cell], names: Mapping[str, str], ids: Mapping[Coordinates, str]
 ) -> Content:
     """Return the cells' gates in as few tables as possible.
 
@@ -266,7 +309,11 @@ def _read(text: str) -> Suite:
 
 
 def _deviations(
-    text: str, cells: Sequence[Cell], gates: SuiteGates, training: TrainingSpec
+    text: str,
+    cells: Sequence[Cell],
+    gates: SuiteGates,
+    training: TrainingSpec,
+    lists: Iterable[str],
 ) -> Iterator[str]:
     """Yield how the plan of the written file differs from the leaderboard's."""
     try:
@@ -281,13 +328,20 @@ def _deviations(
         yield "no suite file can plan these cells in this order"
     for cell, reread in zip(cells, planned, strict=False):
         if _coordinates(cell) == _coordinates(reread) and cell.id != reread.id:
-            yield f"{_value(reread.id)} was {_value(cell.id)}: its folder was in another place"
+            yield f"{_value(reread.id)} was {_value(cell.id)}: {_other_id(cell, reread)}"
         if _coordinates(cell) == _coordinates(reread) and replace(cell, id=reread.id) != reread:
             yield f"{_value(reread.id)} had other seeds or gates, which no suite file can express"
     if suite_gates(suite) != gates:
         yield "the suite had other gates, which no suite file can express"
-    if suite.training != training:
+    if _without(suite.training, lists) != _without(training, lists):
         yield "the training settings were different, which no suite file can express"
+
+
+def _other_id(cell: Cell, reread: Cell) -> str:
+    """Return why the cell of the written file has another id than the leaderboard's."""
+    if cell.id.startswith(f"{reread.id}-"):
+        return "the suite had further values of a setting"
+    return "its folder was in another place"
 
 
 def _tables(content: Content) -> Iterator[str]:

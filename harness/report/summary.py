@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from harness.judging.column import Row, gate
 from harness.judging.leaderboard import rows_of
+from harness.judging.settings import settings_in
 from harness.markup import code
 from harness.text import scientific
 
@@ -39,11 +40,17 @@ def as_summary(suite: str, frame: pd.DataFrame) -> str:
     times = Counter(verdicts)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(times.items()))
     order = sorted(range(len(rows)), key=lambda index: ORDER.get(verdicts[index], len(ORDER)))
+    different = [
+        column
+        for column in settings_in(rows[0] if rows else ())
+        if column.is_informative(rows, column.name)
+    ]
     lines = [
         (
             code(str(rows[index]["checkpoint"])).replace("|", "\\|"),
             str(rows[index]["batch_size"]),
             scientific(float(rows[index]["learning_rate"] or 0)),
+            *(column.text(rows[index]) for column in different),
             _number(rows[index]["mcc"]),
             _interval(rows[index]["mcc_low"], rows[index]["mcc_high"]),
             _gate(rows[index]),
@@ -51,7 +58,8 @@ def as_summary(suite: str, frame: pd.DataFrame) -> str:
         )
         for index in order[:MOST_ROWS]
     ]
-    table = tabulate(lines, HEADINGS, "pipe", disable_numparse=True)
+    headings = [*HEADINGS[:3], *(column.heading for column in different), *HEADINGS[3:]]
+    table = tabulate(lines, headings, "pipe", disable_numparse=True)
     more = len(rows) - len(lines)
     blocks = [f"### {code(suite)}: {counts}", table, *([f"and {more} more"] if more else [])]
     return "\n\n".join(blocks) + "\n"

@@ -7,7 +7,7 @@ from harness.machine.provenance import RESULT_PACKAGES
 from harness.session.reuse import as_planned, belongs_to
 from harness.store.records import Record
 from harness.store.run_store import Stored
-from harness.suite.plan import Cell, Run
+from harness.suite.plan import Cell, runs_of
 from harness.suite.spec import Suite
 
 
@@ -20,16 +20,14 @@ def records_for_plan(
     run that ended: the same data, device, recipe and versions of the packages that change a
     result, and the same files of a checkpoint. A skipped run counts only if no other run does.
     """
-    runs = {
-        (cell.id, seed): Run(cell, seed, suite.training) for cell in cells for seed in cell.seeds
-    }
+    runs = {(cell.id, run.seed): run for cell in cells for run in runs_of(cell, suite.training)}
     ours = sorted(
         (
             item
             for item in store
             if (run := runs.get((item.record.cell, item.record.seed))) is not None
             and belongs_to(item.record, run.cell)
-            and item.record.training == suite.training
+            and item.record.training == run.training
         ),
         key=lambda item: item.record.finished_at or "",
         reverse=True,

@@ -239,15 +239,15 @@ def _unknown_cells(path: Path) -> Iterator[str]:
     """
     suite = load_suite(path)
     matrix = suite.matrix.model_copy(update={"cell": {}})
-    every = [cell.id for cell in make_plan(suite.model_copy(update={"matrix": matrix}))]
-    planned = [cell.id for cell in make_plan(suite)]
+    every = {cell.id: cell for cell in make_plan(suite.model_copy(update={"matrix": matrix}))}
+    planned = {cell.id: cell for cell in make_plan(suite)}
     for key, what, names, known in (
         ("gates.cell", "a gate", suite.gates.cell, planned),
         ("matrix.cell", "a setting", suite.matrix.cell, every),
     ):
         for name in names:
             if ids.find(name, known) is None:
-                hint = ids.did_you_mean(name, known)
+                hint = ids.did_you_mean(name, [*known])
                 yield (
                     f"{path}: {key}: {name!r}: no such cell{hint} (`--collect-only` lists them); "
                     f"{what} that never applies is a mistake"

@@ -8,7 +8,7 @@ from harness.session.suite_inputs import Inputs
 from harness.store import records
 from harness.store.records import Record
 from harness.store.run_store import Stored
-from harness.suite.plan import Cell, Run
+from harness.suite.plan import Cell, Run, training_of
 from harness.suite.spec import Suite
 
 
@@ -91,14 +91,17 @@ def best_run(scored: Sequence[Stored]) -> Stored:
 def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[Stored]:
     """Return the records of runs of any cell that ended and match the current setup.
 
-    The setup is the training, data, device, recipe and the packages that change a result.
+    The setup is the training, data, device, recipe and the packages that change a result. Keys of
+    [training] with several values in the suite's matrix may have any value.
     """
     packages = provenance.versions(provenance.RESULT_PACKAGES)
+    axes = suite.matrix.axes()
+    any_value = {name: getattr(suite.training, name) for name in axes if len(axes[name]) > 1}
     return [
         item
         for item in store
         if item.record.status != "skipped"
-        and item.record.training == suite.training
+        and item.record.training.model_copy(update=any_value) == suite.training
         and item.record.dataset is not None
         and inputs.dataset is not None
         and item.record.dataset.fingerprint == inputs.dataset.fingerprint
@@ -111,6 +114,8 @@ def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> lis
 def belongs_to(record: Record, cell: Cell, digest: str | None = None) -> bool:
     """Return whether a record belongs to a cell, with the same checkpoint and not only its name.
 
+    Settings of [training] are compared if they differ between the cells of the plan.
+
     Args:
         digest: the digest of the cell's checkpoint, if its files were read.
     """
@@ -119,6 +124,7 @@ def belongs_to(record: Record, cell: Cell, digest: str | None = None) -> bool:
     return (
         record.batch_size == cell.batch_size
         and record.learning_rate == cell.learning_rate
+        and all(getattr(record.training, name) == cell.settings[name] for name in cell.settings)
         and (record.checkpoint_digest == digest if known else named)
     )
 
@@ -139,9 +145,8 @@ def latest(
                 continue
             checkpoint = inputs.checkpoints.get(cell.checkpoint)
             if belongs_to(item.record, cell, None if checkpoint is None else checkpoint.digest):
-                newest[cell.id, item.record.seed] = as_planned(
-                    Run(cell, item.record.seed, suite.training), item, inputs
-                )
+                run = Run(cell, item.record.seed, training_of(cell, suite.training))
+                newest[cell.id, item.record.seed] = as_planned(run, item, inputs)
     return newest
 
 

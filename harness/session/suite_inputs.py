@@ -119,9 +119,11 @@ def find_inputs(
 def setting_problems(suite: Suite, device: str) -> list[str]:
     """Return the suite's settings that this machine does not support, with the way out."""
     problems = list(trackers.missing(suite.trackers, suite.name))
-    if suite.training.precision == "fp16" and device == "cpu":
+    listed = suite.matrix.precision
+    if "fp16" in (listed or (suite.training.precision,)) and device == "cpu":
+        key = "training.precision" if listed is None else "matrix.precision"
         problems.append(
-            f"suite {suite.name}: training.precision: 'fp16': needs a GPU and this machine has "
+            f"suite {suite.name}: {key}: 'fp16': needs a GPU and this machine has "
             "none; use bf16 or fp32"
         )
     return problems

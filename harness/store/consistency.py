@@ -11,6 +11,7 @@ from harness.store.records import (
     Record,
     Times,
     contradiction,
+    epochs_trained,
     selected_classes,
     time_to_target,
 )
@@ -39,7 +40,8 @@ def inconsistency(record: Record) -> str | None:
         return problem
     found = [*_dates(record)]
     if record.status == "ok":
-        found += [*_derived(record), *_counts(record), *_durations(record), *_sizes(record)]
+        found += [*_derived(record), *_stop(record), *_counts(record)]
+        found += [*_durations(record), *_sizes(record)]
     return listed(found)
 
 
@@ -63,7 +65,7 @@ def _derived(record: Record) -> Iterator[str]:
     assert times is not None
     assert facts is not None
     assert scores is not None
-    trained = facts.train * record.training.epochs
+    trained = facts.train * epochs_trained(record.training, record.epochs)
     speed = trained / times.train if times.train else None
     yield from _differs(
         "samples_per_second",
@@ -104,6 +106,22 @@ def _differs(name: str, stored: float | None, computed: float | None, source: st
     if computed is not None:
         contrast = f"{source} give {shown(computed)}"
     yield f"{name} is {shown(stored)}, but {contrast}"
+
+
+def _stop(record: Record) -> Iterator[str]:
+    """Check that a run with a patience trained until its rule stopped it, or to its last epoch."""
+    patience, best, waited = record.training.patience, -math.inf, 0
+    if patience is None:
+        return
+    trained, expected = len(record.epochs), record.training.epochs
+    for number, epoch in enumerate(record.epochs, start=1):
+        waited = 0 if epoch.scores.mcc > best else waited + 1
+        best = max(best, epoch.scores.mcc)
+        if waited >= patience:
+            expected = min(number, expected)
+            break
+    if trained != expected:
+        yield f"it has {trained} epochs, but patience {patience} and its MCCs give {expected}"
 
 
 def _counts(record: Record) -> Iterator[str]:

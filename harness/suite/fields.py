@@ -1,5 +1,7 @@
 """Field types and checks that the sections of a suite file share."""
 
+from collections import Counter
+from collections.abc import Hashable
 from typing import Annotated, TypeVar
 
 from pydantic import ConfigDict, Field
@@ -18,6 +20,14 @@ Whole = Annotated[int, Field(ge=0, lt=2**53)]
 MatthewsCorrelation = Annotated[float, Field(ge=-1, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+
+
+def distinct(values: tuple[Hashable, ...] | None) -> tuple[Hashable, ...] | None:
+    """Refuse a list that has a value twice."""
+    if repeated := [value for value, times in Counter(values or ()).items() if times > 1]:
+        names = ", ".join(map(repr, repeated))
+        raise PydanticCustomError("duplicate", f"list every value once; repeated: {names}")
+    return values
 
 
 def each_cell_once(values: dict[str, T]) -> dict[str, T]:

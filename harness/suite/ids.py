@@ -1,6 +1,7 @@
 """Names of cells and checkpoints as users type them: any notation is found, typos get a hint."""
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,8 +12,28 @@ from harness.errors import BadInput
 
 T = TypeVar("T")
 
-RATE_OF_ID = re.compile(r"(?<=-lr)[0-9][0-9.eE+-]*$")
-"""The learning rate at the end of a cell's id."""
+TAGS = {
+    "epochs": "ep",
+    "weight_decay": "wd",
+    "adam_beta1": "beta1-",
+    "adam_beta2": "beta2-",
+    "adam_epsilon": "eps",
+    "warmup_ratio": "wu",
+    "max_grad_norm": "clip",
+    "label_smoothing": "ls",
+    "max_length": "len",
+    "eval_batch_size": "ebs",
+    "patience": "pat",
+}
+"""What precedes the number of a setting in a cell's id, as in bs16, by key of [training]."""
+
+NUMBER = r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
+
+ID = re.compile(rf"(.*-lr)({NUMBER})((?:-[a-z].*)?)", re.DOTALL)
+"""A cell's id: its learning rate, and after it the other settings that differ between cells."""
+
+TAGGED = re.compile(rf"(?<![\w.])({'|'.join(TAGS.values())})({NUMBER})(?![\w.])")
+"""A number of another setting than the learning rate, in an id or in any text."""
 
 RATE = re.compile(r"(?<![\w.])(?:lr)?(\d+(?:\.\d+)?[eE][-+]?\d+|0?\.\d+)(?![\w.])")
 """A learning rate in any text, alone or as in an id; a hyphen may precede it."""
@@ -24,17 +45,43 @@ def scientific(learning_rate: float) -> str:
     return f"{mantissa}e{int(exponent):+03d}"
 
 
+def plain(number: float) -> str:
+    """Format a number of any other setting as in ids: 3, 0.1, 0, 1e-08."""
+    return repr(number).removesuffix(".0")
+
+
+def part(setting: str, value: object) -> str:
+    """Return the part of a cell's id with one setting of [training]: ep3, wd0.1, cosine, bf16."""
+    match value:
+        case tuple():
+            return f"speedups-{'+'.join(map(str, value)) or 'none'}"
+        case int() | float():
+            return f"{TAGS[setting]}{plain(value)}"
+        case _:
+            return f"oom-{value}" if setting == "on_oom" else str(value)
+
+
+@functools.lru_cache(maxsize=2**16)
 def usual(name: str) -> str:
-    """Return a cell's id with its learning rate in the form of ids; any other name unchanged."""
-    return RATE_OF_ID.sub(lambda found: _usual_rate(found[0]), name)
+    """Return a cell's id with its numbers in the form of ids; any other name unchanged."""
+    found = ID.fullmatch(name)
+    if found is None:
+        return name
+    before, rate, rest = found.groups()
+    return f"{before}{_usual_rate(rate)}{TAGGED.sub(_usual_setting, rest)}"
+
+
+def _usual_setting(found: re.Match[str]) -> str:
+    number = float(found[2])
+    return f"{found[1]}{plain(number)}" if math.isfinite(number) else found[0]
 
 
 def find(typed: str, known: Iterable[str]) -> str | None:
-    """Return the known name that was typed, in any notation of its learning rate, or None.
+    """Return the known name that was typed, in any notation of its numbers, or None.
 
     lr1e-4, lr1E-04 and lr0.0001 are the same rate.
     """
-    names = list(known)
+    names = known if isinstance(known, Mapping) else list(known)
     if typed in names:
         return typed
     alike = [name for name in names if usual(name) == usual(typed)]
@@ -86,19 +133,24 @@ def _plain(name: str) -> str:
 
 
 def respelled(text: str, known: Iterable[str]) -> str | None:
-    """Return text with its learning rates in the notation of the known names.
+    """Return text with its learning rates and other settings in the notation of the known names.
 
-    A rate is changed only if no name contains it as typed and some name contains its usual form.
+    A number is changed only if no name contains it as typed and some name contains its usual form.
     None if nothing changes.
     """
     names = [name.lower() for name in known]
 
-    def rewritten(found: re.Match[str]) -> str:
-        usual_form = found[0].replace(found[1], _usual_rate(found[1]))
-        missing = not any(found[0].lower() in name for name in names)
-        return usual_form if missing and any(usual_form in name for name in names) else found[0]
+    def chosen(typed: str, usual_form: str) -> str:
+        missing = not any(typed.lower() in name for name in names)
+        return usual_form if missing and any(usual_form in name for name in names) else typed
 
-    changed = RATE.sub(rewritten, text)
+    def rate(found: re.Match[str]) -> str:
+        return chosen(found[0], found[0].replace(found[1], _usual_rate(found[1])))
+
+    def setting(found: re.Match[str]) -> str:
+        return chosen(found[0], _usual_setting(found))
+
+    changed = TAGGED.sub(setting, RATE.sub(rate, text))
     return None if changed == text else changed
 
 

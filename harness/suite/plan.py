@@ -1,10 +1,12 @@
 """The cells of a suite, with readable ids, seeds and thresholds."""
 
 import hashlib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from harness.suite import ids
 from harness.suite.spec import (
@@ -19,15 +21,20 @@ from harness.suite.spec import (
     TrainingSpec,
     thresholds_of,
 )
+from harness.suite.training import CellSettings
+
+MOST_CHARACTERS = 200
+"""The longest id: a cell's folder has this name, and file systems allow 255 bytes."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One (checkpoint, batch size, learning rate) of a suite's matrix.
+    """One (checkpoint, batch size, learning rate) of a suite's matrix, with its other settings.
 
     `checkpoint` is the name that results are published under: see published_names.
     `gates` are its thresholds; `target` is the MCC whose time to reach is reported, None if the
-    suite sets none.
+    suite sets none. `settings` are its values of the keys of [training] that have several values
+    in the matrix.
     """
 
     suite: str
@@ -38,6 +45,7 @@ class Cell:
     seeds: tuple[Seed, ...]
     gates: Thresholds
     target: float | None
+    settings: CellSettings = field(default_factory=dict, hash=False)
 
     @property
     def threshold(self) -> float | None:
@@ -55,39 +63,68 @@ class Run:
 
 
 def make_plan(suite: Suite) -> list[Cell]:
-    """Return the suite's cells in the order of its file: checkpoint, batch size, learning rate.
+    """Return the suite's cells: by checkpoint, batch size, learning rate, in the file's order.
 
-    A cell's id contains its checkpoint, batch size and learning rate, is safe as a file name on
-    every system, and is unique within the suite. Cells without seeds are left out.
+    Keys of [training] with several values in the matrix come last, in the order of TrainingSpec.
+
+    A cell's id contains its checkpoint, batch size, learning rate and these settings, is safe as a
+    file name on every system, and is unique within the suite. Cells without seeds are left out.
     """
     names = published_names(suite)
     slugs = _slugs(suite.matrix.checkpoints)
     matrix = suite.matrix
+    further = _further_settings(suite)
     cells = []
     for checkpoint in matrix.checkpoints:
         own = matrix.checkpoint.get(checkpoint, CheckpointMatrix())
-        for batch_size in own.batch_sizes or matrix.batch_sizes:
-            for learning_rate in own.learning_rates or matrix.learning_rates:
-                cell_id = f"{slugs[checkpoint]}-bs{batch_size}-lr{ids.scientific(learning_rate)}"
-                part = ids.lookup(cell_id, matrix.cell) or CellMatrix()
-                seeds = own.seeds or matrix.seeds if part.seeds is None else part.seeds
-                if not seeds:
-                    continue
+        usual = thresholds_of(suite.gates.model_copy(update={"cell": {}}), checkpoint, "")
+        for batch_size, learning_rate, (suffix, settings) in itertools.product(
+            own.batch_sizes or matrix.batch_sizes,
+            own.learning_rates or matrix.learning_rates,
+            further,
+        ):
+            rate = ids.scientific(learning_rate)
+            cell_id = _shortened(f"{slugs[checkpoint]}-bs{batch_size}-lr{rate}{suffix}")
+            part = ids.lookup(cell_id, matrix.cell) or CellMatrix()
+            seeds = own.seeds or matrix.seeds if part.seeds is None else part.seeds
+            if not seeds:
+                continue
+            gates = usual
+            if ids.lookup(cell_id, suite.gates.cell) is not None:
                 gates = thresholds_of(suite.gates, checkpoint, cell_id)
-                target = suite.gates.target_mcc
-                cells.append(
-                    Cell(
-                        suite=suite.name,
-                        id=cell_id,
-                        checkpoint=names[checkpoint],
-                        batch_size=batch_size,
-                        learning_rate=learning_rate,
-                        seeds=seeds,
-                        gates=gates,
-                        target=gates.min_mcc if target is None else target,
-                    )
+            target = suite.gates.target_mcc
+            cells.append(
+                Cell(
+                    suite=suite.name,
+                    id=cell_id,
+                    checkpoint=names[checkpoint],
+                    batch_size=batch_size,
+                    learning_rate=learning_rate,
+                    seeds=seeds,
+                    gates=gates,
+                    target=gates.min_mcc if target is None else target,
+                    settings=settings,
                 )
+            )
     return cells
+
+
+def _further_settings(suite: Suite) -> list[tuple[str, dict[str, Any]]]:
+    """Return the end of the id, and the settings, of every combination of the matrix' lists."""
+    axes = {name: values for name, values in suite.matrix.axes().items() if len(values) > 1}
+    return [
+        ("".join(f"-{ids.part(*item)}" for item in settings.items()), settings)
+        for values in itertools.product(*axes.values())
+        for settings in [dict(zip(axes, values, strict=True))]
+    ]
+
+
+def _shortened(cell_id: str) -> str:
+    """Return an id whose end is replaced by a digest if it is too long for a folder's name."""
+    if len(cell_id) <= MOST_CHARACTERS:
+        return cell_id
+    digest = hashlib.sha256(cell_id.encode()).hexdigest()[:16]
+    return f"{cell_id[: MOST_CHARACTERS - 17]}-{digest}"
 
 
 def published_names(suite: Suite) -> dict[str, str]:
@@ -141,8 +178,18 @@ def _made_unique(names: dict[str, str], may_rename: Callable[[str], bool]) -> di
 
 
 def runs_of(cell: Cell, training: TrainingSpec) -> list[Run]:
-    """Return one run for each of the cell's seeds."""
-    return [Run(cell, seed, training) for seed in cell.seeds]
+    """Return one run for each of the cell's seeds.
+
+    Args:
+        training: the suite's settings; the cell's own settings replace them.
+    """
+    own = training_of(cell, training)
+    return [Run(cell, seed, own) for seed in cell.seeds]
+
+
+def training_of(cell: Cell, training: TrainingSpec) -> TrainingSpec:
+    """Return a suite's training settings with those of one cell."""
+    return training.model_copy(update=cell.settings) if cell.settings else training
 
 
 def _slugs(checkpoints: Sequence[str]) -> dict[str, str]:

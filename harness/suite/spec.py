@@ -1,8 +1,7 @@
 """Reads a suite file (TOML) and command-line overrides into frozen, validated models."""
 
 import tomllib
-from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -11,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -18,9 +18,10 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from harness.errors import BadInput
 from harness.suite import ids
 from harness.suite.dataset import DatasetSpec
-from harness.suite.fields import STRICT, Count, Text, each_cell_once
+from harness.suite.fields import STRICT, Count, Text, distinct, each_cell_once
 from harness.suite.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
-from harness.validation import mistake, place
+from harness.suite.training import Speedup, TrainingAxes, TrainingSpec
+from harness.validation import mistake, place, shown
 
 __all__ = [
     "CellMatrix",
@@ -39,32 +40,10 @@ __all__ = [
     "thresholds_of",
 ]
 
-Speedup = Literal[
-    "fast-dropout",
-    "first-token",
-    "kept-memory",
-    "memory-checkpoint",
-    "packing",
-    "sorted-evaluation",
-    "used-vocabulary",
-]
 Tracker = Literal["tensorboard", "mlflow", "trackio", "wandb"]
-
-
-def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
-    return [value for value, times in Counter(values).items() if times > 1]
-
-
 BatchSize = Count
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-def _distinct(values: tuple[Hashable, ...] | None) -> tuple[Hashable, ...] | None:
-    if repeated := _repeated(values or ()):
-        names = ", ".join(map(repr, repeated))
-        raise PydanticCustomError("duplicate", f"list every value once; repeated: {names}")
-    return values
 
 
 class CheckpointMatrix(BaseModel):
@@ -82,7 +61,7 @@ class CheckpointMatrix(BaseModel):
         None, min_length=1, strict=False, description="this checkpoint's own seeds"
     )
 
-    _every_value_once = field_validator("batch_sizes", "learning_rates", "seeds")(_distinct)
+    _every_value_once = field_validator("batch_sizes", "learning_rates", "seeds")(distinct)
 
 
 class CellMatrix(BaseModel):
@@ -97,13 +76,14 @@ class CellMatrix(BaseModel):
         "the cell out",
     )
 
-    _every_value_once = field_validator("seeds")(_distinct)
+    _every_value_once = field_validator("seeds")(distinct)
 
 
-class MatrixSpec(BaseModel):
-    """The matrix: every checkpoint x batch size x learning rate is a cell, every seed a run."""
+class MatrixSpec(TrainingAxes):
+    """The matrix: every checkpoint x batch size x learning rate is a cell, every seed a run.
 
-    model_config = STRICT
+    A list of values of a key of [training] multiplies the cells by these values.
+    """
 
     checkpoints: tuple[Text, ...] = Field(
         min_length=1,
@@ -127,61 +107,9 @@ class MatrixSpec(BaseModel):
     )
 
     _every_value_once = field_validator("checkpoints", "batch_sizes", "learning_rates", "seeds")(
-        _distinct
+        distinct
     )
     _each_cell_once = field_validator("cell")(each_cell_once)
-
-
-class TrainingSpec(BaseModel):
-    """All other training settings; every one is part of a run's key."""
-
-    model_config = STRICT
-
-    epochs: Count = Field(5, description="passes over the training split")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay")
-    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="share of the steps during which the learning rate rises"
-    )
-    lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(
-        "linear", description="how the learning rate changes after the warm-up"
-    )
-    max_grad_norm: Annotated[float, Field(gt=0)] = Field(
-        1.0, description="gradients are clipped to this norm"
-    )
-    max_length: Annotated[int, Field(ge=4, lt=2**31)] | None = Field(
-        None,
-        description="tokens at which a sentence is truncated; the default and the maximum is the "
-        "model's own limit: the smaller of its positions and what its tokenizer declares",
-    )
-    eval_batch_size: Count = Field(64, description="sentences per evaluation step")
-    selection: Literal["best-epoch", "last-epoch"] = Field(
-        "best-epoch", description="which epoch's model is scored; the tutorial uses the best"
-    )
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
-        "fp32", description="numerical precision of training; fp16 needs a GPU"
-    )
-    batching: Literal["random", "length-grouped"] = Field(
-        "random", description="which sentences share a batch: any, or those of similar length"
-    )
-    # "fail" is left out of keys and records, so that those written before this field stay valid.
-    on_oom: Literal["fail", "halve"] = Field(
-        "fail",
-        exclude_if=lambda value: value == "fail",
-        description="when memory runs out: `fail`, or `halve` the sentences computed at a time "
-        "until they fit, with gradients accumulated over the whole batch",
-    )
-    speedups: tuple[Speedup, ...] = Field(
-        get_args(Speedup),
-        strict=False,
-        description="exact speed-ups to use where they apply; `sorted-evaluation` does not apply "
-        "if padding changes a model's predictions",
-    )
-
-    @field_validator("speedups")
-    @classmethod
-    def _once(cls, values: tuple[Speedup, ...]) -> tuple[Speedup, ...]:
-        # Their order has no effect, so it must not change the key.
-        return tuple(sorted(set(values)))
 
 
 class LimitsSpec(BaseModel):
@@ -230,7 +158,7 @@ class Suite(BaseModel):
     )
     dataset: DatasetSpec
     matrix: MatrixSpec
-    training: TrainingSpec = Field(default_factory=TrainingSpec)
+    training: TrainingSpec = Field(default_factory=TrainingSpec, validate_default=True)
     gates: GatesSpec = Field(default_factory=GatesSpec)
     limits: LimitsSpec = Field(default_factory=LimitsSpec)
 
@@ -238,6 +166,15 @@ class Suite(BaseModel):
     @classmethod
     def _each_tracker_once(cls, values: tuple[Tracker, ...]) -> tuple[Tracker, ...]:
         return tuple(dict.fromkeys(values))
+
+    @field_validator("training")
+    @classmethod
+    def _lists_of_one_value(cls, value: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        """Return the settings of all cells: a list of one value in [matrix] is one of them."""
+        matrix: MatrixSpec | None = info.data.get("matrix")
+        axes = {} if matrix is None else matrix.axes()
+        single = {name: values[0] for name, values in axes.items() if len(values) == 1}
+        return value.model_copy(update=single)
 
 
 class Override(BaseModel):
@@ -261,10 +198,11 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
             key (or the flag), the value seen and what is allowed.
     """
     raw = _read_toml(path)
-    problems = [*_problems(raw, path, {}), *_unused(raw, path)]
+    problems = [*_problems(raw, path, {}), *_unused(raw, path), *_set_twice(raw, path)]
     flags = {tuple(override.key.split(".")): override.flag for override in overrides}
     for override in overrides:
         _set(raw, override.key.split("."), override.value)
+        _remove_list(raw, override.key)
     problems += [line for line in _problems(raw, path, flags) if line not in problems]
     if problems:
         raise BadInput(problems)
@@ -298,6 +236,27 @@ def _set(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
             return  # the file's mistake at this key is already reported
         table = inner
     table[keys[-1]] = value
+
+
+def _remove_list(raw: dict[str, Any], key: str) -> None:
+    """Remove the list in [matrix] that a flag replaces with one value for [training]."""
+    section, _, name = key.partition(".")
+    matrix = raw.get("matrix")
+    if section == "training" and isinstance(matrix, dict):
+        matrix.pop(name, None)
+
+
+def _set_twice(raw: dict[str, Any], path: Path) -> Iterator[str]:
+    """Yield a problem for every key with a value in [training] and a list in [matrix]."""
+    match raw:
+        case {"matrix": {**lists}, "training": {**values}}:
+            for name in TrainingSpec.model_fields:
+                if isinstance(lists.get(name), list) and name in values:
+                    try:
+                        seen = f"{shown(lists[name])}, but training.{name} is {shown(values[name])}"
+                    except RecursionError:
+                        continue  # nested too deeply: another mistake, which is reported
+                    yield f"{path}: matrix.{name}: {seen}; a key is set once: remove one of them"
 
 
 def _problems(
@@ -337,10 +296,17 @@ def _problem(detail: ErrorDetails, path: Path, flags: Mapping[tuple[str, ...], s
             return f"{message}; add it"
         case "extra_forbidden":
             return f"{message}{_did_you_mean(names)}"
+        case _ if _is_list_of_training(names, detail):
+            return f"{message}; list several values in [matrix], as {place(('matrix', names[1]))}"
         case "too_short":
             return f"{where}: empty; give at least one value"
         case _:
             return message
+
+
+def _is_list_of_training(names: Sequence[str], detail: ErrorDetails) -> bool:
+    """Return whether [training] has a list where one value is allowed."""
+    return len(names) == 2 and names[0] == "training" and isinstance(detail["input"], list)
 
 
 def _did_you_mean(names: Sequence[str]) -> str:
@@ -349,7 +315,10 @@ def _did_you_mean(names: Sequence[str]) -> str:
         is_dict = get_origin(model) is dict  # its keys are names of checkpoints or cells
         model = get_args(model)[1] if is_dict else model.model_fields[name].annotation
     allowed = sorted(model.model_fields)
-    return f"{ids.did_you_mean(names[-1], allowed)} (allowed: {', '.join(allowed)})"
+    lists = TrainingAxes.model_fields if issubclass(model, TrainingAxes) else {}
+    shown = [name for name in allowed if name not in lists]
+    more = ["and lists of values of the keys of [training]"] if lists else []
+    return f"{ids.did_you_mean(names[-1], allowed)} (allowed: {', '.join([*shown, *more])})"
 
 
 def _unused(raw: dict[str, Any], path: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What went wrong in a finished run: the symptoms in plain words, likely cause and remedy."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -31,6 +32,7 @@ def warnings(
     one_class: bool,
     truncated: int,
     alike: Literal["always", "now"] | None = None,
+    least: float = 0.0,
 ) -> Iterator[str]:
     """Yield a line for each symptom of a scored run.
 
@@ -40,12 +42,14 @@ def warnings(
         truncated: number of sentences that lost tokens.
         alike: whether the scored model gave all validation sentences the same logits: "always" if
             it also did before training, "now" if it did not.
+        least: the lowest loss that a model can have; see least_loss.
     """
     unknown = [epoch.epoch for epoch in epochs if epoch.train_loss is None]
     losses = [epoch.train_loss for epoch in epochs if epoch.train_loss is not None]
-    never_fell = len(losses) > 1 and min(losses[1:]) > FALLEN * losses[0]
-    exploded = len(losses) > 1 and losses[-1] > max(
-        RISEN * min(losses), min(losses) + RELEVANT * losses[0]
+    above = [loss - least for loss in losses]
+    never_fell = len(above) > 1 and min(above[1:]) > FALLEN * above[0]
+    exploded = len(above) > 1 and above[-1] > max(
+        RISEN * min(above), min(above) + RELEVANT * above[0]
     )
     learned = max((epoch.scores.mcc for epoch in epochs), default=0.0) > 0.1
     if alike == "always":
@@ -82,6 +86,17 @@ def warnings(
     if truncated:
         were = "was" if truncated == 1 else "were"
         yield f"{counted(truncated, 'sentence')} {were} cut at the maximum length"
+
+
+def least_loss(smoothing: float, classes: int) -> float:
+    """Return the lowest cross entropy of smoothed labels: their entropy, in nats.
+
+    A label has the share 1 - smoothing + smoothing / classes, every other class smoothing / classes
+    (Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, section 7).
+    """
+    other = smoothing / classes
+    shares = [1 - smoothing + other, *[other] * (classes - 1)]
+    return -sum(share * math.log(share) for share in shares if share > 0)
 
 
 def padded(padding: Padding) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from transformers import (
+    EarlyStoppingCallback,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     Trainer,
@@ -100,6 +102,10 @@ def training_arguments(settings: Settings, scratch: Path) -> TrainingArguments:
         gradient_accumulation_steps=settings.accumulation,
         num_train_epochs=training.epochs,
         weight_decay=training.weight_decay,
+        adam_beta1=training.adam_beta1,
+        adam_beta2=training.adam_beta2,
+        adam_epsilon=training.adam_epsilon,
+        label_smoothing_factor=training.label_smoothing,
         warmup_steps=training.warmup_ratio,
         lr_scheduler_type=training.lr_scheduler,
         max_grad_norm=training.max_grad_norm,
@@ -243,8 +249,10 @@ def _set_up(
         compute_metrics=history.compute_metrics,
         preprocess_logits_for_metrics=_without_other_outputs,
         # A model's own loss is the mean over a part, but parts differ in their number of sentences.
-        compute_loss_func=None if settings.accumulation == 1 else _loss_of_part,
-        callbacks=[KeptPadToken(model), history, decay, *listeners],
+        compute_loss_func=None
+        if settings.accumulation == 1
+        else partial(_loss_of_part, smoothing=settings.training.label_smoothing),
+        callbacks=[KeptPadToken(model), history, decay, *_stopping(settings), *listeners],
     )
     if not names_its_inputs(model):
         trainer.args.remove_unused_columns = False  # Trainer would remove every input
@@ -261,6 +269,12 @@ def _set_up(
         trainer.add_callback(best)
         active.add(MEMORY_CHECKPOINT)
     return _Setup(trainer, history, decay, clock, orders, best, frozenset(active))
+
+
+def _stopping(settings: Settings) -> list[TrainerCallback]:
+    """Return the callback that stops a training which no longer improves, if it is requested."""
+    patience = settings.training.patience
+    return [] if patience is None else [EarlyStoppingCallback(patience)]
 
 
 def _load_selected(model: PreTrainedModel, setup: _Setup, applied: Applied, selection: str) -> None:
@@ -309,11 +323,16 @@ def _alike_before_training(
 
 
 def _loss_of_part(
-    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+    outputs: Any,
+    labels: torch.Tensor,
+    num_items_in_batch: torch.Tensor | int | None = None,
+    smoothing: float = 0.0,
 ) -> torch.Tensor:
     """Return a part's contribution to the mean cross entropy of its batch."""
     logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
-    whole = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+    whole = torch.nn.functional.cross_entropy(
+        logits, labels, reduction="sum", label_smoothing=smoothing
+    )
     return whole / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
 

@@ -50,6 +50,7 @@ def scored_record(
         "source": list(splits["validation"]["source"]),
         "length": [_length(sentence) for sentence in splits["validation"]["sentence"]],
     }
+    least = diagnosis.least_loss(run.training.label_smoothing, logits.shape[1])
     threshold = run.cell.threshold
     mcc = scores.matthews_correlation
     return describe(job).model_copy(
@@ -71,7 +72,9 @@ def scored_record(
             "epochs": epochs,
             "selected_epoch": outcome.selected_epoch,
             "times": times,
-            "samples_per_second": job.dataset.train * run.training.epochs / outcome.train_seconds,
+            "samples_per_second": job.dataset.train
+            * records.epochs_trained(run.training, epochs)
+            / outcome.train_seconds,
             "eval_ms_per_sentence": 1000 * outcome.evaluate_seconds / len(labels),
             "time_to_target_seconds": records.time_to_target(epochs, run.cell.target),
             "peak_memory_mb": _peak_memory_mb(job.device),
@@ -79,7 +82,9 @@ def scored_record(
             "truncated_sentences": encoded.truncated,
             "speedups": outcome.speedups,
             "warnings": tuple(
-                diagnosis.warnings(epochs, scores.one_class, encoded.truncated, outcome.alike)
+                diagnosis.warnings(
+                    epochs, scores.one_class, encoded.truncated, outcome.alike, least
+                )
             ),
             "model_kept": job.keep_model,
         }

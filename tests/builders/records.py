@@ -15,7 +15,16 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from harness.machine.provenance import RECIPE_VERSION, Machine
 from harness.store import classes
 from harness.store.predictions import PREDICTIONS
-from harness.store.records import DatasetFacts, Epoch, Record, Scores, Times, key_of, time_to_target
+from harness.store.records import (
+    DatasetFacts,
+    Epoch,
+    Record,
+    Scores,
+    Times,
+    epochs_trained,
+    key_of,
+    time_to_target,
+)
 from harness.store.run_store import Stored, run_folder, write_record
 from harness.suite.plan import Cell, Run
 from harness.suite.spec import Thresholds, TrainingSpec
@@ -122,7 +131,8 @@ def _costs(cell: Cell, seed: int, values: dict[str, Any]) -> dict[str, Any]:
         load=1.0, tokenise=2.0, train=train, evaluate=evaluate, total=train + evaluate + 4
     )
     times = values.get("times") or usual
-    speed = facts.train * values["training"].epochs / times.train if times.train else None
+    trained = epochs_trained(values["training"], epochs)
+    speed = facts.train * trained / times.train if times.train else None
     start, finish = (
         datetime.fromisoformat(CIRCUMSTANCES[name]) for name in ("started_at", "finished_at")
     )

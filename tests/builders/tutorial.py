@@ -4,6 +4,7 @@ Steps and names come from huggingface.co/docs/transformers/tasks/sequence_classi
 GLUE's metric for CoLA. Nothing here uses the harness.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from transformers import (
     AutoTokenizer,
     DataCollatorWithPadding,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
@@ -65,7 +67,12 @@ def tutorial_arguments(output_dir: Path, **changes: Any) -> TrainingArguments:
     return TrainingArguments(**{**settings, **changes})
 
 
-def run_tutorial(checkpoint: Path, cola: DatasetDict, training_args: TrainingArguments) -> Finished:
+def run_tutorial(
+    checkpoint: Path,
+    cola: DatasetDict,
+    training_args: TrainingArguments,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Finished:
     """Fine-tune a checkpoint on the splits train and validation of `cola`."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
@@ -92,6 +99,7 @@ def run_tutorial(checkpoint: Path, cola: DatasetDict, training_args: TrainingArg
         processing_class=tokenizer,
         data_collator=data_collator,
         compute_metrics=compute_metrics,
+        callbacks=list(callbacks),
     )
     trainer.train()
     log = list(trainer.state.log_history)

@@ -112,6 +112,7 @@ def test_a_plan_says_what_is_finished_what_would_train_and_what_cannot(
 
     runs = json.loads(harness(*arguments, "--json", cwd=folder).out)["suites"][0]["runs"]
     assert [run["state"] for run in runs] == ["to train", "finished", "skipped", "skipped"]
+    assert all(run["settings"] == {} for run in runs)
     assert [run["mcc"] for run in runs] == [None, pytest.approx(0.2), None, None]
 
     again = harness(*arguments, "--rerun", cwd=folder)

@@ -290,7 +290,7 @@ executor.close()
     ),
     "a speed-up": Toy(
         {
-            "harness/suite/spec.py": [
+            "harness/suite/training.py": [
                 ('    "fast-dropout",\n', '    "fast-dropout",\n    "flush-denormals",\n')
             ],
             "harness/training/speedups/__init__.py": [

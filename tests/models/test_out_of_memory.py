@@ -89,6 +89,21 @@ def test_parts_of_a_batch_train_the_model_that_whole_batches_train(
             torch.testing.assert_close(parts.model.state_dict()[name], weight, rtol=1e-7, atol=1e-9)
 
 
+def test_parts_of_a_batch_have_the_smoothed_loss_of_whole_batches(
+    bert: Path, splits: DatasetDict, tmp_path: Path
+) -> None:
+    whole, parts, plain = (
+        trained(bert, splits, tmp_path, accumulation, label_smoothing=smoothing)
+        for accumulation, smoothing in ((1, 0.2), (3, 0.2), (1, 0.0))
+    )
+    for ours, theirs, other in zip(parts.epochs, whole.epochs, plain.epochs, strict=True):
+        assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-6)
+        assert ours.eval_loss == pytest.approx(theirs.eval_loss, rel=1e-6)
+        assert ours.train_loss != pytest.approx(other.train_loss, rel=1e-3)
+    for name, weight in whole.model.state_dict().items():
+        torch.testing.assert_close(parts.model.state_dict()[name], weight, rtol=1e-7, atol=1e-9)
+
+
 @given(st.integers(1, 300))
 def test_every_part_is_a_divisor_and_at_most_half_of_the_last(batch_size: int) -> None:
     size: int | None = batch_size

@@ -109,6 +109,7 @@ def test_quality_and_verdict_lie_beside_the_times(saved: dict[str, dict[str, Any
         "learning_rate": cell.learning_rate,
         "seeds": [5, 6],
         "epochs": records[0].training.epochs,
+        "training": {},  # all others have their defaults
         "dataset": data.name,
         "dataset_origin": data.origin,
         "dataset_fingerprint": data.fingerprint,

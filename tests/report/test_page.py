@@ -27,6 +27,7 @@ from harness.report import Published, publish
 from harness.report.findings import findings
 from harness.report.libraries import libraries
 from harness.report.page import HERE, MOST_CELLS, MOST_ITEMS, MOST_OPEN, MOST_PARTED, as_html
+from harness.suite.spec import TrainingSpec
 from harness.text import printable
 
 ROOT = Path(__file__).parents[2]
@@ -271,6 +272,21 @@ def test_a_very_long_list_is_cut_and_the_rest_counted() -> None:
     assert '<li>30 more: <a href="leaderboard.md">leaderboard.md</a></li>' in html
 
 
+def settings_that_differ() -> Published:
+    """Return a leaderboard of cells that differ in epochs, weight decay and schedule."""
+    cells, records = [], []
+    for epochs in (10, 3):
+        for decay in (0.0, 0.1, 1e-5):
+            for scheduler in ("linear", "cosine"):
+                own = {"epochs": epochs, "weight_decay": decay, "lr_scheduler": scheduler}
+                name = f"{epochs}-{decay}-{scheduler}"
+                cells.append(make_cell("<b>{{ 1 }}</b>", id=name, settings=own))
+                training = TrainingSpec.model_validate(own)
+                mcc = 0.3 + len(cells) / 100
+                records.append(make_record(cells[-1], mcc=mcc, training=training))
+    return publish("sample", cells, records)
+
+
 # --- the page in a browser ---
 
 
@@ -292,12 +308,35 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "unscored": publish("sample", [make_cell()], [skipped_record(make_cell())]),
         "large": repeated(board(seeds=(0,)), 21),
         "long": many_failures(30),
+        "settings": settings_that_differ(),
     }
     paths = {name: folder / f"{name}.html" for name in boards}
     for name, published in boards.items():
         paths[name].write_text(html_of(published), encoding="utf-8")
     committed = sorted((ROOT / "results").glob("*/leaderboard.html"))
     return {**paths, **{path.parent.name: path for path in committed}}
+
+
+def test_heat_maps_show_the_settings_that_differ(driver: Driver, pages: dict[str, Path]) -> None:
+    browsers.show(driver, pages["settings"])
+    assert browsers.complaints(driver) == []
+    section = driver.find_element(By.ID, "settings")
+    assert section.find_element(By.TAG_NAME, "h2").text == "Weight decay and epochs"
+    assert "Mean MCC of each checkpoint by weight decay and epochs." in section.text
+    figures = section.find_elements(By.TAG_NAME, "figure")
+    captions = [figure.find_element(By.TAG_NAME, "figcaption").text for figure in figures]
+    assert [caption.splitlines()[0] for caption in captions] == [
+        f"<b>{{{{ 1 }}}}</b>, lr scheduler {name}" for name in ("cosine", "linear")
+    ]
+    assert "weight decay on the vertical axis" in captions[0]
+    texts = [text.text for text in figures[0].find_elements(By.CSS_SELECTOR, "svg text")]
+    places = (
+        [texts.index(text) for text in ("3", "10")],
+        [texts.index(text) for text in ("0", "1e-05", "0.1")],
+    )
+    assert all(each == sorted(each) for each in places), "in the order of their numbers"
+    assert "epochs" in " ".join(texts)
+    assert {"0.320", "0.340", "0.360", "0.380", "0.400", "0.420"} <= set(texts)
 
 
 def header(driver: Driver, text: str) -> WebElement:

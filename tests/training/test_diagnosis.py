@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
+from scipy.stats import entropy
 
 from harness.store.records import Epoch, Scores
-from harness.training.diagnosis import warnings
+from harness.training.diagnosis import least_loss, warnings
 
 
 def epochs(losses: Sequence[float | None], mccs: Sequence[float]) -> list[Epoch]:
@@ -41,6 +42,26 @@ def test_one_class_with_a_loss_that_never_fell_blames_a_high_learning_rate() -> 
     assert "MCC is exactly 0" in told[0]
     assert "learning rate is too high for this batch size" in told[0]
     assert "never fell (first epoch 0.620, lowest after it 0.620)" in told[1]
+
+
+@pytest.mark.parametrize("classes", [2, 3, 20])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_the_lowest_loss_is_the_entropy_of_the_smoothed_labels(
+    smoothing: float, classes: int
+) -> None:
+    shares = [smoothing / classes] * classes
+    shares[0] += 1 - smoothing
+    assert least_loss(smoothing, classes) == pytest.approx(entropy(shares), abs=1e-15)
+
+
+def test_a_loss_that_falls_to_what_smoothed_labels_allow_has_fallen() -> None:
+    learned = epochs([0.6930, 0.6905, 0.6890], [0.1, 0.3, 0.35])
+    assert list(warnings(learned, False, 0, None, least_loss(0.9, 2))) == []
+    (told,) = warnings(learned, False, 0, None, 0.0)
+    assert "never fell" in told
+    risen = epochs([0.6930, 0.6882, 0.6920], [0.1, 0.3, 0.35])
+    (told,) = warnings(risen, False, 0, None, least_loss(0.9, 2))
+    assert "rose from 0.688 to 0.692" in told
 
 
 def test_one_class_after_one_epoch_leaves_the_cause_open() -> None:

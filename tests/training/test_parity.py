@@ -11,7 +11,7 @@ import torch
 from builders.tiny_checkpoints import make_checkpoint
 from builders.tutorial import Finished, run_tutorial, tutorial_arguments
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-from transformers import AutoTokenizer, TrainingArguments
+from transformers import AutoTokenizer, EarlyStoppingCallback, TrainingArguments
 
 from harness.inputs.data import corpus
 from harness.models.encode import encode
@@ -172,6 +172,10 @@ def test_another_seed_gives_other_numbers(
         ({"warmup_ratio": 0.5}, {"warmup_steps": 15}),  # of 30 steps
         ({"lr_scheduler": "cosine"}, {"lr_scheduler_type": "cosine"}),
         ({"weight_decay": 10.0}, {"weight_decay": 10.0}),
+        ({"adam_beta1": 0.5}, {"adam_beta1": 0.5}),
+        ({"adam_beta2": 0.9}, {"adam_beta2": 0.9}),
+        ({"adam_epsilon": 1e-3}, {"adam_epsilon": 1e-3}),
+        ({"label_smoothing": 0.2}, {"label_smoothing_factor": 0.2}),
         ({"batching": "length-grouped"}, {"train_sampling_strategy": "group_by_length"}),
         ({"precision": "bf16"}, {"bf16": True}),
     ],
@@ -189,6 +193,36 @@ def test_a_setting_has_the_effect_that_it_has_in_the_script(
     run, script = run_both(checkpoint, cola, changed, tmp_path, **changes)
     assert_equal(run, script, in_order="batching" not in training)
     assert not np.array_equal(plain.logits["validation"], run.logits["validation"])
+
+
+# At a rate of 1e-7, no epoch is better than the first.
+@pytest.mark.parametrize(("learning_rate", "patience"), [(1e-7, 1), (1e-7, 2), (1e-3, 1)])
+def test_a_run_stops_early_where_the_script_does(
+    learning_rate: float, patience: int, checkpoint: Path, cola: DatasetDict, tmp_path: Path
+) -> None:
+    training = PLAIN.model_copy(update={"epochs": 5, "patience": patience})
+    settings = settings_of(training, learning_rate)
+    run = run_harness(checkpoint, cola, settings, tmp_path / "harness")
+    arguments = tutorial_arguments(
+        tmp_path / "tutorial",
+        learning_rate=learning_rate,
+        per_device_train_batch_size=16,
+        num_train_epochs=5,
+        seed=1,
+    )
+    script = run_tutorial(checkpoint, cola, arguments, [EarlyStoppingCallback(patience)])
+    assert_equal(run, script)
+    if learning_rate == 1e-7:
+        assert len(run.epochs) == 1 + patience
+
+
+def test_a_run_with_all_speedups_stops_early_too(
+    checkpoint: Path, cola: DatasetDict, tmp_path: Path
+) -> None:
+    training = TrainingSpec(epochs=5, eval_batch_size=16, patience=2)
+    run = run_harness(checkpoint, cola, settings_of(training, 1e-7), tmp_path)
+    assert len(run.epochs) == 3
+    assert run.selected_epoch == 1
 
 
 def test_all_speedups_together_leave_the_script_s_result_where_nothing_is_drawn_by_chance(
@@ -221,12 +255,17 @@ def test_all_speedups_together_leave_the_script_s_result_where_nothing_is_drawn_
 EFFECTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "epochs": (7, {"num_train_epochs": 7}),
     "weight_decay": (0.125, {"weight_decay": 0.125}),
+    "adam_beta1": (0.75, {"adam_beta1": 0.75}),
+    "adam_beta2": (0.5, {"adam_beta2": 0.5}),
+    "adam_epsilon": (0.25, {"adam_epsilon": 0.25}),
     "warmup_ratio": (0.25, {"warmup_steps": 0.25}),
     "lr_scheduler": ("cosine", {"lr_scheduler_type": "cosine"}),
     "max_grad_norm": (0.5, {"max_grad_norm": 0.5}),
+    "label_smoothing": (0.25, {"label_smoothing_factor": 0.25}),
     "max_length": (32, {}),  # the tokenizer's business
     "eval_batch_size": (9, {"per_device_eval_batch_size": 9}),
     "selection": ("last-epoch", {"save_strategy": "no"}),
+    "patience": (2, {}),  # a callback stops the training
     "precision": ("bf16", {"bf16": True}),
     "batching": ("length-grouped", {"train_sampling_strategy": "group_by_length"}),
     "on_oom": ("halve", {}),  # nothing before memory runs out

@@ -13,6 +13,7 @@ from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.stats import Interval
 from harness.store.records import Record
 from harness.suite.plan import Cell
+from harness.suite.training import TrainingSpec
 
 Verdict = Literal["pass", "fail", "not-enough-evidence"]
 
@@ -231,7 +232,7 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
         text = f"max_drop {allowed:.4f} against {baseline.source}: not enough evidence, {reason}"
         return Check("max_drop", allowed, drop, None, None, "not-enough-evidence", text)
 
-    before = runs_of_cell(baseline, cell)
+    before = runs_of_cell(baseline, cell, runs[0].training)
     before_mccs = _mccs([run for run in before if run.scores is not None])
     if not before_mccs:
         return undecided("the baseline has no scored run of this cell; name one that has")
@@ -279,10 +280,11 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
 
 def _training_changes(before: Record, now: Record) -> str:
     """Return the training settings that changed since the baseline, or an empty string."""
-    old, new = before.training.model_dump(), now.training.model_dump()
-    changed = [
-        f"{name} {old[name]} then, {new[name]} now" for name in old if old[name] != new[name]
-    ]
+    pairs = {
+        name: (getattr(before.training, name), getattr(now.training, name))
+        for name in TrainingSpec.model_fields
+    }
+    changed = [f"{name} {old} then, {new} now" for name, (old, new) in pairs.items() if old != new]
     return f"; the training differs: {', '.join(changed)}" if changed else ""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.judging.settings import settings_in
 from harness.text import shortened
 
 
@@ -85,9 +86,10 @@ def _rows(present: list[dict[str, Any]], expected: list[dict[str, Any]]) -> Iter
 
 def _cell(row: Mapping[str, Any] | None) -> str:
     named = row or {}
+    settings = (f", {each.heading} {named[each.name]}" for each in settings_in(named))
     return (
         f"{named.get('checkpoint')}, batch {named.get('batch_size')}, "
-        f"learning rate {named.get('learning_rate')}"
+        f"learning rate {named.get('learning_rate')}{''.join(settings)}"
     )
 
 

@@ -7,6 +7,7 @@ from harness.judging.columns import SHOWN
 from harness.report.pictures import charts
 from harness.report.pictures.charts import Line
 from harness.report.pictures.labels import MARGIN, WIDTHS, ends_of, labels, log_ticks, on_page
+from harness.report.pictures.settings_grid import layout
 from harness.text import printable
 
 
@@ -15,7 +16,8 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
 
     `labels` of a row maps a speed column and a chart width to the label's offset from the mark, in
     pixels to the right and down. `ticks` maps a column and the number of a group to the ticks of a
-    logarithmic axis.
+    logarithmic axis. If cells differ in further settings, `heat` names the settings down and across
+    the heat maps with their values, and `heat` of a row is its map, its row and its column.
     """
     scored = charts.with_score(lines)
     measured_on = charts.circumstances(scored)
@@ -72,11 +74,36 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
             ],
         }
 
+    rows = [row(line) for line in lines]
+    heat = {} if not (scored and scored[0].further) else {"heat": _heat(scored, lines, rows)}
     return {
-        "rows": [row(line) for line in lines],
+        "rows": rows,
         "groups": list(groups),
         "speeds": charts.SPEEDS,
         "ticks": ticks,
         "widths": WIDTHS,
         "margin": MARGIN,
+        **heat,
+    }
+
+
+def _heat(
+    scored: Sequence[Line], lines: Sequence[Line], rows: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the settings of the heat maps with their values, and put its place into each row."""
+    grid = layout(scored)
+    for line, row in zip(lines, rows, strict=True):
+        row["heat"] = [
+            printable(grid.name(line)),
+            grid.down.text(grid.down.value(line)),
+            grid.across.text(grid.across.value(line)),
+        ]
+    return {
+        side: {
+            "name": dimension.name,
+            "values": [
+                dimension.text(value) for value in sorted({dimension.value(line) for line in lines})
+            ],
+        }
+        for side, dimension in (("down", grid.down), ("across", grid.across))
     }

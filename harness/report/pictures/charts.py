@@ -1,8 +1,8 @@
 """The content of a leaderboard's charts, as plain data: page and pictures draw the same."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from harness.judging import costs
 from harness.judging.column import Row, Value
 from harness.judging.leaderboard import rows_of, runs_by_cell, scored
+from harness.judging.settings import settings_in, value_of
 from harness.report.published import Published
 from harness.stats import expected_best_of
 from harness.store.records import Record
@@ -33,16 +34,30 @@ FORMATS = ("png", "svg")
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the leaderboard with its cell and its scored `runs`, by seed."""
+    """A row of the leaderboard with its cell and its scored `runs`, by seed.
+
+    `further` are the training settings in which the leaderboard's cells differ, as text.
+    """
 
     row: Row
     cell: Cell
     runs: tuple[Record, ...]
+    further: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> str:
+        """Batch size, learning rate and the other settings that differ, as text."""
+        return ", ".join(filter(None, (self.batch, self.further_settings)))
+
+    @property
+    def batch(self) -> str:
         """Batch size and learning rate as text."""
         return f"batch {self.cell.batch_size}, lr {scientific(self.cell.learning_rate)}"
+
+    @property
+    def further_settings(self) -> str:
+        """The other settings that differ, as text."""
+        return ", ".join(f"{name} {value}" for name, value in self.further.items())
 
     @property
     def label(self) -> str:
@@ -83,13 +98,28 @@ class Picture:
 def lines_of(published: Published, frame: pd.DataFrame) -> list[Line]:
     """Return the leaderboard's rows in order, each with its cell and scored runs."""
     runs = runs_by_cell(published.cells, published.records)
-    cells: dict[tuple[Value, Value, Value], Cell] = {
-        (cell.checkpoint, cell.batch_size, cell.learning_rate): cell for cell in published.cells
+    rows = rows_of(frame)
+    columns = settings_in(rows[0] if rows else ())
+    cells: dict[tuple[Value, ...], Cell] = {
+        (
+            cell.checkpoint,
+            cell.batch_size,
+            cell.learning_rate,
+            *(value_of(column.name, cell) for column in columns),
+        ): cell
+        for cell in published.cells
     }
+    different = [column for column in columns if column.is_informative(rows, column.name)]
+    places = ("checkpoint", "batch_size", "learning_rate", *(column.name for column in columns))
     return [
-        Line(row, cell, tuple(scored(runs[cell.id])))
-        for row in rows_of(frame)
-        for cell in [cells[row["checkpoint"], row["batch_size"], row["learning_rate"]]]
+        Line(
+            row,
+            cell,
+            tuple(scored(runs[cell.id])),
+            {column.heading: column.text(row) for column in different},
+        )
+        for row in rows
+        for cell in [cells[tuple(row[name] for name in places)]]
     ]
 
 

@@ -1,5 +1,6 @@
 """The style of a leaderboard's pictures: colours and markers of checkpoints, drawable text."""
 
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -65,6 +66,11 @@ def drawable(text: str, most: int = 60) -> str:
         return shown
     half = (most - 1) // 2
     return f"{shown[:half]}…{shown[-half:]}"
+
+
+def on_lines(text: str, width: int = 40, most: int = 3) -> list[str]:
+    """Return text as drawable lines of at most a width in characters, at most so many lines."""
+    return textwrap.wrap(drawable(text, width * most), width, max_lines=most, placeholder="…")
 
 
 def _escaped_unless(known: Callable[[int], int], text: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from harness.judging.column import ROUGH, decimals
+from harness.judging.column import ROUGH
 from harness.report.pictures.charts import (
     FORMATS,
     SPEEDS,
@@ -30,6 +30,7 @@ from harness.report.pictures.charts import (
     speed_groups,
     with_score,
 )
+from harness.report.pictures.heat_maps import LINE_INCHES, clear, heat_maps
 from harness.report.pictures.labels import MARGIN, Canvas, ends_of, labels, log_ticks, text_of
 from harness.report.pictures.looks import (
     DPI,
@@ -38,13 +39,13 @@ from harness.report.pictures.looks import (
     Looks,
     broken,
     drawable,
-    lines_by_checkpoint,
     looks_of,
-    mcc_of,
+    on_lines,
 )
+from harness.report.pictures.settings_grid import layout
 from harness.report.pictures.svg import with_short_ids
 from harness.report.published import Published
-from harness.text import counted, scientific, some, two_digits
+from harness.text import counted, some, two_digits
 
 MARGINS = (MARGIN, 0.1)
 """Empty shares of the axes on each side of all marks, horizontally and vertically."""
@@ -91,17 +92,21 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
                 partial(_curves, drawn, looks),
             )
         )
-    by_checkpoint = lines_by_checkpoint(lines)
-    if several := {name: group for name, group in by_checkpoint.items() if len(group) > 1}:
+    grid = layout(lines) if lines else None
+    maps = {} if grid is None else grid.maps(lines)
+    if grid is not None and (
+        several := {name: group for name, group in maps.items() if len(group) > 1}
+    ):
+        by = f"{grid.down.name} and {grid.across.name}"
         shown = dict(list(several.items())[:MOST_CHECKPOINTS])
         best = "" if len(shown) == len(several) else f", the best {len(shown)} of {len(several)}"
         found.append(
             Picture(
                 "settings",
-                f"MCC by batch size and learning rate{best}",
-                "Mean MCC of each checkpoint by batch size and learning rate; best: "
+                f"MCC by {by}{best}",
+                f"Mean MCC of each checkpoint by {by}; best: "
                 + "; ".join(f"{group[0].label}" for group in shown.values()),
-                partial(_settings, shown),
+                partial(heat_maps, shown, grid),
             )
         )
     if budgets := best_of(lines):
@@ -267,9 +272,11 @@ def _speed(point: Point) -> str:
 def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
     columns = min(4, len(lines))
     rows = math.ceil(len(lines) / columns)
-    figure = Figure(figsize=(2.4 * columns + 0.4, 1.75 * rows + 0.3), layout="constrained")
+    further = [on_lines(line.further_settings) for line in lines]
+    height = 1.75 + LINE_INCHES * max(map(len, further))
+    figure = Figure(figsize=(2.4 * columns + 0.4, height * rows + 0.3), layout="constrained")
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for ax, line in zip(axes, lines, strict=False):
+    for ax, line, own in zip(axes, lines, further, strict=False):
         colour, _ = looks[line.cell.checkpoint]
         for run in line.runs:
             numbers = [epoch.epoch for epoch in run.epochs]
@@ -286,54 +293,13 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
                 else [],
             )
         name = drawable(line.cell.checkpoint, 28)
-        ax.set_title(f"#{line.row['rank']} {name}\n{line.settings}", fontsize=7, loc="left")
+        title = "\n".join([f"#{line.row['rank']} {name}", line.batch, *own])
+        ax.set_title(title, fontsize=7, loc="left")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
-    _clear(axes[len(lines) :], axes[: len(lines)][-columns:])
+    clear(axes[len(lines) :], axes[: len(lines)][-columns:])
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("MCC", fontsize=9)
-    return figure
-
-
-# --- batch size and learning rate ---
-
-
-def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
-    every = [line for group in checkpoints.values() for line in group]
-    sizes = sorted({line.cell.batch_size for line in every})
-    rates = sorted({line.cell.learning_rate for line in every})
-    mccs = [mcc_of(line) for line in every]
-    low, high = min(mccs), max(mccs)
-    columns = min(3, len(checkpoints))
-    rows = math.ceil(len(checkpoints) / columns)
-    width = max(2.2, 0.62 * len(rates) + 0.7)
-    height = 0.42 * len(sizes) + 0.85
-    figure = Figure(figsize=(width * columns, height * rows + 0.3), layout="constrained")
-    axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for ax, (name, group) in zip(axes, checkpoints.items(), strict=False):
-        grid = [[math.nan] * len(rates) for _ in sizes]
-        for line in group:
-            grid[sizes.index(line.cell.batch_size)][rates.index(line.cell.learning_rate)] = mcc_of(
-                line
-            )
-        ax.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
-        for row, values in enumerate(grid):
-            for column, mcc in enumerate(values):
-                text = "-" if math.isnan(mcc) else decimals(3)(mcc)
-                # The upper half of viridis is light.
-                dark = not math.isnan(mcc) and mcc < (low + high) / 2
-                ax.text(
-                    column, row, text, ha="center", va="center", fontsize=7.5,
-                    color="white" if dark else "black",
-                )  # fmt: skip
-        ax.set_title(drawable(name, 34), fontsize=7.5, loc="left")
-        ax.set_xticks(range(len(rates)), [scientific(rate) for rate in rates], fontsize=7.5)
-        ax.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7.5)
-        ax.grid(visible=False)
-        ax.tick_params(length=0)
-    _clear(axes[len(checkpoints) :], axes[: len(checkpoints)][-columns:])
-    figure.supxlabel("learning rate", fontsize=8.5)
-    figure.supylabel("batch size", fontsize=8.5)
     return figure
 
 
@@ -383,11 +349,3 @@ def _logarithmic(ax: Axes, low: float, high: float) -> None:
     ax.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def _clear(empty: Iterable[Axes], lowest: Iterable[Axes]) -> None:
-    """Hide empty axes, and label the ticks of the lowest that remain."""
-    for ax in empty:
-        ax.set_axis_off()
-    for ax in lowest:
-        ax.tick_params(labelbottom=True)
