@@ -34,9 +34,10 @@ class Interval:
         sd_one_seed: standard deviation that one seed adds to `se_endless_seeds`; None with one
             seed.
         one_class_or_perfect: number of runs that predict one class only, or classify every
-            sentence correctly, or misclassify every one. Sentences of such a run show no
-            variation, so its error is computed from counts with one right and one wrong sentence
-            added, spread over the classes (see docs/statistics.md).
+            sentence correctly, or misclassify every one, or (of more than two classes) have the
+            same score on any sample of their outcomes. Sentences of such a run show no variation,
+            so its error is computed from counts with one right and one wrong sentence added,
+            spread over the classes (see docs/statistics.md).
     """
 
     mean: float

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NO_VARIATION = 1e-18
+"""Mean square of influences below which they are 0 but for rounding."""
+
 PSEUDO_RIGHT = 1.0
 PSEUDO_WRONG = 1.0
 """Sentences added to a run that shows no variation: one right, spread evenly over the classes, and
@@ -89,7 +92,10 @@ def rk_influence(
 
     Returns:
         (seeds,) values, (seeds, sentences) influences, and (seeds,) standard errors of the runs
-        whose influences do not show their error.
+        whose influences do not show their error: they predict one class only, classify every
+        sentence correctly or misclassify every one, or every sample of their outcomes has the
+        same R_K (such as 1/2, if all of one class are right and all of a second one are called a
+        third).
     """
     sentences = labels.size
     labels, predictions = labels.astype(np.intp), predictions.astype(np.intp)
@@ -97,9 +103,11 @@ def rk_influence(
     right = predictions == labels
     hits = right.sum(axis=1)
     one_class = (predicted.max(axis=1) == sentences) | (labelled.max() == sentences)
-    hidden = one_class | (hits == 0) | (hits == sentences)
     terms = _terms(hits / sentences, predicted / sentences, labelled / sentences)
     influence = _of_sentences(terms, labels, predictions, right)
+    # All wrong: the influences show which wrong classes, but not whether some would be right.
+    hidden = one_class | (hits == 0) | (hits == sentences)
+    hidden |= (influence**2).mean(axis=1) < NO_VARIATION
     influence[hidden] = 0
     unseen = np.zeros(len(hits))
     if hidden.any():

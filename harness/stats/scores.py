@@ -30,7 +30,8 @@ class Linearised:
             Efron 1982, chapter 6), equal to those of the delta method.
         unseen: (seeds,), the standard error of a run whose influences are all 0 and so do not
             show its error: it predicts one class only, or classifies every sentence correctly, or
-            misclassifies every one. 0 for all other runs.
+            misclassifies every one; of more than two classes, see `rk_influence`. 0 for all other
+            runs.
     """
 
     values: np.ndarray

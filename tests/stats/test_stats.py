@@ -665,8 +665,8 @@ def test_comparisons_name_the_system_whose_predictions_they_refuse() -> None:
         with pytest.raises(BadInput) as error:
             compare(labels, both[:1] + 2, both[1:] - 3)
         assert [problem.partition(":")[0] for problem in error.value.problems] == [
-            "predictions of a hold 2, 3",
-            "predictions of b hold -3, -2",
+            "predictions of a contain 2, 3",
+            "predictions of b contain -3, -2",
         ]
 
 

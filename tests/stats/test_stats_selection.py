@@ -166,7 +166,7 @@ def test_selection_refuses_what_are_not_runs_with_epochs() -> None:
     labels, cells = draw_cells(sentences=10)
     with pytest.raises(BadInput, match="no cell"):
         selection_adjusted(labels, [])
-    with pytest.raises(BadInput, match="predictions of cell 2 hold -1"):
+    with pytest.raises(BadInput, match="predictions of cell 2 contain -1"):
         selection_adjusted(labels, [cells[0], cells[1] - 1, cells[2]])
     with pytest.raises(BadInput, match=r"cell 2 have shape \(4, 10\): expected \(seeds, epochs"):
         selection_adjusted(labels, [cells[0], cells[1][0]])
