@@ -1,4 +1,4 @@
-"""Gorodkin's R_K: the Matthews correlation of any number of classes, and each sentence's influence.
+"""Gorodkin's R_K, the Matthews correlation of many classes, and each sentence's influence on it.
 
 With two classes it is the Matthews correlation. docs/statistics.md derives the influence.
 """
