@@ -51,7 +51,8 @@ class ClassSetting:
     def shares(self) -> np.ndarray:
         """(classes,), of the labels."""
         sizes = np.ones(self.classes) if self.equal else 1 / np.arange(1, self.classes + 1)
-        return sizes / sizes.sum()
+        shares: np.ndarray = sizes / sizes.sum()
+        return shares
 
     @cached_property
     def guesses(self) -> np.ndarray:
@@ -169,7 +170,7 @@ def class_rows(studies: int) -> list[tuple[object, ...]]:
         for score in (0.3, 0.8)
     ]
     settings += [(ClassSetting(classes, True, 0.58), 200) for classes in (3, 5, 20)]
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for setting, sentences in settings:
         found = [class_coverage(setting, seeds, sentences, studies) for seeds in (1, 3, 10)]
         found += class_differences(setting, 0.0, 3, sentences, studies)

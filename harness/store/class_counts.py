@@ -61,16 +61,15 @@ def correlation(counts: ClassCounts) -> float | None:
     for each class p predictions and t labels (Gorodkin 2004). With two classes it equals
     `matthews` to the last digit.
     """
-    hits, predicted, labelled = (
-        each.tolist() for each in (counts.hits, counts.predicted, counts.labelled)
-    )
-    sentences = sum(labelled)
+    predicted: list[int] = counts.predicted.tolist()
+    labelled: list[int] = counts.labelled.tolist()
+    hits, sentences = int(counts.hits.sum()), sum(labelled)
     given = sentences**2 - sum(p * p for p in predicted)
     true = sentences**2 - sum(t * t for t in labelled)
     if given * true == 0:
         return None
     products = sum(p * t for p, t in zip(predicted, labelled, strict=True))
-    return (sentences * sum(hits) - products) / math.sqrt(given * true)
+    return (sentences * hits - products) / math.sqrt(given * true)
 
 
 def share_right(counts: ClassCounts) -> float | None:

@@ -23,7 +23,7 @@ def test_scores_of_many_classes_are_those_of_scikit_learn(
     drawn: tuple[int, np.ndarray, np.ndarray],
 ) -> None:
     number, labels, predicted = drawn
-    packed = (pack(each, number) for each in (labels, predicted))
+    packed = pack(labels, number), pack(predicted, number)
     mcc, accuracy, macro = packed_scores(*packed, len(labels))
     assert (mcc or 0.0) == pytest.approx(matthews_corrcoef(labels, predicted), abs=1e-12)
     assert (mcc is None) == (len(set(labels)) == 1 or len(set(predicted)) == 1)
