@@ -42,7 +42,7 @@ def unpack(text: str, sentences: int) -> np.ndarray:
         ValueError: the text does not hold that many sentences, or a class that does not exist.
     """
     number = number_of_classes(text)
-    packed = np.frombuffer(_bytes(text, sentences), dtype=np.uint8)
+    packed = np.frombuffer(_bytes(text, sentences, number), dtype=np.uint8)
     if number == 2:
         return np.unpackbits(packed, count=sentences)
     used, unused = np.split(np.unpackbits(packed), [sentences * _width(number)])
@@ -58,9 +58,9 @@ def number_of_classes(text: str) -> int:
     Raises:
         ValueError: the number before the colon is not one that `pack` writes.
     """
-    prefix, colon, _ = text.partition(":")
-    if not colon:
+    if ":" not in text:
         return 2
+    prefix = text.partition(":")[0]
     if not re.fullmatch(r"[1-9][0-9]{0,4}", prefix) or not 2 < int(prefix) <= MOST_CLASSES:
         raise ValueError(f"{prefix[:20]!r} before the colon: expected 3 to {MOST_CLASSES} classes")
     return int(prefix)
@@ -78,7 +78,7 @@ def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int
         raise ValueError("more than two classes, which have no true and false positives")
     unused = -sentences % 8
     label, given = (
-        int.from_bytes(_bytes(text, sentences), "big") >> unused for text in (labels, classes)
+        int.from_bytes(_bytes(text, sentences, 2), "big") >> unused for text in (labels, classes)
     )
     hits, positives, labelled = (label & given).bit_count(), given.bit_count(), label.bit_count()
     return hits, positives - hits, labelled - hits, sentences - positives - labelled + hits
@@ -128,10 +128,10 @@ def _shifts(number: int) -> np.ndarray:
     return np.arange(_width(number))[::-1]
 
 
-def _bytes(text: str, sentences: int) -> bytes:
-    number = number_of_classes(text)
+def _bytes(text: str, sentences: int, number: int) -> bytes:
+    encoded = text if number == 2 else text.removeprefix(f"{number}:")
     try:
-        packed = base64.b64decode(text.removeprefix(f"{number}:"), validate=True)
+        packed = base64.b64decode(encoded, validate=True)
     except ValueError as error:  # binascii.Error, or characters beyond ASCII
         raise ValueError(f"not base64: {error}") from None
     if len(packed) != -(-sentences * _width(number) // 8):

@@ -108,7 +108,7 @@ def test_a_cell_against_itself_shows_no_difference() -> None:
 def test_one_seed_each_is_said_to_hold_for_these_runs_only() -> None:
     pair = compare(contestant("one", 0.1, seeds=1), contestant("other", 0.4, seeds=1))
     assert pair.verdict == "better"
-    assert "of these runs only" in conclusion(pair)
+    assert "for these runs only" in conclusion(pair)
 
 
 def test_other_data_and_missing_predictions_are_obstacles() -> None:
