@@ -87,8 +87,8 @@ def slopes_of(statistic: Statistic, table: np.ndarray) -> np.ndarray:
         step = np.zeros_like(shares)
         step[place] = 1e-6
         slopes[place] = (value(shares + step) - value(shares - step)) / 2e-6
-    slopes -= (shares * slopes).sum()
-    return slopes
+    centred: np.ndarray = slopes - (shares * slopes).sum()
+    return centred
 
 
 # Scores.
