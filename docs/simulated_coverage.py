@@ -2,8 +2,8 @@
 
     python docs/simulated_coverage.py
 
-draws all studies that docs/statistics.md reports, in about ten minutes on one core, and writes the
-tables between the markers of that document; with names of tables, such as `classes`, only these.
+draws all studies that docs/statistics.md reports, in about fifteen minutes on one core, and writes
+the tables between the markers of that document. Names of tables, such as `classes`, choose some.
 tests/stats/test_stats_coverage.py draws fewer studies.
 """
 
