@@ -2,16 +2,19 @@
 
     python docs/simulated_coverage.py
 
-draws all studies that docs/statistics.md reports, in a few minutes on one core, and writes the
-tables between the markers of that document. tests/stats/test_stats_coverage.py draws fewer studies.
+draws all studies that docs/statistics.md reports, in about fifteen minutes on one core, and writes
+the tables between the markers of that document. Names of tables, such as `classes`, choose some.
+tests/stats/test_stats_coverage.py draws fewer studies.
 """
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from class_studies import class_rows
 from generate import replaced
 from studies import SENTENCES, Setting, Study, draw, draw_cells, draw_pair, model_of
 from tabulate import tabulate
@@ -383,6 +386,22 @@ def selection_table() -> str:
     )
 
 
+def classes_table() -> str:
+    """Coverage of intervals of R_K, and of the difference of two equal systems."""
+    return _table(
+        class_rows(STUDIES),
+        "classes",
+        "frequency",
+        "R_K",
+        "sentences",
+        "1 seed",
+        "3 seeds",
+        "10 seeds",
+        "difference, 3 seeds each",
+        "p < 0.05",
+    )
+
+
 def _shares(values: Sequence[float]) -> list[str]:
     return [f"{value:.1%}" for value in values]
 
@@ -393,8 +412,8 @@ def _table(rows: Sequence[Sequence[object]], *headings: str) -> str:
     return tabulate(rows, headings, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
 
-def main() -> None:
-    """Draw every study and write the tables into the document."""
+def main(chosen: Sequence[str]) -> None:
+    """Draw the studies of the chosen tables, or of all, and write them into the document."""
     tables = {
         "spreads": spreads_table,
         "coverage": coverage_table,
@@ -402,11 +421,16 @@ def main() -> None:
         "differences": differences_table,
         "one seed": one_seed_table,
         "selection": selection_table,
+        "classes": classes_table,
     }
+    if unknown := sorted(set(chosen) - set(tables)):
+        sys.exit(f"no table {', '.join(unknown)}; there are {', '.join(tables)}")
     for part, table in tables.items():
+        if chosen and part not in chosen:
+            continue
         document = DOCUMENT.read_text(encoding="utf-8")
         DOCUMENT.write_text(replaced(document, part, table()), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

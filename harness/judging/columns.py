@@ -66,7 +66,7 @@ def _adjusted(facts: Facts) -> float | None:
     found = facts.judgement.evidence
     if found is None:
         return None
-    selection = stats.selection_adjusted(found.labels, [found.candidates])
+    selection = stats.selection_adjusted(found.labels, [found.candidates], classes=found.classes)
     return None if selection is None else selection.adjusted[0]
 
 

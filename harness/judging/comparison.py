@@ -125,7 +125,11 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
     digests = {run.checkpoint_digest for run in (*a.runs, *b.runs)}
     paired = evidence_a.seeds == evidence_b.seeds and len(digests) == 1
     found = stats.paired_difference(
-        evidence_a.labels, evidence_a.selected, evidence_b.selected, paired_seeds=paired
+        evidence_a.labels,
+        evidence_a.selected,
+        evidence_b.selected,
+        paired_seeds=paired,
+        classes=evidence_a.classes,
     )
     return replace(
         empty,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness import stats
-from harness.store.classes import unpack
+from harness.store.classes import number_of_classes, unpack
 from harness.store.records import Record
 
 ROUNDING = 1e-6
@@ -24,11 +24,12 @@ class Evidence:
     Attributes:
         seeds: of the runs, ascending.
         fingerprint: of the data.
-        labels: (sentences,) 0 or 1.
+        labels: (sentences,), each from 0 to `classes` - 1.
         selected: (seeds, sentences) the classes predicted by the selected epoch's model.
         candidates: (seeds, epochs, sentences) the classes predicted after each epoch that could
             be selected: every epoch, or only the last one if the suite always selects it. Runs
             that stopped early repeat their last epoch, which is never selected in its place.
+        classes: number of classes.
     """
 
     seeds: tuple[int, ...]
@@ -36,10 +37,15 @@ class Evidence:
     labels: np.ndarray
     selected: np.ndarray
     candidates: np.ndarray
+    classes: int = 2
 
     def same_sentences(self, other: "Evidence") -> bool:
         """Return whether both were scored on the same sentences, with the same labels."""
-        return self.fingerprint == other.fingerprint and np.array_equal(self.labels, other.labels)
+        return (
+            self.fingerprint == other.fingerprint
+            and self.classes == other.classes
+            and np.array_equal(self.labels, other.labels)
+        )
 
 
 def evidence(records: Sequence[Record]) -> Evidence:
@@ -72,11 +78,12 @@ def evidence(records: Sequence[Record]) -> Evidence:
     assert first.labels is not None
     most = max(map(len, by_epoch))
     equally_long = [[*own, *[own[-1]] * (most - len(own))] for own in by_epoch]
-    classes = np.asarray(equally_long, dtype=np.uint8)
     labels = _unpacked(first, first.labels)
+    number = number_of_classes(first.labels)
+    predicted = np.asarray(equally_long, dtype=labels.dtype)
     positions = [_position(record) for record in scored]
-    selected = classes[np.arange(len(scored)), positions]
-    for record, mcc in zip(scored, stats.mcc(labels, selected), strict=True):
+    selected = predicted[np.arange(len(scored)), positions]
+    for record, mcc in zip(scored, stats.mcc(labels, selected, number), strict=True):
         assert record.scores is not None
         if abs(record.scores.mcc - mcc) > ROUNDING:
             raise NoEvidence(
@@ -90,7 +97,8 @@ def evidence(records: Sequence[Record]) -> Evidence:
         fingerprint=first.dataset.fingerprint,
         labels=labels,
         selected=selected,
-        candidates=selected[:, None] if last_only else classes,
+        candidates=selected[:, None] if last_only else predicted,
+        classes=number,
     )
 
 
@@ -113,7 +121,11 @@ def _position(record: Record) -> int:
 
 def _unpacked(record: Record, text: str) -> np.ndarray:
     assert record.dataset is not None
+    assert record.labels is not None
     try:
+        expected, number = number_of_classes(record.labels), number_of_classes(text)
+        if number != expected:
+            raise ValueError(f"they have {number} classes, its labels {expected}")
         return unpack(text, record.dataset.validation)
     except ValueError as error:
         raise NoEvidence(

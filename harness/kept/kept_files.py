@@ -39,7 +39,7 @@ def write_card(folder: Path, record: Record, names: tuple[str, str]) -> None:
     from harness.kept.model_card import model_card  # imports everything for reports
 
     found = evidence([record])
-    interval = stats.mean_interval(found.labels, found.selected)
+    interval = stats.mean_interval(found.labels, found.selected, classes=found.classes)
     card = model_card(record, names, (interval.low, interval.high))
     write_atomically(folder / CARD, card.encode())
 

@@ -113,10 +113,14 @@ def _cell(pair: Comparison, sign: int) -> str:
 
 def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
     known = [each.evidence for each in judgements.values() if each.evidence is not None]
-    means = [float(stats.mcc(found.labels, found.selected).mean()) for found in known]
+    means = [
+        float(stats.mcc(found.labels, found.selected, found.classes).mean()) for found in known
+    ]
     if len(known) < 2 or not all(found.same_sentences(known[0]) for found in known):
         return
-    selection = stats.selection_adjusted(known[0].labels, [found.candidates for found in known])
+    selection = stats.selection_adjusted(
+        known[0].labels, [found.candidates for found in known], classes=known[0].classes
+    )
     if selection is None:
         return
     yield (
@@ -154,7 +158,7 @@ def _references(published: Published, runs: dict[str, list[Record]]) -> Iterator
         except NoEvidence:
             yield f"{quoted}; {mcc:.3f} here, {mcc - reference.mcc:+.3f}, no interval known"
             continue
-        interval = stats.mean_interval(found.labels, found.selected)
+        interval = stats.mean_interval(found.labels, found.selected, classes=found.classes)
         within = interval.low <= reference.mcc <= interval.high
         yield (
             f"{quoted}; {mcc:.3f} here (95 % interval {interval.low:.3f} to {interval.high:.3f}): "

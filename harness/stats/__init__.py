@@ -1,6 +1,7 @@
 """Statistics of scores: intervals, comparisons, corrections for selection. Pure array functions.
 
-Labels are (sentences,) and predictions (seeds, sentences), each 0 or 1, on the same sentences.
+Labels are (sentences,) and predictions (seeds, sentences), on the same sentences. Each is a class:
+0 or 1, or with `classes=k` a whole number from 0 to k - 1.
 docs/statistics.md explains in plain English what each function computes, and cites its source.
 """
 

@@ -1,5 +1,6 @@
 """Difference of two systems on the same sentences, with its interval and p-value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -7,7 +8,8 @@ import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
-from harness.stats.scores import BOUNDS, Linearised, Statistic, linearise, mcc_of_counts
+from harness.stats.many_classes import class_counts, rk_of_sums
+from harness.stats.scores import BOUNDS, Linearised, Statistic, linearise
 from harness.stats.variance import (
     Covers,
     LinearisedRuns,
@@ -80,6 +82,7 @@ def paired_difference(
     paired_seeds: bool,
     statistic: Statistic = "mcc",
     level: float = 0.95,
+    classes: int = 2,
 ) -> Difference:
     """Return the difference of two systems' means over seeds, on the same sentences.
 
@@ -88,9 +91,9 @@ def paired_difference(
     row differ by exactly 0, with an interval of width 0 and a p-value of 1.
 
     Args:
-        labels: (sentences,), each 0 or 1.
-        a: (seeds, sentences), each 0 or 1.
-        b: (seeds, sentences), each 0 or 1; if seeds are paired, as many rows as `a`, in the same
+        labels: (sentences,), each from 0 to `classes` - 1.
+        a: (seeds, sentences), likewise.
+        b: (seeds, sentences), likewise; if seeds are paired, as many rows as `a`, in the same
             order of seeds.
         paired_seeds: row i of `a` and row i of `b` share a seed, so its effect on both (for
             example the order of the data) cancels in their difference. Otherwise seeds are
@@ -100,10 +103,10 @@ def paired_difference(
         BadInput: other shapes or values, a level not between 0 and 1, or different numbers of
             paired seeds.
     """
-    check(labels, {"predictions of a": a, "predictions of b": b}, level)
+    check(labels, {"predictions of a": a, "predictions of b": b}, level, classes)
     if paired_seeds:
         _check_as_many(a, b, "seeds can be paired only where both have the same")
-    runs_a, runs_b = linearise(labels, a, statistic), linearise(labels, b, statistic)
+    runs_a, runs_b = (linearise(labels, runs, statistic, classes) for runs in (a, b))
     difference = float(runs_a.values.mean() - runs_b.values.mean())
     if np.array_equal(a, b):
         groups = [_zero_difference(runs_a)]
@@ -143,6 +146,7 @@ def permutation_p_value(
     b: np.ndarray,
     statistic: Statistic = "mcc",
     permutations: int = PERMUTATIONS,
+    classes: int = 2,
 ) -> float:
     """Return the two-sided p-value of the paired permutation test over sentences.
 
@@ -155,14 +159,14 @@ def permutation_p_value(
     serves as a check on `paired_difference` when each system has one seed.
 
     Args:
-        labels: (sentences,), each 0 or 1.
-        a: (seeds, sentences), each 0 or 1.
-        b: (seeds, sentences), each 0 or 1; as many rows as `a`.
+        labels: (sentences,), each from 0 to `classes` - 1.
+        a: (seeds, sentences), likewise.
+        b: (seeds, sentences), likewise; as many rows as `a`.
 
     Raises:
         BadInput: other shapes or values, or different numbers of seeds.
     """
-    check(labels, {"predictions of a": a, "predictions of b": b})
+    check(labels, {"predictions of a": a, "predictions of b": b}, classes=classes)
     _check_as_many(a, b, "predictions can be swapped only where both have the same")
     differing = (a != b).any(axis=0)
     if not differing.any():
@@ -170,33 +174,49 @@ def permutation_p_value(
     generator = np.random.default_rng(GENERATOR_SEED)
     swaps = generator.integers(0, 2, size=(permutations, int(differing.sum())), dtype=np.int8)
     swaps = np.vstack([np.zeros(swaps.shape[1], dtype=np.int8), swaps]).astype(np.float32)
-    change = (b.astype(np.float32) - a)[:, differing].T
-    label = labels[differing, None].astype(np.float32)
-    accepted, hits = swaps @ change, swaps @ (change * label)
-    differences = _mean_by_swap(labels, a, accepted, hits, statistic)
-    differences -= _mean_by_swap(labels, b, -accepted, -hits, statistic)
-    sizes = np.abs(differences)
+
+    def counts(in_a: np.ndarray, in_b: np.ndarray) -> np.ndarray:
+        """Return (2, swaps, seeds): for how many sentences a condition holds in a and in b."""
+        change = in_b.astype(np.float32) - in_a
+        moved = (swaps @ change[:, differing].T).astype(np.int64)
+        return np.stack([in_a.sum(axis=1) + moved, in_b.sum(axis=1) - moved])
+
+    hits = counts(a == labels, b == labels)
+    if statistic == "mcc":
+        values = _mcc_by_swap(labels, a, b, classes, hits, counts)
+    else:
+        values = hits / labels.size
+    of_a, of_b = values.mean(axis=2)
+    sizes = np.abs(of_a - of_b)
     as_large = int((sizes[1:] >= sizes[0] - 1e-12).sum())
     return (1 + as_large) / (1 + permutations)
 
 
-def _mean_by_swap(
+def _mcc_by_swap(
     labels: np.ndarray,
-    predictions: np.ndarray,
-    more_accepted: np.ndarray,
-    more_hits: np.ndarray,
-    statistic: Statistic,
+    a: np.ndarray,
+    b: np.ndarray,
+    classes: int,
+    hits: np.ndarray,
+    counts: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """Return (swaps,): the mean over seeds after adding the given counts to each seed's counts."""
-    labelled, sentences = int(labels.sum()), labels.size
-    accepted = predictions.sum(axis=1, dtype=np.int64) + more_accepted.astype(np.int64)
-    hits = (predictions * labels).sum(axis=1, dtype=np.int64) + more_hits.astype(np.int64)
-    if statistic == "mcc":
-        values = mcc_of_counts(hits, accepted, labelled, sentences)
-    else:
-        values = (hits + (sentences - labelled - (accepted - hits))) / sentences
-    means: np.ndarray = values.mean(axis=1)
-    return means
+    """Return (2, swaps, seeds): R_K of a and of b after each swap.
+
+    Args:
+        hits: (2, swaps, seeds), sentences classified correctly.
+        counts: returns (2, swaps, seeds) for a condition, (seeds, sentences) of a and of b.
+    """
+    labelled = class_counts(labels, classes)
+    present = np.flatnonzero(class_counts(np.concatenate([a, b]), classes).sum(axis=0)).tolist()
+    products, squares, rest = (np.zeros_like(hits) for _ in range(3))
+    rest += labels.size
+    for number in present:
+        # Each sentence has one prediction, so the last class has the sentences that are left.
+        predicted = rest if number == present[-1] else counts(a == number, b == number)
+        products += predicted * labelled[number]
+        squares += predicted**2
+        rest = rest - predicted
+    return rk_of_sums(hits, products, squares, int(labelled @ labelled), labels.size)
 
 
 def _zero_difference(runs: Linearised) -> LinearisedRuns:

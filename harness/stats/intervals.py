@@ -34,9 +34,10 @@ class Interval:
         sd_one_seed: standard deviation that one seed adds to `se_endless_seeds`; None with one
             seed.
         one_class_or_perfect: number of runs that predict one class only, or classify every
-            sentence correctly, or misclassify every one. Sentences of such a run show no
-            variation, so its error is computed from counts with 0.5 added to each (see
-            docs/statistics.md).
+            sentence correctly, or misclassify every one, or (of more than two classes) have the
+            same score on any sample of their outcomes. Sentences of such a run show no variation,
+            so its error is computed from counts with one right and one wrong sentence added,
+            spread over the classes (see docs/statistics.md).
     """
 
     mean: float
@@ -60,6 +61,7 @@ def mean_interval(
     predictions: np.ndarray,
     statistic: Statistic = "mcc",
     level: float = 0.95,
+    classes: int = 2,
 ) -> Interval:
     """Return the statistic's mean over seeds with an interval for other sentences and seeds.
 
@@ -68,14 +70,14 @@ def mean_interval(
     this population, and `covers` is "sentences only".
 
     Args:
-        labels: (sentences,), each 0 or 1.
-        predictions: (seeds, sentences), each 0 or 1.
+        labels: (sentences,), each from 0 to `classes` - 1.
+        predictions: (seeds, sentences), likewise.
 
     Raises:
         BadInput: other shapes or values, or a level not between 0 and 1.
     """
-    check(labels, {"predictions": predictions}, level)
-    linearised = linearise(labels, predictions, statistic)
+    check(labels, {"predictions": predictions}, level, classes)
+    linearised = linearise(labels, predictions, statistic, classes)
     variance = variance_of_mean(runs_of(linearised))
     values = linearised.values
     mean = float(values.mean())

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from harness.stats.checks import check
+from harness.stats.many_classes import rk, rk_influence
 
 Statistic = Literal["mcc", "accuracy"]
 
@@ -29,7 +30,8 @@ class Linearised:
             Efron 1982, chapter 6), equal to those of the delta method.
         unseen: (seeds,), the standard error of a run whose influences are all 0 and so do not
             show its error: it predicts one class only, or classifies every sentence correctly, or
-            misclassifies every one. 0 for all other runs.
+            misclassifies every one; of more than two classes, see `rk_influence`. 0 for all other
+            runs.
     """
 
     values: np.ndarray
@@ -37,14 +39,15 @@ class Linearised:
     unseen: np.ndarray
 
 
-def mcc(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+def mcc(labels: np.ndarray, predictions: np.ndarray, classes: int = 2) -> np.ndarray:
     """Return each run's Matthews correlation (Matthews 1975).
 
-    It is 0 if labels or predictions contain one class only.
+    With more than two classes it is Gorodkin's R_K (2004). It is 0 if labels or predictions
+    contain one class only.
 
     Args:
-        labels: (sentences,), each 0 or 1.
-        predictions: (..., sentences), each 0 or 1, for example one row per seed.
+        labels: (sentences,), each from 0 to `classes` - 1.
+        predictions: (..., sentences), likewise, for example one row per seed.
 
     Returns:
         (...), between -1 and 1.
@@ -52,18 +55,20 @@ def mcc(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     Raises:
         BadInput: other shapes or values.
     """
-    check(labels, {"predictions": np.atleast_2d(predictions)})
+    check(labels, {"predictions": np.atleast_2d(predictions)}, classes=classes)
+    if classes > 2:
+        return rk(labels, predictions, classes)
     positives = predictions.sum(axis=-1, dtype=np.int64)
     hits = (predictions * labels).sum(axis=-1, dtype=np.int64)
     return mcc_of_counts(hits, positives, int(labels.sum()), labels.size)
 
 
-def accuracy(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+def accuracy(labels: np.ndarray, predictions: np.ndarray, classes: int = 2) -> np.ndarray:
     """Return each run's share of sentences classified correctly.
 
     Args:
-        labels: (sentences,), each 0 or 1.
-        predictions: (..., sentences), each 0 or 1.
+        labels: (sentences,), each from 0 to `classes` - 1.
+        predictions: (..., sentences), likewise.
 
     Returns:
         (...), between 0 and 1.
@@ -71,7 +76,7 @@ def accuracy(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     Raises:
         BadInput: other shapes or values.
     """
-    check(labels, {"predictions": np.atleast_2d(predictions)})
+    check(labels, {"predictions": np.atleast_2d(predictions)}, classes=classes)
     shares: np.ndarray = np.mean(predictions == labels, axis=-1)
     return shares
 
@@ -96,16 +101,22 @@ def mcc_of_counts(
     return np.where(some, covariance / np.sqrt(np.where(some, spread, 1.0)), 0.0)
 
 
-def linearise(labels: np.ndarray, predictions: np.ndarray, statistic: Statistic) -> Linearised:
+def linearise(
+    labels: np.ndarray, predictions: np.ndarray, statistic: Statistic, classes: int = 2
+) -> Linearised:
     """Return the statistic of each run with the influence of each sentence on it.
 
-    Label and prediction have four joint outcomes, so a row of influences has at most four
-    different values, which are computed once and looked up.
+    Label and prediction of two classes have four joint outcomes, so a row of influences has at
+    most four different values, which are computed once and looked up.
 
     Args:
-        labels: (sentences,), each 0 or 1.
-        predictions: (seeds, sentences), each 0 or 1.
+        labels: (sentences,), each from 0 to `classes` - 1.
+        predictions: (seeds, sentences), likewise.
     """
+    if classes > 2 and statistic == "mcc":
+        return Linearised(*rk_influence(labels, predictions, classes))
+    if classes > 2:  # accuracy depends only on which sentences are right
+        labels, predictions = np.ones_like(labels), predictions == labels
     outcomes = 2 * labels.astype(np.intp) + predictions.astype(np.intp)
     counts = np.stack([(outcomes == outcome).sum(axis=1) for outcome in range(4)], axis=1)
     degenerate = _degenerate(counts, statistic)

@@ -1,13 +1,14 @@
 """Selection bias: how much selecting on the scored sentences raises a score, and its correction."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
+from harness.stats.many_classes import rk_of_sums
 from harness.stats.scores import mcc, mcc_of_counts
 
 SPLITS = 100
@@ -36,7 +37,7 @@ class Selection:
 
 
 def selection_adjusted(
-    labels: np.ndarray, candidates: Sequence[np.ndarray], splits: int = SPLITS
+    labels: np.ndarray, candidates: Sequence[np.ndarray], splits: int = SPLITS, classes: int = 2
 ) -> Selection | None:
     """Select on one half of the sentences and score on the other half, many times.
 
@@ -49,29 +50,31 @@ def selection_adjusted(
     The result is slightly too low: half of the sentences select less well than all of them.
 
     Args:
-        labels: (sentences,), each 0 or 1.
-        candidates: for each cell, (seeds, epochs, sentences) predictions, each 0 or 1.
+        labels: (sentences,), each from 0 to `classes` - 1.
+        candidates: for each cell, (seeds, epochs, sentences) predictions, likewise.
         splits: number of splits; every call uses the same halves.
 
     Returns:
-        None if there is a selection to make and a label has fewer than two sentences, which
-        cannot be halved.
+        None if there is a selection to make and fewer than two labels have two sentences or more.
+        A label with one sentence cannot be halved: the sentence is in each half in turn.
 
     Raises:
         BadInput: other shapes or values, or no cell.
     """
     if not candidates:
         raise BadInput(["no cell to select from: expected one or more"])
-    check(labels, {f"predictions of cell {n}": cell for n, cell in enumerate(candidates, 1)})
+    rows = {f"predictions of cell {n}": cell for n, cell in enumerate(candidates, 1)}
+    check(labels, rows, classes=classes)
     _check_axes(candidates)
-    plain = [float(mcc(labels, cell).max(axis=1).mean()) for cell in candidates]
+    plain = [float(mcc(labels, cell, classes).max(axis=1).mean()) for cell in candidates]
     if len(candidates) == 1 and candidates[0].shape[1] == 1:
         return Selection(tuple(plain), tuple(plain), plain[0], (1.0,))
-    accepting = labels == 1
-    if min(accepting.sum(), (~accepting).sum()) < 2:
+    labels = labels.astype(np.int32)
+    if (np.bincount(labels) >= 2).sum() < 2:
         return None
-    halves = _halves(accepting.tobytes(), splits)
-    over_halves = [_select_epoch(accepting, cell, halves) for cell in candidates]
+    halves = _halves(labels.tobytes(), splits)
+    values_on_halves = _mcc_on_halves if classes == 2 else _rk_on_halves
+    over_halves = [_select_epoch(values_on_halves, labels, cell, halves) for cell in candidates]
     selecting = np.array([own for own, _ in over_halves])
     scored = np.array([other for _, other in over_halves])
     adjusted = [
@@ -113,12 +116,17 @@ def expected_best_of(scores: Sequence[float]) -> tuple[float, ...]:
 
 @functools.lru_cache(maxsize=4)  # a leaderboard's cells share their labels
 def _halves(labels: bytes, splits: int) -> np.ndarray:
-    """Return (splits, sentences): True for one half of each label, in turns smaller and larger."""
-    accepting = np.frombuffer(labels, dtype=bool)
+    """Return (splits, sentences): True for one half of each label, in turns smaller and larger.
+
+    Args:
+        labels: the bytes of 32-bit integers.
+    """
+    label = np.frombuffer(labels, dtype=np.int32)
     generator = np.random.default_rng(GENERATOR_SEED)
-    halves = np.zeros((splits, accepting.size), dtype=bool)
+    halves = np.zeros((splits, label.size), dtype=bool)
     larger = (np.arange(splits) % 2)[:, None]
-    for has_label in (accepting, ~accepting):
+    for each in np.unique(label)[::-1]:
+        has_label = label == each
         count = int(has_label.sum())
         ranks = generator.random((splits, count)).argsort(axis=1).argsort(axis=1)
         halves[:, has_label] = ranks < (count + larger) // 2
@@ -127,12 +135,16 @@ def _halves(labels: bytes, splits: int) -> np.ndarray:
 
 
 def _select_epoch(
-    accepting: np.ndarray, cell: np.ndarray, halves: np.ndarray
+    values_on_halves: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    labels: np.ndarray,
+    cell: np.ndarray,
+    halves: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean over seeds on the half that selects each run's epoch, and on the other half.
 
     Args:
-        accepting: (sentences,), whether the label is 1.
+        values_on_halves: returns each run's MCC on both halves of each split.
+        labels: (sentences,).
         cell: (seeds, epochs, sentences), predictions.
         halves: (splits, sentences).
 
@@ -140,12 +152,7 @@ def _select_epoch(
         Two (2 splits,): each half selects once.
     """
     seeds, epochs, sentences = cell.shape
-    runs = cell.reshape(seeds * epochs, sentences).astype(np.float32)
-    hits = _counts(runs[:, accepting], halves[:, accepting])
-    false_alarms = _counts(runs[:, ~accepting], halves[:, ~accepting])
-    labelled = _sizes(halves[:, accepting])
-    size = labelled + _sizes(halves[:, ~accepting])
-    values = mcc_of_counts(hits, hits + false_alarms, labelled[..., None], size[..., None])
+    values = values_on_halves(labels, cell.reshape(seeds * epochs, sentences), halves)
     values = values.reshape(2, len(halves), seeds, epochs)
     selected = values.argmax(axis=-1)[..., None]
     own, other = (
@@ -155,8 +162,33 @@ def _select_epoch(
     return own, other
 
 
+def _mcc_on_halves(labels: np.ndarray, runs: np.ndarray, halves: np.ndarray) -> np.ndarray:
+    """Return (2, splits, runs): the MCC of two classes on each half and on the other."""
+    accepting = labels == 1
+    runs = runs.astype(np.float32)
+    hits = _counts(runs[:, accepting], halves[:, accepting])
+    false_alarms = _counts(runs[:, ~accepting], halves[:, ~accepting])
+    labelled = _sizes(halves[:, accepting])
+    size = labelled + _sizes(halves[:, ~accepting])
+    return mcc_of_counts(hits, hits + false_alarms, labelled[..., None], size[..., None])
+
+
+def _rk_on_halves(labels: np.ndarray, runs: np.ndarray, halves: np.ndarray) -> np.ndarray:
+    """Return (2, splits, runs): R_K on each half and on the other."""
+    hits = _counts((runs == labels).astype(np.float32), halves)
+    products, squares = np.zeros_like(hits), np.zeros_like(hits)
+    labelled_squares = np.zeros((2, len(halves), 1), dtype=np.int64)
+    for number in np.union1d(labels, runs):
+        predicted = _counts((runs == number).astype(np.float32), halves)
+        labelled = _sizes(halves[:, labels == number])[..., None]
+        products += predicted * labelled
+        squares += predicted**2
+        labelled_squares += labelled**2
+    return rk_of_sums(hits, products, squares, labelled_squares, _sizes(halves)[..., None])
+
+
 def _counts(runs: np.ndarray, halves: np.ndarray) -> np.ndarray:
-    """Return (2, splits, runs): how many sentences a run accepts in each half and in the other.
+    """Return (2, splits, runs): how many ones of a run are in each half and in the other.
 
     Counts in single precision are exact up to 2^24.
     """

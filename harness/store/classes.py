@@ -1,32 +1,69 @@
-"""The predicted class of every sentence of a split, packed as text: one bit per sentence."""
+"""The predicted class of every sentence of a split, packed as text.
+
+Two classes take one bit per sentence: `QYA=` is base64 of the bits, the first sentence in the
+highest bit. k > 2 classes take ceil(log2(k)) bits per sentence, the highest bit first, after the
+number of classes and a colon, which base64 never contains: `3:GA==` are the classes 0, 1, 2, 0.
+"""
 
 import base64
 import math
+import re
 
 import numpy as np
 
 from harness.text import counted
 
+MOST_CLASSES = 65_536
+"""The largest number of classes: 16 bits per sentence."""
 
-def pack(classes: np.ndarray) -> str:
-    """Return (sentences,) of 0 and 1 as base64 of its bits, the first sentence in the highest bit.
+
+def pack(classes: np.ndarray, number: int = 2) -> str:
+    """Return the classes of sentences, (sentences,) from 0 to `number` - 1, as text.
 
     Raises:
-        ValueError: a value is neither 0 nor 1.
+        ValueError: a value is not one of the classes, or too many classes.
     """
-    if not np.isin(classes, (0, 1)).all():
-        raise ValueError("classes are 0 or 1")
-    return base64.b64encode(np.packbits(classes.astype(np.uint8)).tobytes()).decode()
+    if number == 2:
+        if not np.isin(classes, (0, 1)).all():
+            raise ValueError("classes are 0 or 1")
+        return base64.b64encode(np.packbits(classes.astype(np.uint8)).tobytes()).decode()
+    if not 2 < number <= MOST_CLASSES:
+        raise ValueError(f"{number} classes: 2 to {MOST_CLASSES} can be packed")
+    if ((classes < 0) | (classes >= number) | (classes != np.floor(classes))).any():
+        raise ValueError(f"classes are whole numbers from 0 to {number - 1}")
+    bits = (classes.astype(np.int64)[:, None] >> _shifts(number)) & 1
+    return f"{number}:{base64.b64encode(np.packbits(bits.astype(np.uint8)).tobytes()).decode()}"
 
 
 def unpack(text: str, sentences: int) -> np.ndarray:
-    """Return packed classes as (sentences,) uint8 of 0 and 1.
+    """Return packed classes as (sentences,) uint8, or uint16 for more than 256 classes.
 
     Raises:
-        ValueError: the text does not hold that many sentences.
+        ValueError: the text does not hold that many sentences, or a class that does not exist.
     """
-    packed = np.frombuffer(_bytes(text, sentences), dtype=np.uint8)
-    return np.unpackbits(packed, count=sentences)
+    number = number_of_classes(text)
+    packed = np.frombuffer(_bytes(text, sentences, number), dtype=np.uint8)
+    if number == 2:
+        return np.unpackbits(packed, count=sentences)
+    used, unused = np.split(np.unpackbits(packed), [sentences * _width(number)])
+    classes = used.reshape(sentences, _width(number)) @ (1 << _shifts(number))
+    if unused.any() or (classes >= number).any():
+        raise ValueError(f"bits that are none of {number} classes")
+    return classes.astype(np.uint8 if number <= 256 else np.uint16)
+
+
+def number_of_classes(text: str) -> int:
+    """Return how many classes a packed text distinguishes.
+
+    Raises:
+        ValueError: the number before the colon is not one that `pack` writes.
+    """
+    if ":" not in text:
+        return 2
+    prefix = text.partition(":")[0]
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", prefix) or not 2 < int(prefix) <= MOST_CLASSES:
+        raise ValueError(f"{prefix[:20]!r} before the colon: expected 3 to {MOST_CLASSES} classes")
+    return int(prefix)
 
 
 def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int]:
@@ -35,11 +72,13 @@ def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int
     It counts bits of integers, which is fast enough to check a store of thousands of runs.
 
     Raises:
-        ValueError: a text does not hold that many sentences.
+        ValueError: a text does not hold that many sentences, or has more than two classes.
     """
+    if ":" in labels or ":" in classes:
+        raise ValueError("more than two classes, which have no true and false positives")
     unused = -sentences % 8
     label, given = (
-        int.from_bytes(_bytes(text, sentences), "big") >> unused for text in (labels, classes)
+        int.from_bytes(_bytes(text, sentences, 2), "big") >> unused for text in (labels, classes)
     )
     hits, positives, labelled = (label & given).bit_count(), given.bit_count(), label.bit_count()
     return hits, positives - hits, labelled - hits, sentences - positives - labelled + hits
@@ -79,11 +118,22 @@ def f1(
     return 2 * true_positive / found if found else None
 
 
-def _bytes(text: str, sentences: int) -> bytes:
+def _width(number: int) -> int:
+    """Return the number of bits that hold a class."""
+    return (number - 1).bit_length()
+
+
+def _shifts(number: int) -> np.ndarray:
+    """Return the positions of the bits of a class, the highest first."""
+    return np.arange(_width(number))[::-1]
+
+
+def _bytes(text: str, sentences: int, number: int) -> bytes:
+    encoded = text if number == 2 else text.removeprefix(f"{number}:")
     try:
-        packed = base64.b64decode(text, validate=True)
+        packed = base64.b64decode(encoded, validate=True)
     except ValueError as error:  # binascii.Error, or characters beyond ASCII
         raise ValueError(f"not base64: {error}") from None
-    if len(packed) != -(-sentences // 8):
+    if len(packed) != -(-sentences * _width(number) // 8):
         raise ValueError(f"{8 * len(packed)} bits do not hold {counted(sentences, 'sentence')}")
     return packed

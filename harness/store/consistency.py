@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from harness.store.classes import tally
+from harness.store.classes import number_of_classes, tally
 from harness.store.records import (
     Confusion,
     Record,
@@ -132,6 +132,10 @@ def _counts(record: Record) -> Iterator[str]:
     """
     packed = selected_classes(record)
     if packed is None or record.labels is None or record.dataset is None:
+        return
+    if (number := number_of_classes(record.labels)) > 2:
+        if record.confusion_by:
+            yield f"confusion_by counts two classes, but its labels have {number} classes"
         return
     every = tally(record.labels, packed, record.dataset.validation)
     for kind, groups in record.confusion_by.items():

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from harness.inputs.origin import Origin
 from harness.machine.contention import Contention
 from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
-from harness.store.classes import accuracy, f1, matthews, tally
+from harness.store.class_counts import packed_scores
 from harness.suite.fields import Count, Whole
 from harness.suite.plan import Run
 from harness.suite.spec import BatchSize, LearningRate, Seed, TrainingSpec
@@ -293,16 +293,17 @@ def _score_problem(record: Record, epoch: Epoch) -> str | None:
     if record.labels is None or record.dataset is None or epoch.classes is None:
         return None
     try:
-        counts = tally(record.labels, epoch.classes, record.dataset.validation)
+        computed = packed_scores(record.labels, epoch.classes, record.dataset.validation)
     except ValueError as error:
         return f"epoch {epoch.epoch}: {error}"
     selected = record.scores if epoch.epoch == record.selected_epoch else None
-    for name, score, compute in (
-        ("MCC", attrgetter("mcc"), matthews),
-        ("accuracy", attrgetter("accuracy"), accuracy),
-        ("F1", attrgetter("f1"), f1),
-    ):
-        value = compute(*counts) or 0.0  # the training metric also returns 0 for undefined scores
+    names = (
+        ("MCC", attrgetter("mcc")),
+        ("accuracy", attrgetter("accuracy")),
+        ("F1", attrgetter("f1")),
+    )
+    for (name, score), defined in zip(names, computed, strict=True):
+        value = defined or 0.0  # the training metric also returns 0 for undefined scores
         if abs(score(epoch.scores) - value) > TOLERANCE:
             found = f"{score(epoch.scores):.6f}, but its classes give {value:.6f}"
             return f"epoch {epoch.epoch} has {name} {found}"

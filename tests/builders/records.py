@@ -147,7 +147,12 @@ def _costs(cell: Cell, seed: int, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def predicted_record(
-    cell: Cell, seed: int, labels: np.ndarray, predictions: np.ndarray, **changes: Any
+    cell: Cell,
+    seed: int,
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    number: int = 2,
+    **changes: Any,
 ) -> Record:
     """Build the record of a run from its predictions.
 
@@ -155,21 +160,23 @@ def predicted_record(
         labels: (sentences,) of the validation split.
         predictions: (epochs, sentences) the predicted classes after each epoch; the best epoch is
             selected.
+        number: of classes.
     """
+    average = {"average": "macro"} if number > 2 else {}
     epochs = tuple(
         Epoch(
-            epoch=number,
-            train_loss=0.65 / number,
+            epoch=epoch,
+            train_loss=0.65 / epoch,
             eval_loss=0.6,
             scores=Scores(
                 mcc=matthews_corrcoef(labels, predicted),
                 accuracy=accuracy_score(labels, predicted),
-                f1=f1_score(labels, predicted),
+                f1=f1_score(labels, predicted, **average),
             ),
-            seconds=50.0 * number,
-            classes=classes.pack(predicted),
+            seconds=50.0 * epoch,
+            classes=classes.pack(predicted, number),
         )
-        for number, predicted in enumerate(predictions, start=1)
+        for epoch, predicted in enumerate(predictions, start=1)
     )
     best = max(epochs, key=lambda epoch: epoch.scores.mcc)
     fields: dict[str, Any] = {
@@ -177,7 +184,7 @@ def predicted_record(
         "scores": best.scores,
         "epochs": epochs,
         "selected_epoch": best.epoch,
-        "labels": classes.pack(labels),
+        "labels": classes.pack(labels, number),
         "recipe_version": RECIPE_VERSION,
     }
     return make_record(cell, seed, **{**fields, **changes})

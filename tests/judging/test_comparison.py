@@ -33,8 +33,10 @@ def contestant(name: str, errors: float, seeds: int = 3, offset: int = 0) -> Con
     for seed in cell.seeds:
         luck = np.random.default_rng([seed, offset]).random(len(LABELS))
         predicted = np.where(luck < errors, 1 - LABELS, LABELS)
-        same = {"machine": MACHINE, "checkpoint_digest": "d" * 64}
-        runs.append(predicted_record(cell, seed, LABELS, predicted[None], **same))
+        run = predicted_record(
+            cell, seed, LABELS, predicted[None], machine=MACHINE, checkpoint_digest="d" * 64
+        )
+        runs.append(run)
     return Contestant(name, tuple(runs))
 
 

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.records import COLA, failed_record, make_cell, make_record, predicted_record
+from sklearn.metrics import matthews_corrcoef
 
 from harness.judging.evidence import NoEvidence, evidence
-from harness.store.records import Scores
+from harness.store.classes import pack
+from harness.store.records import Record, Scores
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 2, 50)
@@ -67,3 +69,62 @@ def test_predictions_of_another_length_are_refused() -> None:
 def test_without_a_score_there_is_no_evidence() -> None:
     with pytest.raises(NoEvidence, match="no run was scored"):
         evidence([failed_record(CELL, 1)])
+
+
+# More than two classes.
+
+FIVE = RANDOM.integers(0, 5, 60)
+GUESSES = np.where(RANDOM.random((2, 3, 60)) < 0.6, FIVE, RANDOM.integers(0, 5, (2, 3, 60)))
+
+
+def of_five(seed: int) -> Record:
+    return predicted_record(CELL, seed, FIVE, GUESSES[seed - 1], 5)
+
+
+def test_predictions_of_five_classes_come_out_as_they_went_in() -> None:
+    records = [of_five(1), of_five(2)]
+    found = evidence(records)
+    assert (found.classes, evidence([predicted_record(CELL, 1, LABELS, CLASSES[0])]).classes) == (
+        5,
+        2,
+    )
+    assert found.labels.tolist() == FIVE.tolist()
+    assert found.candidates.tolist() == GUESSES.tolist()
+    for row, record in zip(found.selected, records, strict=True):
+        assert record.scores is not None
+        assert record.scores.mcc == pytest.approx(matthews_corrcoef(FIVE, row))
+
+
+def test_more_than_256_classes_do_not_overflow() -> None:
+    labels = np.arange(60) * 30
+    record = predicted_record(CELL, 1, labels, np.stack([labels, labels[::-1]]), 2000)
+    assert evidence([record]).candidates.tolist() == [[labels.tolist(), labels[::-1].tolist()]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (pack(FIVE, 6), "they have 5 classes, its labels 6"),
+        (pack(FIVE % 2), "they have 5 classes, its labels 2"),
+        ("1:AAAA", "'1' before the colon"),
+    ],
+)
+def test_labels_of_another_number_of_classes_are_refused(labels: str, reason: str) -> None:
+    with pytest.raises(NoEvidence, match=f"cannot be read: {reason}"):
+        evidence([of_five(1).model_copy(update={"labels": labels})])
+
+
+def test_a_changed_score_of_five_classes_is_refused() -> None:
+    changed = of_five(1).model_copy(update={"scores": Scores(mcc=0.9, accuracy=0.9, f1=0.9)})
+    with pytest.raises(NoEvidence, match=r"contains MCC 0\.9000, but its predictions have MCC"):
+        evidence([changed])
+
+
+def test_the_same_bits_with_another_number_of_classes_are_other_sentences() -> None:
+    of_four = predicted_record(CELL, 1, FIVE % 4, GUESSES[0] % 4, 4)
+    of_three = predicted_record(CELL, 1, FIVE % 3, GUESSES[0] % 3, 3)
+    as_four = predicted_record(CELL, 1, FIVE % 3, GUESSES[0] % 3, 4)
+    found = [evidence([record]) for record in (of_four, of_three, as_four)]
+    assert not found[1].same_sentences(found[0])
+    assert not found[1].same_sentences(found[2])
+    assert found[2].same_sentences(evidence([as_four]))

@@ -34,8 +34,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed in cell.seeds:
             wrong = np.arange(40) < 4 + seed + place % 2
             given = np.where(wrong, 1 - labels, labels)
-            alike = {"checkpoint_digest": hashlib.sha256(b"org/encoder").hexdigest()}
-            record = predicted_record(cell, seed, labels, given[np.newaxis], **alike)
+            digest = hashlib.sha256(b"org/encoder").hexdigest()
+            record = predicted_record(
+                cell, seed, labels, given[np.newaxis], checkpoint_digest=digest
+            )
             stored.append(keep(folder.with_name("store"), cell, record))
     write_tables(folder, "sample", [*CELLS, ALIAS], stored)
     return folder

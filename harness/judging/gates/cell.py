@@ -252,6 +252,7 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
         baseline_evidence.selected,
         own_evidence.selected,
         paired_seeds=own_evidence.seeds == baseline_evidence.seeds,
+        classes=own_evidence.classes,
     )
     reason = (
         f"MCC {mean(_mccs(runs)):.4f} against the baseline's {mean(before_mccs):.4f}: a drop of "
@@ -323,7 +324,7 @@ def _interval(
     found: Evidence | None, statistic: stats.Statistic, values: Sequence[float]
 ) -> Interval | None:
     if found is not None:
-        return stats.mean_interval(found.labels, found.selected, statistic)
+        return stats.mean_interval(found.labels, found.selected, statistic, classes=found.classes)
     interval = stats.seeds_interval(values)
     if interval is None:
         return None
