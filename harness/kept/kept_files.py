@@ -30,7 +30,7 @@ def class_names(run_folder: Path) -> tuple[str, ...] | None:
     return _names(_configuration(run_folder / FOLDER) or {})
 
 
-def write_card(folder: Path, record: Record, names: tuple[str, str]) -> None:
+def write_card(folder: Path, record: Record, names: tuple[str, ...]) -> None:
     """Write the model card of a scored run into its model's folder.
 
     Raises:
@@ -44,7 +44,7 @@ def write_card(folder: Path, record: Record, names: tuple[str, str]) -> None:
     write_atomically(folder / CARD, card.encode())
 
 
-def rename(run_folder: Path, record: Record, names: tuple[str, str]) -> None:
+def rename(run_folder: Path, record: Record, names: tuple[str, ...]) -> None:
     """Update the names in a kept model's card and configuration.
 
     Each file is replaced atomically, so that the model can be loaded at any time. The configuration
@@ -89,11 +89,15 @@ def _configuration(folder: Path) -> dict[str, Any] | None:
 
 def _names(configuration: dict[str, Any]) -> tuple[str, ...] | None:
     names = configuration.get("id2label")
-    return tuple(names.values()) if isinstance(names, dict) else None
+    if not isinstance(names, dict):
+        return None
+    if all(label.isdecimal() for label in names):  # a file has 10 before 2
+        return tuple(names[label] for label in sorted(names, key=int))
+    return tuple(names.values())
 
 
 def _renamed(
-    part: dict[str, Any], old: tuple[str, ...] | None, names: tuple[str, str]
+    part: dict[str, Any], old: tuple[str, ...] | None, names: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return a configuration with new class names, also in its parts that have the old ones."""
     changed = {
@@ -103,7 +107,7 @@ def _renamed(
     return changed | _labels(names) if old is not None and _names(part) == old else changed
 
 
-def _labels(names: tuple[str, str]) -> dict[str, dict[str, Any]]:
+def _labels(names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Return the two fields of a configuration that name its classes."""
     return {
         "id2label": {str(label): name for label, name in enumerate(names)},

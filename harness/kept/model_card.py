@@ -1,13 +1,13 @@
 """The model card of a kept model, with its results in the Hub's format."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCardData
 from tabulate import tabulate
 
 from harness.markup import code, escaped
-from harness.store.records import DatasetFacts, Record, Scores, epochs_trained
+from harness.store.records import DatasetFacts, Record, Scores, classes_of, epochs_trained
 from harness.suite.training import TrainingSpec
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -22,13 +22,13 @@ METRICS = {
 
 
 def model_card(
-    record: Record, class_names: tuple[str, str], interval: tuple[float, float] | None = None
+    record: Record, class_names: tuple[str, ...], interval: tuple[float, float] | None = None
 ) -> str:
     """Return README.md: metadata with a `model-index`, then a description of the model.
 
     Args:
         record: of a scored run.
-        class_names: of the labels 0 and 1.
+        class_names: by label, from 0.
         interval: the bounds of a 95 % confidence interval of the validation MCC, if known.
     """
     facts = record.dataset
@@ -50,7 +50,7 @@ def model_card(
         f"---\n{metadata.to_yaml()}\n---",
         f"# {code(record.checkpoint)} on {escaped(_dataset_name(facts))}",
         f"A pretrained encoder, {code(record.checkpoint)}, fine-tuned to classify sentences as "
-        f"{code(class_names[0])} (label 0) or {code(class_names[1])} (label 1).",
+        f"{_listed(class_names)}.",
         "## Results",
         *_results_table(record, facts, interval),
         "## Recipe",
@@ -65,9 +65,21 @@ def model_card(
     return "\n\n".join(blocks) + "\n"
 
 
+def _listed(class_names: Sequence[str]) -> str:
+    *most, last = (f"{code(name)} (label {label})" for label, name in enumerate(class_names))
+    return f"{', '.join(most)} or {last}"
+
+
+def _metrics(record: Record) -> dict[str, str]:
+    """Return the names of the metrics by their types on the Hub."""
+    many = classes_of(record) > 2
+    return {**METRICS, "f1": "macro-F1"} if many else METRICS
+
+
 def _results(
     record: Record, facts: DatasetFacts, interval: tuple[float, float] | None
 ) -> Iterator[EvalResult]:
+    names = _metrics(record)
     for split, scores in _scored_splits(record):
         for metric, value in _values(scores).items():
             bounded = interval is not None and (split, metric) == (
@@ -83,7 +95,7 @@ def _results(
                 dataset_split=split,
                 dataset_args={"fingerprint": facts.fingerprint},
                 metric_type=metric,
-                metric_name=METRICS[metric],
+                metric_name=names[metric],
                 metric_value=value,
                 metric_args={"confidence_interval": list(interval), "confidence_level": LEVEL}
                 if interval is not None and bounded
@@ -113,7 +125,7 @@ def _results_table(
         (split, f"{sentences[split]:,}", *(f"{value:.4f}" for value in _values(scores).values()))
         for split, scores in _scored_splits(record)
     ]
-    headings = ("split", "sentences", *METRICS.values())
+    headings = ("split", "sentences", *_metrics(record).values())
     yield tabulate(rows, headings, "pipe", disable_numparse=True)
     if interval is not None:
         low, high = interval
@@ -128,7 +140,7 @@ def _results_table(
         )
 
 
-def _recipe(record: Record, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
+def _recipe(record: Record, facts: DatasetFacts) -> Iterator[tuple[str, ...]]:
     training = record.training
     yield "training sentences", f"{facts.train:,}, from {escaped(facts.origin)}"
     most = f" of at most {training.epochs}, with a patience of {training.patience}"
@@ -151,7 +163,7 @@ def _recipe(record: Record, facts: DatasetFacts) -> Iterator[tuple[str, str]]:
         yield "packages", escaped(", ".join(packages))
 
 
-def _changed(training: TrainingSpec) -> Iterator[tuple[str, str]]:
+def _changed(training: TrainingSpec) -> Iterator[tuple[str, ...]]:
     """Yield the settings of AdamW and the loss that differ from their defaults."""
     for name in ("adam_beta1", "adam_beta2", "adam_epsilon", "label_smoothing"):
         if (value := getattr(training, name)) != TrainingSpec.model_fields[name].default:

@@ -54,6 +54,17 @@ def count(labels: np.ndarray, predicted: np.ndarray, number: int) -> ClassCounts
     )
 
 
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, number: int) -> np.ndarray:
+    """Return (classes, classes): the number of sentences by label (row) and predicted class.
+
+    Args:
+        labels: (sentences,), each from 0 to `number` - 1.
+        predicted: (..., sentences), likewise, for example one row per seed; all are added.
+    """
+    pairs = labels.astype(np.intp) * number + predicted
+    return np.bincount(pairs.ravel(), minlength=number**2).reshape(number, number)
+
+
 def correlation(counts: ClassCounts) -> float | None:
     """Return Gorodkin's R_K; None if labels or predictions have one class only.
 

@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from harness.store.classes import number_of_classes, tally
+from harness.store.class_counts import confusion_matrix
+from harness.store.classes import number_of_classes, tally, unpack
 from harness.store.records import (
     Confusion,
     Record,
@@ -136,7 +137,10 @@ def _counts(record: Record) -> Iterator[str]:
     if (number := number_of_classes(record.labels)) > 2:
         if record.confusion_by:
             yield f"confusion_by counts two classes, but its labels have {number} classes"
+        yield from _matrix(record, record.labels, packed, number)
         return
+    if record.confusion_matrix is not None:
+        yield "confusion_matrix is of more than two classes, but its labels have 2 classes"
     every = tally(record.labels, packed, record.dataset.validation)
     for kind, groups in record.confusion_by.items():
         added = [
@@ -147,6 +151,25 @@ def _counts(record: Record) -> Iterator[str]:
                 yield (
                     f"confusion_by.{kind} adds up to {name} {held}, but the record's classes give "
                     f"{all_sentences}"
+                )
+
+
+def _matrix(record: Record, labels: str, packed: str, number: int) -> Iterator[str]:
+    """Compare the confusion matrix with the one of the record's labels and predicted classes."""
+    assert record.dataset is not None  # a record that is ok has one
+    held, sentences = record.confusion_matrix, record.dataset.validation
+    if held is None:
+        return
+    if len(held) != number or any(len(row) != number for row in held):
+        yield f"confusion_matrix has {len(held)} rows, but its labels have {number} classes"
+        return
+    computed = confusion_matrix(unpack(labels, sentences), unpack(packed, sentences), number)
+    for label, row in enumerate(computed.tolist()):
+        for given, count in enumerate(row):
+            if held[label][given] != count:
+                yield (
+                    f"confusion_matrix[{label}][{given}] is {held[label][given]}, but the record's "
+                    f"classes give {count}"
                 )
 
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.store import classes
-from harness.store.predictions import PREDICTIONS
+from harness.store.class_counts import correlation, count, macro_f1, share_right
+from harness.store.predictions import logits_of
 from harness.store.records import Confusion, Record, Scores
 
 COLA_DOMAINS = ("in", "out")
@@ -44,10 +45,26 @@ def confusion_by(
     return counts
 
 
-def scores_of(chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> Scores | None:
-    """Return the scores on the chosen sentences, undefined ones as 0; None if none is chosen."""
+def scores_of(
+    chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray, number: int = 2
+) -> Scores | None:
+    """Return the scores on the chosen sentences, undefined ones as 0; None if none is chosen.
+
+    Args:
+        chosen: (sentences,) of booleans.
+        labels: (sentences,), each from 0 to `number` - 1.
+        predicted: likewise.
+        number: of classes.
+    """
     if not chosen.any():
         return None
+    if number > 2:
+        counts = count(labels[chosen], predicted[chosen], number)
+        return Scores(
+            mcc=correlation(counts) or 0.0,
+            accuracy=share_right(counts) or 0.0,
+            f1=macro_f1(counts) or 0.0,
+        )
     (confusion,) = confusion_by(
         ["chosen"] * int(chosen.sum()), labels[chosen], predicted[chosen]
     ).values()
@@ -59,7 +76,7 @@ def scores_of(chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> 
 
 
 def scores_by_domain(
-    domains: np.ndarray, labels: np.ndarray, predicted: np.ndarray
+    domains: np.ndarray, labels: np.ndarray, predicted: np.ndarray, number: int = 2
 ) -> dict[str, Scores] | None:
     """Return the scores on each domain that a suite names; None if there is none.
 
@@ -70,7 +87,7 @@ def scores_by_domain(
         chosen = domains == domain
         if domain in ("", *COLA_DOMAINS) or len(set(labels[chosen].tolist())) < 2:
             continue
-        if (scores := scores_of(chosen, labels, predicted)) is not None:
+        if (scores := scores_of(chosen, labels, predicted, number)) is not None:
             found[domain] = scores
     return found or None
 
@@ -104,7 +121,7 @@ def regrouped(
     if not changed:
         return None
     for column, values in columns.items():
-        place = PREDICTIONS.get_field_index(column)
+        place = predictions.schema.get_field_index(column)
         predictions = predictions.set_column(place, column, pa.array(values, pa.string()))
     return with_groups(record, predictions), predictions
 
@@ -113,15 +130,17 @@ def with_groups(record: Record, predictions: pa.Table) -> Record:
     """Return a record with scores and counts by domain and source computed from predictions."""
     table = predictions.filter(pc.equal(predictions["split"], "validation"))
     labels = np.asarray(table["label"])
-    predicted = np.column_stack([table["logit_0"], table["logit_1"]]).argmax(axis=1)
+    logits = logits_of(table)
+    predicted, number = logits.argmax(axis=1), logits.shape[1]
     domains = np.asarray(table["domain"].to_pylist(), dtype=object)
-    by_source = confusion_by(table["source"].to_pylist(), labels, predicted)
+    sources = table["source"].to_pylist() if number == 2 else []
+    by_source = confusion_by(sources, labels, predicted)
     by = {"source": by_source, **{k: v for k, v in record.confusion_by.items() if k != "source"}}
     return record.model_copy(
         update={
-            "scores_in_domain": scores_of(domains == "in", labels, predicted),
-            "scores_out_of_domain": scores_of(domains == "out", labels, predicted),
-            "scores_by_domain": scores_by_domain(domains, labels, predicted),
+            "scores_in_domain": scores_of(domains == "in", labels, predicted, number),
+            "scores_out_of_domain": scores_of(domains == "out", labels, predicted, number),
+            "scores_by_domain": scores_by_domain(domains, labels, predicted, number),
             "confusion_by": {name: counts for name, counts in by.items() if counts},
         }
     )

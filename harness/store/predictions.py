@@ -11,33 +11,75 @@ from harness.store import classes
 
 FILE = "predictions.parquet"
 
-PREDICTIONS = pa.schema(
-    [
-        ("split", pa.string()),
-        ("idx", pa.int32()),
-        ("label", pa.int8()),
-        ("domain", pa.string()),
-        ("source", pa.string()),
-        ("tokens", pa.int32()),
-        ("logit_0", pa.float32()),
-        ("logit_1", pa.float32()),
-    ]
-)
-"""Columns of predictions.parquet: a row for every sentence scored or predicted.
+LOGIT = "logit_"
+"""The name of the column of a class' logits, without the class' number."""
 
-`label` is null where it is hidden; `domain` and `source` are empty where they are unknown.
-"""
 
-CHECKED_COLUMNS = ("split", "label", "domain", "source", "logit_0", "logit_1")
-"""The columns that a run's record can be checked against."""
+def schema_of(classes: int) -> pa.Schema:
+    """Return the columns of predictions.parquet: a row for every sentence scored or predicted.
+
+    `label` is null where it is hidden; `domain` and `source` are empty where they are unknown.
+    Each class has a column of logits.
+    """
+    return pa.schema(
+        [
+            ("split", pa.string()),
+            ("idx", pa.int32()),
+            ("label", pa.int8() if classes == 2 else pa.int16()),
+            ("domain", pa.string()),
+            ("source", pa.string()),
+            ("tokens", pa.int32()),
+            *((f"{LOGIT}{number}", pa.float32()) for number in range(classes)),
+        ]
+    )
+
+
+PREDICTIONS = schema_of(2)
+"""The columns of predictions of two classes."""
+
+CHECKED_COLUMNS = ("split", "label", "domain", "source")
+"""The columns, besides logits, that a run's record can be checked against."""
 
 JOINED_PREDICTIONS = pa.schema([("key", pa.string()), *PREDICTIONS])
-"""Columns of the predictions of many runs: each run's key in front of PREDICTIONS."""
+"""Columns of the predictions of many runs of two classes: each run's key in front of PREDICTIONS.
+"""
+
+
+def joined_schema(names: Iterable[str]) -> pa.Schema:
+    """Return the columns of the predictions of many runs, from their names in a file."""
+    return pa.schema([("key", pa.string()), *schema_of(max(2, len(_logits_among(names))))])
+
+
+def logits_of(table: pa.Table) -> np.ndarray:
+    """Return the logits of predictions, (sentences, classes)."""
+    return np.column_stack([table[name] for name in _logits_among(table.column_names)])
+
+
+def rows_of_run(table: pa.Table, classes: int) -> pa.Table:
+    """Return a run's rows of the predictions of many runs as the run wrote them.
+
+    Runs with fewer classes than others have no values in the columns of the further classes.
+
+    Raises:
+        ValueError: they have logits of other classes than these.
+    """
+    schema = schema_of(classes)
+    further = [name for name in table.column_names if name not in ("key", *schema.names)]
+    if any(table[name].null_count < table.num_rows for name in further):
+        raise ValueError(f"it has logits of more than the record's {classes} classes")
+    if missing := [name for name in schema.names if name not in table.column_names]:
+        raise ValueError(f"it has no {missing[0]}, but the record has {classes} classes")
+    return table.select(schema.names).cast(schema)
+
+
+def _logits_among(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(LOGIT)]
 
 
 def read_predictions(folder: Path) -> pa.Table:
-    """Read a run's predictions, with the columns of PREDICTIONS."""
-    return pq.read_table(folder / FILE, schema=PREDICTIONS)
+    """Read a run's predictions, with the columns of `schema_of` its number of classes."""
+    names = pq.read_schema(folder / FILE).names
+    return pq.read_table(folder / FILE, schema=schema_of(max(2, len(_logits_among(names)))))
 
 
 def join_predictions(runs: Iterable[tuple[str, Path]]) -> pa.Table:
@@ -47,7 +89,9 @@ def join_predictions(runs: Iterable[tuple[str, Path]]) -> pa.Table:
         for key, folder in runs
         for table in [read_predictions(folder)]
     ]
-    return pa.concat_tables(tables) if tables else JOINED_PREDICTIONS.empty_table()
+    if not tables:
+        return JOINED_PREDICTIONS.empty_table()
+    return pa.concat_tables(tables, promote_options="permissive")  # runs may differ in classes
 
 
 def as_parquet(table: pa.Table) -> bytes:
@@ -56,10 +100,10 @@ def as_parquet(table: pa.Table) -> bytes:
     The same rows give the same bytes with the same version of pyarrow.
 
     Args:
-        table: with the columns of PREDICTIONS.
+        table: with the columns of `schema_of` its number of classes.
     """
     buffer = pa.BufferOutputStream()
-    pq.write_table(table.cast(PREDICTIONS), buffer)
+    pq.write_table(table.cast(schema_of(len(_logits_among(table.column_names)))), buffer)
     content: bytes = buffer.getvalue().to_pybytes()
     return content
 
@@ -73,16 +117,18 @@ def check_predictions(folder: Path, labels: str | None, selected: str | None) ->
         labels: the validation split's labels, as harness.store.classes packs them.
         selected: its predicted classes, packed; None in older records, which do not hold them.
 
-    Returns the columns CHECKED_COLUMNS.
+    Returns the columns CHECKED_COLUMNS and the logits.
 
     Raises:
         ValueError: they do not match.
     """
     try:
         with pq.ParquetFile(folder / FILE) as file:
-            if not file.schema_arrow.equals(PREDICTIONS):
+            schema = schema_of(2 if labels is None else classes.number_of_classes(labels))
+            if not file.schema_arrow.equals(schema):
                 raise ValueError("it has other columns")
-            table = file.read(list(CHECKED_COLUMNS), use_threads=False)
+            columns = [*CHECKED_COLUMNS, *_logits_among(schema.names)]
+            table = file.read(columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"it cannot be read as Parquet ({type(error).__name__})") from None
     check_rows(table, labels, selected)
@@ -93,7 +139,7 @@ def check_rows(table: pa.Table, labels: str | None, selected: str | None) -> Non
     """Check that rows of predictions match a run's record.
 
     Args:
-        table: with at least the columns split, label, logit_0 and logit_1.
+        table: with at least the columns split and label, and the logits.
         labels: the validation split's labels, as harness.store.classes packs them.
         selected: its predicted classes, packed; None in older records, which do not hold them.
 
@@ -104,10 +150,13 @@ def check_rows(table: pa.Table, labels: str | None, selected: str | None) -> Non
         return
     rows = np.asarray(table["split"]) == "validation"
     label = np.asarray(table["label"].fill_null(-1))[rows]
-    logits = np.column_stack([table["logit_0"], table["logit_1"]])[rows]
-    if not np.isin(label, (0, 1)).all() or classes.pack(label) != labels:
+    logits = logits_of(table)[rows]
+    number = classes.number_of_classes(labels)
+    if not np.isin(label, range(number)).all() or classes.pack(label, number) != labels:
         raise ValueError("its labels are not the record's")
+    if logits.shape[1] != number:
+        raise ValueError(f"it has logits of {logits.shape[1]} classes, its record has {number}")
     if not np.isfinite(logits).all():  # argmax would return the first NaN
         raise ValueError("its logits are not all finite")
-    if classes.pack(logits.argmax(axis=-1)) != selected:
+    if classes.pack(logits.argmax(axis=-1), number) != selected:
         raise ValueError("its logits do not give the record's classes")

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from harness.store.consistency import listed, shown
 from harness.store.groups import scores_of, with_groups
+from harness.store.predictions import logits_of
 from harness.store.records import TOLERANCE, Confusion, Record, Scores
 
 SPLITS = {"validation": "scores", "test": "scores_test"}
@@ -21,10 +22,10 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
 
     Args:
         record: of a run that was scored.
-        rows: its predictions, with at least the columns split, label, domain, source, logit_0 and
-            logit_1.
+        rows: its predictions, with at least the columns split, label, domain and source, and the
+            logits.
     """
-    logits = np.column_stack([rows["logit_0"], rows["logit_1"]])
+    logits = logits_of(rows)
     if not np.isfinite(logits).all():  # argmax would return the first NaN
         return "its logits are not all finite"
     labels = np.asarray(rows["label"].fill_null(-1))
@@ -39,7 +40,7 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
                 f"dataset.{name} is {recorded}, but its predictions contain {count} sentences"
             )
         known = bool((labels[chosen] >= 0).all())  # a test split's labels may be hidden
-        computed = scores_of(chosen, labels, given) if known else None
+        computed = scores_of(chosen, labels, given, logits.shape[1]) if known else None
         problems += _unlike_scores(field, getattr(record, field), computed)
     grouped = with_groups(record, rows)
     for field in ("scores_in_domain", "scores_out_of_domain"):

@@ -14,6 +14,7 @@ from harness.inputs.origin import Origin
 from harness.machine.contention import Contention
 from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
 from harness.store.class_counts import packed_scores
+from harness.store.classes import number_of_classes
 from harness.suite.fields import Count, Whole
 from harness.suite.plan import Run
 from harness.suite.spec import BatchSize, LearningRate, Seed, TrainingSpec
@@ -149,6 +150,9 @@ class Record(BaseModel):
     selected epoch's counts for groups of validation sentences: by `source` where the data contain
     it, by `length` in words. `scores_by_domain` are the validation scores on the files that a
     suite names by domain; a domain of one class has none, and CoLA's two have fields of their own.
+    `f1` is the F1 of class 1 of two; of more classes, the mean of their F1 (macro-F1).
+    `confusion_matrix` has, of more than two classes, the numbers of validation sentences by label
+    (row) and class predicted by the selected epoch's model (column); `confusion_by` is then empty.
     """
 
     model_config = FROZEN
@@ -178,6 +182,7 @@ class Record(BaseModel):
     scores_by_domain: dict[str, Scores] | None = Field(None, exclude_if=_unknown)
     scores_test: Scores | None = None
     confusion_by: dict[str, dict[str, Confusion]] = {}
+    confusion_matrix: tuple[tuple[Whole, ...], ...] | None = Field(None, exclude_if=_unknown)
     labels: str | None = None
     epochs: tuple[Epoch, ...] = ()
     selected_epoch: Count | None = None
@@ -265,6 +270,11 @@ def selected_classes(record: Record) -> str | None:
     """Return the selected epoch's predicted classes, packed; None if the record lacks them."""
     chosen = (each.classes for each in record.epochs if each.epoch == record.selected_epoch)
     return next(chosen, None)
+
+
+def classes_of(record: Record) -> int:
+    """Return the number of classes of a run's data: 2 in records without labels."""
+    return 2 if record.labels is None else number_of_classes(record.labels)
 
 
 def contradiction(record: Record) -> str | None:

@@ -53,7 +53,7 @@ class Settings:
     seed: int
     training: TrainingSpec
     device: str
-    class_names: tuple[str, str]
+    class_names: tuple[str, ...]
     title: str = ""
     project: str = ""
     trackers: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run produces: `logits` by split, each (sentences, 2) in the split's own order.
+    """What a run produces: `logits` by split, each (sentences, classes) in the split's own order.
 
     `model` is the selected epoch's model, on the CPU or GPU where it was trained.
     `train_seconds` is the time from the start of the first epoch to the end of training, including
@@ -294,7 +294,7 @@ def _selected_epoch(epochs: Sequence[EpochOutcome], selection: str) -> int:
 
 
 def _test_logits(setup: _Setup, applied: Applied) -> np.ndarray:
-    """Return (sentences, 2) the model's logits for the test split, in the split's order.
+    """Return (sentences, classes) the model's logits for the test split, in the split's order.
 
     Raises:
         ValueError: some are NaN or infinite.

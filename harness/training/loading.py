@@ -46,7 +46,7 @@ def load_checkpoint(
     """
     configuration = read_configuration(
         checkpoint_folder,
-        num_labels=2,
+        num_labels=len(settings.class_names),
         id2label=dict(enumerate(settings.class_names)),
         label2id={name: label for label, name in enumerate(settings.class_names)},
         problem_type="single_label_classification",  # even if fine-tuned for another task

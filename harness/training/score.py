@@ -24,7 +24,7 @@ class MetricValues:
     Attributes:
         matthews_correlation: between -1 and 1; 0 if only one class is predicted.
         accuracy: share of sentences classified as annotated.
-        f1: of the acceptable class (label 1).
+        f1: of class 1 of two; of more classes, the mean of their F1 (macro-F1).
         one_class: whether every sentence was given the same class; the scores then say nothing
             about the model's quality.
     """
@@ -36,27 +36,30 @@ class MetricValues:
 
 
 def score(logits: np.ndarray, labels: np.ndarray) -> MetricValues:
-    """Compare the class with the larger logit with the annotated class of each sentence.
+    """Compare the class with the largest logit with the annotated class of each sentence.
 
     Args:
-        logits: (sentences, 2), finite; column 1 is the acceptable class. A tie goes to class 0.
-        labels: (sentences,), each 0 or 1.
+        logits: (sentences, classes), finite. A tie goes to the first of the tied classes.
+        labels: (sentences,), each the number of a class.
 
     Raises:
         ValueError: no sentences, shapes that do not match, NaN or infinite logits, or labels
-            other than 0 and 1 (such as the -1 of a hidden test label).
+            that are no class (such as the -1 of a hidden test label).
     """
     _check(logits, labels)
     predictions = logits.argmax(axis=1)
-    values = _metric().compute(predictions=predictions, references=labels.astype(np.int64))
+    average = "binary" if logits.shape[1] == 2 else "macro"
+    values = _metric().compute(
+        predictions=predictions, references=labels.astype(np.int64), average=average
+    )
     return MetricValues(**values, one_class=bool((predictions == predictions[0]).all()))
 
 
 def _check(logits: np.ndarray, labels: np.ndarray) -> None:
-    if logits.ndim != 2 or logits.shape[1] != 2 or labels.shape != logits.shape[:1]:
+    if logits.ndim != 2 or logits.shape[1] < 2 or labels.shape != logits.shape[:1]:
         raise ValueError(
             f"logits of shape {logits.shape} and labels of shape {labels.shape} do not match: "
-            "expected (sentences, 2) and (sentences,)"
+            "expected (sentences, classes) and (sentences,)"
         )
     if len(labels) == 0:
         raise ValueError("no sentences to score")
@@ -65,10 +68,12 @@ def _check(logits: np.ndarray, labels: np.ndarray) -> None:
         raise ValueError(
             f"logits of {broken} of {counted(len(logits), 'sentence')} are NaN or infinite"
         )
-    unknown = sorted({label.item() for label in labels[~np.isin(labels, (0, 1))]})
+    classes = logits.shape[1]
+    unknown = sorted({label.item() for label in labels[~np.isin(labels, range(classes))]})
     if unknown:
+        allowed = "0 or 1" if classes == 2 else f"0 to {classes - 1}"
         raise ValueError(
-            f"labels must be 0 or 1, found {unknown[:5]}; hidden test labels cannot be scored"
+            f"labels must be {allowed}, found {unknown[:5]}; hidden test labels cannot be scored"
         )
 
 

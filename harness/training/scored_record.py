@@ -11,8 +11,9 @@ import torch
 from harness.inputs.data.rows import HIDDEN_LABEL
 from harness.models.encode import Encoded, token_counts
 from harness.store import classes, records
+from harness.store.class_counts import confusion_matrix
 from harness.store.groups import confusion_by, scores_by_domain
-from harness.store.predictions import PREDICTIONS
+from harness.store.predictions import LOGIT, schema_of
 from harness.store.records import Epoch, Record, Times
 from harness.training import diagnosis
 from harness.training.finetune import Outcome
@@ -41,16 +42,17 @@ def scored_record(
     logits = outcome.logits["validation"]
     labels = np.asarray(splits["validation"]["label"])
     domains = np.asarray(list(splits["validation"]["domain"]), dtype=object)
+    predicted, number = logits.argmax(axis=1), logits.shape[1]
     scores = score(logits, labels)
     test = None
     if "test" in splits and not _hidden(splits["test"]):
         test = score(outcome.logits["test"], np.asarray(splits["test"]["label"]))
-    epochs = tuple(map(_epoch, outcome.epochs))
+    epochs = tuple(_epoch(each, number) for each in outcome.epochs)
     groups = {
         "source": list(splits["validation"]["source"]),
         "length": [_length(sentence) for sentence in splits["validation"]["sentence"]],
     }
-    least = diagnosis.least_loss(run.training.label_smoothing, logits.shape[1])
+    least = diagnosis.least_loss(run.training.label_smoothing, number)
     threshold = run.cell.threshold
     mcc = scores.matthews_correlation
     return describe(job).model_copy(
@@ -61,14 +63,15 @@ def scored_record(
             "scores": _stored(scores),
             "scores_in_domain": _domain_scores(logits, labels, domains == "in"),
             "scores_out_of_domain": _domain_scores(logits, labels, domains == "out"),
-            "scores_by_domain": scores_by_domain(domains, labels, logits.argmax(axis=1)),
+            "scores_by_domain": scores_by_domain(domains, labels, predicted, number),
             "scores_test": None if test is None else _stored(test),
             "confusion_by": {
                 name: counts
                 for name, values in groups.items()
-                if (counts := confusion_by(values, labels, logits.argmax(axis=1)))
+                if number == 2 and (counts := confusion_by(values, labels, predicted))
             },
-            "labels": classes.pack(labels),
+            "confusion_matrix": None if number == 2 else _matrix(labels, predicted, number),
+            "labels": classes.pack(labels, number),
             "epochs": epochs,
             "selected_epoch": outcome.selected_epoch,
             "times": times,
@@ -106,10 +109,9 @@ def predictions_table(splits: datasets.DatasetDict, encoded: Encoded, outcome: O
                     "domain": list(rows["domain"]),
                     "source": list(rows["source"]),
                     "tokens": token_counts(encoded.splits[split]),
-                    "logit_0": logits[:, 0],
-                    "logit_1": logits[:, 1],
+                    **{f"{LOGIT}{n}": column for n, column in enumerate(logits.T)},
                 }
-            ).cast(PREDICTIONS)
+            ).cast(schema_of(logits.shape[1]))
         )
     return pa.concat_tables(tables)
 
@@ -128,14 +130,18 @@ def _domain_scores(
     return _stored(score(logits[chosen], labels[chosen])) if chosen.any() else None
 
 
-def _epoch(outcome: EpochOutcome) -> Epoch:
+def _matrix(labels: np.ndarray, predicted: np.ndarray, number: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(map(tuple, confusion_matrix(labels, predicted, number).tolist()))
+
+
+def _epoch(outcome: EpochOutcome, number: int) -> Epoch:
     return Epoch(
         epoch=outcome.epoch,
         train_loss=outcome.train_loss,
         eval_loss=outcome.eval_loss,
         scores=_stored(outcome.scores),
         seconds=outcome.seconds,
-        classes=classes.pack(outcome.classes),
+        classes=classes.pack(outcome.classes, number),
     )
 
 

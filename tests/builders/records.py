@@ -14,13 +14,14 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from harness.machine.provenance import RECIPE_VERSION, Machine
 from harness.store import classes
-from harness.store.predictions import PREDICTIONS
+from harness.store.predictions import schema_of
 from harness.store.records import (
     DatasetFacts,
     Epoch,
     Record,
     Scores,
     Times,
+    classes_of,
     epochs_trained,
     key_of,
     time_to_target,
@@ -220,21 +221,20 @@ def skipped_record(
     return _record(cell, seed, {**fields, **changes})
 
 
-def make_predictions(seed: int = 0, sentences: int = 8) -> pa.Table:
-    """Build predictions of a validation split: random logits, half of the labels 1."""
+def make_predictions(seed: int = 0, sentences: int = 8, number: int = 2) -> pa.Table:
+    """Build predictions of a validation split: random logits, each class as often as others."""
     random = np.random.default_rng(seed)
     return pa.table(
         {
             "split": ["validation"] * sentences,
             "idx": np.arange(sentences),
-            "label": np.arange(sentences) % 2,
+            "label": np.arange(sentences) % number,
             "domain": ["in", "out"] * (sentences // 2) + ["out"] * (sentences % 2),
             "source": ["book"] * sentences,
             "tokens": random.integers(4, 20, sentences),
-            "logit_0": random.normal(size=sentences),
-            "logit_1": random.normal(size=sentences),
+            **{f"logit_{label}": random.normal(size=sentences) for label in range(number)},
         }
-    ).cast(PREDICTIONS)
+    ).cast(schema_of(number))
 
 
 def predictions_of(record: Record) -> pa.Table:
@@ -243,7 +243,8 @@ def predictions_of(record: Record) -> pa.Table:
     if record.labels is None or record.dataset is None or not chosen or chosen[0] is None:
         return make_predictions(record.seed)
     count = record.dataset.validation
-    table = make_predictions(record.seed, count)
+    number = classes_of(record)
+    table = make_predictions(record.seed, count, number)
     given = classes.unpack(chosen[0], count)
     for name, known in (
         ("domain", record.scores_in_domain or record.scores_out_of_domain),
@@ -254,12 +255,11 @@ def predictions_of(record: Record) -> pa.Table:
             table = table.set_column(place, name, pa.array([""] * count))
     for name, values in (
         ("label", classes.unpack(record.labels, count)),
-        ("logit_0", 1.0 - given),
-        ("logit_1", given + 0.5),
+        *((f"logit_{label}", (given == label) + 0.5 * (label > 0)) for label in range(number)),
     ):
         place = table.schema.get_field_index(name)
         table = table.set_column(place, name, pa.array(values))
-    return table.cast(PREDICTIONS)
+    return table.cast(schema_of(number))
 
 
 def keep(suite_folder: Path, cell: Cell, record: Record) -> Stored:

@@ -12,9 +12,15 @@ import pyarrow.parquet as pq
 
 from harness.errors import BadInput
 from harness.report.published import Published
-from harness.store.predictions import JOINED_PREDICTIONS, as_parquet, check_rows, join_predictions
+from harness.store.predictions import (
+    as_parquet,
+    check_rows,
+    join_predictions,
+    joined_schema,
+    rows_of_run,
+)
 from harness.store.recomputed import unlike_predictions
-from harness.store.records import Record, selected_classes
+from harness.store.records import Record, classes_of, selected_classes
 from harness.store.run_store import Stored
 
 PREDICTIONS = "predictions.parquet"
@@ -89,8 +95,9 @@ def check_against_records(published: Published, content: bytes) -> tuple[list[st
         written_by = pq.read_metadata(io.BytesIO(content)).created_by
     except (pa.ArrowException, OSError) as error:
         return [f"cannot be read as Parquet ({type(error).__name__})"], []
-    if not table.schema.equals(JOINED_PREDICTIONS):
-        return [f"has other columns than {', '.join(JOINED_PREDICTIONS.names)}"], []
+    schema = joined_schema(table.column_names)
+    if not table.schema.equals(schema):
+        return [f"has other columns than {', '.join(schema.names)}"], []
     ended = _ended(published)
     times = Counter(run.key for run in ended)
     wrong = list(_foreign(table, times))
@@ -101,7 +108,7 @@ def check_against_records(published: Published, content: bytes) -> tuple[list[st
         rows = table.filter(pc.equal(table["key"], pa.scalar(run.key, pa.string())))
         # Two names of one checkpoint share a key.
         share, rest = divmod(rows.num_rows, times[run.key])
-        rows = rows.slice(seen[run.key] * share, share).drop_columns(["key"])
+        rows = rows.slice(seen[run.key] * share, share)
         seen[run.key] += 1
         if not share or rest:
             wrong.append(f"has predictions of other runs, and none of {_named(run)}")
@@ -126,6 +133,7 @@ OTHER_DIGEST = "its predictions do not have the digest in its record"
 
 def _problem(run: Record, rows: pa.Table) -> str | None:
     try:
+        rows = rows_of_run(rows, classes_of(run))
         check_rows(rows, run.labels, selected_classes(run))
     except ValueError as error:
         return f"its predictions contradict its record: {error}"

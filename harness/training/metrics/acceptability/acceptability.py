@@ -1,4 +1,4 @@
-"""The metrics of acceptability judgements, as a module that `evaluate.load` loads by its path.
+"""The metrics of classified sentences, as a module that `evaluate.load` loads by its path.
 
 `evaluate.load("glue", "cola")` downloads a script from a hub and runs it. This module ships with
 the package and computes the same Matthews correlation, and also accuracy and F1.
@@ -12,19 +12,21 @@ import evaluate
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 DESCRIPTION = """\
-Agreement between predicted and annotated acceptability (0: unacceptable, 1: acceptable).
+Agreement between predicted and annotated classes, such as acceptability (0: unacceptable, 1:
+acceptable).
 """
 
 INPUTS = """\
 Args:
-    predictions: predicted class of each sentence, 0 or 1.
-    references: annotated class of each sentence, 0 or 1.
+    predictions: predicted class of each sentence, a number from 0.
+    references: annotated class of each sentence.
+    average: "binary" (the default) for two classes, or "macro".
 Returns:
     matthews_correlation: between -1 and 1; 0 if it is undefined, because predictions or references
-        contain only one class.
+        contain only one class. Of more than two classes, it is Gorodkin's R_K (2004).
     accuracy: between 0 and 1.
-    f1: of the acceptable class, between 0 and 1; 0 if no sentence is acceptable or none is
-        predicted as acceptable.
+    f1: with "binary", of class 1, between 0 and 1; 0 if no sentence is of class 1 or none is
+        predicted so. With "macro", the mean F1 of the classes that occur.
 """
 
 CITATION = """\
@@ -38,7 +40,7 @@ CITATION = """\
 
 
 class Acceptability(evaluate.Metric):  # type: ignore[misc]
-    """Matthews correlation, accuracy and F1 of the acceptable class."""
+    """Matthews correlation, accuracy and F1."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -50,7 +52,9 @@ class Acceptability(evaluate.Metric):  # type: ignore[misc]
             ),
         )
 
-    def _compute(self, predictions: list[int], references: list[int]) -> dict[str, float]:
+    def _compute(
+        self, predictions: list[int], references: list[int], average: str = "binary"
+    ) -> dict[str, float]:
         with warnings.catch_warnings():
             # One class on both sides has a result (0); it is not the caller's mistake.
             warnings.filterwarnings("ignore", "A single label was found", UserWarning)
@@ -58,5 +62,5 @@ class Acceptability(evaluate.Metric):  # type: ignore[misc]
         return {
             "matthews_correlation": float(correlation),
             "accuracy": float(accuracy_score(references, predictions)),
-            "f1": float(f1_score(references, predictions, pos_label=1, zero_division=0)),
+            "f1": float(f1_score(references, predictions, average=average, zero_division=0)),
         }
