@@ -26,8 +26,8 @@ def escaped(text: str) -> str:
 
 def grid(headings: Sequence[str], lines: Iterable[Sequence[str]], columns: Sequence[str]) -> str:
     # An unescaped pipe ends a table cell, even inside a code span.
-    fields = [[text.replace("|", "\\|") for text in line] for line in lines]
-    return tabulate(fields, headings, "pipe", disable_numparse=True, colalign=columns)
+    names, *fields = ([text.replace("|", "\\|") for text in line] for line in (headings, *lines))
+    return tabulate(fields, names, "pipe", disable_numparse=True, colalign=columns)
 
 
 def section(title: str, lines: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness import stats
 from harness.judging import costs
+from harness.judging.class_columns import CLASSES, MACRO_F1
 from harness.judging.column import (
     BETWEEN_WARNINGS,
     ROUGH,
@@ -37,9 +38,15 @@ def informative(rows: Sequence[Row]) -> list[Column]:
 
 
 def columns_of(names: Collection[str]) -> list[Column]:
-    """Return COLUMNS, and after the learning rate the settings that are among these names."""
+    """Return COLUMNS, after the learning rate the settings that are among these names.
+
+    If CLASSES is among them, F1 is the macro-F1, and the number of classes comes last.
+    """
     place = 1 + next(n for n, column in enumerate(COLUMNS) if column.name == "learning_rate")
-    return [*COLUMNS[:place], *settings_in(names), *COLUMNS[place:]]
+    columns = [*COLUMNS[:place], *settings_in(names), *COLUMNS[place:]]
+    if CLASSES.name not in names:
+        return columns
+    return [*(MACRO_F1 if column.name == "f1" else column for column in columns), CLASSES]
 
 
 def _differs_from_mcc(rows: Sequence[Row], name: str) -> bool:

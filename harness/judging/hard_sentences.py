@@ -33,7 +33,7 @@ class HardSentence:
     Attributes:
         position: in the validation split, from 0, as in tables.
         place: the file and the line where it begins; None if the data is not a file.
-        label: the name of its class; every run predicted the other class.
+        label: the name of its class; every run predicted another class.
         sentence: the text.
     """
 

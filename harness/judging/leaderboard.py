@@ -6,10 +6,11 @@ import pandas as pd
 
 from harness.judging import costs
 from harness.judging.baseline import Baseline
+from harness.judging.class_columns import CLASSES
 from harness.judging.column import Column, Facts, Row
 from harness.judging.columns import columns_of
 from harness.judging.gates import Judgement, judge
-from harness.store.records import Record
+from harness.store.records import Record, classes_of
 from harness.suite.plan import Cell
 
 
@@ -37,6 +38,9 @@ def leaderboard(
     may have been trained when the suite had another target. `warnings` contains each warning of
     the runs once, then the reasons why their times are unreliable (costs.doubts).
 
+    `f1` is the F1 of class 1 of two. If some run has more classes, it is the mean of their F1
+    (macro-F1), and the last column, `classes`, is their number.
+
     Training settings of which the plan has several values have a column each, after the learning
     rate.
 
@@ -58,7 +62,10 @@ def leaderboard(
     runs = runs_by_cell(cells, records)
     if judgements is None:
         judgements = judge_all(cells, runs, baseline)
-    columns = columns_of({name for cell in cells for name in cell.settings})
+    names = {name for cell in cells for name in cell.settings}
+    if any(classes_of(run) > 2 for own in runs.values() for run in own):
+        names.add(CLASSES.name)
+    columns = columns_of(names)
     rows = [_row(columns, cell, runs[cell.id], judgements[cell.id]) for cell in cells]
     types = {column.name: column.type for column in columns}
     frame = pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)

@@ -13,6 +13,7 @@ from harness.judging.mistakes import by_group, missed_by
 from harness.judging.settings import heading_of
 from harness.judging.sides import in_words, side
 from harness.markup import code, escaped, grid, section
+from harness.report.confusion import confusion
 from harness.report.published import Published
 from harness.store.records import Record
 from harness.suite.training import TrainingSpec
@@ -36,6 +37,8 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
         yield from _pairwise(compare_all(contestants), contestants)
     yield from section("Effect of choosing the best cell", _choosing(judgements))
     yield from section("Published scores", _references(published, runs))
+    names = None if published.dataset is None else published.dataset.class_names
+    yield from confusion(contestants, names)
     yield from _mistakes([(each.name, each.runs) for each in contestants])
 
 
