@@ -7,7 +7,7 @@ false, other text character by character.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple
 
@@ -34,13 +34,19 @@ class Meaning(NamedTuple):
     value: Decimal | str
 
 
-NUMBERED: dict[Meaning | None, int] = {
-    Meaning("number", Decimal(0)): 0,
-    Meaning("number", Decimal(1)): 1,
-    Meaning("boolean", Decimal(False)): 0,
-    Meaning("boolean", Decimal(True)): 1,
-}
-"""The classes by their numbers."""
+MOST_CLASSES = 256
+"""The largest number of classes of a suite."""
+
+
+def numbered(classes: int) -> dict[Meaning | None, int]:
+    """Return the classes by their numbers from 0; two classes also by false and true."""
+    numbers: dict[Meaning | None, int] = {
+        Meaning("number", Decimal(number)): number for number in range(classes)
+    }
+    booleans: dict[Meaning | None, int] = {
+        Meaning("boolean", Decimal(value)): int(value) for value in (False, True)
+    }
+    return numbers | booleans if classes == 2 else numbers
 
 
 def meaning_of(label: object) -> Meaning | None:
@@ -65,40 +71,49 @@ def meaning_of(label: object) -> Meaning | None:
     return None
 
 
-def classes_of_labels(class_names: tuple[str, str]) -> Mapping[Meaning | None, int]:
-    """Return the class, 0 or 1, of every valid label.
+def classes_of_labels(class_names: Sequence[str]) -> Mapping[Meaning | None, int]:
+    """Return the class, a number from 0, of every valid label.
 
-    A class name means its class. 0, 1, false and true also mean the class of that number, unless
-    a class name is a number or a boolean of another value: with the names ["1", "0"] or
-    ["true", "false"], the label 1 must not mean class 1, whose name is 0 or false.
+    A class name means its class. The numbers of the classes (of two: also false and true) mean
+    them, too, unless a class name is a number or a boolean of another value: with the names
+    ["1", "0"] or ["true", "false"], the label 1 must not mean class 1, whose name is 0 or false.
     """
     named: dict[Meaning | None, int] = {
         meaning: number
         for number, name in enumerate(class_names)
         if (meaning := meaning_of(name)) is not None
     }
-    return (NUMBERED if numbers_are_classes(class_names) else {}) | named
+    return (numbered(len(class_names)) if numbers_are_classes(class_names) else {}) | named
 
 
-def numbers_are_classes(class_names: tuple[str, str]) -> bool:
-    """Return whether the labels 0, 1, false and true mean the classes 0 and 1.
+def numbers_are_classes(class_names: Sequence[str]) -> bool:
+    """Return whether labels that are the numbers of the classes mean these classes.
 
     They do not if a program may read a class name as another number, such as 01 and 02.
     """
     return all(_value(name) in (None, number) for number, name in enumerate(class_names))
 
 
-def ambiguity(class_names: tuple[str, str]) -> str | None:
-    """Return why two class names cannot be distinguished in a file, or None.
+def ambiguity(class_names: Sequence[str]) -> str | None:
+    """Return why class names cannot be distinguished in a file, or None.
 
     The check is strict: names that a program may read as the same number, such as 1 and 01, are
     ambiguous.
     """
-    first, second = class_names
-    if not first.strip() or not second.strip():
+    if not all(name.strip() for name in class_names):
         return "a class name must not be blank"
-    if meaning_of(first) == meaning_of(second) or _value(first) == _value(second) is not None:
-        return "the two class names must differ, and these may be read as the same; choose others"
+    first: dict[object, int] = {}
+    for number, name in enumerate(class_names):
+        identities: tuple[object, ...] = (meaning_of(name), _value(name))
+        for identity in identities:
+            other = number if identity is None else first.setdefault(identity, number)
+            if other == number:
+                continue
+            if len(class_names) == 2:
+                what, these = "the two class names", "these"
+            else:
+                what, these = "class names", f"{class_names[other]!r:.60} and {name!r:.60}"
+            return f"{what} must differ, and {these} may be read as the same; choose others"
     return None
 
 

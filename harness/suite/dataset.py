@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from harness.suite.class_names import ambiguity
+from harness.suite.class_names import MOST_CLASSES, ambiguity
 from harness.suite.fields import STRICT, Text
 from harness.suite.file_names import extension, listed_files, named_files
 
@@ -94,12 +94,13 @@ class DatasetSpec(BaseModel):
     label_column: Text = Field(
         "label",
         validate_default=True,
-        description="the file's column of labels: the class names, or 0 and 1",
+        description="the file's column of labels: the class names, or their numbers from 0",
     )
-    class_names: tuple[Text, Text] = Field(
+    class_names: tuple[Text, ...] = Field(
         ("unacceptable", "acceptable"),
         strict=False,
-        description="names of the classes 0 and 1, also accepted as labels",
+        description=f"names of the classes, 2 to {MOST_CLASSES}, in the order of their numbers "
+        "from 0; also accepted as labels",
     )
     validation_size: float | int = Field(
         DEFAULT_VALIDATION_SIZE,
@@ -185,7 +186,15 @@ class DatasetSpec(BaseModel):
 
     @field_validator("class_names")
     @classmethod
-    def _two_classes(cls, values: tuple[str, str]) -> tuple[str, str]:
+    def _distinct_classes(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("source") in ("cola", "embedded") and len(values) != 2:
+            raise PydanticCustomError("classes", "this data set has exactly two classes")
+        if not 2 <= len(values) <= MOST_CLASSES:
+            raise PydanticCustomError(
+                "classes",
+                "there are {number} class names; allowed are 2 to {most}",
+                {"number": f"{len(values):,}", "most": MOST_CLASSES},
+            )
         if problem := ambiguity(values):
             raise PydanticCustomError("classes", "{problem}", {"problem": problem})
         return values

@@ -238,9 +238,10 @@ def test_every_suite_that_is_shown_loads(tmp_path: Path) -> None:
         assert load_suite(path).matrix.checkpoints
 
 
-def test_the_example_of_own_data_is_the_one_that_is_shown() -> None:
+@pytest.mark.parametrize("suite", ["messages", "topics"])
+def test_the_example_of_own_data_is_the_one_that_is_shown(suite: str) -> None:
     shown = [block.content for block in BLOCKS if block.document == AS_IT_STANDS]
-    example = (ROOT / "examples" / "own-data" / "messages.toml").read_text(encoding="utf-8")
+    example = (ROOT / "examples" / "own-data" / f"{suite}.toml").read_text(encoding="utf-8")
     assert example in shown
     assert len(example.splitlines()) == 10
 

@@ -255,8 +255,8 @@ def test_missing_sections_and_keys_are_named(tmp_path: Path) -> None:
         ('source = "file"\npath = "x.csv"\ntest_size = nan', "nan: input should be a fraction"),
         ('source = "file"\npath = "x.csv"\ntext_column = "label"', "must differ"),
         ('source = "embedded"\nclass_names = ["a", "a"]', "must differ"),
-        ('source = "embedded"\nclass_names = ["a", "b", "c"]', "exactly two values"),
-        ('source = "embedded"\nclass_names = ["a"]', "dataset.class_names[1]: missing"),
+        ('source = "embedded"\nclass_names = ["a", "b", "c"]', "exactly two classes"),
+        ('source = "embedded"\nclass_names = ["a"]', "exactly two classes"),
     ],
 )
 def test_a_data_set_that_makes_no_sense_is_refused(

@@ -170,7 +170,7 @@ def _embedded() -> dict[str, Rows]:
     }
 
 
-def _dataset_dict(rows: Mapping[str, Rows], class_names: tuple[str, str]) -> DatasetDict:
+def _dataset_dict(rows: Mapping[str, Rows], class_names: Sequence[str]) -> DatasetDict:
     features = Features(
         {
             "sentence": Value("string"),

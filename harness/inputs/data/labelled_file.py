@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -21,10 +21,10 @@ from harness.inputs.data.rows import (
 )
 from harness.inputs.data.table import NoLabelColumn, Table, TableRow, Wanted
 from harness.suite.class_names import (
-    NUMBERED,
     Meaning,
     classes_of_labels,
     meaning_of,
+    numbered,
     numbers_are_classes,
 )
 from harness.suite.spec import DatasetSpec
@@ -33,6 +33,9 @@ from harness.text import counted
 HIDDEN = Meaning("number", Decimal(HIDDEN_LABEL))
 
 LEAST_OF_A_CLASS = 2
+
+MOST_NAMED = 10
+"""How many classes a message names, if there are more than two."""
 
 DRAWN = ("validation", "test")
 """The splits that may be drawn, in the order of messages."""
@@ -107,13 +110,13 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
 def read_table(path: Path, spec: DatasetSpec, split: str | None = None) -> LabelledTable:
     """Return a file's rows with their classes.
 
-    A label is one of the spec's class names or, if the names do not contradict it, 0, 1, false or
-    true, each as text, integer, float or boolean.
+    A label is one of the spec's class names or, if the names do not contradict it, the number of a
+    class (of two, also false or true), each as text, integer, float or boolean.
 
     Args:
         split: the given split to which the file belongs; None if all splits are drawn from it. In
-            a given split, each wrong label is reported once, with its number of rows. In test,
-            labels may be hidden: no column, -1 or no value.
+            a given split, and with more than two classes, each wrong label is reported once, with
+            its number of rows. In test, labels may be hidden: no column, -1 or no value.
 
     Raises:
         BadInput: every mistake in the file at once.
@@ -124,9 +127,10 @@ def read_table(path: Path, spec: DatasetSpec, split: str | None = None) -> Label
     if has_labels:
         labels = _labels(table.records, spec, may_hide=split == "test")
     causes: list[str] = []
-    if split in (None, "train"):  # labels of other files must be those of train
+    two = len(spec.class_names) == 2
+    if two and split in (None, "train"):  # labels of other files must be those of train
         causes = _common_cause(path, table.records, labels, spec)
-    if split is not None and not causes:
+    if not causes and not (two and split is None):
         hidden = "; -1 or no value if it is hidden" if split == "test" else ""
         causes = [f"{each}{hidden}" for each in _unknown_labels(table.records, labels, spec)]
     for record, label in zip(table.records, labels, strict=True):
@@ -259,23 +263,43 @@ def _two_numbers(meanings: Iterable[object]) -> list[str]:
     return shortest if len(shortest) == 2 else []
 
 
-def _allowed(label: object, class_names: tuple[str, str]) -> str:
-    first, second = class_names
+def _allowed(label: object, class_names: Sequence[str]) -> str:
     meaning = meaning_of(label)
     if numbers_are_classes(class_names):
-        allowed = f"a label is 0 ({first}) or 1 ({second})"
+        each = [f"{number} ({name})" for number, name in enumerate(class_names)]
+        allowed = f"a label is {_one_of(each)}"
         is_number = meaning and meaning.kind == "number"
         return f"{allowed}: labels count from 0" if is_number else allowed
-    allowed = f"a label is {shown(first)} or {shown(second)}, as in dataset.class_names"
-    if meaning in NUMBERED:
+    allowed = f"a label is {_one_of(list(map(shown, class_names)))}, as in dataset.class_names"
+    if meaning in numbered(len(class_names)):
         return f"{allowed}, which do not define the class of {shown(label)}"
     return allowed
+
+
+def _one_of(names: Sequence[str]) -> str:
+    *most, last = names
+    between = ", ..." if len(names) > MOST_NAMED else ""
+    return f"{', '.join(most[: MOST_NAMED - 1])}{between} or {last}"
+
+
+def by_class(counts: Mapping[int, int], class_names: Sequence[str]) -> str:
+    """Return the number of sentences of each class; of many classes, of the smallest ones."""
+    numbers: Iterable[int] = range(len(class_names))
+    if len(class_names) > MOST_NAMED:
+        numbers = sorted(numbers, key=lambda number: counts.get(number, 0))[:MOST_NAMED]
+    listed = ", ".join(f"{counts.get(n, 0):,} {class_names[n]}" for n in numbers)
+    more = len(class_names) - MOST_NAMED
+    rest = f", and {counted(more, 'larger class', 'larger classes')}" if more > 0 else ""
+    return f"{listed}{rest}"
 
 
 def draw(
     labels: Sequence[int], spec: DatasetSpec, where: object, names: Sequence[str] = DRAWN
 ) -> dict[str, list[int]]:
     """Return the row numbers of each split, drawn by `datasets` and stratified by class.
+
+    Every split gets at least two sentences of each of two classes. With more classes, this holds
+    for train, and the other splits get at least two classes.
 
     Args:
         where: the file, or the key that names several, for messages.
@@ -300,22 +324,35 @@ def draw(
                 )
                 rest, splits[name] = halves["train"], halves["test"]
         splits["train"] = rest
-        least = min(split["label"][:].count(label) for split in splits.values() for label in (0, 1))
+        seen = {name: Counter(split["label"][:]) for name, split in splits.items()}
+        enough = all(has_enough(name, of_split, spec) for name, of_split in seen.items())
     except ValueError:  # the library refuses sizes that do not fit the classes
-        least = 0
-    if least < LEAST_OF_A_CLASS:
-        seen = Counter(labels)
-        classes = ", ".join(f"{seen[i]:,} {name}" for i, name in enumerate(spec.class_names))
+        enough = False
+    if not enough:
+        classes = by_class(Counter(labels), spec.class_names)
         drawn = " and ".join(f"{sizes[name]:,} for {name}" for name in names)
         keys = " or ".join(f"dataset.{name}_size" for name in names)
+        splits_meant = "in every split" if len(spec.class_names) == 2 else "for train"
         raise BadInput(
             [
                 f"{where}: {counted(len(labels), 'sentence')} ({classes}) cannot give {drawn} with "
-                f"at least {LEAST_OF_A_CLASS} of each class in every split; add sentences, or "
+                f"at least {LEAST_OF_A_CLASS} of each class {splits_meant}; add sentences, or "
                 f"change {keys}"
             ]
         )
     return {name: split["row"][:] for name, split in splits.items()}
+
+
+def has_enough(split: str, counts: Mapping[int, int], spec: DatasetSpec) -> bool:
+    """Return whether a labelled split has enough sentences of the classes to train or to score.
+
+    Each class needs two sentences. With more than two classes, this holds for train only: of the
+    other splits, the score is defined if they have two classes.
+    """
+    found = [counts.get(number, 0) for number in range(len(spec.class_names))]
+    if len(found) > 2 and split != "train":
+        return sum(count > 0 for count in found) > 1
+    return min(found) >= LEAST_OF_A_CLASS
 
 
 def _count(size: float | int, rows: int) -> int:

@@ -13,7 +13,7 @@ FEW = 2
 Test = Callable[[Sequence[str]], bool]
 
 
-def has_label(columns: int, label: int, class_names: tuple[str, str]) -> Test:
+def has_label(columns: int, label: int, class_names: Sequence[str]) -> Test:
     """Return a test of whether values are as many as the columns and contain a valid label.
 
     Args:

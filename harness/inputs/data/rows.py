@@ -29,7 +29,7 @@ class Rows:
 
     Attributes:
         sentences: the texts.
-        labels: 0 or 1 each, or -1 if the label is hidden.
+        labels: the number of a class each, or -1 if the label is hidden.
         idx: a number for each row, unique within the split.
         sources: the publication or phenomenon a sentence comes from, "" if unknown.
         domains: CoLA's "in" or "out", or a suite's own name for the file; "" if unknown.

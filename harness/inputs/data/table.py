@@ -21,7 +21,7 @@ class Wanted:
         text: the column of sentences; None if not named: then a reader reports the existing
             columns as a mistake.
         label: the column of labels; None if no labels are read.
-        class_names: the names of classes 0 and 1; None without labels.
+        class_names: the names of the classes; None without labels.
         delimiter: the delimiter of a delimited file; None for the default of its extension.
         quoting: as `dataset.quoting` of a suite.
         by_options: whether the settings are command-line options instead of suite keys.
@@ -29,7 +29,7 @@ class Wanted:
 
     text: str | None
     label: str | None = None
-    class_names: tuple[str, str] | None = None
+    class_names: Sequence[str] | None = None
     delimiter: str | None = None
     quoting: Literal["csv", "none"] | None = None
     by_options: bool = False

@@ -8,8 +8,14 @@ from pathlib import Path
 from harness.errors import BadInput
 from harness.inputs.data import labelled_file
 from harness.inputs.data.given_splits.parts import Part, Parts
-from harness.inputs.data.labelled_file import LEAST_OF_A_CLASS
+from harness.inputs.data.labelled_file import (
+    LEAST_OF_A_CLASS,
+    MOST_NAMED,
+    by_class,
+    has_enough,
+)
 from harness.inputs.data.rows import HIDDEN_LABEL, shown
+from harness.inputs.data.table import listed
 from harness.inputs.split_files import SplitFile
 from harness.suite.spec import DatasetSpec
 from harness.text import counted
@@ -74,7 +80,7 @@ def hidden_and_labelled(parts: Parts) -> Iterator[str]:
 
 
 def classes_missing(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
-    """Yield a problem for each labelled split with fewer than two sentences of a class."""
+    """Yield a problem for each labelled split with too few sentences of a class."""
     seen = {
         split: Counter(label for part in own for label in part.table.labels)
         for split, own in parts.items()
@@ -83,13 +89,15 @@ def classes_missing(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
         drawn_from = split == "train" and not _given(parts, spec)
         if HIDDEN_LABEL in counts or drawn_from:  # drawing checks every class itself
             continue
-        few = [n for n in range(len(spec.class_names)) if counts[n] < LEAST_OF_A_CLASS]
-        if few:
-            found = ", ".join(f"{counts[n]:,} {name}" for n, name in enumerate(spec.class_names))
+        if not has_enough(split, counts, spec):
+            few = [n for n in range(len(spec.class_names)) if counts[n] < LEAST_OF_A_CLASS]
+            each = len(spec.class_names) == 2 or split == "train"
+            needed = f"{LEAST_OF_A_CLASS} of each class" if each else "two classes"
             yield (
                 f"{_files(parts[split])}: dataset.{split}: "
-                f"{counted(sum(counts.values()), 'sentence')} ({found}); a labelled split needs "
-                f"at least {LEAST_OF_A_CLASS} of each class: add sentences, or name other files"
+                f"{counted(sum(counts.values()), 'sentence')} "
+                f"({by_class(counts, spec.class_names)}); a labelled split needs "
+                f"at least {needed}: add sentences, or name other files"
                 f"{''.join(_elsewhere(split, few, parts, spec))}"
             )
 
@@ -125,6 +133,7 @@ def notes(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
         if shared := sum(text in known for text in texts):
             some = f"{shared:,} of {counted(len(texts), f'{split} sentence')}"
             yield f"{some} {'is' if shared == 1 else 'are'} also in dataset.{earlier}"
+    yield from _without_sentences(parts, spec)
     for domain, labels in _by_domain(parts.get("validation", ())).items():
         if domain and len(set(labels)) == 1:
             name = spec.class_names[labels[0]]
@@ -132,6 +141,16 @@ def notes(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
                 f"all {counted(len(labels), 'sentence')} of dataset.validation.{domain} are of "
                 f"class {shown(name)}: they have no MCC of their own, and count in that of all"
             )
+
+
+def _without_sentences(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
+    """Yield the classes of which a split that is scored has no sentence."""
+    for split in ("validation", "test"):
+        seen = {label for part in parts.get(split, ()) for label in part.table.labels}
+        missing = [name for n, name in enumerate(spec.class_names) if n not in seen]
+        if seen and HIDDEN_LABEL not in seen and missing:
+            classes = counted(len(missing), "class", "classes")
+            yield f"dataset.{split} has no sentence of {classes}: {listed(missing, MOST_NAMED)}"
 
 
 def _sentences(parts: Sequence[Part]) -> list[str]:
