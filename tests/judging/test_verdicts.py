@@ -200,6 +200,7 @@ def test_the_worst_check_decides_and_every_other_is_told_in_the_explanation(
     assert "reaches" not in text
 
 
+@pytest.mark.simulation
 def test_identical_results_pass_the_regression_gate_a_hundred_times_of_a_hundred() -> None:
     cell = cell_of()
     for trial in range(100):
@@ -210,6 +211,7 @@ def test_identical_results_pass_the_regression_gate_a_hundred_times_of_a_hundred
         assert found.verdict == "pass"
 
 
+@pytest.mark.simulation
 def test_a_planted_drop_of_five_points_is_caught_with_three_seeds() -> None:
     cell = cell_of()
     caught = failed = 0
