@@ -2,17 +2,11 @@
 
 import tomllib
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from harness.errors import BadInput
@@ -51,18 +45,14 @@ Speedup = Literal[
 Tracker = Literal["tensorboard", "mlflow", "trackio", "wandb"]
 
 
-def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
-    return [value for value, times in Counter(values).items() if times > 1]
-
-
 BatchSize = Count
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 def _distinct(values: tuple[Hashable, ...] | None) -> tuple[Hashable, ...] | None:
-    if repeated := _repeated(values or ()):
-        names = ", ".join(map(repr, repeated))
+    if repeated := [repr(value) for value, times in Counter(values or ()).items() if times > 1]:
+        names = ", ".join(repeated)
         raise PydanticCustomError("duplicate", f"list every value once; repeated: {names}")
     return values
 
@@ -240,13 +230,11 @@ class Suite(BaseModel):
         return tuple(dict.fromkeys(values))
 
 
-class Override(BaseModel):
+class Override(NamedTuple):
     """One value from the command line that replaces a suite file's.
 
     `key` is the dotted path into the suite, `flag` the command-line flag.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     flag: str
@@ -260,7 +248,7 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
         BadInput: every mistake in the file and in the overrides at once, each with the file and
             key (or the flag), the value seen and what is allowed.
     """
-    raw = _read_toml(path)
+    raw = read_toml(path, "suite file")
     problems = [*_problems(raw, path, {}), *_unused(raw, path)]
     flags = {tuple(override.key.split(".")): override.flag for override in overrides}
     for override in overrides:
@@ -271,23 +259,30 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
     return Suite.model_validate(raw)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, kind: str) -> dict[str, Any]:
+    """Return the content of a TOML file.
+
+    Args:
+        kind: what the file is, for messages.
+
+    Raises:
+        BadInput: the file does not exist, cannot be read or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise BadInput([f"{path}: no such suite file; name one that exists"]) from None
+        problem = f"no such {kind}; name one that exists"
     except OSError as error:
-        raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
+        problem = f"cannot be read ({error.strerror})"
     except UnicodeDecodeError as error:
-        raise BadInput(
-            [f"{path}: not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x})"]
-        ) from None
+        problem = f"not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x})"
     except tomllib.TOMLDecodeError as error:
-        raise BadInput([f"{path}: not valid TOML: {error}"]) from None
+        problem = f"not valid TOML: {error}"
     except RecursionError:
-        raise BadInput([f"{path}: nested too deeply to read; a suite has two levels"]) from None
+        problem = f"nested too deeply to read; a {kind} has two levels"
     except ValueError:  # Python refuses to convert longer text to an integer
-        raise BadInput([f"{path}: a number of thousands of digits; write a shorter one"]) from None
+        problem = "a number of thousands of digits; write a shorter one"
+    raise BadInput([f"{path}: {problem}"])
 
 
 def _set(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
