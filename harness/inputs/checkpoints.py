@@ -9,10 +9,9 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import httpx2
 from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
@@ -54,6 +53,7 @@ REQUEST_SECONDS = 10.0
 RETRY_PAUSES_SECONDS = (1.0, 3.0)
 TEMPORARY_STATUS = (408, 429, 500, 502, 503, 504)
 
+P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
 
@@ -232,21 +232,19 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
     # Single files instead of `snapshot_download`, whose listing requests have no time limit and
     # which would download the weights before the check for a tokenizer.
     def fetch(file: str, at: str | None) -> Path:
-        return Path(
-            hf_hub_download(
-                repository,
-                file,
-                revision=at,
-                endpoint=hub.endpoint,
-                etag_timeout=REQUEST_SECONDS,
-            )
+        path = _retried(
+            hf_hub_download,
+            repository,
+            file,
+            revision=at,
+            endpoint=hub.endpoint,
+            etag_timeout=REQUEST_SECONDS,
         )
+        return Path(path)
 
     api = HfApi(endpoint=hub.endpoint)
     try:
-        info = _retried(
-            partial(api.model_info, repository, revision=revision, timeout=REQUEST_SECONDS)
-        )
+        info = _retried(api.model_info, repository, revision=revision, timeout=REQUEST_SECONDS)
         listed = {sibling.rfilename for sibling in info.siblings or ()}
         # If there is a tokenizer_config.json, the vocabulary is checked after its download.
         vocabulary = None if TOKENIZER_CONFIG in listed else missing_vocabulary(listed)
@@ -255,12 +253,11 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
         if WEIGHTS in listed:
             wanted.append(WEIGHTS)
         else:
-            index = _retried(partial(fetch, WEIGHTS_INDEX, info.sha))
-            wanted += sorted(shards_of(index) & listed)
-        fetched = [_retried(partial(fetch, file, info.sha)) for file in wanted]
+            wanted += sorted(shards_of(fetch(WEIGHTS_INDEX, info.sha)) & listed)
+        fetched = [fetch(file, info.sha) for file in wanted]
         # A request by the revision's name makes the cache store its commit. It comes last, so that
         # the revision never points to an incomplete download.
-        _retried(partial(fetch, CONFIG, revision))
+        fetch(CONFIG, revision)
     except BadInput:
         raise
     except Exception as error:  # the client may raise any exception; the user gets one line
@@ -268,18 +265,18 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
     return _Place(fetched[0].parent, revision=info.sha)
 
 
-def _retried(request: Callable[[], Answer]) -> Answer:
+def _retried(request: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
     """Return the answer of a request, repeated after temporary errors."""
     for pause in RETRY_PAUSES_SECONDS:
         try:
-            return request()
+            return request(*args, **kwargs)
         except HfHubHTTPError as error:
             if error.response.status_code not in TEMPORARY_STATUS:
                 raise
         except httpx2.TransportError:
             pass  # a timeout or a lost connection
         time.sleep(pause)
-    return request()
+    return request(*args, **kwargs)
 
 
 def _hub_failure(

@@ -99,7 +99,8 @@ def load(source: Source) -> Data:
             not UTF-8, wrong columns, unknown labels, empty sentences, a number of sentences that
             differs from CoLA's, too few sentences to split.
     """
-    rows, origin, notes = _read(source)
+    read, origin, notes = _read(source)
+    rows = {name: read[name] for name in SPLIT_NAMES if name in read}
     splits = _dataset_dict(rows, source.spec.class_names)
     return Data(splits, _fingerprint(rows), origin, tuple(notes))
 
@@ -160,21 +161,15 @@ def _dataset_dict(rows: Mapping[str, Rows], class_names: tuple[str, str]) -> Dat
         }
     )
     return DatasetDict(
-        {
-            name: Dataset.from_dict(vars(rows[name]), features=features)
-            for name in SPLIT_NAMES
-            if name in rows
-        }
+        {name: Dataset.from_dict(vars(split), features=features) for name, split in rows.items()}
     )
 
 
 def _fingerprint(rows: Mapping[str, Rows]) -> str:
     digest = hashlib.sha256()
-    for name in SPLIT_NAMES:
-        if name in rows:
-            split = rows[name]
-            content = [name, list(split.sentence), list(split.label), list(split.idx)]
-            digest.update(json.dumps(content).encode())
+    for name, split in rows.items():
+        content = [name, list(split.sentence), list(split.label), list(split.idx)]
+        digest.update(json.dumps(content).encode())
     return digest.hexdigest()
 
 

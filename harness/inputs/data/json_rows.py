@@ -43,7 +43,7 @@ def read_json(path: Path, wanted: Wanted) -> Table:
     else:
         values, problems = _items(path, text, wanted), []
         what = "an array's items are JSON objects"
-    rows = [(where, value) for where, value in values if isinstance(value, _Object)]
+    rows = [each for each in values if isinstance(each[1], _Object)]
     if values and not rows and not problems:
         first = shown(values[0][1])
         raise BadInput(
