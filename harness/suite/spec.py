@@ -2,11 +2,11 @@
 
 import tomllib
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from harness.errors import BadInput
@@ -33,6 +33,8 @@ __all__ = [
     "thresholds_of",
 ]
 
+T = TypeVar("T")
+
 Speedup = Literal[
     "fast-dropout",
     "first-token",
@@ -50,11 +52,15 @@ LearningRate = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
-def _distinct(values: tuple[Hashable, ...] | None) -> tuple[Hashable, ...] | None:
-    if repeated := [repr(value) for value, times in Counter(values or ()).items() if times > 1]:
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    if repeated := [repr(value) for value, times in Counter(values).items() if times > 1]:
         names = ", ".join(repeated)
         raise PydanticCustomError("duplicate", f"list every value once; repeated: {names}")
     return values
+
+
+EACH_ONCE = AfterValidator(_distinct)
+Several = Annotated[tuple[T, ...], Field(min_length=1, strict=False), EACH_ONCE]
 
 
 class CheckpointMatrix(BaseModel):
@@ -62,17 +68,13 @@ class CheckpointMatrix(BaseModel):
 
     model_config = STRICT
 
-    batch_sizes: tuple[BatchSize, ...] | None = Field(
-        None, min_length=1, strict=False, description="this checkpoint's own batch sizes"
+    batch_sizes: Several[BatchSize] | None = Field(
+        None, description="this checkpoint's own batch sizes"
     )
-    learning_rates: tuple[LearningRate, ...] | None = Field(
-        None, min_length=1, strict=False, description="this checkpoint's own learning rates"
+    learning_rates: Several[LearningRate] | None = Field(
+        None, description="this checkpoint's own learning rates"
     )
-    seeds: tuple[Seed, ...] | None = Field(
-        None, min_length=1, strict=False, description="this checkpoint's own seeds"
-    )
-
-    _every_value_once = field_validator("batch_sizes", "learning_rates", "seeds")(_distinct)
+    seeds: Several[Seed] | None = Field(None, description="this checkpoint's own seeds")
 
 
 class CellMatrix(BaseModel):
@@ -80,14 +82,12 @@ class CellMatrix(BaseModel):
 
     model_config = STRICT
 
-    seeds: tuple[Seed, ...] | None = Field(
+    seeds: Annotated[tuple[Seed, ...], EACH_ONCE] | None = Field(
         None,
         strict=False,
         description="the seeds of the cell with this id, in place of its checkpoint's; `[]` leaves "
         "the cell out",
     )
-
-    _every_value_once = field_validator("seeds")(_distinct)
 
 
 class MatrixSpec(BaseModel):
@@ -95,20 +95,12 @@ class MatrixSpec(BaseModel):
 
     model_config = STRICT
 
-    checkpoints: tuple[Text, ...] = Field(
-        min_length=1,
-        strict=False,
-        description="`org/name[@revision]` from the hub, a folder, or `package:NAME/path`",
+    checkpoints: Several[Text] = Field(
+        description="`org/name[@revision]` from the hub, a folder, or `package:NAME/path`"
     )
-    batch_sizes: tuple[BatchSize, ...] = Field(
-        min_length=1, strict=False, description="sentences per training step"
-    )
-    learning_rates: tuple[LearningRate, ...] = Field(
-        min_length=1, strict=False, description="peak learning rates of AdamW"
-    )
-    seeds: tuple[Seed, ...] = Field(
-        (0,), min_length=1, strict=False, description="one run per seed"
-    )
+    batch_sizes: Several[BatchSize] = Field(description="sentences per training step")
+    learning_rates: Several[LearningRate] = Field(description="peak learning rates of AdamW")
+    seeds: Several[Seed] = Field((0,), description="one run per seed")
     checkpoint: dict[str, CheckpointMatrix] = Field(
         default_factory=dict, description="a checkpoint's own part, in place of the suite's"
     )
@@ -116,9 +108,6 @@ class MatrixSpec(BaseModel):
         default_factory=dict, description="a cell's own part, by its id; `lr1e-4` is `lr1e-04`"
     )
 
-    _every_value_once = field_validator("checkpoints", "batch_sizes", "learning_rates", "seeds")(
-        _distinct
-    )
     _each_cell_once = field_validator("cell")(each_cell_once)
 
 
