@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from generate import replaced
-from permutation import permutation_p_value
 from studies import SENTENCES, Setting, Study, draw, draw_cells, draw_pair, model_of
 from tabulate import tabulate
 
@@ -23,6 +22,7 @@ from harness.stats import (
     mcc,
     mean_interval,
     paired_difference,
+    permutation_p_value,
     seeds_interval,
     selection_adjusted,
 )

@@ -4,7 +4,7 @@ Labels are (sentences,) and predictions (seeds, sentences), each 0 or 1, on the 
 docs/statistics.md explains in plain English what each function computes, and cites its source.
 """
 
-from harness.stats.differences import Difference, paired_difference
+from harness.stats.differences import Difference, paired_difference, permutation_p_value
 from harness.stats.intervals import Interval, mean_interval, seeds_interval
 from harness.stats.multiplicity import holm
 from harness.stats.planning import seeds_needed
@@ -23,6 +23,7 @@ __all__ = [
     "mcc",
     "mean_interval",
     "paired_difference",
+    "permutation_p_value",
     "seeds_interval",
     "seeds_needed",
     "selection_adjusted",
