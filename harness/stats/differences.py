@@ -34,6 +34,7 @@ class Difference(Estimate):
         seeds_b: number of runs of b.
     """
 
+    se_sentences: float  # always known here
     difference: float
     p_value: float
     seeds_a: int
