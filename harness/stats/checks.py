@@ -7,20 +7,17 @@ import numpy as np
 from harness.errors import BadInput
 
 
-def check(
-    labels: np.ndarray, predictions: Mapping[str, np.ndarray], level: float | None = None
-) -> None:
-    """Reject invalid arrays and levels.
+def check(labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> None:
+    """Reject invalid arrays.
 
     Args:
         labels: (sentences,), each 0 or 1.
         predictions: (..., sentences), each 0 or 1, by the name used in messages.
-        level: between 0 and 1; None where the caller has none.
 
     Raises:
         BadInput: with all problems.
     """
-    problems = [] if level is None else _problems_of_level(level)
+    problems = []
     if labels.ndim != 1 or labels.size == 0:
         problems.append(f"labels have shape {labels.shape}: expected (sentences,), at least one")
     problems += _problems_of_values("labels", labels)
@@ -33,17 +30,6 @@ def check(
         problems += _problems_of_values(name, rows)
     if problems:
         raise BadInput(problems)
-
-
-def check_level(level: float) -> None:
-    """Raise BadInput for a level that is not between 0 and 1."""
-    problems = _problems_of_level(level)
-    if problems:
-        raise BadInput(problems)
-
-
-def _problems_of_level(level: float) -> list[str]:
-    return [] if 0 < level < 1 else [f"level is {level}: expected between 0 and 1, such as 0.95"]
 
 
 def _problems_of_values(name: str, values: np.ndarray) -> list[str]:

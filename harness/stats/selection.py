@@ -63,7 +63,13 @@ def selection_adjusted(
     if not candidates:
         raise BadInput(["no cell to select from: expected one or more"])
     check(labels, {f"predictions of cell {n}": cell for n, cell in enumerate(candidates, 1)})
-    _check_axes(candidates)
+    problems = [
+        f"predictions of cell {number} have shape {cell.shape}: expected (seeds, epochs, sentences)"
+        for number, cell in enumerate(candidates, 1)
+        if cell.ndim != 3
+    ]
+    if problems:
+        raise BadInput(problems)
     plain = [float(mcc(labels, cell).max(axis=1).mean()) for cell in candidates]
     if len(candidates) == 1 and candidates[0].shape[1] == 1:
         return Selection(tuple(plain), tuple(plain), plain[0], (1.0,))
@@ -143,9 +149,10 @@ def _select_epoch(
     runs = cell.reshape(seeds * epochs, sentences).astype(np.float32)
     hits = _counts(runs[:, accepting], halves[:, accepting])
     false_alarms = _counts(runs[:, ~accepting], halves[:, ~accepting])
-    labelled = _sizes(halves[:, accepting])
-    size = labelled + _sizes(halves[:, ~accepting])
-    values = mcc_of_counts(hits, hits + false_alarms, labelled[..., None], size[..., None])
+    all_accepted = np.ones((1, sentences), dtype=np.float32)
+    labelled = _counts(all_accepted[:, accepting], halves[:, accepting])
+    size = labelled + _counts(all_accepted[:, ~accepting], halves[:, ~accepting])
+    values = mcc_of_counts(hits, hits + false_alarms, labelled, size)
     values = values.reshape(2, len(halves), seeds, epochs)
     selected = values.argmax(axis=-1)[..., None]
     own, other = (
@@ -163,19 +170,3 @@ def _counts(runs: np.ndarray, halves: np.ndarray) -> np.ndarray:
     first = halves.astype(np.float32) @ runs.T
     both = np.stack([first, runs.sum(axis=1) - first])
     return both.astype(np.int64)
-
-
-def _sizes(halves: np.ndarray) -> np.ndarray:
-    """Return (2, splits): the number of sentences in each half and in the other."""
-    first = halves.sum(axis=1)
-    return np.stack([first, halves.shape[1] - first])
-
-
-def _check_axes(candidates: Sequence[np.ndarray]) -> None:
-    problems = [
-        f"predictions of cell {number} have shape {cell.shape}: expected (seeds, epochs, sentences)"
-        for number, cell in enumerate(candidates, 1)
-        if cell.ndim != 3
-    ]
-    if problems:
-        raise BadInput(problems)

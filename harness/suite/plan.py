@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.suite import ids
@@ -61,8 +61,8 @@ def make_plan(suite: Suite) -> list[Cell]:
     every system, and is unique within the suite. Cells without seeds are left out.
     """
     names = published_names(suite)
-    slugs = _slugs(suite.matrix.checkpoints)
     matrix = suite.matrix
+    slugs = _made_unique({name: _slug(name) for name in matrix.checkpoints}, lambda _: True)
     cells = []
     for checkpoint in matrix.checkpoints:
         own = matrix.checkpoint.get(checkpoint, CheckpointMatrix())
@@ -145,13 +145,8 @@ def runs_of(cell: Cell, training: TrainingSpec) -> list[Run]:
     return [Run(cell, seed, training) for seed in cell.seeds]
 
 
-def _slugs(checkpoints: Sequence[str]) -> dict[str, str]:
-    """Return a short, file-safe name of every checkpoint, with a digest where two are equal."""
-    slugs = {checkpoint: _slug(checkpoint) for checkpoint in checkpoints}
-    return _made_unique(slugs, lambda _: True)
-
-
 def _slug(checkpoint: str) -> str:
+    """Return a short, file-safe name of a checkpoint."""
     name, _, revision = checkpoint.partition("@")
     if name.startswith("package:"):
         name = name.removeprefix("package:")

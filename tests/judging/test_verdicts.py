@@ -284,7 +284,7 @@ def test_a_drop_is_measured_seed_by_seed_only_against_the_same_seeds(
     assert difference(before, after, not paired).low != expected.low
     (check,) = judge(cell, after, baseline_of(before)).checks
     assert (check.gate, check.threshold) == ("max_drop", 0.1)
-    assert check.measured == pytest.approx(expected.mean_a - expected.mean_b)
+    assert check.measured == pytest.approx(expected.difference)
     assert (check.low, check.high) == (expected.low, expected.high)
 
 

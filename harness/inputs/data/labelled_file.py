@@ -75,11 +75,11 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
     known = [label for label in labels if label is not None]
     splits = {
         split: Rows(
-            sentences=[sentences[row] for row in rows],
-            labels=[known[row] for row in rows],
+            sentence=[sentences[row] for row in rows],
+            label=[known[row] for row in rows],
             idx=rows,
-            sources=[""] * len(rows),
-            domains=[""] * len(rows),
+            source=[""] * len(rows),
+            domain=[""] * len(rows),
         )
         for split, rows in _split(known, spec, path).items()
     }

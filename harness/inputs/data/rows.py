@@ -20,21 +20,21 @@ HIDDEN_LABEL = -1
 
 @dataclass(frozen=True)
 class Rows:
-    """One split, column by column; all columns have the same length.
+    """One split by the columns of the data set; all have the same length.
 
     Attributes:
-        sentences: the texts.
-        labels: 0 or 1 each, or -1 if the label is hidden.
+        sentence: the texts.
+        label: 0 or 1 each, or -1 if the label is hidden.
         idx: a number for each row, unique within the split.
-        sources: the publication or phenomenon a sentence comes from, "" if unknown.
-        domains: "in", "out", or "" if unknown.
+        source: the publication or phenomenon a sentence comes from, "" if unknown.
+        domain: "in", "out", or "" if unknown.
     """
 
-    sentences: Sequence[str]
-    labels: Sequence[int]
+    sentence: Sequence[str]
+    label: Sequence[int]
     idx: Sequence[int]
-    sources: Sequence[str]
-    domains: Sequence[str]
+    source: Sequence[str]
+    domain: Sequence[str]
 
 
 def read_bytes(path: Path) -> bytes:
