@@ -5,9 +5,8 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from harness.store.classes import tally
+from harness.store.classes import Counts, tally
 from harness.store.records import (
-    Confusion,
     Record,
     Times,
     contradiction,
@@ -117,10 +116,9 @@ def _counts(record: Record) -> Iterator[str]:
         return
     every = tally(record.labels, packed, record.dataset.validation)
     for kind, groups in record.confusion_by.items():
-        added = [
-            sum(column) for column in zip(*(each.counts for each in groups.values()), strict=True)
-        ]
-        for name, held, all_sentences in zip(Confusion.model_fields, added, every, strict=False):
+        for name in Counts._fields:
+            held = sum(getattr(each, name) for each in groups.values())
+            all_sentences = getattr(every, name)
             if held > all_sentences or (kind == "length" and held != all_sentences):
                 yield (
                     f"confusion_by.{kind} adds up to {name} {held}, but the record's classes give "

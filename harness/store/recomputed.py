@@ -1,34 +1,41 @@
-"""Scores and counts computed again from a run's predictions, and compared with its record."""
+"""A record checked against its predictions: labels, classes, scores and counts computed again."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
 
+from harness.store.classes import pack
 from harness.store.consistency import listed, shown
 from harness.store.groups import scores_of, with_groups
-from harness.store.records import TOLERANCE, Confusion, Record, Scores
+from harness.store.records import TOLERANCE, Confusion, Record, Scores, selected_classes
 
 SPLITS = {"validation": "scores", "test": "scores_test"}
 """The field that holds a split's scores."""
 
 
 def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
-    """Return the record's scores and counts that differ from its predictions, in one line, or None.
+    """Return how a record differs from its predictions, in one line, or None.
 
-    Each is named with the value stored and the value computed; undefined scores count as 0.
-    Counts by length are not checked: predictions contain no words.
+    Their labels and classes of the validation split must be the record's, unless it is an older
+    record, which does not hold them. Each score and count that differs is named with the value
+    stored and the value computed. Counts by length are not checked: predictions contain no words.
 
     Args:
         record: of a run that was scored.
-        rows: its predictions, with at least the columns split, label, domain, source, logit_0 and
-            logit_1.
+        rows: its predictions, with at least the columns of CHECKED_COLUMNS.
     """
+    labels, split = np.asarray(rows["label"].fill_null(-1)), np.asarray(rows["split"])
+    validation, selected = split == "validation", selected_classes(record)
+    packed = record.labels is not None and selected is not None
+    if packed and _packed(labels[validation]) != record.labels:
+        return "its labels are not the record's"
     logits = np.column_stack([rows["logit_0"], rows["logit_1"]])
     if not np.isfinite(logits).all():  # argmax would return the first NaN
         return "its logits are not all finite"
-    labels = np.asarray(rows["label"].fill_null(-1))
-    split, given = np.asarray(rows["split"]), logits.argmax(axis=1)
+    given = logits.argmax(axis=1)
+    if packed and pack(given[validation]) != selected:
+        return "its logits do not give the record's classes"
     assert record.dataset is not None  # a record that is ok has one
     problems = []
     for name, field in SPLITS.items():
@@ -48,6 +55,11 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
         held, actual = (by.get("source", {}) for by in (record.confusion_by, grouped.confusion_by))
         problems += _unlike_counts("confusion_by.source", held, actual)
     return listed(problems)
+
+
+def _packed(labels: np.ndarray) -> str | None:
+    """Pack labels; None if one is hidden."""
+    return pack(labels) if np.isin(labels, (0, 1)).all() else None
 
 
 def _unlike_scores(field: str, stored: Scores | None, computed: Scores | None) -> Iterator[str]:
