@@ -66,14 +66,12 @@ def regrouped(
         name: np.asarray(predictions[name].to_pylist(), dtype=object)
         for name in ("domain", "source")
     }
-    changed = False
     for name, of_split in groups.items():
         rows = split == name
         for column, today in (("domain", of_split.domains), ("source", of_split.sources)):
             if rows.sum() == len(today) and any(today):
-                changed = changed or list(columns[column][rows]) != list(today)
                 columns[column][rows] = today
-    if not changed:
+    if all(values.tolist() == predictions[name].to_pylist() for name, values in columns.items()):
         return None
     for column, values in columns.items():
         place = PREDICTIONS.get_field_index(column)

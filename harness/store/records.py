@@ -26,6 +26,7 @@ TOLERANCE = 1e-9
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 Seconds = Annotated[float, Field(ge=0, lt=1e12)]
+PaddingSide = Literal["left", "right"]
 
 
 def _unknown(value: object) -> bool:
@@ -115,20 +116,25 @@ class Times(BaseModel):
 
 
 class Padding(BaseModel):
-    """The side on which batches were padded, and how much padding changed the logits.
+    """How batches are padded, and how much padding changes the model's logits before training.
 
-    `tokenizer_side` is the side that the checkpoint's tokenizer pads by default. `deviations`, by
-    side: the largest difference between the logits of a sentence alone and in a padded batch,
-    before training, in standard deviations of the logits; None if they were not numbers in the
-    batch. `alone` is true if every sentence was evaluated alone. `shortest` is the minimum number
-    of tokens that sentences were padded to.
+    Attributes:
+        side: the side of padding.
+        tokenizer_side: the side on which the checkpoint's tokenizer pads by default.
+        deviations: for each measured side, the largest difference between the logits of a sentence
+            alone and in a batch with others, in standard deviations of the logits over sentences.
+            None if the model fails in a batch with others, or its logits are NaN or infinite there.
+            Empty if the model fails even on single sentences.
+        alone: whether logits depend on padding on both sides, so that each sentence must be
+            evaluated alone.
+        shortest: minimum number of tokens of a batch; the model fails on shorter ones.
     """
 
     model_config = FROZEN
 
-    side: Literal["left", "right"]
-    tokenizer_side: Literal["left", "right"]
-    deviations: dict[Literal["left", "right"], Annotated[float, Field(ge=0)] | None]
+    side: PaddingSide
+    tokenizer_side: PaddingSide
+    deviations: dict[PaddingSide, Annotated[float, Field(ge=0)] | None]
     alone: bool
     shortest: Count
 

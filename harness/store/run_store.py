@@ -20,10 +20,9 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
-from harness.store.consistency import inconsistency
+from harness.store.consistency import inconsistency, unlike_predictions
 from harness.store.predictions import FILE as PREDICTIONS_FILE
 from harness.store.predictions import as_parquet, read_checked_columns
-from harness.store.recomputed import unlike_predictions
 from harness.store.records import Record
 from harness.suite.plan import Run
 from harness.text import printable

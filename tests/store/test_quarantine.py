@@ -320,7 +320,7 @@ def test_counts_and_scores_of_packed_classes_are_scikit_learns(
     labels, given_classes = np.array(pairs, dtype=int).T
     counts = classes.tally(classes.pack(labels), classes.pack(given_classes), len(pairs))
     tn, fp, fn, tp = confusion_matrix(labels, given_classes, labels=[0, 1]).ravel()
-    assert counts == (tp, fp, fn, tn)
+    assert tuple(counts) == (tp, fp, fn, tn)
     for ours, theirs in (
         (counts.mcc, matthews_corrcoef),
         (counts.accuracy, accuracy_score),

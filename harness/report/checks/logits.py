@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from harness.errors import BadInput
 from harness.report.published import Published
+from harness.store.consistency import unlike_predictions
 from harness.store.predictions import JOINED_PREDICTIONS, as_parquet, join_predictions
-from harness.store.recomputed import unlike_predictions
 from harness.store.records import Record
 from harness.store.run_store import Stored
 
