@@ -5,6 +5,7 @@ import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -86,7 +87,8 @@ def _loaded(folder: Path, device: str) -> Classifier:
         raise BadInput([f"{folder}: the model cannot be loaded ({problems})"]) from error
     if (problem := _no_classifier(configuration, weights)) is not None:
         raise BadInput([f"{folder}: {problem}"])
-    return Classifier(model.eval().to(device), tokenizer)
+    ready: Any = model
+    return Classifier(ready.eval().to(device), tokenizer)
 
 
 def _no_classifier(configuration: PreTrainedConfig, weights: Weights) -> str | None:

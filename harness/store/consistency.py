@@ -234,8 +234,8 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
     labels, split = np.asarray(rows["label"].fill_null(-1)), np.asarray(rows["split"])
     validation, selected = split == "validation", selected_classes(record)
     packed = record.labels is not None and selected is not None
-    known = np.isin(labels[validation], (0, 1)).all()
-    if packed and (not known or pack(labels[validation]) != record.labels):
+    scorable = np.isin(labels[validation], (0, 1)).all()
+    if packed and (not scorable or pack(labels[validation]) != record.labels):
         return "its labels are not the record's"
     logits = np.column_stack([rows["logit_0"], rows["logit_1"]])
     if not np.isfinite(logits).all():  # argmax would return the first NaN
