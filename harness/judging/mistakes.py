@@ -8,7 +8,6 @@ from statistics import fmean
 import numpy as np
 
 from harness.judging.evidence import Evidence, NoEvidence, evidence
-from harness.store.classes import matthews
 from harness.store.records import Confusion, Record
 
 
@@ -29,7 +28,7 @@ class Missed:
 
 def correlation(counts: Confusion) -> float | None:
     """Return the Matthews correlation; None if a class is never predicted or never a label."""
-    return matthews(**counts.model_dump())
+    return counts.counts.mcc
 
 
 def by_group(runs: Sequence[Record]) -> dict[str, dict[str, tuple[int, float | None]]]:

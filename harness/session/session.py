@@ -21,7 +21,7 @@ from harness.session.reuse import adopted, best_by_checkpoint, latest, matching_
 from harness.session.run_status import run_statuses, skipped
 from harness.session.state import State
 from harness.session.suite_inputs import Inputs, find_inputs
-from harness.store import lock, quarantine, run_store
+from harness.store import lock, run_store
 from harness.store.lock import Lock
 from harness.store.records import DatasetFacts, Record
 from harness.store.run_store import Stored
@@ -273,7 +273,7 @@ class Session:
     def _missing(self, planned: Planned, inputs: Inputs) -> list[Missing]:
         """Set the results of the runs that need no training, and return the others."""
         suite = planned.suite
-        store, rejected = quarantine.read_store_and_move_rejected(self.folder(suite.name))
+        store, rejected = run_store.read_store_and_move_rejected(self.folder(suite.name))
         cells = [cell for cell in self._selected if cell.suite == suite.name]
         reused = [
             (item.run, item.stored)

@@ -2,10 +2,45 @@
 
 import base64
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from harness.text import counted
+
+
+class Counts(NamedTuple):
+    """Sentences by label and predicted class; class 1 is the positive one."""
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+
+    @property
+    def mcc(self) -> float | None:
+        """The Matthews correlation; None if labels or predictions have one class only.
+
+        (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN)) (Matthews 1975).
+        """
+        tp, fp, fn, tn = self
+        product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+        return (tp * tn - fp * fn) / math.sqrt(product) if product else None
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of sentences classified correctly; None if there are no sentences."""
+        sentences = sum(self)
+        return (self.true_positive + self.true_negative) / sentences if sentences else None
+
+    @property
+    def f1(self) -> float | None:
+        """The F1 of class 1; None if class 1 is neither predicted nor true.
+
+        2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall (van Rijsbergen 1979).
+        """
+        found = 2 * self.true_positive + self.false_positive + self.false_negative
+        return 2 * self.true_positive / found if found else None
 
 
 def pack(classes: np.ndarray) -> str:
@@ -29,8 +64,8 @@ def unpack(text: str, sentences: int) -> np.ndarray:
     return np.unpackbits(packed, count=sentences)
 
 
-def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int]:
-    """Return true positives, false positives, false negatives and true negatives of packed texts.
+def tally(labels: str, classes: str, sentences: int) -> Counts:
+    """Count the sentences of packed texts by label and predicted class.
 
     It counts bits of integers, which is fast enough to check a store of thousands of runs.
 
@@ -42,41 +77,8 @@ def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int
         int.from_bytes(_bytes(text, sentences), "big") >> unused for text in (labels, classes)
     )
     hits, positives, labelled = (label & given).bit_count(), given.bit_count(), label.bit_count()
-    return hits, positives - hits, labelled - hits, sentences - positives - labelled + hits
-
-
-def matthews(
-    true_positive: int, false_positive: int, false_negative: int, true_negative: int
-) -> float | None:
-    """Return the Matthews correlation of counts; None if labels or predictions have one class only.
-
-    (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN)) (Matthews 1975).
-    """
-    given = (true_positive + false_positive) * (true_negative + false_negative)
-    labelled = (true_positive + false_negative) * (true_negative + false_positive)
-    if given * labelled == 0:
-        return None
-    covariance = true_positive * true_negative - false_positive * false_negative
-    return covariance / math.sqrt(given * labelled)
-
-
-def accuracy(
-    true_positive: int, false_positive: int, false_negative: int, true_negative: int
-) -> float | None:
-    """Return the share of sentences classified correctly; None if there are no sentences."""
-    sentences = true_positive + false_positive + false_negative + true_negative
-    return (true_positive + true_negative) / sentences if sentences else None
-
-
-def f1(
-    true_positive: int, false_positive: int, false_negative: int, true_negative: int
-) -> float | None:
-    """Return the F1 of class 1; None if class 1 is neither predicted nor true.
-
-    2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall (van Rijsbergen 1979).
-    """
-    found = 2 * true_positive + false_positive + false_negative
-    return 2 * true_positive / found if found else None
+    rest = sentences - positives - labelled + hits
+    return Counts(hits, positives - hits, labelled - hits, rest)
 
 
 def _bytes(text: str, sentences: int) -> bytes:

@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.store import classes
 from harness.store.predictions import PREDICTIONS
 from harness.store.records import Confusion, Record, Scores
 
@@ -25,31 +24,27 @@ def confusion_by(
 ) -> dict[str, Confusion]:
     """Count labels and predicted classes in each group of sentences; "" means no group."""
     of_sentences = np.asarray(groups, dtype=object)
-    counts = {}
-    for group in sorted(set(groups) - {""}):
-        chosen = of_sentences == group
-        label, given = labels[chosen] == 1, predicted[chosen] == 1
-        counts[group] = Confusion(
-            true_positive=int((label & given).sum()),
-            false_positive=int((~label & given).sum()),
-            false_negative=int((label & ~given).sum()),
-            true_negative=int((~label & ~given).sum()),
-        )
-    return counts
+    return {
+        group: _confusion(labels[of_sentences == group], predicted[of_sentences == group])
+        for group in sorted(set(groups) - {""})
+    }
+
+
+def _confusion(labels: np.ndarray, predicted: np.ndarray) -> Confusion:
+    label, given = labels == 1, predicted == 1
+    return Confusion(
+        true_positive=int((label & given).sum()),
+        false_positive=int((~label & given).sum()),
+        false_negative=int((label & ~given).sum()),
+        true_negative=int((~label & ~given).sum()),
+    )
 
 
 def scores_of(chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> Scores | None:
-    """Return the scores on the chosen sentences, undefined ones as 0; None if none is chosen."""
+    """Return the scores on the chosen sentences; None if none is chosen."""
     if not chosen.any():
         return None
-    (confusion,) = confusion_by(
-        ["chosen"] * int(chosen.sum()), labels[chosen], predicted[chosen]
-    ).values()
-    return Scores(
-        mcc=classes.matthews(*confusion.counts) or 0.0,
-        accuracy=classes.accuracy(*confusion.counts) or 0.0,
-        f1=classes.f1(*confusion.counts) or 0.0,
-    )
+    return Scores.of(_confusion(labels[chosen], predicted[chosen]).counts)
 
 
 def regrouped(
@@ -71,14 +66,12 @@ def regrouped(
         name: np.asarray(predictions[name].to_pylist(), dtype=object)
         for name in ("domain", "source")
     }
-    changed = False
     for name, of_split in groups.items():
         rows = split == name
         for column, today in (("domain", of_split.domains), ("source", of_split.sources)):
             if rows.sum() == len(today) and any(today):
-                changed = changed or list(columns[column][rows]) != list(today)
                 columns[column][rows] = today
-    if not changed:
+    if all(values.tolist() == predictions[name].to_pylist() for name, values in columns.items()):
         return None
     for column, values in columns.items():
         place = PREDICTIONS.get_field_index(column)

@@ -1,13 +1,10 @@
-"""A run's predictions as a table: its columns, reading it, and checking it against the record."""
+"""A run's predictions as a table: its columns, and reading it."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from harness.store import classes
 
 FILE = "predictions.parquet"
 
@@ -64,50 +61,18 @@ def as_parquet(table: pa.Table) -> bytes:
     return content
 
 
-def check_predictions(folder: Path, labels: str | None, selected: str | None) -> pa.Table:
-    """Read a run's predictions, and check that they match its record.
+def read_checked_columns(folder: Path) -> pa.Table:
+    """Read the columns CHECKED_COLUMNS of a run's predictions.
 
-    Only the needed columns are read: fast enough to check a store of thousands of runs.
-
-    Args:
-        labels: the validation split's labels, as harness.store.classes packs them.
-        selected: its predicted classes, packed; None in older records, which do not hold them.
-
-    Returns the columns CHECKED_COLUMNS.
+    Reading no others makes it fast enough to check a store of thousands of runs.
 
     Raises:
-        ValueError: they do not match.
+        ValueError: the file is damaged, or has other columns than PREDICTIONS.
     """
     try:
         with pq.ParquetFile(folder / FILE) as file:
             if not file.schema_arrow.equals(PREDICTIONS):
                 raise ValueError("it has other columns")
-            table = file.read(list(CHECKED_COLUMNS), use_threads=False)
+            return file.read(list(CHECKED_COLUMNS), use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"it cannot be read as Parquet ({type(error).__name__})") from None
-    check_rows(table, labels, selected)
-    return table
-
-
-def check_rows(table: pa.Table, labels: str | None, selected: str | None) -> None:
-    """Check that rows of predictions match a run's record.
-
-    Args:
-        table: with at least the columns split, label, logit_0 and logit_1.
-        labels: the validation split's labels, as harness.store.classes packs them.
-        selected: its predicted classes, packed; None in older records, which do not hold them.
-
-    Raises:
-        ValueError: they do not match.
-    """
-    if labels is None or selected is None:
-        return
-    rows = np.asarray(table["split"]) == "validation"
-    label = np.asarray(table["label"].fill_null(-1))[rows]
-    logits = np.column_stack([table["logit_0"], table["logit_1"]])[rows]
-    if not np.isin(label, (0, 1)).all() or classes.pack(label) != labels:
-        raise ValueError("its labels are not the record's")
-    if not np.isfinite(logits).all():  # argmax would return the first NaN
-        raise ValueError("its logits are not all finite")
-    if classes.pack(logits.argmax(axis=-1)) != selected:
-        raise ValueError("its logits do not give the record's classes")

@@ -17,7 +17,8 @@ from transformers import (
 
 from harness.models.encode import Encoded, collator, names_its_inputs
 from harness.models.pad_token import KeptPadToken
-from harness.models.padding import Padding, settle
+from harness.models.padding import settle
+from harness.store.records import Padding
 from harness.suite.spec import TrainingSpec
 from harness.training import proof
 from harness.training.clock import TrainingClock

@@ -11,7 +11,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.errors import BadInput
 from harness.kept import inference, kept_files
-from harness.models.configuration import write_class_names
 from harness.models.encode import encode
 from harness.store.records import Record
 from harness.text import one_line
@@ -63,7 +62,7 @@ def save(
 ) -> None:
     """Write a model with its class names, and its tokenizer."""
     model.save_pretrained(folder)
-    write_class_names(folder, class_names)
+    kept_files.write_class_names(folder, class_names)
     tokenizer.save_pretrained(folder)
 
 

@@ -10,23 +10,24 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
 import torch
 import transformers
 from tqdm import tqdm
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.inputs import checkpoint_files, data, trackers
 from harness.models import out_of_memory
 from harness.models.completeness import Weights
-from harness.models.padding import Padding, settle
+from harness.models.configuration import read_tokenizer
+from harness.models.padding import settle
 from harness.models.reading import Reading, read
 from harness.redaction import redact_file, redacted
 from harness.store import records
-from harness.store.records import Times
+from harness.store.records import Padding, Times
 from harness.text import counted, one_line
 from harness.training import diagnosis, kept_model, launchers, progress
 from harness.training.finetune import Outcome, Settings, finetune
@@ -92,18 +93,17 @@ def _train_and_score(
         total=time.perf_counter() - started,
     )
     record = scored_record(job, ready.splits, encoded, outcome, times)
-    padded = records.Padding(**asdict(ready.padding))
     used = {
         "accumulation": accumulation,
         "batch_size_used": settings.batch_size // accumulation,
         "contention": None if yielding is None else yielding.contention(),
         "initialised": ready.weights.initialised,
-        "padding": padded,
+        "padding": ready.padding,
         "warnings": (
             *ready.weights.warnings,
             *ready.reading.warnings,
             *record.warnings,
-            *diagnosis.padded(padded),
+            *diagnosis.padded(ready.padding),
             *diagnosis.halved(settings.batch_size, accumulation),
         ),
     }
@@ -185,7 +185,7 @@ def _prepare(job: Job, settings: Settings) -> _Ready:
     loaded = data.load(job.source)
     if loaded.fingerprint != job.dataset.fingerprint:
         raise RuntimeError("the data changed after the session began")
-    tokenizer = _tokenizer(job)
+    tokenizer = read_tokenizer(job.checkpoint.folder)
     pretrained = load_checkpoint(job.checkpoint.folder, tokenizer, settings)
     models, weights = [pretrained.model], pretrained.weights
     del pretrained
@@ -215,13 +215,6 @@ def _with_contention(
     return lambda progress: report(replace(progress, others=yielding.others))
 
 
-def _tokenizer(job: Job) -> PreTrainedTokenizerBase:
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        job.checkpoint.folder, trust_remote_code=False, local_files_only=True
-    )
-    return tokenizer
-
-
 def _finetune(
     job: Job,
     ready: _Ready,
@@ -236,7 +229,7 @@ def _finetune(
     while True:
         if not models:
             # ready.tokenizer may have changed, and a pad token can change how a model is built.
-            fresh = _tokenizer(job)
+            fresh = read_tokenizer(job.checkpoint.folder)
             models.append(load_checkpoint(job.checkpoint.folder, fresh, settings).model)
         model = models.pop()
         try:

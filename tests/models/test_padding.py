@@ -32,9 +32,9 @@ from transformers import (
 from harness.kept.inference import classify, load
 from harness.models.encode import encode
 from harness.models.pad_token import ensure_pad_token
-from harness.models.padding import TOLERANCE, PaddingSide, answers, settle
+from harness.models.padding import TOLERANCE, answers, settle
 from harness.store import records
-from harness.store.records import Record
+from harness.store.records import PaddingSide, Record
 from harness.training.loading import load_model
 
 MIXED = ["the cat slept", "a boat in town", "she reads", *SENTENCES[:4]]
