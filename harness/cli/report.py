@@ -88,7 +88,8 @@ class _Evidence:
 
 
 def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
-    from harness.report import changed_files, replacement, write_files
+    from harness.report import replacement, write_files
+    from harness.report.checks.changes import changed_files
 
     now = replacement.runs_of_records(evidence.records)
     if not replace and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None:
@@ -106,7 +107,8 @@ def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
 
 def _print_differences(folder: Path, evidence: _Evidence) -> None:
     """Print for every file whether it is as expected, and exit with 1 if one is not."""
-    from harness.report import LEADERBOARD, PREDICTIONS, changed_files, differences, stale_files
+    from harness.report import LEADERBOARD, PREDICTIONS, stale_files
+    from harness.report.checks.changes import changed_files, differences
 
     changed = changed_files(folder, evidence.contents)
     stale = stale_files(folder, evidence.contents)
@@ -143,15 +145,8 @@ def _print_differences(folder: Path, evidence: _Evidence) -> None:
 
 
 def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:
-    from harness.report import (
-        LEADERBOARD,
-        PREDICTIONS,
-        leaderboard_in,
-        mismatched_predictions,
-        predictions_beside,
-        read_published,
-        render,
-    )
+    from harness.report import LEADERBOARD, PREDICTIONS, leaderboard_in, read_published, render
+    from harness.report.checks.logits import mismatched_predictions, predictions_beside
 
     path = leaderboard_in(source)
     if not path.exists():
@@ -178,7 +173,7 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
 
 
 def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
-    from harness.report import contents_of
+    from harness.report import contents_of, publish
 
     if len(values["suite"]) > 1:
         raise click.UsageError("--suite: a results folder belongs to one suite; name one")
@@ -192,14 +187,15 @@ def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
         raise BadInput([problem, *notes])
     name, baseline = planned.suite.name, session_options(typed).baseline
     baseline = baseline if baseline is not None and baseline.suite == name else None
-    contents = contents_of(
+    records = [item.record for item in stored]
+    published = publish(
         name,
         planned.cells,
-        stored,
+        records,
         baseline,
         planned.references,
         suite_gates(planned.suite),
         planned.suite.dataset,
     )
-    records = [item.record for item in stored]
+    contents = contents_of(published, stored)
     return _Evidence(folder, contents, records, notes + left_out)

@@ -12,14 +12,12 @@ from harness.errors import BadInput
 from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plugin.stash import PROBLEMS, SESSION, TABLE_NOTES, WRITTEN
-from harness.report import (
-    LEADERBOARD,
+from harness.report import LEADERBOARD, replacement, write_tables
+from harness.report.brief import (
     append_summary,
     as_summary,
-    replacement,
     terminal_table,
     terminal_warnings,
-    write_tables,
 )
 from harness.report.locations import store_locations
 from harness.session.overwriting import objection, where

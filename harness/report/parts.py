@@ -1,39 +1,44 @@
 """MCC on parts of the data: CoLA's in-domain and out-of-domain sentences, a labelled test split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from harness.judging.column import MISSING, decimals, spread
 from harness.judging.costs import deviation, mean
 from harness.report.pictures.charts import Line
 from harness.store.records import Record, Scores
 
-PARTS: dict[str, Callable[[Record], Scores | None]] = {
-    "in-domain": lambda record: record.scores_in_domain,
-    "out-of-domain": lambda record: record.scores_out_of_domain,
-    "test": lambda record: record.scores_test,
+PARTS: dict[str, tuple[str, Callable[[Record], Scores | None]]] = {
+    "in-domain": (
+        "validation sentences from the sources of the training split (in-domain)",
+        lambda record: record.scores_in_domain,
+    ),
+    "out-of-domain": (
+        "validation sentences from other sources (out-of-domain)",
+        lambda record: record.scores_out_of_domain,
+    ),
+    "test": ("a labelled test split (test)", lambda record: record.scores_test),
 }
-"""Further sets of sentences on which a run may be scored."""
-
-MEANING = {
-    "in-domain": "validation sentences from the sources of the training split (in-domain)",
-    "out-of-domain": "validation sentences from other sources (out-of-domain)",
-    "test": "a labelled test split (test)",
-}
+"""Further sets of sentences on which a run may be scored, with their meaning."""
 
 Part = tuple[float, float | None]
 """A mean over seeds, and their sample standard deviation; None with one seed."""
 
+Groups = dict[str, dict[str, Part | None]]
+"""The MCC by part and cell id; None where some seed was not scored on the part."""
 
-def parts(lines: Sequence[Line]) -> dict[str, dict[str, Part | None]]:
-    """Return the MCC by part and cell id, for each of PARTS on which some cell was scored.
 
-    It is None where some seed was not scored on the part.
-    """
+def parts(lines: Sequence[Line]) -> Groups:
+    """Return the MCC on each of PARTS on which some cell was scored."""
     known = {
-        name: {line.cell.id: _over_seeds([_mcc(part(run)) for run in line.runs]) for line in lines}
-        for name, part in PARTS.items()
+        name: {line.cell.id: _over_seeds(map(part, line.runs)) for line in lines}
+        for name, (_, part) in PARTS.items()
     }
     return {name: mccs for name, mccs in known.items() if set(mccs.values()) - {None}}
+
+
+def lines_on_parts(lines: Iterable[Line], groups: Groups) -> list[Line]:
+    """Return the lines that have an MCC on some part."""
+    return [line for line in lines if any(mccs[line.cell.id] for mccs in groups.values())]
 
 
 def in_text(found: Part | None) -> str:
@@ -44,19 +49,17 @@ def in_text(found: Part | None) -> str:
     return f"{decimals(3)(value)}{spread(of_seeds, decimals(3))}"
 
 
-def caption(names: Sequence[str], several: bool) -> str:
+def caption(lines: Iterable[Line], names: Iterable[str]) -> str:
     """Return the caption of a table of the MCC by part, with its limits.
 
     Args:
         names: the parts in the table, at least one.
-        several: whether some row has several seeds.
     """
-    meanings = [MEANING[name] for name in names]
-    *most, last = meanings
+    *most, last = [PARTS[name][0] for name in names]
     listed = " and on ".join([*([", on ".join(most)] if most else []), last])
     of_seeds = (
         ", ± the sample standard deviation over seeds, which does not cover other sentences"
-        if several
+        if any(len(line.runs) > 1 for line in lines)
         else "; with one seed there is no ±"
     )
     return (
@@ -66,10 +69,7 @@ def caption(names: Sequence[str], several: bool) -> str:
     )
 
 
-def _over_seeds(mccs: Sequence[float | None]) -> Part | None:
+def _over_seeds(scores: Iterable[Scores | None]) -> Part | None:
+    mccs = [None if each is None else each.mcc for each in scores]
     value = mean(mccs)
     return None if value is None else (value, deviation(mccs))
-
-
-def _mcc(scores: Scores | None) -> float | None:
-    return None if scores is None else scores.mcc

@@ -255,12 +255,10 @@ def _unknown_cells(path: Path) -> Iterator[str]:
 
 
 def _baseline(path: Path) -> Baseline:
-    from harness.report import (
-        as_baseline,
-        read_published,
-    )  # pandas, rarely needed
+    from harness.report import read_published  # pandas, rarely needed
 
-    return as_baseline(read_published(path), path.name)
+    published = read_published(path)
+    return Baseline(path.name, published.suite, published.records)
 
 
 def _from_here(here: Path, checkpoint: str) -> str:

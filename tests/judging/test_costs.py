@@ -20,7 +20,8 @@ from harness.judging.costs import COSTS, doubts, ratio
 from harness.judging.gates import judge
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.machine.contention import Contention
-from harness.report import publish, render, terminal_table, terminal_warnings, write_tables
+from harness.report import publish, render, write_tables
+from harness.report.brief import terminal_table, terminal_warnings
 from harness.report.pictures.charts import lines_of, speed_groups
 from harness.store.records import Record, Times
 from harness.suite.plan import Cell

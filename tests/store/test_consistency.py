@@ -17,7 +17,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews
 
 from harness.errors import BadInput
 from harness.machine.contention import Contention
-from harness.report import mismatched_predictions, read_published, write_tables
+from harness.report import read_published, write_tables
+from harness.report.checks.logits import mismatched_predictions
 from harness.store import classes
 from harness.store.consistency import inconsistency, unlike_predictions
 from harness.store.predictions import PREDICTIONS

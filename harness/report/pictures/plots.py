@@ -7,17 +7,17 @@ object interface is used, so no global state changes and no window opens.
 
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from harness.judging.column import ROUGH, decimals
+from harness.judging.column import ROUGH
 from harness.report.pictures.charts import (
     FORMATS,
     SPEEDS,
@@ -25,10 +25,9 @@ from harness.report.pictures.charts import (
     Picture,
     Point,
     best_of,
-    lines_of,
+    lines_by_checkpoint,
     on_log_scale,
     speed_groups,
-    with_score,
 )
 from harness.report.pictures.labels import MARGIN, Canvas, ends_of, labels, log_ticks, text_of
 from harness.report.pictures.looks import (
@@ -38,16 +37,15 @@ from harness.report.pictures.looks import (
     Looks,
     broken,
     drawable,
-    lines_by_checkpoint,
     looks_of,
-    mcc_of,
+    with_short_ids,
 )
-from harness.report.pictures.svg import with_short_ids
-from harness.report.published import Published
 from harness.text import counted, scientific, some, two_digits
 
 MARGINS = (MARGIN, 0.1)
 """Empty shares of the axes on each side of all marks, horizontally and vertically."""
+
+DASHED: Any = {"color": "#444444", "linestyle": (0, (4, 3))}
 
 MOST_POINTS = 1000
 MOST_CURVES = 24
@@ -61,61 +59,52 @@ METADATA: dict[str, dict[str, None]] = {
 """Removes the entries in which matplotlib writes its version and the date into a file."""
 
 
-def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
-    """Return the pictures for which the leaderboard has numbers; none without a score."""
-    lines = with_score(lines_of(published, frame))
+def pictures(lines: Sequence[Line]) -> Iterator[Picture]:
+    """Yield the pictures for which a leaderboard has numbers.
+
+    Args:
+        lines: those with a score, at least one.
+    """
     looks = looks_of(lines)
-    found = []
     for column, title in SPEEDS.items():
         if groups := _few(speed_groups(lines, column)):
             best = f", the best {MOST_POINTS:,} cells" if len(lines) > MOST_POINTS else ""
-            found.append(
-                Picture(
-                    f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
-                    f"MCC against {title}{best}",
-                    _front_in_words(title, groups),
-                    partial(_pareto, title, groups, looks),
-                )
+            yield Picture(
+                f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
+                f"MCC against {title}{best}",
+                _front_in_words(title, groups),
+                partial(_pareto, title, groups, looks),
             )
     if curved := [line for line in lines if any(len(run.epochs) > 1 for run in line.runs)]:
         drawn = curved[:MOST_CURVES]
-        best = (
-            "" if len(drawn) == len(curved) else f", the best {len(drawn)} of {len(curved)} cells"
-        )
-        found.append(
-            Picture(
-                "learning-curves",
-                f"MCC after each epoch{best}",
-                "Validation MCC after each epoch, one line per seed, of "
-                f"{counted(len(drawn), 'cell')}; the best is {drawn[0].label}",
-                partial(_curves, drawn, looks),
-            )
+        best = f", the best {len(drawn)} of {len(curved)} cells" if len(drawn) < len(curved) else ""
+        yield Picture(
+            "learning-curves",
+            f"MCC after each epoch{best}",
+            "Validation MCC after each epoch, one line per seed, of "
+            f"{counted(len(drawn), 'cell')}; the best is {drawn[0].label}",
+            partial(_curves, drawn, looks),
         )
     by_checkpoint = lines_by_checkpoint(lines)
     if several := {name: group for name, group in by_checkpoint.items() if len(group) > 1}:
         shown = dict(list(several.items())[:MOST_CHECKPOINTS])
-        best = "" if len(shown) == len(several) else f", the best {len(shown)} of {len(several)}"
-        found.append(
-            Picture(
-                "settings",
-                f"MCC by batch size and learning rate{best}",
-                "Mean MCC of each checkpoint by batch size and learning rate; best: "
-                + "; ".join(f"{group[0].label}" for group in shown.values()),
-                partial(_settings, shown),
-            )
+        best = f", the best {len(shown)} of {len(several)}" if len(shown) < len(several) else ""
+        yield Picture(
+            "settings",
+            f"MCC by batch size and learning rate{best}",
+            "Mean MCC of each checkpoint by batch size and learning rate; best: "
+            + "; ".join(group[0].label for group in shown.values()),
+            partial(_settings, shown),
         )
     if budgets := best_of(lines):
         every = budgets[""]
-        found.append(
-            Picture(
-                "best-of-n",
-                "expected MCC of the best of n cells",
-                f"Expected MCC of the best of n cells drawn at random from all {len(every)}: "
-                f"{every[0]:z.3f} for one, {every[-1]:z.3f} for all",
-                partial(_best_of, budgets, looks),
-            )
+        yield Picture(
+            "best-of-n",
+            "expected MCC of the best of n cells",
+            f"Expected MCC of the best of n cells drawn at random from all {len(every)}: "
+            f"{every[0]:z.3f} for one, {every[-1]:z.3f} for all",
+            partial(_best_of, budgets, looks),
         )
-    return found
 
 
 def draw(found: Iterable[Picture]) -> dict[str, bytes]:
@@ -131,8 +120,9 @@ def draw(found: Iterable[Picture]) -> dict[str, bytes]:
                 buffer = io.BytesIO()
                 figure.savefig(buffer, format=kind, metadata=METADATA[kind])
                 content = buffer.getvalue()
-                content = with_short_ids(content) if kind == "svg" else content
-                files[f"{picture.name}.{kind}"] = content
+                files[f"{picture.name}.{kind}"] = (
+                    with_short_ids(content) if kind == "svg" else content
+                )
     return files
 
 
@@ -162,10 +152,9 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
             [point.speed for point in front],
             [point.mcc for point in front],
             where="post",
-            color="#444444",
-            linestyle=(0, (4, 3)),
             linewidth=1,
             zorder=1,
+            **DASHED,
         )
         _mark(ax, points, looks)
         for label in labels(points, _canvas(figure, len(shown))):
@@ -182,8 +171,7 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
         ax.set_xlabel(title)
         ax.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
     axes[0].set_ylabel("MCC")
-    drawn = [point.line for points in shown.values() for point in points]
-    _key(figure, drawn, looks)
+    _key(figure, [point.line for points in shown.values() for point in points], looks)
     return figure
 
 
@@ -202,12 +190,7 @@ def _mark(ax: Axes, points: Iterable[Point], looks: Looks) -> None:
         style = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
         by_style.setdefault(style, []).append(point)
     for ((colour, marker), on_front, compares), group in by_style.items():
-        bars = [
-            (point.speed, low, high)
-            for point in group
-            if (low := point.line.number("mcc_low")) is not None
-            and (high := point.line.number("mcc_high")) is not None
-        ]
+        bars = [(point.speed, *ends) for point in group if (ends := point.line.interval)]
         if bars:
             ax.vlines(*zip(*bars, strict=True), color=colour, linewidth=1, alpha=0.7, zorder=2)
         ax.plot(
@@ -225,21 +208,18 @@ def _mark(ax: Axes, points: Iterable[Point], looks: Looks) -> None:
 
 
 def _key(figure: Figure, lines: Iterable[Line], looks: Looks) -> None:
+    def is_other(line: Line) -> bool:
+        return looks[line.cell.checkpoint] == OTHERS
+
     names: dict[str, tuple[str, str]] = {}
-    for line in sorted(lines, key=lambda line: (_is_other(line, looks), line.number("rank"))):
-        look = looks[line.cell.checkpoint]
-        names["other checkpoints" if _is_other(line, looks) else drawable(line.cell.checkpoint)] = (
-            look
-        )
+    for line in sorted(lines, key=lambda line: (is_other(line), line.number("rank"))):
+        name = "other checkpoints" if is_other(line) else drawable(line.cell.checkpoint)
+        names[name] = looks[line.cell.checkpoint]
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", label=name)
         for name, (colour, marker) in names.items()
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
-
-
-def _is_other(line: Line, looks: Looks) -> bool:
-    return looks[line.cell.checkpoint] == OTHERS
 
 
 def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
@@ -256,20 +236,16 @@ def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
 
 
 def _speed(point: Point) -> str:
-    if point.line.row["times"] == ROUGH:
-        return f"~{two_digits(point.speed)}"
-    return f"{point.speed:.4g}"
+    rough = point.line.row["times"] == ROUGH
+    return f"~{two_digits(point.speed)}" if rough else f"{point.speed:.4g}"
 
 
 # --- learning curves ---
 
 
 def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
-    columns = min(4, len(lines))
-    rows = math.ceil(len(lines) / columns)
-    figure = Figure(figsize=(2.4 * columns + 0.4, 1.75 * rows + 0.3), layout="constrained")
-    axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for ax, line in zip(axes, lines, strict=False):
+    figure, axes = _panels(len(lines), 4, (2.4, 1.75), 0.4)
+    for ax, line in zip(axes, lines, strict=True):
         colour, _ = looks[line.cell.checkpoint]
         for run in line.runs:
             numbers = [epoch.epoch for epoch in run.epochs]
@@ -289,7 +265,6 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
         ax.set_title(f"#{line.row['rank']} {name}\n{line.settings}", fontsize=7, loc="left")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
-    _clear(axes[len(lines) :], axes[: len(lines)][-columns:])
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("MCC", fontsize=9)
     return figure
@@ -302,36 +277,27 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
     every = [line for group in checkpoints.values() for line in group]
     sizes = sorted({line.cell.batch_size for line in every})
     rates = sorted({line.cell.learning_rate for line in every})
-    mccs = [mcc_of(line) for line in every]
+    mccs = [line.mcc for line in every]
     low, high = min(mccs), max(mccs)
-    columns = min(3, len(checkpoints))
-    rows = math.ceil(len(checkpoints) / columns)
-    width = max(2.2, 0.62 * len(rates) + 0.7)
-    height = 0.42 * len(sizes) + 0.85
-    figure = Figure(figsize=(width * columns, height * rows + 0.3), layout="constrained")
-    axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for ax, (name, group) in zip(axes, checkpoints.items(), strict=False):
+    size = (max(2.2, 0.62 * len(rates) + 0.7), 0.42 * len(sizes) + 0.85)
+    figure, axes = _panels(len(checkpoints), 3, size)
+    for ax, (name, group) in zip(axes, checkpoints.items(), strict=True):
         grid = [[math.nan] * len(rates) for _ in sizes]
         for line in group:
-            grid[sizes.index(line.cell.batch_size)][rates.index(line.cell.learning_rate)] = mcc_of(
-                line
-            )
+            row, column = sizes.index(line.cell.batch_size), rates.index(line.cell.learning_rate)
+            grid[row][column] = line.mcc
         ax.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
         for row, values in enumerate(grid):
             for column, mcc in enumerate(values):
-                text = "-" if math.isnan(mcc) else decimals(3)(mcc)
-                # The upper half of viridis is light.
-                dark = not math.isnan(mcc) and mcc < (low + high) / 2
-                ax.text(
-                    column, row, text, ha="center", va="center", fontsize=7.5,
-                    color="white" if dark else "black",
-                )  # fmt: skip
+                text = "-" if math.isnan(mcc) else f"{mcc:z.3f}"
+                # The upper half of viridis is light, and so is a missing value.
+                colour = "white" if mcc < (low + high) / 2 else "black"
+                ax.text(column, row, text, ha="center", va="center", fontsize=7.5, color=colour)
         ax.set_title(drawable(name, 34), fontsize=7.5, loc="left")
         ax.set_xticks(range(len(rates)), [scientific(rate) for rate in rates], fontsize=7.5)
         ax.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7.5)
         ax.grid(visible=False)
         ax.tick_params(length=0)
-    _clear(axes[len(checkpoints) :], axes[: len(checkpoints)][-columns:])
     figure.supxlabel("learning rate", fontsize=8.5)
     figure.supylabel("batch size", fontsize=8.5)
     return figure
@@ -343,6 +309,7 @@ def _settings(checkpoints: Mapping[str, Sequence[Line]]) -> Figure:
 def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     ax = figure.subplots()
+    every = budgets[""]
     curves = {name: curve for name, curve in budgets.items() if name}
     for name, curve in list(curves.items())[:MOST_CHECKPOINTS]:
         colour, marker = looks[name]
@@ -355,16 +322,10 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
             linewidth=1.3,
             label=drawable(name, 50),
         )
-    ax.plot(
-        range(1, len(budgets[""]) + 1),
-        budgets[""],
-        color="#444444",
-        linestyle=(0, (4, 3)),
-        linewidth=1.3,
-        label="all checkpoints",
-    )
-    if len(budgets[""]) > 40:
-        _logarithmic(ax, 1, len(budgets[""]))
+    numbers = range(1, len(every) + 1)
+    ax.plot(numbers, every, linewidth=1.3, label="all checkpoints", **DASHED)
+    if len(every) > 40:
+        _logarithmic(ax, 1, len(every))
     else:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlim(left=0.5)
@@ -385,9 +346,23 @@ def _logarithmic(ax: Axes, low: float, high: float) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _clear(empty: Iterable[Axes], lowest: Iterable[Axes]) -> None:
-    """Hide empty axes, and label the ticks of the lowest that remain."""
-    for ax in empty:
-        ax.set_axis_off()
-    for ax in lowest:
-        ax.tick_params(labelbottom=True)
+def _panels(
+    number: int, most: int, size: tuple[float, float], beside: float = 0
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of charts with the same axes, in rows, and its axes.
+
+    Args:
+        most: charts in a row.
+        size: width and height of a chart in inches.
+        beside: width beside the charts.
+    """
+    columns = min(most, number)
+    rows = math.ceil(number / columns)
+    width, height = size[0] * columns + beside, size[1] * rows + 0.3
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for empty in axes[number:]:
+        empty.set_axis_off()
+    for lowest in axes[:number][-columns:]:
+        lowest.tick_params(labelbottom=True)
+    return figure, axes[:number]
