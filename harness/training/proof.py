@@ -1,7 +1,7 @@
 """Verifies on a few sentences that a model gives its recorded logits."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,9 @@ by one epoch of training.
 
 ALIKE = 1e-5
 """Logits that differ by less than this share of the largest one are equal up to rounding."""
+
+Rows = Dataset | Mapping[int, Any]
+"""Encoded sentences by their position in a split: all of the split, or some."""
 
 _HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -82,22 +85,15 @@ def _ends(by_length: np.ndarray) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(position) for position in ends))
 
 
-def sample(
-    batches: tuple[tuple[int, ...], ...], logits: np.ndarray, precision: str, shortest: int = 1
-) -> Sample:
-    """Combine chosen sentences with the logits (sentences, 2) recorded for their split."""
-    return Sample(batches, tuple(logits[list(batch)] for batch in batches), precision, shortest)
-
-
 def logits_of(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Dataset,
+    rows: Rows,
     positions: Sequence[int],
     precision: str,
     shortest: int = 1,
 ) -> np.ndarray:
-    """Return (sentences, 2) a model's logits for some rows of an encoded split, as one batch."""
+    """Return (sentences, 2) a model's logits for some encoded sentences, as one batch."""
     batch = collator(tokenizer, shortest)([rows[position] for position in positions])
     inputs = {
         name: torch.as_tensor(batch[name]).to(model.device) for name in accepted(model, batch)
@@ -114,14 +110,14 @@ def logits_of(
 def prove(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Dataset,
+    rows: Rows,
     recorded: Sample,
     what: str,
 ) -> None:
     """Compare a model's logits with the recorded ones.
 
     Args:
-        rows: the encoded split to which the sample's positions refer.
+        rows: the encoded sentences by the sample's positions.
         what: the model's description in error messages.
 
     Raises:
