@@ -151,18 +151,21 @@ def finetune(
     setup = _set_up(model, tokenizer, applied, settings, scratch, padding, listeners)
     validation = encoded.splits["validation"]
     batches = proof.choose(setup.trainer, validation, setup.positions["validation"])
-    rows, chosen = applied.splits["validation"], [*chain.from_iterable(batches)]
-    untrained = proof.logits_of(model, tokenizer, rows, chosen, "fp32", padding.shortest)
-    alike_before = proof.alike(untrained, rows, chosen)
+    rows = applied.splits["validation"].select([*chain.from_iterable(batches)])
+    untrained = proof.logits_of(model, tokenizer, list(rows), "fp32", padding.shortest)
+    alike_before = proof.alike(untrained, rows)
     setup.trainer.train()
-    _load_selected(model, setup, applied, settings.training.selection)
+    best_epoch = settings.training.selection == "best-epoch"
+    if setup.best is not None:
+        setup.best.load(model)
+    elif best_epoch:
+        vocabulary = None if applied.trimmed is None else len(applied.trimmed.used)
+        read_best_epoch(model, setup.trainer.state.best_model_checkpoint, vocabulary)
     train_seconds = setup.clock.seconds(settings.device)
     epochs = setup.history.epochs
-    if settings.training.selection == "best-epoch":
-        # Trainer, too, selects the first of equally good epochs.
-        selected = max(epochs, key=lambda epoch: epoch.scores.mcc).epoch
-    else:
-        selected = epochs[-1].epoch
+    # Trainer, too, selects the first of equally good epochs.
+    best = max(epochs, key=lambda epoch: epoch.scores.mcc)
+    selected = (best if best_epoch else epochs[-1]).epoch
     # The selected epoch's model was evaluated at the epoch's end; a new prediction is the same.
     logits = {"validation": setup.history.logits[selected]}
     if "test" in setup.positions:
@@ -256,15 +259,6 @@ def _set_up(
         trainer.add_callback(best)
         active.add(MEMORY_CHECKPOINT)
     return _Setup(trainer, history, decay, clock, positions, best, frozenset(active))
-
-
-def _load_selected(model: PreTrainedModel, setup: _Setup, applied: Applied, selection: str) -> None:
-    """Give the model the selected epoch's weights."""
-    if setup.best is not None:
-        setup.best.load(model)
-    elif selection == "best-epoch":
-        rows = None if applied.trimmed is None else len(applied.trimmed.used)
-        read_best_epoch(model, setup.trainer.state.best_model_checkpoint, rows)
 
 
 def _test_logits(setup: _Setup, applied: Applied) -> np.ndarray:
