@@ -41,7 +41,7 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
       harness mistakes results/cola --cell minilm-l6-bs32-lr1e-4 --cell mpnet-base-bs16-lr3e-5
     """
     from harness.judging.evidence import NoEvidence
-    from harness.judging.hard_sentences import as_rows, hard_sentences
+    from harness.judging.hard_sentences import hard_sentences
     from harness.judging.mistakes import missed_by
     from harness.report import leaderboard_in, read_published
 
@@ -65,7 +65,10 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
     )
     if found:
         headings = ("position", "place", "labelled", "sentence")
-        rows = [[printable(text) for text in row] for row in as_rows(found)]
+        rows = [
+            [*map(printable, (str(each.position), each.place or "-", each.label, each.sentence))]
+            for each in found
+        ]
         click.echo("\n" + tabulate(rows, headings, "simple", disable_numparse=True))
 
 

@@ -62,8 +62,8 @@ def _numbers(pair: "Comparison") -> tuple[str, ...]:
 def _costs(pair: "Comparison") -> tuple[str, str]:
     """Return training time and memory of A divided by those of B."""
     time, memory = (
-        MISSING if ratio is None else f"x {ratio:.3g}"
-        for ratio in (pair.time_ratio, pair.memory_ratio)
+        MISSING if ratio.value is None else f"x {ratio.value:.3g}"
+        for ratio in (pair.time, pair.memory)
     )
     return time, memory
 

@@ -18,13 +18,6 @@ class Loaded:
     weights: Weights
 
 
-def load_model(
-    checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
-) -> PreTrainedModel:
-    """Load a pretrained encoder under a classification head; see load_checkpoint."""
-    return load_checkpoint(checkpoint_folder, tokenizer, settings).model
-
-
 def load_checkpoint(
     checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
 ) -> Loaded:

@@ -31,6 +31,7 @@ from harness.store.records import Padding, Times
 from harness.text import counted, one_line
 from harness.training import diagnosis, kept_model, launchers, progress
 from harness.training.finetune import Outcome, Settings, finetune
+from harness.training.history import Reporting
 from harness.training.job import (
     Job,
     Result,
@@ -72,8 +73,6 @@ def _train_and_score(
     job: Job, scratch: Path, started: float, report: Callable[[Progress], None]
 ) -> Result:
     yielding = _prepare_process(job)
-    if yielding is not None:
-        report = _with_contention(report, yielding)
     digest, fingerprint = job.checkpoint.digest, job.dataset.fingerprint
     if records.run_key(job.run, digest, fingerprint, job.device) != job.key:
         raise RuntimeError(
@@ -187,12 +186,10 @@ def _prepare(job: Job, settings: Settings) -> _Ready:
         raise RuntimeError("the data changed after the session began")
     tokenizer = read_tokenizer(job.checkpoint.folder)
     pretrained = load_checkpoint(job.checkpoint.folder, tokenizer, settings)
-    models, weights = [pretrained.model], pretrained.weights
-    del pretrained
     if checkpoint_files.digest_of(job.checkpoint.folder) != job.checkpoint.digest:
         raise RuntimeError("the checkpoint changed after the session began")
     tokenising = time.perf_counter()
-    reading = read(loaded.splits, tokenizer, models[0], job.run.training.max_length)
+    reading = read(loaded.splits, tokenizer, pretrained.model, job.run.training.max_length)
     encoded = reading.encoded
     if encoded.limit is not None:
         tokenizer.model_max_length = encoded.limit  # so a kept model truncates there, too
@@ -200,19 +197,13 @@ def _prepare(job: Job, settings: Settings) -> _Ready:
     return _Ready(
         splits=loaded.splits,
         tokenizer=tokenizer,
-        models=models,
-        weights=weights,
+        models=[pretrained.model],
+        weights=pretrained.weights,
         reading=reading,
-        padding=settle(models[0], tokenizer, encoded.splits["train"]),
+        padding=settle(pretrained.model, tokenizer, encoded.splits["train"]),
         load_seconds=tokenising - loading,
         tokenise_seconds=tokenised - tokenising,
     )
-
-
-def _with_contention(
-    report: Callable[[Progress], None], yielding: Yielding
-) -> Callable[[Progress], None]:
-    return lambda progress: report(replace(progress, others=yielding.others))
 
 
 def _finetune(
@@ -225,7 +216,6 @@ def _finetune(
 ) -> tuple[Outcome, int]:
     """Fine-tune in as few parts per batch as memory allows; return outcome and number of parts."""
     models, encoded = ready.models, ready.reading.encoded
-    listeners = () if yielding is None else (yielding,)
     while True:
         if not models:
             # ready.tokenizer may have changed, and a pad token can change how a model is built.
@@ -234,8 +224,9 @@ def _finetune(
         model = models.pop()
         try:
             attempt = replace(settings, accumulation=job.parts)
+            listeners = [*([] if yielding is None else [yielding]), Reporting(report, yielding)]
             outcome = finetune(
-                model, ready.tokenizer, encoded, attempt, scratch, report, ready.padding, listeners
+                model, ready.tokenizer, encoded, attempt, scratch, ready.padding, listeners
             )
             return outcome, job.parts
         except Exception as error:
