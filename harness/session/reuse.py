@@ -23,29 +23,21 @@ def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
     """
     cell, scores = run.cell, stored.record.scores
     assert scores is not None
-    facts, revision = stored.record.dataset, stored.record.checkpoint_revision
-    origin = stored.record.origin
-    if inputs is not None:
-        facts = inputs.dataset or facts
-        checkpoint = inputs.checkpoints.get(cell.checkpoint)
-        if checkpoint is not None:
-            revision, origin = checkpoint.revision, checkpoint.origin
     passed = None if cell.threshold is None else scores.mcc >= cell.threshold
-    record = stored.record.model_copy(
-        update={
-            "suite": cell.suite,
-            "cell": cell.id,
-            "checkpoint": cell.checkpoint,
-            "checkpoint_revision": revision,
-            "origin": origin,
-            "dataset": facts,
-            "threshold": cell.threshold,
-            "verdict": None if passed is None else "pass" if passed else "fail",
-            "target_mcc": cell.target,
-            "time_to_target_seconds": records.time_to_target(stored.record.epochs, cell.target),
-        }
-    )
-    return Stored(record, stored.folder)
+    current: dict[str, object] = {
+        "suite": cell.suite,
+        "cell": cell.id,
+        "checkpoint": cell.checkpoint,
+        "threshold": cell.threshold,
+        "verdict": None if passed is None else "pass" if passed else "fail",
+        "target_mcc": cell.target,
+        "time_to_target_seconds": records.time_to_target(stored.record.epochs, cell.target),
+    }
+    if inputs is not None:
+        current["dataset"] = inputs.dataset or stored.record.dataset
+        if (found := inputs.checkpoints.get(cell.checkpoint)) is not None:
+            current |= {"checkpoint_revision": found.revision, "origin": found.origin}
+    return Stored(stored.record.model_copy(update=current), stored.folder)
 
 
 def reusable(
