@@ -100,7 +100,8 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
     Raises:
         BadInput: the name is malformed, nothing of that name exists, or its files are not a
             checkpoint: no or broken config.json, weights or tokenizer; only pickled weights.
-        Unavailable: the hub cannot be reached, or refuses access, and the checkpoint is not cached.
+        Unavailable: the hub cannot be reached, or refuses access, and the checkpoint is not cached;
+            the message does not name the checkpoint.
     """
     _check_spelling(name)
     if name.startswith("package:"):
@@ -216,7 +217,7 @@ def _from_hub(name: str, hub: Hub) -> _Place:
             failure = error
     else:
         failure = Unavailable(
-            f"checkpoint {name!r}: the hub cannot be reached ({hub.reason})",
+            f"the hub cannot be reached ({hub.reason})",
             "connect to it, or to a mirror through HF_ENDPOINT, or name a folder or "
             "package:NAME/path instead",
         )
@@ -309,4 +310,4 @@ def _hub_failure(
             way_out = (
                 f"request access at {hub.endpoint}/{repository} and set HF_TOKEN to your token"
             )
-    return Unavailable(f"checkpoint {name!r}: {reason}", way_out)
+    return Unavailable(reason, way_out)
