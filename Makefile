@@ -18,9 +18,9 @@ bench: $(INSTALLED)
 test: $(INSTALLED)
 	$(TESTS) $(ARGS)
 
-# Only the tests that need neither torch nor a separate process: under a minute.
+# Without the tests that need torch or separate processes, or simulate: under a minute.
 quick: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ --quick -q $(ARGS)
+	$(TESTS) --quick -q $(ARGS)
 
 # The rest of the tests: whole sessions as users run them, including sessions that are killed or run
 # out of resources, and every command of the documentation.

@@ -284,7 +284,7 @@ def _plain(job: "Job", threads: int) -> float:
     from harness.inputs.data import load
     from harness.models.encode import encode
     from harness.training.finetune import Settings, finetune
-    from harness.training.loading import load_model
+    from harness.training.loading import load_checkpoint
 
     torch.set_num_threads(threads or provenance.available_cores())
     cell, run = job.run.cell, job.run
@@ -294,7 +294,7 @@ def _plain(job: "Job", threads: int) -> float:
     )
     tokenizer = AutoTokenizer.from_pretrained(job.checkpoint.folder)
     encoded = encode(load(job.source).splits, tokenizer, None)
-    model = load_model(job.checkpoint.folder, tokenizer, settings)
+    model = load_checkpoint(job.checkpoint.folder, tokenizer, settings).model
     job.folder.mkdir()
     return finetune(model, tokenizer, encoded, settings, job.folder).train_seconds
 

@@ -177,7 +177,7 @@ from transformers import AutoTokenizer
 from harness.inputs.data import Source, load
 from harness.models.encode import encode
 from harness.training.finetune import Settings, finetune
-from harness.training.loading import load_model
+from harness.training.loading import load_checkpoint
 from harness.suite.spec import DatasetSpec, TrainingSpec
 folder, cola, device, sentences, rungs = sys.argv[1:]
 rungs = json.loads(rungs)
@@ -193,7 +193,7 @@ encoded = encode(splits, tokenizer, None)
 def seconds(names):
     training = TrainingSpec(epochs=1, selection="last-epoch", speedups=names)
     settings = Settings(16, 2e-5, 1, training, device, ("unacceptable", "acceptable"))
-    model = load_model(folder, tokenizer, settings)
+    model = load_checkpoint(folder, tokenizer, settings).model
     with tempfile.TemporaryDirectory() as scratch:
         return finetune(model, tokenizer, encoded, settings, Path(scratch)).train_seconds
 if device == "cuda":

@@ -29,11 +29,9 @@ from harness.stats import (
     seeds_interval,
     selection_adjusted,
 )
-from harness.stats.variance import half_width
+from harness.stats.variance import LEVEL, half_width
 
 DOCUMENT = Path(__file__).parent / "statistics.md"
-
-LEVEL = 0.95
 
 STUDIES = 4_000
 BOOTSTRAP_STUDIES = 1_000
@@ -76,13 +74,13 @@ def coverage(
 
 def both_sources(study: Study) -> tuple[float, float]:
     """The interval of the harness."""
-    interval = mean_interval(study.labels, study.predictions, level=LEVEL)
+    interval = mean_interval(study.labels, study.predictions)
     return interval.low, interval.high
 
 
 def both_sources_of_accuracy(study: Study) -> tuple[float, float]:
     """The same for accuracy."""
-    interval = mean_interval(study.labels, study.predictions, "accuracy", LEVEL)
+    interval = mean_interval(study.labels, study.predictions, "accuracy")
     return interval.low, interval.high
 
 
@@ -135,7 +133,7 @@ def pigeonhole_bootstrap(study: Study) -> tuple[float, float]:
 
 
 def _around(interval: Interval, error: float, freedom: float) -> tuple[float, float]:
-    reach = half_width(error, freedom, LEVEL)
+    reach = half_width(error, freedom)
     return interval.mean - reach, interval.mean + reach
 
 

@@ -5,16 +5,15 @@ import gc
 import inspect
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import astuple
 from functools import partial
 
 import pytest
 
 from harness.errors import BadInput
 from harness.forecast.schedule import describe
-from harness.plugin.gates import cell_of, fallback_reason, ledger_of, left_out
+from harness.plugin.gates import fallback_reason, gate_of, left_out, named_paths
 from harness.plugin.interrupt import hold_interrupt
-from harness.plugin.ledger import by_reason, uncounted_failures, unjudged
+from harness.plugin.ledger import Ledger, by_reason, uncounted_failures, unjudged
 from harness.plugin.needs import need_timer, show_reasons
 from harness.plugin.outputs import problems, refuse_early, unwritten
 from harness.plugin.shield import shield
@@ -22,6 +21,7 @@ from harness.plugin.stash import (
     CELLS,
     DISPLAY,
     HELD,
+    LEDGER,
     OPEN,
     PLANNED,
     PROBLEMS,
@@ -30,11 +30,12 @@ from harness.plugin.stash import (
     is_strict,
     print_line,
 )
-from harness.plugin.tables import refused, show_all, summarize_all, write_all
+from harness.plugin.tables import show_all, summarize_all, write_all
 from harness.session.display import Display
 from harness.session.options import (
     OPTIONS,
     Chosen,
+    Planned,
     baseline_file,
     left_behind,
     planned_suites,
@@ -42,14 +43,12 @@ from harness.session.options import (
     session_options,
 )
 from harness.session.read_files import read_files
-from harness.session.session import Planned, Session
+from harness.session.session import Session
 from harness.suite import ids
 from harness.suite.plan import Cell
-from harness.suite.spec import SuiteGates
 from harness.text import counted
 
 pytest_plugins = ("harness.plugin.gates", "harness.plugin.fixtures")
-
 
 NO_SCORE = "No selected cell was scored: a session without a score does not pass."
 
@@ -72,22 +71,25 @@ def _chosen(config: pytest.Config) -> Chosen:
 @pytest.hookimpl(tryfirst=True)  # before pytest's reporter reads its options
 def pytest_configure(config: pytest.Config) -> None:
     show_reasons(config)
-    if _names_benchmarks(config):
-        config.args[:] = map(as_collected, config.args)
-        config.option.deselect = [*map(as_collected, config.option.deselect or ())]
+    config.stash[LEDGER] = Ledger()
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
-    if config.getoption("tx", None) and _names_benchmarks(config):
+    benchmarks = config.rootpath / "benchmarks"
+    paths = named_paths(config)
+    if not any(p.is_relative_to(benchmarks) or benchmarks.is_relative_to(p) for p in paths):
+        return
+    config.args[:] = map(as_collected, config.args)
+    config.option.deselect = [*map(as_collected, config.option.deselect or ())]
+    if config.getoption("tx", None):
         # Checked here, because pytest-xdist does not show errors of its workers.
         raise pytest.UsageError(
             "pytest-xdist (-n) cannot share the runs of a session; leave it out, and use --workers "
             "to train several at a time"
         )
-    if _names_benchmarks(config):
-        need_timer(config)
-        chosen, planned = _chosen(config), _planned(config)
-        results = [results_folder(chosen) / each.suite.name for each in planned]
-        refuse_early(config, read_files(chosen, planned), results)
+    need_timer(config)
+    chosen, planned = _chosen(config), _planned(config)
+    results = [results_folder(chosen) / each.suite.name for each in planned]
+    refuse_early(config, read_files(chosen, planned), results)
 
 
 def as_collected(arg: str) -> str:
@@ -95,15 +97,6 @@ def as_collected(arg: str) -> str:
     test, bracket, cell = arg.removesuffix("]").rpartition("[")
     of_a_cell = test.endswith("::test_finetune") and bracket and arg[-1] == "]"
     return f"{test}[{ids.usual(cell)}]" if of_a_cell else arg
-
-
-def _names_benchmarks(config: pytest.Config) -> bool:
-    """Return whether the command line names benchmarks/, a path in it, or a folder above it."""
-    benchmarks = config.rootpath / "benchmarks"
-    named = [
-        (config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args
-    ]
-    return any(path.is_relative_to(benchmarks) or benchmarks.is_relative_to(path) for path in named)
 
 
 def _planned(config: pytest.Config) -> Sequence[Planned]:
@@ -121,7 +114,7 @@ def _planned(config: pytest.Config) -> Sequence[Planned]:
 
 
 def _gated(config: pytest.Config) -> list[Planned]:
-    return [p for p in _planned(config) if p.suite.gates.suite != SuiteGates()]
+    return [planned for planned in _planned(config) if planned.has_own_gates]
 
 
 def pytest_pycollect_makeitem(
@@ -173,7 +166,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if config.getoption("setuponly", False):  # --setup-plan sets it too; no test will run
         return
     try:
-        started.start(problems(config, started), partial(refused, config))
+        started.start(problems(config, started))
     except BadInput as error:
         del config.stash[SESSION]
         raise pytest.UsageError(str(error)) from None
@@ -183,12 +176,10 @@ def _selected(session: pytest.Session) -> list[Cell]:
     """Return the cells that the selected tests need."""
     planned = {each.suite.name: each for each in _planned(session.config)}
     cells: list[Cell] = []
-    for item in session.items:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        if (cell := cell_of(session.config, parameters.get("cell"))) is not None:
-            cells.append(cell)
-        suite = parameters.get("gated_suite")
-        if isinstance(suite, str) and suite in planned:
+    for suite, cell_id in filter(None, map(gate_of, session.items)):
+        if cell_id is not None:
+            cells.append(session.config.stash[CELLS][f"{suite}/{cell_id}"])
+        elif suite in planned:
             cells += planned[suite].cells  # a suite's gates need all its cells
     return cells
 
@@ -247,8 +238,8 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return _other_spelling(config)
     session = config.stash[SESSION]
     lines = [
-        f"{name}: {counts.finished} of {counted(sum(astuple(counts)), 'run')} finished before, "
-        f"{counts.to_train} to train, {counts.skipped} skipped"
+        f"{name}: {counts['finished']} of {counted(counts.total(), 'run')} finished before, "
+        f"{counts['to train']} to train, {counts['skipped']} skipped"
         for name, counts in session.counts.items()
     ]
     if session.dispatch is not None:
@@ -329,7 +320,7 @@ def _finish(session: pytest.Session, running: Session) -> None:
 
 def _open_gates(session: pytest.Session) -> list[str]:
     """Return lines on gates that were not judged, or whose failure pytest did not count."""
-    ledger = ledger_of(session.config)
+    ledger = session.config.stash[LEDGER]
     left = unjudged(ledger, session.config.stash[PLANNED], partial(fallback_reason, session))
     return left + uncounted_failures(ledger)
 

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-MOST_CHARACTERS = 300
-
 
 def printable(text: str) -> str:
     """Return text on one line, with every unprintable character as its escape sequence."""
@@ -16,10 +14,10 @@ def printable(text: str) -> str:
     )
 
 
-def one_line(text: str) -> str:
-    """Return a library's message of several lines as one line of at most 300 characters."""
+def one_line(text: str, most: int = 300) -> str:
+    """Return text of several lines, such as a library's message, as one line, cut if it is long."""
     text = printable(" ".join(text.split()))
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def counted(number: float, noun: str, plural: str | None = None) -> str:

@@ -9,13 +9,11 @@ from pydantic_core import ErrorDetails
 
 MOST_CHARACTERS = 80
 
-NO_MESSAGES: Mapping[str, str] = {}
-
 
 def mistake(
     where: str,
     detail: ErrorDetails,
-    messages: Mapping[str, str] = NO_MESSAGES,
+    messages: Mapping[str, str] | None = None,
     null: str = "null: ",
 ) -> str:
     """Return one validation error as a line.
@@ -35,7 +33,7 @@ def mistake(
         case kind:
             own = f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
             seen = null if detail["input"] is None else _shown(detail["input"])
-            return f"{where}: {seen}{messages.get(kind, own)}"
+            return f"{where}: {seen}{(messages or {}).get(kind, own)}"
 
 
 def place(location: Iterable[str | int]) -> str:

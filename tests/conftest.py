@@ -22,8 +22,20 @@ HEAVY = re.compile(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--quick", action="store_true", help="only tests that need neither torch nor processes"
+        "--quick",
+        action="store_true",
+        help="no test that needs torch or processes or simulates; fewer random examples",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        settings.load_profile("quick")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        items[:] = [item for item in items if item.get_closest_marker("simulation") is None]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -42,6 +54,8 @@ for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
 # On a busy machine a correct answer takes longer, and no test measures time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+settings.register_profile("quick", settings.get_profile("untimed"), max_examples=15)
 
 # A mutant is tested in a second or two, always with the same examples; see `make mutants`.
 settings.register_profile(

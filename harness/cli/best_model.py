@@ -1,6 +1,6 @@
 """The best kept model of a results folder, according to its leaderboard."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from harness.report import LEADERBOARD, leaderboard_in, read_published
 from harness.report.pictures.charts import Line, lines_of, with_score
 from harness.session.reuse import best_run
 from harness.store.records import Record
-from harness.store.run_store import Stored, finished, read_store
+from harness.store.run_store import finished, read_store
 from harness.text import shortened
 
 KEEP = 'keep_models = "best" in its suite makes `pytest benchmarks/` keep them'
@@ -62,10 +62,11 @@ def best_model(results: Path) -> BestModel:
     folder = file.parent
     published = read_published(file)
     store, notes = read_store(folder)
-    kept = _kept(store)
+    kept = {key: item for key, item in finished(store) if kept_files.is_kept(item.folder)}
     table = leaderboard(published.cells, published.records, published.baseline)
     lines = with_score(lines_of(published, table))
-    held = [(line, found) for line in lines if (found := _runs_kept(line, kept))]
+    of_line = [[kept[run.key] for run in line.runs if run.key in kept] for line in lines]
+    held = [(line, runs) for line, runs in zip(lines, of_line, strict=True) if runs]
     if not held:
         others = sorted(str(item.folder / kept_files.FOLDER) for item in kept.values())
         raise BadInput([f"--results: {results}: {_nothing_kept(lines, others)}", *notes])
@@ -113,15 +114,6 @@ def _leaderboard(results: Path) -> Path:
         reason = f"{shortened(str(results))}: cannot be read ({error.strerror})"
         problem = f"{reason}; name a suite's results folder"
     raise BadInput([f"--results: {problem}"])
-
-
-def _kept(store: Sequence[Stored]) -> dict[str, Stored]:
-    """Return the finished runs with a kept model, by key."""
-    return {key: item for key, item in finished(store) if kept_files.is_kept(item.folder)}
-
-
-def _runs_kept(line: Line, kept: Mapping[str, Stored]) -> list[Stored]:
-    return [kept[run.key] for run in line.runs if run.key is not None and run.key in kept]
 
 
 def _what_is_wrong(results: Path) -> str:

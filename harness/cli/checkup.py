@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,26 +14,22 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from harness.errors import BadInput, Unavailable
 from harness.forecast import memory
-from harness.inputs import checkpoints
-from harness.inputs.checkpoints import Checkpoint
 from harness.inputs.hub import Hub
 from harness.judging import baseline as baselines
 from harness.judging.baseline import Baseline
 from harness.machine import provenance
 from harness.session import overwriting
+from harness.session.options import Options, Planned
 from harness.session.run_status import run_statuses
-from harness.session.session import Options, Planned
-from harness.session.suite_inputs import Inputs, facts_of, setting_problems
+from harness.session.suite_inputs import Inputs, look_up, setting_problems
 from harness.store import lock
 from harness.store.records import DatasetFacts
 from harness.store.run_store import read_store
-from harness.suite.plan import published_names
 from harness.text import counted
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LEAST_DISK_GB = 5.0
 LEAST_MEMORY_GB = 2.0
-
 
 State = Literal["ok", "missing", "optional"]
 
@@ -64,23 +60,18 @@ def checkup(planned: Sequence[Planned], options: Options, hub: Hub) -> Checkup:
         options: the other options of the session.
     """
     packages = list(_packages())
-    findings = [
-        Finding("ok", "python", platform.python_version()),
-        *packages,
-        _hub(hub),
-    ]
+    findings = [Finding("ok", "python", platform.python_version()), *packages, _hub(hub)]
     installed = all(finding.state != "missing" for finding in packages)
     suites = [_suite(item, options, hub) for item in planned] if installed else []
     findings += [finding for suite in suites for finding in suite.findings]
     baseline = list(_baseline(options.baseline, suites))
-    ray, starts = _ray(planned, options.ray_address)
-    results = options.results
-    folder = _results(results, [item.suite.name for item in planned])
-    findings += [*baseline, folder, _disk(results), _memory(), _gpu(), *ray, _browser()]
-    starts = starts and not any(finding.state == "missing" for finding in baseline)
-    starts = starts and not any(suite.refused for suite in suites) and folder.state == "ok"
+    folder = _results(options.results, [item.suite.name for item in planned])
+    ray = _ray(planned, options.ray_address)
+    findings += [*baseline, folder, _disk(options.results), _memory(), _gpu(), ray, _browser()]
+    refused = any(finding.state == "missing" for finding in (*baseline, folder, ray))
+    refused = refused or any(suite.refused for suite in suites)
     possible = any(suite.possible for suite in suites)
-    return Checkup(tuple(dict.fromkeys(findings)), starts and possible)
+    return Checkup(tuple(dict.fromkeys(findings)), possible and not refused)
 
 
 def _packages() -> Iterator[Finding]:
@@ -131,37 +122,36 @@ class _CheckedSuite:
     possible: bool
 
 
+Absent = Mapping[str, BadInput | Unavailable]
+"""Why inputs are not available, keyed like `Inputs.unavailable`."""
+
+
 def _suite(planned: Planned, options: Options, hub: Hub) -> _CheckedSuite:
     suite = planned.suite
-    data, dataset, data_fault = _data(planned, options.cola_dir, hub)
-    models, found, faults = _checkpoints(planned, hub)
-    device = provenance.device_type()
-    settings = setting_problems(suite, device)
-    all_faults = faults if data_fault is None else {**faults, "": data_fault}
-    lacking = {
-        name: fault if isinstance(fault, Unavailable) else Unavailable(str(fault), "fix it")
-        for name, fault in all_faults.items()
-    }
-    inputs = Inputs(None, dataset, None, found, lacking, device)
-    runs, possible, tables = _runs(planned, inputs, options)
+    inputs, wrong = look_up(
+        suite, planned.base, planned.cells, options.cola_dir, hub, download=False
+    )
+    absent: Absent = {**wrong, **inputs.unavailable}
+    settings = setting_problems(suite, inputs.device)
+    runs, refused = _runs(planned, inputs, absent, options)
     findings = [
-        *data,
-        *models,
+        *_data(suite.name, inputs, absent.get("")),
+        *_checkpoints(planned, inputs, absent),
         *(Finding("missing", f"settings of {suite.name}", problem) for problem in settings),
         runs,
-        *tables,
+        *([] if refused is None else [Finding("missing", f"tables of {suite.name}", refused)]),
     ]
-    wrong = bool(tables) or any(
-        isinstance(fault, BadInput) for fault in (data_fault, *faults.values())
-    )
-    return _CheckedSuite(suite.name, findings, dataset, wrong or bool(settings), possible)
+    stopped = bool(wrong or settings or refused)
+    return _CheckedSuite(suite.name, findings, inputs.dataset, stopped, runs.state == "ok")
 
 
 def _runs(
-    planned: Planned, inputs: Inputs, options: Options
-) -> tuple[Finding, bool, list[Finding]]:
-    """Return the number of finished runs, whether any is finished or could be trained, and a
-    finding if tables in the results folder prevent a session."""
+    planned: Planned, inputs: Inputs, absent: Absent, options: Options
+) -> tuple[Finding, str | None]:
+    """Return the number of finished runs, and why tables prevent a session, or None.
+
+    The finding is ok if a run is finished or could be trained.
+    """
     suite = planned.suite
     store, _ = read_store(options.results / suite.name)
     available = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
@@ -169,94 +159,54 @@ def _runs(
     statuses = run_statuses(suite, known, inputs, store, options.rerun)
     total = sum(len(cell.seeds) for cell in planned.cells)
     finished = sum(item.stored is not None for item in statuses)
-    impossible = sum(len(cell.seeds) for cell in planned.cells if inputs.obstacle(cell))
+    impossible = sum(
+        len(cell.seeds) for cell in planned.cells if "" in absent or cell.checkpoint in absent
+    )
     to_train = total - finished - impossible
     workers = suite.limits.workers
     at_once = f"{workers} at a time" if workers != "auto" else "as many at a time as fit"
     counts = f"{total}: {finished} finished, {to_train} to train"
     counts += f" ({at_once})" if to_train else ""
     counts += f", {impossible} that cannot run here" if impossible else ""
-    possible = finished + to_train > 0
-    runs = Finding("ok" if possible else "missing", f"runs of {suite.name}", counts)
-    folder = options.results / suite.name
-    refused = None
-    if not options.replace:
-        refused = overwriting.foreseen(planned, statuses, store, to_train, inputs, folder)
-    tables = [] if refused is None else [Finding("missing", f"tables of {suite.name}", refused)]
-    return runs, possible, tables
+    state: State = "ok" if finished + to_train > 0 else "missing"
+    refused = overwriting.foreseen(planned, statuses, store, to_train, inputs, options)
+    return Finding(state, f"runs of {suite.name}", counts), refused
 
 
-Fault = BadInput | Unavailable
-"""The reason why an input is not available."""
+def _data(suite: str, inputs: Inputs, fault: BadInput | Unavailable | None) -> Iterator[Finding]:
+    name = f"data of {suite}"
+    if fault is not None:
+        yield _absent(name, fault)
+    elif inputs.dataset is None:
+        assert inputs.source is not None
+        yield Finding("ok", name, f"on the hub, at {inputs.source.revision}")
+    else:
+        sizes = ", ".join(f"{each.split} {each.sentences:,}" for each in inputs.splits)
+        yield Finding("ok", name, f"{inputs.dataset.origin}: {sizes}")
+        for each in inputs.splits:
+            yield Finding("ok", f"{each.split} of {suite}", each.in_words())
+        for note in inputs.notes:
+            yield Finding("ok", f"note on {name}", note)
 
 
-def _data(
-    planned: Planned, cola_dir: Path | None, hub: Hub
-) -> tuple[list[Finding], DatasetFacts | None, Fault | None]:
-    """Return findings on splits and notes, the data's facts, or why the data is not available."""
-    from harness.inputs import data
-    from harness.inputs.data.summary import summarize
-
-    suite_name = planned.suite.name
-    name = f"data of {suite_name}"
-    try:
-        source = data.find(planned.suite.dataset, cola_dir, hub, planned.path.resolve().parent)
-        if not data.is_here(source):
-            return [Finding("ok", name, f"on the hub, at {source.revision}")], None, None
-        loaded = data.load(source)
-    except BadInput as error:
-        return [_wrong(name, error)], None, error
-    except Unavailable as error:
-        return [Finding("missing", name, error.reason, error.way_out)], None, error
-    sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in loaded.splits.items())
-    findings = [
-        Finding("ok", name, f"{loaded.origin}: {sizes}"),
-        *(
-            Finding("ok", f"{each.split} of {suite_name}", each.in_words())
-            for each in summarize(loaded.splits)
-        ),
-        *(Finding("ok", f"note on {name}", note) for note in loaded.notes),
-    ]
-    return findings, facts_of(planned.suite, loaded), None
-
-
-def _checkpoints(
-    planned: Planned, hub: Hub
-) -> tuple[list[Finding], dict[str, Checkpoint], dict[str, Fault]]:
-    """Return findings, the checkpoints on this machine, and why others are not available.
-
-    Both mappings are by published name. Checkpoints that a session would download are in neither.
-    """
-    base = planned.path.resolve().parent
-    here_only = Hub(hub.endpoint, False, hub.reason or "only this machine is searched")
-    findings: list[Finding] = []
-    here: dict[str, Checkpoint] = {}
-    faults: dict[str, Fault] = {}
-    for name, published in published_names(planned.suite).items():
-        title = f"checkpoint {published}"
-        try:
-            found = checkpoints.resolve(name, here_only, base)
-        except BadInput as error:
-            faults[published] = error
-            findings.append(_wrong(title, error))
-        except Unavailable as error:
-            if hub.reachable:
-                later = "not here yet; downloaded from the hub when it is trained"
-                findings.append(Finding("ok", title, later))
-            else:
-                faults[published] = error
-                findings.append(Finding("missing", title, error.reason, error.way_out))
+def _checkpoints(planned: Planned, inputs: Inputs, absent: Absent) -> Iterator[Finding]:
+    for name in dict.fromkeys(cell.checkpoint for cell in planned.cells):
+        title = f"checkpoint {name}"
+        if name in absent:
+            yield _absent(title, absent[name])
+        elif (found := inputs.checkpoints.get(name)) is None:
+            yield Finding("ok", title, "not here yet; downloaded from the hub when it is trained")
         else:
-            here[published] = found
             place = "on this machine" if found.revision is None else f"cached, {found.revision}"
             origin = "" if found.origin is None else f"; {found.origin.in_words()}"
-            digest = f"sha256 {found.digest[:12]}"
-            findings.append(Finding("ok", title, f"{place}, {digest}{origin}"))
-    return findings, here, faults
+            yield Finding("ok", title, f"{place}, sha256 {found.digest[:12]}{origin}")
 
 
-def _wrong(name: str, error: BadInput) -> Finding:
-    return Finding("missing", name, error.problems[0], _more(error.problems))
+def _absent(name: str, fault: BadInput | Unavailable) -> Finding:
+    if isinstance(fault, Unavailable):
+        return Finding("missing", name, fault.reason, fault.way_out)
+    first, *others = fault.problems
+    return Finding("missing", name, first, "; ".join(others) or None)
 
 
 def _baseline(baseline: Baseline | None, suites: Sequence[_CheckedSuite]) -> Iterator[Finding]:
@@ -267,10 +217,6 @@ def _baseline(baseline: Baseline | None, suites: Sequence[_CheckedSuite]) -> Ite
         yield Finding("missing", "baseline", problem)
     if not problems:
         yield Finding("ok", "baseline", f"{baseline.source}, of {baseline.suite}")
-
-
-def _more(problems: Sequence[str]) -> str | None:
-    return "; ".join(problems[1:]) or None
 
 
 def _existing(folder: Path) -> Path:
@@ -313,17 +259,17 @@ def _gpu() -> Finding:
     return Finding("optional", "GPU", "none found: training runs on the CPU", way_out)
 
 
-def _ray(planned: Sequence[Planned], address: str | None) -> tuple[list[Finding], bool]:
-    """Return the finding on Ray, and whether a session could start as far as Ray is needed."""
+def _ray(planned: Sequence[Planned], address: str | None) -> Finding:
+    """Return the finding on Ray; it is missing only if a suite needs it."""
     needed = any(item.suite.limits.executor == "ray" for item in planned)
-    if find_spec("ray") is None:
-        state: State = "missing" if needed else "optional"
-        found = "not installed, but limits.executor needs it" if needed else "not installed"
-        way_out = "pip install '.[ray]'" + ("" if needed else " for --executor ray")
-        return [Finding(state, "Ray", found, way_out)], not needed
-    version = str(provenance.versions(("ray",))["ray"])
-    joins = f"; a session joins {address}, which is contacted only when a session starts"
-    return [Finding("ok", "Ray", version + (joins if needed and address else ""))], True
+    if find_spec("ray") is not None:
+        version = str(provenance.versions(("ray",))["ray"])
+        joins = f"; a session joins {address}, which is contacted only when a session starts"
+        return Finding("ok", "Ray", version + (joins if needed and address else ""))
+    if needed:
+        found = "not installed, but limits.executor needs it"
+        return Finding("missing", "Ray", found, "pip install '.[ray]'")
+    return Finding("optional", "Ray", "not installed", "pip install '.[ray]' for --executor ray")
 
 
 def _browser() -> Finding:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from harness.session.options import DEFAULT_SUITES, OPTIONS, Chosen
+from harness.session.options import DEFAULT_SUITES, OPTIONS, Chosen, Planned, planned_suites
 
 EVERY = tuple(option.name for option in OPTIONS)
 """All options of a session."""
@@ -26,15 +26,13 @@ def options(names: Iterable[str]) -> Callable[[Function], Function]:
 
     def decorate(function: Function) -> Function:
         for option in reversed([option for option in OPTIONS if option.name in wanted]):
-            if option.metavar is None:
-                add = click.option(option.flag, is_flag=True, help=option.help)
-            else:
-                add = click.option(
-                    option.flag,
-                    metavar=option.metavar,
-                    multiple=option.repeatable,
-                    help=option.help,
-                )
+            add = click.option(
+                option.flag,
+                is_flag=option.metavar is None,
+                metavar=option.metavar,
+                multiple=option.repeatable,
+                help=option.help,
+            )
             function = add(function)
         return function
 
@@ -42,12 +40,24 @@ def options(names: Iterable[str]) -> Callable[[Function], Function]:
 
 
 def chosen(values: Mapping[str, Any]) -> Chosen:
-    """Return the given option values with the current folder and the project's folder."""
+    """Return the given option values with the current folder and the project's folder.
+
+    The project's is the nearest folder, from here upwards, with the default suites; else this one.
+    """
     here = Path.cwd()
-    return Chosen(values, here, _project(here))
-
-
-def _project(here: Path) -> Path:
-    """Return the nearest folder, from here upwards, with the default suites; else this folder."""
     above = (here, *here.parents)
-    return next((folder for folder in above if (folder / DEFAULT_SUITES[0]).is_file()), here)
+    project = next((folder for folder in above if (folder / DEFAULT_SUITES[0]).is_file()), here)
+    return Chosen(values, here, project)
+
+
+def only_suite(typed: Chosen) -> Planned:
+    """Return the suite that `--suite` names.
+
+    Raises:
+        UsageError: it names several.
+        BadInput: every mistake of the suite and of the options.
+    """
+    if len(typed.values["suite"]) > 1:
+        raise click.UsageError("--suite: a results folder belongs to one suite; name one")
+    (planned,) = planned_suites(typed)
+    return planned

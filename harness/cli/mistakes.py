@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from tabulate import tabulate
 
-from harness.cli.choices import chosen, options
+from harness.cli.choices import chosen, only_suite, options
 from harness.errors import BadInput
+from harness.session.options import cola_folder
 from harness.suite import ids
 from harness.text import counted, printable
 
@@ -41,7 +42,7 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
       harness mistakes results/cola --cell minilm-l6-bs32-lr1e-4 --cell mpnet-base-bs16-lr3e-5
     """
     from harness.judging.evidence import NoEvidence
-    from harness.judging.hard_sentences import as_rows, hard_sentences
+    from harness.judging.hard_sentences import hard_sentences
     from harness.judging.mistakes import missed_by
     from harness.report import leaderboard_in, read_published
 
@@ -65,7 +66,10 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
     )
     if found:
         headings = ("position", "place", "labelled", "sentence")
-        rows = [[printable(text) for text in row] for row in as_rows(found)]
+        rows = [
+            [*map(printable, (str(each.position), each.place or "-", each.label, each.sentence))]
+            for each in found
+        ]
         click.echo("\n" + tabulate(rows, headings, "simple", disable_numparse=True))
 
 
@@ -107,23 +111,20 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
         Unavailable: the data is on the hub, which cannot be reached.
     """
     from harness.inputs import data, hub
-    from harness.session.options import planned_suites, session_options
     from harness.suite.spec import DatasetSpec
 
     typed = chosen(values)
     named = {facts.name: facts.origin for facts in published.datasets}
-    if len(values["suite"]) > 1:
-        raise click.UsageError("--suite: a results folder belongs to one suite; name one")
     if values["suite"]:
-        (planned,) = planned_suites(typed)
-        spec, base = planned.suite.dataset, planned.path.resolve().parent
+        planned = only_suite(typed)
+        spec, base = planned.suite.dataset, planned.base
     elif "file" in named:
         problem = f"the runs are of {named['file']}; name the suite that reads it with --suite FILE"
         raise BadInput([problem])
     else:
         name = "cola" if "cola" in named else "embedded"
         spec, base = DatasetSpec.model_validate({"source": name}), typed.here
-    folder = session_options(typed).cola_dir
+    folder = cola_folder(typed)
     needs_hub = spec.source == "cola" and folder is None and spec.path is None
     probed_hub = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
     return data.find(spec, folder, probed_hub, base)

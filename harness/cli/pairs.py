@@ -11,8 +11,6 @@ from harness.text import printable, some
 if TYPE_CHECKING:
     from harness.judging.comparison import Comparison
 
-HEADINGS = ("cell", "MCC A", "MCC B", "A - B", "95 % interval", "p", "A is", "time", "memory")
-
 COSTS = ("time", "memory")
 """Columns that are left out if they are empty."""
 
@@ -25,19 +23,10 @@ def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
     Args:
         names: of the pairs, in their order.
     """
-    rows = [
-        dict(
-            zip(
-                HEADINGS,
-                (printable(name), *_numbers(pair), pair.verdict, *_costs(pair)),
-                strict=True,
-            )
-        )
-        for name, pair in zip(names, pairs, strict=True)
-    ]
+    rows = [_row(name, pair) for name, pair in zip(names, pairs, strict=True)]
     shown = [
         heading
-        for heading in HEADINGS
+        for heading in rows[0]
         if heading not in COSTS or any(row[heading] != MISSING for row in rows)
     ]
     table = tabulate(
@@ -50,22 +39,24 @@ def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
     return "\n".join([table, "", *_notes(names, pairs, any(each in shown for each in COSTS))])
 
 
-def _numbers(pair: "Comparison") -> tuple[str, ...]:
-    """Return both MCCs, the difference, its interval and the corrected p-value."""
-    mccs = [MISSING if mcc is None else f"{mcc:z.3f}" for mcc in (pair.mcc_a, pair.mcc_b)]
-    if pair.difference is None or pair.adjusted is None:
-        return (*mccs, MISSING, MISSING, MISSING)
-    interval = f"{pair.low:+z.3f} to {pair.high:+z.3f}"
-    return (*mccs, f"{pair.difference:+z.3f}", interval, f"{pair.adjusted:.2g}")
+def _row(name: str, pair: "Comparison") -> dict[str, str]:
+    """Return a pair's row by heading; times and memory are A's divided by B's."""
 
+    def written(value: float | None, form: str) -> str:
+        return MISSING if value is None else form.format(value)
 
-def _costs(pair: "Comparison") -> tuple[str, str]:
-    """Return training time and memory of A divided by those of B."""
-    time, memory = (
-        MISSING if ratio is None else f"x {ratio:.3g}"
-        for ratio in (pair.time_ratio, pair.memory_ratio)
-    )
-    return time, memory
+    interval = None if pair.low is None else f"{pair.low:+z.3f} to {pair.high:+z.3f}"
+    return {
+        "cell": printable(name),
+        "MCC A": written(pair.mcc_a, "{:z.3f}"),
+        "MCC B": written(pair.mcc_b, "{:z.3f}"),
+        "A - B": written(pair.difference, "{:+z.3f}"),
+        "95 % interval": interval or MISSING,
+        "p": written(pair.adjusted, "{:.2g}"),
+        "A is": pair.verdict,
+        "time": written(pair.time.value, "x {:.3g}"),
+        "memory": written(pair.memory.value, "x {:.3g}"),
+    }
 
 
 def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> list[str]:

@@ -2,11 +2,11 @@
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from tabulate import tabulate
@@ -15,20 +15,13 @@ from harness.cli.choices import EVERY, chosen, options
 from harness.errors import BadInput
 from harness.forecast.schedule import describe, schedule
 from harness.inputs import hub
-from harness.judging import baseline as baselines
 from harness.machine import contention
 from harness.machine.contention import Moment
-from harness.session.options import planned_suites, session_options
-from harness.session.run_status import RunStatus, run_statuses
-from harness.session.session import Planned
-from harness.session.suite_inputs import Inputs, find_inputs
+from harness.session.options import Options, Planned, planned_suites, session_options
+from harness.session.run_status import RunState, RunStatus, run_statuses
+from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.store import lock, run_store
-from harness.store.records import DatasetFacts
-from harness.store.run_store import Stored
-from harness.suite.plan import Run
 from harness.text import counted, printable
-
-FINISHED, TO_TRAIN, SKIPPED = "finished", "to train", "skipped"
 
 MOST_CHECKPOINTS = 12
 """Maximum number of checkpoints listed below a reason; the rest is counted."""
@@ -52,85 +45,69 @@ def plan(as_json: bool, **values: Any) -> None:
       harness plan --suite mine.toml --seeds 1,2,3
       harness plan --suite benchmarks/cola.toml --cola-dir ~/cola_public --json
     """
-    from harness.session import overwriting  # it loads pandas, which no other command line needs
-
     began = contention.now()
     typed = chosen(values)
     session = session_options(typed)
-    probed_hub = hub.probe()
-    found: list[tuple[Planned, Inputs, list[RunStatus], str | None, list[str]]] = []
-    problems: list[str] = []
     suites = planned_suites(typed)
+    probed_hub = hub.probe()
     stores = [session.results / planned.suite.name / "runs" for planned in suites]
-    problems += filter(None, map(lock.obstacle, stores))
-    datasets: dict[str, DatasetFacts | None] = {planned.suite.name: None for planned in suites}
-    for planned in suites:
-        base = planned.path.resolve().parent
-        store, unreadable = run_store.read_store(session.results / planned.suite.name)
-        try:
-            inputs = find_inputs(planned.suite, base, planned.cells, session.cola_dir, probed_hub)
-        except BadInput as error:
-            problems += error.problems
-            continue
-        datasets[planned.suite.name] = inputs.dataset
-        statuses = run_statuses(planned.suite, planned.cells, inputs, store, session.rerun)
-        refused = None
-        if not session.replace:
-            folder = session.results / planned.suite.name
-            remaining = len(_remaining(statuses))
-            refused = overwriting.foreseen(planned, statuses, store, remaining, inputs, folder)
-        last = [*_forecast(planned, statuses, inputs, store, began), *unreadable]
-        found.append((planned, inputs, statuses, refused, last))
-    problems += baselines.problems(session.baseline, datasets)
-    if problems:
-        raise BadInput(list(dict.fromkeys(problems)))
+    problems = [problem for problem in map(lock.obstacle, stores) if problem is not None]
+    cells = [cell for planned in suites for cell in planned.cells]
+    inputs, mistakes = find_all_inputs(suites, cells, session, probed_hub)
+    if problems := list(dict.fromkeys([*problems, *mistakes])):
+        raise BadInput(problems)
+    plans = [_plan(planned, inputs[planned.suite.name], session, began) for planned in suites]
     if as_json:
-        content = [
-            {
-                "suite": planned.suite.name,
-                "data": _data_as_dict(inputs),
-                "checkpoints": _checkpoints_as_dict(inputs),
-                "refused": refused,
-                "runs": [_as_dict(item) for item in statuses],
-            }
-            for planned, inputs, statuses, refused, _ in found
-        ]
-        click.echo(json.dumps({"suites": content}, indent=1))
+        click.echo(json.dumps({"suites": [_suite_as_dict(each) for each in plans]}, indent=1))
     else:
-        click.echo("\n\n".join(_as_text(*item) for item in found))
+        click.echo("\n\n".join(map(_as_text, plans)))
 
 
-def _forecast(
-    planned: Planned,
-    statuses: list[RunStatus],
-    inputs: Inputs,
-    store: list[Stored],
-    began: Moment | None,
-) -> list[str]:
-    """Return a line on how the remaining runs would share this machine, if any remain.
+@dataclass(frozen=True)
+class _Plan:
+    """What a session would do for one suite.
+
+    `refused` is the reason why it would not start; None if it would. `remarks` are lines about
+    the training and about unreadable records.
+    """
+
+    planned: Planned
+    inputs: Inputs
+    statuses: Sequence[RunStatus]
+    refused: str | None
+    remarks: Sequence[str]
+
+
+def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | None) -> _Plan:
+    """Look up the runs of a suite.
 
     Args:
         began: the start of the measurement of other programs' CPU use.
     """
-    remaining = _remaining(statuses)
-    if not remaining:
-        return []
-    works = [inputs.work(run) for run in remaining]
-    limit = planned.suite.limits.workers
-    workers = limit if isinstance(limit, int) else None
-    others = contention.since(began)
-    plan = schedule(works, workers, [item.record for item in store], others)
-    return [describe(plan, plan.sharing.workers)]
+    from harness.session import overwriting  # it loads pandas, which no other command line needs
+
+    store, unreadable = run_store.read_store(session.results / planned.suite.name)
+    statuses = run_statuses(planned.suite, planned.cells, inputs, store, session.rerun)
+    works = [inputs.work(item.run) for item in statuses if item.state == "to train"]
+    refused = overwriting.foreseen(planned, statuses, store, len(works), inputs, session)
+    forecast = []
+    if works:
+        limit = planned.suite.limits.workers
+        workers = limit if isinstance(limit, int) else None
+        records = [item.record for item in store]
+        plan = schedule(works, workers, records, contention.since(began))
+        forecast = [describe(plan, plan.sharing.workers)]
+    return _Plan(planned, inputs, statuses, refused, [*forecast, *unreadable])
 
 
-def _remaining(statuses: list[RunStatus]) -> list[Run]:
-    return [item.run for item in statuses if _state(item) == TO_TRAIN]
-
-
-def _state(item: RunStatus) -> str:
-    if item.unavailable is not None:
-        return SKIPPED
-    return TO_TRAIN if item.stored is None else FINISHED
+def _suite_as_dict(plan: _Plan) -> dict[str, object]:
+    return {
+        "suite": plan.planned.suite.name,
+        "data": _data_as_dict(plan.inputs),
+        "checkpoints": _checkpoints_as_dict(plan.inputs),
+        "refused": plan.refused,
+        "runs": [_run_as_dict(item) for item in plan.statuses],
+    }
 
 
 def _mcc(item: RunStatus) -> float | None:
@@ -182,7 +159,7 @@ def _checkpoints_as_text(inputs: Inputs) -> list[str]:
     ]
 
 
-def _as_dict(item: RunStatus) -> dict[str, object]:
+def _run_as_dict(item: RunStatus) -> dict[str, object]:
     cell = item.run.cell
     return {
         "cell": cell.id,
@@ -191,64 +168,55 @@ def _as_dict(item: RunStatus) -> dict[str, object]:
         "learning_rate": cell.learning_rate,
         "settings": cell.settings,
         "seed": item.run.seed,
-        "state": _state(item),
+        "state": item.state,
         "key": item.key,
         "mcc": _mcc(item),
         "reason": None if item.unavailable is None else str(item.unavailable),
     }
 
 
-def _as_text(
-    planned: Planned,
-    inputs: Inputs,
-    statuses: list[RunStatus],
-    refused: str | None,
-    last: list[str],
-) -> str:
-    """Return a plan as text: skipped runs by reason, then a table of the others.
-
-    Args:
-        refused: why a session would not start; None if it would.
-        last: lines at the end.
-    """
-    times = Counter(map(_state, statuses))
-    counts = ", ".join(f"{times[state]} {state}" for state in (FINISHED, TO_TRAIN, SKIPPED))
+def _as_text(plan: _Plan) -> str:
+    """Return a plan as text: skipped runs by reason, then a table of the others."""
+    planned, inputs, statuses = plan.planned, plan.inputs, plan.statuses
+    times = Counter(item.state for item in statuses)
+    counts = ", ".join(f"{times[state]} {state}" for state in get_args(RunState))
     path = Path(os.path.relpath(planned.path))
+    lines = [f"{planned.suite.name} ({path}): {counted(len(statuses), 'run')}: {counts}"]
+    if plan.refused is not None:
+        lines.append(f"a session would be refused: {plan.refused}")
+    lines += [*_data_as_text(inputs), *_checkpoints_as_text(inputs), *_skipped(inputs, statuses)]
     rows = [
-        (item.run.cell.id, item.run.seed, _state(item), "" if mcc is None else f"{mcc:.3f}")
+        (item.run.cell.id, item.run.seed, item.state, "" if mcc is None else f"{mcc:.3f}")
         for item in statuses
         for mcc in [_mcc(item)]
         if item.unavailable is None
     ]
-    columns = ("cell", "seed", "state", "MCC")
-    table = ["", tabulate(rows, columns, "simple", disable_numparse=True)] if rows else []
-    heading = f"{planned.suite.name} ({path}): {counted(len(statuses), 'run')}: {counts}"
-    lines = [heading] if refused is None else [heading, f"a session would be refused: {refused}"]
-    found = [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
-    return "\n".join([*lines, *found, *_skipped(statuses), *table, *last])
+    if rows:
+        columns = ("cell", "seed", "state", "MCC")
+        lines += ["", tabulate(rows, columns, "simple", disable_numparse=True)]
+    return "\n".join([*lines, *plan.remarks])
 
 
-def _skipped(statuses: Sequence[RunStatus]) -> list[str]:
+def _skipped(inputs: Inputs, statuses: Sequence[RunStatus]) -> list[str]:
     """Return every reason for which runs are skipped, with its checkpoints."""
-    reasons: dict[str, Counter[str]] = {}
-    cells: dict[tuple[str, str], set[str]] = {}
+    reasons: dict[str, dict[str, list[str]]] = {}
     for item in statuses:
         if item.unavailable is not None:
             checkpoint = item.run.cell.checkpoint
-            # Without the checkpoint's name: several checkpoints may have the same reason.
-            reason = re.sub(r"^checkpoint ('[^']*'|\"[^\"]*\"): ", "", str(item.unavailable))
-            reasons.setdefault(reason, Counter())[checkpoint] += 1
-            cells.setdefault((reason, checkpoint), set()).add(item.run.cell.id)
+            # Not `item.unavailable`, which names the checkpoint: several may have the same reason.
+            reason = str(inputs.unavailable.get("") or inputs.unavailable[checkpoint])
+            cells = reasons.setdefault(reason, {}).setdefault(checkpoint, [])
+            cells.append(item.run.cell.id)
     lines = []
-    for reason, runs in reasons.items():
+    for reason, found in reasons.items():
         lines.append(f"skipped: {reason}")
         lines += [
             printable(
-                f"  {checkpoint}: {counted(number, 'run')} of "
-                f"{counted(len(cells[reason, checkpoint]), 'cell')}"
+                f"  {checkpoint}: {counted(len(cells), 'run')} of "
+                f"{counted(len(set(cells)), 'cell')}"
             )
-            for checkpoint, number in list(runs.items())[:MOST_CHECKPOINTS]
+            for checkpoint, cells in list(found.items())[:MOST_CHECKPOINTS]
         ]
-        if (more := len(runs) - MOST_CHECKPOINTS) > 0:
+        if (more := len(found) - MOST_CHECKPOINTS) > 0:
             lines.append(f"  and {counted(more, 'more checkpoint')}")
     return lines

@@ -80,7 +80,11 @@ def predict(
       harness predict results/local/mine/runs/CELL/RUN/model --file sentences.txt
       cat sentences.txt | harness predict model/ - --format jsonl
     """
-    model, sentences = (None, arguments) if results is not None else _split(arguments)
+    model, sentences = None, arguments
+    if results is None:
+        if not arguments:
+            raise click.UsageError("name MODEL_FOLDER, or --results FOLDER")
+        model, sentences = Path(arguments[0]), arguments[1:]
     if sentences and file is not None:
         raise click.UsageError("sentences and --file are both given; give only one of them")
     if not sentences and file is None:
@@ -113,13 +117,6 @@ def predict(
         answers = classify(load(model, provenance.device_type()), texts, batch_size)
     for line in FORMATS[as_format](_quietly(answers)):
         click.echo(line)
-
-
-def _split(arguments: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
-    """Return the model's folder and the sentences."""
-    if not arguments:
-        raise click.UsageError("name MODEL_FOLDER, or --results FOLDER")
-    return Path(arguments[0]), arguments[1:]
 
 
 def _quietly(answers: "Iterator[Answer]") -> "Iterator[Answer]":

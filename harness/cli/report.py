@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from harness.cli.choices import MATRIX, chosen, options
+from harness.cli.choices import MATRIX, chosen, only_suite, options
 from harness.errors import BadInput
-from harness.session.archive import records_for_plan
-from harness.session.options import planned_suites, session_options
+from harness.session.options import flag_of, session_options
+from harness.session.reuse import records_for_plan
 from harness.store.records import Record
 from harness.store.run_store import read_store
 from harness.suite.plan import suite_gates
@@ -58,7 +58,7 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
     if values["suite"]:
         evidence = _from_store(source, values)
     elif given := [name for name in (*MATRIX, "baseline") if values[name] is not None]:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        flags = ", ".join(map(flag_of, given))
         raise click.UsageError(f"{flags}: only with a suite's plan; name the suite with --suite")
     else:
         evidence = _from_published(source, output, check)
@@ -88,7 +88,8 @@ class _Evidence:
 
 
 def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
-    from harness.report import changed_files, replacement, write_files
+    from harness.report import replacement, write_files
+    from harness.report.checks.changes import changed_files
 
     now = replacement.runs_of_records(evidence.records)
     if not replace and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None:
@@ -106,7 +107,8 @@ def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
 
 def _print_differences(folder: Path, evidence: _Evidence) -> None:
     """Print for every file whether it is as expected, and exit with 1 if one is not."""
-    from harness.report import LEADERBOARD, PREDICTIONS, changed_files, differences, stale_files
+    from harness.report import LEADERBOARD, PREDICTIONS, stale_files
+    from harness.report.checks.changes import changed_files, differences
 
     changed = changed_files(folder, evidence.contents)
     stale = stale_files(folder, evidence.contents)
@@ -143,15 +145,8 @@ def _print_differences(folder: Path, evidence: _Evidence) -> None:
 
 
 def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:
-    from harness.report import (
-        LEADERBOARD,
-        PREDICTIONS,
-        leaderboard_in,
-        mismatched_predictions,
-        predictions_beside,
-        read_published,
-        render,
-    )
+    from harness.report import LEADERBOARD, PREDICTIONS, leaderboard_in, read_published, render
+    from harness.report.checks.logits import mismatched_predictions, predictions_beside
 
     path = leaderboard_in(source)
     if not path.exists():
@@ -178,28 +173,24 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
 
 
 def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
-    from harness.report import contents_of
+    from harness.report import contents_of, publish
 
-    if len(values["suite"]) > 1:
-        raise click.UsageError("--suite: a results folder belongs to one suite; name one")
     typed = chosen(values)
-    (planned,) = planned_suites(typed)
+    planned = only_suite(typed)
     store, notes = read_store(folder)
     stored, left_out = records_for_plan(planned.suite, planned.cells, store)
     if not any(item.record.scores for item in stored):
         problem = f"{folder / 'runs'}: no scored run of the plan of {planned.path.name} among "
         problem += f"{counted(len(store), 'record')}; name the folder of its results, or train it"
         raise BadInput([problem, *notes])
-    name, baseline = planned.suite.name, session_options(typed).baseline
-    baseline = baseline if baseline is not None and baseline.suite == name else None
-    contents = contents_of(
-        name,
+    published = publish(
+        planned.suite.name,
         planned.cells,
-        stored,
-        baseline,
+        [item.record for item in stored],
+        session_options(typed).baseline_of(planned.suite.name),
         planned.references,
         suite_gates(planned.suite),
         planned.suite.dataset,
     )
-    records = [item.record for item in stored]
-    return _Evidence(folder, contents, records, notes + left_out)
+    contents = contents_of(published, stored)
+    return _Evidence(folder, contents, published.records, notes + left_out)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from harness.inputs.data.formats import READERS, is_table
 from harness.inputs.data.rows import read_text
 from harness.inputs.data.sentences import read_column, read_lines
 from harness.inputs.data.table import Wanted
+from harness.session.options import flag_of, passes
 from harness.suite.dataset import DELIMITER_IN_WORDS, DELIMITERS, separates
 from harness.suite.file_names import extension
 from harness.text import printable
@@ -48,10 +49,10 @@ def check_columns(file: str | None, described: Mapping[str, str | None]) -> None
         if file is not None:
             reason = "standard input has" if file == STDIN else f"{file} has"
             reason += f" one sentence per line; a table's name ends in {', '.join(READERS)}"
-        raise click.UsageError(f"{', '.join(map(_flag, given))}: {reason}")
+        raise click.UsageError(f"{', '.join(map(flag_of, given))}: {reason}")
     format_options = [name for name in given if name != "text_column"]
     if file is not None and format_options and extension(file) not in DELIMITERS:
-        flags = ", ".join(map(_flag, format_options))
+        flags = ", ".join(map(flag_of, format_options))
         raise click.UsageError(f"{flags}: for CSV and TSV files only; leave it out")
     delimiter = _delimiter(described)
     if delimiter is not None and not separates(delimiter):
@@ -87,10 +88,6 @@ def read_sentences(file: str, column: str | None, described: Mapping[str, str | 
     return read_column(Path(file), wanted)
 
 
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
 def _delimiter(described: Mapping[str, str | None]) -> str | None:
     r"""Return the delimiter; \t is accepted for a tab, which is hard to type in a shell."""
     return "\t" if described["delimiter"] == r"\t" else described["delimiter"]
@@ -99,21 +96,14 @@ def _delimiter(described: Mapping[str, str | None]) -> str | None:
 def _paths(named: Path | None, sentences: Sequence[str]) -> Iterator[str]:
     """Yield problems with arguments that are names of models, folders or tables."""
     configured = {each: Path(each, "config.json") for each in sentences if each.strip()}
-    if models := [each for each in configured if _is(configured[each], Path.is_file)]:
+    if models := [each for each in configured if passes(Path.is_file, configured[each])]:
         listed = ", ".join(map(str, (named, *models)))
         yield f"{1 + len(models)} models are named, but only one can be used: {listed}; name one"
     for each in sentences:
-        if each not in models and _is(Path(each), Path.is_dir) and os.sep in each:
+        if each not in models and passes(Path.is_dir, Path(each)) and os.sep in each:
             yield f"{each}: a folder without a model, not a sentence; leave it out"
-        elif is_table(Path(each)) and _is(Path(each), Path.is_file):
+        elif is_table(Path(each)) and passes(Path.is_file, Path(each)):
             yield f"{each}: a file, not a sentence; read it with --file {each}"
-
-
-def _is(path: Path, predicate: Callable[[Path], bool]) -> bool:
-    try:
-        return predicate(path)
-    except (OSError, ValueError):  # too long for a path, or not a path
-        return False
 
 
 def _stdin() -> str:

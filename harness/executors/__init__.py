@@ -15,9 +15,7 @@ class Executor(Protocol):
     The function must be importable by name; the job and the result must be picklable.
     """
 
-    def submit(
-        self, function: Callable[[J], R], job: J, seconds: float | None = None
-    ) -> "Future[R]":
+    def submit(self, function: Callable[[J], R], job: J, seconds: float | None = None) -> Future[R]:
         """Queue a job, first come first served.
 
         A job that takes longer than `seconds` is killed. The future raises the function's
@@ -39,10 +37,5 @@ class KilledForMemory(WorkerLost):
 
 
 def call(module: str, function: str, job: object) -> Any:
-    """Import a function and call it with a job, so that only the worker imports its module.
-
-    Raises:
-        ImportError: no such module.
-        AttributeError: no such function.
-    """
+    """Import a function and call it with a job, so that only the worker imports its module."""
     return getattr(importlib.import_module(module), function)(job)

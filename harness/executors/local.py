@@ -48,32 +48,26 @@ def start_fork_server(preload: Sequence[str]) -> None:
         preload: modules to import. Calls after the first change nothing.
     """
     multiprocessing.set_forkserver_preload([SERVER, *preload])
-    _choose_socket_folder()
+    before = tempfile.gettempdir()
+    if len(os.fsencode(before)) > LONGEST_TEMPORARY_FOLDER:
+        tempfile.tempdir = "/tmp"  # noqa: S108 - multiprocessing makes a private folder there
+    socket_folder = util.get_temp_dir()  # multiprocessing keeps this folder from now on
+    tempfile.tempdir = before
     # The tracker starts first, because its start unblocks the signal.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ[SOCKET_FOLDER] = util.get_temp_dir()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ[SOCKET_FOLDER] = socket_folder
     try:
         forkserver.ensure_running()
     finally:
         del os.environ[SOCKET_FOLDER]
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _choose_socket_folder() -> None:
-    """Make multiprocessing use /tmp for its sockets if the user's TMPDIR has too long a path."""
-    before = tempfile.gettempdir()
-    if len(os.fsencode(before)) > LONGEST_TEMPORARY_FOLDER:
-        tempfile.tempdir = "/tmp"  # noqa: S108 - multiprocessing makes a private folder there
-    util.get_temp_dir()  # multiprocessing keeps this folder from now on
-    tempfile.tempdir = before
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 class LocalExecutor:
     """Computes up to `workers` jobs at a time, each in its own process.
 
     Args:
-        workers: jobs at a time.
         preload: modules that every job needs; imported once, by the fork server.
     """
 
@@ -93,9 +87,7 @@ class LocalExecutor:
         self._running: set[BaseProcess] = set()
         self._closed = False
 
-    def submit(
-        self, function: Callable[[J], R], job: J, seconds: float | None = None
-    ) -> "Future[R]":
+    def submit(self, function: Callable[[J], R], job: J, seconds: float | None = None) -> Future[R]:
         """Queue a job; see Executor."""
         return self._threads.submit(self._compute, function, job, seconds)
 

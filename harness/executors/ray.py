@@ -48,10 +48,8 @@ class RayExecutor:
     node has room for the job, it waits for one to join. A future resolves once, however often its
     job was started.
 
-    Every node needs the same installation of this project, and data and checkpoints at the same
-    paths. A job's folder is created on the node that runs it: unless all nodes share that folder,
-    its log and a kept model stay there. A session runs on a node of the cluster that it joins, and
-    does not survive the loss of the head node.
+    docs/scale-out.md lists what a cluster needs. A job's folder is created on the node that runs
+    it: unless all nodes share that folder, its log and a kept model stay there.
 
     A Ray that is started here listens only on the loopback interface, has no dashboard, sends no
     usage reports, and ends with `close`. Its logs stay in Ray's temporary folder.
@@ -88,7 +86,14 @@ class RayExecutor:
             raise BadInput([problem]) from error
 
         if address is None:
-            _start(None if workers is None else math.ceil(workers * cpus), gpus)
+            ray.init(
+                address="local",
+                num_cpus=None if workers is None else math.ceil(workers * cpus),
+                num_gpus=None if gpus else 0,  # None: all that Ray finds
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                **_common(),
+            )
         else:
             _join(address)
         # Resources of each living node, by name.
@@ -108,9 +113,7 @@ class RayExecutor:
         self._running: set[Any] = set()
         self._closed = False
 
-    def submit(
-        self, function: Callable[[J], R], job: J, seconds: float | None = None
-    ) -> "Future[R]":
+    def submit(self, function: Callable[[J], R], job: J, seconds: float | None = None) -> Future[R]:
         """Queue a job; see Executor. Its `seconds` begin with its process, again at each retry."""
         return self._threads.submit(self._compute, function, job, seconds)
 
@@ -127,23 +130,21 @@ class RayExecutor:
         ray.shutdown()
 
     def _compute(self, function: Callable[[J], R], job: J, seconds: float | None) -> R:
-        from ray.exceptions import (
-            NodeDiedError,
-            ObjectLostError,
-            OutOfMemoryError,
-            RayError,
-            WorkerCrashedError,
-        )
+        from ray import exceptions
 
         pickled = pickle.dumps((function, job))
         for _ in range(1 + RETRIES):
             try:
                 succeeded, result = pickle.loads(self._reply(pickled, seconds))  # noqa: S301
-            except (NodeDiedError, ObjectLostError, WorkerCrashedError):
+            except (
+                exceptions.NodeDiedError,
+                exceptions.ObjectLostError,
+                exceptions.WorkerCrashedError,
+            ):
                 continue
-            except OutOfMemoryError:
+            except exceptions.OutOfMemoryError:
                 raise KilledForMemory("Ray killed its worker, as its node ran out of it") from None
-            except RayError as error:
+            except exceptions.RayError as error:
                 raise WorkerLost(f"Ray did not finish it: {_one_line(error)}") from None
             if succeeded:
                 return result  # type: ignore[no-any-return]
@@ -205,20 +206,6 @@ def _call(task: tuple[bytes, str | None]) -> bytes:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
     function, job = pickle.loads(pickled)  # noqa: S301
     return pickled_result(function, job)
-
-
-def _start(cores: int | None, gpus: float) -> None:
-    """Start a Ray on this machine that ends with this process."""
-    import ray
-
-    ray.init(
-        address="local",
-        num_cpus=cores,
-        num_gpus=None if gpus else 0,  # None: all that Ray finds
-        object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=False,
-        **_common(),
-    )
 
 
 def _join(address: str) -> None:
@@ -300,10 +287,9 @@ def _no_room(
     )
     option = "--executor ray" if address is None else f"--ray-address: {address!r}"
     return (
-        f"{option}: no node has the {counted(cpus, 'core')} and {counted(gpus, 'GPU')} that "
-        "a run needs "
-        f"(nodes: {seen or 'none'}); join a larger node with `ray start --address`, "
-        "or reduce what a run needs"
+        f"{option}: no node has the {counted(cpus, 'core')} and {counted(gpus, 'GPU')} that a run "
+        f"needs (nodes: {seen or 'none'}); join a larger node with `ray start --address`, or "
+        "reduce what a run needs"
     )
 
 

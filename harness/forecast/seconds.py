@@ -92,7 +92,15 @@ def forecast(
         earlier: records of any runs; similar runs on a similar machine give the pace.
         others: cores that other programs want, now and later; None (unknown) counts as 0.
     """
-    comparable = [record for record in earlier if _of_this_machine(record)]
+    here = provenance.machine()
+    comparable = [
+        record
+        for record in earlier
+        if record.status == "ok"
+        and record.machine is not None
+        and record.machine.processor == here.processor
+        and record.machine.accelerator == here.accelerator
+    ]
     probe = functools.cache(gemm_flops_per_second)
     cores, load = provenance.available_cores(), others or 0.0
     known: dict[Work, float] = {}
@@ -118,16 +126,6 @@ def forecast(
     message = load_message(others, cores)
     condition = f", while {message}" if message else ""
     return Forecast(seconds, f"from {' and '.join(sources)}{condition}")
-
-
-def _of_this_machine(record: Record) -> bool:
-    here = provenance.machine()
-    return (
-        record.status == "ok"
-        and record.machine is not None
-        and record.machine.processor == here.processor
-        and record.machine.accelerator == here.accelerator
-    )
 
 
 def gemm_flops_per_second() -> float:
@@ -156,7 +154,7 @@ def gemm_flops_per_second() -> float:
 
 
 def seconds_by_records(
-    work: Work, sharing: Sharing, earlier: Sequence[Record], others: float = 0.0
+    work: Work, sharing: Sharing, earlier: Sequence[Record], others: float
 ) -> float | None:
     """Predict a run's seconds from the median pace of the most similar earlier runs, or None.
 
@@ -166,28 +164,33 @@ def seconds_by_records(
     validation sentence costs a third of a training sentence. If a processor was shared in another
     way, or with other programs, `core_share` converts the pace.
     """
-    digest, device = work.checkpoint_digest, work.device
-    of_checkpoint = [r for r in earlier if (r.checkpoint_digest, r.device) == (digest, device)]
-    pairs = [(_distance(record, work, sharing), record) for record in of_checkpoint]
-    if not pairs:
+    distances = [
+        (_distance(record, work, sharing), record)
+        for record in earlier
+        if (record.checkpoint_digest, record.device) == (work.checkpoint_digest, work.device)
+    ]
+    smallest = min((distance for distance, _ in distances), default=None)
+    nearest = [record for distance, record in distances if distance == smallest]
+    if not nearest:
         return None
-    smallest = min(distance for distance, _ in pairs)
-    nearest = [record for distance, record in pairs if distance == smallest]
     cores = provenance.available_cores()
-
-    def pace(record: Record) -> float:
+    paces, overheads = [], []
+    for record in nearest:
         assert record.times is not None
         assert record.dataset is not None
         sentences = _sentences_trained(record.dataset.train, record.dataset.validation)
         trained = epochs_trained(record.training, record.epochs)
-        measured = record.times.train / (trained * sentences)
-        if device != "cpu" or record.concurrency is None or record.threads is None:
-            return measured
-        theirs = core_share(Sharing(record.concurrency, record.threads), cores, _load_of(record))
-        return measured * theirs / core_share(sharing, cores, others)
-
+        pace = record.times.train / (trained * sentences)
+        if work.device == "cpu" and record.concurrency is not None and record.threads is not None:
+            load = 0.0
+            if record.contention is not None and record.machine is not None:
+                load = wanted_then(record.contention, record.concurrency, record.machine.cores)
+            pace *= core_share(Sharing(record.concurrency, record.threads), cores, load)
+            pace /= core_share(sharing, cores, others)
+        paces.append(pace)
+        overheads.append(max(0.0, record.times.total - record.times.train))
     passes = work.training.epochs * _sentences_trained(*work.sentences)
-    return passes * median(map(pace, nearest)) + median(map(_overhead, nearest))
+    return passes * median(paces) + median(overheads)
 
 
 def _distance(record: Record, work: Work, sharing: Sharing) -> tuple[float, ...]:
@@ -206,18 +209,6 @@ def _distance(record: Record, work: Work, sharing: Sharing) -> tuple[float, ...]
 
 def _sentences_trained(train: int, validation: int) -> float:
     return train + validation * FLOPS_EVALUATED / FLOPS_TRAINED
-
-
-def _load_of(record: Record) -> float:
-    """Return the cores that other programs wanted while a run trained; 0 if unknown."""
-    if record.contention is None or record.concurrency is None or record.machine is None:
-        return 0.0
-    return wanted_then(record.contention, record.concurrency, record.machine.cores)
-
-
-def _overhead(record: Record) -> float:
-    assert record.times is not None
-    return max(0.0, record.times.total - record.times.train)
 
 
 def core_share(sharing: Sharing, cores: int, others: float = 0.0) -> float:

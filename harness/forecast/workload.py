@@ -2,14 +2,13 @@
 
 import functools
 import json
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from harness.models.tensors import stored_tensors
 
 FLOPS_TRAINED = 6
 FLOPS_EVALUATED = 2
@@ -37,16 +36,12 @@ class Size:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Estimated tokens of the train, the validation and the test split.
-
-    `longest` is the number of tokens of the longest train or validation sentence; None if not
-    determined.
-    """
+    """Estimated tokens of each split, and of the longest train or validation sentence."""
 
     train: int
     validation: int
     test: int
-    longest: int | None = None
+    longest: int
 
 
 def size_of(folder: Path) -> Size:
@@ -63,27 +58,22 @@ def size_of(folder: Path) -> Size:
 def _counted(folder: Path, _state: tuple[tuple[int, int, int], ...]) -> Size:
     """Count as size_of does, once for each state of the files."""
     config = json.loads((folder / "config.json").read_bytes())
-    whole = folder / "model.safetensors"
-    shapes = dict[str, list[int]]()
-    for file in [whole] if whole.exists() else folder.glob("*.safetensors"):
-        with safe_open(file, framework="numpy") as tensors:
-            shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+    tensors = stored_tensors(folder)
     vocabularies = [
-        math.prod(shape)
-        for shape in shapes.values()
-        if len(shape) == 2 and shape[0] == config.get("vocab_size")
+        tensor.numbers
+        for tensor in tensors.values()
+        if len(tensor.shape) == 2 and tensor.shape[0] == config.get("vocab_size")
     ]
-    parameters = sum(map(math.prod, shapes.values()))
-    linear = sum(math.prod(shape) for name, shape in shapes.items() if _in_layers(name, shape))
+    linear = sum(
+        tensor.numbers
+        for name, tensor in tensors.items()
+        if re.search(r"\.\d+\.", f".{name}") and len(tensor.shape) in (2, 3) and "embed" not in name
+    )
+    parameters = sum(tensor.numbers for tensor in tensors.values())
     return Size(
         parameters=parameters - sum(vocabularies) + max(vocabularies, default=0),
         linear=linear * _uses_of_a_layer(config),
     )
-
-
-def _in_layers(name: str, shape: Sequence[int]) -> bool:
-    numbered = re.search(r"\.\d+\.", f".{name}") is not None
-    return numbered and len(shape) in (2, 3) and "embed" not in name
 
 
 def _uses_of_a_layer(config: Mapping[str, Any]) -> int:

@@ -52,11 +52,17 @@ LFS_POINTER = b"version https://git-lfs"
 
 @dataclass(frozen=True)
 class Contents:
-    """The files that define a checkpoint, and messages about missing and broken ones."""
+    """The files that define a checkpoint, and messages about missing and broken ones.
+
+    `two_saves` has the problem of a folder with weights both in one file and in shards, if any:
+    `from_pretrained` loads only the one file, and `save_pretrained(max_shard_size=...)` does not
+    delete the file of an earlier save (transformers 5.23.0).
+    """
 
     files: list[Path]
     missing: list[str]
     broken: list[str]
+    two_saves: list[str]
 
 
 def digest_of(folder: str) -> str:
@@ -72,9 +78,14 @@ def inspect(folder: Path) -> Contents:
     reader = (tokenizer or {}).get("tokenizer_class") or (config or {}).get("tokenizer_class")
     vocabulary = missing_vocabulary(names, (config or {}).get("model_type"), reader)
     missing = missing_files(names, vocabulary)
-    weights = [WEIGHTS] if WEIGHTS in names else []
-    if not weights and WEIGHTS_INDEX in names:
-        shards = shards_of(folder / WEIGHTS_INDEX)
+    shards = shards_of(folder / WEIGHTS_INDEX) if WEIGHTS_INDEX in names else set()
+    weights, two_saves = [WEIGHTS], []
+    if WEIGHTS in names and (present := shards & names):
+        two_saves.append(
+            f"{WEIGHTS} is in one folder with shards ({len(present)}) of {WEIGHTS_INDEX}: weights "
+            f"of two saves, and transformers would load only {WEIGHTS}; remove the older save"
+        )
+    elif WEIGHTS not in names and WEIGHTS_INDEX in names:
         missing += [
             f"{WEIGHTS_INDEX} lists {file[:100]!r}, which is missing; copy it too"
             for file in sorted(shards - names)
@@ -110,24 +121,7 @@ def inspect(folder: Path) -> Contents:
             f"{ADAPTER} is in the folder, and adapters are not fine-tuned: transformers would "
             "apply it to the weights; name a folder without an adapter"
         )
-    return Contents(files, missing, broken)
-
-
-def two_saves(folder: Path) -> list[str]:
-    """Return the problem of a folder with weights both in one file and in shards, or nothing.
-
-    `from_pretrained` loads only the one file. `save_pretrained(max_shard_size=...)` does not delete
-    the file of an earlier save (transformers 5.23.0).
-    """
-    names = {path.name for path in folder.iterdir() if path.is_file()}
-    if not {WEIGHTS, WEIGHTS_INDEX} <= names or not (
-        shards := shards_of(folder / WEIGHTS_INDEX) & names
-    ):
-        return []
-    return [
-        f"{WEIGHTS} is in one folder with shards ({len(shards)}) of {WEIGHTS_INDEX}: weights of "
-        f"two saves, and transformers would load only {WEIGHTS}; remove the older save"
-    ]
+    return Contents(files, missing, broken, two_saves)
 
 
 def missing_files(names: Iterable[str], vocabulary: str | None) -> list[str]:

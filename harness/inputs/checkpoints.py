@@ -9,10 +9,9 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import httpx2
 from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
@@ -35,7 +34,6 @@ from harness.inputs.checkpoint_files import (
     inspect,
     missing_files,
     shards_of,
-    two_saves,
 )
 from harness.inputs.hub import Hub, plain_reason
 from harness.inputs.origin import Origin, origin_of
@@ -55,6 +53,7 @@ REQUEST_SECONDS = 10.0
 RETRY_PAUSES_SECONDS = (1.0, 3.0)
 TEMPORARY_STATUS = (408, 429, 500, 502, 503, 504)
 
+P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
 
@@ -101,7 +100,8 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
     Raises:
         BadInput: the name is malformed, nothing of that name exists, or its files are not a
             checkpoint: no or broken config.json, weights or tokenizer; only pickled weights.
-        Unavailable: the hub cannot be reached, or refuses access, and the checkpoint is not cached.
+        Unavailable: the hub cannot be reached, or refuses access, and the checkpoint is not cached;
+            the message does not name the checkpoint.
     """
     _check_spelling(name)
     if name.startswith("package:"):
@@ -115,20 +115,22 @@ def resolve(name: str, hub: Hub, base: Path) -> Checkpoint:
         if contents.missing and place.offline is not None:
             part = f"the local hub cache is incomplete ({'; '.join(contents.missing)})"
             raise Unavailable(f"{place.offline.reason}, and {part}", place.offline.way_out)
-        ambiguous = two_saves(place.folder) if place.revision is None else []
+        ambiguous = contents.two_saves if place.revision is None else []
         _refuse(name, contents.missing + contents.broken + ambiguous)
         absolute = str(place.folder.absolute())
         origin = origin_of(name, place.folder, place.revision)
         return Checkpoint(name, absolute, digest(contents.files), place.revision, origin)
     except OSError as error:
-        raise BadInput(
-            [f"checkpoint {name!r}: {error.filename} cannot be read ({error.strerror})"]
-        ) from error
+        raise _bad(name, f"{error.filename} cannot be read ({error.strerror})") from error
+
+
+def _bad(name: str, *problems: str) -> BadInput:
+    return BadInput([f"checkpoint {name!r}: {problem}" for problem in problems])
 
 
 def _refuse(name: str, problems: list[str]) -> None:
     if problems:
-        raise BadInput([f"checkpoint {name!r}: {problem}" for problem in problems])
+        raise _bad(name, *problems)
 
 
 def _check_spelling(name: str) -> None:
@@ -157,7 +159,7 @@ def _local_folder(name: str, base: Path) -> Path | None:
     if found or name.startswith((".", "/", "~")):
         problem = "is a file" if found else "does not exist"
         content = f"give a folder with {CONFIG}, {WEIGHTS} and tokenizer files"
-        _refuse(name, [f"{folder} {problem}; {content}"])
+        raise _bad(name, f"{folder} {problem}; {content}")
     return None
 
 
@@ -183,17 +185,17 @@ def _package_folder(name: str) -> Path:
         if (root / path).is_dir():
             return root / path
     if spec is None:
-        problem = (
+        raise _bad(
+            name,
             f"no package {package!r} is installed; run `pip install {package.replace('_', '-')}` "
-            "(the name to install may differ from the name to import)"
+            "(the name to install may differ from the name to import)",
         )
-    else:
-        found = sorted(file.parent.name for root in roots for file in root.glob(f"*/{CONFIG}"))
-        problem = (
-            f"package {package!r} has no folder {path!r}; its folders with {CONFIG}: "
-            f"{', '.join(found) or 'none'}{ids.did_you_mean(path, found)}"
-        )
-    raise BadInput([f"checkpoint {name!r}: {problem}"])
+    found = sorted(file.parent.name for root in roots for file in root.glob(f"*/{CONFIG}"))
+    raise _bad(
+        name,
+        f"package {package!r} has no folder {path!r}; its folders with {CONFIG}: "
+        f"{', '.join(found) or 'none'}{ids.did_you_mean(path, found)}",
+    )
 
 
 def _from_hub(name: str, hub: Hub) -> _Place:
@@ -215,7 +217,7 @@ def _from_hub(name: str, hub: Hub) -> _Place:
             failure = error
     else:
         failure = Unavailable(
-            f"checkpoint {name!r}: the hub cannot be reached ({hub.reason})",
+            f"the hub cannot be reached ({hub.reason})",
             "connect to it, or to a mirror through HF_ENDPOINT, or name a folder or "
             "package:NAME/path instead",
         )
@@ -231,21 +233,19 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
     # Single files instead of `snapshot_download`, whose listing requests have no time limit and
     # which would download the weights before the check for a tokenizer.
     def fetch(file: str, at: str | None) -> Path:
-        return Path(
-            hf_hub_download(
-                repository,
-                file,
-                revision=at,
-                endpoint=hub.endpoint,
-                etag_timeout=REQUEST_SECONDS,
-            )
+        path = _retried(
+            hf_hub_download,
+            repository,
+            file,
+            revision=at,
+            endpoint=hub.endpoint,
+            etag_timeout=REQUEST_SECONDS,
         )
+        return Path(path)
 
     api = HfApi(endpoint=hub.endpoint)
     try:
-        info = _retried(
-            partial(api.model_info, repository, revision=revision, timeout=REQUEST_SECONDS)
-        )
+        info = _retried(api.model_info, repository, revision=revision, timeout=REQUEST_SECONDS)
         listed = {sibling.rfilename for sibling in info.siblings or ()}
         # If there is a tokenizer_config.json, the vocabulary is checked after its download.
         vocabulary = None if TOKENIZER_CONFIG in listed else missing_vocabulary(listed)
@@ -254,12 +254,11 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
         if WEIGHTS in listed:
             wanted.append(WEIGHTS)
         else:
-            index = _retried(partial(fetch, WEIGHTS_INDEX, info.sha))
-            wanted += sorted(shards_of(index) & listed)
-        fetched = [_retried(partial(fetch, file, info.sha)) for file in wanted]
+            wanted += sorted(shards_of(fetch(WEIGHTS_INDEX, info.sha)) & listed)
+        fetched = [fetch(file, info.sha) for file in wanted]
         # A request by the revision's name makes the cache store its commit. It comes last, so that
         # the revision never points to an incomplete download.
-        _retried(partial(fetch, CONFIG, revision))
+        fetch(CONFIG, revision)
     except BadInput:
         raise
     except Exception as error:  # the client may raise any exception; the user gets one line
@@ -267,18 +266,18 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
     return _Place(fetched[0].parent, revision=info.sha)
 
 
-def _retried(request: Callable[[], Answer]) -> Answer:
+def _retried(request: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
     """Return the answer of a request, repeated after temporary errors."""
     for pause in RETRY_PAUSES_SECONDS:
         try:
-            return request()
+            return request(*args, **kwargs)
         except HfHubHTTPError as error:
             if error.response.status_code not in TEMPORARY_STATUS:
                 raise
         except httpx2.TransportError:
             pass  # a timeout or a lost connection
         time.sleep(pause)
-    return request()
+    return request(*args, **kwargs)
 
 
 def _hub_failure(
@@ -288,18 +287,16 @@ def _hub_failure(
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, RevisionNotFoundError):
-        return BadInput(
-            [
-                f"checkpoint {name!r}: {repository!r} has no revision {revision!r} on "
-                f"{hub.endpoint}; give one of its branches, tags or commits, or omit @ for main"
-            ]
+        return _bad(
+            name,
+            f"{repository!r} has no revision {revision!r} on {hub.endpoint}; give one of its "
+            "branches, tags or commits, or omit @ for main",
         )
     if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
-        return BadInput(
-            [
-                f"checkpoint {name!r}: {hub.endpoint} has no model {repository!r}, and no folder "
-                "has that name; check the spelling, or set HF_TOKEN if it is private"
-            ]
+        return _bad(
+            name,
+            f"{hub.endpoint} has no model {repository!r}, and no folder has that name; check the "
+            "spelling, or set HF_TOKEN if it is private",
         )
     reason = plain_reason(error, hub.endpoint, REQUEST_SECONDS)
     if isinstance(error, httpx2.TransportError):  # no answer, even after retries
@@ -313,4 +310,4 @@ def _hub_failure(
             way_out = (
                 f"request access at {hub.endpoint}/{repository} and set HF_TOKEN to your token"
             )
-    return Unavailable(f"checkpoint {name!r}: {reason}", way_out)
+    return Unavailable(reason, way_out)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.inputs.checkpoint_files import CONFIG
 from harness.redaction import redacted
-from harness.text import printable
+from harness.text import one_line
 
 CARD = "README.md"
 
@@ -107,7 +107,8 @@ def _distribution(package: str, path: str) -> tuple[str, str] | None:
         names = list(dict.fromkeys(importlib.metadata.packages_distributions().get(package, ())))
         if len(names) > 1:
             config = f"{package}/{path}/{CONFIG}"
-            names = [name for name in names if config in map(str, _files(name))]
+            files = {name: importlib.metadata.files(name) or () for name in names}
+            names = [name for name in names if config in map(str, files[name])]
         if len(names) != 1:
             return None
         return names[0], importlib.metadata.version(names[0])
@@ -115,20 +116,13 @@ def _distribution(package: str, path: str) -> tuple[str, str] | None:
         return None  # a package's metadata cannot be read
 
 
-def _files(distribution: str) -> list[importlib.metadata.PackagePath]:
-    return importlib.metadata.files(distribution) or []
-
-
 def _says(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the origin that a folder's files state: file and field, and the value."""
-    card = _front_matter(_beginning(folder / CARD))
-    for field in IN_CARD:
-        if value := _value(card.get(field)):
-            yield f"{CARD}, {field}", value
-    config = _object(_beginning(folder / CONFIG))
-    for field in IN_CONFIG:
-        if value := _value(config.get(field)):
-            yield f"{CONFIG}, {field}", value
+    for file, parse, fields in ((CARD, _front_matter, IN_CARD), (CONFIG, _object, IN_CONFIG)):
+        content = parse(_beginning(folder / file))
+        for field in fields:
+            if value := _value(content.get(field)):
+                yield f"{file}, {field}", value
 
 
 def _beginning(path: Path) -> str:
@@ -190,16 +184,11 @@ def _scalar(text: str) -> str:
 def _value(content: object) -> str:
     """Return a field's content as one short line; "" if it is empty, a path or nested."""
     values = content if isinstance(content, list) else [content]
-    texts = [text.strip() for text in values if isinstance(text, str) and not _is_path(text)]
+    texts = [text.strip() for text in values if isinstance(text, str) and NO_PATH.fullmatch(text)]
     texts = [_shown(text) for text in texts if text not in ("", "null", "~")]
     more = len(texts) - MOST_VALUES
     return ", ".join(texts[:MOST_VALUES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _is_path(text: str) -> bool:
-    return NO_PATH.fullmatch(text) is None
-
-
 def _shown(text: str, most: int = MOST_CHARACTERS) -> str:
-    text = printable(redacted(" ".join(text.split())))
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return one_line(redacted(text), most)

@@ -220,11 +220,7 @@ COLUMNS = (
         text_of=_interval,
         first=True,
     ),
-    Column(
-        "mcc_high",
-        "Float64",
-        lambda facts: _end(facts.judgement.mcc_interval, "high"),
-    ),
+    Column("mcc_high", "Float64", lambda facts: _end(facts.judgement.mcc_interval, "high")),
     Column(
         "mcc_last_epoch",
         "Float64",
@@ -260,15 +256,9 @@ COLUMNS = (
         "Float64",
         lambda facts: deviation(score.accuracy for score in facts.scores()),
     ),
+    Column("accuracy_low", "Float64", lambda facts: _end(facts.judgement.accuracy_interval, "low")),
     Column(
-        "accuracy_low",
-        "Float64",
-        lambda facts: _end(facts.judgement.accuracy_interval, "low"),
-    ),
-    Column(
-        "accuracy_high",
-        "Float64",
-        lambda facts: _end(facts.judgement.accuracy_interval, "high"),
+        "accuracy_high", "Float64", lambda facts: _end(facts.judgement.accuracy_interval, "high")
     ),
     Column(
         "f1",
@@ -341,11 +331,7 @@ COLUMNS = (
         text_of=lambda row: gate(row["threshold"], row["threshold_statistic"]),
         first=True,
     ),
-    Column(
-        "threshold_statistic",
-        "string",
-        _threshold_statistic,
-    ),
+    Column("threshold_statistic", "string", _threshold_statistic),
     Column(
         "verdict",
         "string",

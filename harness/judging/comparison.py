@@ -1,17 +1,15 @@
 """Compares two or more cells on the same sentences: which one is better, if any."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
-from statistics import fmean
 from typing import Literal
 
 from harness import stats
 from harness.judging.best import best_by_checkpoint
-from harness.judging.costs import COSTS, Amount, Cost, Ratio, ratio
+from harness.judging.costs import COSTS, Amount, Cost, Ratio, mean, ratio
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.sides import (
-    SettingDifference,
     Side,
     differing,
     differing_settings,
@@ -50,36 +48,26 @@ class Comparison:
     compared together. `covers` names the sources of error that interval and p-value include. All
     of these are None if the cells cannot be compared; `obstacle` is then the reason. `time`
     (training) and `memory` have obstacles of their own. `side_a` and `side_b` describe the
-    compared cells, `unlike` lists the settings that differ.
+    compared cells, `unlike` has both values of each setting that differs.
     """
 
     a: str
     b: str
     mcc_a: float | None
     mcc_b: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    adjusted: float | None
-    covers: str | None
     time: Ratio
     memory: Ratio
-    obstacle: str | None
     side_a: Side
     side_b: Side
-    unlike: tuple[SettingDifference, ...]
+    unlike: Mapping[str, tuple[str, str]]
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    adjusted: float | None = None
+    covers: str | None = None
+    obstacle: str | None = None
     corrected_for: int = 1
-
-    @property
-    def time_ratio(self) -> float | None:
-        """Training time of a divided by that of b; None if they cannot be compared."""
-        return self.time.value
-
-    @property
-    def memory_ratio(self) -> float | None:
-        """Memory of a divided by that of b; None if they cannot be compared."""
-        return self.memory.value
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference shown", "not comparable"]:
@@ -101,17 +89,10 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
     empty = Comparison(
         a=a.name,
         b=b.name,
-        mcc_a=_mean_mcc(a.runs),
-        mcc_b=_mean_mcc(b.runs),
-        difference=None,
-        low=None,
-        high=None,
-        p_value=None,
-        adjusted=None,
-        covers=None,
+        mcc_a=_mean_mcc(a),
+        mcc_b=_mean_mcc(b),
         time=ratio(COSTS["train_seconds"], a.name, a.runs, b.name, b.runs),
         memory=ratio(COSTS["peak_memory_mb"], a.name, a.runs, b.name, b.runs),
-        obstacle=None,
         side_a=side(a.runs, a.chosen_of),
         side_b=side(b.runs, b.chosen_of),
         unlike=differing_settings(a.runs, b.runs),
@@ -200,11 +181,7 @@ def conclusion(pair: Comparison) -> str:
 
 
 def background(pair: Comparison) -> Iterator[str]:
-    """Yield sentences that belong to a conclusion.
-
-    They name the compared cells, the settings that differ, and the cells that were selected by
-    score.
-    """
+    """Yield sentences on the cells, the settings that differ, and the selection by score."""
     yield f"{in_words(pair.a, pair.side_a)}."
     yield f"{in_words(pair.b, pair.side_b)}."
     if pair.unlike:
@@ -223,7 +200,7 @@ def as_dict(pair: Comparison) -> dict[str, object]:
         if field.name not in ("time", "memory", "side_a", "side_b", "unlike")
     }
     values["verdict"] = pair.verdict
-    values["unlike"] = {each.setting: [each.a, each.b] for each in pair.unlike}
+    values["unlike"] = {setting: [*both] for setting, both in pair.unlike.items()}
     for name, one in (("a", pair.side_a), ("b", pair.side_b)):
         values |= {f"{field.name}_{name}": getattr(one, field.name) for field in fields(one)}
     for name, found, measured in (
@@ -280,6 +257,5 @@ def _amount(found: Amount, cost: Cost) -> str:
     return f"{mark}{write(found.value)}{'' if found.sd is None else f' ± {write(found.sd)}'}"
 
 
-def _mean_mcc(runs: Iterable[Record]) -> float | None:
-    mccs = [run.scores.mcc for run in runs if run.scores is not None]
-    return fmean(mccs) if mccs else None
+def _mean_mcc(contestant: Contestant) -> float | None:
+    return mean(None if run.scores is None else run.scores.mcc for run in contestant.runs)

@@ -1,7 +1,7 @@
 """Costs of runs: their spread over seeds, and which costs can be compared with each other."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean, stdev
 
@@ -75,7 +75,7 @@ class Amount:
 
     value: float | None
     sd: float | None
-    rough: bool = False
+    rough: bool
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class Ratio:
     cost: Cost
     a: Amount
     b: Amount
-    value: float | None
-    low: float | None
-    high: float | None
-    obstacle: str | None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    obstacle: str | None = None
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -118,12 +118,6 @@ def all_measured(values: Iterable[float | None]) -> list[float]:
     return measured if len(measured) == len(numbers) else []
 
 
-def amount(cost: Cost, runs: Iterable[Record]) -> Amount:
-    """Return the cost of a cell with these runs."""
-    values = [cost.measure(run) for run in runs]
-    return Amount(value_of(cost, values), deviation(values))
-
-
 def value_of(cost: Cost, values: Iterable[float | None]) -> float | None:
     """Return a cell's cost from its runs' values: their mean, or their largest if `largest`."""
     return max(all_measured(values), default=None) if cost.largest else mean(values)
@@ -131,21 +125,19 @@ def value_of(cost: Cost, values: Iterable[float | None]) -> float | None:
 
 def ratio(cost: Cost, a: str, runs_a: Sequence[Record], b: str, runs_b: Sequence[Record]) -> Ratio:
     """Return the cost of the runs of cell a divided by the cost of the runs of cell b."""
-    values_a, values_b = (
-        all_measured(cost.measure(run) for run in runs) for runs in (runs_a, runs_b)
+    values_a, values_b = (all_measured(map(cost.measure, runs)) for runs in (runs_a, runs_b))
+    amount_a, amount_b = (
+        Amount(value_of(cost, values), deviation(values), cost.timed and rough(runs))
+        for values, runs in ((values_a, runs_a), (values_b, runs_b))
     )
-    amounts = [
-        replace(amount(cost, runs), rough=cost.timed and rough(runs)) for runs in (runs_a, runs_b)
-    ]
-    known = (cost, amounts[0], amounts[1])
     obstacle = _obstacle(cost, {a: runs_a, b: runs_b})
     if obstacle is not None:
-        return Ratio(*known, None, None, None, obstacle)
-    value = (known[1].value or 0.0) / (known[2].value or 1.0)
+        return Ratio(cost, amount_a, amount_b, obstacle=obstacle)
+    value = (amount_a.value or 0.0) / (amount_b.value or 1.0)
     if min(len(values_a), len(values_b)) == 1:
-        return Ratio(*known, value, None, None, None)
+        return Ratio(cost, amount_a, amount_b, value)
     low, high = min(values_a) / max(values_b), max(values_a) / min(values_b)
-    return Ratio(*known, value, low, high, None)
+    return Ratio(cost, amount_a, amount_b, value, low, high)
 
 
 def _obstacle(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> str | None:

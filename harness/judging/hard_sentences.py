@@ -103,8 +103,3 @@ def in_brief(missed: Missed, spec: DatasetSpec, base: Path) -> list[str]:
         f"  {each.place or f'sentence {each.position}'}: {each.label}: {shortened(each.sentence)}"
         for each in found[:MOST_IN_BRIEF]
     ]
-
-
-def as_rows(found: Sequence[HardSentence]) -> list[tuple[str, str, str, str]]:
-    """Return position, place, label and sentence as text, for a table."""
-    return [(str(each.position), each.place or "-", each.label, each.sentence) for each in found]

@@ -7,7 +7,7 @@ import pandas as pd
 from harness.judging import costs
 from harness.judging.baseline import Baseline
 from harness.judging.class_columns import CLASSES
-from harness.judging.column import Column, Facts, Row
+from harness.judging.column import Facts, Row
 from harness.judging.columns import columns_of
 from harness.judging.gates import Judgement, judge
 from harness.store.records import Record, classes_of
@@ -22,34 +22,18 @@ def leaderboard(
 ) -> pd.DataFrame:
     """Return a row for each cell, by rank, then in the plan's order, cells without a score last.
 
-    `seeds` is the number of scored runs. `mcc`, `accuracy`, `f1` and all times are means over
-    these runs, and `*_sd` are their sample standard deviations. `peak_memory_mb` and
-    `concurrency` are the largest values of these runs. A value that some run did not measure is
-    null, never 0 and never a mean of fewer runs. Equal means share a rank.
-
-    `mcc_low` to `mcc_high` is the 95 % interval of the mean MCC. It covers sentences and seeds;
-    with one seed, sentences only; with records without predictions, seeds only; with one seed and
-    no predictions, it is null. `mcc_last_epoch` is the mean MCC after the last epoch, whichever
-    epoch was selected. `mcc_adjusted` is the mean MCC if epochs are selected on other sentences
-    than those that score them (stats.selection_adjusted). `accuracy_*` correspond to `mcc_*`.
-
-    `time_to_target_seconds` is the training time up to the first epoch that reached the cell's
-    target; null unless every scored run reached it. It is computed from the epochs because a run
-    may have been trained when the suite had another target. `warnings` contains each warning of
-    the runs once, then the reasons why their times are unreliable (costs.doubts).
-
-    `f1` is the F1 of class 1 of two. If some run has more classes, it is the mean of their F1
-    (macro-F1), and the last column, `classes`, is their number.
+    COLUMNS describes the columns. `*_sd` are sample standard deviations over the scored runs, and
+    `accuracy_*` correspond to `mcc_*`. A value that some run did not measure is null, never 0 and
+    never a mean of fewer runs. The interval of the mean is null with one seed and no predictions.
 
     Training settings of which the plan has several values have a column each, after the learning
-    rate.
+    rate. `f1` is the F1 of class 1 of two. If some run has more classes, it is the mean of their F1
+    (macro-F1), and the last column, `classes`, is their number.
 
-    `threshold` is the required MCC. `threshold_statistic` is what must reach it: the `mean` or the
-    lower bound of its interval (`lower-bound`). `times` is ROUGH if only the order of magnitude of
-    a cell's times is meaningful (costs.rough); the times themselves stay unrounded.
-
-    `status` is `ok` (every seed scored), `failed` (a run failed), `skipped` (all runs skipped),
-    `not run` (no record) or `partial`. `verdict` is the verdict of gates.judge.
+    `warnings` contains each warning of the runs once, then the reasons why their times are
+    unreliable (costs.doubts). `threshold_statistic` is what must reach the threshold: the `mean` or
+    the lower bound of its interval (`lower-bound`). `times` is ROUGH if only the order of magnitude
+    of a cell's times is meaningful (costs.rough); the times themselves stay unrounded.
 
     Args:
         records: at most one for each cell and seed; those of other cells and seeds are ignored.
@@ -66,7 +50,10 @@ def leaderboard(
     if any(classes_of(run) > 2 for own in runs.values() for run in own):
         names.add(CLASSES.name)
     columns = columns_of(names)
-    rows = [_row(columns, cell, runs[cell.id], judgements[cell.id]) for cell in cells]
+    facts = [
+        Facts(cell, runs[cell.id], scored(runs[cell.id]), judgements[cell.id]) for cell in cells
+    ]
+    rows = [{column.name: column.value(each) for column in columns} for each in facts]
     types = {column.name: column.type for column in columns}
     frame = pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
     frame["rank"] = frame["mcc"].rank(method="min", ascending=False).astype("Int64")
@@ -120,10 +107,3 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
     names = [str(name) for name in frame.columns]
     columns = [[None if value is pd.NA else value for value in frame[n].tolist()] for n in names]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def _row(
-    columns: Sequence[Column], cell: Cell, runs: Sequence[Record], judgement: Judgement
-) -> Row:
-    facts = Facts(cell, runs, scored(runs), judgement)
-    return {column.name: column.value(facts) for column in columns}

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 import numpy as np
 
-from harness.judging.evidence import Evidence, NoEvidence, evidence
-from harness.store.classes import matthews
+from harness.judging.costs import mean
+from harness.judging.evidence import NoEvidence, evidence
 from harness.store.records import Confusion, Record
 
 
@@ -27,11 +26,6 @@ class Missed:
     fingerprint: str
 
 
-def correlation(counts: Confusion) -> float | None:
-    """Return the Matthews correlation; None if a class is never predicted or never a label."""
-    return matthews(**counts.model_dump())
-
-
 def by_group(runs: Sequence[Record]) -> dict[str, dict[str, tuple[int, float | None]]]:
     """Return the number of sentences and mean MCC of each group, by kind of group.
 
@@ -39,9 +33,8 @@ def by_group(runs: Sequence[Record]) -> dict[str, dict[str, tuple[int, float | N
     their names, so that lengths ascend. MCC is None if it is undefined for a run.
     """
     scored = [run for run in runs if run.scores is not None]
-    kinds = dict.fromkeys(kind for run in scored for kind in run.confusion_by)
     found: dict[str, dict[str, tuple[int, float | None]]] = {}
-    for kind in kinds:
+    for kind in scored[0].confusion_by if scored else ():
         if all(kind in run.confusion_by for run in scored):
             shared = set.intersection(*(set(run.confusion_by[kind]) for run in scored))
             found[kind] = {
@@ -49,17 +42,6 @@ def by_group(runs: Sequence[Record]) -> dict[str, dict[str, tuple[int, float | N
                 for group in sorted(shared, key=_natural)
             }
     return found
-
-
-def missed_by_all(evidences: Sequence[Evidence]) -> np.ndarray:
-    """Return the positions of the sentences that every run of every cell misclassifies.
-
-    Args:
-        evidences: of the same data, at least one.
-    """
-    labels = evidences[0].labels
-    wrong = [(found.selected != labels).all(axis=0) for found in evidences]
-    return np.flatnonzero(np.logical_and.reduce(wrong))
 
 
 def missed_by(cells: Sequence[Sequence[Record]]) -> Missed:
@@ -76,17 +58,13 @@ def missed_by(cells: Sequence[Sequence[Record]]) -> Missed:
         raise NoEvidence("no cell was scored")
     if not all(each.same_sentences(found[0]) for each in found):
         raise NoEvidence("the cells were scored on different data")
-    positions = tuple(missed_by_all(found).tolist())
-    return Missed(positions, len(found[0].labels), found[0].fingerprint)
+    labels = found[0].labels
+    wrong = np.concatenate([each.selected != labels for each in found]).all(axis=0)
+    return Missed(tuple(np.flatnonzero(wrong).tolist()), len(labels), found[0].fingerprint)
 
 
 def _over_runs(counts: Sequence[Confusion]) -> tuple[int, float | None]:
-    first = counts[0]
-    sentences = (
-        first.true_positive + first.false_positive + first.false_negative + first.true_negative
-    )
-    values = [value for each in counts if (value := correlation(each)) is not None]
-    return sentences, fmean(values) if len(values) == len(counts) else None
+    return sum(counts[0].counts), mean(each.counts.mcc for each in counts)
 
 
 def _natural(name: str) -> tuple[int, str]:

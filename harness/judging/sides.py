@@ -30,22 +30,8 @@ class Side:
         return f"{'at most ' if self.may_stop else ''}{counted(self.epochs, 'epoch')}"
 
 
-@dataclass(frozen=True)
-class SettingDifference:
-    """A setting that differs between the two sides, with both values as text."""
-
-    setting: str
-    a: str
-    b: str
-
-
 def side(runs: Sequence[Record], chosen_of: int) -> Side:
-    """Return the description of one side.
-
-    Args:
-        runs: of one cell, at least one.
-        chosen_of: number of cells from which it was selected by its MCC.
-    """
+    """Return the description of the side with these runs of one cell, at least one."""
     first = runs[0]
     return Side(
         cell=first.cell,
@@ -59,36 +45,28 @@ def side(runs: Sequence[Record], chosen_of: int) -> Side:
     )
 
 
-def differing_settings(a: Sequence[Record], b: Sequence[Record]) -> tuple[SettingDifference, ...]:
-    """Return the training settings that differ between the runs of two cells.
+def differing_settings(a: Sequence[Record], b: Sequence[Record]) -> dict[str, tuple[str, str]]:
+    """Return both values of each training setting that differs between the runs of two cells.
 
     The checkpoint is excluded, because the comparison is about it.
-
-    Args:
-        a: runs of one cell, at least one.
-        b: runs of the other cell, at least one.
     """
-    settings_a, settings_b = (_settings(runs) for runs in (a, b))
-    return tuple(
-        SettingDifference(setting, value, settings_b[setting])
-        for setting, value in settings_a.items()
-        if value != settings_b[setting]
-    )
+    others = _settings(b)
+    return {
+        setting: (value, others[setting])
+        for setting, value in _settings(a).items()
+        if value != others[setting]
+    }
 
 
 def _settings(runs: Sequence[Record]) -> dict[str, str]:
     """Return every setting as text, by name; all values if the runs differ in a setting."""
-    return {
-        name: " and ".join(dict.fromkeys(values))
-        for name, values in {
-            "batch size": [str(run.batch_size) for run in runs],
-            "learning rate": [scientific(run.learning_rate) for run in runs],
-            **{
-                field.replace("_", " "): [_as_text(getattr(run.training, field)) for run in runs]
-                for field in type(runs[0].training).model_fields
-            },
-        }.items()
+    found = {
+        "batch size": [str(run.batch_size) for run in runs],
+        "learning rate": [scientific(run.learning_rate) for run in runs],
     }
+    for field in type(runs[0].training).model_fields:
+        found[field.replace("_", " ")] = [_as_text(getattr(run.training, field)) for run in runs]
+    return {name: " and ".join(dict.fromkeys(values)) for name, values in found.items()}
 
 
 def in_words(name: str, one: Side) -> str:
@@ -100,9 +78,9 @@ def in_words(name: str, one: Side) -> str:
     )
 
 
-def differing(differences: Sequence[SettingDifference]) -> str:
+def differing(differences: Mapping[str, tuple[str, str]]) -> str:
     """Return settings with both values: batch size (32 against 16), epochs (2 against 3)."""
-    return ", ".join(f"{each.setting} ({each.a} against {each.b})" for each in differences)
+    return ", ".join(f"{setting} ({a} against {b})" for setting, (a, b) in differences.items())
 
 
 def selection_note(sides: Mapping[str, Side]) -> str | None:

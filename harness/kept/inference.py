@@ -5,23 +5,18 @@ import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
 from datasets import Dataset, DatasetDict
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.errors import BadInput, Unavailable
 from harness.inputs import checkpoints
 from harness.inputs.checkpoint_files import CONFIG
 from harness.inputs.hub import Hub
 from harness.models import out_of_memory
-from harness.models.completeness import check_weights
-from harness.models.configuration import read_configuration
+from harness.models.completeness import Weights, load_classifier
+from harness.models.configuration import read_configuration, read_tokenizer
 from harness.models.encode import encode
 from harness.models.limits import position_limit
 from harness.models.padding import answers
@@ -84,53 +79,41 @@ def load(folder: Path, device: str) -> Classifier:
 
 def _loaded(folder: Path, device: str) -> Classifier:
     found = checkpoints.resolve(str(folder.absolute()), NO_HUB, Path())
-    configuration = read_configuration(found.folder)
-    tokenizer = AutoTokenizer.from_pretrained(
-        found.folder, trust_remote_code=False, local_files_only=True
-    )
-    model, loading = AutoModelForSequenceClassification.from_pretrained(
-        found.folder,
-        config=configuration,
-        dtype=torch.float32,  # as in training and evaluation
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        ignore_mismatched_sizes=True,  # reported below, with the tensors' names
-        output_loading_info=True,
-    )
+    configuration, tokenizer = read_configuration(found.folder), read_tokenizer(found.folder)
     try:
-        weights = check_weights(model, loading, Path(found.folder))
+        model, weights = load_classifier(found.folder, configuration)
     except BadInput as error:
         problems = "; ".join(error.problems)
         raise BadInput([f"{folder}: the model cannot be loaded ({problems})"]) from error
-    names = list((configuration.id2label or {}).values())
-    if len(set(map(str, names))) != configuration.num_labels or not all(
+    if (problem := _no_classifier(configuration, weights)) is not None:
+        raise BadInput([f"{folder}: {problem}"])
+    ready: Any = model
+    return Classifier(ready.eval().to(device), tokenizer)
+
+
+def _no_classifier(configuration: PreTrainedConfig, weights: Weights) -> str | None:
+    """Return why a model gives no probabilities of named classes, and the way out."""
+    names, classes = list((configuration.id2label or {}).values()), configuration.num_labels
+    if len(set(map(str, names))) != classes or not all(
         isinstance(name, str) and name.isprintable() and name.strip() for name in names
     ):
-        raise BadInput(
-            [
-                f"{folder}: id2label in its config.json is {reprlib.repr(names)}; "
-                f"{configuration.num_labels} different names in printable text are allowed"
-            ]
+        return (
+            f"id2label in its config.json is {reprlib.repr(names)}; {classes} different names in "
+            "printable text are allowed"
         )
-    if configuration.num_labels < 2 or configuration.problem_type not in (None, SINGLE_LABEL):
-        raise BadInput(
-            [
-                f"{folder}: its config.json has "
-                f"{counted(configuration.num_labels, 'class', 'classes')} and "
-                f"problem_type {configuration.problem_type!r}, so it has no probabilities of "
-                "mutually exclusive classes; name a model that a suite with keep_models fine-tuned"
-            ]
+    if classes < 2 or configuration.problem_type not in (None, SINGLE_LABEL):
+        return (
+            f"its config.json has {counted(classes, 'class', 'classes')} and problem_type "
+            f"{configuration.problem_type!r}, so it has no probabilities of mutually exclusive "
+            "classes; name a model that a suite with keep_models fine-tuned"
         )
     if weights.initialised:
-        raise BadInput(
-            [
-                f"{folder}: a model without a trained classifier (no weights for "
-                f"{', '.join(weights.initialised)}), so its predictions would be random; "
-                "name a model that a suite with keep_models fine-tuned"
-            ]
+        return (
+            f"a model without a trained classifier (no weights for "
+            f"{', '.join(weights.initialised)}), so its predictions would be random; name a model "
+            "that a suite with keep_models fine-tuned"
         )
-    return Classifier(model.eval().to(device), tokenizer)
+    return None
 
 
 def _no_model(folder: Path) -> str:
@@ -201,10 +184,9 @@ def _probabilities(
     classifier: Classifier, sentences: Sequence[str], batch_size: int
 ) -> list[dict[str, float]]:
     model, tokenizer = classifier.model, classifier.tokenizer
-    rows = Dataset.from_dict({"sentence": list(sentences), "label": [0] * len(sentences)})
-    splits = DatasetDict({"given": rows})
+    splits = DatasetDict({"given": Dataset.from_dict({"sentence": list(sentences)})})
     encoded = encode(splits, tokenizer, None, position_limit(model)).splits["given"]
-    logits = answers(model, tokenizer, encoded.remove_columns("label"), batch_size)
+    logits = answers(model, tokenizer, encoded, batch_size)
     names = [name for _, name in sorted((model.config.id2label or {}).items())]
     if tuple(logits.shape) != (len(sentences), len(names)):
         raise ValueError(f"logits of shape {tuple(logits.shape)} for {len(names)} classes")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,12 @@ CONFIG = "config.json"
 
 def is_kept(run_folder: Path) -> bool:
     """Return whether a run's model exists, with a readable configuration."""
-    return _configuration(run_folder / FOLDER) is not None
+    return _configuration(run_folder) is not None
 
 
 def class_names(run_folder: Path) -> tuple[str, ...] | None:
     """Return the names of a kept model's classes by label; None if it has none."""
-    return _names(_configuration(run_folder / FOLDER) or {})
+    return _names(_configuration(run_folder) or {})
 
 
 def write_card(folder: Path, record: Record, names: tuple[str, ...]) -> None:
@@ -60,12 +61,25 @@ def rename(run_folder: Path, record: Record, names: tuple[str, ...]) -> None:
     for partial in folder.glob(".*.partial"):  # left by a session that was killed while writing
         partial.unlink(missing_ok=True)
     write_card(folder, record, names)
-    configuration = _configuration(folder)
-    if configuration is not None and (old := _names(configuration)) != names:
-        renamed = _renamed(configuration, old, names) | _labels(names)
-        # The format of transformers.
-        text = json.dumps(renamed, indent=2, sort_keys=True) + "\n"
-        write_atomically(folder / CONFIG, text.encode())
+    if is_kept(run_folder) and class_names(run_folder) != names:
+        write_class_names(folder, names)
+
+
+def write_class_names(folder: Path, names: Sequence[str]) -> None:
+    """Write the names of a model's classes into its configuration, also default names.
+
+    transformers omits the default names, LABEL_0 and LABEL_1, and with them the number of classes;
+    some families (BART) then have a different default number.
+    """
+    configuration = json.loads((folder / CONFIG).read_bytes())
+    labels = {
+        "id2label": {str(label): name for label, name in enumerate(names)},
+        "label2id": {name: label for label, name in enumerate(names)},
+    }
+    renamed = _renamed(configuration, _names(configuration), labels)
+    content = {**renamed, **labels, "num_labels": len(names)}
+    text = json.dumps(content, indent=2, sort_keys=True) + "\n"  # the format of transformers
+    write_atomically(folder / CONFIG, text.encode())
 
 
 def discard(run_folder: Path) -> None:
@@ -79,9 +93,9 @@ def discard(run_folder: Path) -> None:
     shutil.rmtree(run_folder / FOLDER, ignore_errors=True)
 
 
-def _configuration(folder: Path) -> dict[str, Any] | None:
+def _configuration(run_folder: Path) -> dict[str, Any] | None:
     try:
-        configuration = json.loads((folder / CONFIG).read_bytes())
+        configuration = json.loads((run_folder / FOLDER / CONFIG).read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
     return configuration if isinstance(configuration, dict) else None
@@ -97,19 +111,11 @@ def _names(configuration: dict[str, Any]) -> tuple[str, ...] | None:
 
 
 def _renamed(
-    part: dict[str, Any], old: tuple[str, ...] | None, names: tuple[str, ...]
+    part: dict[str, Any], old: tuple[str, ...] | None, labels: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return a configuration with new class names, also in its parts that have the old ones."""
+    """Return a configuration with new labels in all its parts that have the old class names."""
     changed = {
-        key: _renamed(value, old, names) if isinstance(value, dict) else value
+        key: _renamed(value, old, labels) if isinstance(value, dict) else value
         for key, value in part.items()
     }
-    return changed | _labels(names) if old is not None and _names(part) == old else changed
-
-
-def _labels(names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Return the two fields of a configuration that name its classes."""
-    return {
-        "id2label": {str(label): name for label, name in enumerate(names)},
-        "label2id": {name: label for label, name in enumerate(names)},
-    }
+    return changed | labels if old is not None and _names(part) == old else changed

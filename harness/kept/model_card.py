@@ -7,7 +7,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from tabulate import tabulate
 
 from harness.markup import code, escaped
-from harness.store.records import DatasetFacts, Record, Scores, classes_of, epochs_trained
+from harness.store.records import DatasetFacts, Record, classes_of, epochs_trained
 from harness.suite.training import TrainingSpec
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -21,15 +21,13 @@ METRICS = {
 }
 
 
-def model_card(
-    record: Record, class_names: tuple[str, ...], interval: tuple[float, float] | None = None
-) -> str:
+def model_card(record: Record, class_names: tuple[str, ...], interval: tuple[float, float]) -> str:
     """Return README.md: metadata with a `model-index`, then a description of the model.
 
     Args:
         record: of a scored run.
         class_names: by label, from 0.
-        interval: the bounds of a 95 % confidence interval of the validation MCC, if known.
+        interval: the bounds of a 95 % confidence interval of the validation MCC.
     """
     facts = record.dataset
     assert facts is not None
@@ -77,15 +75,13 @@ def _metrics(record: Record) -> dict[str, str]:
 
 
 def _results(
-    record: Record, facts: DatasetFacts, interval: tuple[float, float] | None
+    record: Record, facts: DatasetFacts, interval: tuple[float, float]
 ) -> Iterator[EvalResult]:
     names = _metrics(record)
-    for split, scores in _scored_splits(record):
-        for metric, value in _values(scores).items():
-            bounded = interval is not None and (split, metric) == (
-                "validation",
-                "matthews_correlation",
-            )
+    bounds = {"confidence_interval": list(interval), "confidence_level": LEVEL}
+    for split, values in _scored_splits(record).items():
+        for metric, value in values.items():
+            bounded = (split, metric) == ("validation", "matthews_correlation")
             yield EvalResult(
                 task_type="text-classification",
                 task_name="Text classification",
@@ -97,20 +93,18 @@ def _results(
                 metric_type=metric,
                 metric_name=names[metric],
                 metric_value=value,
-                metric_args={"confidence_interval": list(interval), "confidence_level": LEVEL}
-                if interval is not None and bounded
-                else None,
+                metric_args=bounds if bounded else None,
             )
 
 
-def _scored_splits(record: Record) -> Iterator[tuple[str, Scores]]:
-    for split, scores in (("validation", record.scores), ("test", record.scores_test)):
-        if scores is not None:
-            yield split, scores
-
-
-def _values(scores: Scores) -> dict[str, float]:
-    return {"matthews_correlation": scores.mcc, "accuracy": scores.accuracy, "f1": scores.f1}
+def _scored_splits(record: Record) -> dict[str, dict[str, float]]:
+    """Return the values of METRICS on each labelled split."""
+    splits = {"validation": record.scores, "test": record.scores_test}
+    return {
+        split: {"matthews_correlation": each.mcc, "accuracy": each.accuracy, "f1": each.f1}
+        for split, each in splits.items()
+        if each is not None
+    }
 
 
 def _dataset_name(facts: DatasetFacts) -> str:
@@ -118,21 +112,17 @@ def _dataset_name(facts: DatasetFacts) -> str:
 
 
 def _results_table(
-    record: Record, facts: DatasetFacts, interval: tuple[float, float] | None
+    record: Record, facts: DatasetFacts, interval: tuple[float, float]
 ) -> Iterator[str]:
     sentences = {"validation": facts.validation, "test": facts.test}
     rows = [
-        (split, f"{sentences[split]:,}", *(f"{value:.4f}" for value in _values(scores).values()))
-        for split, scores in _scored_splits(record)
+        (split, f"{sentences[split]:,}", *(f"{value:.4f}" for value in values.values()))
+        for split, values in _scored_splits(record).items()
     ]
     headings = ("split", "sentences", *_metrics(record).values())
     yield tabulate(rows, headings, "pipe", disable_numparse=True)
-    if interval is not None:
-        low, high = interval
-        yield (
-            f"{LEVEL:.0%} confidence interval of the validation split's MCC: "
-            f"{low:.4f} to {high:.4f}."
-        )
+    low, high = interval
+    yield f"{LEVEL:.0%} confidence interval of the validation split's MCC: {low:.4f} to {high:.4f}."
     if record.training.selection == "best-epoch":
         yield (
             f"The weights are those of epoch {record.selected_epoch}, which has the highest MCC "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.machine.provenance import available_cores
 from harness.text import counted
 
 TAKEN = 1 / 3
@@ -128,16 +129,13 @@ def wanted(others: float | None, cores: int) -> float | None:
         others: cores that other programs keep busy. If these are all cores, the result is at least
             the system's load average over one minute: programs that run or wait to run.
     """
-    if others is None or others < FULL * cores or _is_confined():
+    # The load average is of all cores: it tells nothing if this process may use only some of them.
+    confined = available_cores() != os.cpu_count()
+    if others is None or others < FULL * cores or confined:
         return others
     with contextlib.suppress(OSError, AttributeError):
         return max(others, os.getloadavg()[0])
     return others
-
-
-def _is_confined() -> bool:
-    """Return whether this process may use only some of the cores, while the load is of all."""
-    return hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != os.cpu_count()
 
 
 def wanted_then(found: Contention, workers: int, cores: int) -> float:
@@ -161,7 +159,6 @@ def threads_left(threads: int, workers: int, cores: int, others: float) -> int:
     Args:
         threads: the run's number of threads on a quiet machine.
         workers: parallel runs of the same kind, which share the remaining cores equally.
-        cores: cores of the machine.
         others: cores that other programs keep busy.
     """
     taken = math.ceil(others - TAKEN)
@@ -199,7 +196,6 @@ class Watch:
     Args:
         threads: the maximum number of threads.
         workers: parallel runs of the same kind.
-        cores: cores of the machine.
         read: returns the clock readings, like `now`.
         clock: returns the current time on the clock of `Moment.time`.
     """

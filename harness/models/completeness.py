@@ -1,10 +1,10 @@
-"""Checks that a checkpoint's files match its model: no weights missing, none left over.
+"""Loads a classifier, and checks that its files match it: no weights missing, none left over.
 
 A classifier on top of a pretrained encoder starts with a new head, and with a new pooler if the
 pretraining had none. Heads of other tasks are not loaded. Everything else must be loaded.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,19 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 
 from harness.errors import BadInput
-from harness.models.misfit import (
-    cause,
-    encoder_of,
+from harness.models.configuration import SAFE_WEIGHTS
+from harness.models.misfit import cause, other_family, unknown_positions
+from harness.models.tensors import (
+    WHOLE_NUMBERS,
+    TensorInfo,
     encoder_prefix,
-    other_family,
     plain_name,
-    unknown_positions,
+    stored_tensors,
+    token_embeddings,
 )
-from harness.models.tensors import WHOLE_NUMBERS, TensorInfo, stored_tensors
 from harness.text import some
 
 HEADS_INSIDE = {"perceiver": "decoder"}
@@ -52,53 +53,55 @@ class Weights:
     warnings: tuple[str, ...]
 
 
-def check_weights(model: PreTrainedModel, report: Mapping[str, Any], folder: Path) -> Weights:
-    """Compare a model with the files from which it was loaded.
-
-    Args:
-        report: the loading info of `from_pretrained`, with `ignore_mismatched_sizes`.
-        folder: of the checkpoint.
+def load_classifier(
+    folder: str, configuration: PreTrainedConfig
+) -> tuple[PreTrainedModel, Weights]:
+    """Load a classifier in float32, whatever type its files have, and compare it with the files.
 
     Raises:
         BadInput: a part of the encoder would be random, or a part of the files' encoder is not
             loaded; a tensor is stored twice, holds integers, or is not finite; the encoder differs
             from the one that was saved.
     """
+    model, report = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        config=configuration,
+        dtype=torch.float32,
+        ignore_mismatched_sizes=True,  # a head of another size is new; other parts are refused
+        output_loading_info=True,
+        **SAFE_WEIGHTS,
+    )
+    return model, _checked(model, report, Path(folder))
+
+
+def _checked(model: PreTrainedModel, report: Mapping[str, Any], folder: Path) -> Weights:
     parameters = dict(model.named_parameters(remove_duplicate=False))
     sizes = {name: tuple(shape) for name, shape, _ in report["mismatched_keys"]}
     new = (set(report["missing_keys"]) | set(sizes)) & set(parameters)
-    stored = stored_tensors(folder)
-    problems = [problem for problem in (unknown_positions(model),) if problem]
-    if lost := _lost(model, new, sizes, report["unexpected_keys"]):
-        problems.append(_not_loaded(model, lost, sizes, report["unexpected_keys"], stored))
-    elif unused := _unused(model, report["unexpected_keys"], stored):
+    unexpected, stored = report["unexpected_keys"], stored_tensors(folder)
+    other_poolers = any(POOLER in name.lower() for name in unexpected)
+    lost = {
+        name
+        for name in new
+        if _in_encoder(model, name)
+        and (POOLER not in name.split(".") or name in sizes or other_poolers)
+    }
+    problems = list(filter(None, [unknown_positions(model)]))
+    if lost:
+        problems.append(_not_loaded(model, lost, sizes, unexpected, stored))
+    elif unused := _unused(model, unexpected, stored):
         problems.append(_partly_loaded(model, unused, stored))
     elif problem := other_family(model, folder):
         problems.append(problem)
     problems += _ambiguous(model, stored)
     loaded = {name: weights for name, weights in parameters.items() if name not in new}
-    problems += _quantized(model, stored) or _not_finite(loaded)
-    zeros, warnings = _zeros(model, loaded)
-    problems += zeros
+    problems += list(_quantized(model, stored)) or _not_finite(loaded)
+    share, zeros = _zeros(model, loaded)
+    if share > MOSTLY:
+        problems += [f"the encoder is empty: {line}" for line in zeros]
     if problems:
         raise BadInput(problems)
-    return Weights(tuple(sorted(new)), tuple(warnings))
-
-
-def _lost(
-    model: PreTrainedModel,
-    new: Collection[str],
-    sizes: Mapping[str, object],
-    unexpected: Collection[str],
-) -> set[str]:
-    """Return the names of the encoder's parameters that should have been loaded."""
-    candidates = {name for name in new if _in_encoder(model, name)}
-    other_poolers = any(POOLER in name.lower() for name in unexpected)
-    return {
-        name
-        for name in candidates
-        if POOLER not in name.split(".") or name in sizes or other_poolers
-    }
+    return Weights(tuple(sorted(new)), tuple(zeros))
 
 
 def _in_encoder(model: PreTrainedModel, name: str) -> bool:
@@ -115,27 +118,27 @@ def _unused(
     Masks and positions are not weights: old checkpoints hold them as integers, as single numbers,
     as frequencies, or under a name that is now a buffer.
     """
-    parts = {name for name, _ in encoder_of(model).named_children()}
-    head = HEADS_INSIDE.get(model.config.model_type)
+    parts = {name for name, _ in model.base_model.named_children()}
+    parts -= {HEADS_INSIDE.get(model.config.model_type), POOLER}
     buffers = {plain_name(model, name) for name, _ in model.named_buffers()}
     by_plain_name = {plain_name(model, name): tensor for name, tensor in stored.items()}
     unused = {}
     for name in unexpected:
         plain = plain_name(model, name)
-        part = plain.split(".")[0]
         tensor = by_plain_name.get(plain)
-        no_weight = plain.endswith(ROTATION) or (
-            tensor is not None and _is_no_weight(plain, tensor)
-        )
-        if part in parts and part not in (head, POOLER) and plain not in buffers and not no_weight:
+        if plain.split(".")[0] in parts and plain not in buffers and _is_weight(plain, tensor):
             unused[name] = tensor
     return unused
 
 
-def _is_no_weight(name: str, tensor: TensorInfo) -> bool:
-    """Return whether a tensor holds integers, a single number or a causal mask."""
+def _is_weight(name: str, tensor: TensorInfo | None) -> bool:
+    """Return whether a tensor is neither integers, a single number, a mask nor frequencies."""
+    if name.endswith(ROTATION):
+        return False
+    if tensor is None:
+        return True
     mask = name.endswith(".bias") and tensor.shape == (1, 1, *tensor.shape[-1:] * 2)
-    return tensor.dtype in WHOLE_NUMBERS or tensor.numbers <= 1 or mask
+    return tensor.dtype not in WHOLE_NUMBERS and tensor.numbers > 1 and not mask
 
 
 def _not_loaded(
@@ -181,7 +184,7 @@ def _partly_loaded(
     )
 
 
-def _ambiguous(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> list[str]:
+def _ambiguous(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> Iterator[str]:
     """Find tensors that the files hold under two names; transformers silently uses the first."""
     by_plain_name: dict[str, list[str]] = {}
     for name in stored:
@@ -192,12 +195,11 @@ def _ambiguous(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> list
         for plain, names in sorted(by_plain_name.items())
         if len(names) > 1 and plain in parameters and not _equal(names, stored)
     ]
-    if not twice:
-        return []
-    return [
-        f"the files hold {len(twice)} of the model's tensors twice, with different numbers: "
-        f"{some(twice)}; save the model again with save_pretrained, so that each is stored once"
-    ]
+    if twice:
+        yield (
+            f"the files hold {len(twice)} of the model's tensors twice, with different numbers: "
+            f"{some(twice)}; save the model again with save_pretrained, so that each is stored once"
+        )
 
 
 def _equal(names: Collection[str], stored: Mapping[str, TensorInfo]) -> bool:
@@ -208,7 +210,7 @@ def _equal(names: Collection[str], stored: Mapping[str, TensorInfo]) -> bool:
     return all(torch.equal(read[0], other) for other in read[1:])
 
 
-def _quantized(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> list[str]:
+def _quantized(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> Iterator[str]:
     """Find weights stored as integers, which transformers would load as plain weights."""
     parameters = {
         plain_name(model, name)
@@ -220,38 +222,30 @@ def _quantized(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> list
         for name, tensor in stored.items()
         if tensor.dtype in WHOLE_NUMBERS and plain_name(model, name) in parameters
     )
-    if not whole:
-        return []
-    return [
-        f"{len(whole)} of the model's tensors are stored as integers, like quantized weights: "
-        f"{some(whole)}; quantized weights cannot be fine-tuned, so name the checkpoint from which "
-        "they were made"
-    ]
+    if whole:
+        yield (
+            f"{len(whole)} of the model's tensors are stored as integers, like quantized weights: "
+            f"{some(whole)}; quantized weights cannot be fine-tuned, so name the checkpoint from "
+            "which they were made"
+        )
 
 
-def _not_finite(loaded: Mapping[str, torch.Tensor]) -> list[str]:
+def _not_finite(loaded: Mapping[str, torch.Tensor]) -> Iterator[str]:
     broken = sorted(name for name, weights in loaded.items() if not weights.isfinite().all())
-    if not broken:
-        return []
-    return [
-        f"{len(broken)} of the model's tensors hold NaN or infinite numbers: {some(broken)}; "
-        "writing the files failed, or their numbers do not fit float16: use another copy"
-    ]
+    if broken:
+        yield (
+            f"{len(broken)} of the model's tensors hold NaN or infinite numbers: {some(broken)}; "
+            "writing the files failed, or their numbers do not fit float16: use another copy"
+        )
 
 
-def _zeros(
-    model: PreTrainedModel, loaded: Mapping[str, nn.Parameter]
-) -> tuple[list[str], list[str]]:
+def _zeros(model: PreTrainedModel, loaded: Mapping[str, nn.Parameter]) -> tuple[float, list[str]]:
     """Find matrices of zeros, as in a file that was allocated but not fully written.
 
     Embeddings other than the token embeddings may be zero: RoBERTa was trained without segments.
-    Returns problems and warnings.
+    Returns their share of all numbers in matrices, and a line if there are any.
     """
-    modules = dict(model.named_modules())
-    try:
-        tokens = model.get_input_embeddings()
-    except (AttributeError, NotImplementedError):
-        tokens = None
+    modules, tokens = dict(model.named_modules()), token_embeddings(model)
     matrices = {
         name: weights
         for name, weights in loaded.items()
@@ -265,11 +259,10 @@ def _zeros(
     }
     zeros = sorted(name for name, weights in matrices.items() if not weights.any())
     if not zeros:
-        return [], []
+        return 0.0, []
     share = _numbers(loaded, zeros) / _numbers(loaded, matrices)
     message = f"only zeros in {some(zeros)} ({_percent(share)} of all weight matrices)"
-    message += "; likely the file was not completely written or copied"
-    return ([f"the encoder is empty: {message}"], []) if share > MOSTLY else ([], [message])
+    return share, [f"{message}; likely the file was not completely written or copied"]
 
 
 def _numbers(parameters: Mapping[str, torch.Tensor], names: Collection[str]) -> int:

@@ -1,14 +1,18 @@
-"""Reads a checkpoint's configuration, without the code that it may request."""
+"""Reads a checkpoint's configuration and tokenizer, without the code that it may request."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from harness.errors import BadInput
+
+SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+"""Arguments of `from_pretrained` for any file: no checkpoint's code runs, nothing is downloaded."""
+
+SAFE_WEIGHTS = {**SAFE, "use_safetensors": True}
+"""Arguments of `from_pretrained` for weights: they are not unpickled either, which runs code."""
 
 WITHOUT_EFFECT: dict[str, object] = {
     "output_attentions": False,
@@ -35,15 +39,19 @@ def read_configuration(folder: str, **changes: Any) -> PreTrainedConfig:
     Raises:
         ValueError: this version of transformers does not support the model.
     """
-    configuration: PreTrainedConfig = AutoConfig.from_pretrained(
-        folder, trust_remote_code=False, local_files_only=True, **changes
-    )
+    configuration: PreTrainedConfig = AutoConfig.from_pretrained(folder, **SAFE, **changes)
     configuration._attn_implementation = None
     for part in _parts(configuration):
         for name, plain in WITHOUT_EFFECT.items():
             if getattr(part, name, plain) != plain:
                 setattr(part, name, plain)
     return configuration
+
+
+def read_tokenizer(folder: str) -> PreTrainedTokenizerBase:
+    """Read a checkpoint's tokenizer."""
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **SAFE)
+    return tokenizer
 
 
 def refuse_decoder(configuration: PreTrainedConfig) -> None:
@@ -54,15 +62,11 @@ def refuse_decoder(configuration: PreTrainedConfig) -> None:
     Raises:
         BadInput: `is_decoder` or `add_cross_attention` is true.
     """
-    known = {field.name for field in fields(configuration)}
     if configuration.is_encoder_decoder or configuration.model_type in ALWAYS_CAUSAL:
         return
-    wrong = [
-        name
-        for name in ("is_decoder", "add_cross_attention")
-        if name in known and getattr(configuration, name)
-    ]
-    if wrong:
+    known = {field.name for field in fields(configuration)}
+    turning = [name for name in ("is_decoder", "add_cross_attention") if name in known]
+    if wrong := [name for name in turning if getattr(configuration, name)]:
         raise BadInput(
             [
                 f"config.json of the checkpoint sets {' and '.join(wrong)} to true, which turns an "
@@ -71,23 +75,6 @@ def refuse_decoder(configuration: PreTrainedConfig) -> None:
                 "checkpoint"
             ]
         )
-
-
-def write_class_names(folder: Path, class_names: Sequence[str]) -> None:
-    """Write the names of a saved model's classes into its config.json, also default names.
-
-    transformers omits the default names, LABEL_0 and LABEL_1, and with them the number of classes;
-    some families (BART) then have a different default number.
-    """
-    path = folder / "config.json"
-    configuration = json.loads(path.read_bytes())
-    configuration |= {
-        "num_labels": len(class_names),
-        "id2label": {str(label): name for label, name in enumerate(class_names)},
-        "label2id": {name: label for label, name in enumerate(class_names)},
-    }
-    text = json.dumps(configuration, indent=2, sort_keys=True) + "\n"
-    path.write_text(text, encoding="utf-8")
 
 
 def _parts(configuration: PreTrainedConfig) -> Iterator[PreTrainedConfig]:

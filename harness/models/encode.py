@@ -45,14 +45,12 @@ def encode(
     max_length: int | None,
     positions: int | None = None,
 ) -> Encoded:
-    """Tokenise the column `sentence` of every split; labels are not changed.
+    """Tokenise the column `sentence` of every split; only the column `label` is kept, if any.
 
     A sentence is truncated to the smallest of three lengths: `max_length`, `positions`, and the
     tokenizer's own limit. Special tokens count.
 
     Args:
-        splits: with at least the columns `sentence` and `label`.
-        tokenizer: of the checkpoint to be trained.
         max_length: the requested maximum number of tokens; None for only the model's own limit.
         positions: number of positions of the model; None if there is no limit.
 
@@ -135,12 +133,10 @@ def _length_limit(
     tokenizer: PreTrainedTokenizerBase, max_length: int | None, positions: int | None
 ) -> int | None:
     declared = None if tokenizer.model_max_length >= _NO_LIMIT else tokenizer.model_max_length
-    limits = [limit for limit in (declared, positions, max_length) if limit is not None]
-    if not limits:
-        return None
-    limit = min(limits)
+    limits = (limit for limit in (declared, positions, max_length) if limit is not None)
+    limit = min(limits, default=None)
     special = tokenizer.num_special_tokens_to_add()
-    if limit <= special:
+    if limit is not None and limit <= special:
         raise BadInput(
             [
                 f"max_length: {limit} leaves no room for a word, because this tokenizer adds "
@@ -165,11 +161,10 @@ def _count_truncated(
 
 @contextlib.contextmanager
 def _no_progress_bars() -> Iterator[None]:
-    if datasets.are_progress_bars_disabled():
-        yield
-        return
+    shown = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
         yield
     finally:
-        datasets.enable_progress_bars()
+        if shown:
+            datasets.enable_progress_bars()

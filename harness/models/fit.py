@@ -1,14 +1,12 @@
 """Checks on the encoded sentences that a tokenizer fits its model and the data."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-from datasets import Dataset, DatasetDict
+from datasets import DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.errors import BadInput
 from harness.models.encode import token_counts
+from harness.models.tensors import token_embeddings
 from harness.text import counted, shortened
 
 BEYOND_REASON = 0.5
@@ -39,160 +37,119 @@ Matrices are made larger than vocabularies for speed, to the next multiple of 64
 """
 
 
-@dataclass(frozen=True)
-class _Split:
-    """A split's encoded sentences, concatenated.
-
-    Attributes:
-        ids: (tokens,) of all sentences, one after the other.
-        rows: (tokens,) the row of each token's sentence in the split.
-        sentences: their number.
-    """
-
-    name: str
-    ids: np.ndarray
-    rows: np.ndarray
-    sentences: int
-
-
 def check_fit(
     splits: DatasetDict,
     encoded: DatasetDict,
     tokenizer: PreTrainedTokenizerBase,
     model: PreTrainedModel,
 ) -> tuple[str, ...]:
-    """Compare encoded sentences with the model and with their text; return warnings.
+    """Compare encoded sentences, with special tokens, with the model and their text.
 
-    Args:
-        splits: the sentences.
-        encoded: the tokenizer's output for them, including special tokens.
+    Returns warnings.
 
     Raises:
         BadInput: tokens without a row of embeddings, or too many sentences or pieces of text
             became unknown and special tokens. The message has an example.
     """
-    rows = _embedding_rows(model)
-    flat = [_flat(name, split) for name, split in encoded.items() if len(split)]
-    if rows is not None and (beyond := _beyond(splits, flat, tokenizer, rows)):
-        raise BadInput([beyond])
-    problem, warnings = _lost_text(splits, flat, tokenizer)
-    if problem:
-        raise BadInput([problem])
-    tokens = len(tokenizer)
-    if rows is not None and rows > SPARE_ROWS * tokens:
+    texts, ids, rows = _flat(splits, encoded)
+    embeddings = getattr(token_embeddings(model), "weight", None)
+    if embeddings is not None:
+        _refuse_beyond(texts, ids, rows, tokenizer, len(embeddings))
+    warnings = _lost_text(texts, ids, rows, tokenizer)
+    if embeddings is not None and len(embeddings) > SPARE_ROWS * len(tokenizer):
         warnings.append(
-            f"the model has embeddings for {counted(rows, 'token')} "
-            f"but its tokenizer has only {tokens:,}: likely the model "
+            f"the model has embeddings for {counted(len(embeddings), 'token')} "
+            f"but its tokenizer has only {len(tokenizer):,}: likely the model "
             "was trained with another tokenizer"
         )
     return tuple(warnings)
 
 
-def _embedding_rows(model: PreTrainedModel) -> int | None:
-    """Return how many tokens have embeddings; None for a model of characters or bytes."""
-    try:
-        embeddings: Any = model.get_input_embeddings()
-        return len(embeddings.weight)
-    except (AttributeError, NotImplementedError):
-        return None
-
-
-def _flat(name: str, split: Dataset) -> _Split:
-    ids = split.with_format("arrow")[:]["input_ids"].combine_chunks().flatten()
-    counts = token_counts(split)
+def _flat(splits: DatasetDict, encoded: DatasetDict) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the sentences of all splits, (tokens,) their token ids, and each token's sentence."""
+    names = [name for name, split in encoded.items() if len(split)]
+    columns = [encoded[name].with_format("arrow")[:]["input_ids"] for name in names]
     # The Arrow type is null if no sentence has a token.
-    numbers = ids.to_numpy(zero_copy_only=False).astype(np.int64)
-    return _Split(name, numbers, np.repeat(np.arange(len(counts)), counts), len(counts))
+    ids = [
+        column.combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.int64)
+        for column in columns
+    ]
+    counts = np.concatenate([token_counts(encoded[name]) for name in names])
+    texts = [text for name in names for text in splits[name]["sentence"]]
+    return texts, np.concatenate(ids), np.repeat(np.arange(len(counts)), counts)
 
 
-def _beyond(
-    splits: DatasetDict, flat: list[_Split], tokenizer: PreTrainedTokenizerBase, rows: int
-) -> str | None:
-    """Return which tokens have no row of embeddings, and the sentence of the first one."""
-    beyond = sorted({int(number) for split in flat for number in split.ids[split.ids >= rows]})
+def _refuse_beyond(
+    texts: list[str],
+    ids: np.ndarray,
+    rows: np.ndarray,
+    tokenizer: PreTrainedTokenizerBase,
+    embeddings: int,
+) -> None:
+    """Refuse tokens that have no row of embeddings, and name the sentence of the first one."""
+    beyond = np.unique(ids[ids >= embeddings]).tolist()
     if not beyond:
-        return None
-    split = next(split for split in flat if (split.ids == beyond[0]).any())
-    row = int(split.rows[np.flatnonzero(split.ids == beyond[0])[0]])
+        return
+    text = texts[rows[ids == beyond[0]][0]]
     others = f" and {len(beyond) - 1} more" if len(beyond) > 1 else ""
-    return (
-        f"the tokenizer does not fit the model: token "
-        f"{shortened(str(tokenizer.convert_ids_to_tokens(beyond[0])))}{others} has number "
-        f"{beyond[0]:,}, but the model has {counted(rows, 'row')} of embeddings, "
-        "numbered from 0; it occurs "
-        f"in {_example(splits, split.name, row)}; use the tokenizer files that were saved with "
-        "the model, or add the rows (model.resize_token_embeddings) and save both"
+    token = shortened(str(tokenizer.convert_ids_to_tokens(beyond[0])))
+    problem = (
+        f"the tokenizer does not fit the model: token {token}{others} has number {beyond[0]:,}, "
+        f"but the model has {counted(embeddings, 'row')} of embeddings, numbered from 0; it occurs "
+        f"in the sentence {shortened(text)}; use the tokenizer files that were saved with the "
+        "model, or add the rows (model.resize_token_embeddings) and save both"
     )
+    raise BadInput([problem])
 
 
 def _lost_text(
-    splits: DatasetDict, flat: list[_Split], tokenizer: PreTrainedTokenizerBase
-) -> tuple[str | None, list[str]]:
-    """Find sentences that are lost, and the share of unknown pieces of text.
-
-    Returns a problem, if any, and warnings.
-    """
-    special = set(tokenizer.all_special_ids) | _blank_ids(flat, tokenizer)
-    unknown_id = _unknown_id(tokenizer)
-    lost, unknown, pieces, size = 0, 0, 0, 0
-    example: str | None = None
-    for split in flat:
-        is_special = np.isin(split.ids, list(special))
-        is_unknown = split.ids == (-1 if unknown_id is None else unknown_id)
-        left = np.bincount(split.rows[~is_special], minlength=split.sentences)
-        texts = list(splits[split.name]["sentence"])
-        gone = [int(row) for row in np.flatnonzero(left == 0) if texts[int(row)].strip()]
-        lost += len(gone)
-        unknown += int(is_unknown.sum())
-        pieces += int((~is_special | is_unknown).sum())
-        size += sum(len(text.encode(errors="replace")) for text in texts)
-        if example is None and (gone or is_unknown.any()):
-            row = gone[0] if gone else int(split.rows[np.flatnonzero(is_unknown)[0]])
-            tokens = tokenizer.convert_ids_to_tokens(split.ids[split.rows == row].tolist())
-            example = f"{_example(splits, split.name, row)} became {shortened(' '.join(tokens))}"
-    sentences = sum(split.sentences for split in flat)
-    shares = (lost / max(1, sentences), unknown / max(1, pieces))
-    finding = (
-        "only special and unknown tokens are left of "
-        f"{lost:,} of {counted(sentences, 'sentence')}, "
-        f"and {100 * shares[1]:.0f} % of all pieces of text are unknown to the tokenizer"
-    )
-    if max(shares) > BEYOND_REASON:
-        return (
-            f"the tokenizer does not fit the sentences: {finding}; {example}; use the tokenizer "
-            "files that were saved with the model, or a checkpoint made for this language",
-            [],
+    texts: list[str], ids: np.ndarray, rows: np.ndarray, tokenizer: PreTrainedTokenizerBase
+) -> list[str]:
+    """Find sentences that are lost, and the share of unknown pieces of text; return warnings."""
+    special = set(tokenizer.all_special_ids) | _blank_ids(ids, tokenizer)
+    is_special, is_unknown = np.isin(ids, list(special)), ids == _unknown_id(tokenizer)
+    left = np.bincount(rows[~is_special], minlength=len(texts))
+    lost = [row for row in np.flatnonzero(left == 0) if texts[row].strip()]
+    pieces, unknown = int((~is_special | is_unknown).sum()), int(is_unknown.sum())
+    size = sum(len(text.encode(errors="replace")) for text in texts)
+    shares = (len(lost) / len(texts), unknown / max(1, pieces))
+    warnings = []
+    if max(shares) > HIGH:
+        row = lost[0] if lost else rows[is_unknown][0]
+        tokens = tokenizer.convert_ids_to_tokens(ids[rows == row].tolist())
+        finding = (
+            f"only special and unknown tokens are left of {len(lost):,} of "
+            f"{counted(len(texts), 'sentence')}, and {100 * shares[1]:.0f} % of all pieces of text "
+            f"are unknown to the tokenizer; the sentence {shortened(texts[row])} became "
+            f"{shortened(' '.join(tokens))}"
         )
-    warnings = [f"{finding}; {example}"] if max(shares) > HIGH else []
+        if max(shares) > BEYOND_REASON:
+            problem = (
+                f"the tokenizer does not fit the sentences: {finding}; use the tokenizer files "
+                "that were saved with the model, or a checkpoint made for this language"
+            )
+            raise BadInput([problem])
+        warnings.append(finding)
     if len(tokenizer) > A_VOCABULARY and pieces > SINGLE_BYTES * size:
         warnings.append(
             f"the tokenizer makes {pieces / max(1, size):.1f} tokens per byte of text, although it "
             f"has {len(tokenizer):,}: its merges are missing, or it was made for another language"
         )
-    return None, warnings
+    return warnings
 
 
-def _blank_ids(flat: list[_Split], tokenizer: PreTrainedTokenizerBase) -> set[int]:
+def _blank_ids(ids: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> set[int]:
     """Return the ids in use of tokens that represent only a space, as T5 has before each word."""
-    used = sorted({int(number) for split in flat for number in np.unique(split.ids)})
+    used = np.unique(ids).tolist()
     tokens = tokenizer.convert_ids_to_tokens(used)
     return {
         number for number, token in zip(used, tokens, strict=True) if not (token or "").strip(" ▁")
     }
 
 
-def _unknown_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Return the id of the token for unknown text; None if it also has another meaning."""
-    others = (
-        tokenizer.bos_token_id,
-        tokenizer.eos_token_id,
-        tokenizer.cls_token_id,
-        tokenizer.sep_token_id,
-        tokenizer.pad_token_id,
-    )
+def _unknown_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the id of the token for unknown text; -1 if none or if it has another meaning too."""
     number = tokenizer.unk_token_id
-    return None if number is None or number in others else int(number)
-
-
-def _example(splits: DatasetDict, name: str, row: int) -> str:
-    return f"the sentence {shortened(splits[name][row]['sentence'])}"
+    names = ("bos", "eos", "cls", "sep", "pad")
+    others = {getattr(tokenizer, f"{name}_token_id") for name in names}
+    return -1 if number is None or number in others else int(number)

@@ -1,8 +1,8 @@
 """The longest sentence that a model can process, measured on the model itself."""
 
 import contextlib
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,23 +27,20 @@ def position_limit(model: PreTrainedModel) -> int | None:
     reads the rows k, k + 1, k + 2, ..., one row per token, the rows are positions, and the number
     of positions is the number of rows from k on. RoBERTa begins at 2, for example, others at 0.
     """
-    found = [_tables(model, tokens) for tokens in PROBES]
-    return min(found[0].intersection(*found[1:]), default=None)
-
-
-def _tables(model: PreTrainedModel, tokens: int) -> set[int]:
-    """Return the number of positions in each table that looks up a sentence's positions."""
-    ids = torch.full((1, tokens), _ordinary_token(model), device=model.device)
-    # A model that fails has usually looked up its positions before.
-    lookups = _Lookups(tokens)
-    with (
-        contextlib.suppress(Exception),
-        torch.random.fork_rng(devices=[]),
-        torch.no_grad(),
-        lookups,
-    ):
-        model(input_ids=ids)
-    return lookups.limits
+    found = []
+    for tokens in PROBES:
+        ids = torch.full((1, tokens), _ordinary_token(model), device=model.device)
+        lookups = _Lookups(tokens)
+        # A model that fails has usually looked up its positions before.
+        with (
+            contextlib.suppress(Exception),
+            torch.random.fork_rng(devices=[]),
+            torch.no_grad(),
+            lookups,
+        ):
+            model(input_ids=ids)
+        found.append(lookups.limits)
+    return min(set.intersection(*found), default=None)
 
 
 def _ordinary_token(model: PreTrainedModel) -> int:
@@ -105,13 +102,6 @@ class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.limits.add(table.shape[axis] - first)
 
 
-@dataclass(frozen=True)
-class _Longest:
-    sentence: str
-    row: dict[str, Any]
-    tokens: int
-
-
 def try_longest(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -124,45 +114,31 @@ def try_longest(
         BadInput: the model can compute only shorter sentences.
         Exception: the model's own error, if it cannot compute a shorter sentence either.
     """
-    longest = _longest(splits, encoded)
-    error = _error(model, tokenizer, longest.row)
-    if error is None:
-        return
-    if is_out_of_memory(error):
-        raise error
-    works = _longest_that_works(model, tokenizer, longest)
-    if works is None:  # its length is not the reason
-        raise error
-    problem = (
-        f"the model cannot compute the longest sentence, {shortened(longest.sentence)} of "
-        f"{counted(longest.tokens, 'token')} ({type(error).__name__}: {one_line(str(error))})"
-    )
-    raise BadInput([f"{problem}; set training.max_length to {works} or less"]) from error
-
-
-def _longest(splits: DatasetDict, encoded: DatasetDict) -> _Longest:
     tokens, name, index = max(
         (int(counts.max()), name, int(counts.argmax()))
         for name, counts in ((name, token_counts(rows)) for name, rows in encoded.items())
         if len(counts)
     )
-    row = {key: value for key, value in encoded[name][index].items() if key != "label"}
-    return _Longest(splits[name][index]["sentence"], row, tokens)
+    sentence, row = splits[name][index]["sentence"], dict(encoded[name][index])
+    row.pop("label", None)
+    error = _error(model, tokenizer, row)
+    if error is None:
+        return
+    if is_out_of_memory(error):
+        raise error
 
+    def fails(length: int) -> bool:
+        cut = tokenizer(sentence, truncation=True, max_length=length, padding=False)
+        return len(cut["input_ids"]) > length or _error(model, tokenizer, dict(cut)) is not None
 
-def _longest_that_works(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest: _Longest
-) -> int | None:
-    """Find by bisection the length to which a sentence must be cut to be computed."""
-    works, fails = 0, longest.tokens
-    while fails - works > 1:
-        tried = (works + fails) // 2
-        cut = tokenizer(longest.sentence, truncation=True, max_length=tried, padding=False)
-        if len(cut["input_ids"]) <= tried and _error(model, tokenizer, dict(cut)) is None:
-            works = tried
-        else:
-            fails = tried
-    return works or None
+    works = bisect_left(range(tokens), True, lo=1, key=fails) - 1
+    if not works:  # its length is not the reason
+        raise error
+    problem = (
+        f"the model cannot compute the longest sentence, {shortened(sentence)} of "
+        f"{counted(tokens, 'token')} ({type(error).__name__}: {one_line(str(error))})"
+    )
+    raise BadInput([f"{problem}; set training.max_length to {works} or less"]) from error
 
 
 def _error(

@@ -6,14 +6,13 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 import transformers
-from torch import nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
-from harness.models.tensors import TensorInfo
+from harness.models.configuration import SAFE_WEIGHTS
+from harness.models.tensors import TensorInfo, encoder_prefix, plain_name
 
 WRAPPERS = {
     "_orig_mod.": "torch.compile",
@@ -35,31 +34,6 @@ MOST_SIZES = 4
 RESERVED_ROWS = (0, 1, 2)
 
 
-def encoder_prefix(model: PreTrainedModel) -> str:
-    """Return the prefix of the names in a classifier's encoder; "" if there is no prefix."""
-    prefix = model.base_model_prefix
-    return f"{prefix}." if prefix and isinstance(getattr(model, prefix, None), nn.Module) else ""
-
-
-def encoder_of(model: PreTrainedModel) -> nn.Module:
-    """Return a classifier's encoder: the model without the head."""
-    prefix = encoder_prefix(model).rstrip(".")
-    return cast(nn.Module, getattr(model, prefix)) if prefix else model
-
-
-def plain_name(model: PreTrainedModel, name: str) -> str:
-    """Return a tensor's name in a form that does not depend on how the model was saved.
-
-    Base models are saved without the prefix of classifiers, and TensorFlow's first checkpoints name
-    a norm's weight and bias gamma and beta; transformers loads all these forms.
-    """
-    name = name.removeprefix(encoder_prefix(model))
-    module, _, last = name.rpartition(".")
-    if module.lower().endswith("norm"):
-        last = {"gamma": "weight", "beta": "bias"}.get(last, last)
-    return f"{module}.{last}" if module else last
-
-
 def unknown_positions(model: PreTrainedModel) -> str | None:
     """Return a problem if this version of transformers lacks the configured type of positions.
 
@@ -68,7 +42,7 @@ def unknown_positions(model: PreTrainedModel) -> str | None:
     kind = getattr(model.config, "position_embedding_type", None)
     if kind in (None, "absolute"):
         return None
-    source = inspect.getsource(sys.modules[type(encoder_of(model)).__module__])
+    source = inspect.getsource(sys.modules[type(model.base_model).__module__])
     if f'"{kind}"' in source or f"'{kind}'" in source:
         return None
     return (
@@ -83,10 +57,8 @@ def other_family(model: PreTrainedModel, folder: Path) -> str | None:
 
     Families that differ only in name (RoBERTa and XLM-R) give the same outputs and are accepted.
     """
-    found = _saved_by(model)
-    if found is None or _same_outputs(model, found[1], folder):
-        return None
-    return f"{_wrong_family(model, found)}"
+    found = _saved_by_other_family(model)
+    return None if found is None or _same_outputs(model, found[1], folder) else found[0]
 
 
 def cause(
@@ -101,8 +73,8 @@ def cause(
         missing: names of the encoder's parameters that the files do not have.
         unexpected: names in the files that the model does not have.
     """
-    if found := _saved_by(model):
-        return f"likely cause: {_wrong_family(model, found)}"
+    if found := _saved_by_other_family(model):
+        return f"likely cause: {found[0]}"
     if renamed := _renaming(model, missing, unexpected):
         return f"likely cause: {renamed}"
     if sizes := _sizes(model, stored):
@@ -117,23 +89,19 @@ def cause(
     )
 
 
-def _saved_by(model: PreTrainedModel) -> tuple[str, type[PreTrainedConfig]] | None:
-    """Return the class that saved a model, by its configuration, if it is of another family."""
+def _saved_by_other_family(model: PreTrainedModel) -> tuple[str, type[PreTrainedConfig]] | None:
+    """Return the problem that another family saved a model, and that family's configuration."""
     for name in getattr(model.config, "architectures", None) or ():
         saved_by = getattr(transformers, str(name), None)
         configuration = getattr(saved_by, "config_class", None)
         if configuration is not None:
-            same = configuration.model_type == model.config.model_type
-            return None if same else (str(name), configuration)
+            ours, theirs = model.config.model_type, configuration.model_type
+            problem = (
+                f"model_type in config.json is {ours!r}, but the weights were saved by {name}, "
+                f"whose model_type is {theirs!r}: write this one"
+            )
+            return None if ours == theirs else (problem, configuration)
     return None
-
-
-def _wrong_family(model: PreTrainedModel, found: tuple[str, type[PreTrainedConfig]]) -> str:
-    name, configuration = found
-    return (
-        f"model_type in config.json is {model.config.model_type!r}, but the weights were saved by "
-        f"{name}, whose model_type is {configuration.model_type!r}: write this one"
-    )
 
 
 def _same_outputs(
@@ -146,14 +114,12 @@ def _same_outputs(
             folder,
             config=configuration.from_dict(settings),
             dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
+            **SAFE_WEIGHTS,
         ).eval()
         rows = other.get_input_embeddings().weight.shape[0]
         ids = torch.linspace(rows // 4, rows - 1, 8, dtype=torch.long)[None]
         with torch.no_grad():
-            ours, theirs = (each(input_ids=ids)[0] for each in (encoder_of(model), other))
+            ours, theirs = (each(input_ids=ids)[0] for each in (model.base_model, other))
         return torch.allclose(ours, theirs, atol=1e-4)
     except Exception:  # any error of a foreign configuration means that it does not fit
         return False
@@ -179,10 +145,9 @@ def _renaming(
                     ours = next(iter(found)).removesuffix(ending)
                     beginnings[beginning, ours] += 1
                 break
-    prefix = encoder_prefix(model)
     if beginnings:
         (theirs, ours), count = beginnings.most_common(1)[0]
-        ours = "" if ours == prefix else ours
+        ours = "" if ours == encoder_prefix(model) else ours
         if theirs != ours and 2 * count >= min(len(missing), len(unexpected)):
             return _renaming_message(theirs, ours)
     wrong_case = {plain_name(model, name).lower() for name in missing}
@@ -223,24 +188,19 @@ def _sizes(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> list[tup
     found: list[tuple[str, int, int]] = []
     least, tried = _mismatches(model, config, shapes)
     while least and len(found) < MOST_SIZES:
-        best: tuple[int, str, int] | None = None
+        counts = {}
         for key, value in _candidates(config, tried, shapes):
-            count, _ = _mismatches(model, _changed(config, key, value), shapes)
-            if count < (best[0] if best else least):
-                best = count, key, value
-        if best is None:
+            changed = copy.deepcopy(config)
+            setattr(changed, key, value)
+            counts[key, value], _ = _mismatches(model, changed, shapes)
+        best = min(counts, key=lambda change: counts[change], default=None)
+        if best is None or counts[best] >= least:
             return found
-        least, key, value = best
+        key, value = best
         found.append((key, getattr(config, key), value))
-        config = _changed(config, key, value)
-        tried = _mismatches(model, config, shapes)[1]
+        setattr(config, key, value)
+        least, tried = _mismatches(model, config, shapes)
     return found
-
-
-def _changed(config: PreTrainedConfig, key: str, value: int) -> PreTrainedConfig:
-    changed = copy.deepcopy(config)
-    setattr(changed, key, value)
-    return changed
 
 
 def _mismatches(
@@ -254,7 +214,7 @@ def _mismatches(
         return sys.maxsize, {}
     ours = {
         plain_name(model, name): tuple(weights.shape)
-        for name, weights in encoder_of(built).named_parameters()
+        for name, weights in built.base_model.named_parameters()
     }
     parts = {name.split(".")[0] for name in ours}
     mismatched = sum(shapes.get(name) != shape for name, shape in ours.items())
@@ -268,31 +228,21 @@ def _candidates(
     theirs: Mapping[str, tuple[int, ...]],
 ) -> set[tuple[str, int]]:
     """Return settings that may explain the differences, with the values to try."""
-    differing = {
-        (here, there)
+    sizes = {
+        (here - reserved, there - reserved)
         for name, shape in ours.items()
         if len(shape) == len(theirs.get(name, ()))
         for here, there in zip(shape, theirs[name], strict=True)
-        if here != there
-    }
-    pairs = {
-        (here - reserved, there - reserved)
-        for here, there in differing
         for reserved in RESERVED_ROWS
     }
     layers, in_files = _layers(ours), _layers(theirs)
-    pairs |= {
-        (layers[stack], in_files[stack])
-        for stack in layers.keys() & in_files.keys()
-        if layers[stack] != in_files[stack]
-    }
-    settings: dict[str, Any] = config.to_dict()
+    sizes |= {(layers[stack], in_files[stack]) for stack in layers.keys() & in_files.keys()}
     return {
         (key, there)
-        for key, value in settings.items()
+        for key, value in config.to_dict().items()
         if type(value) is int and hasattr(config, key)
-        for here, there in pairs
-        if value == here and there > 0
+        for here, there in sizes
+        if value == here != there > 0
     }
 
 

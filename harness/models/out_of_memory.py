@@ -36,10 +36,8 @@ def explained(error: BaseException, batch_size: int, halved: bool) -> str:
         halved: whether all useful smaller parts of a batch were tried.
     """
     if halved:
-        what, way_out = (
-            "even with the smallest parts of a batch",
-            "choose a smaller checkpoint or max_length",
-        )
+        what = "even with the smallest parts of a batch"
+        way_out = "choose a smaller checkpoint or max_length"
     else:
         what = f"with {counted(batch_size, 'sentence')} per batch"
         way_out = 'choose smaller batch_sizes or training.on_oom = "halve"'

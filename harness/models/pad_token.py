@@ -1,9 +1,9 @@
 """Gives a tokenizer and its model a common pad token."""
 
 import re
-from typing import Any, cast
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
@@ -12,6 +12,7 @@ from transformers import (
 )
 
 from harness.errors import BadInput
+from harness.models.tensors import token_embeddings
 
 NAMED = re.compile(r"<\S+>|\[\S+\]")
 """Form of tokens that should not occur in text, such as <pad> and [PAD]."""
@@ -49,14 +50,10 @@ def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel)
     Raises:
         BadInput: there is no such token, and the model's embeddings cannot be extended.
     """
-    counted_from = _counted_from(model)
-    configurations = {id(c): c for c in (model.config, model.config.get_text_config())}.values()
-    declared = counted_from
-    if declared is None:
-        declared = getattr(model.config.get_text_config(), "pad_token_id", None)
-    rows = _rows(model)
-    own = tokenizer.pad_token_id
-    if own is not None and not own < rows:
+    counted_from, rows = _counted_from(model), _rows(model)
+    text, own = model.config.get_text_config(), tokenizer.pad_token_id
+    declared = getattr(text, "pad_token_id", None) if counted_from is None else counted_from
+    if own is not None and own >= rows:
         own = None
     # A head that searches for the end of the text (BART's) must not find it in the padding.
     ends = declared == tokenizer.eos_token_id and own is not None and counted_from is None
@@ -69,7 +66,7 @@ def ensure_pad_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel)
         _give_pad_token(tokenizer, model, rows)
     if counted_from is None:
         # The classification heads of decoders find a sentence's last token by this setting.
-        for configuration in configurations:
+        for configuration in (model.config, text):
             configuration.pad_token_id = tokenizer.pad_token_id
 
 
@@ -87,11 +84,8 @@ def _counted_from(model: PreTrainedModel) -> int | None:
 
 def _rows(model: PreTrainedModel) -> float:
     """Return how many tokens have embeddings in a model; infinity if all tokens have."""
-    try:
-        weight = getattr(model.get_input_embeddings(), "weight", None)
-    except NotImplementedError:  # CANINE hashes characters
-        return float("inf")
-    if isinstance(weight, Tensor):
+    weight = getattr(token_embeddings(model), "weight", None)
+    if weight is not None:
         return len(weight)
     return getattr(model.config.get_text_config(), "vocab_size", None) or float("inf")
 
@@ -103,8 +97,7 @@ def _special_token(tokenizer: PreTrainedTokenizerBase, number: object, rows: flo
     token = tokenizer.convert_ids_to_tokens(number)
     if not isinstance(token, str):
         return None
-    special = number in tokenizer.all_special_ids or NAMED.fullmatch(token)
-    return token if special else None
+    return token if number in tokenizer.all_special_ids or NAMED.fullmatch(token) else None
 
 
 def _give_pad_token(
@@ -113,10 +106,11 @@ def _give_pad_token(
     if tokenizer.eos_token_id is not None and tokenizer.eos_token_id < rows:
         tokenizer.pad_token = tokenizer.eos_token
         return
-    extensible = rows == float("inf") or isinstance(model.get_input_embeddings(), nn.Embedding)
+    extensible = rows == float("inf") or isinstance(token_embeddings(model), nn.Embedding)
     if not extensible and len(tokenizer) >= rows:
         # The choice of token hardly matters: the attention mask hides it.
-        usable = [t for t in tokenizer.all_special_tokens if _number(tokenizer, t) < rows]
+        special = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
+        usable = [token for token, number in special if number < rows]
         if not usable:
             raise BadInput(
                 [
@@ -130,10 +124,6 @@ def _give_pad_token(
     # Embedding matrices are often larger than the vocabulary: never shrink one.
     if len(tokenizer) > rows:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-
-
-def _number(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
-    return cast(int, tokenizer.convert_tokens_to_ids(token))
 
 
 class KeptPadToken(TrainerCallback):

@@ -11,22 +11,17 @@ import contextlib
 import copy
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import (
-    BatchEncoding,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.models.encode import accepted, collator, token_counts
+from harness.store.records import Padding, PaddingSide
 
-PaddingSide = Literal["left", "right"]
 EncodedRow = Mapping[str, Any]
 """One encoded sentence: `input_ids` and other tokenizer outputs, lists of equal length."""
 
@@ -65,29 +60,6 @@ LENGTHS_TRIED = 16
 """Number of lengths tried to find the shortest sentence that a model accepts."""
 
 
-@dataclass(frozen=True)
-class Padding:
-    """How a model's batches are padded, and whether its logits depend on it.
-
-    Attributes:
-        side: the side of padding.
-        tokenizer_side: the side on which the checkpoint's tokenizer pads.
-        deviations: for each measured side, the largest difference between the logits of a sentence
-            alone and in a batch with others, in standard deviations of the logits over sentences.
-            None if the model fails in a batch with others, or its logits are NaN or infinite there.
-            Empty if the model fails even on single sentences.
-        alone: whether logits depend on padding on both sides, so that each sentence must be
-            evaluated alone.
-        shortest: minimum number of tokens of a batch; the model fails on shorter ones.
-    """
-
-    side: PaddingSide
-    tokenizer_side: PaddingSide
-    deviations: Mapping[PaddingSide, float | None]
-    alone: bool
-    shortest: int
-
-
 def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> Padding:
     """Choose the side on which logits do not depend on padding, and set the tokenizer to it.
 
@@ -101,13 +73,15 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
     own: PaddingSide = "left" if tokenizer.padding_side == "left" else "right"
     other: PaddingSide = "left" if own == "right" else "right"
     sentences = _sentences(rows, tokenizer, model)
-    if not sentences:
-        return Padding(own, own, {}, alone=False, shortest=1)
     deviations: dict[PaddingSide, float | None] = {}
+    unknown = Padding(side=own, tokenizer_side=own, deviations={}, alone=False, shortest=1)
+    if not sentences:
+        return unknown
+    chosen: PaddingSide | None = None
     with _undisturbed(model) as model_copy:
         shortest = fewest_tokens(model_copy, tokenizer, sentences[0])
         if shortest is None:
-            return Padding(own, own, {}, alone=False, shortest=1)
+            return unknown
         collate = collator(tokenizer, shortest)
         for side in (own, other):
             _pad_on(side, tokenizer)
@@ -116,9 +90,16 @@ def settle(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dat
                 break
             deviations[side] = deviation if np.isfinite(deviation) else None
             if deviation <= TOLERANCE:
-                return Padding(side, own, deviations, alone=False, shortest=shortest)
-    _pad_on(own, tokenizer)
-    return Padding(own, own, deviations, alone=own in deviations, shortest=shortest)
+                chosen = side
+                break
+    _pad_on(chosen or own, tokenizer)
+    return Padding(
+        side=chosen or own,
+        tokenizer_side=own,
+        deviations=deviations,
+        alone=chosen is None and own in deviations,
+        shortest=shortest,
+    )
 
 
 def _pad_on(side: PaddingSide, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -206,15 +187,11 @@ def _sentences(
     ranks = np.linspace(0, len(order) - 1, num=number).round().astype(int)
     lengths = np.asarray(WORDS)[np.linspace(0, len(WORDS) - 1, num=number).round().astype(int)]
     short = [
-        _resized(
-            _accepted_row(model, rows[int(order[rank])]),
-            min(special + int(words), length),
-            special,
-        )
+        _resized(model, rows[int(order[rank])], min(special + int(words), length), special)
         for rank, words in zip(ranks, lengths, strict=True)
     ]
-    sentences = [*short, _resized(_accepted_row(model, longest), length, special)]
-    if _has_meaning(tokenizer):
+    sentences = [*short, _resized(model, longest, length, special)]
+    if tokenizer.pad_token_id in (tokenizer.eos_token_id, tokenizer.unk_token_id):
         # A sentence may consist of pad tokens. With padding on the left, Llama ignores them.
         ids = list(sentences[0]["input_ids"])
         ids[: len(ids) - special] = [tokenizer.pad_token_id] * (len(ids) - special)
@@ -222,16 +199,12 @@ def _sentences(
     return sentences
 
 
-def _has_meaning(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Return whether the pad token can also be a part of a sentence, such as an end of text."""
-    return tokenizer.pad_token_id in (tokenizer.eos_token_id, tokenizer.unk_token_id)
-
-
-def _resized(row: EncodedRow, tokens: int, special: int) -> EncodedRow:
+def _resized(model: PreTrainedModel, row: EncodedRow, tokens: int, special: int) -> EncodedRow:
     """Return a sentence of another length; its last `special` tokens stay at its end."""
     end = len(row["input_ids"]) - special
     kept = [*(number % end for number in range(tokens - special)), *range(end, end + special)]
-    return {name: [values[number] for number in kept] for name, values in row.items()}
+    columns = _accepted_row(model, row)
+    return {name: [values[number] for number in kept] for name, values in columns.items()}
 
 
 @contextlib.contextmanager

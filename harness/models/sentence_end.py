@@ -1,7 +1,7 @@
 """Finds sentences that contain the end token, by which some heads find a sentence's end."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from datasets import Dataset
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -59,7 +59,11 @@ def problem(
             f"the tokenizer ends no sentence with {token}, which the head of {family} needs; "
             "save the checkpoint's own tokenizer with the model"
         )
-    wrong = list(_unusual(splits, counts, usual, name))
+    wrong = []
+    for split, found in counts.items():
+        rows = [row for row, count in enumerate(found) if count != usual]
+        for row, text in zip(rows, splits[split].select(rows)["sentence"], strict=True):
+            wrong.append(f"in {split}, {_around(text, name)!r} has {found[row]}")
     if not wrong:
         return None
     more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
@@ -67,15 +71,6 @@ def problem(
         f"remove {token} from the text: the head of {family} reads it as a sentence's end, and "
         f"needs the same number in each ({usual}); {'; '.join(wrong[:SHOWN])}{more}"
     )
-
-
-def _unusual(
-    splits: Mapping[str, Dataset], counts: Mapping[str, Sequence[int]], usual: int, token: str
-) -> Iterator[str]:
-    for name, found in counts.items():
-        rows = [row for row, count in enumerate(found) if count != usual]
-        for row, text in zip(rows, splits[name].select(rows)["sentence"], strict=True):
-            yield f"in {name}, {_around(text, token)!r} has {found[row]}"
 
 
 def _around(text: str, token: str) -> str:

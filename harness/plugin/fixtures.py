@@ -1,6 +1,6 @@
 """The fixtures of benchmarks/: records and judgement of a cell, checks of a suite, their gates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +10,7 @@ from harness.judging.gates import Check, Judgement, explain, explain_suite, judg
 from harness.judging.leaderboard import runs_by_cell
 from harness.plugin.ledger import record_result
 from harness.plugin.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_strict
-from harness.plugin.verdicts import properties
-from harness.session.session import Planned
+from harness.session.options import Planned
 from harness.store.records import Record
 from harness.suite.plan import Cell, suite_gates
 
@@ -37,11 +36,7 @@ def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[],
     """
 
     def wait() -> list[Record]:
-        session, display = request.config.stash[SESSION], request.config.stash[DISPLAY]
-        try:
-            records = session.wait(cell, lambda: display.update(session.state()))
-        finally:
-            display.clear()
+        records = _wait(request.config, [cell])
         reasons = dict.fromkeys(r.reason for r in records if r.status == "skipped" and r.reason)
         if reasons and is_strict(request.config):
             reason = "; ".join(reasons)
@@ -51,6 +46,15 @@ def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[],
         return records
 
     return wait
+
+
+def _wait(config: pytest.Config, cells: Sequence[Cell]) -> list[Record]:
+    """Wait until all runs of some cells ended, display the progress, and return the records."""
+    session, display = config.stash[SESSION], config.stash[DISPLAY]
+    try:
+        return session.wait(cells, lambda: display.update(session.state()))
+    finally:
+        display.clear()
 
 
 @pytest.fixture
@@ -69,9 +73,31 @@ def record_verdict(request: pytest.FixtureRequest) -> Callable[[Judgement], None
     """
 
     def record(judgement: Judgement) -> None:
-        request.node.user_properties.extend(properties(judgement))
+        request.node.user_properties.extend(_properties(judgement))
 
     return record
+
+
+def _properties(judgement: Judgement) -> Iterator[tuple[str, str]]:
+    """Yield the properties of a verdict, without values that were not measured or not requested.
+
+    Numbers are written in full: the shortest decimal that reads back as the same float.
+    """
+    interval = judgement.mcc_interval
+    numbers = {
+        "mcc": judgement.mcc,
+        "mcc_low": None if interval is None else interval.low,
+        "mcc_high": None if interval is None else interval.high,
+        "threshold": judgement.threshold,
+        "margin": judgement.margin,
+        **{f"mcc_seed_{seed}": mcc for seed, mcc in judgement.by_seed.items()},
+    }
+    yield "verdict", judgement.verdict or "none"
+    for check in judgement.checks:
+        yield f"gate_{check.gate}", check.verdict
+    for name, value in numbers.items():
+        if value is not None:
+            yield name, repr(float(value))
 
 
 @pytest.fixture
@@ -98,11 +124,8 @@ def suite_checks(
     """Return a function that waits for a suite's selected cells and judges them together."""
 
     def checks() -> Sequence[Check]:
-        session, display = request.config.stash[SESSION], request.config.stash[DISPLAY]
-        try:
-            session.wait_for_suite(gated_suite, lambda: display.update(session.state()))
-        finally:
-            display.clear()
+        session = request.config.stash[SESSION]
+        _wait(request.config, session.selected(gated_suite.suite.name))
         records = [item.record for item in session.stored(gated_suite)]
         if {record.status for record in records} == {"skipped"}:
             pytest.skip("every cell was skipped")

@@ -11,59 +11,39 @@ from pathlib import Path
 
 import pytest
 
-from harness.plugin.ledger import Gate, Ledger, required_gates
+from harness.plugin.ledger import Gate, required_gates
 from harness.plugin.stash import CELLS, LEDGER
-from harness.session.session import Planned
-from harness.suite.plan import Cell
-
-COLLECTED = pytest.StashKey[set[Gate]]()
-"""Gates whose test was collected, selected or not."""
-MADE = pytest.StashKey[dict[Gate, Path]]()
-"""Gates whose test exists in a file, and the file: not all of these tests are collected."""
+from harness.session.options import Planned
 
 DESELECTS = {
-    ("_pytest.mark", "deselect_by_keyword"): "keyword",
-    ("_pytest.mark", "deselect_by_mark"): "markexpr",
-    ("_pytest.main", "pytest_collection_modifyitems"): "deselect",
-    ("_pytest.cacheprovider", "pytest_collection_modifyitems"): "lf",
-    ("_pytest.stepwise", "pytest_collection_modifyitems"): "stepwise",
+    ("_pytest.mark", "deselect_by_keyword"): ("keyword", "-k"),
+    ("_pytest.mark", "deselect_by_mark"): ("markexpr", "-m"),
+    ("_pytest.main", "pytest_collection_modifyitems"): ("deselect", "--deselect"),
+    ("_pytest.cacheprovider", "pytest_collection_modifyitems"): ("lf", "--lf"),
+    ("_pytest.stepwise", "pytest_collection_modifyitems"): ("stepwise", "--sw"),
 }
-"""Where pytest deselects tests: module and function, and the name of the option's value."""
-
-FLAGS = {
-    "keyword": "-k",
-    "markexpr": "-m",
-    "deselect": "--deselect",
-    "lf": "--lf",
-    "stepwise": "--sw",
-}
+"""Where pytest deselects tests: module and function; the name of the option's value, its flag."""
 
 
 def gate_of(item: pytest.Item) -> Gate | None:
     """Return the gate that a test judges, or None."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and _has(item) else {}
-    if (cell := cell_of(item.config, parameters.get("cell"))) is not None:
-        return cell.suite, cell.id
-    suite = parameters.get("gated_suite")
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}  # of parametrized tests
+    cell, suite = parameters.get("cell"), parameters.get("gated_suite")
+    cells = item.config.stash.get(CELLS, {})
+    if isinstance(cell, str) and cell in cells:
+        return cells[cell].suite, cells[cell].id
     return (suite, None) if isinstance(suite, str) else None
 
 
-def cell_of(config: pytest.Config, parameter: object) -> Cell | None:
-    """Return the cell that a test's parameter names, or None."""
-    return config.stash.get(CELLS, {}).get(parameter) if isinstance(parameter, str) else None
-
-
-def _has(item: pytest.Function) -> bool:
-    return hasattr(item, "callspec")  # tests without parameters do not have it
-
-
-def ledger_of(config: pytest.Config) -> Ledger:
-    return config.stash.setdefault(LEDGER, Ledger())
+def named_paths(config: pytest.Config) -> list[Path]:
+    """Return the paths of the command line."""
+    here = config.invocation_params.dir
+    return [(here / arg.partition("::")[0]).resolve() for arg in config.args]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     if (gate := gate_of(item)) is not None:
-        item.config.stash.setdefault(COLLECTED, set()).add(gate)
+        item.config.stash[LEDGER].collected.add(gate)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -74,7 +54,7 @@ def pytest_make_collect_report(
     report = yield
     for node in report.result or ():
         if isinstance(node, pytest.Item) and (gate := gate_of(node)) is not None:
-            node.config.stash.setdefault(MADE, {})[gate] = node.path
+            node.config.stash[LEDGER].files[gate] = node.path
     return report
 
 
@@ -82,7 +62,7 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     by = _deselected_by(items[0].config) if items else ""
     for item in items:
         if (gate := gate_of(item)) is not None:
-            ledger_of(item.config).reasons[gate] = f"deselected by {by}"
+            item.config.stash[LEDGER].reasons[gate] = f"deselected by {by}"
 
 
 def _deselected_by(config: pytest.Config) -> str:
@@ -95,11 +75,12 @@ def _deselected_by(config: pytest.Config) -> str:
         frame = frame.f_back
     if frame is None:
         return "a plugin or conftest.py"
-    option = DESELECTS.get((module, frame.f_code.co_name))
-    if option is None:
+    known = DESELECTS.get((module, frame.f_code.co_name))
+    if known is None:
         return f"a plugin or conftest.py ({module})"
+    option, flag = known
     value = config.getoption(option, None)
-    return f"{FLAGS[option]} {value!r}" if isinstance(value, str) else FLAGS[option]
+    return f"{flag} {value!r}" if isinstance(value, str) else flag
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -109,7 +90,7 @@ def pytest_runtest_makereport(
     """Record the outcome of a gate's test, after all other plugins have changed it."""
     report = yield
     if (gate := gate_of(item)) is not None:
-        ledger = ledger_of(item.config)
+        ledger = item.config.stash[LEDGER]
         if report.failed:
             ledger.failed.add(gate)
         if (reason := _reason(report, call)) is not None:
@@ -139,7 +120,7 @@ def left_out(session: pytest.Session, planned: Sequence[Planned]) -> dict[Gate, 
     for item in session.items:
         if (gate := gate_of(item)) is not None and known.get(gate) != "":
             known[gate] = _skipped(item)
-    reasons = ledger_of(session.config).reasons
+    reasons = session.config.stash[LEDGER].reasons
     found = {
         gate: known[gate] if gate in known else reasons.get(gate) or fallback_reason(session, gate)
         for gate in required_gates(planned)
@@ -160,13 +141,13 @@ def fallback_reason(session: pytest.Session, gate: Gate) -> str:
     """Return why a gate was not judged if no hook recorded a reason."""
     config = session.config
     if config.getoption("setuponly", False):
-        return f"{'--setup-plan' if config.getoption('setupplan', False) else '--setup-only'}"
+        return "--setup-plan" if config.getoption("setupplan", False) else "--setup-only"
     if gate in {gate_of(item) for item in session.items}:
         stopped = session.shouldfail or session.shouldstop
         if stopped or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return f"the session ended before its test ({stopped or 'interrupted'})"
         return "its test did not reach its gate"
-    if gate in config.stash.get(COLLECTED, set()):
+    if gate in config.stash[LEDGER].collected:
         return "its test was removed from the session by a plugin or conftest.py"
     return f"its test was not collected: left out by {_left_out_by(session, gate)}"
 
@@ -174,17 +155,15 @@ def fallback_reason(session: pytest.Session, gate: Gate) -> str:
 def _left_out_by(session: pytest.Session, gate: Gate) -> str:
     """Return the options, plugins or files that prevented a test's collection."""
     config = session.config
-    file = config.stash.get(MADE, {}).get(gate)
+    file = config.stash[LEDGER].files.get(gate)
     by_last_failed = bool(config.getoption("lf", False))
     if file is not None:
         if session.isinitpath(file):
             return "the test ids of the command line"
         return "--lf" if by_last_failed else "a plugin or conftest.py"
     benchmarks = config.rootpath / "benchmarks"
-    here = config.invocation_params.dir
-    paths = [(here / arg.partition("::")[0]).resolve() for arg in config.args]
     found = []
-    if not any(benchmarks.is_relative_to(path) for path in paths):
+    if not any(map(benchmarks.is_relative_to, named_paths(config))):
         found.append(f"the paths of the command line ({' '.join(config.args)})")
     if by_last_failed and config.pluginmanager.has_plugin("lfplugin-collskip"):
         found.append("--lf")

@@ -1,10 +1,11 @@
 """Which gates of a session's suites were judged, and why the others were not."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from harness.session.session import Planned
-from harness.suite.spec import SuiteGates
+from harness.session.options import Planned
+from harness.text import some
 
 Gate = tuple[str, str | None]
 """A suite and the id of a cell, for the gates of that cell; None for the suite's own gates."""
@@ -19,12 +20,15 @@ class Ledger:
 
     `judged` is true for gates that passed, and false for gates that failed; it contains only gates
     whose test compared all scores with the thresholds. `failed` contains the gates whose test
-    pytest counted as failed. `reasons` explain why a gate was not judged.
+    pytest counted as failed. `reasons` explain why a gate was not judged. `files` contains the
+    gates whose test exists in a file; `collected` those whose test was collected, selected or not.
     """
 
     judged: dict[Gate, bool] = field(default_factory=dict)
     failed: set[Gate] = field(default_factory=set)
     reasons: dict[Gate, str] = field(default_factory=dict)
+    files: dict[Gate, Path] = field(default_factory=dict)
+    collected: set[Gate] = field(default_factory=set)
 
 
 def record_result(ledger: Ledger, gate: Gate, passed: bool) -> None:
@@ -37,7 +41,7 @@ def required_gates(planned: Sequence[Planned]) -> list[Gate]:
     gates: list[Gate] = []
     for each in planned:
         gates += [(each.suite.name, cell.id) for cell in each.cells]
-        if each.suite.gates.suite != SuiteGates():
+        if each.has_own_gates:
             gates.append((each.suite.name, None))
     return gates
 
@@ -77,11 +81,8 @@ def uncounted_failures(ledger: Ledger) -> list[str]:
 
 
 def _named(gates: Sequence[Gate]) -> str:
-    names = list(_names(gates))
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
-
-
-def _names(gates: Sequence[Gate]) -> Iterator[str]:
-    for suite, cell in gates:
-        yield f"the gates of the suite {suite}" if cell is None else f"{suite}/{cell}"
+    names = [
+        f"the gates of the suite {suite}" if cell is None else f"{suite}/{cell}"
+        for suite, cell in gates
+    ]
+    return some(names, MOST_NAMES)

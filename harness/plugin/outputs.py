@@ -9,6 +9,7 @@ import pytest
 
 from harness.inputs import trackers
 from harness.report import file_names
+from harness.session.options import flag_of
 from harness.session.places import Place, ReadFile, conflicting, overwritten, unusable
 from harness.session.read_files import BASELINE
 from harness.session.session import Session
@@ -26,9 +27,6 @@ FILES = {
 }
 """Options that name a file: pytest's name for the option, its flag, and whether the plugin makes
 missing parent folders."""
-
-FOLDERS = {"allure_report_dir": "--alluredir"}
-"""Options that name a folder."""
 
 OPENED_AT_ONCE = ("--log-file", "--report-log", "--html")
 """Files that are opened as soon as pytest is configured."""
@@ -109,18 +107,13 @@ def unwritten(config: pytest.Config) -> Iterator[str]:
         for name in ("benchmark_json", "benchmark_save", "benchmark_autosave"):
             if _value(config, name):
                 yield (
-                    f"--{name.replace('_', '-')}: nothing will be written, because "
+                    f"{flag_of(name)}: nothing will be written, because "
                     "pytest-benchmark is disabled (--benchmark-disable)"
                 )
 
 
 def _value(config: pytest.Config, name: str) -> object:
     return config.getoption(name, None)
-
-
-def _logged_to(config: pytest.Config) -> object:
-    """Return pytest's setting `log_file`, which exists only with its plugin logging."""
-    return config.getini("log_file") if config.pluginmanager.has_plugin("logging") else None
 
 
 def _path(config: pytest.Config, value: object) -> Path:
@@ -130,15 +123,14 @@ def _path(config: pytest.Config, value: object) -> Path:
 def _files(config: pytest.Config) -> Iterator[Place]:
     for name, (flag, makes_folders) in FILES.items():
         value = _value(config, name)
-        if name == "log_file":
-            value = value or _logged_to(config)
+        if name == "log_file" and config.pluginmanager.has_plugin("logging"):
+            value = value or config.getini("log_file")
         if name == "xmlpath" and value:
             value = Path(os.path.expandvars(str(value))).expanduser()  # as pytest reads it
         if value:
             yield Place(flag, _path(config, value), makes_folders=makes_folders)
-    for name, flag in FOLDERS.items():
-        if value := _value(config, name):
-            yield Place(flag, _path(config, value), "folder")
+    if value := _value(config, "allure_report_dir"):
+        yield Place("--alluredir", _path(config, value), "folder")
     # pytest-json-report has a default file, written if the report is requested.
     if _value(config, "json_report") and (value := _value(config, "json_report_file")):
         yield Place("--json-report-file", _path(config, value), makes_folders=False)
@@ -162,7 +154,7 @@ def _benchmark(config: pytest.Config) -> Iterator[Place]:
     for name, suffix in (("benchmark_histogram", ".svg"), ("benchmark_cprofile_dump", ".prof")):
         prefixes = _value(config, name)
         if isinstance(prefixes, list) and prefixes:
-            yield Place(f"--{name.replace('_', '-')}", _path(config, f"{prefixes[0]}{suffix}"))
+            yield Place(flag_of(name), _path(config, f"{prefixes[0]}{suffix}"))
     saved = _value(config, "benchmark_save") or _value(config, "benchmark_autosave")
     folder = getattr(getattr(session, "storage", None), "path", None)  # a server has none
     if saved and folder is not None and not getattr(session, "disabled", False):

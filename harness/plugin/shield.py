@@ -29,6 +29,8 @@ def shield(hook: pluggy.HookCaller, own: Callable[[object], bool], report: Repor
         name = _name(implementation)
 
         def failed(error: BaseException, name: str = name) -> None:
+            if isinstance(error, pytest.exit.Exception):
+                raise error
             report(f"{name} failed in {hook.name}: {type(error).__name__}: {error}")
 
         shielded = around(implementation.function, failed)
@@ -43,7 +45,6 @@ def _plain(function: Callable[..., Any], failed: Failed) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except (Exception, SystemExit) as error:
-            _let_through(error)
             failed(error)
 
     return called
@@ -57,7 +58,6 @@ def _wrapper(function: Callable[..., Any], failed: Failed) -> Callable[..., Any]
         try:
             next(wrapping)
         except (Exception, SystemExit) as error:
-            _let_through(error)
             failed(error)
             return (yield)
         try:
@@ -73,16 +73,10 @@ def _wrapper(function: Callable[..., Any], failed: Failed) -> Callable[..., Any]
         except StopIteration as end:
             return end.value
         except (Exception, SystemExit) as error:
-            _let_through(error)
             failed(error)
         return outcome
 
     return called
-
-
-def _let_through(error: BaseException) -> None:
-    if isinstance(error, pytest.exit.Exception):
-        raise error
 
 
 def _name(implementation: pluggy.HookImpl) -> str:

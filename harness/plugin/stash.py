@@ -9,7 +9,8 @@ import pytest
 
 from harness.plugin.ledger import Ledger
 from harness.session.display import Display
-from harness.session.session import Planned, Session
+from harness.session.options import Planned
+from harness.session.session import Session
 from harness.suite.plan import Cell
 
 PROBLEMS = pytest.StashKey[Sequence[str]]()

@@ -12,22 +12,20 @@ from harness.errors import BadInput
 from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.plugin.stash import PROBLEMS, SESSION, TABLE_NOTES, WRITTEN
-from harness.report import (
-    LEADERBOARD,
+from harness.report import LEADERBOARD, replacement, write_tables
+from harness.report.brief import (
     append_summary,
     as_summary,
-    replacement,
     terminal_table,
     terminal_warnings,
-    write_tables,
 )
 from harness.report.locations import store_locations
-from harness.session.overwriting import objection, where
-from harness.session.session import Planned, Session
-from harness.session.suite_inputs import Inputs
+from harness.session.options import Planned, passes
+from harness.session.overwriting import where
+from harness.session.session import Session
 from harness.store.records import Record
 from harness.store.run_store import Stored
-from harness.suite.plan import Run, suite_gates
+from harness.suite.plan import suite_gates
 from harness.text import counted
 
 
@@ -47,25 +45,24 @@ def write_all(
     written: dict[str, Sequence[Path]] = {}
     problems: list[str] = []
     for planned in running.planned:
+        name, folder = planned.suite.name, running.folder(planned.suite.name)
         stored = running.stored(planned)
-        # Published tables are not replaced by a session in which nothing could run.
-        name = planned.suite.name
-        if any(item.record.scores for item in stored):
-            if _is_its_own_baseline(running, planned, read_from):
-                problems.append(
-                    f"{config.getoption('baseline')} is the baseline, and not every cell passed "
-                    "against it: it is not replaced, because the next session would compare with "
-                    "the new one; name another --results-dir to keep both"
-                )
-                continue
-            if (why := _reason_to_keep_tables(config, planned, stored)) is not None:
-                # The tables there are from another session; users must not confuse them.
-                config.stash[TABLE_NOTES][name] = why
-                problems.append(f"{name}: {why}")
-                continue
+        if not any(item.record.scores for item in stored):
+            continue  # published tables are not replaced by a session in which nothing could run
+        if _is_its_own_baseline(running, planned, read_from):
+            problems.append(
+                f"{config.getoption('baseline')} is the baseline, and not every cell passed "
+                "against it: it is not replaced, because the next session would compare with "
+                "the new one; name another --results-dir to keep both"
+            )
+        elif (why := _reason_to_keep_tables(config, planned, stored)) is not None:
+            # The tables there are from another session; users must not confuse them.
+            config.stash[TABLE_NOTES][name] = why
+            problems.append(f"{name}: {why}")
+        else:
             try:
                 written[name] = write_tables(
-                    running.folder(name),
+                    folder,
                     name,
                     planned.cells,
                     stored,
@@ -74,29 +71,12 @@ def write_all(
                     suite_gates(planned.suite),
                     planned.suite.dataset,
                 )
-                folder = running.folder(name)
                 store_locations(folder, where(planned, running.inputs(name), folder))
             except BadInput as error:
                 problems += error.problems
             except OSError as error:  # a full disk: the tables are written
-                problems.append(f"{running.folder(name)}: cannot be written ({error.strerror})")
+                problems.append(f"{folder}: cannot be written ({error.strerror})")
     return written, problems
-
-
-def refused(
-    config: pytest.Config, planned: Planned, requested: Sequence[Run], to_train: int, inputs: Inputs
-) -> list[str]:
-    """Return a line if a suite's tables show runs that the session neither selects nor has.
-
-    Runs that it loses later are reported at its end: see _reason_to_keep_tables.
-    """
-    if config.getoption("replace"):
-        return []
-    running = config.stash[SESSION]
-    records = [item.record for item in running.stored(planned)]
-    folder = running.folder(planned.suite.name)
-    line = objection(planned, requested, records, to_train, inputs, folder)
-    return [] if line is None else [line]
 
 
 def _reason_to_keep_tables(
@@ -127,7 +107,7 @@ def _is_its_own_baseline(running: Session, planned: Planned, read_from: Path | N
     """Return whether a suite's tables would replace a baseline that some cell did not reach."""
     name = planned.suite.name
     baseline, published = running.baseline(name), running.folder(name) / LEADERBOARD
-    if baseline is None or read_from is None or not _same_file(published, read_from):
+    if baseline is None or read_from is None or not passes(read_from.samefile, published):
         return False
     records = [item.record for item in running.stored(planned)]
     judgements = judge_all(planned.cells, runs_by_cell(planned.cells, records), baseline)
@@ -135,22 +115,14 @@ def _is_its_own_baseline(running: Session, planned: Planned, read_from: Path | N
     return any(check.gate == "max_drop" and check.verdict != "pass" for check in checks)
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # one of them does not exist
-        return False
-
-
 def summarize_all(config: pytest.Config) -> None:
     """Add each suite's leaderboard to the CI job's summary, if there is one."""
     running = config.stash[SESSION]
-    for planned in running.planned if os.environ.get("GITHUB_STEP_SUMMARY") else ():
-        name = planned.suite.name
-        problem = append_summary(
-            Path(os.environ["GITHUB_STEP_SUMMARY"]), as_summary(name, _table(running, planned))
-        )
-        if problem is not None:
+    if not (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        return
+    for planned in running.planned:
+        text = as_summary(planned.suite.name, _table(running, planned))
+        if (problem := append_summary(Path(summary), text)) is not None:
             config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), problem]
 
 
@@ -180,9 +152,8 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
             reporter.write_line(line)
         names = [path.name for path in written]
         tables = [each for each in names if not each.endswith((".png", ".svg"))]
-        pictures = (
-            f" and {counted(count, 'picture')}" if (count := len(names) - len(tables)) else ""
-        )
+        count = len(names) - len(tables)
+        pictures = f" and {counted(count, 'picture')}" if count else ""
         reporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
         if note is not None:
             reporter.write_line(note, yellow=True)
@@ -201,7 +172,7 @@ def _missed(
         f"{len(missed.positions):,} of {counted(missed.sentences, 'validation sentence')} "
         "are misclassified by every run of each checkpoint's best cell"
     )
-    yield from in_brief(missed, planned.suite.dataset, planned.path.resolve().parent)
+    yield from in_brief(missed, planned.suite.dataset, planned.base)
     command = ["harness", "mistakes", folder, "--suite", os.path.relpath(planned.path)]
     command += [] if cola_dir is None else ["--cola-dir", cola_dir]
     yield f"all of them: {shlex.join(command)}"

@@ -4,38 +4,28 @@
 function of leaderboard.json, so `render(read_published(path))` gives the same bytes again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-import pandas as pd
 
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
-from harness.report.checks.changes import changed_files, differences
-from harness.report.checks.logits import (
-    PREDICTIONS,
-    joined,
-    mismatched_predictions,
-    predictions_beside,
-)
+from harness.report.checks.changes import changed_files
+from harness.report.checks.logits import PREDICTIONS, joined
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
-from harness.report.pictures.charts import FORMATS, PICTURES, Picture, lines_of, with_score
+from harness.report.pictures.charts import FORMATS, PICTURES, Line, Picture, lines_of, with_score
 from harness.report.published import (
     LEADERBOARD,
     NO_GATES,
     TRAIN_FIRST,
     Published,
-    as_baseline,
     as_csv,
     as_json,
     leaderboard_in,
     publish,
     read_published,
 )
-from harness.report.summary import append_summary, as_summary
-from harness.report.terminal import terminal_table, terminal_warnings
 from harness.store.run_store import Stored, write_atomically
 from harness.suite.plan import Cell
 from harness.suite.references import Reference
@@ -46,28 +36,16 @@ __all__ = [
     "PREDICTIONS",
     "TRAIN_FIRST",
     "Published",
-    "append_summary",
-    "as_baseline",
-    "as_summary",
-    "changed_files",
     "contents_of",
-    "differences",
     "file_names",
     "leaderboard_in",
-    "mismatched_predictions",
-    "predictions_beside",
     "publish",
     "read_published",
     "render",
     "stale_files",
-    "terminal_table",
-    "terminal_warnings",
     "write_files",
     "write_tables",
 ]
-
-
-TABLES = ("md", "html", "csv", "json")
 
 
 def write_tables(
@@ -90,38 +68,25 @@ def write_tables(
 
     Args:
         folder: the suite's results folder; it is created if it does not exist.
-        cells: the suite's plan.
         stored: at most one record for each cell and seed; those of other cells are left out.
-        baseline: the earlier results with which the cells are compared.
-        references: published scores; those of other checkpoints are left out.
-        gates: the gates on all cells together, with published names.
+        references: those of other checkpoints are left out.
+        gates: on all cells together, with published names.
         dataset: the source of the suite's data.
 
     Raises:
         BadInput: the folder cannot be written.
         ValueError: two records of one cell and seed.
     """
-    contents = contents_of(suite, cells, stored, baseline, references, gates, dataset)
+    records = [item.record for item in stored]
+    contents = contents_of(
+        publish(suite, cells, records, baseline, references, gates, dataset), stored
+    )
     write_files(folder, contents)
     return [folder / name for name in contents]
 
 
-def contents_of(
-    suite: str,
-    cells: Sequence[Cell],
-    stored: Sequence[Stored],
-    baseline: Baseline | None = None,
-    references: Sequence[Reference] = (),
-    gates: SuiteGates = NO_GATES,
-    dataset: DatasetSpec | None = None,
-) -> dict[str, bytes]:
-    """Return the content of every file that `write_tables` writes, by name, in its order.
-
-    Raises:
-        ValueError: two records of one cell and seed.
-    """
-    records = [item.record for item in stored]
-    published = publish(suite, cells, records, baseline, references, gates, dataset)
+def contents_of(published: Published, stored: Iterable[Stored]) -> dict[str, bytes]:
+    """Return the content of every file that `write_tables` writes, by name, in its order."""
     return {PREDICTIONS: joined(published, stored), **render(published)}
 
 
@@ -138,7 +103,6 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in changed_files(folder, contents):
             write_atomically(folder / name, contents[name])
-        # Pictures of an earlier leaderboard that this one does not have.
         for name in stale_files(folder, contents):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
@@ -154,7 +118,8 @@ def stale_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
 
 def file_names() -> list[str]:
     """Return the names of all files that tables of any suite may have."""
-    return [*_picture_names(), PREDICTIONS, *(f"leaderboard.{kind}" for kind in TABLES)]
+    tables = [f"leaderboard.{kind}" for kind in ("md", "html", "csv", "json")]
+    return [*_picture_names(), PREDICTIONS, *tables]
 
 
 def _picture_names() -> list[str]:
@@ -175,22 +140,23 @@ def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
     runs = runs_by_cell(published.cells, published.records)
     judgements = judge_all(published.cells, runs, published.baseline)
     frame = leaderboard(published.cells, published.records, judgements=judgements)
+    lines = lines_of(published, frame)
     found = list(findings(published, judgements))
-    pictures, files = _pictures(published, frame)
+    pictures, files = _pictures(with_score(lines))
     texts = {
-        "leaderboard.md": as_markdown(published, frame, found, pictures, predictions),
-        "leaderboard.html": as_html(published, frame, found, predictions),
+        "leaderboard.md": as_markdown(published, lines, found, pictures, predictions),
+        "leaderboard.html": as_html(published, lines, found, predictions),
         "leaderboard.csv": as_csv(frame),
         LEADERBOARD: as_json(published, frame),
     }
     return {**files, **{name: text.encode() for name, text in texts.items()}}
 
 
-def _pictures(published: Published, frame: pd.DataFrame) -> tuple[list[Picture], dict[str, bytes]]:
-    """Return the leaderboard's pictures, and their files by name."""
-    if not with_score(lines_of(published, frame)):
+def _pictures(scored: Sequence[Line]) -> tuple[list[Picture], dict[str, bytes]]:
+    """Return the pictures of the lines with a score, and their files by name."""
+    if not scored:
         return [], {}
     from harness.report.pictures.plots import draw, pictures
 
-    found = pictures(published, frame)
+    found = list(pictures(scored))
     return found, draw(found)

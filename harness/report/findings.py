@@ -1,6 +1,7 @@
 """What a leaderboard's numbers show beyond its table, as blocks of Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from statistics import fmean
 
 from harness import stats
@@ -17,6 +18,7 @@ from harness.report.confusion import confusion
 from harness.report.published import Published
 from harness.store.records import Record
 from harness.suite.training import TrainingSpec
+from harness.text import some
 
 MOST_SENTENCES = 40
 """How many positions of sentences are listed; the rest are only counted."""
@@ -66,17 +68,15 @@ def _pairwise(pairs: Sequence[Comparison], contestants: Sequence[Contestant]) ->
         return
     together = max(pair.corrected_for for pair in pairs)
     corrected = f"; p-values are corrected for {together} comparisons (Holm 1979)"
-    of_these_runs = (
-        " Where a checkpoint has one seed, the verdict holds for these runs only: another seed may "
-        "reverse it."
-    )
+    one_seed = " Where a checkpoint has one seed, the verdict holds for these runs only: another "
+    one_seed += "seed may reverse it."
     yield (
         "The best cell of each checkpoint: MCC of the row minus MCC of the column, on the same "
         f"sentences{corrected if together > 1 else ''}. "
         "The best cell was chosen by these scores, so its MCC is optimistic; the p-values are not "
         f"corrected for this choice. Where {_differing_settings(contestants)} differ, "
         "checkpoints and settings are compared together."
-        f"{of_these_runs if any(pair.covers == 'sentences only' for pair in pairs) else ''}"
+        f"{one_seed if any(pair.covers == 'sentences only' for pair in pairs) else ''}"
     )
     yield "\n".join(f"- {escaped(_best_cell(each))}" for each in contestants)
     yield grid(
@@ -172,28 +172,13 @@ def _references(published: Published, runs: dict[str, list[Record]]) -> Iterator
 
 def _mistakes(best: Sequence[tuple[str, Sequence[Record]]]) -> Iterator[str]:
     groups = {name: by_group(runs) for name, runs in best}
-    kinds = [kind for kind in GROUPS if any(kind in found for found in groups.values())]
-    blocks = []
-    for kind in kinds:
-        names = dict.fromkeys(group for found in groups.values() for group in found.get(kind, {}))
-        lines = []
-        for group in names:
-            known = {name: found.get(kind, {}).get(group) for name, found in groups.items()}
-            sentences = next(value[0] for value in known.values() if value is not None)
-            mccs = [
-                MISSING if value is None or value[1] is None else f"{value[1]:z.3f}"
-                for value in known.values()
-            ]
-            lines.append([code(group), str(sentences), *mccs])
-        blocks.append(
-            grid(
-                [kind, "sentences", *(code(name) for name in groups)],
-                lines,
-                ["left", *["right"] * (len(groups) + 1)],
-            )
-        )
-    missed = _missed([runs for _, runs in best])
-    if blocks or missed:
+    blocks = [
+        _by_group(kind, {name: found.get(kind, {}) for name, found in groups.items()})
+        for kind in GROUPS
+        if any(kind in found for found in groups.values())
+    ]
+    blocks += _missed([runs for _, runs in best])
+    if blocks:
         yield "## MCC by group of sentences"
         yield (
             "MCC of each checkpoint's best cell on groups of validation sentences; "
@@ -201,23 +186,34 @@ def _mistakes(best: Sequence[tuple[str, Sequence[Record]]]) -> Iterator[str]:
             "of some run, are all of one class."
         )
         yield from blocks
-        if missed:
-            yield missed
 
 
-def _missed(runs: Sequence[Sequence[Record]]) -> str | None:
+def _by_group(kind: str, found: Mapping[str, Mapping[str, tuple[int, float | None]]]) -> str:
+    """Return a table of the number of sentences and each checkpoint's MCC by group."""
+    lines = []
+    for group in dict.fromkeys(chain.from_iterable(found.values())):
+        known = [groups.get(group) for groups in found.values()]
+        sentences = next(value[0] for value in known if value is not None)
+        mccs = [
+            MISSING if value is None or value[1] is None else f"{value[1]:z.3f}" for value in known
+        ]
+        lines.append([code(group), str(sentences), *mccs])
+    headings = [kind, "sentences", *map(code, found)]
+    return grid(headings, lines, ["left", *["right"] * (len(found) + 1)])
+
+
+def _missed(runs: Sequence[Sequence[Record]]) -> Iterator[str]:
     try:
         missed = missed_by(runs)
     except NoEvidence:
-        return None
+        return
     positions = missed.positions
     if not positions:
-        return "No validation sentence is misclassified by every run of these cells."
-    listed = ", ".join(str(position) for position in positions[:MOST_SENTENCES])
-    more = len(positions) - MOST_SENTENCES
-    rest = f" and {more} more" if more > 0 else ""
-    return (
+        yield "No validation sentence is misclassified by every run of these cells."
+        return
+    listed = some([*map(str, positions)], MOST_SENTENCES)
+    yield (
         f"{len(positions)} of {missed.sentences} validation sentences are misclassified by "
-        f"every run of these cells; their positions in the split, from 0: {listed}{rest}. "
+        f"every run of these cells; their positions in the split, from 0: {listed}. "
         "`harness mistakes` with this folder prints the sentences if the data is available."
     )

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from harness.inputs.split_files import file_names
 from harness.store.run_store import write_atomically
 from harness.suite.plan import published_names
@@ -76,25 +78,15 @@ def store_locations(folder: Path, where: Locations) -> None:
 
 def stored_locations(folder: Path) -> Locations:
     """Return the locations stored in a results folder; NO_LOCATIONS if there are none."""
+    # Earlier versions stored one digest of each checkpoint only.
+    schema: TypeAdapter[dict[str, str] | Locations] = TypeAdapter(dict[str, str] | Locations)
     try:
-        known = json.loads((folder / FILE).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        known = schema.validate_json((folder / FILE).read_bytes())
+    except (OSError, ValueError):
         return NO_LOCATIONS
-    if not isinstance(known, dict):
-        return NO_LOCATIONS
-    if all(isinstance(each, str) for each in known.values()):  # earlier versions: checkpoints only
-        return Locations({name: frozenset((each,)) for name, each in known.items()}, {})
-    return Locations(_read(known.get("checkpoints")), _read(known.get("data")))
-
-
-def _read(known: object) -> dict[str, Digests]:
-    if not isinstance(known, dict):
-        return {}
-    return {
-        name: frozenset(each for each in found if isinstance(each, str))
-        for name, found in known.items()
-        if isinstance(found, list)
-    }
+    if isinstance(known, Locations):
+        return known
+    return Locations({name: frozenset((digest,)) for name, digest in known.items()}, {})
 
 
 def _path(name: str, base: Path) -> str | None:

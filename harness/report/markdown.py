@@ -3,18 +3,16 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-import pandas as pd
-
 from harness.judging.column import Column, Row
 from harness.judging.columns import informative
 from harness.judging.costs import beside_other_programs
-from harness.judging.leaderboard import doubts_by_cell, rows_of, runs_by_cell, scored
+from harness.judging.leaderboard import doubts_by_cell, runs_by_cell, scored
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
-from harness.report.parts import caption, in_text, parts
-from harness.report.pictures.charts import Picture, lines_of
-from harness.report.published import Published
-from harness.store.records import DatasetFacts, Record
+from harness.report.parts import caption, in_text, lines_on_parts, parts
+from harness.report.pictures.charts import Line, Picture
+from harness.report.published import Published, seeds_in_words
+from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import counted, scientific
 
@@ -24,13 +22,12 @@ SELECTION = {
     "last-epoch": "the model after the last epoch is scored",
 }
 
-
 NO_LOGITS = "not published"
 
 
 def as_markdown(
     published: Published,
-    frame: pd.DataFrame,
+    lines: Sequence[Line],
     found: Iterable[str],
     pictures: Sequence[Picture] = (),
     predictions: bool = True,
@@ -38,12 +35,10 @@ def as_markdown(
     """Return leaderboard.md: introduction, table, missing runs with reasons, provenance.
 
     Args:
-        frame: the leaderboard.
         found: blocks of Markdown, from harness.report.findings.
-        pictures: those in the same folder.
         predictions: whether predictions.parquet is in the same folder.
     """
-    rows = rows_of(frame)
+    rows = [line.row for line in lines]
     columns = informative(rows)
     blocks = [
         f"# Leaderboard: {escaped(published.suite)}",
@@ -53,7 +48,7 @@ def as_markdown(
         *section("Warnings", warnings(published)),
         *_shown(pictures),
         *found,
-        *_parts(published, frame),
+        *_parts(lines),
         *section("Checkpoints", origins(published)),
         *section("Environment", environments(published)),
         *section("Columns", legend(columns, published.cells)),
@@ -104,8 +99,10 @@ def introduction(published: Published) -> Iterator[str]:
         if run.dataset is not None
     )
     for facts, epochs, selection in settings:
+        origin = escaped(facts.origin)
+        name = f"CoLA ({origin})" if facts.name == "cola" else origin
         yield (
-            f"Every row is a pretrained checkpoint fine-tuned on {_name(facts)}: "
+            f"Every row is a pretrained checkpoint fine-tuned on {name}: "
             f"{facts.train:,} sentences for {epochs}, "
             f"scored on the {facts.validation:,} sentences of the validation split; "
             f"{selection}; {spread_known}."
@@ -116,7 +113,8 @@ def introduction(published: Published) -> Iterator[str]:
                 "grammar, so that the pipeline runs anywhere. "
                 "Do not compare these scores with scores on CoLA.**"
             )
-    yield from filter(None, (_times(published), _busy(published)))
+    yield from _times(published)
+    yield from _busy(published)
     if not runs:
         yield "No run has been scored yet."
 
@@ -140,13 +138,13 @@ def _selection(run: Record, listed: Collection[str]) -> str:
     return SELECTION[run.training.selection]
 
 
-def _times(published: Published) -> str | None:
-    """Return a warning if seeds show that the table's times are unreliable."""
+def _times(published: Published) -> Iterator[str]:
+    """Yield a warning if seeds show that the table's times are unreliable."""
     cells = {cell for cell, _ in doubts_by_cell(published.cells, published.records)}
     if not cells:
-        return None
+        return
     several = sum(len(cell.seeds) > 1 for cell in published.cells)
-    return (
+    yield (
         f"**Check the ± before you compare times**: in {len(cells)} of the "
         f"{counted(several, 'cell')} with several seeds, the seeds differ by more than a third in "
         "training time, or were timed under different circumstances (Warnings lists these cells). "
@@ -156,21 +154,16 @@ def _times(published: Published) -> str | None:
     )
 
 
-def _busy(published: Published) -> str | None:
-    """Return a warning if records show that other programs made times longer."""
+def _busy(published: Published) -> Iterator[str]:
+    """Yield a warning if records show that other programs made times longer."""
     runs = runs_by_cell(published.cells, published.records)
     busy = [cell for cell, own in runs.items() if beside_other_programs(scored(own))]
-    if not busy:
-        return None
-    return (
-        f"**Other programs used the processor** while runs of {counted(len(busy), 'cell')} "
-        "trained; ~ marks their times, which are accurate to an order of magnitude only. Scores "
-        "are not affected."
-    )
-
-
-def _name(facts: DatasetFacts) -> str:
-    return f"CoLA ({escaped(facts.origin)})" if facts.name == "cola" else escaped(facts.origin)
+    if busy:
+        yield (
+            f"**Other programs used the processor** while runs of {counted(len(busy), 'cell')} "
+            "trained; ~ marks their times, which are accurate to an order of magnitude only. "
+            "Scores are not affected."
+        )
 
 
 def without_score(published: Published) -> Iterator[str]:
@@ -217,25 +210,20 @@ def _grouped(
         groups.setdefault(text, {}).setdefault(cell, []).append(seed)
     for text, runs in groups.items():
         names = (
-            code(cell) if cell in one_seed else f"{code(cell)} ({_seeds(seeds)})"
+            code(cell) if cell in one_seed else f"{code(cell)} ({seeds_in_words(seeds)})"
             for cell, seeds in runs.items()
         )
         yield text, ", ".join(names)
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
-
-
-def _parts(published: Published, frame: pd.DataFrame) -> Iterator[str]:
+def _parts(every: Sequence[Line]) -> Iterator[str]:
     """Yield a heading, a caption and a table of the MCC on parts of the data, if any is known."""
-    every = lines_of(published, frame)
     groups = parts(every)
-    lines = [line for line in every if any(mccs[line.cell.id] for mccs in groups.values())]
-    if not lines:
+    if not groups:
         return
+    lines = lines_on_parts(every, groups)
     yield "## MCC by part of the data"
-    yield caption([*groups], any(len(line.runs) > 1 for line in lines))
+    yield caption(lines, groups)
     yield grid(
         [
             *("checkpoint", "batch size", "learning rate", *lines[0].further),

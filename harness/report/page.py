@@ -10,20 +10,20 @@ import base64
 import functools
 import hashlib
 import re
+import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
 
-from harness.judging.column import MISSING, Column, Value
+from harness.judging.column import MISSING, Column
 from harness.judging.columns import SHOWN, informative
 from harness.judging.settings import SETTINGS
 from harness.markup import section
-from harness.report.libraries import libraries
 from harness.report.markdown import (
     NO_LOGITS,
     environments,
@@ -33,7 +33,7 @@ from harness.report.markdown import (
     warnings,
     without_score,
 )
-from harness.report.parts import Part, caption, in_text, parts
+from harness.report.parts import Part, caption, in_text, lines_on_parts, parts
 from harness.report.pictures import charts
 from harness.report.pictures.chart_data import chart_data
 from harness.report.pictures.charts import Line
@@ -69,6 +69,35 @@ VERDICTS = {"pass", "fail", "failed", "not-enough-evidence"}
 
 
 @dataclass(frozen=True)
+class Library:
+    """A JavaScript library embedded in the page, as listed in vendor/ORIGIN.toml."""
+
+    package: str
+    version: str
+    license: str
+    license_text: str
+    sha256: str
+    content: str
+
+
+@functools.cache
+def libraries() -> tuple[Library, ...]:
+    """Return the libraries embedded in the page, in the order in which they must run."""
+    vendor = HERE / "vendor"
+    return tuple(
+        Library(
+            package=one["package"],
+            version=one["version"],
+            license=one["license"],
+            license_text=(vendor / one["license_file"]).read_text(encoding="utf-8"),
+            sha256=one["sha256"],
+            content=(vendor / one["file"]).read_bytes().decode(),
+        )
+        for one in tomllib.loads((vendor / "ORIGIN.toml").read_text(encoding="utf-8"))["library"]
+    )
+
+
+@dataclass(frozen=True)
 class Field:
     """A field of a table: its text, its sort key if that is not the text, its style.
 
@@ -96,16 +125,14 @@ class Heading:
 
 
 def as_html(
-    published: Published, frame: pd.DataFrame, found: Iterable[str], predictions: bool = True
+    published: Published, every: Sequence[Line], found: Iterable[str], predictions: bool = True
 ) -> str:
     """Return leaderboard.html.
 
     Args:
-        frame: the leaderboard.
         found: blocks of Markdown, from harness.report.findings.
         predictions: whether predictions.parquet is in the same folder.
     """
-    every = charts.lines_of(published, frame)
     lines = every[:MOST_CELLS]
     columns = informative([line.row for line in lines])
     scored = charts.with_score(lines)
@@ -113,13 +140,14 @@ def as_html(
     by = _axes_of_heat_maps(data)
     scripts = [*(library.content for library in libraries()), _script("heat" in data)]
     domains = _domains(lines)
-    further = [column.heading for column in columns if not column.first]
-    prose = [
-        *_sections(found),
-        *_sections(section("Runs without a score", without_score(published))),
-        *_sections(section("Warnings", warnings(published))),
-        *_sections(section("Checkpoints", origins(published))),
-    ]
+    prose = _sections(
+        [
+            *found,
+            *section("Runs without a score", without_score(published)),
+            *section("Warnings", warnings(published)),
+            *section("Checkpoints", origins(published)),
+        ]
+    )
     navigation = [("table", "Table")]
     if scored:
         navigation += [("speed", "Speed and quality"), ("curves", "Learning curves")]
@@ -140,7 +168,7 @@ def as_html(
             )
             for column in columns
         ],
-        further=further,
+        further=[column.heading for column in columns if not column.first],
         rows=[[_field(column, line) for column in columns] for line in lines],
         choices=list(_choices(columns, lines)),
         legend=_rendered(legend(columns, published.cells)),
@@ -148,7 +176,7 @@ def as_html(
         speeds=charts.SPEEDS.items(),
         domains=domains,
         sections=prose,
-        suite_files=[{"which": which, "text": text} for which, text in suite_files(published)],
+        suite_files=suite_files(published),
         environments=_rendered(environments(published)),
         without_logits=None if predictions else NO_LOGITS,
         libraries=libraries(),
@@ -276,11 +304,11 @@ def _best(lines: Sequence[Line]) -> dict[str, str] | None:
 
 
 def _facts(published: Published, cells: int, shown: int) -> str:
-    statuses = [record.status for record in published.records]
+    counts: Counter[str] = Counter(record.status for record in published.records)
     ended = [
-        f"{statuses.count(status):,} {word}"
+        f"{counts[status]:,} {word}"
         for status, word in (("ok", "scored"), ("failed", "failed"), ("skipped", "skipped"))
-        if status in statuses
+        if status in counts
     ]
     planned = sum(len(cell.seeds) for cell in published.cells)
     facts = f"{counted(cells, 'cell')}, {counted(planned, 'run')} planned: "
@@ -299,12 +327,19 @@ def _field(column: Column, line: Line) -> Field:
     kinds = _shown(column).split() + (["left"] if column.alignment == "left" else [])
     if value is None:
         return Field(text, sort="", kind=" ".join(["missing", *kinds]))
-    kinds += [str(value)] if value in VERDICTS else []
-    kinds += ["wraps"] if column.name == "threshold" else []
-    below = None
-    if column.name == "mcc" and line.row["mcc_low"] is not None:
-        below = INTERVAL.text(line.row)
-    return Field(text, _sort_key(value, text), " ".join(kinds), interval=below)
+    if value in VERDICTS:
+        kinds.append(str(value))
+    if column.name == "threshold":
+        kinds.append("wraps")
+    # The key of a number that is not written in full.
+    key = f"{value:.6g}" if isinstance(value, int | float) else text
+    with_interval = column.name == "mcc" and line.row["mcc_low"] is not None
+    return Field(
+        text,
+        None if key == text else key,
+        " ".join(kinds),
+        interval=INTERVAL.text(line.row) if with_interval else None,
+    )
 
 
 def _shown(column: Column) -> str:
@@ -314,14 +349,6 @@ def _shown(column: Column) -> str:
     if column.name == INTERVAL.name:
         return " interval"
     return "" if column.first else " further"
-
-
-def _sort_key(value: Value, text: str) -> str | None:
-    """Return a field's sort key; None if it is the text itself."""
-    if not isinstance(value, int | float):
-        return None
-    key = f"{value:.6g}"
-    return None if key == text else key
 
 
 def _choices(columns: Sequence[Column], lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
@@ -335,16 +362,13 @@ def _choices(columns: Sequence[Column], lines: Sequence[Line]) -> Iterator[dict[
 def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
     """Return the table of the MCC by domain; None if it is not known for any cell."""
     groups = parts(lines)
-    known = [
-        line for line in lines if any(mccs[line.cell.id] is not None for mccs in groups.values())
-    ]
-    if not known:
+    if not groups:
         return None
+    known = lines_on_parts(lines, groups)
     shown = known[:MOST_PARTED]
     limit = f" The best {len(shown)} of {len(known):,} cells." if len(shown) < len(known) else ""
-    several = any(len(line.runs) > 1 for line in shown)
     return {
-        "caption": f"{caption([*groups], several)}{limit}",
+        "caption": f"{caption(shown, groups)}{limit}",
         "columns": [
             Heading("checkpoint", "checkpoint", kind="left"),
             Heading("batch_size", "batch size"),

@@ -1,6 +1,6 @@
 """MCC on parts of the data: CoLA's domains, those that a suite names, a labelled test split."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.judging.column import MISSING, decimals, spread
 from harness.judging.costs import deviation, mean
@@ -14,22 +14,23 @@ MEANING = {
     "out-of-domain": "validation sentences from other sources (out-of-domain)",
     TEST: "a labelled test split (test)",
 }
+"""Further sets of sentences on which a run may be scored, with their meaning."""
 
 Part = tuple[float, float | None]
 """A mean over seeds, and their sample standard deviation; None with one seed."""
 
+Groups = dict[str, dict[str, Part | None]]
+"""The MCC by part and cell id; None where some seed was not scored on the part."""
 
-def parts(lines: Sequence[Line]) -> dict[str, dict[str, Part | None]]:
-    """Return the MCC by part and cell id, for each part on which some cell was scored.
 
-    It is None where some seed was not scored on the part.
-    """
+def parts(lines: Sequence[Line]) -> Groups:
+    """Return the MCC on each part on which some cell was scored."""
     scores = {line.cell.id: [_scores(run) for run in line.runs] for line in lines}
     found = dict.fromkeys(name for of_cell in scores.values() for run in of_cell for name in run)
     names = [*(name for name in found if name != TEST), TEST]
     known = {
         name: {
-            cell: _over_seeds([_mcc(run.get(name)) for run in of_cell])
+            cell: _over_seeds([run.get(name) for run in of_cell])
             for cell, of_cell in scores.items()
         }
         for name in names
@@ -47,6 +48,11 @@ def _scores(record: Record) -> dict[str, Scores | None]:
     }
 
 
+def lines_on_parts(lines: Iterable[Line], groups: Groups) -> list[Line]:
+    """Return the lines that have an MCC on some part."""
+    return [line for line in lines if any(mccs[line.cell.id] for mccs in groups.values())]
+
+
 def in_text(found: Part | None) -> str:
     """Write a mean with its deviation."""
     if found is None:
@@ -55,19 +61,18 @@ def in_text(found: Part | None) -> str:
     return f"{decimals(3)(value)}{spread(of_seeds, decimals(3))}"
 
 
-def caption(names: Sequence[str], several: bool) -> str:
+def caption(lines: Iterable[Line], names: Iterable[str]) -> str:
     """Return the caption of a table of the MCC by part, with its limits.
 
     Args:
         names: the parts in the table, at least one.
-        several: whether some row has several seeds.
     """
     meanings = [MEANING.get(name, f"the validation sentences named {name}") for name in names]
     *most, last = meanings
     listed = " and on ".join([*([", on ".join(most)] if most else []), last])
     of_seeds = (
         ", ± the sample standard deviation over seeds, which does not cover other sentences"
-        if several
+        if any(len(line.runs) > 1 for line in lines)
         else "; with one seed there is no ±"
     )
     return (
@@ -77,10 +82,7 @@ def caption(names: Sequence[str], several: bool) -> str:
     )
 
 
-def _over_seeds(mccs: Sequence[float | None]) -> Part | None:
+def _over_seeds(scores: Iterable[Scores | None]) -> Part | None:
+    mccs = [None if each is None else each.mcc for each in scores]
     value = mean(mccs)
     return None if value is None else (value, deviation(mccs))
-
-
-def _mcc(scores: Scores | None) -> float | None:
-    return None if scores is None else scores.mcc

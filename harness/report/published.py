@@ -111,28 +111,14 @@ def _anywhere(dataset: DatasetSpec) -> DatasetSpec:
     return dataset.model_copy(update={"path": None})
 
 
-def as_baseline(published: Published, source: str) -> Baseline:
-    """Return a leaderboard as the baseline of another one.
-
-    Args:
-        source: its name in messages.
-    """
-    return Baseline(source, published.suite, published.records)
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
 def as_json(published: Published, frame: pd.DataFrame) -> str:
     """Return leaderboard.json: the table's rows, then all data from which they are computed."""
-    document = _Document(
-        schema_version=SCHEMA_VERSION,
-        suite=published.suite,
-        rows=tuple(rows_of(frame)),
-        cells=published.cells,
-        records=published.records,
-        baseline=published.baseline,
-        references=published.references,
-        gates=published.gates,
-        dataset=published.dataset,
-    )
+    rows = tuple(rows_of(frame))
+    document = _Document(schema_version=SCHEMA_VERSION, rows=rows, **vars(published))
     return document.model_dump_json(indent=1) + "\n"
 
 
@@ -177,8 +163,7 @@ def read_published(path: Path) -> Published:
         raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
     except ValidationError as error:
         details = error.errors(include_url=False)
-        way_out = _way_to_another(path) if _is_foreign(path, details) else WAY_OUT
-        raise BadInput(_problem_lines(path, _invalid(details), way_out)) from None
+        raise BadInput(_problem_lines(path, _invalid(details), _way_out(path, details))) from None
     if problems := list(_contradictions(document)):
         raise BadInput(_problem_lines(path, problems))
     return publish(
@@ -198,19 +183,15 @@ def _problem_lines(path: Path, problems: Sequence[str], way_out: str = WAY_OUT) 
     return [*lines, f"{path}: {counted(more, 'more mistake')} like these"] if more else lines
 
 
-def _is_foreign(path: Path, details: Sequence[ErrorDetails]) -> bool:
-    """Return whether a file never was a leaderboard.json, as opposed to a damaged one."""
-    if path.name == LEADERBOARD:
-        return False
+def _way_out(path: Path, details: Sequence[ErrorDetails]) -> str:
+    """Return what to do about a damaged leaderboard.json, or a file that never was one."""
     kinds = {(detail["type"], detail["loc"]) for detail in details}
     no_object = any(not location and kind != "json_invalid" for kind, location in kinds)
     incomplete = any(kind == "json_invalid" for kind, _ in kinds)
     other_name = path.suffix.lower() != ".json"
-    return no_object or ("missing", ("schema_version",)) in kinds or (incomplete and other_name)
-
-
-def _way_to_another(path: Path) -> str:
-    """Return what to name instead of a file that is not a leaderboard."""
+    foreign = no_object or ("missing", ("schema_version",)) in kinds or (incomplete and other_name)
+    if path.name == LEADERBOARD or not foreign:
+        return WAY_OUT
     beside = path.with_name(LEADERBOARD)
     example = f", such as {beside}" if beside.is_file() else ""
     return f"name a results folder, or the {LEADERBOARD} in it{example}"

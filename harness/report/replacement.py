@@ -15,6 +15,7 @@ from typing import Any
 from harness.errors import BadInput
 from harness.report import LEADERBOARD, read_published
 from harness.report.locations import NO_LOCATIONS, Digests, Locations, stored_locations
+from harness.report.published import seeds_in_words
 from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Run
 from harness.suite.spec import TrainingSpec
@@ -140,10 +141,8 @@ def _same_data(one: Shown, other: Shown) -> bool:
     content means different data. Other data sets are identified by name.
     """
     ours, theirs = one.facts, other.facts
-    if ours is None or theirs is None:  # not fetched yet
-        return True
-    if ours.fingerprint == theirs.fingerprint:
-        return True
+    if ours is None or theirs is None or ours.fingerprint == theirs.fingerprint:
+        return True  # None: not fetched yet
     if ours.name != theirs.name or ours.name != "file":
         return ours.name == theirs.name
     columns = {ours.text_column, theirs.text_column} - {None}
@@ -259,8 +258,7 @@ def _namesakes(lost: Sequence[Shown], now: Sequence[Shown]) -> str:
 
 def shortfall(before: Sequence[Shown], now: Sequence[Shown]) -> str | None:
     """Return a message on runs in old tables that got no score in this session, or None."""
-    lost = left_out(before, now)
-    if not lost:
+    if not (lost := left_out(before, now)):
         return None
     return printable(
         f"its tables show {counted(len(before), 'run')} with a score, of which {len(lost)} have "
@@ -288,23 +286,13 @@ def described(runs: Sequence[Shown]) -> str:
     """Describe runs as text: their number, checkpoints, settings and data."""
     if not runs:
         return "no run"
-    ignored = set(_ignored(runs))
-    trainings = dict.fromkeys(
-        ", ".join(
-            f"{name} {value}"
-            for name, value in {
-                "epochs": run.training.epochs,
-                **run.training.model_dump(exclude_defaults=True, exclude=ignored),
-            }.items()
-        )
-        for run in runs
-    )
+    ignored = _ignored(runs)
     lists: dict[str, list[Any]] = {
         "checkpoints": [run.checkpoint for run in runs],
         "batch sizes": sorted(run.batch_size for run in runs),
         "learning rates": [f"{run.learning_rate:g}" for run in runs],
         "seeds": sorted(run.seed for run in runs),
-        "trained with": [*trainings],
+        "trained with": [_in_words(run.training, ignored) for run in runs],
         "data": [run.data for run in runs if run.data],
     }
     matrix = "; ".join(
@@ -315,12 +303,15 @@ def described(runs: Sequence[Shown]) -> str:
     return f"{counted(len(runs), 'run')} ({matrix})"
 
 
+def _in_words(training: TrainingSpec, ignored: Collection[str]) -> str:
+    settings = training.model_dump(exclude_defaults=True, exclude=set(ignored))
+    settings = {"epochs": training.epochs, **settings}
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
 def _cells(runs: Sequence[Shown]) -> str:
     seeds: dict[str, list[int]] = {}
     for run in runs:
         seeds.setdefault(run.cell, []).append(run.seed)
-    named = [
-        f"{cell} ({'seed' if len(numbers) == 1 else 'seeds'} {', '.join(map(str, numbers))})"
-        for cell, numbers in seeds.items()
-    ]
+    named = [f"{cell} ({seeds_in_words(numbers)})" for cell, numbers in seeds.items()]
     return some(named, MOST_CELLS)

@@ -10,15 +10,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import BadInput
-from harness.report import LEADERBOARD, predictions_beside, read_published
+from harness.report import LEADERBOARD, PREDICTIONS, read_published
+from harness.report.checks.logits import predictions_beside
 from harness.store.predictions import JOINED_PREDICTIONS, read_predictions
 from harness.store.records import Record
-from harness.store.run_store import Stored, read_store
+from harness.store.run_store import read_store
 from harness.suite import ids
 
 SENTENCES = 1063
-HEADER = "index\tprediction"
-DATASET = "cola"
 
 TRAIN_WITH_TEST = (
     "train it with data that has the test sentences: the hub's nyu-mll/glue, or a folder with "
@@ -44,13 +43,12 @@ def candidates(folder: Path) -> list[Candidate]:
         BadInput: the folder has neither, or the published files cannot be read or contradict each
             other.
     """
-    published = folder / LEADERBOARD
-    if published.is_file() and (folder / "predictions.parquet").is_file():
-        board = read_published(published)
+    if all((folder / name).is_file() for name in (LEADERBOARD, PREDICTIONS)):
+        board = read_published(folder / LEADERBOARD)
         predictions_beside(folder, board)  # raises if they do not match the records
         found = [Candidate(record, None) for record in board.records]
     else:
-        found = [Candidate(*_parts(item)) for item in read_store(folder)[0]]
+        found = [Candidate(item.record, item.folder) for item in read_store(folder)[0]]
     scored = [candidate for candidate in found if candidate.record.scores is not None]
     if not scored:
         raise BadInput(
@@ -60,10 +58,6 @@ def candidates(folder: Path) -> list[Candidate]:
             ]
         )
     return scored
-
-
-def _parts(item: Stored) -> tuple[Record, Path]:
-    return item.record, item.folder
 
 
 def choose(found: Sequence[Candidate], cell: str | None, seed: int | None) -> Candidate:
@@ -102,12 +96,10 @@ def submission(folder: Path, chosen: Candidate) -> str:
     Raises:
         BadInput: the run has no test predictions, or not those of GLUE's sentences.
     """
-    record = chosen.record
-    assert record.dataset is not None
-    if record.dataset.name != DATASET:
-        raise BadInput(
-            [f"{record.cell}: trained on {record.dataset.name!r} data; GLUE scores CoLA only"]
-        )
+    record, facts = chosen.record, chosen.record.dataset
+    assert facts is not None
+    if facts.name != "cola":
+        raise BadInput([f"{record.cell}: trained on {facts.name!r} data; GLUE scores CoLA only"])
     rows = _test_rows(folder, chosen)
     run = f"{record.cell}, seed {record.seed}"
     if rows.num_rows == 0:
@@ -121,16 +113,16 @@ def submission(folder: Path, chosen: Candidate) -> str:
                 f"{SENTENCES - 1:,}; {TRAIN_WITH_TEST}"
             ]
         )
-    logits = np.stack([rows["logit_0"].to_numpy(), rows["logit_1"].to_numpy()], axis=1)
+    logits = np.column_stack([rows["logit_0"], rows["logit_1"]])
     classes = logits[places].argmax(axis=1)
-    return "\n".join([HEADER, *(f"{index}\t{given}" for index, given in enumerate(classes)), ""])
+    lines = ["index\tprediction", *(f"{index}\t{given}" for index, given in enumerate(classes))]
+    return "\n".join(lines) + "\n"
 
 
 def _test_rows(folder: Path, chosen: Candidate) -> pa.Table:
     if chosen.folder is not None:
-        table = read_predictions(chosen.folder)
-        return table.filter(pc.field("split") == "test")
-    path = folder / "predictions.parquet"
+        return read_predictions(chosen.folder).filter(pc.field("split") == "test")
+    path = folder / PREDICTIONS
     of_run = (pc.field("key") == chosen.record.key) & (pc.field("split") == "test")
     try:
         return pq.read_table(path, schema=JOINED_PREDICTIONS, filters=of_run)

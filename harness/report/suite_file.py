@@ -47,18 +47,15 @@ def suite_files(published: Published) -> list[tuple[str, str]]:
         if record.status == "ok":
             kind = _data(record.dataset), _without(record.training, lists)
             groups.setdefault(kind, []).append(record)
+    if len(groups) == 1:
+        (runs,) = groups.values()
+        return [("these runs", _suite_file(published, published.cells, runs[0]))]
     total = sum(map(len, groups.values()))
-    return [
-        (
-            "these runs" if len(groups) == 1 else f"{len(runs)} of the {total} runs",
-            _suite_file(
-                published,
-                published.cells if len(groups) == 1 else _cells_of(published.cells, runs),
-                runs[0],
-            ),
-        )
-        for runs in groups.values()
-    ]
+    files = []
+    for runs in groups.values():
+        text = _suite_file(published, _cells_of(published.cells, runs), runs[0])
+        files.append((f"{len(runs)} of the {total} runs", text))
+    return files
 
 
 def _without(training: TrainingSpec, names: Iterable[str]) -> TrainingSpec:
@@ -87,7 +84,7 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
     cells = _with_different_settings(cells)
     lists = _lists(cells)
     names = _names(published, cells)
-    dataset, unknown = _dataset(published.dataset, run.dataset)
+    dataset, notes = _dataset(published.dataset, run.dataset)
     domains = dataset["validation"] if isinstance(dataset.get("validation"), dict) else {}
     content: Content = {
         "": {"name": published.suite},
@@ -104,15 +101,16 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
             "dataset.validation": {},
         }
     )
-    ids = {_coordinates(cell): cell.id for cell in planned or ()}
-    content |= _own_seeds(cells, planned or ())
-    content |= _gates(cells, names, ids)
-    content |= _suite_gates(published.gates, names)
-    text = "".join(_tables(content))
+    content |= _own_seeds(cells, planned)
+    content |= _gates(cells, names, {_coordinates(cell): cell.id for cell in planned})
+    content["gates.suite"] = published.gates.model_dump(exclude_defaults=True)
+    if order := published.gates.order:
+        content["gates.suite"]["order"] = [names[name] for name in order]
+    text = _text(content)
     notes = [
         *_folder_notes(published, names),
         *_file_notes(dataset),
-        *unknown,
+        *notes,
         *_deviations(text, cells, published.gates, run.training, lists),
     ]
     return "".join(f"# {note}\n" for note in notes) + text
@@ -184,13 +182,17 @@ def _file_notes(dataset: Content) -> Iterator[str]:
 
 def _dataset(spec: DatasetSpec | None, facts: DatasetFacts | None) -> tuple[Content, list[str]]:
     """Return the section [dataset], and notes on its unknown keys."""
+    notes = []
     if spec is not None and (facts is None or _is_of(spec, facts)):
-        return spec.model_dump(exclude_defaults=True), []
-    if facts is None or facts.name in SOURCES:
-        return {"source": "cola" if facts is None else facts.name}, []
-    sizes = {"validation_size": facts.validation, "test_size": facts.test}
-    path = facts.origin.removeprefix("file ").removeprefix("files ")
-    return {"source": "file", "path": path, **sizes}, [UNKNOWN_OF_A_FILE]
+        section = spec.model_dump(exclude_defaults=True)
+    elif facts is None or facts.name in SOURCES:
+        section = {"source": "cola" if facts is None else facts.name}
+    else:
+        path = facts.origin.removeprefix("file ").removeprefix("files ")
+        sizes = {"validation_size": facts.validation, "test_size": facts.test}
+        section = {"source": "file", "path": path, **sizes}
+        notes = [UNKNOWN_OF_A_FILE]
+    return section, notes
 
 
 def _is_of(spec: DatasetSpec, facts: DatasetFacts) -> bool:
@@ -288,20 +290,12 @@ def _gates(
     return {"gates": {**common, **target}, **tables}
 
 
-def _suite_gates(gates: SuiteGates, names: Mapping[str, str]) -> Content:
-    """Return the gates on all cells together."""
-    values = gates.model_dump(exclude_defaults=True)
-    if gates.order:
-        values["order"] = [names[name] for name in gates.order]
-    return {"gates.suite": values}
-
-
-def _planned(content: Content) -> list[Cell] | None:
-    """Return the cells that a file plans; None if it is not a valid suite."""
+def _planned(content: Content) -> list[Cell]:
+    """Return the cells that a file plans; none if it is not a valid suite."""
     try:
-        return make_plan(_read("".join(_tables(content))))
+        return make_plan(_read(_text(content)))
     except ValidationError:
-        return None
+        return []
 
 
 def _read(text: str) -> Suite:
@@ -327,9 +321,11 @@ def _deviations(
     if list(map(_coordinates, planned)) != list(map(_coordinates, cells)):
         yield "no suite file can plan these cells in this order"
     for cell, reread in zip(cells, planned, strict=False):
-        if _coordinates(cell) == _coordinates(reread) and cell.id != reread.id:
+        if _coordinates(cell) != _coordinates(reread):
+            continue
+        if cell.id != reread.id:
             yield f"{_value(reread.id)} was {_value(cell.id)}: {_other_id(cell, reread)}"
-        if _coordinates(cell) == _coordinates(reread) and replace(cell, id=reread.id) != reread:
+        if replace(cell, id=reread.id) != reread:
             yield f"{_value(reread.id)} had other seeds or gates, which no suite file can express"
     if suite_gates(suite) != gates:
         yield "the suite had other gates, which no suite file can express"
@@ -344,11 +340,15 @@ def _other_id(cell: Cell, reread: Cell) -> str:
     return "its folder was in another place"
 
 
-def _tables(content: Content) -> Iterator[str]:
+def _text(content: Content) -> str:
+    """Write a suite file, without keys and tables that have no value."""
+    text = ""
     for name, values in content.items():
-        pairs = [f"{key} = {_value(value)}\n" for key, value in values.items() if value is not None]
-        if pairs:
-            yield (f"\n[{name}]\n" if name else "") + "".join(pairs)
+        known = {key: value for key, value in values.items() if value is not None}
+        if known:
+            text += f"\n[{name}]\n" if name else ""
+            text += "".join(f"{key} = {_value(value)}\n" for key, value in known.items())
+    return text
 
 
 def _value(value: Any) -> str:

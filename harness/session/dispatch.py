@@ -14,9 +14,9 @@ from harness.executors.local import LocalExecutor
 from harness.forecast.schedule import Schedule
 from harness.forecast.seconds import Sharing, Underway, seconds_left
 from harness.redaction import redact_file
+from harness.session.display import State
 from harness.session.lateness import Lateness
 from harness.session.run_status import RunStatus
-from harness.session.state import State
 from harness.session.suite_inputs import Inputs
 from harness.store import run_store
 from harness.store.records import Record
@@ -146,12 +146,11 @@ class Dispatch:
         took: list[tuple[float, float]] = []
         basis = self.schedule.forecast.basis
         for task in self._tasks:
-            now = None if task.future.done() else progress.read(task.job.folder)
             if task.future.done():
                 times = None if task.future.cancelled() else task.future.result().record.times
                 if times is not None:
                     took.append((task.expected, times.total))
-            elif now is None:
+            elif (now := progress.read(task.job.folder)) is None:
                 waiting.append(task.expected)
             else:
                 underway.append((_title(task.job.run), now))

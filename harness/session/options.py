@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,11 +11,10 @@ from pydantic import BaseModel
 
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
-from harness.session.session import Options, Planned
 from harness.suite import ids
-from harness.suite.plan import make_plan
+from harness.suite.plan import Cell, make_plan
 from harness.suite.references import Reference, load_references
-from harness.suite.spec import Override, Suite, load_suite
+from harness.suite.spec import Override, Suite, SuiteGates, load_suite
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -23,53 +23,36 @@ DEFAULT_RESULTS = "results/local"
 """Where sessions write; the other folders in results/ are published and only read."""
 
 
-def _number(convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Convert numbers; keep other text unchanged for the suite's validation to report."""
-
-    def value(text: str) -> Any:
-        try:
-            return convert(text)
-        except ValueError:
-            return text
-
-    return value
+def _number(convert: Callable[[str], Any], text: str) -> Any:
+    """Convert a number; return other text unchanged for the suite's validation to report."""
+    try:
+        return convert(text)
+    except ValueError:
+        return text
 
 
-def _list_of(convert: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    return lambda text: [convert(part.strip()) for part in text.split(",") if part.strip()]
+def _list(convert: Callable[[str], Any], text: str) -> list[Any]:
+    return [convert(part.strip()) for part in text.split(",") if part.strip()]
 
+
+_int, _float = partial(_number, int), partial(_number, float)
+_ints, _floats, _texts = partial(_list, _int), partial(_list, _float), partial(_list, str)
 
 # By flag: the key of the suite file that it overrides, a converter, the help text.
 OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
-    "--checkpoints": ("matrix.checkpoints", _list_of(str), "checkpoints, separated by commas"),
-    "--batch-sizes": (
-        "matrix.batch_sizes",
-        _list_of(_number(int)),
-        "batch sizes, separated by commas",
-    ),
-    "--learning-rates": (
-        "matrix.learning_rates",
-        _list_of(_number(float)),
-        "learning rates, separated by commas",
-    ),
-    "--seeds": (
-        "matrix.seeds",
-        _list_of(_number(int)),
-        "seeds, separated by commas: 1,2,3 are three runs",
-    ),
-    "--epochs": ("training.epochs", _number(int), "passes over the training split"),
+    "--checkpoints": ("matrix.checkpoints", _texts, "checkpoints, separated by commas"),
+    "--batch-sizes": ("matrix.batch_sizes", _ints, "batch sizes, separated by commas"),
+    "--learning-rates": ("matrix.learning_rates", _floats, "learning rates, separated by commas"),
+    "--seeds": ("matrix.seeds", _ints, "seeds, separated by commas: 1,2,3 are three runs"),
+    "--epochs": ("training.epochs", _int, "passes over the training split"),
     "--min-mcc": (
         "gates.min_mcc",
-        _number(float),
+        _float,
         "the mean MCC required of every cell, even of cells with their own gate",
     ),
-    "--max-drop": (
-        "gates.max_drop",
-        _number(float),
-        "the largest loss of MCC allowed against --baseline",
-    ),
+    "--max-drop": ("gates.max_drop", _float, "the largest loss of MCC allowed against --baseline"),
     "--executor": ("limits.executor", str, "local or ray"),
-    "--workers": ("limits.workers", _number(int), "runs at a time, or auto"),
+    "--workers": ("limits.workers", _int, "runs at a time, or auto"),
 }
 
 
@@ -85,7 +68,17 @@ class Option:
     @property
     def name(self) -> str:
         """The name under which a parser stores its value."""
-        return self.flag.removeprefix("--").replace("-", "_")
+        return name_of(self.flag)
+
+
+def name_of(flag: str) -> str:
+    """Return an option's name in Python."""
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of the option with this name in Python."""
+    return f"--{name.replace('_', '-')}"
 
 
 OPTIONS = (
@@ -129,6 +122,43 @@ OPTIONS = (
 
 
 @dataclass(frozen=True)
+class Planned:
+    """A suite, the file it was read from, all its cells, and published scores for comparison."""
+
+    suite: Suite
+    path: Path
+    cells: tuple[Cell, ...]
+    references: tuple[Reference, ...] = ()
+
+    @property
+    def base(self) -> Path:
+        """The folder to which the suite's relative paths refer."""
+        return self.path.resolve().parent
+
+    @property
+    def has_own_gates(self) -> bool:
+        """Whether the suite has gates on all its cells together."""
+        return self.suite.gates.suite != SuiteGates()
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a session, except its suites."""
+
+    results: Path
+    cola_dir: Path | None
+    rerun: bool
+    ray_address: str | None = None
+    baseline: Baseline | None = None
+    replace: bool = False
+
+    def baseline_of(self, suite: str) -> Baseline | None:
+        """Return the baseline that a suite's cells are compared with, or None."""
+        given = self.baseline
+        return given if given is not None and given.suite == suite else None
+
+
+@dataclass(frozen=True)
 class Chosen:
     """The options of a command line.
 
@@ -158,7 +188,7 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
     overrides = [
         Override(key=key, flag=flag, value=convert(text))
         for flag, (key, convert, _) in OVERRIDES.items()
-        if (text := chosen.values.get(flag.removeprefix("--").replace("-", "_"))) is not None
+        if (text := chosen.values.get(name_of(flag))) is not None
     ]
     for override in overrides:
         if override.key == "matrix.checkpoints":
@@ -168,7 +198,7 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
     for path in suite_files(chosen):
         shown = Path(os.path.relpath(path, chosen.here))
         try:
-            file = shown if _is(shown, Path.exists) else path
+            file = shown if passes(Path.exists, shown) else path
             suite = _for_every_cell(load_suite(file, overrides), overrides)
             problems += _unknown_cells(file)
         except BadInput as error:
@@ -198,38 +228,32 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
 
 def _for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:
     """Remove a checkpoint's or cell's own settings that the command line sets for all of them."""
-    keys = [override.key for override in overrides]
+    given = {override.key for override in overrides}
+
+    def without(own: Mapping[str, M], section: str) -> dict[str, M]:
+        return {
+            name: each.model_copy(
+                update={n: None for n in type(each).model_fields if f"{section}.{n}" in given}
+            )
+            for name, each in own.items()
+        }
+
     matrix, gates = suite.matrix, suite.gates
-    flags = {section: _last_parts(keys, section) for section in ("matrix", "gates")}
-
-    def without(own: dict[str, M], section: str) -> dict[str, M]:
-        return {name: each.model_copy(update=flags[section]) for name, each in own.items()}
-
-    flags["matrix"].pop("checkpoints", None)
-    seeds = {name: None for name in flags["matrix"] if name == "seeds"}
-    cells = {  # a cell that the suite leaves out stays out
-        name: each.model_copy(update=seeds) if each.seeds else each
-        for name, each in matrix.cell.items()
+    used = {name: each for name, each in matrix.cell.items() if each.seeds}  # not left out
+    own_matrix = {
+        "checkpoint": without(matrix.checkpoint, "matrix"),
+        "cell": matrix.cell | without(used, "matrix"),
+    }
+    own_gates = {
+        "checkpoint": without(gates.checkpoint, "gates"),
+        "cell": without(gates.cell, "gates"),
     }
     return suite.model_copy(
         update={
-            "matrix": matrix.model_copy(
-                update={"checkpoint": without(matrix.checkpoint, "matrix"), "cell": cells}
-            ),
-            "gates": gates.model_copy(
-                update={
-                    "checkpoint": without(gates.checkpoint, "gates"),
-                    "cell": without(gates.cell, "gates"),
-                }
-            ),
+            "matrix": matrix.model_copy(update=own_matrix),
+            "gates": gates.model_copy(update=own_gates),
         }
     )
-
-
-def _last_parts(keys: Sequence[str], section: str) -> dict[str, None]:
-    """Return the keys of one section without its name, each with None."""
-    parts = (key.partition(".") for key in keys)
-    return {name: None for first, _, name in parts if first == section}
 
 
 def _unknown_cells(path: Path) -> Iterator[str]:
@@ -254,26 +278,18 @@ def _unknown_cells(path: Path) -> Iterator[str]:
                 )
 
 
-def _baseline(path: Path) -> Baseline:
-    from harness.report import (
-        as_baseline,
-        read_published,
-    )  # pandas, rarely needed
-
-    return as_baseline(read_published(path), path.name)
-
-
 def _from_here(here: Path, checkpoint: str) -> str:
     """Return a checkpoint folder of the command line joined to `here`; other names unchanged."""
-    folder = here / _home(checkpoint)
-    named = checkpoint.startswith((".", "~")) or _is(folder, Path.is_dir)
+    folder = here / home(checkpoint)
+    named = checkpoint.startswith((".", "~")) or passes(Path.is_dir, folder)
     return str(folder) if named else checkpoint
 
 
-def _is(path: Path, test: Callable[[Path], bool]) -> bool:
+def passes(test: Callable[[Path], bool], path: Path) -> bool:
+    """Return the result of a test of a path, such as Path.is_dir; False if it cannot be tested."""
     try:
         return test(path)
-    except OSError:  # too long for the file system, or in a folder without read permission
+    except (OSError, ValueError):  # too long, no path, or in a folder without read permission
         return False
 
 
@@ -286,14 +302,19 @@ def session_options(chosen: Chosen) -> Options:
     if chosen.values.get("max_drop") is not None and not chosen.values.get("baseline"):
         drop = chosen.values["max_drop"]
         raise BadInput([f"--max-drop: {drop}: has no effect without --baseline FILE; add it"])
-    baseline = baseline_file(chosen)
+    baseline = None
+    if (path := baseline_file(chosen)) is not None:
+        from harness.report import read_published  # pandas, rarely needed
+
+        published = read_published(path)
+        baseline = Baseline(path.name, published.suite, published.records)
     return Options(
         results=results_folder(chosen),
         cola_dir=cola_folder(chosen),
         rerun=bool(chosen.values.get("rerun")),
         replace=bool(chosen.values.get("replace")),
         ray_address=chosen.values.get("ray_address"),
-        baseline=None if baseline is None else _baseline(baseline),
+        baseline=baseline,
     )
 
 
@@ -307,30 +328,28 @@ def left_behind(chosen: Chosen, suites: Sequence[str]) -> list[str]:
         f"{suite}: earlier runs lie in {old} and are not read; move them to {now / suite}/, or "
         f"name --results-dir {now.parent}"
         for suite, old in before.items()
-        if _is(old, lambda folder: any(folder.glob("*/*/record.json")))
+        if passes(lambda folder: any(folder.glob("*/*/record.json")), old)
     ]
 
 
 def results_folder(chosen: Chosen) -> Path:
     """Return the folder that holds the results folder of each suite."""
     named = chosen.values.get("results_dir")
-    return chosen.project / DEFAULT_RESULTS if named is None else chosen.here / _home(named)
+    return chosen.project / DEFAULT_RESULTS if named is None else chosen.here / home(named)
 
 
 def cola_folder(chosen: Chosen) -> Path | None:
     """Return the folder of CoLA given by an option or the environment, or None."""
     named = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR")
-    return chosen.here / _home(named) if named else None
+    return chosen.here / home(named) if named else None
 
 
 def baseline_file(chosen: Chosen) -> Path | None:
     """Return the file of the session's baseline, or None."""
     named = chosen.values.get("baseline")
-    return chosen.here / _home(named) if named else None
+    return chosen.here / home(named) if named else None
 
 
-def _home(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # ~NAME of a user that does not exist: a valid file name
-        return Path(path)
+def home(path: str) -> str:
+    """Return a path with the home folder for ~, unchanged if it is ~NAME of no user."""
+    return os.path.expanduser(path)  # noqa: PTH111 (Path's raises for a user that does not exist)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from harness.report import replacement
 from harness.report.locations import Locations, find_locations
+from harness.session.options import Options, Planned
 from harness.session.reuse import latest
 from harness.session.run_status import RunStatus
-from harness.session.session import Planned
 from harness.session.suite_inputs import Inputs
 from harness.store.records import Record
 from harness.store.run_store import Stored
@@ -21,7 +21,7 @@ def where(planned: Planned, inputs: Inputs, folder: Path) -> Locations:
         folder: the suite's results folder.
     """
     fingerprint = None if inputs.dataset is None else inputs.dataset.fingerprint
-    return find_locations(planned.suite, planned.path.resolve().parent, folder, fingerprint)
+    return find_locations(planned.suite, planned.base, folder, fingerprint)
 
 
 def objection(
@@ -30,7 +30,7 @@ def objection(
     stored: Sequence[Record],
     to_train: int,
     inputs: Inputs,
-    folder: Path,
+    options: Options,
 ) -> str | None:
     """Return why a session may not replace the tables of a suite; None if it may.
 
@@ -38,8 +38,10 @@ def objection(
         requested: the selected runs.
         stored: the records that its tables can already show.
         to_train: how many of the runs have to train.
-        folder: the suite's results folder.
     """
+    if options.replace:
+        return None
+    folder = options.results / planned.suite.name
     here = where(planned, inputs, folder)
     digests = {name: found.digest for name, found in inputs.checkpoints.items()}
     return replacement.objection(
@@ -56,7 +58,7 @@ def foreseen(
     store: Sequence[Stored],
     to_train: int,
     inputs: Inputs,
-    folder: Path,
+    options: Options,
 ) -> str | None:
     """Predict the result of `objection` for a session of all cells that has not begun.
 
@@ -64,7 +66,6 @@ def foreseen(
         statuses: runs of the suite that were looked up in the store.
         store: every record of the suite.
         to_train: how many of its runs have to train.
-        folder: the suite's results folder.
     """
     suite, cells = planned.suite, planned.cells
     finished = {(i.run.cell.id, i.run.seed): i.stored for i in statuses if i.stored is not None}
@@ -73,4 +74,4 @@ def foreseen(
     records = [
         shown[place].record for run in requested if (place := (run.cell.id, run.seed)) in shown
     ]
-    return objection(planned, requested, records, to_train, inputs, folder)
+    return objection(planned, requested, records, to_train, inputs, options)

@@ -1,14 +1,19 @@
 """The files that a session reads, with the option or key that names each; none may be written."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.inputs.checkpoint_files import CONFIG, TOKENIZER_FILES, WEIGHTS, WEIGHTS_INDEX
 from harness.inputs.split_files import split_files
-from harness.session.options import Chosen, baseline_file, cola_folder, suite_files
+from harness.session.options import (
+    Chosen,
+    Planned,
+    baseline_file,
+    cola_folder,
+    home,
+    suite_files,
+)
 from harness.session.places import ReadFile
-from harness.session.session import Planned
 
 BASELINE = "--baseline"
 CHECKPOINT_FILES = {CONFIG, WEIGHTS, WEIGHTS_INDEX, *TOKENIZER_FILES}
@@ -32,15 +37,15 @@ def read_files(chosen: Chosen, planned: Sequence[Planned]) -> list[ReadFile]:
 
 
 def _of_suite(planned: Planned, cola: Path | None) -> Iterator[ReadFile]:
-    suite, folder = planned.suite, planned.path.resolve().parent
+    suite, folder = planned.suite, planned.base
     if suite.references is not None:
         yield ReadFile("references", planned.path.parent / suite.references)
-    named = None if suite.dataset.path is None else folder / _home(suite.dataset.path)
+    named = None if suite.dataset.path is None else folder / home(suite.dataset.path)
     if suite.dataset.source == "file":
         if named is not None:
             yield ReadFile("dataset.path", named)
         for file in split_files(suite.dataset):
-            yield ReadFile(file.key, folder / _home(file.path))
+            yield ReadFile(file.key, folder / home(file.path))
     elif suite.dataset.source == "cola":
         corpus = named if cola is None else cola
         where = "dataset.path" if cola is None else "--cola-dir"
@@ -48,7 +53,7 @@ def _of_suite(planned: Planned, cola: Path | None) -> Iterator[ReadFile]:
             for path in (*_found(corpus, "*.tsv"), *_found(corpus, "raw/*.tsv")):
                 yield ReadFile(where, path)
     for name in suite.matrix.checkpoints:
-        for path in _found(folder / _home(name), "*"):
+        for path in _found(folder / home(name), "*"):
             if path.suffix == ".safetensors" or path.name in CHECKPOINT_FILES:
                 yield ReadFile(f"checkpoint {name!r}", path)
 
@@ -58,7 +63,3 @@ def _found(folder: Path, pattern: str) -> list[Path]:
         return sorted(folder.glob(pattern))
     except OSError:  # a name too long for a folder, which is reported elsewhere
         return []
-
-
-def _home(path: str) -> str:
-    return os.path.expanduser(path)  # noqa: PTH111 (Path's raises for a user that does not exist)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.kept import kept_files
 from harness.session.reuse import adopted
+from harness.session.run_status import RunStatus
 from harness.session.suite_inputs import Inputs
 from harness.store.groups import regrouped
 from harness.store.predictions import read_predictions
@@ -26,7 +27,7 @@ RENEWED = (
 
 
 def renew(
-    reused: Sequence[tuple[Run, Stored]], store: Sequence[Stored], suite: Suite, inputs: Inputs
+    statuses: Sequence[RunStatus], store: Sequence[Stored], suite: Suite, inputs: Inputs
 ) -> tuple[list[Stored], list[str]]:
     """Update the outdated fields of the runs in a store.
 
@@ -34,13 +35,13 @@ def renew(
     the suite's description of the data, mainly its class names. Unchanged runs are not written.
 
     Args:
-        reused: runs of the current plan with the finished run that is reused for each.
+        statuses: of the runs of the current plan.
         store: all records of the suite.
 
     Returns:
         the updated store, and lines for the user.
     """
-    names = _new_names(reused)
+    names = _new_names(statuses)
     found: list[Stored] = []
     renewed, notes = 0, []
     for item in store:
@@ -75,16 +76,17 @@ def _is_of(record: Record, inputs: Inputs) -> bool:
     )
 
 
-def _new_names(reused: Sequence[tuple[Run, Stored]]) -> dict[Path, Run]:
+def _new_names(statuses: Sequence[RunStatus]) -> dict[Path, Run]:
     """Return, for each folder, the run of the current plan whose names it gets.
 
     Two checkpoints with the same files share a run, which keeps its name if one of them has it.
     """
     found: dict[Path, Run] = {}
-    for run, item in reused:
-        own = (run.cell.id, run.cell.checkpoint) == (item.record.cell, item.record.checkpoint)
-        if own or item.folder not in found:
-            found[item.folder] = run
+    for run, item in ((status.run, status.stored) for status in statuses):
+        if item is not None:
+            own = (run.cell.id, run.cell.checkpoint) == (item.record.cell, item.record.checkpoint)
+            if own or item.folder not in found:
+                found[item.folder] = run
     return found
 
 

@@ -1,6 +1,7 @@
 """Which finished runs are reused for the runs of the current plan."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from harness.kept import kept_files
 from harness.machine import provenance
@@ -8,7 +9,7 @@ from harness.session.suite_inputs import Inputs
 from harness.store import records
 from harness.store.records import Record
 from harness.store.run_store import Stored
-from harness.suite.plan import Cell, Run, training_of
+from harness.suite.plan import Cell, Run, runs_of, training_of
 from harness.suite.spec import Suite
 
 
@@ -22,29 +23,21 @@ def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
     """
     cell, scores = run.cell, stored.record.scores
     assert scores is not None
-    facts, revision = stored.record.dataset, stored.record.checkpoint_revision
-    origin = stored.record.origin
-    if inputs is not None:
-        facts = inputs.dataset or facts
-        checkpoint = inputs.checkpoints.get(cell.checkpoint)
-        if checkpoint is not None:
-            revision, origin = checkpoint.revision, checkpoint.origin
     passed = None if cell.threshold is None else scores.mcc >= cell.threshold
-    record = stored.record.model_copy(
-        update={
-            "suite": cell.suite,
-            "cell": cell.id,
-            "checkpoint": cell.checkpoint,
-            "checkpoint_revision": revision,
-            "origin": origin,
-            "dataset": facts,
-            "threshold": cell.threshold,
-            "verdict": None if passed is None else "pass" if passed else "fail",
-            "target_mcc": cell.target,
-            "time_to_target_seconds": records.time_to_target(stored.record.epochs, cell.target),
-        }
-    )
-    return Stored(record, stored.folder)
+    current: dict[str, object] = {
+        "suite": cell.suite,
+        "cell": cell.id,
+        "checkpoint": cell.checkpoint,
+        "threshold": cell.threshold,
+        "verdict": None if passed is None else "pass" if passed else "fail",
+        "target_mcc": cell.target,
+        "time_to_target_seconds": records.time_to_target(stored.record.epochs, cell.target),
+    }
+    if inputs is not None:
+        current["dataset"] = inputs.dataset or stored.record.dataset
+        if (found := inputs.checkpoints.get(cell.checkpoint)) is not None:
+            current |= {"checkpoint_revision": found.revision, "origin": found.origin}
+    return Stored(stored.record.model_copy(update=current), stored.folder)
 
 
 def reusable(
@@ -94,7 +87,10 @@ def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> lis
     The setup is the training, data, device, recipe and the packages that change a result. Keys of
     [training] with several values in the suite's matrix may have any value.
     """
-    packages = provenance.versions(provenance.RESULT_PACKAGES)
+    if inputs.dataset is None:
+        return []
+    packages = tuple(provenance.versions(provenance.RESULT_PACKAGES).values())
+    now = (inputs.dataset.fingerprint, inputs.device, provenance.RECIPE_VERSION, packages)
     axes = suite.matrix.axes()
     any_value = {name: getattr(suite.training, name) for name in axes if len(axes[name]) > 1}
     return [
@@ -102,12 +98,7 @@ def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> lis
         for item in store
         if item.record.status != "skipped"
         and item.record.training.model_copy(update=any_value) == suite.training
-        and item.record.dataset is not None
-        and inputs.dataset is not None
-        and item.record.dataset.fingerprint == inputs.dataset.fingerprint
-        and item.record.device == inputs.device
-        and item.record.recipe_version == provenance.RECIPE_VERSION
-        and item.record.versions.items() >= packages.items()
+        and _setup(item.record) == now
     ]
 
 
@@ -153,3 +144,49 @@ def latest(
 def as_planned(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
     """Return a scored run with the names of this plan, any other run unchanged."""
     return adopted(run, stored, inputs) if stored.record.status == "ok" else stored
+
+
+def records_for_plan(
+    suite: Suite, cells: Sequence[Cell], store: Sequence[Stored]
+) -> tuple[list[Stored], list[str]]:
+    """Return the newest record of every cell and seed, in plan order, and notes on those left out.
+
+    Data, checkpoints and the network are not used. Other runs count only if they match the newest
+    run that ended: the same data, device, recipe and versions of the packages that change a
+    result, and the same files of a checkpoint. A skipped run counts only if no other run does.
+    """
+    runs = {(cell.id, run.seed): run for cell in cells for run in runs_of(cell, suite.training)}
+    ours = sorted(
+        (
+            item
+            for item in store
+            if (run := runs.get((item.record.cell, item.record.seed))) is not None
+            and belongs_to(item.record, run.cell)
+            and item.record.training == run.training
+        ),
+        key=lambda item: item.record.finished_at or "",
+        reverse=True,
+    )
+    ended = [item for item in ours if item.record.status != "skipped"]
+    same = [i for i in ended if _setup(i.record) == _setup(ended[0].record)]
+    digests: dict[str, str | None] = {}
+    for item in same:
+        digests.setdefault(item.record.checkpoint, item.record.checkpoint_digest)
+    counted = [i for i in same if i.record.checkpoint_digest == digests[i.record.checkpoint]]
+    left_out = len(ended) - len(counted)
+    found: dict[tuple[str, int], Stored] = {}
+    for item in (*counted, *(item for item in ours if item.record.status == "skipped")):
+        found.setdefault((item.record.cell, item.record.seed), item)
+    note = (
+        f"{left_out} older records are left out: they have other data, checkpoint files, "
+        "device, recipe or package versions than the newest"
+    )
+    stored = [as_planned(run, found[place]) for place, run in runs.items() if place in found]
+    return stored, [note] if left_out else []
+
+
+def _setup(record: Record) -> tuple[Any, ...]:
+    """Return what a record's run must share with others, besides suite and checkpoint."""
+    fingerprint = None if record.dataset is None else record.dataset.fingerprint
+    packages = tuple(record.versions.get(package) for package in provenance.RESULT_PACKAGES)
+    return fingerprint, record.device, record.recipe_version, packages

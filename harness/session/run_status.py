@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.errors import Unavailable
 from harness.session.reuse import matching_setup, reusable
@@ -11,6 +12,8 @@ from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.plan import Cell, Run, runs_of
 from harness.suite.spec import Suite
+
+RunState = Literal["finished", "to train", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,13 @@ class RunStatus:
     stored: Stored | None
     unavailable: Unavailable | None
     trained_before: bool
+
+    @property
+    def state(self) -> RunState:
+        """What a session does with the run."""
+        if self.unavailable is not None:
+            return "skipped"
+        return "to train" if self.stored is None else "finished"
 
 
 def run_statuses(

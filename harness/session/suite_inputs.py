@@ -1,7 +1,7 @@
 """The inputs of a suite: its data and checkpoints, or why they are unavailable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,9 @@ from harness.forecast.workload import Tokens, tokens_of
 from harness.inputs import checkpoints, trackers
 from harness.inputs.checkpoints import Checkpoint
 from harness.inputs.hub import Hub
+from harness.judging import baseline as baselines
 from harness.machine import provenance
+from harness.session.options import Options, Planned
 from harness.store.groups import Groups
 from harness.store.records import DatasetFacts, run_key
 from harness.suite.plan import Cell, Run, published_names
@@ -45,7 +47,12 @@ class Inputs:
 
     def obstacle(self, cell: Cell) -> Unavailable | None:
         """Return why a cell cannot run here, or None if it can."""
-        return self.unavailable.get("") or self.unavailable.get(cell.checkpoint)
+        name = cell.checkpoint
+        if (error := self.unavailable.get("")) is not None:
+            return error
+        if (error := self.unavailable.get(name)) is not None:
+            return Unavailable(f"checkpoint {name!r}: {error.reason}", error.way_out)
+        return None
 
     def key(self, run: Run) -> str:
         """Return the content key of a run; all its inputs must be available."""
@@ -70,6 +77,29 @@ class Inputs:
         )
 
 
+def find_all_inputs(
+    suites: Sequence[Planned], cells: Sequence[Cell], options: Options, hub: Hub
+) -> tuple[dict[str, Inputs], list[str]]:
+    """Find the inputs of some cells of several suites.
+
+    Returns:
+        the inputs by suite, and every mistake in them and in the choice of the baseline.
+    """
+    found: dict[str, Inputs] = {}
+    datasets: dict[str, DatasetFacts | None] = {}
+    problems: list[str] = []
+    for planned in suites:
+        name = planned.suite.name
+        own = [cell for cell in cells if cell.suite == name]
+        datasets[name] = None
+        try:
+            found[name] = find_inputs(planned.suite, planned.base, own, options.cola_dir, hub)
+            datasets[name] = found[name].dataset
+        except BadInput as error:
+            problems += error.problems
+    return found, [*problems, *baselines.problems(options.baseline, datasets)]
+
+
 def find_inputs(
     suite: Suite, base: Path, cells: Sequence[Cell], cola_dir: Path | None, hub: Hub
 ) -> Inputs:
@@ -81,39 +111,67 @@ def find_inputs(
     Raises:
         BadInput: every mistake in the data and in all checkpoints at once.
     """
+    inputs, wrong = look_up(suite, base, cells, cola_dir, hub)
+    problems = [problem for error in wrong.values() for problem in error.problems]
+    problems += setting_problems(suite, inputs.device)
+    if problems:
+        raise BadInput(problems)
+    return inputs
+
+
+def look_up(
+    suite: Suite,
+    base: Path,
+    cells: Sequence[Cell],
+    cola_dir: Path | None,
+    hub: Hub,
+    download: bool = True,
+) -> tuple[Inputs, dict[str, BadInput]]:
+    """Look up the inputs of some cells; see find_inputs.
+
+    Args:
+        download: whether to download what is not on this machine; if not, it is left out.
+
+    Returns:
+        what was found, and why other inputs are wrong, keyed like `Inputs.unavailable`.
+    """
     from harness.inputs import data
     from harness.inputs.data.summary import summarize
 
-    problems: list[str] = []
     unavailable: dict[str, Unavailable] = {}
-    source = dataset = tokens = None
-    splits: tuple[SplitSummary, ...] = ()
-    notes: tuple[str, ...] = ()
-    groups: dict[str, Groups] = {}
+    wrong: dict[str, BadInput] = {}
+    source = loaded = None
     try:
         source = data.find(suite.dataset, cola_dir, hub, base)
-        loaded = data.load(source)
-        dataset, tokens, groups = facts_of(suite, loaded), _tokens(loaded), _groups(loaded)
-        splits, notes = summarize(loaded.splits), loaded.notes
+        if download or data.is_here(source):
+            loaded = data.load(source)
     except BadInput as error:
-        problems += error.problems
+        wrong[""] = error
     except Unavailable as error:
         unavailable[""] = error
-    found: dict[str, Checkpoint] = {}
+    here = Hub(hub.endpoint, False, hub.reason or "only this machine is searched")
     wanted = {cell.checkpoint for cell in cells}
+    found: dict[str, Checkpoint] = {}
     for name, published in published_names(suite).items():
         if published in wanted:
             try:
-                found[published] = checkpoints.resolve(name, hub, base)
+                found[published] = checkpoints.resolve(name, hub if download else here, base)
             except BadInput as error:
-                problems += error.problems
+                wrong[published] = error
             except Unavailable as error:
-                unavailable[published] = error
-    device = provenance.device_type()
-    problems += setting_problems(suite, device)
-    if problems:
-        raise BadInput(problems)
-    return Inputs(source, dataset, tokens, found, unavailable, device, splits, notes, groups)
+                if download or not hub.reachable:
+                    unavailable[published] = error
+    inputs = Inputs(source, None, None, found, unavailable, provenance.device_type())
+    if loaded is not None:
+        inputs = replace(
+            inputs,
+            dataset=_facts(suite, loaded),
+            tokens=_tokens(loaded),
+            splits=summarize(loaded.splits),
+            notes=loaded.notes,
+            groups=_groups(loaded),
+        )
+    return inputs, wrong
 
 
 def setting_problems(suite: Suite, device: str) -> list[str]:
@@ -129,7 +187,7 @@ def setting_problems(suite: Suite, device: str) -> list[str]:
     return problems
 
 
-def facts_of(suite: Suite, loaded: "Data") -> DatasetFacts:
+def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
     """Return the facts about a suite's data that records contain."""
     splits = loaded.splits
     return DatasetFacts(

@@ -8,12 +8,11 @@ docs/statistics.md explains in plain English what each function computes, and ci
 from harness.stats.differences import Difference, paired_difference, permutation_p_value
 from harness.stats.intervals import Interval, mean_interval, seeds_interval
 from harness.stats.multiplicity import holm
-from harness.stats.planning import ASSUMED_SEED_SD, seeds_needed
+from harness.stats.planning import seeds_needed
 from harness.stats.scores import BOUNDS, Statistic, accuracy, mcc
 from harness.stats.selection import Selection, expected_best_of, selection_adjusted
 
 __all__ = [
-    "ASSUMED_SEED_SD",
     "BOUNDS",
     "Difference",
     "Interval",

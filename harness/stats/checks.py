@@ -7,26 +7,20 @@ import numpy as np
 from harness.errors import BadInput
 
 
-def check(
-    labels: np.ndarray,
-    predictions: Mapping[str, np.ndarray],
-    level: float | None = None,
-    classes: int = 2,
-) -> None:
-    """Reject invalid arrays, levels and numbers of classes.
+def check(labels: np.ndarray, predictions: Mapping[str, np.ndarray], classes: int = 2) -> None:
+    """Reject invalid arrays and numbers of classes.
 
     Args:
         labels: (sentences,), each a class from 0 to `classes` - 1.
         predictions: (..., sentences), each a class, by the name used in messages.
-        level: between 0 and 1; None where the caller has none.
         classes: number of classes.
 
     Raises:
         BadInput: with all problems.
     """
-    problems = [] if level is None else _problems_of_level(level)
     if classes < 2:
-        raise BadInput([*problems, f"classes is {classes}: expected 2 or more"])
+        raise BadInput([f"classes is {classes}: expected 2 or more"])
+    problems = []
     if labels.ndim != 1 or labels.size == 0:
         problems.append(f"labels have shape {labels.shape}: expected (sentences,), at least one")
     problems += _problems_of_values("labels", labels, classes)
@@ -39,17 +33,6 @@ def check(
         problems += _problems_of_values(name, rows, classes)
     if problems:
         raise BadInput(problems)
-
-
-def check_level(level: float) -> None:
-    """Raise BadInput for a level that is not between 0 and 1."""
-    problems = _problems_of_level(level)
-    if problems:
-        raise BadInput(problems)
-
-
-def _problems_of_level(level: float) -> list[str]:
-    return [] if 0 < level < 1 else [f"level is {level}: expected between 0 and 1, such as 0.95"]
 
 
 def _problems_of_values(name: str, values: np.ndarray, classes: int) -> list[str]:

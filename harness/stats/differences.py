@@ -11,7 +11,7 @@ from harness.stats.checks import check
 from harness.stats.many_classes import class_counts, rk_of_sums
 from harness.stats.scores import BOUNDS, Linearised, Statistic, linearise
 from harness.stats.variance import (
-    Covers,
+    Estimate,
     LinearisedRuns,
     half_width,
     p_value,
@@ -24,54 +24,23 @@ PERMUTATIONS = 9_999
 GENERATOR_SEED = 20_240_229
 
 
-@dataclass(frozen=True)
-class Difference:
+@dataclass(frozen=True, kw_only=True)
+class Difference(Estimate):
     """The difference of two means over seeds, a minus b, with its confidence interval.
 
     Attributes:
         difference: mean of a minus mean of b.
-        low: lower end of the interval.
-        high: upper end of the interval.
-        level: confidence level of the interval.
         p_value: two-sided, for a true difference of 0, from the same t distribution as the
-            interval: below 1 - level exactly when the interval excludes 0.
-        covers: the sources of error that are included.
-        standard_error: of the difference, from all included sources.
-        degrees_of_freedom: of Student's t.
-        mean_a: mean of a over its seeds.
-        mean_b: mean of b over its seeds.
+            interval: below 0.05 exactly when the interval excludes 0.
         seeds_a: number of runs of a.
         seeds_b: number of runs of b.
-        paired_seeds: whether runs were compared seed by seed.
-        se_sentences: standard error from the sampling of sentences.
-        se_seeds: additional standard error from the sampling of seeds; None if a system has one
-            seed.
-        se_endless_seeds: standard error that would remain with infinitely many seeds; None if a
-            system has one seed.
-        sd_one_seed: standard deviation that one seed of each system adds to `se_endless_seeds`;
-            None if a system has one seed.
-        one_class_or_perfect: number of runs of both systems without variation over sentences, as
-            in `Interval`.
     """
 
+    se_sentences: float  # always known here
     difference: float
-    low: float
-    high: float
-    level: float
     p_value: float
-    covers: Covers
-    standard_error: float
-    degrees_of_freedom: float
-    mean_a: float
-    mean_b: float
     seeds_a: int
     seeds_b: int
-    paired_seeds: bool
-    se_sentences: float
-    se_seeds: float | None
-    se_endless_seeds: float | None
-    sd_one_seed: float | None
-    one_class_or_perfect: int
 
 
 def paired_difference(
@@ -81,7 +50,6 @@ def paired_difference(
     *,
     paired_seeds: bool,
     statistic: Statistic = "mcc",
-    level: float = 0.95,
     classes: int = 2,
 ) -> Difference:
     """Return the difference of two systems' means over seeds, on the same sentences.
@@ -100,38 +68,31 @@ def paired_difference(
             independent.
 
     Raises:
-        BadInput: other shapes or values, a level not between 0 and 1, or different numbers of
-            paired seeds.
+        BadInput: other shapes or values, or different numbers of paired seeds.
     """
-    check(labels, {"predictions of a": a, "predictions of b": b}, level, classes)
+    check(labels, {"predictions of a": a, "predictions of b": b}, classes)
     if paired_seeds:
         _check_as_many(a, b, "seeds can be paired only where both have the same")
     runs_a, runs_b = (linearise(labels, runs, statistic, classes) for runs in (a, b))
     difference = float(runs_a.values.mean() - runs_b.values.mean())
-    if np.array_equal(a, b):
-        groups = [_zero_difference(runs_a)]
-    elif paired_seeds:
+    if paired_seeds or np.array_equal(a, b):
         groups = [_paired(runs_a, runs_b, (a == b).all(axis=1))]
     else:
         groups = [runs_of(runs_a), _negated(runs_of(runs_b))]
     variance = variance_of_mean(*groups)
     error = sqrt(variance.total)
-    reach = half_width(error, variance.degrees_of_freedom, level)
+    reach = half_width(error, variance.degrees_of_freedom)
     least, largest = BOUNDS[statistic]
     return Difference(
         difference=difference,
         low=max(difference - reach, least - largest),
         high=min(difference + reach, largest - least),
-        level=level,
         p_value=p_value(difference, error, variance.degrees_of_freedom),
         covers=variance.covers,
         standard_error=error,
         degrees_of_freedom=variance.degrees_of_freedom,
-        mean_a=float(runs_a.values.mean()),
-        mean_b=float(runs_b.values.mean()),
         seeds_a=len(a),
         seeds_b=len(b),
-        paired_seeds=paired_seeds,
         se_sentences=sqrt(variance.sentences),
         se_seeds=root(variance.seeds),
         se_endless_seeds=root(variance.lasting),
@@ -217,10 +178,6 @@ def _mcc_by_swap(
         squares += predicted**2
         rest = rest - predicted
     return rk_of_sums(hits, products, squares, int(labelled @ labelled), labels.size)
-
-
-def _zero_difference(runs: Linearised) -> LinearisedRuns:
-    return LinearisedRuns(np.zeros_like(runs.values), np.zeros_like(runs.influence), 0.0)
 
 
 def _paired(a: Linearised, b: Linearised, identical: np.ndarray) -> LinearisedRuns:

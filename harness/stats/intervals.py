@@ -6,61 +6,30 @@ from math import sqrt
 
 import numpy as np
 
-from harness.stats.checks import check, check_level
+from harness.stats.checks import check
 from harness.stats.scores import BOUNDS, Statistic, linearise
-from harness.stats.variance import Covers, half_width, root, runs_of, variance_of_mean
+from harness.stats.variance import Estimate, half_width, root, runs_of, variance_of_mean
 
 
-@dataclass(frozen=True)
-class Interval:
+@dataclass(frozen=True, kw_only=True)
+class Interval(Estimate):
     """A mean over seeds with its confidence interval.
 
     Attributes:
         mean: of the statistic over seeds.
-        low: lower end of the interval, never below the statistic's minimum.
-        high: upper end of the interval, never above the statistic's maximum.
-        level: confidence level of the interval.
-        covers: the sources of error that are included.
-        standard_error: of the mean, from all included sources.
-        degrees_of_freedom: of Student's t, from which the interval is computed.
         seeds: number of runs.
         sd_seeds: sample standard deviation over seeds; None with one seed.
-        se_sentences: standard error from the sampling of sentences; None if only one value per
-            seed is known.
-        se_seeds: standard error from the sampling of seeds, beyond what sentences explain; None
-            with one seed. `se_sentences`² + `se_seeds`² = `standard_error`².
-        se_endless_seeds: standard error that would remain with infinitely many seeds; None with
-            one seed, which cannot show it.
-        sd_one_seed: standard deviation that one seed adds to `se_endless_seeds`; None with one
-            seed.
-        one_class_or_perfect: number of runs that predict one class only, or classify every
-            sentence correctly, or misclassify every one, or (of more than two classes) have the
-            same score on any sample of their outcomes. Sentences of such a run show no variation,
-            so its error is computed from counts with one right and one wrong sentence added,
-            spread over the classes (see docs/statistics.md).
     """
 
     mean: float
-    low: float
-    high: float
-    level: float
-    covers: Covers
-    standard_error: float
-    degrees_of_freedom: float
     seeds: int
     sd_seeds: float | None
-    se_sentences: float | None
-    se_seeds: float | None
-    se_endless_seeds: float | None
-    sd_one_seed: float | None
-    one_class_or_perfect: int
 
 
 def mean_interval(
     labels: np.ndarray,
     predictions: np.ndarray,
     statistic: Statistic = "mcc",
-    level: float = 0.95,
     classes: int = 2,
 ) -> Interval:
     """Return the statistic's mean over seeds with an interval for other sentences and seeds.
@@ -74,26 +43,25 @@ def mean_interval(
         predictions: (seeds, sentences), likewise.
 
     Raises:
-        BadInput: other shapes or values, or a level not between 0 and 1.
+        BadInput: other shapes or values.
     """
-    check(labels, {"predictions": predictions}, level, classes)
+    check(labels, {"predictions": predictions}, classes)
     linearised = linearise(labels, predictions, statistic, classes)
     variance = variance_of_mean(runs_of(linearised))
     values = linearised.values
     mean = float(values.mean())
     error = sqrt(variance.total)
-    reach = half_width(error, variance.degrees_of_freedom, level)
+    reach = half_width(error, variance.degrees_of_freedom)
     least, largest = BOUNDS[statistic]
     return Interval(
         mean=mean,
         low=max(mean - reach, least),
         high=min(mean + reach, largest),
-        level=level,
         covers=variance.covers,
         standard_error=error,
         degrees_of_freedom=variance.degrees_of_freedom,
         seeds=len(values),
-        sd_seeds=_deviation(values),
+        sd_seeds=float(values.std(ddof=1)) if len(values) > 1 else None,
         se_sentences=sqrt(variance.sentences),
         se_seeds=root(variance.seeds),
         se_endless_seeds=root(variance.lasting),
@@ -102,7 +70,7 @@ def mean_interval(
     )
 
 
-def seeds_interval(values: Sequence[float], level: float = 0.95) -> Interval | None:
+def seeds_interval(values: Sequence[float]) -> Interval | None:
     """Return the mean of one value per seed with Student's interval (Student 1908).
 
     It has k - 1 degrees of freedom. It is for scores without known predictions, and for times and
@@ -110,22 +78,17 @@ def seeds_interval(values: Sequence[float], level: float = 0.95) -> Interval | N
 
     Returns:
         None for fewer than two values: a single value shows no spread.
-
-    Raises:
-        BadInput: a level not between 0 and 1.
     """
-    check_level(level)
     seeds = len(values)
     if seeds < 2:
         return None
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
     error = deviation / sqrt(seeds)
-    reach = half_width(error, seeds - 1, level)
+    reach = half_width(error, seeds - 1)
     return Interval(
         mean=mean,
         low=mean - reach,
         high=mean + reach,
-        level=level,
         covers="seeds only",
         standard_error=error,
         degrees_of_freedom=seeds - 1,
@@ -137,7 +100,3 @@ def seeds_interval(values: Sequence[float], level: float = 0.95) -> Interval | N
         sd_one_seed=deviation,
         one_class_or_perfect=0,
     )
-
-
-def _deviation(values: np.ndarray) -> float | None:
-    return float(values.std(ddof=1)) if len(values) > 1 else None

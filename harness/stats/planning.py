@@ -1,8 +1,8 @@
 """The number of seeds that would separate a mean or a difference from a threshold."""
 
+from bisect import bisect_left
 from math import inf
 
-from harness.stats.checks import check_level
 from harness.stats.differences import Difference
 from harness.stats.intervals import Interval
 from harness.stats.variance import half_width
@@ -15,12 +15,7 @@ MOST_SEEDS = 10_000
 """Nobody would run more seeds than this."""
 
 
-def seeds_needed(
-    estimate: Interval | Difference,
-    threshold: float,
-    level: float = 0.95,
-    assumed_seed_sd: float = ASSUMED_SEED_SD,
-) -> int | None:
+def seeds_needed(estimate: Interval | Difference, threshold: float) -> int | None:
     """Return the total number of seeds with which the interval would exclude the threshold.
 
     It assumes that the mean, the sentences and the spreads stay as estimated now, and that only
@@ -28,53 +23,37 @@ def seeds_needed(
     `estimate` covers seeds and already excludes the threshold, the result is its current number
     of seeds (the larger one of two systems).
 
-    With one seed, the spread over seeds is unknown: it is taken as `assumed_seed_sd` for each
+    With one seed, the spread over seeds is unknown: it is taken as ASSUMED_SEED_SD for each
     system, and the result is at least two.
 
     Returns:
         None if 10,000 seeds are not enough: the sampling of sentences alone leaves the question
         open, and only more sentences can answer it.
-
-    Raises:
-        BadInput: a level not between 0 and 1.
     """
-    check_level(level)
-    middle = estimate.mean if isinstance(estimate, Interval) else estimate.difference
+    if isinstance(estimate, Interval):
+        middle, seeds, systems = estimate.mean, estimate.seeds, 1
+    else:
+        middle, seeds, systems = estimate.difference, max(estimate.seeds_a, estimate.seeds_b), 2
     gap = abs(middle - threshold)
-    seeds = _seeds(estimate)
     if estimate.se_endless_seeds is None or estimate.sd_one_seed is None:
-        systems = 1 if isinstance(estimate, Interval) else 2
         lasting = (estimate.se_sentences or 0.0) ** 2
-        one_seed = systems * assumed_seed_sd**2
-    elif gap > half_width(estimate.standard_error, estimate.degrees_of_freedom, level):
+        one_seed = systems * ASSUMED_SEED_SD**2
+    elif gap > half_width(estimate.standard_error, estimate.degrees_of_freedom):
         return seeds
     else:
         lasting, one_seed = estimate.se_endless_seeds**2, estimate.sd_one_seed**2
         seeds += 1
-    return _fewest(max(seeds, 2), lasting, one_seed, gap, level)
+    return _fewest(max(seeds, 2), lasting, one_seed, gap)
 
 
-def _fewest(least: int, lasting: float, one_seed: float, gap: float, level: float) -> int | None:
+def _fewest(least: int, lasting: float, one_seed: float, gap: float) -> int | None:
     """Return the fewest seeds, at least `least`, whose interval's half-width is below the gap."""
 
     def settled(seeds: int) -> bool:
         seed_variance = one_seed / seeds
         total = lasting + seed_variance
         freedom = inf if seed_variance == 0 else (seeds - 1) * (total / seed_variance) ** 2
-        return gap > half_width(total**0.5, min(freedom, 1e9), level)
+        return gap > half_width(total**0.5, min(freedom, 1e9))
 
-    too_few, enough = least - 1, least
-    while not settled(enough):
-        if enough >= MOST_SEEDS:
-            return None
-        too_few, enough = enough, min(2 * enough, MOST_SEEDS)
-    while enough - too_few > 1:
-        middle = (too_few + enough) // 2
-        too_few, enough = (too_few, middle) if settled(middle) else (middle, enough)
-    return enough
-
-
-def _seeds(estimate: Interval | Difference) -> int:
-    if isinstance(estimate, Interval):
-        return estimate.seeds
-    return max(estimate.seeds_a, estimate.seeds_b)
+    enough = bisect_left(range(MOST_SEEDS + 1), True, lo=least, key=settled)
+    return enough if enough <= MOST_SEEDS else None

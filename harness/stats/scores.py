@@ -164,6 +164,6 @@ def _by_outcome(counts: np.ndarray, statistic: Statistic) -> tuple[np.ndarray, n
 def _standardised(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return (runs, values): values minus their mean, divided by their deviation if it is not 0."""
     deviations = np.sqrt(shares * (1 - shares))
-    divisors: np.ndarray = np.where(deviations > 0, deviations, 1.0)
-    standardised: np.ndarray = (values - shares[:, None]) / divisors[:, None]
+    deviations[deviations == 0] = 1.0
+    standardised: np.ndarray = (values - shares[:, None]) / deviations[:, None]
     return standardised

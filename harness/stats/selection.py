@@ -64,8 +64,14 @@ def selection_adjusted(
     if not candidates:
         raise BadInput(["no cell to select from: expected one or more"])
     rows = {f"predictions of cell {n}": cell for n, cell in enumerate(candidates, 1)}
-    check(labels, rows, classes=classes)
-    _check_axes(candidates)
+    check(labels, rows, classes)
+    problems = [
+        f"predictions of cell {number} have shape {cell.shape}: expected (seeds, epochs, sentences)"
+        for number, cell in enumerate(candidates, 1)
+        if cell.ndim != 3
+    ]
+    if problems:
+        raise BadInput(problems)
     plain = [float(mcc(labels, cell, classes).max(axis=1).mean()) for cell in candidates]
     if len(candidates) == 1 and candidates[0].shape[1] == 1:
         return Selection(tuple(plain), tuple(plain), plain[0], (1.0,))
@@ -201,13 +207,3 @@ def _sizes(halves: np.ndarray) -> np.ndarray:
     """Return (2, splits): the number of sentences in each half and in the other."""
     first = halves.sum(axis=1)
     return np.stack([first, halves.shape[1] - first])
-
-
-def _check_axes(candidates: Sequence[np.ndarray]) -> None:
-    problems = [
-        f"predictions of cell {number} have shape {cell.shape}: expected (seeds, epochs, sentences)"
-        for number, cell in enumerate(candidates, 1)
-        if cell.ndim != 3
-    ]
-    if problems:
-        raise BadInput(problems)

@@ -15,6 +15,45 @@ from harness.stats.scores import Linearised
 
 Covers = Literal["sentences and seeds", "sentences only", "seeds only"]
 
+LEVEL = 0.95
+"""Confidence level of every interval: all messages and pages call them 95 % intervals."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The interval of a mean over seeds, or of a difference of two such means.
+
+    Attributes:
+        low: lower end of the interval, never below the smallest possible value.
+        high: upper end of the interval, never above the largest possible value.
+        covers: the sources of error that are included.
+        standard_error: from all included sources.
+        degrees_of_freedom: of Student's t, from which the interval is computed.
+        se_sentences: standard error from the sampling of sentences; None if only one value per
+            seed is known.
+        se_seeds: standard error from the sampling of seeds, beyond what sentences explain; None
+            if a system has one seed. `se_sentences`² + `se_seeds`² = `standard_error`².
+        se_endless_seeds: standard error that would remain with infinitely many seeds; None if a
+            system has one seed, which cannot show it.
+        sd_one_seed: standard deviation that one seed (of each system) adds to `se_endless_seeds`;
+            None if a system has one seed.
+        one_class_or_perfect: number of runs that predict one class only, or classify every
+            sentence correctly, or misclassify every one. Sentences of such a run show no
+            variation, so its error is computed from counts with 0.5 added to each (see
+            docs/statistics.md).
+    """
+
+    low: float
+    high: float
+    covers: Covers
+    standard_error: float
+    degrees_of_freedom: float
+    se_sentences: float | None
+    se_seeds: float | None
+    se_endless_seeds: float | None
+    sd_one_seed: float | None
+    one_class_or_perfect: int
+
 
 @dataclass(frozen=True)
 class LinearisedRuns:
@@ -117,9 +156,9 @@ def root(variance: float | None) -> float | None:
     return None if variance is None else sqrt(variance)
 
 
-def half_width(standard_error: float, degrees_of_freedom: float, level: float) -> float:
+def half_width(standard_error: float, degrees_of_freedom: float) -> float:
     """Return half the width of a two-sided interval of Student's t."""
-    return float(stdtrit(degrees_of_freedom, (1 + level) / 2)) * standard_error
+    return float(stdtrit(degrees_of_freedom, (1 + LEVEL) / 2)) * standard_error
 
 
 def p_value(difference: float, standard_error: float, degrees_of_freedom: float) -> float:

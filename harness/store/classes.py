@@ -8,6 +8,7 @@ number of classes and a colon, which base64 never contains: `3:GA==` are the cla
 import base64
 import math
 import re
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,40 @@ from harness.text import counted
 
 MOST_CLASSES = 65_536
 """The largest number of classes: 16 bits per sentence."""
+
+
+class Counts(NamedTuple):
+    """Sentences by label and predicted class; class 1 is the positive one."""
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+
+    @property
+    def mcc(self) -> float | None:
+        """The Matthews correlation; None if labels or predictions have one class only.
+
+        (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN)) (Matthews 1975).
+        """
+        tp, fp, fn, tn = self
+        product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+        return (tp * tn - fp * fn) / math.sqrt(product) if product else None
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of sentences classified correctly; None if there are no sentences."""
+        sentences = sum(self)
+        return (self.true_positive + self.true_negative) / sentences if sentences else None
+
+    @property
+    def f1(self) -> float | None:
+        """The F1 of class 1; None if class 1 is neither predicted nor true.
+
+        2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall (van Rijsbergen 1979).
+        """
+        found = 2 * self.true_positive + self.false_positive + self.false_negative
+        return 2 * self.true_positive / found if found else None
 
 
 def pack(classes: np.ndarray, number: int = 2) -> str:
@@ -66,8 +101,8 @@ def number_of_classes(text: str) -> int:
     return int(prefix)
 
 
-def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int]:
-    """Return true positives, false positives, false negatives and true negatives of packed texts.
+def tally(labels: str, classes: str, sentences: int) -> Counts:
+    """Count the sentences of packed texts by label and predicted class.
 
     It counts bits of integers, which is fast enough to check a store of thousands of runs.
 
@@ -81,41 +116,8 @@ def tally(labels: str, classes: str, sentences: int) -> tuple[int, int, int, int
         int.from_bytes(_bytes(text, sentences, 2), "big") >> unused for text in (labels, classes)
     )
     hits, positives, labelled = (label & given).bit_count(), given.bit_count(), label.bit_count()
-    return hits, positives - hits, labelled - hits, sentences - positives - labelled + hits
-
-
-def matthews(
-    true_positive: int, false_positive: int, false_negative: int, true_negative: int
-) -> float | None:
-    """Return the Matthews correlation of counts; None if labels or predictions have one class only.
-
-    (TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN)) (Matthews 1975).
-    """
-    given = (true_positive + false_positive) * (true_negative + false_negative)
-    labelled = (true_positive + false_negative) * (true_negative + false_positive)
-    if given * labelled == 0:
-        return None
-    covariance = true_positive * true_negative - false_positive * false_negative
-    return covariance / math.sqrt(given * labelled)
-
-
-def accuracy(
-    true_positive: int, false_positive: int, false_negative: int, true_negative: int
-) -> float | None:
-    """Return the share of sentences classified correctly; None if there are no sentences."""
-    sentences = true_positive + false_positive + false_negative + true_negative
-    return (true_positive + true_negative) / sentences if sentences else None
-
-
-def f1(
-    true_positive: int, false_positive: int, false_negative: int, true_negative: int
-) -> float | None:
-    """Return the F1 of class 1; None if class 1 is neither predicted nor true.
-
-    2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall (van Rijsbergen 1979).
-    """
-    found = 2 * true_positive + false_positive + false_negative
-    return 2 * true_positive / found if found else None
+    rest = sentences - positives - labelled + hits
+    return Counts(hits, positives - hits, labelled - hits, rest)
 
 
 def _width(number: int) -> int:

@@ -1,16 +1,24 @@
-"""Whether the numbers of a record agree with each other: counts, times, costs and the verdict."""
+"""Whether a record's numbers agree with each other, and with the run's predictions."""
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+import numpy as np
+import pyarrow as pa
+
 from harness.store.class_counts import confusion_matrix
-from harness.store.classes import number_of_classes, tally, unpack
+from harness.store.classes import Counts, number_of_classes, pack, tally, unpack
+from harness.store.groups import scores_of, with_groups
+from harness.store.predictions import logits_of
 from harness.store.records import (
+    TOLERANCE,
     Confusion,
     Record,
+    Scores,
     Times,
+    classes_of,
     contradiction,
     epochs_trained,
     selected_classes,
@@ -29,6 +37,9 @@ ROUNDING_SECONDS = 1e-6
 MOST_NAMED = 3
 """How many inconsistent fields of a record are named; the rest are only counted."""
 
+SPLITS = {"validation": "scores", "test": "scores_test"}
+"""The field that holds a split's scores."""
+
 
 def inconsistency(record: Record) -> str | None:
     """Return the record's inconsistencies in one line, or None.
@@ -43,17 +54,17 @@ def inconsistency(record: Record) -> str | None:
     if record.status == "ok":
         found += [*_derived(record), *_stop(record), *_counts(record)]
         found += [*_durations(record), *_sizes(record)]
-    return listed(found)
+    return _listed(found)
 
 
-def listed(problems: Sequence[str]) -> str | None:
+def _listed(problems: Sequence[str]) -> str | None:
     """Join the problems of one record into one line; None if there are none."""
     more = len(problems) - MOST_NAMED
     rest = [f"and {more} more fields"] if more > 0 else []
     return "; ".join([*problems[:MOST_NAMED], *rest]) or None
 
 
-def shown(value: float | str | None) -> str:
+def _text(value: float | str | None) -> str:
     """Format a value of a record for a message; None becomes null."""
     if value is None:
         return "null"
@@ -67,46 +78,40 @@ def _derived(record: Record) -> Iterator[str]:
     assert facts is not None
     assert scores is not None
     trained = facts.train * epochs_trained(record.training, record.epochs)
-    speed = trained / times.train if times.train else None
-    yield from _differs(
-        "samples_per_second",
-        record.samples_per_second,
-        speed,
-        f"{trained} sentences in times.train of {shown(times.train)} s",
+    rates = (
+        (
+            "samples_per_second",
+            trained / times.train if times.train else None,
+            f"{trained} sentences in times.train of {_text(times.train)} s",
+        ),
+        (
+            "eval_ms_per_sentence",
+            1000 * times.evaluate / facts.validation if facts.validation else None,
+            f"{facts.validation} sentences in times.evaluate of {_text(times.evaluate)} s",
+        ),
     )
-    latency = 1000 * times.evaluate / facts.validation if facts.validation else None
-    yield from _differs(
-        "eval_ms_per_sentence",
-        record.eval_ms_per_sentence,
-        latency,
-        f"{facts.validation} sentences in times.evaluate of {shown(times.evaluate)} s",
-    )
+    for name, computed, source in rates:
+        stored = getattr(record, name)
+        if stored is None:  # not measured
+            continue
+        if computed is None:
+            yield f"{name} is {_text(stored)}, but it cannot be computed from {source}"
+        elif not math.isclose(stored, computed, rel_tol=RELATIVE):
+            yield f"{name} is {_text(stored)}, but {source} give {_text(computed)}"
     reached = time_to_target(record.epochs, record.target_mcc)
     if record.time_to_target_seconds != reached:
         yield (
-            f"time_to_target_seconds is {shown(record.time_to_target_seconds)}, but its epochs and "
-            f"target_mcc of {shown(record.target_mcc)} give {shown(reached)}"
+            f"time_to_target_seconds is {_text(record.time_to_target_seconds)}, but its epochs and "
+            f"target_mcc of {_text(record.target_mcc)} give {_text(reached)}"
         )
     if record.verdict is not None:
         threshold = record.threshold
         passed = None if threshold is None else "pass" if scores.mcc >= threshold else "fail"
         if record.verdict != passed:
             yield (
-                f"verdict is {record.verdict}, but MCC {shown(scores.mcc)} and threshold "
-                f"{shown(threshold)} give {shown(passed)}"
+                f"verdict is {record.verdict}, but MCC {_text(scores.mcc)} and threshold "
+                f"{_text(threshold)} give {_text(passed)}"
             )
-
-
-def _differs(name: str, stored: float | None, computed: float | None, source: str) -> Iterator[str]:
-    """Compare a stored number with the computed one; do not compare a None (not measured)."""
-    if stored is None or (
-        computed is not None and math.isclose(stored, computed, rel_tol=RELATIVE)
-    ):
-        return
-    contrast = f"it cannot be computed from {source}"
-    if computed is not None:
-        contrast = f"{source} give {shown(computed)}"
-    yield f"{name} is {shown(stored)}, but {contrast}"
 
 
 def _stop(record: Record) -> Iterator[str]:
@@ -143,10 +148,9 @@ def _counts(record: Record) -> Iterator[str]:
         yield "confusion_matrix is of more than two classes, but its labels have 2 classes"
     every = tally(record.labels, packed, record.dataset.validation)
     for kind, groups in record.confusion_by.items():
-        added = [
-            sum(column) for column in zip(*(each.counts for each in groups.values()), strict=True)
-        ]
-        for name, held, all_sentences in zip(Confusion.model_fields, added, every, strict=False):
+        for name in Counts._fields:
+            held = sum(getattr(each, name) for each in groups.values())
+            all_sentences = getattr(every, name)
             if held > all_sentences or (kind == "length" and held != all_sentences):
                 yield (
                     f"confusion_by.{kind} adds up to {name} {held}, but the record's classes give "
@@ -179,32 +183,32 @@ def _durations(record: Record) -> Iterator[str]:
     assert times is not None
     for name in Times.model_fields:
         if (value := getattr(times, name)) <= 0:
-            yield f"times.{name} is {shown(value)} s, but must be more than 0"
+            yield f"times.{name} is {_text(value)} s, but must be more than 0"
     for last in ("train", "evaluate"):
         parts = ("load", "tokenise", last)
         together = sum(getattr(times, name) for name in parts)
         if together > times.total + ROUNDING_SECONDS:
             yield (
-                f"times.total is {shown(times.total)} s, but {', '.join(parts[:-1])} and {last} "
-                f"alone take {shown(together)} s"
+                f"times.total is {_text(times.total)} s, but {', '.join(parts[:-1])} and {last} "
+                f"alone take {_text(together)} s"
             )
     ends = [0.0, *(epoch.seconds for epoch in record.epochs)]
     for epoch, (before, after) in zip(record.epochs, itertools.pairwise(ends), strict=True):
         if after <= before:
             yield (
-                f"epoch {epoch.epoch} ends after {shown(after)} s, but must end after more than "
-                f"{shown(before)} s"
+                f"epoch {epoch.epoch} ends after {_text(after)} s, but must end after more than "
+                f"{_text(before)} s"
             )
         if epoch.epoch != record.selected_epoch or record.recipe_version < RECIPE_WITH_ONE_CLOCK:
             continue
         if times.evaluate > after - before + ROUNDING_SECONDS:
             yield (
-                f"times.evaluate is {shown(times.evaluate)} s, but epoch {epoch.epoch}, which "
-                f"includes it, took only {shown(after - before)} s"
+                f"times.evaluate is {_text(times.evaluate)} s, but epoch {epoch.epoch}, which "
+                f"includes it, took only {_text(after - before)} s"
             )
     if ends[-1] > times.train + ROUNDING_SECONDS:
         yield (
-            f"times.train is {shown(times.train)} s, but the last epoch ends at {shown(ends[-1])} s"
+            f"times.train is {_text(times.train)} s, but the last epoch ends at {_text(ends[-1])} s"
         )
 
 
@@ -213,7 +217,7 @@ def _sizes(record: Record) -> Iterator[str]:
     for name in ("peak_memory_mb", "parameters"):
         value = getattr(record, name)
         if value is not None and value <= 0:
-            yield f"{name} is {shown(value)}, but must be more than 0"
+            yield f"{name} is {_text(value)}, but must be more than 0"
     if record.batch_size_used is not None and record.accumulation is not None:
         whole = record.batch_size_used * record.accumulation
         if whole != record.batch_size:
@@ -249,7 +253,7 @@ def _dates(record: Record) -> Iterator[str]:
         yield f"finished_at is {record.finished_at}, before started_at, {record.started_at}"
     elif record.times is not None and record.times.total > (between + 1) * 1.001:
         yield (
-            f"times.total is {shown(record.times.total)} s, but only {between:.0f} s lie between "
+            f"times.total is {_text(record.times.total)} s, but only {between:.0f} s lie between "
             "started_at and finished_at"
         )
 
@@ -261,3 +265,85 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return None if moment.tzinfo is None else moment
+
+
+def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
+    """Return how a record differs from its predictions, in one line, or None.
+
+    Their labels and classes of the validation split must be the record's, unless it is an older
+    record, which does not hold them. Each score and count that differs is named with the value
+    stored and the value computed. Counts by length are not checked: predictions contain no words.
+
+    Args:
+        record: of a run that was scored.
+        rows: its predictions, with at least the columns of CHECKED_COLUMNS and the logits.
+    """
+    labels, split = np.asarray(rows["label"].fill_null(-1)), np.asarray(rows["split"])
+    validation, selected = split == "validation", selected_classes(record)
+    packed = record.labels is not None and selected is not None
+    number = classes_of(record)
+    scorable = np.isin(labels[validation], range(number)).all()
+    if packed and (not scorable or pack(labels[validation], number) != record.labels):
+        return "its labels are not the record's"
+    logits = logits_of(rows)
+    if logits.shape[1] != number:
+        return f"it has logits of {logits.shape[1]} classes, its record has {number}"
+    if not np.isfinite(logits).all():  # argmax would return the first NaN
+        return "its logits are not all finite"
+    given = logits.argmax(axis=1)
+    if packed and pack(given[validation], number) != selected:
+        return "its logits do not give the record's classes"
+    assert record.dataset is not None  # a record that is ok has one
+    problems = []
+    for name, field in SPLITS.items():
+        chosen = split == name
+        count, recorded = int(chosen.sum()), getattr(record.dataset, name)
+        if count not in ((recorded,) if name == "validation" else (0, recorded)):
+            problems.append(
+                f"dataset.{name} is {recorded}, but its predictions contain {count} sentences"
+            )
+        known = bool((labels[chosen] >= 0).all())  # a test split's labels may be hidden
+        computed = scores_of(chosen, labels, given, number) if known else None
+        problems += _unlike_scores(field, getattr(record, field), computed)
+    grouped = with_groups(record, rows)
+    for field in ("scores_in_domain", "scores_out_of_domain"):
+        problems += _unlike_scores(field, getattr(record, field), getattr(grouped, field))
+    held_scores, actual_scores = record.scores_by_domain or {}, grouped.scores_by_domain or {}
+    for domain in dict.fromkeys((*held_scores, *actual_scores)):
+        field = f"scores_by_domain.{domain}"
+        problems += _unlike_scores(field, held_scores.get(domain), actual_scores.get(domain))
+    if record.confusion_by:  # records of the first versions have none
+        held, actual = (by.get("source", {}) for by in (record.confusion_by, grouped.confusion_by))
+        problems += _unlike_counts("confusion_by.source", held, actual)
+    return _listed(problems)
+
+
+def _unlike_scores(field: str, stored: Scores | None, computed: Scores | None) -> Iterator[str]:
+    for name in Scores.model_fields:
+        held, actual = (
+            None if each is None else getattr(each, name) for each in (stored, computed)
+        )
+        if held is None and actual is None:
+            continue
+        if held is None or actual is None or abs(held - actual) > TOLERANCE:
+            yield f"{field}.{name} is {_text(held)}, but its predictions give {_text(actual)}"
+
+
+def _unlike_counts(
+    field: str, stored: Mapping[str, Confusion], computed: Mapping[str, Confusion]
+) -> Iterator[str]:
+    for group in sorted({*stored, *computed}):
+        held, actual = stored.get(group), computed.get(group)
+        if held is None or actual is None:
+            sizes = [None if each is None else sum(each.counts) for each in (held, actual)]
+            yield (
+                f"{field}.{group} has sentences: {_text(sizes[0])}, but its predictions give "
+                f"{_text(sizes[1])}"
+            )
+            continue
+        for name in Confusion.model_fields:
+            if getattr(held, name) != getattr(actual, name):
+                yield (
+                    f"{field}.{group}.{name} is {getattr(held, name)}, but its predictions give "
+                    f"{getattr(actual, name)}"
+                )

@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.store import classes
-from harness.store.class_counts import correlation, count, macro_f1, share_right
+from harness.store.class_counts import count
 from harness.store.predictions import logits_of
 from harness.store.records import Confusion, Record, Scores
 
@@ -32,23 +31,26 @@ def confusion_by(
 ) -> dict[str, Confusion]:
     """Count labels and predicted classes in each group of sentences; "" means no group."""
     of_sentences = np.asarray(groups, dtype=object)
-    counts = {}
-    for group in sorted(set(groups) - {""}):
-        chosen = of_sentences == group
-        label, given = labels[chosen] == 1, predicted[chosen] == 1
-        counts[group] = Confusion(
-            true_positive=int((label & given).sum()),
-            false_positive=int((~label & given).sum()),
-            false_negative=int((label & ~given).sum()),
-            true_negative=int((~label & ~given).sum()),
-        )
-    return counts
+    return {
+        group: _confusion(labels[of_sentences == group], predicted[of_sentences == group])
+        for group in sorted(set(groups) - {""})
+    }
+
+
+def _confusion(labels: np.ndarray, predicted: np.ndarray) -> Confusion:
+    label, given = labels == 1, predicted == 1
+    return Confusion(
+        true_positive=int((label & given).sum()),
+        false_positive=int((~label & given).sum()),
+        false_negative=int((label & ~given).sum()),
+        true_negative=int((~label & ~given).sum()),
+    )
 
 
 def scores_of(
     chosen: np.ndarray, labels: np.ndarray, predicted: np.ndarray, number: int = 2
 ) -> Scores | None:
-    """Return the scores on the chosen sentences, undefined ones as 0; None if none is chosen.
+    """Return the scores on the chosen sentences; None if none is chosen.
 
     Args:
         chosen: (sentences,) of booleans.
@@ -58,21 +60,10 @@ def scores_of(
     """
     if not chosen.any():
         return None
+    labels, predicted = labels[chosen], predicted[chosen]
     if number > 2:
-        counts = count(labels[chosen], predicted[chosen], number)
-        return Scores(
-            mcc=correlation(counts) or 0.0,
-            accuracy=share_right(counts) or 0.0,
-            f1=macro_f1(counts) or 0.0,
-        )
-    (confusion,) = confusion_by(
-        ["chosen"] * int(chosen.sum()), labels[chosen], predicted[chosen]
-    ).values()
-    return Scores(
-        mcc=classes.matthews(*confusion.counts) or 0.0,
-        accuracy=classes.accuracy(*confusion.counts) or 0.0,
-        f1=classes.f1(*confusion.counts) or 0.0,
-    )
+        return Scores.of(count(labels, predicted, number))
+    return Scores.of(_confusion(labels, predicted).counts)
 
 
 def scores_by_domain(
@@ -111,14 +102,12 @@ def regrouped(
         name: np.asarray(predictions[name].to_pylist(), dtype=object)
         for name in ("domain", "source")
     }
-    changed = False
     for name, of_split in groups.items():
         rows = split == name
         for column, today in (("domain", of_split.domains), ("source", of_split.sources)):
             if rows.sum() == len(today) and any(today):
-                changed = changed or list(columns[column][rows]) != list(today)
                 columns[column][rows] = today
-    if not changed:
+    if all(values.tolist() == predictions[name].to_pylist() for name, values in columns.items()):
         return None
     for column, values in columns.items():
         place = predictions.schema.get_field_index(column)

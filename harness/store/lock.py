@@ -95,28 +95,17 @@ def _lock(folder: Path) -> Lock:
                 "second session writes there"
             )
             return Lock(path, None, warning)
-        if _is_at(descriptor, path):
-            break
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                break
         os.close(descriptor)  # its holder removed the file between the two calls: lock the new one
     # The next session's error message names this process; on a full disk the lock works without.
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    holder = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}).encode()
     with contextlib.suppress(OSError):
         os.truncate(descriptor, 0)
-        os.write(descriptor, json.dumps(_this_process()).encode())
+        os.write(descriptor, holder)
     return Lock(path, descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    return False
-
-
-def _this_process() -> dict[str, object]:
-    return {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
 
 
 def _refusal(folder: Path, holder: bytes) -> str:

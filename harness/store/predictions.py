@@ -1,4 +1,4 @@
-"""A run's predictions as a table: its columns, reading it, and checking it against the record."""
+"""A run's predictions as a table: its columns, and reading it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from harness.store import classes
 
 FILE = "predictions.parquet"
 
@@ -108,55 +106,20 @@ def as_parquet(table: pa.Table) -> bytes:
     return content
 
 
-def check_predictions(folder: Path, labels: str | None, selected: str | None) -> pa.Table:
-    """Read a run's predictions, and check that they match its record.
+def read_checked_columns(folder: Path) -> pa.Table:
+    """Read the columns CHECKED_COLUMNS and the logits of a run's predictions.
 
-    Only the needed columns are read: fast enough to check a store of thousands of runs.
-
-    Args:
-        labels: the validation split's labels, as harness.store.classes packs them.
-        selected: its predicted classes, packed; None in older records, which do not hold them.
-
-    Returns the columns CHECKED_COLUMNS and the logits.
+    Reading no others makes it fast enough to check a store of thousands of runs.
 
     Raises:
-        ValueError: they do not match.
+        ValueError: the file is damaged, or has other columns than those of `schema_of`.
     """
     try:
         with pq.ParquetFile(folder / FILE) as file:
-            schema = schema_of(2 if labels is None else classes.number_of_classes(labels))
-            if not file.schema_arrow.equals(schema):
+            found = file.schema_arrow
+            logits = _logits_among(found.names)
+            if not found.equals(schema_of(max(2, len(logits)))):
                 raise ValueError("it has other columns")
-            columns = [*CHECKED_COLUMNS, *_logits_among(schema.names)]
-            table = file.read(columns, use_threads=False)
+            return file.read([*CHECKED_COLUMNS, *logits], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"it cannot be read as Parquet ({type(error).__name__})") from None
-    check_rows(table, labels, selected)
-    return table
-
-
-def check_rows(table: pa.Table, labels: str | None, selected: str | None) -> None:
-    """Check that rows of predictions match a run's record.
-
-    Args:
-        table: with at least the columns split and label, and the logits.
-        labels: the validation split's labels, as harness.store.classes packs them.
-        selected: its predicted classes, packed; None in older records, which do not hold them.
-
-    Raises:
-        ValueError: they do not match.
-    """
-    if labels is None or selected is None:
-        return
-    rows = np.asarray(table["split"]) == "validation"
-    label = np.asarray(table["label"].fill_null(-1))[rows]
-    logits = logits_of(table)[rows]
-    number = classes.number_of_classes(labels)
-    if not np.isin(label, range(number)).all() or classes.pack(label, number) != labels:
-        raise ValueError("its labels are not the record's")
-    if logits.shape[1] != number:
-        raise ValueError(f"it has logits of {logits.shape[1]} classes, its record has {number}")
-    if not np.isfinite(logits).all():  # argmax would return the first NaN
-        raise ValueError("its logits are not all finite")
-    if classes.pack(logits.argmax(axis=-1), number) != selected:
-        raise ValueError("its logits do not give the record's classes")

@@ -4,8 +4,7 @@ import hashlib
 import json
 import reprlib
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,14 +12,11 @@ from pydantic_core import PydanticCustomError
 from harness.inputs.origin import Origin
 from harness.machine.contention import Contention
 from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
-from harness.store.class_counts import packed_scores
-from harness.store.classes import number_of_classes
+from harness.store.class_counts import ClassCounts, packed_counts
+from harness.store.classes import Counts, number_of_classes
 from harness.suite.fields import Count, Whole
 from harness.suite.plan import Run
 from harness.suite.spec import BatchSize, LearningRate, Seed, TrainingSpec
-
-SCHEMA_VERSION: Final = 1
-
 
 RECIPE_WITH_CLASSES = 2
 """Records of this recipe and later ones hold labels, and the classes predicted after each epoch."""
@@ -31,6 +27,7 @@ TOLERANCE = 1e-9
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 Seconds = Annotated[float, Field(ge=0, lt=1e12)]
+PaddingSide = Literal["left", "right"]
 
 
 def _unknown(value: object) -> bool:
@@ -57,13 +54,18 @@ class DatasetFacts(BaseModel):
 
 
 class Scores(BaseModel):
-    """Quality on one labelled set of sentences."""
+    """Quality on one labelled set of sentences; undefined scores are 0."""
 
     model_config = FROZEN
 
     mcc: Annotated[float, Field(ge=-1, le=1)]
     accuracy: Annotated[float, Field(ge=0, le=1)]
     f1: Annotated[float, Field(ge=0, le=1)]
+
+    @classmethod
+    def of(cls, counts: Counts | ClassCounts) -> Self:
+        """Compute the scores of counted sentences."""
+        return cls(mcc=counts.mcc or 0.0, accuracy=counts.accuracy or 0.0, f1=counts.f1 or 0.0)
 
 
 class Epoch(BaseModel):
@@ -94,9 +96,8 @@ class Confusion(BaseModel):
     true_negative: Whole
 
     @property
-    def counts(self) -> tuple[int, int, int, int]:
-        """The four counts in the order of the fields."""
-        return self.true_positive, self.false_positive, self.false_negative, self.true_negative
+    def counts(self) -> Counts:
+        return Counts(**self.model_dump())
 
 
 class Times(BaseModel):
@@ -116,20 +117,25 @@ class Times(BaseModel):
 
 
 class Padding(BaseModel):
-    """The side on which batches were padded, and how much padding changed the logits.
+    """How batches are padded, and how much padding changes the model's logits before training.
 
-    `tokenizer_side` is the side that the checkpoint's tokenizer pads by default. `deviations`, by
-    side: the largest difference between the logits of a sentence alone and in a padded batch,
-    before training, in standard deviations of the logits; None if they were not numbers in the
-    batch. `alone` is true if every sentence was evaluated alone. `shortest` is the minimum number
-    of tokens that sentences were padded to.
+    Attributes:
+        side: the side of padding.
+        tokenizer_side: the side on which the checkpoint's tokenizer pads by default.
+        deviations: for each measured side, the largest difference between the logits of a sentence
+            alone and in a batch with others, in standard deviations of the logits over sentences.
+            None if the model fails in a batch with others, or its logits are NaN or infinite there.
+            Empty if the model fails even on single sentences.
+        alone: whether logits depend on padding on both sides, so that each sentence must be
+            evaluated alone.
+        shortest: minimum number of tokens of a batch; the model fails on shorter ones.
     """
 
     model_config = FROZEN
 
-    side: Literal["left", "right"]
-    tokenizer_side: Literal["left", "right"]
-    deviations: dict[Literal["left", "right"], Annotated[float, Field(ge=0)] | None]
+    side: PaddingSide
+    tokenizer_side: PaddingSide
+    deviations: dict[PaddingSide, Annotated[float, Field(ge=0)] | None]
     alone: bool
     shortest: Count
 
@@ -157,7 +163,7 @@ class Record(BaseModel):
 
     model_config = FROZEN
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     key: str | None
     suite: str
     cell: str
@@ -303,21 +309,16 @@ def _score_problem(record: Record, epoch: Epoch) -> str | None:
     if record.labels is None or record.dataset is None or epoch.classes is None:
         return None
     try:
-        computed = packed_scores(record.labels, epoch.classes, record.dataset.validation)
+        computed = Scores.of(packed_counts(record.labels, epoch.classes, record.dataset.validation))
     except ValueError as error:
         return f"epoch {epoch.epoch}: {error}"
     selected = record.scores if epoch.epoch == record.selected_epoch else None
-    names = (
-        ("MCC", attrgetter("mcc")),
-        ("accuracy", attrgetter("accuracy")),
-        ("F1", attrgetter("f1")),
-    )
-    for (name, score), defined in zip(names, computed, strict=True):
-        value = defined or 0.0  # the training metric also returns 0 for undefined scores
-        if abs(score(epoch.scores) - value) > TOLERANCE:
-            found = f"{score(epoch.scores):.6f}, but its classes give {value:.6f}"
+    for field, name in (("mcc", "MCC"), ("accuracy", "accuracy"), ("f1", "F1")):
+        value, stored = getattr(computed, field), getattr(epoch.scores, field)
+        if abs(stored - value) > TOLERANCE:
+            found = f"{stored:.6f}, but its classes give {value:.6f}"
             return f"epoch {epoch.epoch} has {name} {found}"
-        if selected is not None and abs(score(selected) - value) > TOLERANCE:
+        if selected is not None and abs(getattr(selected, field) - value) > TOLERANCE:
             return f"its {name} is not the {name} of its selected epoch {epoch.epoch}"
     return None
 

@@ -1,8 +1,13 @@
-"""The store of runs: each a folder with a record and predictions, written atomically, verified."""
+"""The store of runs: each a folder with a record and predictions, written atomically, verified.
+
+Runs whose records failed verification are moved aside with the reason, so that they run again.
+Nothing is deleted: it may be the only copy of hours of work, or evidence of the cause.
+"""
 
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -15,11 +20,10 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
-from harness.store.consistency import inconsistency
+from harness.store.consistency import inconsistency, unlike_predictions
 from harness.store.predictions import FILE as PREDICTIONS_FILE
-from harness.store.predictions import as_parquet, check_predictions
-from harness.store.recomputed import unlike_predictions
-from harness.store.records import Record, selected_classes
+from harness.store.predictions import as_parquet, read_checked_columns
+from harness.store.records import Record
 from harness.suite.plan import Run
 from harness.text import printable
 
@@ -27,7 +31,7 @@ MOST_BYTES = 64 * 2**20
 """The largest record that is read: one of 20 epochs on a million sentences has 4 MB."""
 
 QUARANTINE = "quarantine"
-"""Folder in a cell's folder for the runs that harness.store.quarantine moves aside."""
+"""Folder in a cell's folder for runs whose records failed verification."""
 
 
 def run_folder(suite_folder: Path, run: Run, key: str | None) -> Path:
@@ -98,43 +102,58 @@ class Stored:
     folder: Path
 
 
-@dataclass(frozen=True)
-class Rejected:
-    """The folder of a run whose record failed verification, and the reason in one line."""
-
-    folder: Path
-    reason: str
-
-
-def scan_store(suite_folder: Path) -> tuple[list[Stored], list[Rejected]]:
+def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
     """Read every record under a suite's results folder, in the order of their paths.
 
     A record is rejected if it is truncated, does not fit the schema, contradicts itself, or lies
-    beside other predictions than it was written with.
+    beside other predictions than it was written with. Its run counts as not finished.
+
+    Returns:
+        the valid records, and one line for each rejected record.
     """
+    found, rejected = _scan(suite_folder)
+    return found, [
+        printable(f"{folder.relative_to(suite_folder)}/record.json: {reason}; it will run again")
+        for folder, reason in rejected.items()
+    ]
+
+
+def read_store_and_move_rejected(suite_folder: Path) -> tuple[list[Stored], list[str]]:
+    """Read the store of a suite like read_store, for a session that will write there.
+
+    The whole folder of every run whose record failed verification is moved to
+    `runs/<cell>/quarantine/`, with the reason in `reason.txt`.
+    """
+    found, rejected = _scan(suite_folder)
+    return found, [_move(suite_folder, folder, reason) for folder, reason in rejected.items()]
+
+
+def _scan(suite_folder: Path) -> tuple[list[Stored], dict[Path, str]]:
+    """Return the valid records, and why others were rejected, by the folder of their run."""
     found: list[Stored] = []
-    rejected: list[Rejected] = []
+    rejected: dict[Path, str] = {}
     for path in sorted(suite_folder.glob("runs/*/*/record.json")):
         if path.parent.name == QUARANTINE:
             continue
         try:
             found.append(Stored(_read_record(path), path.parent))
         except ValueError as error:
-            rejected.append(Rejected(path.parent, str(error)))
+            rejected[path.parent] = str(error)
     return found, rejected
 
 
-def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
-    """Read every valid record, and return one line for each rejected record; see scan_store.
-
-    The run of a rejected record counts as not finished.
-    """
-    found, rejected = scan_store(suite_folder)
-    places = [item.folder.relative_to(suite_folder) / "record.json" for item in rejected]
-    return found, [
-        printable(f"{place}: {item.reason}; it will run again")
-        for place, item in zip(places, rejected, strict=True)
-    ]
+def _move(suite_folder: Path, folder: Path, reason: str) -> str:
+    problem = printable(f"{folder.relative_to(suite_folder)}: {reason}")
+    aside = folder.parent / QUARANTINE
+    names = (f"{folder.name}-{n}" if n > 1 else folder.name for n in itertools.count(1))
+    try:
+        aside.mkdir(exist_ok=True)
+        to = next(aside / name for name in names if not (aside / name).exists())
+        folder.rename(to)
+        write_atomically(to / "reason.txt", f"{reason}\n".encode())
+    except OSError as error:
+        return f"{problem}; it will run again (and was not moved aside: {error.strerror})"
+    return printable(f"{problem}; moved to {to.relative_to(suite_folder)}, it will run again")
 
 
 def _read_record(path: Path) -> Record:
@@ -164,12 +183,11 @@ def _read_record(path: Path) -> Record:
         if digest != record.predictions_sha256:
             raise ValueError("its predictions.parquet is not the one it was written with")
         try:
-            rows = check_predictions(path.parent, record.labels, selected_classes(record))
+            rows = read_checked_columns(path.parent)
+            problem = None if record.labels is None else unlike_predictions(record, rows)
         except ValueError as error:
-            raise ValueError(
-                f"its predictions.parquet does not match the record: {error}"
-            ) from None
-        if record.labels is not None and (problem := unlike_predictions(record, rows)) is not None:
+            problem = str(error)
+        if problem is not None:
             raise ValueError(f"its predictions.parquet does not match the record: {problem}")
     return record
 

@@ -1,6 +1,6 @@
 """The gates of a suite file: what a cell, a checkpoint and the whole suite must reach."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -103,17 +103,9 @@ class GatesSpec(Thresholds):
 
 def thresholds_of(gates: GatesSpec, checkpoint: str, cell_id: str) -> Thresholds:
     """Return one cell's thresholds: each from the most specific section that sets it."""
-    sources = [ids.lookup(cell_id, gates.cell), gates.checkpoint.get(checkpoint), gates]
-    return Thresholds(
-        **{
-            name: next(
-                (
-                    value
-                    for source in sources
-                    if source is not None and (value := getattr(source, name)) is not None
-                ),
-                None,
-            )
-            for name in Thresholds.model_fields
-        }
-    )
+    names = set(Thresholds.model_fields)
+    thresholds: dict[str, Any] = {}
+    for section in (gates, gates.checkpoint.get(checkpoint), ids.lookup(cell_id, gates.cell)):
+        if section is not None:
+            thresholds |= section.model_dump(include=names, exclude_none=True)
+    return Thresholds(**thresholds)

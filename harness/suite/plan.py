@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,8 +71,8 @@ def make_plan(suite: Suite) -> list[Cell]:
     file name on every system, and is unique within the suite. Cells without seeds are left out.
     """
     names = published_names(suite)
-    slugs = _slugs(suite.matrix.checkpoints)
     matrix = suite.matrix
+    slugs = _made_unique({name: _slug(name) for name in matrix.checkpoints}, lambda _: True)
     further = _further_settings(suite)
     cells = []
     for checkpoint in matrix.checkpoints:
@@ -192,13 +192,8 @@ def training_of(cell: Cell, training: TrainingSpec) -> TrainingSpec:
     return training.model_copy(update=cell.settings) if cell.settings else training
 
 
-def _slugs(checkpoints: Sequence[str]) -> dict[str, str]:
-    """Return a short, file-safe name of every checkpoint, with a digest where two are equal."""
-    slugs = {checkpoint: _slug(checkpoint) for checkpoint in checkpoints}
-    return _made_unique(slugs, lambda _: True)
-
-
 def _slug(checkpoint: str) -> str:
+    """Return a short, file-safe name of a checkpoint."""
     name, _, revision = checkpoint.partition("@")
     if name.startswith("package:"):
         name = name.removeprefix("package:")

@@ -1,12 +1,12 @@
 """Scores of checkpoints published by others: `benchmarks/references.toml`."""
 
-import tomllib
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
 from harness.errors import BadInput
 from harness.suite.fields import STRICT, MatthewsCorrelation, Text
+from harness.suite.spec import read_toml
 from harness.validation import mistake, place
 
 
@@ -27,14 +27,7 @@ def load_references(path: Path) -> tuple[Reference, ...]:
     Raises:
         BadInput: every mistake in the file at once.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
-    except ValueError as error:  # invalid TOML or Unicode, or a number of thousands of digits
-        raise BadInput([f"{path}: not valid TOML: {error}"]) from None
-    except RecursionError:
-        raise BadInput([f"{path}: nested too deeply to read"]) from None
+    document = read_toml(path, "file of references")
     entries = document.get("reference")
     if document.keys() - {"reference"} or not isinstance(entries, list):
         raise BadInput([f"{path}: must contain [[reference]] tables, and nothing else"])

@@ -3,11 +3,11 @@
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -41,9 +41,15 @@ __all__ = [
 ]
 
 Tracker = Literal["tensorboard", "mlflow", "trackio", "wandb"]
+
 BatchSize = Count
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+T = TypeVar("T")
+EACH_ONCE = AfterValidator(distinct)
+Several = Annotated[tuple[T, ...], Field(min_length=1, strict=False), EACH_ONCE]
 
 
 class CheckpointMatrix(BaseModel):
@@ -51,17 +57,13 @@ class CheckpointMatrix(BaseModel):
 
     model_config = STRICT
 
-    batch_sizes: tuple[BatchSize, ...] | None = Field(
-        None, min_length=1, strict=False, description="this checkpoint's own batch sizes"
+    batch_sizes: Several[BatchSize] | None = Field(
+        None, description="this checkpoint's own batch sizes"
     )
-    learning_rates: tuple[LearningRate, ...] | None = Field(
-        None, min_length=1, strict=False, description="this checkpoint's own learning rates"
+    learning_rates: Several[LearningRate] | None = Field(
+        None, description="this checkpoint's own learning rates"
     )
-    seeds: tuple[Seed, ...] | None = Field(
-        None, min_length=1, strict=False, description="this checkpoint's own seeds"
-    )
-
-    _every_value_once = field_validator("batch_sizes", "learning_rates", "seeds")(distinct)
+    seeds: Several[Seed] | None = Field(None, description="this checkpoint's own seeds")
 
 
 class CellMatrix(BaseModel):
@@ -69,14 +71,12 @@ class CellMatrix(BaseModel):
 
     model_config = STRICT
 
-    seeds: tuple[Seed, ...] | None = Field(
+    seeds: Annotated[tuple[Seed, ...], EACH_ONCE] | None = Field(
         None,
         strict=False,
         description="the seeds of the cell with this id, in place of its checkpoint's; `[]` leaves "
         "the cell out",
     )
-
-    _every_value_once = field_validator("seeds")(distinct)
 
 
 class MatrixSpec(TrainingAxes):
@@ -85,20 +85,12 @@ class MatrixSpec(TrainingAxes):
     A list of values of a key of [training] multiplies the cells by these values.
     """
 
-    checkpoints: tuple[Text, ...] = Field(
-        min_length=1,
-        strict=False,
-        description="`org/name[@revision]` from the hub, a folder, or `package:NAME/path`",
+    checkpoints: Several[Text] = Field(
+        description="`org/name[@revision]` from the hub, a folder, or `package:NAME/path`"
     )
-    batch_sizes: tuple[BatchSize, ...] = Field(
-        min_length=1, strict=False, description="sentences per training step"
-    )
-    learning_rates: tuple[LearningRate, ...] = Field(
-        min_length=1, strict=False, description="peak learning rates of AdamW"
-    )
-    seeds: tuple[Seed, ...] = Field(
-        (0,), min_length=1, strict=False, description="one run per seed"
-    )
+    batch_sizes: Several[BatchSize] = Field(description="sentences per training step")
+    learning_rates: Several[LearningRate] = Field(description="peak learning rates of AdamW")
+    seeds: Several[Seed] = Field((0,), description="one run per seed")
     checkpoint: dict[str, CheckpointMatrix] = Field(
         default_factory=dict, description="a checkpoint's own part, in place of the suite's"
     )
@@ -106,9 +98,6 @@ class MatrixSpec(TrainingAxes):
         default_factory=dict, description="a cell's own part, by its id; `lr1e-4` is `lr1e-04`"
     )
 
-    _every_value_once = field_validator("checkpoints", "batch_sizes", "learning_rates", "seeds")(
-        distinct
-    )
     _each_cell_once = field_validator("cell")(each_cell_once)
 
 
@@ -177,13 +166,11 @@ class Suite(BaseModel):
         return value.model_copy(update=single)
 
 
-class Override(BaseModel):
+class Override(NamedTuple):
     """One value from the command line that replaces a suite file's.
 
     `key` is the dotted path into the suite, `flag` the command-line flag.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     flag: str
@@ -197,7 +184,7 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
         BadInput: every mistake in the file and in the overrides at once, each with the file and
             key (or the flag), the value seen and what is allowed.
     """
-    raw = _read_toml(path)
+    raw = read_toml(path, "suite file")
     problems = [*_problems(raw, path, {}), *_unused(raw, path), *_set_twice(raw, path)]
     flags = {tuple(override.key.split(".")): override.flag for override in overrides}
     for override in overrides:
@@ -209,23 +196,30 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
     return Suite.model_validate(raw)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, kind: str) -> dict[str, Any]:
+    """Return the content of a TOML file.
+
+    Args:
+        kind: what the file is, for messages.
+
+    Raises:
+        BadInput: the file does not exist, cannot be read or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise BadInput([f"{path}: no such suite file; name one that exists"]) from None
+        problem = f"no such {kind}; name one that exists"
     except OSError as error:
-        raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
+        problem = f"cannot be read ({error.strerror})"
     except UnicodeDecodeError as error:
-        raise BadInput(
-            [f"{path}: not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x})"]
-        ) from None
+        problem = f"not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x})"
     except tomllib.TOMLDecodeError as error:
-        raise BadInput([f"{path}: not valid TOML: {error}"]) from None
+        problem = f"not valid TOML: {error}"
     except RecursionError:
-        raise BadInput([f"{path}: nested too deeply to read; a suite has two levels"]) from None
+        problem = f"nested too deeply to read; a {kind} has two levels"
     except ValueError:  # Python refuses to convert longer text to an integer
-        raise BadInput([f"{path}: a number of thousands of digits; write a shorter one"]) from None
+        problem = "a number of thousands of digits; write a shorter one"
+    raise BadInput([f"{path}: {problem}"])
 
 
 def _set(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:

@@ -1,8 +1,9 @@
 """One fine-tuning with `Trainer`, as in the tutorial; independent of suites and pytest."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,21 +20,17 @@ from transformers import (
 
 from harness.models.encode import Encoded, collator, names_its_inputs
 from harness.models.pad_token import KeptPadToken
-from harness.models.padding import Padding, settle
+from harness.models.padding import logits_of, settle
+from harness.store.records import Epoch, Padding
 from harness.suite.spec import TrainingSpec
 from harness.training import proof
 from harness.training.clock import TrainingClock
-from harness.training.history import METRIC, EpochOutcome, History, Reporting, logits_of
-from harness.training.progress import Progress
+from harness.training.history import METRIC, History
 from harness.training.proof import Sample
 from harness.training.speedups import MEMORY_CHECKPOINT, SORTED_EVALUATION
 from harness.training.speedups.apply import Applied, apply, undo
 from harness.training.speedups.memory import BestEpoch, read_best_epoch
-from harness.training.speedups.sorted_evaluation import (
-    EvaluationOrder,
-    evaluation_order,
-    evaluation_positions,
-)
+from harness.training.speedups.sorted_evaluation import evaluated_places, evaluation_positions
 from harness.training.speedups.vocabulary import DecayOfUnusedRows
 
 LABELS = "labels"
@@ -73,7 +70,7 @@ class Outcome:
     had the same logits before training and still have them, "now" if only after training.
     """
 
-    epochs: tuple[EpochOutcome, ...]
+    epochs: tuple[Epoch, ...]
     selected_epoch: int
     logits: dict[str, np.ndarray]
     train_seconds: float
@@ -136,7 +133,6 @@ def finetune(
     encoded: Encoded,
     settings: Settings,
     scratch: Path,
-    on_progress: Callable[[Progress], None] | None = None,
     padding: Padding | None = None,
     listeners: Sequence[TrainerCallback] = (),
 ) -> Outcome:
@@ -144,7 +140,6 @@ def finetune(
 
     Args:
         scratch: a folder for Trainer's checkpoints.
-        on_progress: called after every step and every evaluation.
         padding: the result of `settle` for this model and tokenizer; by default computed here.
         listeners: callbacks that change no number of the run, except through the number of threads.
 
@@ -160,30 +155,36 @@ def finetune(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     applied = apply(settings.training.speedups, model, tokenizer, encoded.splits)
     setup = _set_up(model, tokenizer, applied, settings, scratch, padding, listeners)
-    validation, precision = encoded.splits["validation"], settings.training.precision
-    batches = proof.choose(setup.trainer, validation, setup.orders["validation"].positions)
-    alike_before = _alike_before_training(
-        setup.trainer, tokenizer, applied, [row for batch in batches for row in batch], padding
-    )
-    if on_progress is not None:
-        setup.trainer.add_callback(Reporting(on_progress))
+    validation = encoded.splits["validation"]
+    batches = proof.choose(setup.trainer, validation, setup.positions["validation"])
+    rows = applied.splits["validation"].select([*chain.from_iterable(batches)])
+    untrained = proof.logits_of(model, tokenizer, list(rows), "fp32", padding.shortest)
+    alike_before = proof.alike(untrained, rows)
     setup.trainer.train()
-    _load_selected(model, setup, applied, settings.training.selection)
+    best_epoch = settings.training.selection == "best-epoch"
+    if setup.best is not None:
+        setup.best.load(model)
+    elif best_epoch:
+        vocabulary = None if applied.trimmed is None else len(applied.trimmed.used)
+        read_best_epoch(model, setup.trainer.state.best_model_checkpoint, vocabulary)
     train_seconds = setup.clock.seconds(settings.device)
-    epochs = setup.history.epochs()
-    selected = _selected_epoch(epochs, settings.training.selection)
+    epochs = setup.history.epochs
+    # Trainer, too, selects the first of equally good epochs.
+    best = max(epochs, key=lambda epoch: epoch.scores.mcc)
+    selected = (best if best_epoch else epochs[-1]).epoch
     # The selected epoch's model was evaluated at the epoch's end; a new prediction is the same.
     logits = {"validation": setup.history.logits[selected]}
-    if "test" in setup.orders:
+    if "test" in setup.positions:
         logits["test"] = _test_logits(setup, applied)
     undo(model, applied, setup.decay.by_epoch[selected])
-    sample = proof.sample(batches, logits["validation"], precision, padding.shortest)
+    recorded = tuple(logits["validation"][list(batch)] for batch in batches)
+    sample = Sample(batches, recorded, settings.training.precision, padding.shortest)
     proof.prove(model, tokenizer, validation, sample, "the selected epoch's model")
     alike: Alike | None = None
     if proof.alike(logits["validation"], validation):
         alike = "always" if alike_before else "now"
     return Outcome(
-        epochs=epochs,
+        epochs=tuple(epochs),
         selected_epoch=selected,
         logits=logits,
         train_seconds=train_seconds,
@@ -207,16 +208,16 @@ def _each_sentence_alone(settings: Settings) -> Settings:
 class _Setup:
     """A Trainer and its callbacks.
 
-    `orders` is the order of evaluation of each split except train. `best` keeps the best epoch in
-    memory; None if Trainer writes it to disk or no epoch is selected. `speedups` names the active
-    speed-ups that do not change the model.
+    `positions` are the rows of each split except train, in the order in which Trainer receives
+    them. `best` keeps the best epoch in memory; None if Trainer writes it to disk or no epoch is
+    selected. `speedups` names the active speed-ups that do not change the model.
     """
 
     trainer: Trainer
     history: History
     decay: DecayOfUnusedRows
     clock: TrainingClock
-    orders: Mapping[str, EvaluationOrder]
+    positions: Mapping[str, np.ndarray]
     best: BestEpoch | None
     speedups: frozenset[str]
 
@@ -233,9 +234,8 @@ def _set_up(
     requested = settings.training.speedups
     clock = TrainingClock()
     history, decay = History(clock), DecayOfUnusedRows()
-    by_length = SORTED_EVALUATION in requested
     positions = {
-        split: evaluation_positions(rows, by_length)
+        split: evaluation_positions(rows, by_length=SORTED_EVALUATION in requested)
         for split, rows in applied.splits.items()
         if split != "train"
     }
@@ -257,18 +257,16 @@ def _set_up(
     if not names_its_inputs(model):
         trainer.args.remove_unused_columns = False  # Trainer would remove every input
     clock.attach(trainer)
-    orders = {
-        split: evaluation_order(trainer, applied.splits[split], places)
-        for split, places in positions.items()
-    }
-    history.places = orders["validation"].places
+    history.places = evaluated_places(
+        trainer, applied.splits["validation"], positions["validation"]
+    )
     best = None
     active = {SORTED_EVALUATION} & set(requested)
     if settings.training.selection == "best-epoch" and MEMORY_CHECKPOINT in requested:
         best = BestEpoch(METRIC)
         trainer.add_callback(best)
         active.add(MEMORY_CHECKPOINT)
-    return _Setup(trainer, history, decay, clock, orders, best, frozenset(active))
+    return _Setup(trainer, history, decay, clock, positions, best, frozenset(active))
 
 
 def _stopping(settings: Settings) -> list[TrainerCallback]:
@@ -277,49 +275,20 @@ def _stopping(settings: Settings) -> list[TrainerCallback]:
     return [] if patience is None else [EarlyStoppingCallback(patience)]
 
 
-def _load_selected(model: PreTrainedModel, setup: _Setup, applied: Applied, selection: str) -> None:
-    """Give the model the selected epoch's weights."""
-    if setup.best is not None:
-        setup.best.load(model)
-    elif selection == "best-epoch":
-        rows = None if applied.trimmed is None else len(applied.trimmed.used)
-        read_best_epoch(model, setup.trainer.state.best_model_checkpoint, rows)
-
-
-def _selected_epoch(epochs: Sequence[EpochOutcome], selection: str) -> int:
-    if selection != "best-epoch":
-        return epochs[-1].epoch
-    # Trainer, too, selects the first of equally good epochs.
-    return max(epochs, key=lambda epoch: epoch.scores.matthews_correlation).epoch
-
-
 def _test_logits(setup: _Setup, applied: Applied) -> np.ndarray:
     """Return (sentences, classes) the model's logits for the test split, in the split's order.
 
     Raises:
         ValueError: some are NaN or infinite.
     """
-    order = setup.orders["test"]
+    rows, positions = applied.splits["test"], setup.positions["test"]
     # Hidden labels (-1) are out of range for the loss; predictions need no labels.
-    rows = applied.splits["test"].select(order.positions).remove_columns("label")
-    predicted = logits_of(setup.trainer.predict(rows).predictions)
+    received: Any = rows.select(positions).remove_columns("label")
+    predicted = np.asarray(setup.trainer.predict(received).predictions, dtype=np.float32)
     if not np.isfinite(predicted).all():
         raise ValueError("logits of the test split are NaN or infinite")
-    ordered: np.ndarray = predicted[order.places]
+    ordered: np.ndarray = predicted[evaluated_places(setup.trainer, rows, positions)]
     return ordered
-
-
-def _alike_before_training(
-    trainer: Trainer,
-    tokenizer: PreTrainedTokenizerBase,
-    applied: Applied,
-    positions: Sequence[int],
-    padding: Padding,
-) -> bool:
-    """Return whether the model, before training, gives different sentences the same logits."""
-    rows = applied.splits["validation"]
-    logits = proof.logits_of(trainer.model, tokenizer, rows, positions, "fp32", padding.shortest)
-    return proof.alike(logits, rows, positions)
 
 
 def _loss_of_part(
@@ -329,9 +298,8 @@ def _loss_of_part(
     smoothing: float = 0.0,
 ) -> torch.Tensor:
     """Return a part's contribution to the mean cross entropy of its batch."""
-    logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
     whole = torch.nn.functional.cross_entropy(
-        logits, labels, reduction="sum", label_smoothing=smoothing
+        logits_of(outputs), labels, reduction="sum", label_smoothing=smoothing
     )
     return whole / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 

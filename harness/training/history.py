@@ -1,39 +1,19 @@
 """The history of a training: losses, scores, logits and times of every epoch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from transformers import (
-    EvalPrediction,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import EvalPrediction, TrainerCallback, TrainerState, TrainingArguments
 
+from harness.store import classes
+from harness.store.records import Epoch, Scores
 from harness.training.clock import TrainingClock
 from harness.training.progress import Progress
-from harness.training.score import MetricValues, score
+from harness.training.score import one_class, score
+from harness.training.yielding import Yielding
 
 METRIC = "matthews_correlation"
-
-
-@dataclass(frozen=True)
-class EpochOutcome:
-    """The state at an epoch's end; `seconds` since training began are measured as train_seconds.
-
-    `classes` is (sentences,): the predicted class of each validation sentence, in the split's
-    order.
-    """
-
-    epoch: int
-    train_loss: float | None
-    eval_loss: float | None
-    scores: MetricValues
-    seconds: float
-    classes: np.ndarray
 
 
 class History(TrainerCallback):
@@ -41,92 +21,77 @@ class History(TrainerCallback):
 
     Attributes:
         places: (sentences,) index of each validation sentence in the order of evaluation.
+        epochs: those that have ended.
+        logits: by epoch, (sentences, 2) of the validation sentences in the split's order.
+        evaluate_seconds: by epoch.
     """
 
     def __init__(self, clock: TrainingClock) -> None:
         self.places = np.empty(0, dtype=np.intp)
+        self.epochs: list[Epoch] = []
         self.logits: dict[int, np.ndarray] = {}
         self.evaluate_seconds: dict[int, float] = {}
         self._clock = clock
         self._epoch_ended = 0.0
         self._train_loss: dict[int, float] = {}
-        self._evaluated: list[tuple[int, dict[str, float], float]] = []
-        self._latest_logits: np.ndarray | None = None
+        self._latest: tuple[np.ndarray, Scores] | None = None
 
     def compute_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
-        self._latest_logits = logits_of(prediction.predictions)
-        scores = score(self._latest_logits, np.asarray(prediction.label_ids))
+        logits = np.asarray(prediction.predictions, dtype=np.float32)
+        scores = score(logits, np.asarray(prediction.label_ids))
+        self._latest = logits, scores
         return {
-            METRIC: scores.matthews_correlation,
+            METRIC: scores.mcc,
             "accuracy": scores.accuracy,
             "f1": scores.f1,
-            "one_class": float(scores.one_class),
+            "one_class": float(one_class(logits)),
         }
 
-    def on_epoch_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_epoch_end(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         # The epoch's evaluation comes next; its time must not include pending training work.
         self._epoch_ended = self._clock.seconds(args.device.type)
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        if logs and "loss" in logs and state.epoch is not None:
-            self._train_loss[round(state.epoch)] = logs["loss"]
+    def on_log(self, args: Any, state: TrainerState, control: Any, **given: Any) -> None:
+        if "loss" in given["logs"]:
+            self._train_loss[_epoch(state)] = given["logs"]["loss"]
 
     def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float] | None = None,
-        **_: Any,
+        self, args: TrainingArguments, state: TrainerState, control: Any, **given: Any
     ) -> None:
-        if metrics is not None and state.epoch is not None:
-            now = self._clock.seconds(args.device.type)
-            epoch = round(state.epoch)
-            if self._latest_logits is None:  # compute_metrics is called just before
-                raise RuntimeError("Trainer evaluated without labels, so there are no scores")
-            self.logits[epoch] = self._latest_logits[self.places]
-            # Not Trainer's own eval_runtime: its clock may be adjusted during the evaluation.
-            self.evaluate_seconds[epoch] = now - self._epoch_ended
-            self._evaluated.append((epoch, dict(metrics), now))
-
-    def epochs(self) -> tuple[EpochOutcome, ...]:
-        return tuple(
-            EpochOutcome(
+        now, epoch = self._clock.seconds(args.device.type), _epoch(state)
+        if self._latest is None:  # compute_metrics is called just before
+            raise RuntimeError("Trainer evaluated without labels, so there are no scores")
+        logits, scores = self._latest
+        self.logits[epoch] = logits[self.places]
+        # Not Trainer's own eval_runtime: its clock may be adjusted during the evaluation.
+        self.evaluate_seconds[epoch] = now - self._epoch_ended
+        self.epochs.append(
+            Epoch(
                 epoch=epoch,
                 train_loss=_finite(self._train_loss.get(epoch)),
-                eval_loss=_finite(metrics.get("eval_loss")),
-                scores=MetricValues(
-                    matthews_correlation=metrics[f"eval_{METRIC}"],
-                    accuracy=metrics["eval_accuracy"],
-                    f1=metrics["eval_f1"],
-                    one_class=bool(metrics["eval_one_class"]),
+                eval_loss=_finite(given["metrics"].get("eval_loss")),
+                scores=scores,
+                seconds=now,
+                classes=classes.pack(
+                    self.logits[epoch].argmax(axis=1), self.logits[epoch].shape[1]
                 ),
-                seconds=seconds,
-                classes=self.logits[epoch].argmax(axis=1),
             )
-            for epoch, metrics, seconds in self._evaluated
         )
 
 
 class Reporting(TrainerCallback):
-    """Reports the progress of the training."""
+    """Reports the progress of the training, and the load that `yielding` measures."""
 
-    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, on_progress: Callable[[Progress], None], yielding: Yielding | None = None
+    ) -> None:
         self._on_progress = on_progress
+        self._yielding = yielding
         self._mcc: float | None = None
         self._best: float | None = None
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: Any, **_: Any
     ) -> None:
         self._on_progress(
             Progress(
@@ -136,27 +101,20 @@ class Reporting(TrainerCallback):
                 steps=state.max_steps,
                 mcc=self._mcc,
                 best=self._best,
+                others=None if self._yielding is None else self._yielding.others,
             )
         )
 
     def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float] | None = None,
-        **_: Any,
+        self, args: TrainingArguments, state: TrainerState, control: Any, **given: Any
     ) -> None:
-        self._mcc = (metrics or {}).get(f"eval_{METRIC}")
-        if self._mcc is not None:
-            self._best = self._mcc if self._best is None else max(self._best, self._mcc)
+        mcc: float = given["metrics"][f"eval_{METRIC}"]
+        self._mcc, self._best = mcc, mcc if self._best is None else max(self._best, mcc)
         self.on_step_end(args, state, control)
 
 
-def logits_of(predictions: Any) -> np.ndarray:
-    """Return the logits, also of a model that returns other outputs, such as hidden states."""
-    first = predictions[0] if isinstance(predictions, tuple) else predictions
-    return np.asarray(first, dtype=np.float32)
+def _epoch(state: TrainerState) -> int:
+    return round(state.epoch or 0.0)
 
 
 def _finite(value: float | None) -> float | None:

@@ -2,16 +2,14 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from harness.errors import BadInput
 from harness.kept import inference, kept_files
-from harness.models.configuration import write_class_names
 from harness.models.encode import encode
 from harness.store.records import Record
 from harness.text import one_line
@@ -41,7 +39,9 @@ def keep(
         RuntimeError: the written files do not load as the model that was scored.
     """
     class_names = job.source.spec.class_names
-    save(outcome.model, tokenizer, class_names, folder)
+    outcome.model.save_pretrained(folder)
+    kept_files.write_class_names(folder, class_names)
+    tokenizer.save_pretrained(folder)
     scored: Any = outcome.model
     scored.to("cpu")  # one model on a GPU is enough
     try:
@@ -53,18 +53,6 @@ def keep(
     # An atomic rename: an incomplete model must never look like a kept one.
     shutil.rmtree(job.folder / kept_files.FOLDER, ignore_errors=True)
     folder.rename(job.folder / kept_files.FOLDER)
-
-
-def save(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    class_names: Sequence[str],
-    folder: Path,
-) -> None:
-    """Write a model with its class names, and its tokenizer."""
-    model.save_pretrained(folder)
-    write_class_names(folder, class_names)
-    tokenizer.save_pretrained(folder)
 
 
 def verify(
@@ -93,20 +81,11 @@ def verify(
     again = encode(DatasetDict({"kept": loaded}), classifier.tokenizer, None).splits["kept"]
     for sentence, before, after in zip(loaded["sentence"], encoded, again, strict=True):
         if before != after:
-            differing = sorted(
-                name for name in {*before, *after} if before.get(name) != after.get(name)
-            )
+            names = sorted({*before, *after})
+            differing = [name for name in names if before.get(name) != after.get(name)]
             raise RuntimeError(
                 f"{SUBJECT} has a tokenizer that encodes {one_line(sentence)[:60]!r} differently "
                 f"than in training ({', '.join(differing)})"
             )
-    proof.prove(classifier.model, classifier.tokenizer, again, _renumbered(sample), SUBJECT)
-
-
-def _renumbered(sample: Sample) -> Sample:
-    """Return a sample whose positions number its own sentences from 0, batch after batch."""
-    batches, start = [], 0
-    for batch in sample.batches:
-        batches.append(tuple(range(start, start + len(batch))))
-        start += len(batch)
-    return replace(sample, batches=tuple(batches))
+    rows = dict(zip(sample.positions, again, strict=True))
+    proof.prove(classifier.model, classifier.tokenizer, rows, sample, SUBJECT)

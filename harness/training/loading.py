@@ -1,17 +1,10 @@
 """Loads a pretrained encoder from its files, under a new classification head."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
-from transformers import (
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    set_seed,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from harness.models.completeness import Weights, check_weights
+from harness.models.completeness import Weights, load_classifier
 from harness.models.configuration import read_configuration, refuse_decoder
 from harness.models.pad_token import ensure_pad_token, fix_pad_token
 from harness.training.finetune import Settings
@@ -25,13 +18,6 @@ class Loaded:
     weights: Weights
 
 
-def load_model(
-    checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
-) -> PreTrainedModel:
-    """Load a pretrained encoder under a classification head; see load_checkpoint."""
-    return load_checkpoint(checkpoint_folder, tokenizer, settings).model
-
-
 def load_checkpoint(
     checkpoint_folder: str, tokenizer: PreTrainedTokenizerBase, settings: Settings
 ) -> Loaded:
@@ -42,7 +28,7 @@ def load_checkpoint(
     (Micikevicius et al., "Mixed Precision Training", 2018, section 3.1).
 
     Raises:
-        BadInput: the encoder would differ from the one in the files; see check_weights.
+        BadInput: the encoder would differ from the one in the files; see load_classifier.
     """
     configuration = read_configuration(
         checkpoint_folder,
@@ -54,16 +40,6 @@ def load_checkpoint(
     refuse_decoder(configuration)
     fix_pad_token(configuration, tokenizer)
     set_seed(settings.seed)
-    model, report = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint_folder,
-        config=configuration,
-        dtype=torch.float32,
-        ignore_mismatched_sizes=True,  # a checkpoint with another task's head gets a new one
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        output_loading_info=True,
-    )
-    weights = check_weights(model, report, Path(checkpoint_folder))
+    model, weights = load_classifier(checkpoint_folder, configuration)
     ensure_pad_token(tokenizer, model)
     return Loaded(model, weights)

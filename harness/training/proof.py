@@ -1,7 +1,7 @@
 """Verifies on a few sentences that a model gives its recorded logits."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,23 +82,15 @@ def _ends(by_length: np.ndarray) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(position) for position in ends))
 
 
-def sample(
-    batches: tuple[tuple[int, ...], ...], logits: np.ndarray, precision: str, shortest: int = 1
-) -> Sample:
-    """Combine chosen sentences with the logits (sentences, 2) recorded for their split."""
-    return Sample(batches, tuple(logits[list(batch)] for batch in batches), precision, shortest)
-
-
 def logits_of(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Dataset,
-    positions: Sequence[int],
+    sentences: list[Any],
     precision: str,
     shortest: int = 1,
 ) -> np.ndarray:
-    """Return (sentences, 2) a model's logits for some rows of an encoded split, as one batch."""
-    batch = collator(tokenizer, shortest)([rows[position] for position in positions])
+    """Return (sentences, 2) a model's logits for encoded sentences, as one batch."""
+    batch = collator(tokenizer, shortest)(sentences)
     inputs = {
         name: torch.as_tensor(batch[name]).to(model.device) for name in accepted(model, batch)
     }
@@ -114,21 +106,22 @@ def logits_of(
 def prove(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Dataset,
+    rows: Dataset | Mapping[int, Any],
     recorded: Sample,
     what: str,
 ) -> None:
     """Compare a model's logits with the recorded ones.
 
     Args:
-        rows: the encoded split to which the sample's positions refer.
+        rows: at least the encoded sentences at the sample's positions.
         what: the model's description in error messages.
 
     Raises:
         RuntimeError: they differ by more than rounding.
     """
     for batch, logits in zip(recorded.batches, recorded.logits, strict=True):
-        found = logits_of(model, tokenizer, rows, batch, recorded.precision, recorded.shortest)
+        given = (model, tokenizer, [rows[position] for position in batch])
+        found = logits_of(*given, recorded.precision, recorded.shortest)
         if found.shape != logits.shape:
             raise RuntimeError(
                 f"{what} gives {counted(found.shape[1], 'logit')} per sentence, "
@@ -140,7 +133,7 @@ def prove(
         difference = np.abs(found - logits).max(axis=1)
         if not (difference <= allowed).all():
             worst = int(np.nan_to_num(difference, nan=np.inf).argmax())
-            again = logits_of(model, tokenizer, rows, batch, recorded.precision, recorded.shortest)
+            again = logits_of(*given, recorded.precision, recorded.shortest)
             random = not np.allclose(found, again, rtol=0, atol=allowed, equal_nan=True)
             raise RuntimeError(
                 f"{what} failed verification: for validation sentence {batch[worst]} it gives the "
@@ -154,15 +147,9 @@ def prove(
             )
 
 
-def alike(logits: np.ndarray, rows: Dataset, positions: Sequence[int] | None = None) -> bool:
-    """Return whether different sentences all have the same logits (sentences, 2), up to rounding.
-
-    Args:
-        rows: the encoded split.
-        positions: the rows to which the logits belong; by default all.
-    """
-    ids = (rows if positions is None else rows.select(positions))["input_ids"]
-    if len({tuple(sentence) for sentence in ids}) < 2:
+def alike(logits: np.ndarray, rows: Dataset) -> bool:
+    """Return whether different sentences have the same logits (sentences, 2), up to rounding."""
+    if len({tuple(sentence) for sentence in rows["input_ids"]}) < 2:
         return False
     spread = float(np.ptp(logits, axis=0).max())
     return spread <= ALIKE * max(1.0, float(np.abs(logits).max()))

@@ -1,41 +1,71 @@
-"""Matthews correlation, accuracy and F1 from logits and labels, with `evaluate`."""
+"""Matthews correlation, accuracy and F1 from logits and labels, as a metric of `evaluate`.
 
-import contextlib
+`evaluate.load("glue", "cola")` downloads a script from a hub and runs it. This metric ships with
+the package and computes the same Matthews correlation, and also accuracy and F1.
+"""
+
 import functools
-import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
+import warnings
 
+import datasets
 import evaluate
 import numpy as np
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
+from harness.store.records import Scores
 from harness.text import counted
 
-METRIC_FOLDER = Path(__file__).parent / "metrics" / "acceptability"
+CITATION = """\
+@article{matthews1975comparison,
+  title = {Comparison of the predicted and observed secondary structure of {T4} phage lysozyme},
+  author = {Matthews, Brian W.},
+  journal = {Biochimica et Biophysica Acta (BBA) - Protein Structure},
+  volume = {405}, number = {2}, pages = {442--451}, year = {1975}
+}
+"""
 
 
-@dataclass(frozen=True)
-class MetricValues:
-    """The scores of one evaluation.
+class Acceptability(evaluate.Metric):  # type: ignore[misc]
+    """Agreement of predicted with annotated classes, such as acceptability (1: acceptable).
 
-    Attributes:
-        matthews_correlation: between -1 and 1; 0 if only one class is predicted.
-        accuracy: share of sentences classified as annotated.
-        f1: of class 1 of two; of more classes, the mean of their F1 (macro-F1).
-        one_class: whether every sentence was given the same class; the scores then say nothing
-            about the model's quality.
+    The Matthews correlation is between -1 and 1; 0 if it is undefined, because predictions or
+    references contain only one class. Of more than two classes, it is Gorodkin's R_K (2004). F1 is
+    that of the acceptable class, 0 if no sentence is acceptable or none is predicted as acceptable;
+    with average="macro", it is the mean F1 of the classes that occur.
     """
 
-    matthews_correlation: float
-    accuracy: float
-    f1: float
-    one_class: bool
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description=self.__doc__,
+            citation=CITATION,
+            features=datasets.Features(
+                {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
+            ),
+        )
+
+    def _compute(
+        self, predictions: list[int], references: list[int], average: str = "binary"
+    ) -> dict[str, float]:
+        with warnings.catch_warnings():
+            # One class on both sides has a result (0); it is not the caller's mistake.
+            warnings.filterwarnings("ignore", "A single label was found", UserWarning)
+            correlation = matthews_corrcoef(references, predictions)
+        return {
+            "mcc": float(correlation),
+            "accuracy": float(accuracy_score(references, predictions)),
+            "f1": float(f1_score(references, predictions, average=average, zero_division=0)),
+        }
 
 
-def score(logits: np.ndarray, labels: np.ndarray) -> MetricValues:
+@functools.cache
+def _metric() -> Acceptability:
+    # A metric creates a folder for its data, by default below the user's home.
+    with tempfile.TemporaryDirectory(prefix="acceptability-") as folder:
+        return Acceptability(cache_dir=folder, keep_in_memory=True)
+
+
+def score(logits: np.ndarray, labels: np.ndarray) -> Scores:
     """Compare the class with the largest logit with the annotated class of each sentence.
 
     Args:
@@ -47,12 +77,17 @@ def score(logits: np.ndarray, labels: np.ndarray) -> MetricValues:
             that are no class (such as the -1 of a hidden test label).
     """
     _check(logits, labels)
-    predictions = logits.argmax(axis=1)
-    average = "binary" if logits.shape[1] == 2 else "macro"
     values = _metric().compute(
-        predictions=predictions, references=labels.astype(np.int64), average=average
+        predictions=logits.argmax(axis=1),
+        references=labels.astype(np.int64),
+        average="binary" if logits.shape[1] == 2 else "macro",
     )
-    return MetricValues(**values, one_class=bool((predictions == predictions[0]).all()))
+    return Scores(**values)
+
+
+def one_class(logits: np.ndarray) -> bool:
+    """Return whether every sentence is given the same class: scores then say nothing of quality."""
+    return len(np.unique(logits.argmax(axis=1))) == 1
 
 
 def _check(logits: np.ndarray, labels: np.ndarray) -> None:
@@ -75,39 +110,3 @@ def _check(logits: np.ndarray, labels: np.ndarray) -> None:
         raise ValueError(
             f"labels must be {allowed}, found {unknown[:5]}; hidden test labels cannot be scored"
         )
-
-
-@functools.cache
-def _metric() -> evaluate.EvaluationModule:
-    """Return the metric module, loaded once per process.
-
-    `evaluate.load` copies a module's source into a cache that all processes of the user share, and
-    imports the copy. Here a temporary folder replaces that cache during loading: a process killed
-    while copying cannot leave half a file for the next one, and nothing is written to the user's
-    home.
-    """
-    with tempfile.TemporaryDirectory(prefix="acceptability-") as folder, _modules_cache(folder):
-        return evaluate.load(str(METRIC_FOLDER), cache_dir=folder, keep_in_memory=True)
-
-
-@contextlib.contextmanager
-def _modules_cache(folder: str) -> Iterator[None]:
-    """Make `evaluate` copy modules to `folder`, and remove all traces of this afterwards."""
-    shared_cache = evaluate.config.HF_MODULES_CACHE
-    loaded_before = _forget_copies()
-    evaluate.config.HF_MODULES_CACHE = folder
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        evaluate.config.HF_MODULES_CACHE = shared_cache
-        # A path in /tmp that no longer exists must not stay importable: anyone could create it.
-        sys.path.remove(folder)
-        _forget_copies()
-        sys.modules.update(loaded_before)
-
-
-def _forget_copies() -> dict[str, ModuleType]:
-    package = evaluate.config.MODULE_NAME_FOR_DYNAMIC_MODULES
-    names = [name for name in sys.modules if name == package or name.startswith(package + ".")]
-    return {name: sys.modules.pop(name) for name in names}

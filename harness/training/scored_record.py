@@ -14,12 +14,11 @@ from harness.store import classes, records
 from harness.store.class_counts import confusion_matrix
 from harness.store.groups import confusion_by, scores_by_domain
 from harness.store.predictions import LOGIT, schema_of
-from harness.store.records import Epoch, Record, Times
+from harness.store.records import Record, Scores, Times
 from harness.training import diagnosis
 from harness.training.finetune import Outcome
-from harness.training.history import EpochOutcome
 from harness.training.job import Job, describe
-from harness.training.score import MetricValues, score
+from harness.training.score import one_class, score
 
 LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
 """Ranges of sentence lengths, each with its maximum; longer sentences are one more range."""
@@ -47,24 +46,22 @@ def scored_record(
     test = None
     if "test" in splits and not _hidden(splits["test"]):
         test = score(outcome.logits["test"], np.asarray(splits["test"]["label"]))
-    epochs = tuple(_epoch(each, number) for each in outcome.epochs)
     groups = {
         "source": list(splits["validation"]["source"]),
         "length": [_length(sentence) for sentence in splits["validation"]["sentence"]],
     }
     least = diagnosis.least_loss(run.training.label_smoothing, number)
     threshold = run.cell.threshold
-    mcc = scores.matthews_correlation
     return describe(job).model_copy(
         update={
             "status": "ok",
             "reason": None,
-            "verdict": None if threshold is None else "pass" if mcc >= threshold else "fail",
-            "scores": _stored(scores),
+            "verdict": None if threshold is None else "pass" if scores.mcc >= threshold else "fail",
+            "scores": scores,
             "scores_in_domain": _domain_scores(logits, labels, domains == "in"),
             "scores_out_of_domain": _domain_scores(logits, labels, domains == "out"),
             "scores_by_domain": scores_by_domain(domains, labels, predicted, number),
-            "scores_test": None if test is None else _stored(test),
+            "scores_test": test,
             "confusion_by": {
                 name: counts
                 for name, values in groups.items()
@@ -72,21 +69,21 @@ def scored_record(
             },
             "confusion_matrix": None if number == 2 else _matrix(labels, predicted, number),
             "labels": classes.pack(labels, number),
-            "epochs": epochs,
+            "epochs": outcome.epochs,
             "selected_epoch": outcome.selected_epoch,
             "times": times,
             "samples_per_second": job.dataset.train
-            * records.epochs_trained(run.training, epochs)
+            * records.epochs_trained(run.training, outcome.epochs)
             / outcome.train_seconds,
             "eval_ms_per_sentence": 1000 * outcome.evaluate_seconds / len(labels),
-            "time_to_target_seconds": records.time_to_target(epochs, run.cell.target),
+            "time_to_target_seconds": records.time_to_target(outcome.epochs, run.cell.target),
             "peak_memory_mb": _peak_memory_mb(job.device),
             "parameters": outcome.parameters,
             "truncated_sentences": encoded.truncated,
             "speedups": outcome.speedups,
             "warnings": tuple(
                 diagnosis.warnings(
-                    epochs, scores.one_class, encoded.truncated, outcome.alike, least
+                    outcome.epochs, one_class(logits), encoded.truncated, outcome.alike, least
                 )
             ),
             "model_kept": job.keep_model,
@@ -99,13 +96,12 @@ def predictions_table(splits: datasets.DatasetDict, encoded: Encoded, outcome: O
     tables = []
     for split, logits in outcome.logits.items():
         rows = splits[split]
-        labels = None if _hidden(rows) else list(rows["label"])
         tables.append(
             pa.table(
                 {
                     "split": [split] * len(rows),
                     "idx": list(rows["idx"]),
-                    "label": pa.nulls(len(rows), pa.int8()) if labels is None else labels,
+                    "label": [None] * len(rows) if _hidden(rows) else list(rows["label"]),
                     "domain": list(rows["domain"]),
                     "source": list(rows["source"]),
                     "tokens": token_counts(encoded.splits[split]),
@@ -120,29 +116,12 @@ def _hidden(rows: datasets.Dataset) -> bool:
     return HIDDEN_LABEL in rows["label"]
 
 
-def _stored(scores: MetricValues) -> records.Scores:
-    return records.Scores(mcc=scores.matthews_correlation, accuracy=scores.accuracy, f1=scores.f1)
-
-
-def _domain_scores(
-    logits: np.ndarray, labels: np.ndarray, chosen: np.ndarray
-) -> records.Scores | None:
-    return _stored(score(logits[chosen], labels[chosen])) if chosen.any() else None
+def _domain_scores(logits: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> Scores | None:
+    return score(logits[chosen], labels[chosen]) if chosen.any() else None
 
 
 def _matrix(labels: np.ndarray, predicted: np.ndarray, number: int) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, confusion_matrix(labels, predicted, number).tolist()))
-
-
-def _epoch(outcome: EpochOutcome, number: int) -> Epoch:
-    return Epoch(
-        epoch=outcome.epoch,
-        train_loss=outcome.train_loss,
-        eval_loss=outcome.eval_loss,
-        scores=_stored(outcome.scores),
-        seconds=outcome.seconds,
-        classes=classes.pack(outcome.classes, number),
-    )
 
 
 def _length(sentence: str) -> str:

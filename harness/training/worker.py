@@ -10,26 +10,28 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
 import torch
 import transformers
 from tqdm import tqdm
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.inputs import checkpoint_files, data, trackers
 from harness.models import out_of_memory
 from harness.models.completeness import Weights
-from harness.models.padding import Padding, settle
+from harness.models.configuration import read_tokenizer
+from harness.models.padding import settle
 from harness.models.reading import Reading, read
 from harness.redaction import redact_file, redacted
 from harness.store import records
-from harness.store.records import Times
+from harness.store.records import Padding, Times
 from harness.text import counted, one_line
 from harness.training import diagnosis, kept_model, launchers, progress
 from harness.training.finetune import Outcome, Settings, finetune
+from harness.training.history import Reporting
 from harness.training.job import (
     Job,
     Result,
@@ -71,8 +73,6 @@ def _train_and_score(
     job: Job, scratch: Path, started: float, report: Callable[[Progress], None]
 ) -> Result:
     yielding = _prepare_process(job)
-    if yielding is not None:
-        report = _with_contention(report, yielding)
     digest, fingerprint = job.checkpoint.digest, job.dataset.fingerprint
     if records.run_key(job.run, digest, fingerprint, job.device) != job.key:
         raise RuntimeError(
@@ -92,18 +92,17 @@ def _train_and_score(
         total=time.perf_counter() - started,
     )
     record = scored_record(job, ready.splits, encoded, outcome, times)
-    padded = records.Padding(**asdict(ready.padding))
     used = {
         "accumulation": accumulation,
         "batch_size_used": settings.batch_size // accumulation,
         "contention": None if yielding is None else yielding.contention(),
         "initialised": ready.weights.initialised,
-        "padding": padded,
+        "padding": ready.padding,
         "warnings": (
             *ready.weights.warnings,
             *ready.reading.warnings,
             *record.warnings,
-            *diagnosis.padded(padded),
+            *diagnosis.padded(ready.padding),
             *diagnosis.halved(settings.batch_size, accumulation),
         ),
     }
@@ -185,14 +184,12 @@ def _prepare(job: Job, settings: Settings) -> _Ready:
     loaded = data.load(job.source)
     if loaded.fingerprint != job.dataset.fingerprint:
         raise RuntimeError("the data changed after the session began")
-    tokenizer = _tokenizer(job)
+    tokenizer = read_tokenizer(job.checkpoint.folder)
     pretrained = load_checkpoint(job.checkpoint.folder, tokenizer, settings)
-    models, weights = [pretrained.model], pretrained.weights
-    del pretrained
     if checkpoint_files.digest_of(job.checkpoint.folder) != job.checkpoint.digest:
         raise RuntimeError("the checkpoint changed after the session began")
     tokenising = time.perf_counter()
-    reading = read(loaded.splits, tokenizer, models[0], job.run.training.max_length)
+    reading = read(loaded.splits, tokenizer, pretrained.model, job.run.training.max_length)
     encoded = reading.encoded
     if encoded.limit is not None:
         tokenizer.model_max_length = encoded.limit  # so a kept model truncates there, too
@@ -200,26 +197,13 @@ def _prepare(job: Job, settings: Settings) -> _Ready:
     return _Ready(
         splits=loaded.splits,
         tokenizer=tokenizer,
-        models=models,
-        weights=weights,
+        models=[pretrained.model],
+        weights=pretrained.weights,
         reading=reading,
-        padding=settle(models[0], tokenizer, encoded.splits["train"]),
+        padding=settle(pretrained.model, tokenizer, encoded.splits["train"]),
         load_seconds=tokenising - loading,
         tokenise_seconds=tokenised - tokenising,
     )
-
-
-def _with_contention(
-    report: Callable[[Progress], None], yielding: Yielding
-) -> Callable[[Progress], None]:
-    return lambda progress: report(replace(progress, others=yielding.others))
-
-
-def _tokenizer(job: Job) -> PreTrainedTokenizerBase:
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        job.checkpoint.folder, trust_remote_code=False, local_files_only=True
-    )
-    return tokenizer
 
 
 def _finetune(
@@ -232,17 +216,17 @@ def _finetune(
 ) -> tuple[Outcome, int]:
     """Fine-tune in as few parts per batch as memory allows; return outcome and number of parts."""
     models, encoded = ready.models, ready.reading.encoded
-    listeners = () if yielding is None else (yielding,)
     while True:
         if not models:
             # ready.tokenizer may have changed, and a pad token can change how a model is built.
-            fresh = _tokenizer(job)
+            fresh = read_tokenizer(job.checkpoint.folder)
             models.append(load_checkpoint(job.checkpoint.folder, fresh, settings).model)
         model = models.pop()
         try:
             attempt = replace(settings, accumulation=job.parts)
+            listeners = [*([] if yielding is None else [yielding]), Reporting(report, yielding)]
             outcome = finetune(
-                model, ready.tokenizer, encoded, attempt, scratch, report, ready.padding, listeners
+                model, ready.tokenizer, encoded, attempt, scratch, ready.padding, listeners
             )
             return outcome, job.parts
         except Exception as error:

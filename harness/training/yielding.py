@@ -53,10 +53,8 @@ class Yielding(TrainerCallback):
     def contention(self) -> Contention | None:
         """Return other programs' use of cores while the model trained; None if not known."""
         others = contention.between(self._began, self._ended)
-        if others is None:
+        if others is None or self._began is None or self._ended is None:
             return None
-        assert self._began is not None
-        assert self._ended is not None
         own = self._own_seconds / (self._ended.time - self._began.time)
         return Contention(
             other_programs=round(others, 2),
@@ -76,8 +74,7 @@ class Yielding(TrainerCallback):
     def on_step_end(self, *_: Any, **__: Any) -> None:
         self._take(self._watch.look())
 
-    def on_prediction_step(self, *_: Any, **__: Any) -> None:
-        self._take(self._watch.look())
+    on_prediction_step = on_step_end
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         self._ended = self._read()

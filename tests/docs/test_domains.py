@@ -35,6 +35,7 @@ def jackknife(labels: np.ndarray, predictions: np.ndarray, groups: np.ndarray) -
     return sqrt((len(left) - 1) / len(left) * float(((left - np.mean(left)) ** 2).sum()))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("seed", range(4))
 def test_both_errors_are_those_of_the_jackknife(seed: int) -> None:
     labels, predictions, sources = drawn(30, 20, seed)

@@ -294,7 +294,7 @@ executor.close()
                 ('    "fast-dropout",\n', '    "fast-dropout",\n    "flush-denormals",\n')
             ],
             "harness/training/speedups/__init__.py": [
-                ("NAMES = (\n", 'FLUSH = "flush-denormals"\n\nNAMES = (\n    FLUSH,\n')
+                ("PACKING = ", 'FLUSH = "flush-denormals"\nPACKING = ')
             ],
             "harness/training/speedups/apply.py": [
                 (

@@ -39,7 +39,7 @@ def make_work(folder: Path | str = "unused", **changes: Any) -> Work:
         "checkpoint_folder": str(folder),
         "fingerprint": COLA.fingerprint,
         "sentences": (8551, 1043),
-        "tokens": Tokens(96_000, 12_000, 0),
+        "tokens": Tokens(96_000, 12_000, 0, 52),
         "batch_size": 16,
         "training": TrainingSpec(epochs=2),
         "device": "cpu",
@@ -116,7 +116,7 @@ def test_both_sources_are_named_where_both_are_used(tmp_path: Path) -> None:
 
 def test_a_larger_checkpoint_is_expected_to_take_longer(tmp_path: Path) -> None:
     work = make_work(make_checkpoint("bert", tmp_path / "bert"))
-    longer = make_work(work.checkpoint_folder, tokens=Tokens(960_000, 12_000, 0))
+    longer = make_work(work.checkpoint_folder, tokens=Tokens(960_000, 12_000, 0, 52))
     for device in ("cpu", "cuda"):
         short, long = forecast(
             [
@@ -246,7 +246,7 @@ def test_a_run_beside_other_programs_is_expected_to_take_longer(tmp_path: Path) 
     unknown = make_work(
         make_checkpoint("bert", tmp_path / "bert"),
         checkpoint_digest="e" * 64,
-        tokens=Tokens(10**9, 12_000, 0),  # so many that the start of a run counts for nothing
+        tokens=Tokens(10**9, 12_000, 0, 52),  # so many that the start of a run counts for nothing
     )
     for work, earlier in ((make_work(), [recorded(100, 100)]), (unknown, [])):
         quiet = forecast([work], ALONE, earlier, others=0.1)

@@ -63,7 +63,10 @@ def test_a_pretraining_head_over_the_vocabulary_is_not_counted(tmp_path: Path) -
 
 
 def test_flops_are_six_a_weight_and_trained_token_and_two_an_evaluated_one() -> None:
-    size, tokens = Size(parameters=1000, linear=10), Tokens(train=100, validation=20, test=5)
+    size, tokens = (
+        Size(parameters=1000, linear=10),
+        Tokens(train=100, validation=20, test=5, longest=9),
+    )
     assert flops(size, tokens, epochs=3) == 10 * (6 * 3 * 100 + 2 * (3 * 20 + 5))
 
 

@@ -20,7 +20,8 @@ from harness.judging.costs import COSTS, doubts, ratio
 from harness.judging.gates import judge
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.machine.contention import Contention
-from harness.report import publish, render, terminal_table, terminal_warnings, write_tables
+from harness.report import publish, render, write_tables
+from harness.report.brief import terminal_table, terminal_warnings
 from harness.report.pictures.charts import lines_of, speed_groups
 from harness.store.records import Record, Times
 from harness.suite.plan import Cell
@@ -73,16 +74,16 @@ def test_times_beside_other_programs_compare_with_no_others() -> None:
     calm = Contention(other_programs=0.2, own_cores=2.0, fewest_threads=2)
     quiet, older = (contestant("a", STEADY, contention=found) for found in (calm, None))
     found = compare(contestant("b", STEADY, contention=busy), quiet)
-    assert found.time_ratio is None
+    assert found.time.value is None
     assert "other programs: busy and none" in str(found.time.obstacle)
-    assert found.memory_ratio == 1
-    assert compare(quiet, older).time_ratio == 1
+    assert found.memory.value == 1
+    assert compare(quiet, older).time.value == 1
 
 
 def test_times_of_disturbed_seeds_are_listed_instead_of_a_ratio() -> None:
     pair = compare(contestant("slow", DISTURBED), contestant("fast", STEADY))
     told = "training times of slow's seeds differ by a factor of 2.64 (890, 872 and 337 s)"
-    assert (pair.time_ratio, pair.time.obstacle) == (None, told)
+    assert (pair.time.value, pair.time.obstacle) == (None, told)
     assert costs_told(pair) == (
         "slow takes 1 times the memory (904 ± 1 against 904 ± 1 MB; 0.998 to 1 run by run) of "
         f"fast; {told}, so no ratio of training time."
@@ -103,7 +104,7 @@ def test_whichever_cell_was_disturbed_is_named(
     a: tuple[float, ...], b: tuple[float, ...], names: list[str]
 ) -> None:
     pair = compare(contestant("a", a), contestant("b", b))
-    assert pair.time_ratio is None
+    assert pair.time.value is None
     assert pair.time.obstacle is not None
     assert [name for name in "ab" if f"of {name}'s seeds" in pair.time.obstacle] == names
     assert "times the training time" not in conclusion(pair)
@@ -112,8 +113,8 @@ def test_whichever_cell_was_disturbed_is_named(
 def test_a_difference_of_exactly_a_third_is_none_yet() -> None:
     for scale in (0.03, 1, 3, 1e6):
         just, beyond = (3 * scale, 4 * scale), (3 * scale, 4.0001 * scale)
-        assert compare(contestant("a", just), contestant("b", just)).time_ratio == 1
-        assert compare(contestant("a", just), contestant("b", beyond)).time_ratio is None
+        assert compare(contestant("a", just), contestant("b", just)).time.value == 1
+        assert compare(contestant("a", just), contestant("b", beyond)).time.value is None
 
 
 SEEDS = st.lists(st.integers(90, 120), min_size=1, max_size=5)
@@ -176,28 +177,28 @@ def test_times_of_different_circumstances_have_no_ratio_and_say_which(
 ) -> None:
     a, b = contestant("a", STEADY), contestant("b", STEADY)
     pair = compare(a, changed(b, which, **changes))
-    assert pair.time_ratio is None
+    assert pair.time.value is None
     assert pair.time.obstacle is not None
     assert told in pair.time.obstacle
     assert "so no ratio of training time" in conclusion(pair)
-    assert (pair.memory_ratio is not None) == memory
+    assert (pair.memory.value is not None) == memory
 
 
 def test_two_unknown_machines_are_not_the_same_machine() -> None:
     a, b = (contestant(name, STEADY, machine=None, device=None) for name in "ab")
     pair = compare(a, b)
-    assert (pair.time_ratio, pair.memory_ratio) == (None, None)
+    assert (pair.time.value, pair.memory.value) == (None, None)
 
 
 def test_a_cost_that_some_run_did_not_measure_has_no_ratio() -> None:
     a, b = contestant("a", STEADY), contestant("b", STEADY)
     pair = compare(changed(a, slice(2), peak_memory_mb=None), b)
-    assert pair.memory_ratio is None
+    assert pair.memory.value is None
     assert "the memory of some run of a was not measured, so no ratio of memory" in conclusion(pair)
-    assert pair.time_ratio == 1
+    assert pair.time.value == 1
     jumping = changed(b, slice(1), peak_memory_mb=9000.0)
     pair = compare(a, jumping)
-    assert pair.memory_ratio is None
+    assert pair.memory.value is None
     assert (
         "memory peaks of b's seeds differ by a factor of 9.97 (9000, 902 and 904 MB)"
         in conclusion(pair)

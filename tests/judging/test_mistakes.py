@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, matthews_corrcoef
 
-from harness.judging.evidence import evidence
-from harness.judging.mistakes import by_group, correlation, missed_by_all
+from harness.judging.mistakes import by_group, missed_by
 from harness.store.records import Confusion
 
 CLASSES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
@@ -22,7 +21,10 @@ def confusion(labels: list[int], given: list[int]) -> Confusion:
 @given(CLASSES)
 def test_the_correlation_of_counts_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     labels, given_classes = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    found = correlation(confusion(labels, given_classes))
+    counts = confusion(labels, given_classes)
+    record = make_record(make_cell(), 0, confusion_by={"source": {"book": counts}})
+    sentences, found = by_group([record])["source"]["book"]
+    assert sentences == len(pairs)
     if len(set(labels)) < 2 or len(set(given_classes)) < 2:
         assert found is None  # undefined: scikit-learn calls it 0
     else:
@@ -50,9 +52,9 @@ def test_sentences_that_every_run_of_every_cell_gets_wrong_are_found() -> None:
     first = np.array([[1, 0, 0, 0, 1, 1], [1, 0, 1, 0, 0, 1]])
     second = np.array([[1, 1, 0, 1, 0, 1]])
     cell, other = make_cell("a", seeds=(0, 1)), make_cell("b")
-    found = [
-        evidence([predicted_record(cell, s, labels, first[s][None]) for s in (0, 1)]),
-        evidence([predicted_record(other, 0, labels, second)]),
+    cells = [
+        [predicted_record(cell, s, labels, first[s][None]) for s in (0, 1)],
+        [predicted_record(other, 0, labels, second)],
     ]
-    assert missed_by_all(found[:1]).tolist() == [0, 1, 5]
-    assert missed_by_all(found).tolist() == [0, 5]
+    assert missed_by(cells[:1]).positions == (0, 1, 5)
+    assert missed_by(cells).positions == (0, 5)

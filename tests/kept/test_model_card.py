@@ -12,6 +12,7 @@ from harness.kept.model_card import model_card
 from harness.store.records import Scores
 
 NAMES = ("unacceptable", "acceptable")
+INTERVAL = (0.38, 0.48)
 
 
 def metadata_of(card: ModelCard) -> ModelCardData:
@@ -27,7 +28,7 @@ def test_the_hub_reads_task_data_and_scores() -> None:
         checkpoint_revision="a" * 40,
         scores_test=Scores(mcc=0.4, accuracy=0.7, f1=0.8),
     )
-    card = ModelCard(model_card(record, NAMES, interval=(0.38, 0.48)))
+    card = ModelCard(model_card(record, NAMES, INTERVAL))
     assert metadata_of(card).base_model == "org/encoder"
     assert metadata_of(card).datasets == ["nyu-mll/glue"]
     assert metadata_of(card).pipeline_tag == "text-classification"
@@ -47,7 +48,7 @@ def test_the_hub_reads_task_data_and_scores() -> None:
 def test_a_model_of_own_data_names_no_data_set_of_the_hub() -> None:
     facts = COLA.model_copy(update={"name": "file", "origin": "file reviews.csv"})
     record = make_record(make_cell("./encoder"), dataset=facts)
-    card = ModelCard(model_card(record, ("bad", "good")))
+    card = ModelCard(model_card(record, ("bad", "good"), INTERVAL))
     assert metadata_of(card).base_model is None
     assert metadata_of(card).datasets is None
     results = metadata_of(card).eval_results or []
@@ -59,7 +60,7 @@ def test_a_model_of_own_data_names_no_data_set_of_the_hub() -> None:
 @given(st.text(min_size=1, max_size=80).filter(str.strip))
 def test_any_checkpoint_name_stays_a_name(name: str) -> None:
     record = make_record(make_cell(), checkpoint=name, checkpoint_revision="a" * 40)
-    text = model_card(record, NAMES)
+    text = model_card(record, NAMES, INTERVAL)
     _, header, body = text.split("---\n", 2)
     metadata = yaml.safe_load(header)
     assert metadata["model-index"][0]["results"][0]["dataset"]["type"] == "nyu-mll/glue"
@@ -73,7 +74,7 @@ def test_any_checkpoint_name_stays_a_name(name: str) -> None:
 
 def test_a_hostile_name_is_shown_as_code() -> None:
     name = "<script>alert(1)</script>\n---\ntags: [x]"
-    text = model_card(make_record(make_cell(), checkpoint=name), NAMES)
+    text = model_card(make_record(make_cell(), checkpoint=name), NAMES, INTERVAL)
     card = ModelCard(text)
     assert metadata_of(card).tags is None
     assert r"`<script>alert(1)</script>\n---\ntags: [x]`" in card.text
@@ -81,5 +82,5 @@ def test_a_hostile_name_is_shown_as_code() -> None:
 
 def test_a_card_is_written_for_a_reader_of_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
-    path.write_text(model_card(make_record(make_cell()), NAMES), encoding="utf-8")
+    path.write_text(model_card(make_record(make_cell()), NAMES, INTERVAL), encoding="utf-8")
     assert metadata_of(ModelCard.load(path)).library_name == "transformers"

@@ -13,6 +13,7 @@ from harness.machine.contention import load_message
 from harness.models.out_of_memory import explained
 from harness.report import publish
 from harness.report.page import as_html
+from harness.report.pictures.charts import lines_of
 from harness.report.published import MOST_PROBLEMS, _problem_lines
 from harness.text import counted
 from harness.training.diagnosis import warnings
@@ -79,6 +80,5 @@ def test_a_page_of_one_cell_says_so(number: int, facts: str) -> None:
     cells = [make_cell(learning_rate=rate, seeds=(1,)) for rate in (2e-5, 5e-5)[:number]]
     records = [make_record(cell, 1) for cell in cells]
     published = publish("sample", cells, records)
-    assert f"{facts} planned: {number} scored." in as_html(
-        published, leaderboard(cells, records), ()
-    )
+    lines = lines_of(published, leaderboard(cells, records))
+    assert f"{facts} planned: {number} scored." in as_html(published, lines, ())

@@ -25,7 +25,7 @@ from harness.models.encode import encode
 from harness.models.out_of_memory import explained, is_out_of_memory, smaller
 from harness.suite.spec import DatasetSpec, TrainingSpec
 from harness.training.finetune import Outcome, Settings, finetune
-from harness.training.loading import load_model
+from harness.training.loading import load_checkpoint
 from harness.training.worker import execute
 
 # The last batch of 12 is one of 9, the last part of which has one sentence where parts have 4.
@@ -61,7 +61,7 @@ def trained(
         accumulation=accumulation,
     )
     tokenizer = AutoTokenizer.from_pretrained(bert)
-    model = load_model(str(bert), tokenizer, settings).double()
+    model = load_checkpoint(str(bert), tokenizer, settings).model.double()
     without_dropout(model)
     encoded = encode(splits, tokenizer, None)
     return finetune(model, tokenizer, encoded, settings, folder)

@@ -32,10 +32,10 @@ from transformers import (
 from harness.kept.inference import classify, load
 from harness.models.encode import encode
 from harness.models.pad_token import ensure_pad_token
-from harness.models.padding import TOLERANCE, PaddingSide, answers, settle
+from harness.models.padding import TOLERANCE, answers, settle
 from harness.store import records
-from harness.store.records import Record
-from harness.training.loading import load_model
+from harness.store.records import PaddingSide, Record
+from harness.training.loading import load_checkpoint
 
 MIXED = ["the cat slept", "a boat in town", "she reads", *SENTENCES[:4]]
 
@@ -73,7 +73,7 @@ def loaded(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a checkpoint as a run does."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     settings = make_settings(class_names=("bad", "good"))
-    return load_model(str(folder), tokenizer, settings), tokenizer
+    return load_checkpoint(str(folder), tokenizer, settings).model, tokenizer
 
 
 def encoded(tokenizer: PreTrainedTokenizerBase, texts: list[str] | None = None) -> Dataset:

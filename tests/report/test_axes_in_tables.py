@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from builders.commands import Done, harness
 from builders.records import make_record, predicted_record
+from harness.report.terminal import terminal_table
 
 from harness.errors import BadInput
 from harness.judging.columns import COLUMNS, informative
@@ -29,7 +30,6 @@ from harness.report.pictures.plots import pictures
 from harness.report.pictures.settings_grid import layout
 from harness.report.published import as_csv, as_json
 from harness.report.suite_file import suite_files
-from harness.report.terminal import terminal_table
 from harness.store.records import Record, Scores
 from harness.suite.plan import Cell, make_plan, training_of
 from harness.suite.spec import Suite, TrainingSpec, load_suite

@@ -25,8 +25,16 @@ from selenium.webdriver.remote.webelement import WebElement
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.report import Published, publish
 from harness.report.findings import findings
-from harness.report.libraries import libraries
-from harness.report.page import HERE, MOST_CELLS, MOST_ITEMS, MOST_OPEN, MOST_PARTED, as_html
+from harness.report.page import (
+    HERE,
+    MOST_CELLS,
+    MOST_ITEMS,
+    MOST_OPEN,
+    MOST_PARTED,
+    as_html,
+    libraries,
+)
+from harness.report.pictures.charts import lines_of
 from harness.suite.spec import TrainingSpec
 from harness.text import printable
 
@@ -68,7 +76,7 @@ class Reader(HTMLParser):
 def html_of(published: Published) -> str:
     judgements = judge_all(published.cells, runs_by_cell(published.cells, published.records), None)
     frame = leaderboard(published.cells, published.records, judgements=judgements)
-    return as_html(published, frame, findings(published, judgements))
+    return as_html(published, lines_of(published, frame), findings(published, judgements))
 
 
 def read(html: str) -> Reader:

@@ -20,7 +20,7 @@ from PIL import Image
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.report import Published, publish, render
 from harness.report.markdown import as_markdown
-from harness.report.pictures.charts import PICTURES, Picture
+from harness.report.pictures.charts import PICTURES, Picture, lines_of, with_score
 from harness.report.pictures.plots import MOST_CURVES, MOST_POINTS, draw, pictures
 from harness.store.records import Record, Times
 from harness.suite.plan import Cell
@@ -40,8 +40,8 @@ def small() -> Published:
 
 
 def pictures_of(published: Published) -> dict[str, Picture]:
-    frame = leaderboard(published.cells, published.records)
-    return {picture.name: picture for picture in pictures(published, frame)}
+    lines = lines_of(published, leaderboard(published.cells, published.records))
+    return {picture.name: picture for picture in pictures(with_score(lines))}
 
 
 def of(cells: list[Cell], records: list[Record]) -> dict[str, Picture]:
@@ -173,9 +173,9 @@ def test_any_name_is_drawn_as_text_without_a_warning() -> None:
 
 def test_the_document_shows_every_picture_with_its_words() -> None:
     published = board(HOSTILE, batch_sizes=(16,), seeds=(0,))
-    frame = leaderboard(published.cells, published.records)
-    found = pictures(published, frame)
-    document = as_markdown(published, frame, (), found)
+    lines = lines_of(published, leaderboard(published.cells, published.records))
+    found = list(pictures(with_score(lines)))
+    document = as_markdown(published, lines, (), found)
     tokens = MarkdownIt("commonmark").enable("table").parse(document)
     images = [child for token in tokens for child in token.children or [] if child.type == "image"]
     assert [image.attrs["src"] for image in images] == [f"{picture.name}.png" for picture in found]

@@ -17,7 +17,8 @@ from builders.commands import ROOT, Done, harness
 from builders.records import keep, make_cell, predicted_record
 from markdown_it import MarkdownIt
 
-from harness.report import mismatched_predictions, read_published, write_tables
+from harness.report import read_published, write_tables
+from harness.report.checks.logits import mismatched_predictions
 
 CELLS = [make_cell(learning_rate=rate, seeds=(1, 2)) for rate in (2e-5, 5e-5)]
 # A second name for the files of the first: their runs have the same keys, and the same logits.

@@ -32,9 +32,11 @@ from markdown_it import MarkdownIt
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
-from harness.report import publish, read_published, render, terminal_table, write_tables
+from harness.report import publish, read_published, render, write_tables
+from harness.report.brief import terminal_table
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
+from harness.report.pictures.charts import lines_of
 from harness.report.published import as_csv, as_json
 from harness.store.predictions import PREDICTIONS
 from harness.store.records import Record, Scores
@@ -90,7 +92,7 @@ def mixed() -> tuple[list[Cell], list[Record]]:
 def markdown(cells: list[Cell], records: list[Record]) -> str:
     published, runs = publish("sample", cells, records), runs_by_cell(cells, records)
     found = findings(published, judge_all(cells, runs, None))
-    return as_markdown(published, leaderboard(cells, records), found)
+    return as_markdown(published, lines_of(published, leaderboard(cells, records)), found)
 
 
 def rendered_texts(document: str) -> list[list[str]]:

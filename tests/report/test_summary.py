@@ -4,7 +4,7 @@ from builders.records import failed_record, make_cell, make_record, skipped_reco
 from markdown_it import MarkdownIt
 
 from harness.judging.leaderboard import leaderboard
-from harness.report import as_summary
+from harness.report.brief import as_summary
 from harness.suite.spec import Thresholds
 
 

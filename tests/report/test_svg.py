@@ -2,7 +2,7 @@
 
 import re
 
-from harness.report.pictures.svg import with_short_ids
+from harness.report.pictures.looks import with_short_ids
 
 SVG = b'<clipPath id="p%s"/><g clip-path="url(#p%s)"/><path id="m%s"/><use xlink:href="#m%s"/>'
 FIRST = SVG % (b"f6775616e1", b"f6775616e1", b"e4f15a85a2", b"e4f15a85a2")

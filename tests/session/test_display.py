@@ -11,8 +11,7 @@ import pytest
 
 TEST = """
 import time
-from harness.session.display import Display
-from harness.session.state import State
+from harness.session.display import Display, State
 from harness.training.progress import Progress
 
 def at(done, *running):
@@ -123,8 +122,7 @@ def test_quiet_is_quiet(tmp_path: Path) -> None:
 
 
 MINUTES = """
-from harness.session.display import Display
-from harness.session.state import State
+from harness.session.display import Display, State
 from harness.training.progress import Progress
 
 def test_minutes(pytestconfig, capfd):
@@ -195,8 +193,7 @@ def test_a_line_reaches_a_pipe_at_once(tmp_path: Path) -> None:
 WAITING = """
 import time
 from pathlib import Path
-from harness.session.display import Display
-from harness.session.state import State
+from harness.session.display import Display, State
 from harness.training.progress import Progress
 
 def test_waiting(pytestconfig):

@@ -187,6 +187,10 @@ def test_runs_that_are_skipped_are_told_by_their_reason_and_not_one_by_one(folde
     assert sum(line.startswith("encoder-bs8-lr1e-03") for line in lines[table:]) == 30
     (suite,) = json.loads(asked(folder, "plan", "--json").out)["suites"]
     assert len(suite["runs"]) == 480  # programs read each
+    assert suite["runs"][-1]["reason"].startswith("checkpoint 'org/unreachable-14': the hub")
+    (line,) = [line for line in asked(folder, "doctor").out.splitlines() if missing[14] in line]
+    assert line.startswith(f"MISSING  checkpoint {missing[14]}")
+    assert line.count(missing[14]) == 1
 
 
 def test_a_plan_of_nothing_but_skipped_runs_has_no_table(folder: Path) -> None:

@@ -18,8 +18,9 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 from harness.kept import kept_files
 from harness.session import renewal
-from harness.session.archive import records_for_plan
-from harness.session.session import Options, Planned, Session
+from harness.session.options import Options, Planned
+from harness.session.reuse import records_for_plan
+from harness.session.session import Session
 from harness.session.suite_inputs import Inputs, find_inputs
 from harness.store.groups import Groups
 from harness.store.predictions import read_predictions
@@ -108,9 +109,9 @@ def session(here: Path) -> Iterator[Callable[..., tuple[Session, Planned]]]:
         except KeyboardInterrupt:
             started.release()
             raise
-        assert started.counts[suite.name].to_train == 0, "the key changed"
+        assert started.counts[suite.name]["to train"] == 0, "the key changed"
         for cell in chosen:
-            started.wait(cell, lambda: None)
+            started.wait([cell], lambda: None)
         started.close()
         started.release()
         return started, planned

@@ -81,8 +81,8 @@ def test_the_interval_of_one_seeds_accuracy_is_students_over_sentences() -> None
     """With one seed, accuracy is a mean of independent zeros and ones."""
     labels, predictions = study(seeds=1)
     right = (predictions[0] == labels).astype(float)
-    expected = scipy.stats.ttest_1samp(right, 0).confidence_interval(0.9)
-    interval = mean_interval(labels, predictions, "accuracy", level=0.9)
+    expected = scipy.stats.ttest_1samp(right, 0).confidence_interval(0.95)
+    interval = mean_interval(labels, predictions, "accuracy")
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
     assert (interval.covers, interval.sd_seeds, interval.se_seeds) == ("sentences only", None, None)
 
@@ -137,8 +137,7 @@ def check_parts(estimate: Interval | Difference, table: np.ndarray) -> float:
     )
     assert estimate.degrees_of_freedom == pytest.approx(freedom)
     assert estimate.covers == "sentences and seeds"
-    assert estimate.level == 0.9
-    reach = scipy.stats.t.ppf(0.95, freedom) * sqrt(total)
+    reach = scipy.stats.t.ppf(0.975, freedom) * sqrt(total)
     middle = table.mean()
     assert (estimate.low, estimate.high) == pytest.approx((middle - reach, middle + reach))
     return seed_part / of_sentences
@@ -150,7 +149,7 @@ def test_the_parts_of_accuracys_variance_are_those_of_a_two_way_analysis(shift: 
     labels, predictions = study(seeds=4)
     predictions[0, : int(shift * len(labels))] = 1 - labels[: int(shift * len(labels))]
     right = (predictions == labels).astype(float)
-    interval = mean_interval(labels, predictions, "accuracy", level=0.9)
+    interval = mean_interval(labels, predictions, "accuracy")
     share = check_parts(interval, right)
     # The seed that erred on a quarter of the sentences is what makes the second case differ.
     assert (share > 1) == (shift > 0)
@@ -202,13 +201,6 @@ def test_more_sentences_of_the_same_kind_narrow_the_interval(
         assert more.se_sentences is not None
         assert fewer.se_sentences is not None
         assert more.se_sentences < fewer.se_sentences
-
-
-def test_a_higher_level_widens_the_interval() -> None:
-    labels, predictions = study()
-    reach = [mean_interval(labels, predictions, level=level).high for level in (0.5, 0.9, 0.99)]
-    assert reach == sorted(reach)
-    assert len(set(reach)) == 3
 
 
 @pytest.mark.parametrize("kind", ["always 1", "always 0", "all right", "all wrong"])
@@ -309,9 +301,9 @@ def test_labels_of_one_class_give_0_with_an_interval() -> None:
 @settings(deadline=None)
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=8))
 def test_the_interval_of_values_alone_is_scipys_students(values: list[float]) -> None:
-    interval = seeds_interval(values, 0.9)
+    interval = seeds_interval(values)
     assert interval is not None
-    expected = scipy.stats.ttest_1samp(np.array(values), 0).confidence_interval(0.9)
+    expected = scipy.stats.ttest_1samp(np.array(values), 0).confidence_interval(0.95)
     if np.std(values) > 1e-6:
         assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
     assert interval.covers == "seeds only"
@@ -319,15 +311,12 @@ def test_the_interval_of_values_alone_is_scipys_students(values: list[float]) ->
     assert (interval.standard_error, interval.se_seeds) == pytest.approx((error, error))
     spread = np.std(values, ddof=1)
     assert (interval.sd_seeds, interval.sd_one_seed) == pytest.approx((spread, spread))
-    assert (interval.mean, interval.level) == pytest.approx((np.mean(values), 0.9))
+    assert (interval.mean, interval.high - interval.mean) == pytest.approx(
+        (np.mean(values), scipy.stats.t.ppf(0.975, len(values) - 1) * error)
+    )
     assert (interval.seeds, interval.degrees_of_freedom) == (len(values), len(values) - 1)
     assert (interval.se_sentences, interval.se_endless_seeds) == (None, 0)
     assert interval.one_class_or_perfect == 0
-    usual = seeds_interval(values)
-    assert usual is not None
-    assert (usual.level, usual.high - usual.mean) == pytest.approx(
-        (0.95, scipy.stats.t.ppf(0.975, len(values) - 1) * error)
-    )
 
 
 def test_one_value_alone_has_no_interval() -> None:
@@ -367,16 +356,14 @@ def test_a_difference_the_other_way_round_is_its_negative(
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2000), st.integers(1, 3), st.integers(1, 3), st.floats(0.5, 0.99))
-def test_the_p_value_is_below_1_less_the_level_exactly_where_the_interval_leaves_0_out(
-    seed: int, seeds_a: int, seeds_b: int, level: float
+@given(st.integers(0, 2000), st.integers(1, 3), st.integers(1, 3))
+def test_the_p_value_is_below_5_percent_exactly_where_the_interval_leaves_0_out(
+    seed: int, seeds_a: int, seeds_b: int
 ) -> None:
     labels, both = study(seed, sentences=60, seeds=seeds_a + seeds_b)
-    difference = paired_difference(
-        labels, both[:seeds_a], both[seeds_a:], paired_seeds=False, level=level
-    )
+    difference = paired_difference(labels, both[:seeds_a], both[seeds_a:], paired_seeds=False)
     outside = difference.low > 0 or difference.high < 0
-    assert outside == (difference.p_value < 1 - level)
+    assert outside == (difference.p_value < 0.05)
 
 
 def test_the_difference_of_two_accuracies_with_one_seed_is_the_paired_t_test() -> None:
@@ -396,11 +383,10 @@ def test_the_parts_of_a_difference_of_accuracies_seed_by_seed_are_a_two_way_anal
     b[:, :80] = 1 - labels[:80]
     b[1, 80:110] = 1 - labels[80:110]
     right_a, right_b = ((runs == labels).astype(float) for runs in (a, b))
-    found = paired_difference(labels, a, b, paired_seeds=True, statistic="accuracy", level=0.9)
+    found = paired_difference(labels, a, b, paired_seeds=True, statistic="accuracy")
     check_parts(found, right_a - right_b)
     assert found.difference == pytest.approx(right_a.mean() - right_b.mean())
-    assert (found.mean_a, found.mean_b) == pytest.approx((right_a.mean(), right_b.mean()))
-    assert (found.seeds_a, found.seeds_b, found.paired_seeds) == (3, 3, True)
+    assert (found.seeds_a, found.seeds_b) == (3, 3)
     assert found.p_value == pytest.approx(
         2 * scipy.stats.t.sf(found.difference / found.standard_error, found.degrees_of_freedom)
     )
@@ -415,9 +401,7 @@ def test_the_parts_of_a_difference_of_independent_seeds_are_those_of_both_system
     both[0, :spoilt] = 1 - labels[:spoilt]
     right = (both == labels).astype(float)
     a, b, sentences = right[:3], right[3:], len(labels)
-    found = paired_difference(
-        labels, both[:3], both[3:], paired_seeds=False, statistic="accuracy", level=0.9
-    )
+    found = paired_difference(labels, both[:3], both[3:], paired_seeds=False, statistic="accuracy")
     of_sentences = (a.mean(axis=0) - b.mean(axis=0)).var(ddof=1) / sentences
     seed_part = rest_part = one_seed = uncertainty = 0.0
     for table in (a, b):
@@ -436,9 +420,8 @@ def test_the_parts_of_a_difference_of_independent_seeds_are_those_of_both_system
     assert found.se_endless_seeds == pytest.approx(sqrt(of_sentences - rest_part))
     assert found.sd_one_seed == pytest.approx(sqrt(one_seed))
     assert found.degrees_of_freedom == pytest.approx(freedom)
-    assert (found.seeds_a, found.seeds_b, found.paired_seeds) == (3, 4, False)
-    assert (found.covers, found.level) == ("sentences and seeds", 0.9)
-    reach = scipy.stats.t.ppf(0.95, freedom) * sqrt(total)
+    assert (found.seeds_a, found.seeds_b, found.covers) == (3, 4, "sentences and seeds")
+    reach = scipy.stats.t.ppf(0.975, freedom) * sqrt(total)
     middle = a.mean() - b.mean()
     assert (found.low, found.high) == pytest.approx((middle - reach, middle + reach))
 
@@ -603,9 +586,8 @@ def test_holm_is_the_closed_test_of_bonferronis(p_values: list[float]) -> None:
 
 def test_every_mistake_of_the_input_is_reported_at_once() -> None:
     with pytest.raises(BadInput) as error:
-        mean_interval(np.array([0, 1, 2]), np.array([[0, 1], [3, 1]]), level=95)
+        mean_interval(np.array([0, 1, 2]), np.array([[0, 1], [3, 1]]))
     assert error.value.problems == (
-        "level is 95: expected between 0 and 1, such as 0.95",
         "labels contain 2: expected 0 (unacceptable) or 1 (acceptable) only",
         "predictions have shape (2, 2): expected one row per seed over the 3 sentences of the "
         "labels, in the same order",
@@ -675,9 +657,6 @@ def test_a_difference_without_any_error_is_none_or_sure() -> None:
 
 
 def test_what_is_no_probability_is_refused() -> None:
-    labels, both = study(seeds=2, sentences=20)
-    with pytest.raises(BadInput, match="level is 1"):
-        paired_difference(labels, both[:1], both[1:], paired_seeds=True, level=1)
     with pytest.raises(BadInput) as error:
         holm([0.1, float("nan"), -0.01, 1.01])
     assert [problem.partition(":")[0] for problem in error.value.problems] == [
@@ -685,5 +664,3 @@ def test_what_is_no_probability_is_refused() -> None:
         "p-value -0.01",
         "p-value 1.01",
     ]
-    with pytest.raises(BadInput, match="level is 0"):
-        seeds_interval([0.1, 0.2], 0)

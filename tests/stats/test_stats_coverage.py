@@ -31,6 +31,8 @@ from studies import Setting, draw, model_of  # noqa: E402
 
 from harness.stats import accuracy, mcc  # noqa: E402
 
+pytestmark = pytest.mark.simulation
+
 # Seeds and sentences add about as much to the error of a mean of four.
 BALANCED = Setting(0.58, 0.045, 0.9)
 ENOUGH = (0.93, 0.97)

@@ -19,6 +19,7 @@ from harness.stats import (
     mcc,
     mean_interval,
     paired_difference,
+    planning,
     seeds_interval,
     seeds_needed,
     selection_adjusted,
@@ -229,10 +230,9 @@ def test_the_number_of_seeds_is_the_fewest_that_would_leave_the_threshold_out() 
 
 
 @pytest.mark.parametrize("beyond", [1.05, 1.1, 1.2, 1.5, 2])
-@pytest.mark.parametrize("level", [0.8, 0.95])
 @pytest.mark.parametrize("kind", ["two seeds", "one seed", "one seed of each"])
 def test_the_number_of_seeds_is_the_fewest_whose_students_interval_ends_before_the_threshold(
-    beyond: float, level: float, kind: str
+    beyond: float, kind: str
 ) -> None:
     """One number after the other, with Satterthwaite's degrees of freedom over seeds."""
     sentences, noise = (1043, 0.3) if kind == "two seeds" else (10_430, 0.1)
@@ -253,15 +253,15 @@ def test_the_number_of_seeds_is_the_fewest_whose_students_interval_ends_before_t
         estimate = paired_difference(labels, a[:1], b[:1], paired_seeds=False)
         middle = estimate.difference
         lasting, one_seed, least = estimate.standard_error**2, 2 * 0.015**2, 2
-    gap = beyond * scipy.stats.norm.ppf((1 + level) / 2) * sqrt(lasting)
+    gap = beyond * scipy.stats.norm.ppf(0.975) * sqrt(lasting)
 
     def reach(seeds: int) -> float:
         total = lasting + one_seed / seeds
         freedom = total**2 / ((one_seed / seeds) ** 2 / (seeds - 1))
-        return float(scipy.stats.t.ppf((1 + level) / 2, freedom) * sqrt(total))
+        return float(scipy.stats.t.ppf(0.975, freedom) * sqrt(total))
 
     expected = next(seeds for seeds in range(least, 10_001) if reach(seeds) < gap)
-    assert seeds_needed(estimate, middle + gap, level) == expected
+    assert seeds_needed(estimate, middle + gap) == expected
 
 
 @pytest.mark.parametrize("seeds", [2, 3])
@@ -298,12 +298,15 @@ def test_a_farther_threshold_needs_no_more_seeds(gap: float, seeds: int) -> None
         assert seeds <= far <= near
 
 
-def test_with_one_seed_the_spread_over_seeds_is_assumed_and_two_are_the_least() -> None:
+def test_with_one_seed_the_spread_over_seeds_is_assumed_and_two_are_the_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     estimate = interval(1)
     assert seeds_needed(estimate, estimate.mean - 0.3) == 2
     reach = 2.1 * estimate.standard_error
     few = seeds_needed(estimate, estimate.mean - reach)
-    many = seeds_needed(estimate, estimate.mean - reach, assumed_seed_sd=0.06)
+    monkeypatch.setattr(planning, "ASSUMED_SEED_SD", 0.06)
+    many = seeds_needed(estimate, estimate.mean - reach)
     assert few is not None
     assert many is not None
     assert 2 < few < many
@@ -351,8 +354,3 @@ def test_what_seeds_were_said_to_settle_twice_as_many_do_and_half_as_many_do_not
 
     assert settled(2 * needed) > 0.8
     assert settled(needed // 2) < 0.2
-
-
-def test_an_unknown_level_is_refused() -> None:
-    with pytest.raises(BadInput, match="level is 1"):
-        seeds_needed(interval(2), 0.5, level=1)

@@ -17,11 +17,11 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews
 
 from harness.errors import BadInput
 from harness.machine.contention import Contention
-from harness.report import mismatched_predictions, read_published, write_tables
+from harness.report import read_published, write_tables
+from harness.report.checks.logits import mismatched_predictions
 from harness.store import classes
-from harness.store.consistency import inconsistency
+from harness.store.consistency import inconsistency, unlike_predictions
 from harness.store.predictions import PREDICTIONS
-from harness.store.recomputed import unlike_predictions
 from harness.store.records import Confusion, Record, Scores
 from harness.store.run_store import Stored, read_store, run_folder, write_record
 from harness.suite.plan import Run

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews_corrcoef
 
-from harness.store import classes, quarantine, run_store
+from harness.store import classes, run_store
 from harness.store.predictions import read_predictions
 from harness.store.records import RECIPE_WITH_CLASSES, Record, key_of
 from harness.store.run_store import Stored, write_record
@@ -52,7 +52,7 @@ def test_a_run_that_is_not_believed_is_moved_whole_with_the_reason_beside(
     (bad.folder / "record.json").write_bytes(b'{"torn": ')
     (bad.folder / "log.txt").write_text("what happened")
     before = {path.name: path.read_bytes() for path in bad.folder.iterdir()}
-    found, lines = quarantine.read_store_and_move_rejected(tmp_path)
+    found, lines = run_store.read_store_and_move_rejected(tmp_path)
     assert found == [good]
     aside = tmp_path / "runs" / CELL.id / "quarantine" / bad.folder.name
     (line,) = lines
@@ -63,7 +63,7 @@ def test_a_run_that_is_not_believed_is_moved_whole_with_the_reason_beside(
     assert after == before
     assert f": {reason.strip()}; moved" in line
     assert not bad.folder.exists()
-    assert quarantine.read_store_and_move_rejected(tmp_path) == ([good], [])
+    assert run_store.read_store_and_move_rejected(tmp_path) == ([good], [])
 
 
 def test_a_run_that_goes_wrong_again_and_again_loses_no_earlier_trace(
@@ -73,7 +73,7 @@ def test_a_run_that_goes_wrong_again_and_again_loses_no_earlier_trace(
     for number in range(3):
         bad.folder.mkdir(exist_ok=True)
         (bad.folder / "record.json").write_text(f"{number}")
-        assert quarantine.read_store_and_move_rejected(tmp_path)[0] == [good]
+        assert run_store.read_store_and_move_rejected(tmp_path)[0] == [good]
     aside = tmp_path / "runs" / CELL.id / "quarantine"
     kept = [aside / f"{bad.folder.name}{suffix}" / "record.json" for suffix in ("", "-2", "-3")]
     assert [path.read_text() for path in kept] == ["0", "1", "2"]
@@ -85,7 +85,7 @@ def test_what_cannot_be_moved_is_not_believed_either(
     bad, good = store
     (bad.folder / "record.json").write_bytes(b"")
     (bad.folder.parent / "quarantine").write_text("in the way")
-    found, (line,) = quarantine.read_store_and_move_rejected(tmp_path)
+    found, (line,) = run_store.read_store_and_move_rejected(tmp_path)
     assert found == [good]
     assert "was not moved aside" in line
     assert bad.folder.exists()
@@ -190,7 +190,7 @@ def test_a_record_that_contradicts_itself_is_not_believed(
     bad, good = store
     change, told = TAMPERINGS[tampering]
     tamper(bad, change)
-    found, (line,) = quarantine.read_store_and_move_rejected(tmp_path)
+    found, (line,) = run_store.read_store_and_move_rejected(tmp_path)
     assert found == [good]
     assert "it contradicts itself: " in line
     assert told in line
@@ -257,7 +257,7 @@ def test_predictions_that_do_not_bear_their_record_out_are_not_believed_whatever
     (bad.folder / "predictions.parquet").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     tamper(bad, lambda record: record.update(predictions_sha256=digest))
-    found, (line,) = quarantine.read_store_and_move_rejected(tmp_path)
+    found, (line,) = run_store.read_store_and_move_rejected(tmp_path)
     assert found == [good]
     assert f"its predictions.parquet does not match the record: {told}" in line
 
@@ -276,9 +276,9 @@ def test_a_rule_that_takes_the_last_epoch_is_kept_to(tmp_path: Path) -> None:
     last = by_best.epochs[-1]
     by_rule = by_best.model_copy(update={"selected_epoch": last.epoch, "scores": last.scores})
     kept = keep(tmp_path, CELL, by_rule)
-    assert quarantine.read_store_and_move_rejected(tmp_path) == ([kept], [])
+    assert run_store.read_store_and_move_rejected(tmp_path) == ([kept], [])
     keep(tmp_path, CELL, by_best)
-    found, (line,) = quarantine.read_store_and_move_rejected(tmp_path)
+    found, (line,) = run_store.read_store_and_move_rejected(tmp_path)
     assert found == []
     assert "it selects epoch 1, but its rule selects epoch 3" in line
 
@@ -289,7 +289,7 @@ def test_a_difference_below_the_tolerance_and_a_record_without_classes_are_belie
     first, second = store
     tamper(first, lambda record: raise_score(record, "mcc", 5e-10))
     write_record(second.folder, make_record(CELL, 1), read_predictions(second.folder))
-    assert len(quarantine.read_store_and_move_rejected(tmp_path)[0]) == 2
+    assert len(run_store.read_store_and_move_rejected(tmp_path)[0]) == 2
 
 
 def test_a_run_that_predicts_one_class_and_one_without_labels_are_believed(tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_a_run_that_predicts_one_class_and_one_without_labels_are_believed(tmp_p
     first, second = (predicted_record(CELL, seed, labels, ones) for seed in CELL.seeds)
     older = with_key(second.model_copy(update={"labels": None, "recipe_version": 1}))
     kept = [keep(tmp_path, CELL, record) for record in (first, older)]
-    assert quarantine.read_store_and_move_rejected(tmp_path) == (kept, [])
+    assert run_store.read_store_and_move_rejected(tmp_path) == (kept, [])
 
 
 def test_a_record_that_lies_in_the_quarantine_itself_is_no_run(
@@ -307,7 +307,7 @@ def test_a_record_that_lies_in_the_quarantine_itself_is_no_run(
     aside = tmp_path / "runs" / CELL.id / "quarantine"
     aside.mkdir()
     (aside / "record.json").write_bytes((store[0].folder / "record.json").read_bytes())
-    assert quarantine.read_store_and_move_rejected(tmp_path) == (list(store), [])
+    assert run_store.read_store_and_move_rejected(tmp_path) == (list(store), [])
 
 
 @pytest.mark.filterwarnings("ignore:A single label was found")
@@ -320,14 +320,14 @@ def test_counts_and_scores_of_packed_classes_are_scikit_learns(
     labels, given_classes = np.array(pairs, dtype=int).T
     counts = classes.tally(classes.pack(labels), classes.pack(given_classes), len(pairs))
     tn, fp, fn, tp = confusion_matrix(labels, given_classes, labels=[0, 1]).ravel()
-    assert counts == (tp, fp, fn, tn)
+    assert tuple(counts) == (tp, fp, fn, tn)
     for ours, theirs in (
-        (classes.matthews, matthews_corrcoef),
-        (classes.accuracy, accuracy_score),
-        (classes.f1, partial(f1_score, zero_division=0.0)),
+        (counts.mcc, matthews_corrcoef),
+        (counts.accuracy, accuracy_score),
+        (counts.f1, partial(f1_score, zero_division=0.0)),
     ):
         expected = theirs(labels, given_classes)
-        assert (ours(*counts) or 0.0) == pytest.approx(expected, abs=1e-12)
+        assert (ours or 0.0) == pytest.approx(expected, abs=1e-12)
 
 
 bytes_like_json = st.recursive(
@@ -349,7 +349,7 @@ def test_any_damage_costs_one_run_and_is_told_in_one_line(
     whole = path.read_bytes()
     damaged = whole[: int(at * len(whole))] + content
     path.write_bytes(damaged)
-    found, lines = quarantine.read_store_and_move_rejected(tmp_path)
+    found, lines = run_store.read_store_and_move_rejected(tmp_path)
     if found:
         # Only the last line end may go without a difference.
         assert found == [kept]

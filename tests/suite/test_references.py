@@ -44,7 +44,7 @@ def test_what_is_no_file_of_references_is_one_clear_error(text: str, tmp_path: P
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(BadInput, match=str(path)):
         load_references(path)
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="no such file of references"):
         load_references(tmp_path / "absent.toml")
 
 

@@ -16,9 +16,8 @@ from transformers import pipeline
 
 from harness.kept import kept_files
 from harness.store import classes
-from harness.store.consistency import inconsistency
+from harness.store.consistency import inconsistency, unlike_predictions
 from harness.store.predictions import check_rows
-from harness.store.recomputed import unlike_predictions
 from harness.store.records import Record, selected_classes
 from harness.suite.spec import DatasetSpec
 

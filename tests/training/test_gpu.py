@@ -6,7 +6,7 @@ Skipped where torch sees no GPU. The tests of sessions use one wherever there is
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -29,15 +29,15 @@ from harness.executors.local import LocalExecutor
 from harness.inputs import data
 from harness.models.encode import encode
 from harness.session.dispatch import PRELOAD
-from harness.suite.spec import DatasetSpec, TrainingSpec
+from harness.suite.spec import DatasetSpec, Speedup, TrainingSpec
 from harness.training.finetune import Outcome, Settings, finetune
 from harness.training.job import Job
-from harness.training.loading import load_model
-from harness.training.speedups import NAMES
+from harness.training.loading import load_checkpoint
 from harness.training.worker import execute
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
+NAMES = get_args(Speedup)
 ROWS, VALIDATION = 200, 40
 LARGE = 2048
 
@@ -82,7 +82,7 @@ def trained(
     """
     settings = settings_of(device, **training)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = load_model(str(folder), tokenizer, settings)
+    model = load_checkpoint(str(folder), tokenizer, settings).model
     if not single:
         model.double()
     without_dropout(model)
@@ -111,7 +111,9 @@ def test_rewritten_layers_give_the_logits_and_gradients_of_the_model_s_own(
     folders: dict[str, Path], family: str
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folders[family])
-    model = load_model(str(folders[family]), tokenizer, settings_of("cuda")).double().train()
+    model = (
+        load_checkpoint(str(folders[family]), tokenizer, settings_of("cuda")).model.double().train()
+    )
     model.to("cuda")
     without_dropout(model)
     batch = {name: part.cuda() for name, part in batch_of(family, [1, 12, 2, 7], 2).items()}

@@ -17,7 +17,7 @@ from harness.inputs.data import corpus
 from harness.models.encode import encode
 from harness.suite.spec import TrainingSpec
 from harness.training.finetune import Outcome, Settings, finetune, training_arguments
-from harness.training.loading import load_model
+from harness.training.loading import load_checkpoint
 
 FEATURES = Features(
     {
@@ -71,7 +71,7 @@ def settings_of(training: TrainingSpec, learning_rate: float = 1e-3, seed: int =
 
 def run_harness(checkpoint: Path, cola: DatasetDict, settings: Settings, scratch: Path) -> Outcome:
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    model = load_model(str(checkpoint), tokenizer, settings)
+    model = load_checkpoint(str(checkpoint), tokenizer, settings).model
     encoded = encode(cola, tokenizer, settings.training.max_length)
     return finetune(model, tokenizer, encoded, settings, scratch)
 
@@ -108,7 +108,7 @@ def assert_equal(run: Outcome, script: Finished, in_order: bool = True) -> None:
     """
     assert [epoch.train_loss for epoch in run.epochs] == script.train_losses
     assert [epoch.eval_loss for epoch in run.epochs] == script.eval_losses
-    correlations = [epoch.scores.matthews_correlation for epoch in run.epochs]
+    correlations = [epoch.scores.mcc for epoch in run.epochs]
     assert correlations == script.correlations
     assert run.logits["validation"].dtype == script.logits.dtype == np.float32
     ours, theirs = run.logits["validation"].tolist(), script.logits.tolist()
@@ -116,7 +116,7 @@ def assert_equal(run: Outcome, script: Finished, in_order: bool = True) -> None:
     assert ours == theirs or not in_order
     selected = run.epochs[run.selected_epoch - 1]
     assert selected.epoch == run.selected_epoch
-    assert selected.scores.matthews_correlation == script.evaluated["eval_matthews_correlation"]
+    assert selected.scores.mcc == script.evaluated["eval_matthews_correlation"]
 
 
 # Among these are ties between epochs, and best epochs that are the last and that are not.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.session.state import State, live_line, minute_line
+from harness.session.display import State, live_line, minute_line
 from harness.text import duration
 from harness.training.progress import FILE, Progress, discard, read, writer
 

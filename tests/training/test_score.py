@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 import harness
-from harness.training.score import MetricValues, _metric, score
+from harness.store.records import Scores
+from harness.training.score import _metric, one_class, score
 
 BIT = st.integers(0, 1)
 JUDGEMENTS = st.lists(st.tuples(BIT, BIT), min_size=1, max_size=60)
@@ -27,7 +28,7 @@ def logits_of(predictions: list[int]) -> np.ndarray:
     return np.stack([np.where(chosen == 0, margins, -1.0), np.where(chosen == 1, margins, -1.0)], 1)
 
 
-def scores_of(predictions: list[int], labels: list[int]) -> MetricValues:
+def scores_of(predictions: list[int], labels: list[int]) -> Scores:
     return score(logits_of(predictions), np.asarray(labels))
 
 
@@ -39,10 +40,10 @@ def test_scores_equal_those_of_scikit_learn(judgements: list[tuple[int, int]]) -
     scores = scores_of(predictions, labels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's remarks on degenerate input
-        assert scores.matthews_correlation == matthews_corrcoef(labels, predictions)
+        assert scores.mcc == matthews_corrcoef(labels, predictions)
         assert scores.accuracy == accuracy_score(labels, predictions)
         assert scores.f1 == f1_score(labels, predictions, pos_label=1, zero_division=0)
-    assert scores.one_class == (len(set(predictions)) == 1)
+    assert one_class(logits_of(predictions)) == (len(set(predictions)) == 1)
 
 
 # No deadline: the first call loads the metric.
@@ -58,21 +59,32 @@ def test_scores_equal_their_closed_forms(judgements: list[tuple[int, int]]) -> N
     if len(set(predictions)) == len(set(labels)) == 2:
         # On two classes the Matthews correlation is Pearson's.
         pearson = np.corrcoef(predictions, labels)[0, 1]
-        assert scores.matthews_correlation == pytest.approx(pearson)
+        assert scores.mcc == pytest.approx(pearson)
     else:
-        assert scores.matthews_correlation == 0
+        assert scores.mcc == 0
 
 
-def test_all_correct_scores_one_and_all_wrong_minus_one() -> None:
-    assert scores_of([0, 1, 1, 0], [0, 1, 1, 0]) == MetricValues(1.0, 1.0, 1.0, one_class=False)
-    assert scores_of([1, 0, 0, 1], [0, 1, 1, 0]) == MetricValues(-1.0, 0.0, 0.0, one_class=False)
-
-
-def test_one_predicted_class_is_flagged_and_one_annotated_class_is_not() -> None:
-    assert scores_of([1, 1, 1, 1], [1, 0, 1, 1]) == MetricValues(0.0, 0.75, 6 / 7, one_class=True)
-    assert scores_of([0, 0], [1, 0]) == MetricValues(0.0, 0.5, 0.0, one_class=True)
-    assert scores_of([1, 0, 1, 1], [1, 1, 1, 1]) == MetricValues(0.0, 0.75, 6 / 7, one_class=False)
-    assert scores_of([1, 1], [1, 1]) == MetricValues(0.0, 1.0, 1.0, one_class=True)
+@pytest.mark.parametrize(
+    ("predictions", "labels", "mcc", "accuracy", "f1", "same_class"),
+    [
+        ([0, 1, 1, 0], [0, 1, 1, 0], 1.0, 1.0, 1.0, False),
+        ([1, 0, 0, 1], [0, 1, 1, 0], -1.0, 0.0, 0.0, False),
+        ([1, 1, 1, 1], [1, 0, 1, 1], 0.0, 0.75, 6 / 7, True),
+        ([0, 0], [1, 0], 0.0, 0.5, 0.0, True),
+        ([1, 0, 1, 1], [1, 1, 1, 1], 0.0, 0.75, 6 / 7, False),
+        ([1, 1], [1, 1], 0.0, 1.0, 1.0, True),
+    ],
+)
+def test_one_predicted_class_is_flagged_and_one_annotated_class_is_not(
+    predictions: list[int],
+    labels: list[int],
+    mcc: float,
+    accuracy: float,
+    f1: float,
+    same_class: bool,
+) -> None:
+    assert scores_of(predictions, labels) == Scores(mcc=mcc, accuracy=accuracy, f1=f1)
+    assert one_class(logits_of(predictions)) is same_class
 
 
 def test_degenerate_predictions_raise_no_warning() -> None:
@@ -124,7 +136,7 @@ from harness.training.score import score
 print("ready", flush=True)
 sys.stdin.readline()
 scores = score(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]), np.array([1, 0, 0]))
-print(json.dumps({"mcc": scores.matthews_correlation, "attempts": attempts, "path": sys.path}))
+print(json.dumps({"mcc": scores.mcc, "attempts": attempts, "path": sys.path}))
 """
 
 

@@ -46,15 +46,15 @@ from transformers import (
 from harness.inputs.data import corpus
 from harness.models.encode import Encoded, collator, encode
 from harness.suite import spec
+from harness.training import speedups
 from harness.training.finetune import Outcome, Settings, finetune
-from harness.training.loading import load_model
+from harness.training.loading import load_checkpoint
 from harness.training.score import score
 from harness.training.speedups import (
     FAST_DROPOUT,
     FIRST_TOKEN,
     KEPT_MEMORY,
     MEMORY_CHECKPOINT,
-    NAMES,
     PACKING,
     SORTED_EVALUATION,
     USED_VOCABULARY,
@@ -66,6 +66,7 @@ from harness.training.speedups.memory import BestEpoch, keep_freed_memory
 from harness.training.speedups.packing import rewrite_forward
 from harness.training.speedups.vocabulary import HIGHEST_PAD_TOKEN, DecayOfUnusedRows, restore, trim
 
+NAMES = get_args(spec.Speedup)
 OTHERS = tuple(name for name in ARCHITECTURES if name not in FAMILIES)
 # The architectures whose embedding matrix is trimmed.
 TRIMMED = ("bert", "distilbert", "roberta", "albert", "electra", "deberta-v2", "mpnet")
@@ -99,7 +100,9 @@ def still(folders: dict[str, Path], tokenizers: dict[str, Any]) -> dict[str, Pre
     """Models in float64 without dropout, in training mode; a test leaves them as they were."""
     models = {}
     for family in FAMILIES:
-        model = load_model(str(folders[family]), tokenizers[family], settings_of()).double()
+        model = load_checkpoint(
+            str(folders[family]), tokenizers[family], settings_of()
+        ).model.double()
         models[family] = without_dropout(model).train()
     return models
 
@@ -133,7 +136,8 @@ def has_own_forward(model: nn.Module) -> bool:
 
 
 def test_the_names_are_those_of_a_suite_file() -> None:
-    assert get_args(spec.Speedup) == NAMES
+    declared = (value for name, value in vars(speedups).items() if name.isupper())
+    assert sorted(declared) == list(NAMES)
     assert tuple(sorted(set(NAMES))) == NAMES
 
 
@@ -180,7 +184,9 @@ def test_they_agree_in_single_precision_with_dropout_switched_off_by_eval(
     family: str,
     names: tuple[str, ...],
 ) -> None:
-    model = load_model(str(folders[family]), tokenizers[family], settings_of()).train(False)
+    model = load_checkpoint(str(folders[family]), tokenizers[family], settings_of()).model.train(
+        False
+    )
     assert any(part.p > 0 for part in dropouts(model).values())
     batch = batch_of(family, [4, 13, 2, 9])
     plain = compute(model, batch)
@@ -192,7 +198,7 @@ def test_they_agree_in_single_precision_with_dropout_switched_off_by_eval(
 def test_under_autocast_they_are_as_near_to_single_precision_as_the_model_s_own_layers(
     folders: dict[str, Path], tokenizers: dict[str, PreTrainedTokenizerBase], family: str
 ) -> None:
-    model = load_model(str(folders[family]), tokenizers[family], settings_of())
+    model = load_checkpoint(str(folders[family]), tokenizers[family], settings_of()).model
     without_dropout(model).train()
     batch = batch_of(family, [4, 13, 2, 9])
     exact = compute(model, batch)
@@ -308,7 +314,7 @@ def test_other_architectures_keep_their_own_layers(
 ) -> None:
     tokenizer = tokenizers[architecture]
     tokenizer.padding_side = "right"  # XLNet pads on the left, which alone would switch them off
-    model = load_model(str(folders[architecture]), tokenizer, settings_of())
+    model = load_checkpoint(str(folders[architecture]), tokenizer, settings_of()).model
     applied = apply(REWRITING, model, tokenizer, DatasetDict())
     assert applied.names == set()
     assert applied.encoder is None
@@ -317,7 +323,7 @@ def test_other_architectures_keep_their_own_layers(
 
 def test_padding_on_the_left_switches_them_off(folders: dict[str, Path]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folders["bert"], padding_side="left")
-    model = load_model(str(folders["bert"]), tokenizer, settings_of())
+    model = load_checkpoint(str(folders["bert"]), tokenizer, settings_of()).model
     assert apply(REWRITING, model, tokenizer, DatasetDict()).names == set()
     assert has_own_forward(model)
 
@@ -440,7 +446,7 @@ def test_dropout_at_every_site_has_the_distribution_of_the_model_s_own(
     family: str,
     site: str,
 ) -> None:
-    model = load_model(str(folders[family]), tokenizers[family], settings_of())
+    model = load_checkpoint(str(folders[family]), tokenizers[family], settings_of()).model
     without_dropout(model).train()
 
     def drop_at_site(probability: float) -> None:
@@ -464,7 +470,7 @@ def test_every_site_has_its_own_probability_and_a_mask_for_every_element(
     folders: dict[str, Path], tokenizers: dict[str, PreTrainedTokenizerBase]
 ) -> None:
     for family, sites in SITES.items():
-        model = load_model(str(folders[family]), tokenizers[family], settings_of())
+        model = load_checkpoint(str(folders[family]), tokenizers[family], settings_of()).model
         own = {site: (1 + number) / 10 for number, site in enumerate(sites)}
         for name, part in dropouts(model).items():
             for site, path in sites.items():
@@ -578,7 +584,7 @@ def test_a_trimmed_model_gives_renumbered_sentences_the_same_logits(
     architecture: str,
 ) -> None:
     tokenizer = tokenizers[architecture]
-    model = load_model(str(folders[architecture]), tokenizer, settings_of())
+    model = load_checkpoint(str(folders[architecture]), tokenizer, settings_of()).model
     splits = encoded_of(tokenizer).splits
     before = {name: rows.to_dict() for name, rows in splits.items()}
     logits = {name: logits_of(model, tokenizer, rows) for name, rows in splits.items()}
@@ -619,7 +625,7 @@ def test_other_architectures_keep_their_whole_vocabulary(
     architecture: str,
 ) -> None:
     tokenizer = tokenizers[architecture]
-    model = load_model(str(folders[architecture]), tokenizer, settings_of())
+    model = load_checkpoint(str(folders[architecture]), tokenizer, settings_of()).model
     embedding = embedding_of(model)
     assert trim(model, encoded_of(tokenizer).splits) is None
     assert embedding_of(model) is embedding
@@ -629,7 +635,7 @@ def test_other_architectures_keep_their_whole_vocabulary(
 def test_a_model_without_a_pad_token_or_with_a_high_one_keeps_its_whole_vocabulary(
     folders: dict[str, Path], tokenizers: dict[str, PreTrainedTokenizerBase], pad: int | None
 ) -> None:
-    model = load_model(str(folders["bert"]), tokenizers["bert"], settings_of())
+    model = load_checkpoint(str(folders["bert"]), tokenizers["bert"], settings_of()).model
     embedding = embedding_of(model)
     splits = encoded_of(tokenizers["bert"]).splits
     model.config.pad_token_id = pad
@@ -645,7 +651,7 @@ def test_the_token_from_which_a_model_counts_positions_keeps_its_number(
 ) -> None:
     # A tokenizer that pads with another token than the one the model knows as padding.
     tokenizer = AutoTokenizer.from_pretrained(folders["mpnet"])
-    model = load_model(str(folders["mpnet"]), tokenizer, settings_of())
+    model = load_checkpoint(str(folders["mpnet"]), tokenizer, settings_of()).model
     tokenizer.pad_token, model.config.pad_token_id = "<s>", 0
     assert (model.config.pad_token_id, embedding_of(model).padding_idx) == (0, 1)
     splits = encoded_of(tokenizer).splits
@@ -696,7 +702,7 @@ def fine_tune(
     asked = {"epochs": 2, "eval_batch_size": 8, **training, "speedups": tuple(speedups)}
     settings = settings_of(spec.TrainingSpec.model_validate(asked), learning_rate)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = without_dropout(load_model(str(folder), tokenizer, settings))
+    model = without_dropout(load_checkpoint(str(folder), tokenizer, settings).model)
     encoded = encoded_of(tokenizer)
     outcome = finetune(model.double() if double else model, tokenizer, encoded, settings, scratch)
 
@@ -806,7 +812,7 @@ def test_a_whole_fine_tuning_on_the_used_vocabulary_changes_every_row_as_the_pla
         for ids in rows["input_ids"]
         for token in ids
     }
-    before = load_model(str(folders[architecture]), tokenizer, settings_of()).double()
+    before = load_checkpoint(str(folders[architecture]), tokenizer, settings_of()).model.double()
     initial = embedding_of(before).weight.detach()
     final = embedding_of(fast.outcome.model).weight.detach()
     unused = sorted(set(range(len(initial))) - occurring - {tokenizer.pad_token_id})

@@ -27,8 +27,7 @@ from transformers import (
 from harness.machine.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
 from harness.store import records, run_store
 from harness.store.classes import unpack
-from harness.store.consistency import inconsistency
-from harness.store.recomputed import unlike_predictions
+from harness.store.consistency import inconsistency, unlike_predictions
 from harness.suite.spec import DatasetSpec
 from harness.training.job import Job, Result, failure
 from harness.training.worker import execute

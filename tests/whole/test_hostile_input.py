@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from harness.errors import BadInput
 from harness.inputs import data
 from harness.judging.leaderboard import leaderboard
-from harness.report import publish, read_published, terminal_table
+from harness.report import publish, read_published
+from harness.report.brief import terminal_table
 from harness.report.published import as_csv, as_json
 from harness.session.options import OPTIONS, OVERRIDES, Chosen, planned_suites, session_options
 from harness.store.run_store import run_folder, write_record

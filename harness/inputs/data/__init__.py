@@ -103,7 +103,7 @@ def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Sour
 
 def is_here(source: Source) -> bool:
     """Return whether load() works without the hub."""
-    return source.revision is None or cola_hub.is_prepared(source.revision)
+    return source.revision is None or bool(cola_hub.prepared(source.revision))
 
 
 def load(source: Source) -> Data:
@@ -115,7 +115,8 @@ def load(source: Source) -> Data:
             not UTF-8, wrong columns, unknown labels, empty sentences, a number of sentences that
             differs from CoLA's, too few sentences to split.
     """
-    rows, origin, notes = _read(source)
+    read, origin, notes = _read(source)
+    rows = {name: read[name] for name in SPLIT_NAMES if name in read}
     splits = _dataset_dict(rows, source.spec.class_names)
     return Data(splits, _fingerprint(rows), origin, tuple(notes))
 
@@ -160,11 +161,11 @@ def _read(source: Source) -> tuple[Mapping[str, Rows], str, Sequence[str]]:
 def _embedded() -> dict[str, Rows]:
     return {
         split: Rows(
-            sentences=[sentence.text for sentence in sentences],
-            labels=[sentence.label for sentence in sentences],
+            sentence=[sentence.text for sentence in sentences],
+            label=[sentence.label for sentence in sentences],
             idx=range(len(sentences)),
-            sources=[sentence.phenomenon for sentence in sentences],
-            domains=[""] * len(sentences),
+            source=[sentence.phenomenon for sentence in sentences],
+            domain=[""] * len(sentences),
         )
         for split, sentences in corpus.generate().items()
     }
@@ -181,30 +182,15 @@ def _dataset_dict(rows: Mapping[str, Rows], class_names: Sequence[str]) -> Datas
         }
     )
     return DatasetDict(
-        {
-            name: Dataset.from_dict(
-                {
-                    "sentence": rows[name].sentences,
-                    "label": rows[name].labels,
-                    "idx": rows[name].idx,
-                    "source": rows[name].sources,
-                    "domain": rows[name].domains,
-                },
-                features=features,
-            )
-            for name in SPLIT_NAMES
-            if name in rows
-        }
+        {name: Dataset.from_dict(vars(split), features=features) for name, split in rows.items()}
     )
 
 
 def _fingerprint(rows: Mapping[str, Rows]) -> str:
     digest = hashlib.sha256()
-    for name in SPLIT_NAMES:
-        if name in rows:
-            split = rows[name]
-            content = [name, list(split.sentences), list(split.labels), list(split.idx)]
-            digest.update(json.dumps(content).encode())
+    for name, split in rows.items():
+        content = [name, list(split.sentence), list(split.label), list(split.idx)]
+        digest.update(json.dumps(content).encode())
     return digest.hexdigest()
 
 

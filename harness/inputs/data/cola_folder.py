@@ -5,7 +5,6 @@ sentence), no header and no quoting: a quotation mark is part of the sentence. T
 GLUE adds, has a header and two columns (index, sentence); its labels are hidden.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +50,9 @@ GLUE_LAYOUT = (
     Part("dev.tsv", "validation", SPLITS["validation"]),
 )
 TEST_PART = Part("test.tsv", "test", SPLITS["test"])
+
+COLUMNS = ("source", "label", "author's mark", "sentence")
+TEST_COLUMNS = ("index", "sentence")
 
 
 @dataclass(frozen=True)
@@ -109,25 +111,23 @@ def read(folder: Path) -> dict[str, Rows]:
         BadInput: missing files, or every mistake in the files.
     """
     rows: dict[str, list[_Row]] = {}
-    domains: dict[str, list[str]] = {}
     problems: list[str] = []
     for path, part in locate(folder):
         try:
             rows.setdefault(part.split, []).extend(_read_part(path, part))
-            domains.setdefault(part.split, []).extend(domain_column(part.runs))
         except BadInput as error:
             problems += error.problems
     if problems:
         raise BadInput(problems)
     return {
         split: Rows(
-            sentences=[row.sentence for row in rows[split]],
-            labels=[row.label for row in rows[split]],
-            idx=range(len(rows[split])),
-            sources=[row.source for row in rows[split]],
-            domains=domains[split],
+            sentence=[row.sentence for row in of_split],
+            label=[row.label for row in of_split],
+            idx=range(len(of_split)),
+            source=[row.source for row in of_split],
+            domain=domain_column(SPLITS[split]),
         )
-        for split in rows
+        for split, of_split in rows.items()
     }
 
 
@@ -156,53 +156,31 @@ def count_problems(where: str, seen: int, runs: Runs) -> list[str]:
 
 def _read_part(path: Path, part: Part) -> list[_Row]:
     lines = split_at_line_feeds(read_text(path))
+    rows = []
+    problems = []
     is_test = part == TEST_PART
-    rows, problems = _test_rows(lines, path) if is_test else _labelled_rows(lines, path)
-    count = count_problems(str(path), len(lines) - is_test, part.runs)
+    names, first = (TEST_COLUMNS, 2) if is_test else (COLUMNS, 1)
+    if is_test and (header := lines.pop(0)) != "\t".join(TEST_COLUMNS):
+        problems.append(f"{path}:1: {shown(header)}; the header is index, a tab, sentence")
+    for index, line in enumerate(lines):
+        where = f"{path}:{first + index}"
+        values = line.split("\t")
+        if len(values) != len(names):
+            problems.append(
+                f"{where}: tab-separated columns seen: {len(values)}; a line has {len(names)}: "
+                f"{', '.join(names)}"
+            )
+            continue
+        row = dict(zip(names, values, strict=True))
+        if is_test and row["index"] != str(index):
+            problems.append(f"{where}: index {shown(row['index'])}; {index} comes here")
+        if not is_test and row["label"] not in ("0", "1"):
+            problems.append(f"{where}: label {shown(row['label'])}; a label is 0 or 1")
+        if not row["sentence"].strip():
+            problems.append(f"{where}: empty sentence; remove the line or fill it in")
+        label = HIDDEN_LABEL if is_test else int(row["label"] == "1")
+        rows.append(_Row(row.get("source", ""), label, row["sentence"]))
+    count = count_problems(str(path), len(lines), part.runs)
     if count or problems:
         raise BadInput([*count, *capped(problems, path)])
     return rows
-
-
-def _labelled_rows(lines: Sequence[str], path: Path) -> tuple[list[_Row], list[str]]:
-    rows = []
-    problems = []
-    for number, line in enumerate(lines, start=1):
-        where = f"{path}:{number}"
-        columns = line.split("\t")
-        if len(columns) != 4:
-            problems.append(
-                f"{where}: tab-separated columns seen: {len(columns)}; a line has 4: "
-                "source, label, author's mark, sentence"
-            )
-            continue
-        source, label, _, sentence = columns
-        if label not in ("0", "1"):
-            problems.append(f"{where}: label {shown(label)}; a label is 0 or 1")
-        if not sentence.strip():
-            problems.append(f"{where}: empty sentence; remove the line or fill it in")
-        rows.append(_Row(source, int(label == "1"), sentence))
-    return rows, problems
-
-
-def _test_rows(lines: Sequence[str], path: Path) -> tuple[list[_Row], list[str]]:
-    rows = []
-    problems = []
-    if lines[0] != "index\tsentence":
-        problems.append(f"{path}:1: {shown(lines[0])}; the header is index, a tab, sentence")
-    for index, line in enumerate(lines[1:]):
-        where = f"{path}:{index + 2}"
-        columns = line.split("\t")
-        if len(columns) != 2:
-            problems.append(
-                f"{where}: tab-separated columns seen: {len(columns)}; a line has 2: "
-                "index, sentence"
-            )
-            continue
-        number, sentence = columns
-        if number != str(index):
-            problems.append(f"{where}: index {shown(number)}; {index} comes here")
-        if not sentence.strip():
-            problems.append(f"{where}: empty sentence; remove the line or fill it in")
-        rows.append(_Row("", HIDDEN_LABEL, sentence))
-    return rows, problems

@@ -44,15 +44,10 @@ def pin(hub: Hub) -> str:
             if commit is not None:
                 return commit
             reason = f"{hub.endpoint} returned no commit"
-    cached = _prepared("*")
+    cached = prepared("*")
     if not cached:
         raise Unavailable(f"the data set {REPOSITORY} cannot be loaded: {reason}", WAY_OUT)
     return cached[-1].name
-
-
-def is_prepared(revision: str) -> bool:
-    """Return whether a commit is in the cache of `datasets`."""
-    return bool(_prepared(revision))
 
 
 def read(revision: str) -> dict[str, Rows]:
@@ -75,25 +70,34 @@ def read(revision: str) -> dict[str, Rows]:
         problems += count_problems(f"{where}: {name}", len(splits[name]), SPLITS[name])
     if problems:
         raise BadInput(problems)
-    return {name: _rows(splits[name], name) for name in SPLITS}
+    return {
+        name: Rows(
+            sentence=splits[name]["sentence"][:],
+            label=splits[name]["label"][:],
+            idx=splits[name]["idx"][:],
+            source=[""] * len(splits[name]),
+            domain=domain_column(runs),
+        )
+        for name, runs in SPLITS.items()
+    }
 
 
 def _load(revision: str) -> dict[str, datasets.Dataset]:
     # Without a connection `load_dataset` would retry for half a minute and then load the newest
     # commit in its cache, which may be another one.
-    if cached := _prepared(revision):
+    if cached := prepared(revision):
         files = {name: str(cached[-1] / f"glue-{name}.arrow") for name in SPLITS}
         return {name: datasets.Dataset.from_file(file) for name, file in files.items()}
     with _no_progress_bars():
         splits: datasets.DatasetDict = datasets.load_dataset(
             REPOSITORY, CONFIGURATION, revision=revision
         )
-    if not _prepared(revision):
+    if not prepared(revision):
         raise ConnectionError("the hub does not answer, and only another commit is cached")
     return dict(splits)
 
 
-def _prepared(commit: str) -> list[Path]:
+def prepared(commit: str) -> list[Path]:
     """Return the cache folders of `load_dataset` for a commit ("*": any), newest last."""
     # .../nyu-mll___glue/cola/<version>/<commit>/glue-train.arrow
     cache = Path(datasets.config.HF_DATASETS_CACHE, REPOSITORY.replace("/", "___"), CONFIGURATION)
@@ -103,16 +107,6 @@ def _prepared(commit: str) -> list[Path]:
         if re.fullmatch("[0-9a-f]{40}", info.parent.name)
     ]
     return [info.parent for info in sorted(infos, key=lambda info: info.stat().st_mtime)]
-
-
-def _rows(split: datasets.Dataset, name: str) -> Rows:
-    return Rows(
-        sentences=split["sentence"][:],
-        labels=split["label"][:],
-        idx=split["idx"][:],
-        sources=[""] * len(split),
-        domains=domain_column(SPLITS[name]),
-    )
 
 
 @contextlib.contextmanager

@@ -1,18 +1,14 @@
 """The embedded acceptability corpus: minimal pairs of English sentences from a small grammar.
 
-Each phenomenon is one function over templates. In a template, `{class}` is a word of that class
-in `LEXICON` and `{class.form}` an inflected form of it; `{class2}` is another word of the same
-class, and no word fills two slots; `[good|bad]` is the difference between the pair's sentences.
+In a template of `PHENOMENA`, `{class}` is a word of that class in `LEXICON` and `{class.form}` an
+inflected form of it; `{class2}` is another word of the same class, and no word fills two slots;
+`[good|bad]` is the difference between the pair's sentences.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from random import Random
-
-Pair = tuple[str, str]  # the acceptable sentence, the unacceptable one
-Draw = Callable[..., Pair]  # draw(*templates): a pair made from one of the templates
 
 # Twelve phenomena, two sentences per pair: 2,400 sentences for train, 408 for validation and 408
 # for test.
@@ -100,9 +96,10 @@ class Sentence:
     phenomenon: str
 
 
-def subject_verb_agreement(draw: Draw) -> Pair:
-    """A verb agrees with its subject, whatever noun stands in between."""
-    return draw(
+# The templates of each phenomenon.
+PHENOMENA = {
+    # A verb agrees with its subject, whatever noun stands in between.
+    "subject_verb_agreement": (
         "The {person} [{regard.s}|{regard}] {name}.",
         "The {person.pl} [{regard}|{regard.s}] {name}.",
         "The {person} {near} the {person2.pl} [{regard.s}|{regard}] {name}.",
@@ -110,12 +107,9 @@ def subject_verb_agreement(draw: Draw) -> Pair:
         "The {person} that the {person2.pl} {regard} [is|are] {mood}.",
         "The {thing} {near} the {thing2.pl} [was|were] {quality}.",
         "The {thing.pl} in the {place} [were|was] {quality}.",
-    )
-
-
-def reflexive_agreement(draw: Draw) -> Pair:
-    """A reflexive agrees in gender and number with the subject of its own clause."""
-    return draw(
+    ),
+    # A reflexive agrees in gender and number with the subject of its own clause.
+    "reflexive_agreement": (
         "The {man} {regard.past} [himself|herself].",
         "The {woman} {regard.past} [herself|himself].",
         "The {man.pl} {regard.past} [themselves|himself].",
@@ -124,12 +118,9 @@ def reflexive_agreement(draw: Draw) -> Pair:
         "The {man.pl} {claim.past} that the {woman} {regard.past} [herself|themselves].",
         "The {woman}'s {brother} {regard.past} [himself|herself].",
         "The {man}'s {sister} {regard.past} [herself|himself].",
-    )
-
-
-def determiner_noun_agreement(draw: Draw) -> Pair:
-    """A determiner agrees with its noun in number, and in being a mass or a count noun."""
-    return draw(
+    ),
+    # A determiner agrees with its noun in number, and in being a mass or a count noun.
+    "determiner_noun_agreement": (
         "{name} {action.past} {one} [{thing}|{thing.pl}].",
         "{name} {action.past} {many} [{thing.pl}|{thing}].",
         "{name} {action.past} [{one}|{many}] {quality} {thing}.",
@@ -138,12 +129,9 @@ def determiner_noun_agreement(draw: Draw) -> Pair:
         "{many} {mood} [{person.pl}|{person}] {intransitive.past}.",
         "There was too [much|many] {stuff} in the {place}.",
         "There were too [many|much] {thing.pl} in the {place}.",
-    )
-
-
-def islands(draw: Draw) -> Pair:
-    """No question word leaves an adjunct, a coordination, its own noun, or most noun phrases."""
-    return draw(
+    ),
+    # No question word leaves an adjunct, a coordination, its own noun, or most noun phrases.
+    "islands": (
         "What did {name} {action} [{when} the {person} {action2.past} the {thing}"
         "|the {thing} {when} the {person} {action2.past}]?",
         "What did {name} {hear} [that|the {rumor} that] the {person} {action.past}?",
@@ -151,12 +139,9 @@ def islands(draw: Draw) -> Pair:
         "Who did {name} {meet} the {person} [with|and]?",
         "{which} [{thing} did {name} {action}|did {name} {action} {thing}]?",
         "Which {person} did [{name} {find} a picture of|a picture of {amuse} {name}]?",
-    )
-
-
-def argument_structure(draw: Draw) -> Pair:
-    """A verb takes the objects, places and clauses that it selects, and no other."""
-    return draw(
+    ),
+    # A verb takes the objects, places and clauses that it selects, and no other.
+    "argument_structure": (
         "The {person} [{intransitive.past}|{regard.past}] in the {place}.",
         "The {person} [{regard.past}|{intransitive.past}] {name} in the {place}.",
         "The {person} [{action.past}|{complain.past}] the {thing}.",
@@ -164,12 +149,9 @@ def argument_structure(draw: Draw) -> Pair:
         "{name} [{give.past}|{describe.past}] the {person} the {thing}.",
         "{name} {describe.past} [the {thing} to the {person}|the {person} the {thing}].",
         "The {person} put the {thing} in the [{place}|morning].",
-    )
-
-
-def word_order(draw: Draw) -> Pair:
-    """The words of a phrase, and the phrases of a clause, have a fixed order."""
-    return draw(
+    ),
+    # The words of a phrase, and the phrases of a clause, have a fixed order.
+    "word_order": (
         "The [{mood} {person}|{person} {mood}] {regard.past} {name}.",
         "{name} [{adverb} {action.past}|{action.past} {adverb}] the {thing}.",
         "{where} [did {name}|{name} did] {action} the {thing}?",
@@ -178,12 +160,9 @@ def word_order(draw: Draw) -> Pair:
         "The {person} {action.past} a [very {quality}|{quality} very] {thing}.",
         "The {person} {pick.past} [{it} up|up {it}] in the {place}.",
         "[All the|The all] {thing.pl} in the {place} were {quality}.",
-    )
-
-
-def verb_form(draw: Draw) -> Pair:
-    """An auxiliary decides the form of the verb after it."""
-    return draw(
+    ),
+    # An auxiliary decides the form of the verb after it.
+    "verb_form": (
         "The {person} has [{action.part}|{action}] the {thing}.",
         "The {person.pl} have [{action.part}|{action.ing}] the {thing}.",
         "{name} is [{action.ing}|{action}] the {thing}.",
@@ -191,12 +170,9 @@ def verb_form(draw: Draw) -> Pair:
         "The {person} {modal} [{action}|to {action}] the {thing}.",
         "The {person} did not [{action}|{action.past}] the {thing}.",
         "Did {name} [{action}|{action.ing}] the {thing}?",
-    )
-
-
-def negative_polarity(draw: Draw) -> Pair:
-    """Ever, any and yet stand in the scope of a negation, a question, if or few."""
-    return draw(
+    ),
+    # Ever, any and yet stand in the scope of a negation, a question, if or few.
+    "negative_polarity": (
         "[No|The] {person} has ever {action.part} the {thing}.",
         "[No {person} that the|The {person} that no] {person2} {regard.s} has ever"
         " {intransitive.part}.",
@@ -206,12 +182,9 @@ def negative_polarity(draw: Draw) -> Pair:
         "The {person} has [not|already] {intransitive.part} yet.",
         "[Has {name}|{name} has] ever {action.part} a {thing}[?|.]",
         "[If|Because] {name} ever {action.s} the {thing}, the {person} will {intransitive}.",
-    )
-
-
-def pronoun_case(draw: Draw) -> Pair:
-    """Subjects of finite clauses are nominative, objects accusative, possessors genitive."""
-    return draw(
+    ),
+    # Subjects of finite clauses are nominative, objects accusative, possessors genitive.
+    "pronoun_case": (
         "[{pronoun}|{pronoun.obj}] {regard.past} {name}.",
         "Did [{pronoun}|{pronoun.obj}] {action} the {thing}?",
         "{name} {claim.past} that [{pronoun}|{pronoun.obj}] had {intransitive.part}.",
@@ -219,12 +192,9 @@ def pronoun_case(draw: Draw) -> Pair:
         "The {person} {look.past} at [{pronoun.obj}|{pronoun}] in the {place}.",
         "{name} {persuade.past} [{pronoun.obj}|{pronoun}] to {action} the {thing}.",
         "{name} {action.past} [{he.poss}|{he}] {thing}.",
-    )
-
-
-def filler_gap(draw: Draw) -> Pair:
-    """A question word or relative needs one gap, and a gap needs one of them."""
-    return draw(
+    ),
+    # A question word or relative needs one gap, and a gap needs one of them.
+    "filler_gap": (
         "{name} {know.past} [that|what] the {person} {action.past} the {thing}.",
         "{name} {know.past} [what|that] the {person} {action.past}.",
         "{name} wondered [whether|who] the {person} {regard.past} {name2}.",
@@ -233,12 +203,9 @@ def filler_gap(draw: Draw) -> Pair:
         "[Did|What did] {name} {action} the {thing} in the {place}?",
         "[What did|Did] {name} {action} in the {place}?",
         "The {thing} that {name} {action.past} [|it] was {quality}.",
-    )
-
-
-def passive(draw: Draw) -> Pair:
-    """Only a verb, or a verb with its preposition, that has an object to give up is passivized."""
-    return draw(
+    ),
+    # Only a verb, or a verb with its preposition, that has an object to give up is passivized.
+    "passive": (
         "The {person} was {look.part} [at by|by] {name}.",
         "The {person} was {regard.part} [by|at by] {name}.",
         "The {person} was [{regard.part}|{intransitive.part}] by {name}.",
@@ -246,12 +213,9 @@ def passive(draw: Draw) -> Pair:
         "The {thing} [was|has] {action.part} by the {person}.",
         "{name} [|was] {action.past} the {thing}.",
         "The {person} was [{give.part}|{describe.part}] the {thing}.",
-    )
-
-
-def existential_there(draw: Draw) -> Pair:
-    """There takes an indefinite and a raising verb, not a strong quantifier or a control verb."""
-    return draw(
+    ),
+    # There takes an indefinite and a raising verb, not a strong quantifier or a control verb.
+    "existential_there": (
         "There was [a|every] {thing} in the {place}.",
         "There were [{some}|{most}] {thing.pl} in the {place}.",
         "[Every {thing} was|There was every {thing}] in the {place}.",
@@ -259,14 +223,8 @@ def existential_there(draw: Draw) -> Pair:
         "There [{seem.past}|{decide.past}] to be a {thing} in the {place}.",
         "{name} [{expect.past}|{persuade.past}] there to be a {thing} in the {place}.",
         "There [was a {person} {action.ing}|{action.past} a {person}] the {thing}.",
-    )
-
-
-PHENOMENA: tuple[Callable[[Draw], Pair], ...] = (
-    subject_verb_agreement, reflexive_agreement, determiner_noun_agreement, islands,
-    argument_structure, word_order, verb_form, negative_polarity,
-    pronoun_case, filler_gap, passive, existential_there,
-)  # fmt: skip
+    ),
+}
 
 
 def inflect(word: str, form: str) -> str:
@@ -305,7 +263,10 @@ def _write(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _draw_pair(random: Random, words: dict[str, list[str]], *templates: str) -> Pair:
+def _draw_pair(
+    random: Random, words: dict[str, list[str]], templates: Sequence[str]
+) -> tuple[str, str]:
+    """Return an acceptable and an unacceptable sentence made from one of the templates."""
     chosen: dict[str, str] = {}
 
     def fill(match: re.Match[str]) -> str:
@@ -338,16 +299,15 @@ def generate(seed: int = 0) -> dict[str, list[Sentence]]:
     splits: dict[str, list[Sentence]] = {}
     for split, count in PAIRS_PER_PHENOMENON.items():
         training = split == "train"
-        draw = partial(_draw_pair, random, TRAINING_WORDS if training else ALL_WORDS)
+        words = TRAINING_WORDS if training else ALL_WORDS
         splits[split] = []
-        for phenomenon in PHENOMENA * count:
-            pair = phenomenon(draw)
-            while not taken.isdisjoint(pair) or not (
-                training or all(map(_has_held_out_word, pair))
-            ):
-                pair = phenomenon(draw)
+        for phenomenon, templates in [*PHENOMENA.items()] * count:
+            while True:
+                good, bad = pair = _draw_pair(random, words, templates)
+                held_out = training or all(map(_has_held_out_word, pair))
+                if held_out and taken.isdisjoint(pair):
+                    break
             taken.update(pair)
-            good, bad = pair
-            splits[split].append(Sentence(good, 1, phenomenon.__name__))
-            splits[split].append(Sentence(bad, 0, phenomenon.__name__))
+            splits[split].append(Sentence(good, 1, phenomenon))
+            splits[split].append(Sentence(bad, 0, phenomenon))
     return splits

@@ -10,13 +10,12 @@ otherwise, and refuses a file that may be unquoted.
 import csv
 import io
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.inputs.data.line_ends import joined_by_returns
 from harness.inputs.data.row_likeness import Test, fits_columns, has_label
 from harness.inputs.data.rows import read_text, shown
 from harness.inputs.data.table import Table, TableRow, Wanted, column_error, column_problems, listed
@@ -26,6 +25,7 @@ from harness.suite.file_names import extension
 COMMON_DELIMITERS = (",", ";", "\t", "|")
 
 _LIMIT = threading.Lock()
+"""Held while csv's limit of 131,072 characters per field, global to the process, is raised."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,10 @@ def _parsed(file: _File, quoted: bool) -> tuple[list[_Row], str | None]:
         strict=quoted,
     )
     line = 1
-    with _fields_as_long_as(file.lines):
+    with _LIMIT:
+        before = csv.field_size_limit()
+        # The limit is a C long, which has 32 bits on some systems.
+        csv.field_size_limit(min(max(before, sum(map(len, file.lines))), 2**31 - 1))
         try:
             for values in reader:
                 if values:
@@ -111,20 +114,9 @@ def _parsed(file: _File, quoted: bool) -> tuple[list[_Row], str | None]:
                 line = reader.line_num + 1
         except csv.Error as error:
             return rows, _broken(file, line, reader.line_num, error)
-    return rows, None
-
-
-@contextmanager
-def _fields_as_long_as(lines: Sequence[str]) -> Iterator[None]:
-    """Raise csv's limit of 131,072 characters per field, which is global to the process."""
-    with _LIMIT:
-        before = csv.field_size_limit()
-        # The limit is a C long, which has 32 bits on some systems.
-        csv.field_size_limit(min(max(before, sum(map(len, lines))), 2**31 - 1))
-        try:
-            yield
         finally:
             csv.field_size_limit(before)
+    return rows, None
 
 
 def _broken(file: _File, first: int, last: int, error: csv.Error) -> str:
@@ -151,7 +143,8 @@ def _check_header(file: _File, rows: Sequence[_Row], quoted: bool) -> None:
     where, header = file.path, rows[0]
     if not (problems := column_problems(where, header.values, file.wanted)):
         return
-    if _follows_return(file, rows):
+    joined = _joined_by_returns(file, rows)
+    if joined and joined[0][0] is header:
         raise BadInput([_return(file, [header])])
     if not file.wanted.quoting and any(file.delimiter in name for name in header.values):
         raise BadInput([f"{where}:{header.first}: {_spans_lines(header)}; {file.either}"])
@@ -175,10 +168,10 @@ def _check_header(file: _File, rows: Sequence[_Row], quoted: bool) -> None:
 def _other_delimiter(file: _File, header: _Row, quoted: bool) -> tuple[str, list[str]] | None:
     """Return the header's delimiter and columns if it is not separated by the file's delimiter."""
     found = []
+    lines = file.lines[header.first - 1 : header.last]
     for delimiter in COMMON_DELIMITERS:
-        lines = file.lines[header.first - 1 : header.last]
         if delimiter != file.delimiter:
-            rows, broken = _parsed(_File(file.path, lines, delimiter, file.wanted), quoted)
+            rows, broken = _parsed(replace(file, lines=lines, delimiter=delimiter), quoted)
             if rows and not broken and len(rows[0].values) > 1:
                 found.append((delimiter, rows[0].values))
     with_wanted = [each for each in found if set(file.wanted.columns) <= set(each[1])]
@@ -231,8 +224,7 @@ def _returns(file: _File, rows: Sequence[_Row], is_row: Test) -> dict[int, str |
         rows: the file's rows, header first.
     """
     found: dict[int, str | None] = {}
-    for positions in joined_by_returns(file.lines, [(row.first, row.last) for row in rows]):
-        together = [rows[position] for position in positions]
+    for together in _joined_by_returns(file, rows):
         all_complete = all(row is rows[0] or is_row(row.values) for row in together)
         if file.wanted.label is None or not all_complete:
             problem = _return(file, together)
@@ -240,14 +232,25 @@ def _returns(file: _File, rows: Sequence[_Row], is_row: Test) -> dict[int, str |
     return found
 
 
-def _follows_return(file: _File, rows: Sequence[_Row]) -> bool:
-    """Return whether a lone carriage return ends the header, while other lines end otherwise.
+def _joined_by_returns(file: _File, rows: Sequence[_Row]) -> list[list[_Row]]:
+    """Return rows separated only by a lone carriage return, if other lines end otherwise.
 
-    Args:
-        rows: the file's rows, header first.
+    Each group of consecutive rows may be one row. Files whose rows all end in carriage returns, as
+    on old Macs, and carriage returns before a blank line (`\\r\\r\\n`) are not ambiguous. Line ends
+    inside a row, between quotation marks, are part of its values and are ignored.
     """
-    together = joined_by_returns(file.lines, [(row.first, row.last) for row in rows])
-    return bool(together) and together[0].start == 0
+    within = {line for row in rows for line in range(row.first, row.last)}
+    ends = {line[-1:] for number, line in enumerate(file.lines[:-1], 1) if number not in within}
+    if not {"\r", "\n"} <= ends:
+        return []
+    groups: list[list[_Row]] = []
+    for before, row in pairwise(rows):
+        if file.lines[before.last - 1].endswith("\r") and row.first == before.last + 1:
+            if groups and groups[-1][-1] is before:
+                groups[-1].append(row)
+            else:
+                groups.append([before, row])
+    return groups
 
 
 def _return(file: _File, rows: Sequence[_Row]) -> str:
@@ -327,7 +330,7 @@ def _raw(file: _File, row: _Row) -> str:
 def _plain(file: _File, row: _Row) -> list[list[str]]:
     """Return the values of every line of a row, read without quoting."""
     lines = file.lines[row.first - 1 : row.last]
-    rows, _ = _parsed(_File(file.path, lines, file.delimiter, file.wanted), quoted=False)
+    rows, _ = _parsed(replace(file, lines=lines), quoted=False)
     return [row.values for row in rows]
 
 

@@ -2,8 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,8 @@ class _Object(dict[str, Any]):
     repeated: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class _Value:
-    """A value that should be a row, and its place in the file."""
-
-    where: str
-    value: Any
+Values = list[tuple[str, Any]]
+"""What should be the file's rows: the place of each, and the value."""
 
 
 def read_json(path: Path, wanted: Wanted) -> Table:
@@ -42,34 +37,34 @@ def read_json(path: Path, wanted: Wanted) -> Table:
     text = read_text(path)
     if _is_lines(text):
         values, problems = _lines(path, text)
-        if len(values) == 1 and not problems and (shape := _shape(values[0].value, wanted)):
+        if len(values) == 1 and not problems and (shape := _shape(values[0][1], wanted)):
             problem = f"{path}: {shape}; {wanted.shapes}"
-            raise _shape_error(values[0].value, wanted, problem)
+            raise _shape_error(values[0][1], wanted, problem)
         what = "a line is one JSON object"
     else:
-        values, problems = list(_items(path, text, wanted)), []
+        values, problems = _items(path, text, wanted), []
         what = "an array's items are JSON objects"
-    rows = [each for each in values if isinstance(each.value, _Object)]
+    rows = [each for each in values if isinstance(each[1], _Object)]
     if values and not rows and not problems:
-        first = shown(values[0].value)
+        first = shown(values[0][1])
         raise BadInput(
             [f"{path}: contains no JSON object; the first value is {first}; {wanted.shapes}"]
         )
     problems += [
-        f"{each.where}: {shown(each.value)}; {what}"
-        for each in values
-        if not isinstance(each.value, _Object)
+        f"{where}: {shown(value)}; {what}"
+        for where, value in values
+        if not isinstance(value, _Object)
     ]
     if rows:
-        columns = list(dict.fromkeys(name for each in rows for name in each.value))
+        columns = list(dict.fromkeys(name for _, row in rows for name in row))
         if error := column_error(path, columns, wanted):
             raise error
     records = []
-    for each in rows:
-        if twice := [name for name in wanted.columns if name in each.value.repeated]:
-            problems.append(f"{each.where}: repeated key {shown(twice[0])}; remove all but one")
+    for where, row in rows:
+        if twice := [name for name in wanted.columns if name in row.repeated]:
+            problems.append(f"{where}: repeated key {shown(twice[0])}; remove all but one")
         else:
-            records.append(TableRow(each.where, *map(each.value.get, wanted.columns)))
+            records.append(TableRow(where, *map(row.get, wanted.columns)))
     return Table(records, problems)
 
 
@@ -89,15 +84,15 @@ def is_object(line: str) -> bool:
         return False
 
 
-def _lines(path: Path, text: str) -> tuple[list[_Value], list[str]]:
-    values = []
+def _lines(path: Path, text: str) -> tuple[Values, list[str]]:
+    values: Values = []
     problems = []
     for number, line in enumerate(lines_of(text), start=1):
         where = f"{path}:{number}"
         if not line.strip():
             continue
         try:
-            values.append(_Value(where, _parsed(line)))
+            values.append((where, _parsed(line)))
         except json.JSONDecodeError as error:
             problems.append(f"{where}: not JSON ({error.msg}, column {error.colno})")
         except (ValueError, RecursionError) as error:  # too long a number, or too deep a nesting
@@ -105,8 +100,8 @@ def _lines(path: Path, text: str) -> tuple[list[_Value], list[str]]:
     return values, problems
 
 
-def _items(path: Path, text: str, wanted: Wanted) -> Iterator[_Value]:
-    """Yield the items of a file that is one JSON array.
+def _items(path: Path, text: str, wanted: Wanted) -> Values:
+    """Return the items of a file that is one JSON array.
 
     Raises:
         BadInput: the file is not JSON, or not an array.
@@ -127,8 +122,7 @@ def _items(path: Path, text: str, wanted: Wanted) -> Iterator[_Value]:
         raise BadInput([f"{path}: {shape}; {wanted.shapes}"])
     if not whole:
         raise BadInput([f"{path}: an empty JSON array; it must contain sentences"])
-    for number, value in enumerate(whole, start=1):
-        yield _Value(f"{path}: row {number}", value)
+    return [(f"{path}: row {number}", value) for number, value in enumerate(whole, start=1)]
 
 
 def _shape(value: object, wanted: Wanted) -> str | None:

@@ -96,11 +96,11 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
     sentences, labels = table.sentences, table.labels
     splits = {
         split: Rows(
-            sentences=[sentences[row] for row in rows],
-            labels=[labels[row] for row in rows],
+            sentence=[sentences[row] for row in rows],
+            label=[labels[row] for row in rows],
             idx=rows,
-            sources=[""] * len(rows),
-            domains=[""] * len(rows),
+            source=[""] * len(rows),
+            domain=[""] * len(rows),
         )
         for split, rows in draw(labels, spec, path).items()
     }

@@ -47,14 +47,10 @@ def fits_columns(columns: int, text: int, rows: Sequence[Sequence[str]]) -> Test
     )
 
 
-def _accepts(column: Sequence[str]) -> Callable[[str], bool]:
+def _accepts(column: Sequence[str]) -> Callable[[str], object]:
     known = set(column)
-    if known and all(map(_is_number, known)):
-        return _is_number
+    if known and all(map(NUMBER.fullmatch, known)):
+        return NUMBER.fullmatch
     if len(known) <= max(FEW, len(column) // 2):
         return known.__contains__
     return lambda _: True
-
-
-def _is_number(value: str) -> bool:
-    return NUMBER.fullmatch(value) is not None

@@ -25,21 +25,21 @@ HIDDEN_LABEL = -1
 
 @dataclass(frozen=True)
 class Rows:
-    """One split, column by column; all columns have the same length.
+    """One split by the columns of the data set; all have the same length.
 
     Attributes:
-        sentences: the texts.
-        labels: the number of a class each, or -1 if the label is hidden.
+        sentence: the texts.
+        label: the number of a class each, or -1 if the label is hidden.
         idx: a number for each row, unique within the split.
-        sources: the publication or phenomenon a sentence comes from, "" if unknown.
-        domains: CoLA's "in" or "out", or a suite's own name for the file; "" if unknown.
+        source: the publication or phenomenon a sentence comes from, "" if unknown.
+        domain: CoLA's "in" or "out", or a suite's own name for the file; "" if unknown.
     """
 
-    sentences: Sequence[str]
-    labels: Sequence[int]
+    sentence: Sequence[str]
+    label: Sequence[int]
     idx: Sequence[int]
-    sources: Sequence[str]
-    domains: Sequence[str]
+    source: Sequence[str]
+    domain: Sequence[str]
 
 
 def read_bytes(path: Path) -> bytes:

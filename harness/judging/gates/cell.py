@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness import stats
 from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
-from harness.judging.costs import COSTS, deviation, disagreement
+from harness.judging.costs import COSTS, all_measured, deviation, disagreement
 from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.stats import Interval
 from harness.store.records import Record
@@ -16,6 +16,7 @@ from harness.suite.plan import Cell
 from harness.suite.training import TrainingSpec
 
 Verdict = Literal["pass", "fail", "not-enough-evidence"]
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "not-enough-evidence", "pass")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
     by_seed = {r.seed: None if r.scores is None else r.scores.mcc for r in records}
     failures = {r.seed: r.reason or "no reason" for r in records if r.status == "failed"}
     scored = [record for record in records if record.scores is not None]
-    mcc = _mean(_mccs(scored))
+    mcc = mean(_mccs(scored)) if scored else None
     found, missing = _evidence(scored)
     intervals = {
         "mcc": _interval(found, "mcc", _mccs(scored)),
@@ -82,7 +83,9 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
     }
     judged = not failures and all(by_seed.get(seed) is not None for seed in cell.seeds)
     checks = tuple(_checks(cell, scored, intervals, missing, baseline)) if judged else ()
-    verdict: Verdict | None = "fail" if failures else _worst([check.verdict for check in checks])
+    verdict: Verdict | None = min((c.verdict for c in checks), key=WORST_FIRST.index, default=None)
+    if failures:
+        verdict = "fail"
     doubt_passes = cell.gates.on_doubt == "pass"
     return Judgement(
         verdict=verdict,
@@ -93,7 +96,7 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
         evidence=found,
         mcc_interval=intervals["mcc"],
         accuracy_interval=intervals["accuracy"],
-        train_seconds=_measured("train_seconds", scored)[0],
+        train_seconds=_measured("train_seconds", scored),
         by_seed=by_seed,
         failures=failures,
         checks=checks,
@@ -124,37 +127,13 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
     return "\n".join([*lines, f"  records: {folder}"])
 
 
-@dataclass(frozen=True)
-class _Cost:
-    """A threshold on a cost: whether it is an upper limit, its message, the cost's column."""
-
-    upper: bool
-    text: str
-    column: str
-
-
 _COSTS = {
-    "max_train_seconds": _Cost(
-        True,
-        "training takes {} s",
-        "train_seconds",
-    ),
-    "min_samples_per_second": _Cost(
-        False,
-        "training processes {} sentences/s",
-        "samples_per_second",
-    ),
-    "max_eval_ms_per_sentence": _Cost(
-        True,
-        "evaluating a sentence takes {} ms",
-        "eval_ms_per_sentence",
-    ),
-    "max_peak_memory_mb": _Cost(
-        True,
-        "a run takes {} MB",
-        "peak_memory_mb",
-    ),
+    "max_train_seconds": ("train_seconds", "training takes {} s"),
+    "min_samples_per_second": ("samples_per_second", "training processes {} sentences/s"),
+    "max_eval_ms_per_sentence": ("eval_ms_per_sentence", "evaluating a sentence takes {} ms"),
+    "max_peak_memory_mb": ("peak_memory_mb", "a run takes {} MB"),
 }
+"""Column and message of the cost that each gate limits."""
 
 
 def _checks(
@@ -177,10 +156,9 @@ def _checks(
     if baseline is not None:
         allowed = DEFAULT_MAX_DROP if gates.max_drop is None else gates.max_drop
         yield _drop_check(cell, allowed, runs, baseline)
-    for gate, cost in _COSTS.items():
-        limit = getattr(gates, gate)
-        if limit is not None:
-            yield _cost_check(gate, cost, limit, runs)
+    for gate, (column, text) in _COSTS.items():
+        if (limit := getattr(gates, gate)) is not None:
+            yield _cost_check(gate, limit, column, text, runs)
 
 
 def _score_check(
@@ -233,29 +211,28 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
         return Check("max_drop", allowed, drop, None, None, "not-enough-evidence", text)
 
     before = runs_of_cell(baseline, cell, runs[0].training)
-    before_mccs = _mccs([run for run in before if run.scores is not None])
-    if not before_mccs:
+    if not (mccs_before := _mccs(before)):
         return undecided("the baseline has no scored run of this cell; name one that has")
-    drop = mean(before_mccs) - mean(_mccs(runs))
-    try:
-        baseline_evidence = evidence(before)
-    except NoEvidence as error:
-        return undecided(f"the baseline cannot be compared sentence by sentence: {error}", drop)
-    try:
-        own_evidence = evidence(runs)
-    except NoEvidence as error:
-        return undecided(str(error), drop)
-    if not own_evidence.same_sentences(baseline_evidence):
+    mcc_before, mcc = mean(mccs_before), mean(_mccs(runs))
+    drop = mcc_before - mcc
+    theirs, obstacle = _evidence(before)
+    if theirs is None:
+        return undecided(f"the baseline cannot be compared sentence by sentence: {obstacle}", drop)
+    ours, obstacle = _evidence(runs)
+    if ours is None:
+        return undecided(f"{obstacle}", drop)
+    if not ours.same_sentences(theirs):
         return undecided("the baseline was scored on other sentences", drop)
+    paired = ours.seeds == theirs.seeds
     found = stats.paired_difference(
-        own_evidence.labels,
-        baseline_evidence.selected,
-        own_evidence.selected,
-        paired_seeds=own_evidence.seeds == baseline_evidence.seeds,
-        classes=own_evidence.classes,
+        ours.labels,
+        theirs.selected,
+        ours.selected,
+        paired_seeds=paired,
+        classes=ours.classes,
     )
     reason = (
-        f"MCC {mean(_mccs(runs)):.4f} against the baseline's {mean(before_mccs):.4f}: a drop of "
+        f"MCC {mcc:.4f} against the baseline's {mcc_before:.4f}: a drop of "
         f"{drop:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, {found.covers}; "
         f"p = {found.p_value:.2g}), allowed {allowed:.4f}{_training_changes(before[0], runs[0])}"
     )
@@ -289,27 +266,30 @@ def _training_changes(before: Record, now: Record) -> str:
     return f"; the training differs: {', '.join(changed)}" if changed else ""
 
 
-def _cost_check(gate: str, cost: _Cost, limit: float, runs: Sequence[Record]) -> Check:
-    measured, spread = _measured(cost.column, runs)
+def _cost_check(gate: str, limit: float, column: str, text: str, runs: Sequence[Record]) -> Check:
+    cost, measured = COSTS[column], _measured(column, runs)
     if measured is None:
         reason = f"{gate} {limit:g}: not enough evidence, a run did not measure it"
         return Check(gate, limit, None, None, None, "not-enough-evidence", reason)
-    met = measured <= limit if cost.upper else measured >= limit
-    bound = f"at most {limit:g} is allowed" if cost.upper else f"at least {limit:g} is required"
-    amount = f"{measured:.7g}" if COSTS[cost.column].largest else f"{measured:.5g}"
-    amount += "" if spread is None else f" ± {spread:.3g}"
-    reason = f"{cost.text.format(amount)}, {bound} ({gate})"
-    if (extent := disagreement(COSTS[cost.column], runs)) is not None:
-        reason += f"; {COSTS[cost.column].plural} of its seeds differ by {extent}"
+    if gate.startswith("max_"):
+        met, bound = measured <= limit, f"at most {limit:g} is allowed"
+    else:
+        met, bound = measured >= limit, f"at least {limit:g} is required"
+    amount = f"{measured:.7g}" if cost.largest else f"{measured:.5g}"
+    if (spread := deviation(map(cost.measure, runs))) is not None:
+        amount += f" ± {spread:.3g}"
+    reason = f"{text.format(amount)}, {bound} ({gate})"
+    if (extent := disagreement(cost, runs)) is not None:
+        reason += f"; {cost.plural} of its seeds differ by {extent}"
     return Check(gate, limit, measured, None, None, "pass" if met else "fail", reason)
 
 
-def _measured(column: str, runs: Sequence[Record]) -> tuple[float | None, float | None]:
-    """Return a cell's cost as its gates use it, and its standard deviation over seeds."""
-    cost = COSTS[column]
-    values = [cost.measure(run) for run in runs]
-    # Exact and rounded once, like scores.
-    return _largest(values) if cost.largest else _mean(values), deviation(values)
+def _measured(column: str, runs: Sequence[Record]) -> float | None:
+    """Return a cell's cost as its gates use it: exact and rounded once, like scores."""
+    values = all_measured(map(COSTS[column].measure, runs))
+    if not values:
+        return None
+    return max(values) if COSTS[column].largest else mean(values)
 
 
 def _evidence(runs: Sequence[Record]) -> tuple[Evidence | None, str | None]:
@@ -332,28 +312,12 @@ def _interval(
     return replace(interval, low=max(interval.low, least), high=min(interval.high, largest))
 
 
-def _worst(verdicts: Sequence[Verdict]) -> Verdict | None:
-    order: tuple[Verdict, ...] = ("fail", "not-enough-evidence", "pass")
-    return next((verdict for verdict in order if verdict in verdicts), None)
-
-
 def _mccs(runs: Sequence[Record]) -> list[float]:
     return [run.scores.mcc for run in runs if run.scores is not None]
 
 
 def _accuracies(runs: Sequence[Record]) -> list[float]:
     return [run.scores.accuracy for run in runs if run.scores is not None]
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean, or None if a value is missing or there are no values."""
-    known = [value for value in values if value is not None]
-    return mean(known) if known and len(known) == len(values) else None
-
-
-def _largest(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return max(known) if known and len(known) == len(values) else None
 
 
 def _in_brackets(interval: Interval | None) -> str:

@@ -27,7 +27,13 @@ def judge_suite(
         cells: all cells of the suite.
         runs: the records of each cell, by its id.
     """
-    state = _state(cells, runs)
+    lacking = [
+        cell.checkpoint
+        for cell in cells
+        if sum(run.scores is not None for run in runs[cell.id]) < len(cell.seeds)
+    ]
+    names = list(dict.fromkeys(cell.checkpoint for cell in cells))
+    state = _State(names, best_by_checkpoint(cells, runs), Counter(lacking), len(cells))
     checks = []
     if gates.best_min_mcc is not None:
         checks.append(_best_min_mcc(gates.best_min_mcc, state))
@@ -64,27 +70,16 @@ class _State:
         return name in self.best and name not in self.waiting
 
 
-def _state(cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]) -> _State:
-    lacking = [
-        cell.checkpoint
-        for cell in cells
-        if sum(run.scores is not None for run in runs[cell.id]) < len(cell.seeds)
-    ]
-    names = list(dict.fromkeys(cell.checkpoint for cell in cells))
-    return _State(names, best_by_checkpoint(cells, runs), Counter(lacking), len(cells))
-
-
 def _best_min_mcc(least: float, state: _State) -> Check:
     best = max(state.best.values(), key=lambda best: best.mcc, default=None)
-    if best is None:
-        message = f"no cell has a score; an MCC of at least {least:.4f} is required"
-        return _check("best_min_mcc", least, None, not state.waiting, False, message, state)
-    met = best.mcc >= least
+    mcc = None if best is None else best.mcc
+    met = mcc is not None and mcc >= least
     message = (
-        f"the best cell, {best.cell.id}, has MCC {best.mcc:.4f}; at least {least:.4f} is required"
+        f"no cell has a score; an MCC of at least {least:.4f} is required"
+        if best is None
+        else f"the best cell, {best.cell.id}, has MCC {mcc:.4f}; at least {least:.4f} is required"
     )
-    failed = not met and not state.waiting
-    return _check("best_min_mcc", least, best.mcc, failed, met, message, state)
+    return _check("best_min_mcc", least, mcc, not met and not state.waiting, met, message, state)
 
 
 def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
@@ -133,15 +128,9 @@ def _check(
     state: _State,
 ) -> Check:
     verdict: Verdict = "fail" if failed else "pass" if passed else "not-enough-evidence"
-    waiting = "" if failed or passed else _waiting(state)
-    return Check(
-        gate, threshold, measured, None, None, verdict, f"{message}{waiting} (gates.suite.{gate})"
-    )
-
-
-def _waiting(state: _State) -> str:
-    """Return how many cells leave a verdict open, or an empty string."""
     without = sum(state.waiting.values())
-    lack = "lacks" if without == 1 else "lack"
-    count = f"{without} of {counted(state.cells, 'cell')}"
-    return f"; {count} {lack} the score of a seed" if without else ""
+    if without and verdict == "not-enough-evidence":
+        lack = "lacks" if without == 1 else "lack"
+        message += f"; {without} of {counted(state.cells, 'cell')} {lack} the score of a seed"
+    reason = f"{message} (gates.suite.{gate})"
+    return Check(gate, threshold, measured, None, None, verdict, reason)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.judging.settings import settings_in
-from harness.text import shortened
+from harness.text import shortened, some
 
 
 def changed_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
@@ -49,19 +49,16 @@ def differences(path: Path, content: bytes) -> list[str]:
     except OSError as error:
         return [f"cannot be read ({error.strerror})"]
     found: list[str] = []
-    if path.suffix in (".json", ".csv"):
-        try:
-            read = _rows_of_json if path.suffix == ".json" else _rows_of_csv
-            found = list(_rows(read(present), read(content)))
-        except (ValueError, LookupError, TypeError, csv.Error):
-            found = []
-    if not found and path.suffix in (".png", ".parquet"):
-        found = ["different content"]
+    try:
+        if path.suffix == ".json":
+            found = list(_rows(*(json.loads(each)["rows"] for each in (present, content))))
+        elif path.suffix == ".csv":
+            found = list(_rows(*map(_rows_of_csv, (present, content))))
+        elif path.suffix in (".png", ".parquet"):
+            found = ["different content"]
+    except (ValueError, LookupError, TypeError, AttributeError, csv.Error):
+        pass  # not what it should be: the first line that differs shows it
     return found or [_first_line(present, content)]
-
-
-def _rows_of_json(content: bytes) -> list[dict[str, Any]]:
-    return [dict(row) for row in json.loads(content)["rows"]]
 
 
 def _rows_of_csv(content: bytes) -> list[dict[str, Any]]:
@@ -72,25 +69,18 @@ def _rows(present: list[dict[str, Any]], expected: list[dict[str, Any]]) -> Iter
     for number, (actual, wanted) in enumerate(zip_longest(present, expected), start=1):
         if actual == wanted:
             continue
+        row = wanted or actual or {}
+        cell = (
+            f"{row.get('checkpoint')}, batch {row.get('batch_size')}, "
+            f"learning rate {row.get('learning_rate')}"
+            + "".join(f", {each.heading} {row[each.name]}" for each in settings_in(row))
+        )
         if actual is None or wanted is None:
-            problem = "missing" if actual is None else "extra"
-            yield f"row {number}: {problem}: {_cell(actual or wanted)}"
+            yield f"row {number}: {'missing' if actual is None else 'extra'}: {cell}"
             continue
         others = [name for name in {**wanted, **actual} if actual.get(name) != wanted.get(name)]
-        changes = ", ".join(
-            f"{name} is {actual.get(name)!r}, not {wanted.get(name)!r}" for name in others[:3]
-        )
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        yield f"row {number}: {_cell(wanted)}: {changes}{more}"
-
-
-def _cell(row: Mapping[str, Any] | None) -> str:
-    named = row or {}
-    settings = (f", {each.heading} {named[each.name]}" for each in settings_in(named))
-    return (
-        f"{named.get('checkpoint')}, batch {named.get('batch_size')}, "
-        f"learning rate {named.get('learning_rate')}{''.join(settings)}"
-    )
+        changes = [f"{name} is {actual.get(name)!r}, not {wanted.get(name)!r}" for name in others]
+        yield f"row {number}: {cell}: {some(changes)}"
 
 
 def _first_line(present: bytes, content: bytes) -> str:

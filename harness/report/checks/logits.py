@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,15 +12,9 @@ import pyarrow.parquet as pq
 
 from harness.errors import BadInput
 from harness.report.published import Published
-from harness.store.predictions import (
-    as_parquet,
-    check_rows,
-    join_predictions,
-    joined_schema,
-    rows_of_run,
-)
-from harness.store.recomputed import unlike_predictions
-from harness.store.records import Record, classes_of, selected_classes
+from harness.store.consistency import unlike_predictions
+from harness.store.predictions import as_parquet, join_predictions, joined_schema, rows_of_run
+from harness.store.records import Record, classes_of
 from harness.store.run_store import Stored
 
 PREDICTIONS = "predictions.parquet"
@@ -31,7 +25,7 @@ WAY_OUT = (
 )
 
 
-def joined(published: Published, stored: Sequence[Stored]) -> bytes:
+def joined(published: Published, stored: Iterable[Stored]) -> bytes:
     """Return the content of predictions.parquet: the rows of every scored run."""
     found = {(item.record.cell, item.record.seed): item for item in stored}
     ended = [found[run.cell, run.seed] for run in _ended(published)]
@@ -53,11 +47,7 @@ def predictions_beside(folder: Path, published: Published) -> tuple[bytes | None
     path = folder / PREDICTIONS
     if not path.exists():
         return None, []
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
-    wrong, unchecked = check_against_records(published, content)
+    content, wrong, unchecked = _checked(path, published)
     if wrong:
         raise BadInput([f"{path}: {line}; {WAY_OUT}" for line in wrong])
     return content, [f"{path}: {line}" for line in unchecked]
@@ -71,36 +61,40 @@ def mismatched_predictions(folder: Path, published: Published) -> list[str]:
     path = folder / PREDICTIONS
     if not path.exists():
         return [f"missing, so there are no logits of {_named(run)}" for run in _ended(published)]
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        return [f"cannot be read ({error.strerror})"]
-    wrong, unchecked = check_against_records(published, content)
+    _, wrong, unchecked = _checked(path, published)
     return wrong + unchecked
 
 
-def check_against_records(published: Published, content: bytes) -> tuple[list[str], list[str]]:
-    """Check a predictions.parquet against the records of a leaderboard.
+def _checked(path: Path, published: Published) -> tuple[bytes, list[str], list[str]]:
+    """Read a predictions.parquet, and check it against the records of a leaderboard.
 
     Each run's rows, written as the run itself wrote them, must give the digest in its record, its
     labels and classes, and its scores and counts of all splits and groups. Versions of pyarrow
     write different bytes: for a file of another version, digests cannot be compared, but the rest
     can.
 
-    Returns a line for each run whose predictions differ, and a line for each run that could not be
-    checked completely.
+    Returns its content, a line for each run whose predictions differ, and a line for each run that
+    could not be checked completely.
     """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return b"", [f"cannot be read ({error.strerror})"], []
     try:
         table = pq.read_table(io.BytesIO(content))
         written_by = pq.read_metadata(io.BytesIO(content)).created_by
     except (pa.ArrowException, OSError) as error:
-        return [f"cannot be read as Parquet ({type(error).__name__})"], []
+        return content, [f"cannot be read as Parquet ({type(error).__name__})"], []
     schema = joined_schema(table.column_names)
     if not table.schema.equals(schema):
-        return [f"has other columns than {', '.join(schema.names)}"], []
+        return content, [f"has other columns than {', '.join(schema.names)}"], []
     ended = _ended(published)
     times = Counter(run.key for run in ended)
-    wrong = list(_foreign(table, times))
+    wrong = [
+        f"has predictions of a run that is not in the leaderboard: key {key!r}"
+        for key in pc.unique(table["key"]).to_pylist()
+        if key not in times
+    ]
     unchecked: list[str] = []
     seen: Counter[str | None] = Counter()
     ours = written_by == f"parquet-cpp-arrow version {pa.__version__}"
@@ -113,8 +107,7 @@ def check_against_records(published: Published, content: bytes) -> tuple[list[st
         if not share or rest:
             wrong.append(f"has predictions of other runs, and none of {_named(run)}")
             continue
-        problem = _problem(run, rows)
-        if problem is None:
+        if (problem := _problem(run, rows)) is None:
             continue
         since = run.versions.get("pyarrow", pa.__version__)
         if problem != OTHER_DIGEST or (ours and since == pa.__version__):
@@ -125,7 +118,7 @@ def check_against_records(published: Published, content: bytes) -> tuple[list[st
                 f"{f'pyarrow {since}' if ours else written_by} wrote the file, "
                 f"{pa.__version__} is installed; labels, classes and scores match the record"
             )
-    return wrong, unchecked
+    return content, wrong, unchecked
 
 
 OTHER_DIGEST = "its predictions do not have the digest in its record"
@@ -134,19 +127,12 @@ OTHER_DIGEST = "its predictions do not have the digest in its record"
 def _problem(run: Record, rows: pa.Table) -> str | None:
     try:
         rows = rows_of_run(rows, classes_of(run))
-        check_rows(rows, run.labels, selected_classes(run))
     except ValueError as error:
         return f"its predictions contradict its record: {error}"
     if (problem := unlike_predictions(run, rows)) is not None:
         return f"its predictions contradict its record: {problem}"
     same = hashlib.sha256(as_parquet(rows)).hexdigest() == run.predictions_sha256
     return None if same else OTHER_DIGEST
-
-
-def _foreign(table: pa.Table, known: Counter[str | None]) -> Iterator[str]:
-    for key in pc.unique(table["key"]).to_pylist():
-        if key not in known:
-            yield f"has predictions of a run that is not in the leaderboard: key {key!r}"
 
 
 def _ended(published: Published) -> list[Record]:

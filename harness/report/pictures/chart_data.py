@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.judging.columns import SHOWN
 from harness.report.pictures import charts
-from harness.report.pictures.charts import Line
+from harness.report.pictures.charts import Line, Point
 from harness.report.pictures.labels import MARGIN, WIDTHS, ends_of, labels, log_ticks, on_page
 from harness.report.pictures.settings_grid import layout
 from harness.text import printable
@@ -23,19 +23,15 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
     measured_on = charts.circumstances(scored)
     groups = {name: number for number, name in enumerate(dict.fromkeys(measured_on.values()))}
     ticks: dict[str, dict[int, list[float]]] = {column: {} for column in charts.SPEEDS}
-    fronts: dict[str, list[str]] = {line.cell.id: [] for line in lines}
+    marks: dict[str, dict[str, Point]] = {line.cell.id: {} for line in lines}
     offsets: dict[str, dict[str, dict[int, list[float]]]] = {line.cell.id: {} for line in lines}
-    apart: dict[str, list[str]] = {line.cell.id: [] for line in lines}
     for column in charts.SPEEDS:
         for name, points in charts.speed_groups(lines, column).items():
             if charts.on_log_scale(points):
                 ends = ends_of([point.speed for point in points])
                 ticks[column][groups[name]] = log_ticks(*ends)
             for point in points:
-                if point.on_front:
-                    fronts[point.line.cell.id].append(column)
-                if not point.compares:
-                    apart[point.line.cell.id].append(column)
+                marks[point.line.cell.id][column] = point
             for width in WIDTHS:
                 for label in labels(points, on_page(width)):
                     by_width = offsets[label.point.line.cell.id].setdefault(column, {})
@@ -43,7 +39,7 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
     texts = {column.name: column for column in SHOWN}
 
     def row(line: Line) -> dict[str, Any]:
-        is_scored = line.row["mcc"] is not None
+        own = marks[line.cell.id]
         return {
             "rank": line.row["rank"],
             "checkpoint": printable(line.cell.checkpoint),
@@ -51,17 +47,16 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
             "learning_rate": line.cell.learning_rate,
             "settings": line.settings,
             "label": line.label,
-            **{
-                name: line.number(column)
-                for name, column in (("mcc", "mcc"), ("low", "mcc_low"), ("high", "mcc_high"))
-            },
+            "mcc": line.number("mcc"),
+            "low": line.number("mcc_low"),
+            "high": line.number("mcc_high"),
             **{column: line.number(column) for column in charts.SPEEDS},
             "texts": {
                 name: texts[name].text(line.row) for name in ("mcc", "mcc_low", *charts.SPEEDS)
             },
-            "group": groups[measured_on[line.cell.id]] if is_scored else None,
-            "fronts": fronts[line.cell.id],
-            "apart": apart[line.cell.id],
+            "group": groups.get(measured_on.get(line.cell.id, "")),
+            "fronts": [column for column, point in own.items() if point.on_front],
+            "apart": [column for column, point in own.items() if not point.compares],
             "labels": offsets[line.cell.id],
             "curves": [
                 {

@@ -64,6 +64,19 @@ class Line:
         """The cell's name as one line of text."""
         return f"{printable(self.cell.checkpoint)}, {self.settings}"
 
+    @property
+    def mcc(self) -> float:
+        """The MCC of a line that has one."""
+        mcc = self.number("mcc")
+        assert mcc is not None
+        return mcc
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the MCC, if known."""
+        low, high = self.number("mcc_low"), self.number("mcc_high")
+        return None if low is None or high is None else (low, high)
+
     def number(self, column: str) -> float | None:
         """Return a numeric field; None if it is null or the leaderboard has no such column."""
         value = self.row.get(column)
@@ -126,6 +139,13 @@ def lines_of(published: Published, frame: pd.DataFrame) -> list[Line]:
 def with_score(lines: Iterable[Line]) -> list[Line]:
     """Return the lines that have an MCC."""
     return [line for line in lines if line.row["mcc"] is not None]
+
+
+def lines_by_checkpoint(lines: Iterable[Line]) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line.cell.checkpoint, []).append(line)
+    return found
 
 
 def circumstances(lines: Iterable[Line]) -> dict[str, str]:
@@ -200,16 +220,16 @@ def on_log_scale(points: Sequence[Point]) -> bool:
     return min(speeds) > 0 and max(speeds) > 5 * min(speeds)
 
 
-def best_of(lines: Sequence[Line]) -> dict[str, tuple[float, ...]]:
+def best_of(lines: Iterable[Line]) -> dict[str, tuple[float, ...]]:
     """Return the expected MCC of the best of 1, 2, ... cells drawn at random.
 
     Key: a checkpoint's name for its own cells, the best checkpoint first; "" for all cells.
     Checkpoints with one cell are left out: there is nothing to draw.
     """
-    mccs: dict[str, list[float]] = {}
-    for line in lines:
-        if (mcc := line.number("mcc")) is not None:
-            mccs.setdefault(line.cell.checkpoint, []).append(mcc)
-    every = [mcc for group in mccs.values() for mcc in group]
-    groups = {**mccs, "": every}
-    return {name: expected_best_of(group) for name, group in groups.items() if len(group) > 1}
+    scored = with_score(lines)
+    groups = {**lines_by_checkpoint(scored), "": scored}
+    return {
+        name: expected_best_of([line.mcc for line in group])
+        for name, group in groups.items()
+        if len(group) > 1
+    }

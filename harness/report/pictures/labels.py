@@ -178,20 +178,14 @@ def _positions(points: Sequence[Point], canvas: Canvas) -> np.ndarray:
 
     Returns (points, 4) pixels.
     """
-    logarithmic = on_log_scale(points)
     speeds = np.array([point.speed for point in points])
     ends = np.array(
-        [
-            [point.mcc if end is None else end for end in (point.mcc, *_interval(point))]
-            for point in points
-        ]
+        [(point.mcc, *(point.line.interval or (point.mcc, point.mcc))) for point in points]
     )
-    across = _spread(np.log(speeds) if logarithmic else speeds, canvas.width, canvas.inset[0])
+    if on_log_scale(points):
+        speeds = np.log(speeds)
+    across = _spread(speeds, canvas.width, canvas.inset[0])
     return np.column_stack([across, _spread(ends, canvas.height, canvas.inset[1])])
-
-
-def _interval(point: Point) -> tuple[float | None, float | None]:
-    return point.line.number("mcc_low"), point.line.number("mcc_high")
 
 
 def _spread(values: np.ndarray, length: float, inset: float) -> np.ndarray:

@@ -1,12 +1,13 @@
-"""The style of a leaderboard's pictures: colours and markers of checkpoints, drawable text."""
+"""The style of a leaderboard's pictures: colours and markers of checkpoints, drawable text, ids."""
 
+import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matplotlib.font_manager import findfont, get_font
 
-from harness.report.pictures.charts import Line
+from harness.report.pictures.charts import Line, lines_by_checkpoint
 from harness.text import printable
 
 DPI = 120
@@ -37,19 +38,6 @@ Looks = Mapping[str, tuple[str, str]]
 """Each checkpoint's colour and marker."""
 
 
-def lines_by_checkpoint(lines: Iterable[Line]) -> dict[str, list[Line]]:
-    found: dict[str, list[Line]] = {}
-    for line in lines:
-        found.setdefault(line.cell.checkpoint, []).append(line)
-    return found
-
-
-def mcc_of(line: Line) -> float:
-    mcc = line.number("mcc")
-    assert mcc is not None, "only cells with a score are drawn"
-    return mcc
-
-
 def looks_of(lines: Iterable[Line]) -> Looks:
     """Give each of the best checkpoints its own colour and marker; all others share one."""
     names = list(lines_by_checkpoint(lines))
@@ -61,7 +49,10 @@ def looks_of(lines: Iterable[Line]) -> Looks:
 def drawable(text: str, most: int = 60) -> str:
     """Return text on one line, in characters of the font; a long text loses its middle."""
     font = get_font(findfont("DejaVu Sans"))
-    shown = "".join(_escaped_unless(font.get_char_index, text))
+    shown = "".join(
+        each if font.get_char_index(ord(each)) else each.encode("unicode_escape").decode()
+        for each in printable(text)
+    )
     if len(shown) <= most:
         return shown
     half = (most - 1) // 2
@@ -73,15 +64,18 @@ def on_lines(text: str, width: int = 40, most: int = 3) -> list[str]:
     return textwrap.wrap(drawable(text, width * most), width, max_lines=most, placeholder="…")
 
 
-def _escaped_unless(known: Callable[[int], int], text: str) -> Iterator[str]:
-    for character in printable(text):
-        if known(ord(character)):
-            yield character
-        else:
-            yield character.encode("unicode_escape").decode()
-
-
 def broken(text: str) -> str:
     """Return the circumstances of a group on two lines."""
     together, _, hardware = drawable(text, 110).partition("; ")
     return f"{together}\n{hardware}"
+
+
+def with_short_ids(svg: bytes) -> bytes:
+    """Replace the ids in a picture by numbers, in order of appearance.
+
+    matplotlib derives ids from all digits of the coordinates. The last digits differ between
+    processors; the picture itself has six.
+    """
+    names = dict.fromkeys(re.findall(rb'id="([a-zA-Z][0-9a-f]{10})"', svg))
+    numbered = {name: name[:1] + str(number).encode() for number, name in enumerate(names, 1)}
+    return re.sub(rb"\b[a-zA-Z][0-9a-f]{10}\b", lambda match: numbered.get(match[0], match[0]), svg)

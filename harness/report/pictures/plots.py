@@ -7,11 +7,11 @@ object interface is used, so no global state changes and no window opens.
 
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -25,10 +25,8 @@ from harness.report.pictures.charts import (
     Picture,
     Point,
     best_of,
-    lines_of,
     on_log_scale,
     speed_groups,
-    with_score,
 )
 from harness.report.pictures.heat_maps import LINE_INCHES, clear, heat_maps
 from harness.report.pictures.labels import MARGIN, Canvas, ends_of, labels, log_ticks, text_of
@@ -41,14 +39,15 @@ from harness.report.pictures.looks import (
     drawable,
     looks_of,
     on_lines,
+    with_short_ids,
 )
 from harness.report.pictures.settings_grid import layout
-from harness.report.pictures.svg import with_short_ids
-from harness.report.published import Published
 from harness.text import counted, some, two_digits
 
 MARGINS = (MARGIN, 0.1)
 """Empty shares of the axes on each side of all marks, horizontally and vertically."""
+
+DASHED: Any = {"color": "#444444", "linestyle": (0, (4, 3))}
 
 MOST_POINTS = 1000
 MOST_CURVES = 24
@@ -62,35 +61,31 @@ METADATA: dict[str, dict[str, None]] = {
 """Removes the entries in which matplotlib writes its version and the date into a file."""
 
 
-def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
-    """Return the pictures for which the leaderboard has numbers; none without a score."""
-    lines = with_score(lines_of(published, frame))
+def pictures(lines: Sequence[Line]) -> Iterator[Picture]:
+    """Yield the pictures for which a leaderboard has numbers.
+
+    Args:
+        lines: those with a score, at least one.
+    """
     looks = looks_of(lines)
-    found = []
     for column, title in SPEEDS.items():
         if groups := _few(speed_groups(lines, column)):
             best = f", the best {MOST_POINTS:,} cells" if len(lines) > MOST_POINTS else ""
-            found.append(
-                Picture(
-                    f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
-                    f"MCC against {title}{best}",
-                    _front_in_words(title, groups),
-                    partial(_pareto, title, groups, looks),
-                )
+            yield Picture(
+                f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
+                f"MCC against {title}{best}",
+                _front_in_words(title, groups),
+                partial(_pareto, title, groups, looks),
             )
     if curved := [line for line in lines if any(len(run.epochs) > 1 for run in line.runs)]:
         drawn = curved[:MOST_CURVES]
-        best = (
-            "" if len(drawn) == len(curved) else f", the best {len(drawn)} of {len(curved)} cells"
-        )
-        found.append(
-            Picture(
-                "learning-curves",
-                f"MCC after each epoch{best}",
-                "Validation MCC after each epoch, one line per seed, of "
-                f"{counted(len(drawn), 'cell')}; the best is {drawn[0].label}",
-                partial(_curves, drawn, looks),
-            )
+        best = f", the best {len(drawn)} of {len(curved)} cells" if len(drawn) < len(curved) else ""
+        yield Picture(
+            "learning-curves",
+            f"MCC after each epoch{best}",
+            "Validation MCC after each epoch, one line per seed, of "
+            f"{counted(len(drawn), 'cell')}; the best is {drawn[0].label}",
+            partial(_curves, drawn, looks),
         )
     grid = layout(lines) if lines else None
     maps = {} if grid is None else grid.maps(lines)
@@ -99,28 +94,23 @@ def pictures(published: Published, frame: pd.DataFrame) -> list[Picture]:
     ):
         by = f"{grid.down.name} and {grid.across.name}"
         shown = dict(list(several.items())[:MOST_CHECKPOINTS])
-        best = "" if len(shown) == len(several) else f", the best {len(shown)} of {len(several)}"
-        found.append(
-            Picture(
-                "settings",
-                f"MCC by {by}{best}",
-                f"Mean MCC of each checkpoint by {by}; best: "
-                + "; ".join(f"{group[0].label}" for group in shown.values()),
-                partial(heat_maps, shown, grid),
-            )
+        best = f", the best {len(shown)} of {len(several)}" if len(shown) < len(several) else ""
+        yield Picture(
+            "settings",
+            f"MCC by {by}{best}",
+            f"Mean MCC of each checkpoint by {by}; best: "
+            + "; ".join(group[0].label for group in shown.values()),
+            partial(heat_maps, shown, grid),
         )
     if budgets := best_of(lines):
         every = budgets[""]
-        found.append(
-            Picture(
-                "best-of-n",
-                "expected MCC of the best of n cells",
-                f"Expected MCC of the best of n cells drawn at random from all {len(every)}: "
-                f"{every[0]:z.3f} for one, {every[-1]:z.3f} for all",
-                partial(_best_of, budgets, looks),
-            )
+        yield Picture(
+            "best-of-n",
+            "expected MCC of the best of n cells",
+            f"Expected MCC of the best of n cells drawn at random from all {len(every)}: "
+            f"{every[0]:z.3f} for one, {every[-1]:z.3f} for all",
+            partial(_best_of, budgets, looks),
         )
-    return found
 
 
 def draw(found: Iterable[Picture]) -> dict[str, bytes]:
@@ -136,8 +126,9 @@ def draw(found: Iterable[Picture]) -> dict[str, bytes]:
                 buffer = io.BytesIO()
                 figure.savefig(buffer, format=kind, metadata=METADATA[kind])
                 content = buffer.getvalue()
-                content = with_short_ids(content) if kind == "svg" else content
-                files[f"{picture.name}.{kind}"] = content
+                files[f"{picture.name}.{kind}"] = (
+                    with_short_ids(content) if kind == "svg" else content
+                )
     return files
 
 
@@ -167,10 +158,9 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
             [point.speed for point in front],
             [point.mcc for point in front],
             where="post",
-            color="#444444",
-            linestyle=(0, (4, 3)),
             linewidth=1,
             zorder=1,
+            **DASHED,
         )
         _mark(ax, points, looks)
         for label in labels(points, _canvas(figure, len(shown))):
@@ -187,8 +177,7 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
         ax.set_xlabel(title)
         ax.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
     axes[0].set_ylabel("MCC")
-    drawn = [point.line for points in shown.values() for point in points]
-    _key(figure, drawn, looks)
+    _key(figure, [point.line for points in shown.values() for point in points], looks)
     return figure
 
 
@@ -207,12 +196,7 @@ def _mark(ax: Axes, points: Iterable[Point], looks: Looks) -> None:
         style = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
         by_style.setdefault(style, []).append(point)
     for ((colour, marker), on_front, compares), group in by_style.items():
-        bars = [
-            (point.speed, low, high)
-            for point in group
-            if (low := point.line.number("mcc_low")) is not None
-            and (high := point.line.number("mcc_high")) is not None
-        ]
+        bars = [(point.speed, *ends) for point in group if (ends := point.line.interval)]
         if bars:
             ax.vlines(*zip(*bars, strict=True), color=colour, linewidth=1, alpha=0.7, zorder=2)
         ax.plot(
@@ -230,21 +214,18 @@ def _mark(ax: Axes, points: Iterable[Point], looks: Looks) -> None:
 
 
 def _key(figure: Figure, lines: Iterable[Line], looks: Looks) -> None:
+    def is_other(line: Line) -> bool:
+        return looks[line.cell.checkpoint] == OTHERS
+
     names: dict[str, tuple[str, str]] = {}
-    for line in sorted(lines, key=lambda line: (_is_other(line, looks), line.number("rank"))):
-        look = looks[line.cell.checkpoint]
-        names["other checkpoints" if _is_other(line, looks) else drawable(line.cell.checkpoint)] = (
-            look
-        )
+    for line in sorted(lines, key=lambda line: (is_other(line), line.number("rank"))):
+        name = "other checkpoints" if is_other(line) else drawable(line.cell.checkpoint)
+        names[name] = looks[line.cell.checkpoint]
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", label=name)
         for name, (colour, marker) in names.items()
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
-
-
-def _is_other(line: Line, looks: Looks) -> bool:
-    return looks[line.cell.checkpoint] == OTHERS
 
 
 def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
@@ -261,9 +242,8 @@ def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
 
 
 def _speed(point: Point) -> str:
-    if point.line.row["times"] == ROUGH:
-        return f"~{two_digits(point.speed)}"
-    return f"{point.speed:.4g}"
+    rough = point.line.row["times"] == ROUGH
+    return f"~{two_digits(point.speed)}" if rough else f"{point.speed:.4g}"
 
 
 # --- learning curves ---
@@ -309,6 +289,7 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
 def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     ax = figure.subplots()
+    every = budgets[""]
     curves = {name: curve for name, curve in budgets.items() if name}
     for name, curve in list(curves.items())[:MOST_CHECKPOINTS]:
         colour, marker = looks[name]
@@ -321,16 +302,10 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
             linewidth=1.3,
             label=drawable(name, 50),
         )
-    ax.plot(
-        range(1, len(budgets[""]) + 1),
-        budgets[""],
-        color="#444444",
-        linestyle=(0, (4, 3)),
-        linewidth=1.3,
-        label="all checkpoints",
-    )
-    if len(budgets[""]) > 40:
-        _logarithmic(ax, 1, len(budgets[""]))
+    numbers = range(1, len(every) + 1)
+    ax.plot(numbers, every, linewidth=1.3, label="all checkpoints", **DASHED)
+    if len(every) > 40:
+        _logarithmic(ax, 1, len(every))
     else:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlim(left=0.5)

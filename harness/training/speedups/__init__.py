@@ -20,13 +20,3 @@ SORTED_EVALUATION = "sorted-evaluation"
 """Evaluation batches hold sentences of similar length; logits are returned in the split's order."""
 USED_VOCABULARY = "used-vocabulary"
 """Only the embedding rows of tokens in the data are trained; the others only decay."""
-
-NAMES = (
-    FAST_DROPOUT,
-    FIRST_TOKEN,
-    KEPT_MEMORY,
-    MEMORY_CHECKPOINT,
-    PACKING,
-    SORTED_EVALUATION,
-    USED_VOCABULARY,
-)

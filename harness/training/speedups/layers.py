@@ -6,8 +6,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-Projection = Callable[[Tensor], Tensor]
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -24,7 +22,7 @@ class Layer:
     projection: nn.Linear
     attention_norm: nn.LayerNorm
     up: nn.Linear
-    activation: Projection
+    activation: Callable[[Tensor], Tensor]
     down: nn.Linear
     output_norm: nn.LayerNorm
     attention_dropout: float

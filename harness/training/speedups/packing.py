@@ -55,8 +55,7 @@ def rewrite_forward(
 
     def forward(hidden_states: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Any:
         packing = _packing(encoder, hidden_states, attention_mask, pack)
-        width = hidden_states.shape[-1]
-        hidden = hidden_states.reshape(-1, width)
+        hidden = hidden_states.flatten(0, 1)
         if packing.rows is not None:
             hidden = hidden.index_select(0, packing.rows)
         training = encoder.module.training
@@ -64,12 +63,11 @@ def rewrite_forward(
         for layer in inner:
             hidden = _layer(layer, hidden, packing, dropout, training)
         if first_token_only:
-            hidden = _first_token_layer(last, hidden, packing, dropout, training)
-            return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=hidden[:, None])
-        hidden = _layer(last, hidden, packing, dropout, training)
-        return BaseModelOutputWithPastAndCrossAttentions(
-            last_hidden_state=_pad(hidden, packing).view(hidden_states.shape)
-        )
+            hidden = _first_token_layer(last, hidden, packing, dropout, training)[:, None]
+        else:
+            hidden = _layer(last, hidden, packing, dropout, training)
+            hidden = _pad(hidden, packing).view(hidden_states.shape)
+        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=hidden)
 
     encoder.module.forward = forward
 

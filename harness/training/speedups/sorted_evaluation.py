@@ -1,25 +1,12 @@
 """Evaluation in order of length, so that batches hold sentences of similar length."""
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
 from transformers import Trainer
 
 from harness.models.encode import token_counts
-
-
-@dataclass(frozen=True)
-class EvaluationOrder:
-    """The order in which a split's rows are evaluated.
-
-    Attributes:
-        positions: (sentences,) the rows' positions, in the order in which Trainer receives them.
-        places: (sentences,) the index of each row's logits in Trainer's output.
-    """
-
-    positions: np.ndarray
-    places: np.ndarray
 
 
 def evaluation_positions(rows: Dataset, by_length: bool) -> np.ndarray:
@@ -33,17 +20,14 @@ def evaluation_positions(rows: Dataset, by_length: bool) -> np.ndarray:
     return np.argsort(token_counts(rows), kind="stable")
 
 
-def evaluation_order(trainer: Trainer, rows: Dataset, positions: np.ndarray) -> EvaluationOrder:
-    """Return the order in which a trainer evaluates a split's rows, given in `positions`."""
-    sampled = _sampled(trainer, rows.select(positions))
-    return EvaluationOrder(positions, np.argsort(positions[sampled]))
-
-
-def _sampled(trainer: Trainer, rows: Dataset) -> np.ndarray:
-    """Return (sentences,) the order in which Trainer evaluates the rows that it receives.
+def evaluated_places(trainer: Trainer, rows: Dataset, positions: np.ndarray) -> np.ndarray:
+    """Return (sentences,) the index of each of a split's rows in the output of Trainer.
 
     If Trainer groups training batches by length, it groups evaluation batches too, and returns
     logits in that order, which is the same every time.
+
+    Args:
+        positions: (sentences,) the rows' positions, in the order in which Trainer receives them.
     """
-    sampler = trainer._get_eval_sampler(rows)
-    return np.arange(len(rows)) if sampler is None else np.fromiter(sampler, dtype=np.intp)
+    sampler: Any = trainer._get_eval_sampler(rows.select(positions))
+    return np.argsort(positions[np.fromiter(sampler, dtype=np.intp)])

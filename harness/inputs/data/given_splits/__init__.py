@@ -103,11 +103,11 @@ def _parts(
 def _joined(parts: Sequence[Part]) -> Rows:
     sentences = list(chain.from_iterable(part.table.sentences for part in parts))
     return Rows(
-        sentences=sentences,
-        labels=list(chain.from_iterable(part.table.labels for part in parts)),
+        sentence=sentences,
+        label=list(chain.from_iterable(part.table.labels for part in parts)),
         idx=range(len(sentences)),
-        sources=[""] * len(sentences),
-        domains=[part.file.domain for part in parts for _ in part.table.rows],
+        source=[""] * len(sentences),
+        domain=[part.file.domain for part in parts for _ in part.table.rows],
     )
 
 
@@ -124,11 +124,11 @@ def _with_drawn(parts: Sequence[Part], spec: DatasetSpec, names: Sequence[str]) 
     where = paths[0] if len(paths) == 1 else f"dataset.train ({len(paths)} files)"
     return {
         split: Rows(
-            sentences=[whole.sentences[row] for row in rows],
-            labels=[whole.labels[row] for row in rows],
+            sentence=[whole.sentence[row] for row in rows],
+            label=[whole.label[row] for row in rows],
             idx=rows,
-            sources=[""] * len(rows),
-            domains=[""] * len(rows),
+            source=[""] * len(rows),
+            domain=[""] * len(rows),
         )
-        for split, rows in labelled_file.draw(whole.labels, spec, where, names).items()
+        for split, rows in labelled_file.draw(whole.label, spec, where, names).items()
     }

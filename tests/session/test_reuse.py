@@ -4,7 +4,7 @@ from pathlib import Path
 
 from builders.records import COLA, failed_record, keep, make_cell, make_record, skipped_record
 
-from harness.session.archive import records_for_plan
+from harness.session.reuse import records_for_plan
 from harness.store.run_store import Stored, read_store
 from harness.suite.plan import Cell
 from harness.suite.spec import DatasetSpec, MatrixSpec, Suite, TrainingSpec

@@ -1,0 +1,123 @@
+"""A leaderboard in brief: in a terminal, and on the summary page of a CI job."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from harness.judging.column import MISSING, Value, gate
+from harness.judging.columns import SHOWN, informative
+from harness.judging.leaderboard import doubts_by_cell, rows_of
+from harness.judging.settings import settings_in
+from harness.markup import code, grid
+from harness.store.records import Record
+from harness.suite.plan import Cell
+from harness.text import printable
+
+DISPENSABLE = (
+    "parameters_m",
+    "eval_ms_per_sentence",
+    "f1",
+    "samples_per_second",
+    "time_to_target_seconds",
+    "peak_memory_mb",
+    "mcc_last_epoch",
+    "mcc_adjusted",
+    "concurrency",
+    "accuracy",
+    "seeds",
+)
+"""Columns that are dropped, in this order, if the table is too wide."""
+
+GAP = 2
+
+MOST_ROWS = 50
+"""How many cells are shown; the rest are only counted."""
+
+ORDER = {"fail": 0, "not-enough-evidence": 1}
+"""Verdicts that come first, regardless of rank."""
+
+HEADINGS = ("checkpoint", "batch size", "learning rate", "MCC", "95 % interval", "gate", "verdict")
+
+
+def terminal_table(frame: pd.DataFrame, width: int = 120) -> str:
+    """Return a leaderboard as plain text, with as many columns as fit the width.
+
+    Long checkpoint names are not cut: they may make the table wider than `width`.
+    """
+    rows = rows_of(frame)
+    columns = {column.name: column for column in informative(rows)}
+    texts = {
+        name: [column.short, *(printable(column.text(row)) for row in rows)]
+        for name, column in columns.items()
+    }
+    widths = {name: max(map(len, lines)) for name, lines in texts.items()}
+    for name in DISPENSABLE:
+        if sum(widths.values()) + GAP * (len(widths) - 1) > width:
+            widths.pop(name, None)
+    rule = ["-" * each for each in widths.values()]
+    headings, *lines = zip(*(texts[name] for name in widths), strict=True)
+    # Not tabulate's own "simple" format: it makes every column two wider than its heading.
+    return tabulate(
+        [headings, rule, *lines],
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=[columns[name].alignment for name in widths],
+    )
+
+
+def terminal_warnings(cells: Sequence[Cell], records: Iterable[Record]) -> list[str]:
+    """Return a line for each reason why the times of a cell in the table are unreliable."""
+    return [
+        printable(f"warning: {cell}: {doubt}") for cell, doubt in doubts_by_cell(cells, records)
+    ]
+
+
+def as_summary(suite: str, frame: pd.DataFrame) -> str:
+    """Return a heading that counts verdicts, and a row for each cell, with its verdict.
+
+    Args:
+        frame: a leaderboard; cells that fail come first, then the others by rank.
+    """
+    rows = []
+    for row in rows_of(frame):
+        without = "no gate" if row["status"] == "ok" else row["status"]
+        rows.append((str(row["verdict"] or without), row))
+    times = Counter(verdict for verdict, _ in rows)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(times.items()))
+    rows.sort(key=lambda item: ORDER.get(item[0], len(ORDER)))
+    all_rows = [row for _, row in rows]
+    different = [
+        column
+        for column in settings_in(all_rows[0] if rows else ())
+        if column.is_informative(all_rows, column.name)
+    ]
+    lines = []
+    for verdict, row in rows[:MOST_ROWS]:
+        texts = {column.name: column.text(row) for column in SHOWN}
+        settings = (code(texts["checkpoint"]), texts["batch_size"], texts["learning_rate"])
+        further = [column.text(row) for column in different]
+        threshold = gate(_three(row["threshold"]), row["threshold_statistic"])
+        of_scores = [_three(row["mcc"]), texts["mcc_low"], threshold, verdict]
+        lines.append([*settings, *further, *of_scores])
+    headings = [*HEADINGS[:3], *(column.heading for column in different), *HEADINGS[3:]]
+    table = grid(headings, lines, ["left"] * len(headings))
+    more = len(rows) - len(lines)
+    blocks = [f"### {code(suite)}: {counts}", table, *([f"and {more} more"] if more else [])]
+    return "\n\n".join(blocks) + "\n"
+
+
+def append_summary(path: Path, text: str) -> str | None:
+    """Append text to a job's summary; return the problem if that fails, else None."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        return f"GITHUB_STEP_SUMMARY: {path}: cannot be written ({error.strerror})"
+    return None
+
+
+def _three(value: Value) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else MISSING
