@@ -63,10 +63,10 @@ class Shown:
 
     @property
     def data(self) -> str:
-        """The short name of its data; for a user's file, the file's name."""
+        """The short name of its data; for a user's file or data on the hub, its origin."""
         if self.facts is None:
             return ""
-        return self.facts.origin if self.facts.name == "file" else self.facts.name
+        return self.facts.origin if self.facts.name in ("file", "hub") else self.facts.name
 
 
 def runs_of_records(records: Iterable[Record], where: Locations = NO_LOCATIONS) -> list[Shown]:
@@ -138,15 +138,19 @@ def _same_data(one: Shown, other: Shown) -> bool:
 
     A user's file is the same if its sentences and labels are equal, or if it is a new version of
     the file in the same location, read by the same text column. If a location is unknown, different
-    content means different data. Other data sets are identified by name.
+    content means different data. A configuration of a data set on the hub, read by the same text
+    column, is the same at every commit. Other data sets are identified by name.
     """
     ours, theirs = one.facts, other.facts
     if ours is None or theirs is None or ours.fingerprint == theirs.fingerprint:
         return True  # None: not fetched yet
-    if ours.name != theirs.name or ours.name != "file":
+    if ours.name != theirs.name or ours.name not in ("file", "hub"):
         return ours.name == theirs.name
     columns = {ours.text_column, theirs.text_column} - {None}
-    return len(columns) < 2 and bool(one.file & other.file)
+    same_place = bool(one.file & other.file)
+    if ours.hub is not None and theirs.hub is not None:
+        same_place = (ours.hub.name, ours.hub.config) == (theirs.hub.name, theirs.hub.config)
+    return len(columns) < 2 and same_place
 
 
 def runs_in_tables(folder: Path) -> list[Shown] | None:

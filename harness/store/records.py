@@ -35,11 +35,23 @@ def _unknown(value: object) -> bool:
     return value is None
 
 
+class HubFacts(BaseModel):
+    """A data set of the hub: its name, configuration, commit and class names."""
+
+    model_config = FROZEN
+
+    name: str
+    config: str
+    revision: str
+    class_names: tuple[str, ...]
+
+
 class DatasetFacts(BaseModel):
     """The data that a run was trained and scored on; split sizes in sentences.
 
-    `text_column` is the column of the sentences in the user's own file; None for other data, and
-    in records of earlier versions.
+    `text_column` is the column of the sentences in the user's own file or a data set of the hub;
+    None for other data, and in records of earlier versions. `hub` describes a data set of the hub;
+    None for other data, and for CoLA.
     """
 
     model_config = FROZEN
@@ -51,6 +63,7 @@ class DatasetFacts(BaseModel):
     validation: Whole
     test: Whole
     text_column: str | None = Field(None, exclude_if=_unknown)
+    hub: HubFacts | None = Field(None, exclude_if=_unknown)
 
 
 class Scores(BaseModel):
