@@ -223,7 +223,7 @@ def look(data: HubData, commit: str, hub: Hub) -> Contents:
         except Unavailable:
             if not known:
                 raise
-    names = [copy.config for copy in known]
+    names = sorted(copy.config for copy in known)
     chosen = [copy for copy in known if len(names) == 1 or copy.config == "default"]
     if chosen:
         return chosen[-1].contents()
