@@ -39,6 +39,7 @@ def read(files: Sequence[SplitFile], spec: DatasetSpec) -> tuple[dict[str, Rows]
     parts, problems = _parts(files, spec)
     broken = {file.split for file in files} - set(parts)
     problems += checks.copies(parts)
+    problems += checks.other_class_names(parts)
     problems += checks.hidden_and_labelled(parts)
     problems += checks.classes_missing(parts, spec)
     drawn = [name for name in labelled_file.DRAWN if name not in parts and name not in broken]
