@@ -26,7 +26,7 @@ from scipy.special import ndtr
 
 from harness.stats import mean_interval, paired_difference
 
-LEVEL = 0.95
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def class_coverage(setting: ClassSetting, seeds: int, sentences: int, studies: i
     over_seeds, covered = true_mean(setting), 0
     for _ in range(studies):
         (study,) = draw_classes(generator, (setting,), seeds, sentences)
-        found = mean_interval(study.labels, study.predictions, level=LEVEL, classes=setting.classes)
+        found = mean_interval(study.labels, study.predictions, classes=setting.classes)
         truth = over_seeds if seeds > 1 else float(study.true_scores[0])
         covered += found.low <= truth <= found.high
     return covered / studies
@@ -153,11 +153,10 @@ def class_differences(
             a.predictions,
             b.predictions,
             paired_seeds=False,
-            level=LEVEL,
             classes=setting.classes,
         )
         covered += found.low <= truth <= found.high
-        significant += found.p_value < 1 - LEVEL
+        significant += found.p_value < SIGNIFICANT
     return covered / studies, significant / studies
 
 

@@ -3,13 +3,12 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import click
-from tabulate import tabulate
 
 from harness.cli.choices import EVERY, chosen, options
 from harness.errors import BadInput
@@ -192,9 +191,23 @@ def _as_text(plan: _Plan) -> str:
         if item.unavailable is None
     ]
     if rows:
-        columns = ("cell", "seed", "state", "MCC")
-        lines += ["", tabulate(rows, columns, "simple", disable_numparse=True)]
+        lines += ["", *_table(("cell", "seed", "state", "MCC"), rows)]
     return "\n".join([*lines, *plan.remarks])
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """Yield the lines of a table as tabulate's format "simple" does, which takes ten times longer.
+
+    A plan may have many thousands of runs.
+    """
+    columns = list(zip(*([str(cell) for cell in row] for row in rows), strict=True))
+    widths = [
+        max(len(heading) + 2, *map(len, column))
+        for heading, column in zip(headings, columns, strict=True)
+    ]
+    row = "  ".join(f"{{:<{width}}}" for width in widths)
+    for cells in (headings, ["-" * width for width in widths], *zip(*columns, strict=True)):
+        yield row.format(*cells).rstrip()
 
 
 def _skipped(inputs: Inputs, statuses: Sequence[RunStatus]) -> list[str]:

@@ -119,7 +119,8 @@ def forecast(
         packed = "packing" in work.training.speedups
         efficiency = PACKED_EFFICIENCY if packed else PADDED_EFFICIENCY
         counted[work] = OVERHEAD_SECONDS + count / (rate * efficiency)
-    seconds = tuple({**known, **counted}[work] for work in works)
+    by_work = {**known, **counted}
+    seconds = tuple(by_work[work] for work in works)
     if any(work.device != "cpu" for work in counted):
         return Forecast(seconds, None)
     sources = ["earlier records"] * bool(known) + ["a FLOP count and a probe"] * bool(counted)

@@ -215,7 +215,7 @@ def _hub_facts(source: "Source") -> HubFacts:
 
 def _groups(loaded: "Data") -> dict[str, Groups]:
     found = {
-        name: Groups(domains=list(rows["domain"]), sources=list(rows["source"]))
+        name: Groups(domains=rows["domain"][:], sources=rows["source"][:])
         for name, rows in loaded.splits.items()
         if name != "train"
     }
@@ -223,7 +223,7 @@ def _groups(loaded: "Data") -> dict[str, Groups]:
 
 
 def _tokens(loaded: "Data") -> Tokens:
-    texts = {name: list(split["sentence"]) for name, split in loaded.splits.items()}
+    texts = {name: split["sentence"][:] for name, split in loaded.splits.items()}
     counts = {name: tokens_of(sentences) for name, sentences in texts.items()}
     longest = max(tokens_of([text]) for name in ("train", "validation") for text in texts[name])
     return Tokens(counts["train"], counts["validation"], counts.get("test", 0), longest)

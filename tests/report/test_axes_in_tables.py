@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 from builders.commands import Done, harness
 from builders.records import make_record, predicted_record
-from harness.report.terminal import terminal_table
 
 from harness.errors import BadInput
 from harness.judging.columns import COLUMNS, informative
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.judging.settings import SETTINGS
-from harness.report import Published, as_summary, differences, publish, read_published
+from harness.report import Published, publish, read_published
+from harness.report.brief import as_summary, terminal_table
+from harness.report.checks.changes import differences
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
 from harness.report.page import as_html
 from harness.report.pictures.chart_data import chart_data
-from harness.report.pictures.charts import lines_of
+from harness.report.pictures.charts import lines_of, with_score
 from harness.report.pictures.heat_maps import heat_maps
 from harness.report.pictures.plots import pictures
 from harness.report.pictures.settings_grid import layout
@@ -151,8 +152,8 @@ def test_table_page_summary_and_terminal_name_the_settings() -> None:
     published = board()
     frame = frame_of(published)
     texts = {
-        "markdown": as_markdown(published, frame, []),
-        "page": as_html(published, frame, []),
+        "markdown": as_markdown(published, lines_of(published, frame), []),
+        "page": as_html(published, lines_of(published, frame), []),
         "summary": as_summary("sample", frame),
         "terminal": terminal_table(frame, 400),
     }
@@ -184,7 +185,7 @@ def test_the_introduction_is_true_of_every_row(lists: dict[str, Any], expected: 
         for cell in cells
     ]
     published = publish("sample", cells, records)
-    text = as_markdown(published, frame_of(published), [])
+    text = as_markdown(published, lines_of(published, frame_of(published)), [])
     assert text.count("Every row is") == 1
     assert expected in text
 
@@ -232,9 +233,7 @@ def test_a_heat_map_shows_the_two_settings_that_differ() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "0.1"]
     shown = sorted(text.get_text() for text in axes.texts)
     assert shown == ["0.300", "0.310", "0.320", "0.330", "0.340", "0.350"]
-    picture = next(
-        each for each in pictures(published, frame_of(published)) if each.name == "settings"
-    )
+    picture = next(each for each in pictures(with_score(lines)) if each.name == "settings")
     assert picture.title == "MCC by weight decay and epochs"
 
 

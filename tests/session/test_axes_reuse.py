@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 from builders.records import COLA, digest, keep, record_of_mcc
-from harness.session.archive import records_for_plan
 
 from harness.inputs.checkpoints import Checkpoint
 from harness.judging.baseline import Baseline, runs_of_cell
 from harness.machine.provenance import RECIPE_VERSION, versions
 from harness.report.replacement import Shown, described, left_out, planned_runs
-from harness.session.reuse import latest, matching_setup
+from harness.session.reuse import latest, matching_setup, records_for_plan
 from harness.session.run_status import run_statuses
 from harness.session.suite_inputs import Inputs, setting_problems
 from harness.store.records import Record

@@ -447,9 +447,8 @@ def test_differences_cover_the_truth_and_raise_few_false_alarms() -> None:
 
 def test_every_mistake_of_the_input_is_reported_at_once() -> None:
     with pytest.raises(BadInput) as error:
-        mean_interval(np.array([0, 1, 3]), np.array([[0, -1], [5, 1]]), level=95, classes=3)
+        mean_interval(np.array([0, 1, 3]), np.array([[0, -1], [5, 1]]), classes=3)
     assert error.value.problems == (
-        "level is 95: expected between 0 and 1, such as 0.95",
         "labels contain 3: expected whole numbers from 0 to 2, one for each of 3 classes",
         "predictions have shape (2, 2): expected one row per seed over the 3 sentences of the "
         "labels, in the same order",

@@ -121,11 +121,11 @@ def test_a_key_has_the_patience() -> None:
 
 
 def test_a_model_card_says_how_many_epochs_were_trained() -> None:
-    card = model_card(run([9, 5, 6, 7]), ("no", "yes"))
+    card = model_card(run([9, 5, 6, 7]), ("no", "yes"), (0.1, 0.9))
     assert "- epochs: 4 of at most 9, with a patience of 2\n" in card
     changed = TrainingSpec(adam_beta2=0.98, label_smoothing=0.1)
     record = predicted_record(CELL, 0, LABELS, predictions([9] * 5), training=changed)
-    card = model_card(record, ("no", "yes"))
+    card = model_card(record, ("no", "yes"), (0.1, 0.9))
     assert "- epochs: 5\n" in card
     assert "- adam beta2: 0.98\n- label smoothing: 0.1\n" in card
     assert "adam beta1" not in card

@@ -4,6 +4,7 @@ The files are read with csv, json and pyarrow instead of the loaders of `dataset
 message must name the line and the value, and a sentence such as "NA" or "1" must stay text.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,13 +28,28 @@ def _read_parquet(path: Path, wanted: Wanted) -> Table:
         table = file.read(columns=list(wanted.columns), use_threads=False)
         table.validate(full=True)
         columns = [table.column(name).to_pylist() for name in wanted.columns]
+        declared = _declared_names(file.schema_arrow, wanted.label)
     except BadInput:
         raise
     except Exception as error:  # a damaged file or an unusual value may raise any exception
         what = " ".join(str(error).split())
         raise BadInput([f"{path}: not a readable Parquet file ({what}); write it again"]) from None
     rows = enumerate(zip(*columns, strict=True), start=1)
-    return Table([TableRow(f"{path}: row {n}", *values) for n, values in rows], [])
+    records = [TableRow(f"{path}: row {n}", *values) for n, values in rows]
+    return Table(records, [], class_names=declared)
+
+
+def _declared_names(schema: pa.Schema, label: str | None) -> tuple[str, ...] | None:
+    """Return the class names of a column of integers, as `datasets` writes them into a file."""
+    content = (schema.metadata or {}).get(b"huggingface")
+    if content is None or label is None or not pa.types.is_integer(schema.field(label).type):
+        return None
+    try:
+        names = json.loads(content)["info"]["features"][label]["names"]
+    except (ValueError, LookupError, TypeError):
+        return None  # another program's metadata, or a column without names
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if is_list and names else None
 
 
 READERS: dict[str, Callable[[Path, Wanted], Table]] = {

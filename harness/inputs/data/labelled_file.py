@@ -19,7 +19,7 @@ from harness.inputs.data.rows import (
     sentence_problem,
     shown,
 )
-from harness.inputs.data.table import NoLabelColumn, Table, TableRow, Wanted
+from harness.inputs.data.table import NoLabelColumn, Table, TableRow, Wanted, listed
 from harness.suite.class_names import (
     Meaning,
     classes_of_labels,
@@ -50,12 +50,14 @@ class LabelledTable:
         labels: the class of each row; -1 if hidden.
         has_labels: whether the file has a column of labels.
         notes: remarks that are not mistakes.
+        class_names: those that the file itself declares; None if it does not.
     """
 
     rows: Sequence[TableRow]
     labels: Sequence[int]
     has_labels: bool = True
     notes: Sequence[str] = field(default=())
+    class_names: tuple[str, ...] | None = None
 
     @property
     def sentences(self) -> list[str]:
@@ -155,14 +157,29 @@ def labelled(
         if label is None and not causes:
             problem = f"{record.where}: column {shown(spec.label_column)}: {shown(record.label)}"
             problems.append(f"{problem}; {_allowed(record.label, spec.class_names)}")
-    problems += causes
+    problems += [*causes, *_other_order(path, table.class_names, spec)]
     if problems:
         raise BadInput(capped(problems, path))
     if not table.records:
         raise BadInput([f"{path}: no rows; it must contain labelled sentences"])
     known = [label for label in labels if label is not None]
     notes = [*table.notes, *_multiline_note(table.records)]
-    return LabelledTable(table.records, known, has_labels, notes)
+    return LabelledTable(table.records, known, has_labels, notes, table.class_names)
+
+
+def _other_order(path: Path, declared: tuple[str, ...] | None, spec: DatasetSpec) -> Iterator[str]:
+    """Yield a problem if a file declares the suite's class names in another order.
+
+    Its labels are numbers, so each would get another name. Other names are no mistake: a suite may
+    rename classes.
+    """
+    names = spec.class_names
+    if declared is not None and declared != names and sorted(declared) == sorted(names):
+        yield (
+            f"{path}: column {shown(spec.label_column)}: the file's own class names are "
+            f"{listed(declared, MOST_NAMED)} in this order, but dataset.class_names are "
+            f"{listed(names, MOST_NAMED)}; use the file's order"
+        )
 
 
 def _table(path: Path, spec: DatasetSpec, may_hide: bool) -> tuple[Table, bool]:

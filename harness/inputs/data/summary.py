@@ -55,13 +55,13 @@ def summarize(splits: DatasetDict) -> tuple[SplitSummary, ...]:
 
 
 def _summary(name: str, split: Dataset) -> SplitSummary:
-    labels = Counter(split["label"])
-    domains = Counter(split["domain"])
+    labels = Counter(split["label"][:])
+    domains = Counter(split["domain"][:])
     return SplitSummary(
         split=name,
         sentences=len(split),
         labels={name: labels[number] for number, name in enumerate(split.features["label"].names)},
         hidden=labels[HIDDEN_LABEL],
-        longest=max(map(len, split["sentence"]), default=0),
+        longest=max(map(len, split["sentence"][:]), default=0),
         domains={name: count for name, count in domains.items() if name not in UNNAMED},
     )

@@ -69,11 +69,15 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows that could be read, a problem for every other row, and remarks."""
+    """The rows that could be read, a problem for every other row, and remarks.
+
+    `class_names` are those that the file itself declares, by label from 0; None if it does not.
+    """
 
     records: list[TableRow]
     problems: list[str]
     notes: list[str] = field(default_factory=list)
+    class_names: tuple[str, ...] | None = None
 
 
 class NoLabelColumn(BadInput):

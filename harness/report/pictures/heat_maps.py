@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from harness.judging.column import decimals
 from harness.report.pictures.charts import Line
-from harness.report.pictures.looks import drawable, mcc_of, on_lines
+from harness.report.pictures.looks import drawable, on_lines
 from harness.report.pictures.settings_grid import Layout
 
 LINE_INCHES = 0.13
@@ -24,7 +24,7 @@ def heat_maps(maps: Mapping[str, Sequence[Line]], settings: Layout) -> Figure:
     every = [line for group in maps.values() for line in group]
     down = sorted({settings.down.value(line) for line in every})
     across = sorted({settings.across.value(line) for line in every})
-    mccs = [mcc_of(line) for line in every]
+    mccs = [line.mcc for line in every]
     low, high = min(mccs), max(mccs)
     columns = min(3, len(maps))
     rows = math.ceil(len(maps) / columns)
@@ -38,7 +38,7 @@ def heat_maps(maps: Mapping[str, Sequence[Line]], settings: Layout) -> Figure:
         grid = [[math.nan] * len(across) for _ in down]
         for line in group:
             place = down.index(settings.down.value(line)), across.index(settings.across.value(line))
-            grid[place[0]][place[1]] = mcc_of(line)
+            grid[place[0]][place[1]] = line.mcc
         ax.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
         for row, values in enumerate(grid):
             for column, mcc in enumerate(values):

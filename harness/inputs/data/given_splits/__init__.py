@@ -58,6 +58,7 @@ def join(
     parts, problems = _parts(files, wrong, reader)
     broken = {file.split for file in files} - set(parts)
     problems += checks.copies(parts)
+    problems += checks.other_class_names(parts)
     problems += checks.hidden_and_labelled(parts)
     problems += checks.classes_missing(parts, spec)
     drawn = [name for name in labelled_file.DRAWN if name not in parts and name not in broken]

@@ -62,6 +62,24 @@ def copies(parts: Parts) -> Iterator[str]:
             )
 
 
+def other_class_names(parts: Parts) -> Iterator[str]:
+    """Yield a problem for every file that declares other class names than an earlier file.
+
+    Files in which labels are numbers may contain the names of these numbers, as `datasets` writes
+    them.
+    """
+    declaring = [part for part in _each(parts) if part.table.class_names is not None]
+    for part in declaring[1:]:
+        names, first = part.table.class_names or (), declaring[0].table.class_names or ()
+        if names != first:
+            yield (
+                f"{part.file.path}: {part.file.key} declares the class names "
+                f"{listed(names, MOST_NAMED)}, but {declaring[0].file.key} "
+                f"({declaring[0].file.path}) {listed(first, MOST_NAMED)}: the same number would "
+                "mean different classes; write the labels of both files with the same names"
+            )
+
+
 def hidden_and_labelled(parts: Parts) -> Iterator[str]:
     """Yield a problem if only some labels of the test split are hidden."""
     first: dict[bool, str] = {}
