@@ -189,7 +189,9 @@ def _dataset(spec: DatasetSpec | None, facts: DatasetFacts | None) -> tuple[Cont
     """Return the section [dataset], and notes on its unknown keys."""
     notes = []
     if spec is not None and (facts is None or _is_of(spec, facts)):
-        section = spec.model_dump(exclude_defaults=True) | _of_the_hub(facts)
+        on_hub = _of_the_hub(facts)  # in place of the suite's revision, and before other keys
+        section = {"source": spec.source, **on_hub}
+        section |= {**spec.model_dump(exclude_defaults=True), **on_hub}
         if not spec.class_names:  # those of the data set
             del section["class_names"]
     elif facts is None or facts.name in SOURCES:

@@ -59,7 +59,9 @@ def sections_of_hub(
         sections: keys besides `source`.
         variables: further environment variables; with ONLY_FIND, nothing is loaded.
     """
-    output = run_client(CLIENT, endpoint, home, SECTIONS=json.dumps(sections), **variables)
+    output = run_client(
+        CLIENT, endpoint, home, 120.0, **{"SECTIONS": json.dumps(sections), **variables}
+    )
     found: list[dict[str, Any]] = json.loads(output)
     return found
 

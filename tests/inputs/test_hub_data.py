@@ -105,7 +105,7 @@ def test_every_mistake_names_what_there_is_before_anything_is_downloaded(tmp_pat
         commit = server.add_dataset("org/a", several)
         texts = {"train": sentences(40, ["no", "yes"]), "validation": sentences(6, ["no", "yes"])}
         server.add_dataset("org/b", data_repository(tmp_path / "b", {"default": texts}))
-        cases = {
+        cases: dict[str, dict[str, Any]] = {
             "dataset.config: not set; its configurations are 'one', 'two'": {"name": "org/a"},
             "dataset.config: 'three': no such one; its configurations are 'one', 'two'": {
                 "name": "org/a",

@@ -167,7 +167,9 @@ def labelled(
     return LabelledTable(table.records, known, has_labels, notes, table.class_names)
 
 
-def _other_order(path: Path, declared: tuple[str, ...] | None, spec: DatasetSpec) -> Iterator[str]:
+def _other_order(
+    path: object, declared: tuple[str, ...] | None, spec: DatasetSpec
+) -> Iterator[str]:
     """Yield a problem if a file declares the suite's class names in another order.
 
     Its labels are numbers, so each would get another name. Other names are no mistake: a suite may
