@@ -142,7 +142,16 @@ def test_every_mistake_names_what_there_is_before_anything_is_downloaded(tmp_pat
             assert result["error"] == "BadInput", problem
             assert problem in result["problems"][0]
         assert f"org/a@{commit}" in found[2]["problems"][0]
+        hidden = {"train": sentences(12, [0, 1, -1]), "validation": SPLITS["validation"]}
+        folder = data_repository(tmp_path / "c", {"default": hidden}, classes=NAMES)
+        server.add_dataset("org/c", folder)
+        same = data_repository(tmp_path / "d", {"default": SPLITS}, classes=["1", "01"])
+        server.add_dataset("org/d", same)
         cases = {
+            "split train, row 3: column 'label': -1 (4 rows, the first here); a label is": {
+                "name": "org/c"
+            },
+            "'1', '01': the two class names must differ": {"name": "org/d"},
             "column 'label' has no class names; its values in train are 'no', 'yes': set": {
                 "name": "org/b"
             },

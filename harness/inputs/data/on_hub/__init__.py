@@ -10,7 +10,7 @@ from harness.inputs.data import given_splits, labelled_file
 from harness.inputs.data.labelled_file import LabelledTable
 from harness.inputs.data.on_hub import repository
 from harness.inputs.data.on_hub.repository import Contents, HubData
-from harness.inputs.data.rows import HIDDEN_LABEL, Rows, shown
+from harness.inputs.data.rows import Rows, shown
 from harness.inputs.data.table import (
     Table,
     TableRow,
@@ -218,4 +218,5 @@ def _table(file: SplitFile, rows: Dataset, spec: DatasetSpec) -> LabelledTable:
 
 
 def _name(label: int | None, names: Sequence[str]) -> str | int | None:
-    return label if label is None or label == HIDDEN_LABEL else names[label]
+    """Return the name that a label means; a label that is no class, or hidden, stays as it is."""
+    return label if label is None or not 0 <= label < len(names) else names[label]
