@@ -148,6 +148,8 @@ def as_html(
             *section("Checkpoints", origins(published)),
         ]
     )
+    matrix = any(id_ == "confusion-matrix" for id_, _, _ in prose)
+    sheets = ["page.css", *(["confusion.css"] if matrix else [])]  # other pages keep their bytes
     navigation = [("table", "Table")]
     if scored:
         navigation += [("speed", "Speed and quality"), ("curves", "Learning curves")]
@@ -183,7 +185,7 @@ def as_html(
         data=data,
         settings=by,
         settings_of_each=f"{'by' if 'heat' in data else 'at every'} {by}",
-        style=_asset("page.css"),
+        style="".join(map(_asset, sheets)),
         scripts=scripts,
         script_hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
     )
