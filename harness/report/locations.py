@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -30,11 +30,14 @@ first stays valid if only the results move, the second if a project moves with i
 class Locations:
     """Folders of checkpoints by published name, and data files by the data's fingerprint.
 
-    Only checkpoints in a user's folder and data in a user's file have an entry, if it is known.
+    Only checkpoints in a user's folder, and data whose path the suite names, have an entry, if it
+    is known. `settings` has the data's settings in the suite file, without defaults, by
+    fingerprint; earlier versions stored none.
     """
 
     checkpoints: Mapping[str, Digests]
     data: Mapping[str, Digests]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_LOCATIONS = Locations({}, {})
@@ -56,11 +59,14 @@ def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | N
         path = _path(name, base)
         if path is not None and Path(path).is_dir():
             checkpoints[published] = _digests(path, results)
-    data = {}
-    if fingerprint is not None and suite.dataset.source == "file":
-        path = _path(str(suite.dataset.path), base)
-        data = {} if path is None else {fingerprint: _digests(path, results)}
-    return Locations(checkpoints, data)
+    data, settings = {}, {}
+    if fingerprint is not None:
+        given = suite.dataset.model_dump(mode="json", exclude={"source"}, exclude_defaults=True)
+        path = given.pop("path", None)
+        settings = {fingerprint: ", ".join(f"{name} {given[name]}" for name in sorted(given))}
+        if path is not None and (path := _path(path, base)) is not None:
+            data = {fingerprint: _digests(path, results)}
+    return Locations(checkpoints, data, settings)
 
 
 def store_locations(folder: Path, where: Locations) -> None:
@@ -68,6 +74,7 @@ def store_locations(folder: Path, where: Locations) -> None:
     content = {
         "checkpoints": {name: sorted(found) for name, found in where.checkpoints.items()},
         "data": {fingerprint: sorted(found) for fingerprint, found in where.data.items()},
+        "settings": dict(where.settings),
     }
     path, text = folder / FILE, json.dumps(content, indent=1).encode() + b"\n"
     if path.parent.is_dir() and not (path.exists() and path.read_bytes() == text):
