@@ -11,7 +11,7 @@ from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
 from harness.report.parts import caption, in_text, lines_on_parts, parts
 from harness.report.pictures.charts import Line, Picture
-from harness.report.published import Published, seeds_in_words
+from harness.report.published import Published, by_text, warned_runs
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import counted, scientific
@@ -154,7 +154,7 @@ def without_score(published: Published) -> Iterator[str]:
             for run in published.records
             if run.status == status
         )
-        for reason, runs in _grouped(published.cells, reasons):
+        for reason, runs in by_text(published.cells, reasons, code):
             yield f"{status}: {runs}: {escaped(reason)}"
     recorded = {(run.cell, run.seed) for run in published.records}
     missing = (
@@ -163,37 +163,16 @@ def without_score(published: Published) -> Iterator[str]:
         for seed in cell.seeds
         if (cell.id, seed) not in recorded
     )
-    for _, runs in _grouped(published.cells, missing):
+    for _, runs in by_text(published.cells, missing, code):
         yield f"not run: {runs}"
 
 
 def warnings(published: Published) -> Iterator[str]:
     """Yield each warning with its runs, then the reasons why times of a cell are unreliable."""
-    given = ((warning, run.cell, run.seed) for run in published.records for warning in run.warnings)
-    for warning, runs in _grouped(published.cells, given):
+    for warning, runs in warned_runs(published.cells, published.records, code):
         yield f"{runs}: {escaped(warning)}"
     for cell, doubt in doubts_by_cell(published.cells, published.records):
         yield f"{code(cell)}: {escaped(doubt)}"
-
-
-def _grouped(
-    cells: Sequence[Cell], texts: Iterable[tuple[str, str, int]]
-) -> Iterator[tuple[str, str]]:
-    """Yield each text once, with all its runs.
-
-    Args:
-        texts: (text, cell id, seed) of a run each.
-    """
-    one_seed = {cell.id for cell in cells if len(cell.seeds) == 1}
-    groups: dict[str, dict[str, list[int]]] = {}
-    for text, cell, seed in texts:
-        groups.setdefault(text, {}).setdefault(cell, []).append(seed)
-    for text, runs in groups.items():
-        names = (
-            code(cell) if cell in one_seed else f"{code(cell)} ({seeds_in_words(seeds)})"
-            for cell, seeds in runs.items()
-        )
-        yield text, ", ".join(names)
 
 
 def _parts(every: Sequence[Line]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The published evidence of a suite: its plan and every record, in one JSON file."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -110,6 +110,35 @@ def publish(
 
 def seeds_in_words(seeds: Sequence[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def warned_runs(
+    cells: Sequence[Cell], records: Iterable[Record], name: Callable[[str], str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each warning of runs once, with all its runs; see by_text."""
+    given = ((warning, run.cell, run.seed) for run in records for warning in run.warnings)
+    return by_text(cells, given, name)
+
+
+def by_text(
+    cells: Sequence[Cell], texts: Iterable[tuple[str, str, int]], name: Callable[[str], str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each text once, with all its runs.
+
+    Args:
+        texts: (text, cell id, seed) of a run each.
+        name: formats a cell's id.
+    """
+    one_seed = {cell.id for cell in cells if len(cell.seeds) == 1}
+    groups: dict[str, dict[str, list[int]]] = {}
+    for text, cell, seed in texts:
+        groups.setdefault(text, {}).setdefault(cell, []).append(seed)
+    for text, runs in groups.items():
+        names = (
+            name(cell) if cell in one_seed else f"{name(cell)} ({seeds_in_words(seeds)})"
+            for cell, seeds in runs.items()
+        )
+        yield text, ", ".join(names)
 
 
 def as_json(published: Published, frame: pd.DataFrame) -> str:

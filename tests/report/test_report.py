@@ -33,7 +33,7 @@ from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.report import publish, read_published, render, write_tables
-from harness.report.brief import terminal_table
+from harness.report.brief import terminal_table, terminal_warnings
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
 from harness.report.pictures.charts import lines_of
@@ -391,7 +391,9 @@ def test_reasons_and_warnings_are_told_once_with_all_their_runs() -> None:
         f"skipped: {third} (seeds 0, 1): the hub cannot be reached; go online"
     )
     assert the_line(document, "not run") == f"not run: {fourth} (seed 0)"
-    assert the_line(document, cells[0].id) == f"{cells[0].id} (seed 1): 3 sentences were cut"
+    warning = f"{cells[0].id} (seed 1): 3 sentences were cut"
+    assert the_line(document, cells[0].id) == warning
+    assert terminal_warnings(cells, records) == [f"warning: {warning}"]
 
 
 def test_a_complete_leaderboard_lists_no_trouble() -> None:
