@@ -124,8 +124,8 @@ OPTIONS = (
     Option("--rerun", "train runs again that an earlier session finished", None),
     Option(
         "--replace",
-        "replace tables of another matrix or other dataset settings, or tables that show more runs; "
-        "without it such tables stay and the session trains nothing",
+        "replace tables of another matrix or other dataset settings, or tables that show more "
+        "runs; without it such tables stay and the session trains nothing",
         None,
     ),
 )

@@ -1,5 +1,7 @@
 """A run that takes far longer than expected says so, once, with the likely reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.machine import provenance
@@ -15,8 +17,8 @@ def at(
 ) -> Progress:
     """Return the progress of a run that did its first of 1000 steps at the age `begun`."""
     step = round(1000 * fraction)
-    first = {"first_step": 1, "first_seconds": begun} if step else {}
-    return Progress(seconds, epochs=5, step=step, steps=1000, others=others, **first)
+    now = Progress(seconds, epochs=5, step=step, steps=1000, others=others)
+    return replace(now, first_step=1, first_seconds=begun) if step else now
 
 
 def test_the_line_has_the_times_and_the_reason() -> None:
