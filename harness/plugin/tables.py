@@ -148,12 +148,9 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
                 reporter.write_line(line)
         if written is None:
             earlier = (running.folder(name) / LEADERBOARD).exists()
-            notes = [
-                "no table was written",
-                f"the tables in {folder} are unchanged" * earlier,
-                note,
-            ]
-            reporter.write_line("; ".join(filter(None, notes)), yellow=True)
+            unchanged = f"the tables in {folder} are unchanged" if earlier else None
+            lines = filter(None, ("no table was written", unchanged, note))
+            reporter.write_line("; ".join(lines), yellow=True)
             continue
         names = [path.name for path in written]
         tables = [each for each in names if not each.endswith((".png", ".svg"))]
