@@ -95,6 +95,6 @@ def scored(runs: Iterable[Record]) -> list[Record]:
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Return a leaderboard as plain rows, with None for null."""
-    names = [column.name for column in COLUMNS]
+    names = list(frame.columns)
     columns = [[None if value is pd.NA else value for value in frame[n].tolist()] for n in names]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
-from harness.judging.column import Column, Row
+from harness.judging.column import MISSING, Column, Row
 from harness.judging.columns import informative
 from harness.judging.costs import beside_other_programs
 from harness.judging.leaderboard import doubts_by_cell, runs_by_cell, scored
@@ -23,6 +24,9 @@ SELECTION = {
 }
 
 NO_LOGITS = "not published"
+
+MOST_RUNS = 200
+"""How many runs are listed; the rest are only counted."""
 
 
 def as_markdown(
@@ -52,6 +56,7 @@ def as_markdown(
         *section("Checkpoints", origins(published)),
         *section("Environment", environments(published)),
         *section("Columns", legend(columns, published.cells)),
+        *runs_in_full(published),
         "Numbers in full: [leaderboard.csv](leaderboard.csv). Every record: "
         "[leaderboard.json](leaderboard.json). Every run's logits: "
         f"{'[predictions.parquet](predictions.parquet)' if predictions else NO_LOGITS}.",
@@ -112,10 +117,17 @@ def introduction(published: Published) -> Iterator[str]:
                 "grammar, so that the pipeline runs anywhere. "
                 "Do not compare these scores with scores on CoLA.**"
             )
+    moments = (moment for run in runs for moment in (run.started_at, run.finished_at) if moment)
+    if days := sorted(_utc(moment)[:10] for moment in moments):
+        yield f"Runs of {' to '.join(dict.fromkeys((days[0], days[-1])))} (UTC)."
     yield from _times(published)
     yield from _busy(published)
     if not runs:
         yield "No run has been scored yet."
+
+
+def _utc(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _times(published: Published) -> Iterator[str]:
@@ -243,6 +255,30 @@ def _environment(run: Record, machine: Machine) -> str:
     if run.concurrency is not None:
         facts.append(f"{counted(run.concurrency, 'run')} at a time")
     return "; ".join(facts)
+
+
+def runs_in_full(published: Published) -> Iterator[str]:
+    """Yield a heading and a table of the runs that were started, with what finds their record."""
+    runs = [run for run in published.records if run.status != "skipped"]
+    if not runs:
+        return
+    yield "## Runs"
+    yield grid(
+        ["cell", "seed", "MCC", "started at (UTC)", "key"],
+        [
+            [
+                code(run.cell),
+                str(run.seed),
+                MISSING if run.scores is None else f"{run.scores.mcc:z.4f}",
+                MISSING if run.started_at is None else _utc(run.started_at),
+                MISSING if run.key is None else code(run.key[:8]),
+            ]
+            for run in runs[:MOST_RUNS]
+        ],
+        ["left", "right", "right", "left", "left"],
+    )
+    if (more := len(runs) - MOST_RUNS) > 0:
+        yield f"{counted(more, 'more run')}: [leaderboard.json](leaderboard.json)"
 
 
 def legend(columns: Sequence[Column], cells: Sequence[Cell]) -> Iterator[str]:

@@ -19,6 +19,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup, escape
 
 from harness.judging.column import MISSING, Column
 from harness.judging.columns import SHOWN, informative
@@ -29,6 +31,7 @@ from harness.report.markdown import (
     introduction,
     legend,
     origins,
+    runs_in_full,
     warnings,
     without_score,
 )
@@ -53,6 +56,12 @@ MOST_OPEN = 10
 
 MOST_PARTED = 100
 """Maximum number of rows in the table of MCC by part; of more, it shows the best."""
+
+NUMBER = re.compile(r"\d[\d.]*e?(?:-\d+)+")
+"""A number or date with a hyphen, where a line would break: 2e-5, 2026-01-02."""
+
+NO_BREAK, JOINER = "\u00a0", "\u2060"
+"""A space at which no line breaks, and an invisible mark after which none does."""
 
 INTERVAL = next(column for column in SHOWN if column.name == "mcc_low")
 
@@ -131,7 +140,7 @@ def as_html(
         predictions: whether predictions.parquet is in the same folder.
     """
     lines = every[:MOST_CELLS]
-    columns = informative([line.row for line in lines])
+    columns = _in_order(informative([line.row for line in lines]))
     scored = charts.with_score(lines)
     scripts = [*(library.content for library in libraries()), _asset("page.js")]
     domains = _domains(lines)
@@ -141,6 +150,7 @@ def as_html(
             *section("Runs without a score", without_score(published)),
             *section("Warnings", warnings(published)),
             *section("Checkpoints", origins(published)),
+            *runs_in_full(published),
         ]
     )
     navigation = [("table", "Table")]
@@ -192,7 +202,14 @@ def _template() -> Template:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
+    environment.filters["breakable"] = _breakable
     return environment.get_template("page.html.jinja")
+
+
+def _breakable(text: str) -> Markup:
+    """Return text as HTML in which names break after / and _ (and -), and numbers never."""
+    html = re.sub(r"(?<=[/_])(?=[^/_])", "<wbr>", escape(text))
+    return Markup(NUMBER.sub(r'<span class="whole">\g<0></span>', html))  # noqa: S704 - escaped above
 
 
 @functools.cache
@@ -239,6 +256,15 @@ def _markdown() -> MarkdownIt:
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
     renderer.add_render_rule("table_open", lambda *_: '<div class="box" tabindex="0"><table>\n')
     renderer.add_render_rule("table_close", lambda *_: "</table></div>\n")
+
+    def text(_: object, tokens: Sequence[Token], index: int, *__: object) -> str:
+        return _breakable(tokens[index].content)
+
+    def code(*given: Any) -> str:
+        return f"<code>{text(*given)}</code>"
+
+    renderer.add_render_rule("text", text)
+    renderer.add_render_rule("code_inline", code)
     return renderer
 
 
@@ -292,7 +318,8 @@ def _field(column: Column, line: Line) -> Field:
     text = printable(column.text(line.row))
     if column.name == "checkpoint":
         status = "" if line.row["status"] == "ok" else f", {line.row['status']}"
-        return Field(text, heads=True, settings=f"{line.settings}{status}")
+        settings = re.sub("(?<!,) ", NO_BREAK, f"{line.settings}{status}")
+        return Field(text, heads=True, settings=settings.replace("-", f"-{JOINER}"))
     kinds = _shown(column).split() + (["left"] if column.alignment == "left" else [])
     if value is None:
         return Field(text, sort="", kind=" ".join(["missing", *kinds]))
@@ -309,6 +336,13 @@ def _field(column: Column, line: Line) -> Field:
         " ".join(kinds),
         interval=INTERVAL.text(line.row) if with_interval else None,
     )
+
+
+def _in_order(columns: Sequence[Column]) -> list[Column]:
+    """Return the columns with the verdict after the MCC's interval, in sight on a phone."""
+    places = {column.name: place for place, column in enumerate(SHOWN)}
+    places["verdict"] = places[INTERVAL.name]
+    return sorted(columns, key=lambda column: places[column.name])
 
 
 def _shown(column: Column) -> str:

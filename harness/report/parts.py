@@ -1,4 +1,4 @@
-"""MCC on parts of the data: CoLA's in-domain and out-of-domain sentences, a labelled test split."""
+"""MCC on parts of the validation data: CoLA's in-domain and out-of-domain sentences."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -16,9 +16,8 @@ PARTS: dict[str, tuple[str, Callable[[Record], Scores | None]]] = {
         "validation sentences from other sources (out-of-domain)",
         lambda record: record.scores_out_of_domain,
     ),
-    "test": ("a labelled test split (test)", lambda record: record.scores_test),
 }
-"""Further sets of sentences on which a run may be scored, with their meaning."""
+"""Parts of the validation split on which a run may be scored, with their meaning."""
 
 Part = tuple[float, float | None]
 """A mean over seeds, and their sample standard deviation; None with one seed."""
@@ -55,8 +54,7 @@ def caption(lines: Iterable[Line], names: Iterable[str]) -> str:
     Args:
         names: the parts in the table, at least one.
     """
-    *most, last = [PARTS[name][0] for name in names]
-    listed = " and on ".join([*([", on ".join(most)] if most else []), last])
+    listed = " and on ".join(PARTS[name][0] for name in names)
     of_seeds = (
         ", ± the sample standard deviation over seeds, which does not cover other sentences"
         if any(len(line.runs) > 1 for line in lines)

@@ -143,7 +143,7 @@ def by_text(
 
 def as_json(published: Published, frame: pd.DataFrame) -> str:
     """Return leaderboard.json: the table's rows, then all data from which they are computed."""
-    rows = tuple(rows_of(frame))
+    rows = tuple(rows_of(_written(frame)))
     document = _Document(schema_version=SCHEMA_VERSION, rows=rows, **vars(published))
     return document.model_dump_json(indent=1) + "\n"
 
@@ -153,8 +153,15 @@ def as_csv(frame: pd.DataFrame) -> str:
 
     A number is written as the shortest decimal that gives the same float when read.
     """
-    lines = [[column.name for column in COLUMNS], *(row.values() for row in rows_of(frame))]
+    frame = _written(frame)
+    lines = [list(frame.columns), *(row.values() for row in rows_of(frame))]
     return "".join(",".join(map(_field, line)) + "\n" for line in lines)
+
+
+def _written(frame: pd.DataFrame) -> pd.DataFrame:
+    # As for `dataset`: leaderboards without a value in an optional column keep their bytes.
+    empty = [each.name for each in COLUMNS if each.optional and frame[each.name].isna().all()]
+    return frame.drop(columns=empty)
 
 
 def _field(value: Value) -> str:
