@@ -295,7 +295,7 @@ def test_a_model_that_gives_every_sentence_the_same_class_is_warned_of(
     trained, same = record.warnings[:2]
     assert trained.startswith("its classification head is trained already")
     assert "same class" in same
-    assert "too few optimiser steps (2): " in same
+    assert "too few optimiser steps (3): " in same
 
 
 def test_sentences_cut_at_the_maximum_length_are_counted_and_warned_of(
