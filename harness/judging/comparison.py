@@ -99,15 +99,18 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
     checkpoints, a seed initialises two different heads, so pairing would lose degrees of freedom
     without any gain.
     """
+    ratios = {
+        name: ratio(COSTS[column], a.name, a.runs, b.name, b.runs)
+        for name, column in COMPARED.items()
+    }
     empty = Comparison(
         a=a.name,
         b=b.name,
         mcc_a=_mean_mcc(a),
         mcc_b=_mean_mcc(b),
-        **{
-            name: ratio(COSTS[column], a.name, a.runs, b.name, b.runs)
-            for name, column in COMPARED.items()
-        },
+        time=ratios["time"],
+        evaluation=ratios["evaluation"],
+        memory=ratios["memory"],
         side_a=side(a.runs, a.chosen_of),
         side_b=side(b.runs, b.chosen_of),
         unlike=differing_settings(a.runs, b.runs),
