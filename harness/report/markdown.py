@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from harness.judging.column import MISSING, Column, Row
 from harness.judging.columns import informative
-from harness.judging.costs import beside_other_programs
+from harness.judging.costs import beside_other_programs, likely_cause
 from harness.judging.leaderboard import doubts_by_cell, runs_by_cell, scored
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
@@ -135,13 +135,14 @@ def _times(published: Published) -> Iterator[str]:
     cells = {cell for cell, _ in doubts_by_cell(published.cells, published.records)}
     if not cells:
         return
+    cause = likely_cause(run for run in published.records if run.cell in cells)
     several = sum(len(cell.seeds) > 1 for cell in published.cells)
     yield (
         f"**Check the ± before you compare times**: in {len(cells)} of the "
         f"{counted(several, 'cell')} with several seeds, the seeds differ by more than a third in "
         "training time, or were timed under different circumstances (Warnings lists these cells). "
-        "~ marks their times, which are accurate to an order of magnitude only. Most likely the "
-        "machine did other work at the same time; times of the other cells may then be too long "
+        "~ marks their times, which are accurate to an order of magnitude only. "
+        f"{cause[0].upper()}{cause[1:]}. Times of the other cells may then be too long "
         "as well. Scores are not affected."
     )
 

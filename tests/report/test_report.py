@@ -507,7 +507,7 @@ def test_the_mcc_on_a_test_split_is_a_column_of_every_table_and_only_where_there
 
 def test_tables_tell_the_days_of_the_runs_in_utc() -> None:
     cell = make_cell(seeds=(0, 1, 2))
-    times = [
+    times: list[dict[str, Any]] = [
         {"started_at": "2026-11-28T00:30:00+02:00", "finished_at": "2026-11-28T00:40:00+02:00"},
         {"started_at": "2026-11-28T10:00:00+00:00", "finished_at": "2026-11-29T01:00:00+02:00"},
     ]
