@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -31,11 +31,14 @@ first stays valid if only the results move, the second if a project moves with i
 class Locations:
     """Folders of checkpoints by published name, and data files by the data's fingerprint.
 
-    Only checkpoints in a user's folder and data in a user's file have an entry, if it is known.
+    Only checkpoints in a user's folder, and data whose path the suite names, have an entry, if it
+    is known. `settings` has the data's settings in the suite file, without defaults, by
+    fingerprint; earlier versions stored none.
     """
 
     checkpoints: Mapping[str, Digests]
     data: Mapping[str, Digests]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_LOCATIONS = Locations({}, {})
@@ -57,12 +60,18 @@ def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | N
         path = _path(name, base)
         if path is not None and Path(path).is_dir():
             checkpoints[published] = _digests([path], results)
-    data = {}
-    if fingerprint is not None and suite.dataset.source == "file":
+    data, settings = {}, {}
+    if fingerprint is not None:
+        files = {"path", "train", "validation", "test"}
+        given = suite.dataset.model_dump(
+            mode="json", exclude={"source", *files}, exclude_defaults=True
+        )
+        settings = {fingerprint: ", ".join(f"{name} {given[name]}" for name in sorted(given))}
         paths = [_path(name, base) for name in file_names(suite.dataset)]
         found = [path for path in paths if path is not None]
-        data = {fingerprint: _digests(found, results)} if len(found) == len(paths) else {}
-    return Locations(checkpoints, data)
+        if found and len(found) == len(paths):
+            data = {fingerprint: _digests(found, results)}
+    return Locations(checkpoints, data, settings)
 
 
 def store_locations(folder: Path, where: Locations) -> None:
@@ -70,6 +79,7 @@ def store_locations(folder: Path, where: Locations) -> None:
     content = {
         "checkpoints": {name: sorted(found) for name, found in where.checkpoints.items()},
         "data": {fingerprint: sorted(found) for fingerprint, found in where.data.items()},
+        "settings": dict(where.settings),
     }
     path, text = folder / FILE, json.dumps(content, indent=1).encode() + b"\n"
     if path.parent.is_dir() and not (path.exists() and path.read_bytes() == text):

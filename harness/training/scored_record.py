@@ -1,5 +1,6 @@
 """Builds the record and the predictions of a scored run from the outcome of its training."""
 
+import math
 import resource
 import sys
 
@@ -83,7 +84,13 @@ def scored_record(
             "speedups": outcome.speedups,
             "warnings": tuple(
                 diagnosis.warnings(
-                    outcome.epochs, one_class(logits), encoded.truncated, outcome.alike, least
+                    outcome.epochs,
+                    one_class(logits),
+                    encoded.truncated,
+                    math.ceil(job.dataset.train / run.cell.batch_size)
+                    * records.epochs_trained(run.training, outcome.epochs),
+                    outcome.alike,
+                    least,
                 )
             ),
             "model_kept": job.keep_model,

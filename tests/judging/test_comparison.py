@@ -61,8 +61,9 @@ def test_a_clear_difference_is_shown_in_the_right_direction() -> None:
     assert text.startswith("good is better than bad: MCC ")
     assert text.endswith(
         "; good takes 1 times the training time (101.5 ± 1.0 against 101.5 ± 1.0 s; 0.98 to 1.02 "
-        "run by run) and 1 times the memory (902 ± 1 against 902 ± 1 MB; 0.998 to 1 run by run) "
-        "of bad."
+        "run by run), 1 times the evaluation time (2.88 ± 0.00 against 2.88 ± 0.00 ms per "
+        "sentence; 1 to 1 run by run) and 1 times the memory (902 ± 1 against 902 ± 1 MB; 0.998 to "
+        "1 run by run) of bad."
     )
 
 
@@ -166,12 +167,19 @@ def test_ratios_are_of_means_and_of_worst_memory() -> None:
     def cost(run: Record, factor: float) -> Record:
         assert run.times is not None
         times = run.times.model_copy(update={"train": factor * run.times.train})
-        return run.model_copy(update={"times": times, "peak_memory_mb": 100.0 * factor})
+        return run.model_copy(
+            update={
+                "times": times,
+                "eval_ms_per_sentence": factor,
+                "peak_memory_mb": 100.0 * factor,
+            }
+        )
 
     slow = Contestant("slow", tuple(cost(run, 3.0) for run in BAD.runs))
     fast = Contestant("fast", tuple(cost(run, 1.5) for run in BAD.runs))
     pair = compare(slow, fast)
     assert pair.time.value == pytest.approx(2.0)
+    assert pair.evaluation.value == pytest.approx(2.0)
     assert pair.memory.value == pytest.approx(2.0)
 
 
