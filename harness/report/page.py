@@ -311,10 +311,13 @@ def _field(column: Column, line: Line) -> Field:
 
 
 def _in_order(columns: Sequence[Column]) -> list[Column]:
-    """Return the columns with the verdict after the MCC's interval, in sight on a phone."""
+    """Return the columns with the verdict after the MCC's interval, in sight on a phone.
+
+    Settings that differ come after the learning rate, as in `columns_of`.
+    """
     places = {column.name: place for place, column in enumerate(SHOWN)}
     places["verdict"] = places[INTERVAL.name]
-    return sorted(columns, key=lambda column: places[column.name])
+    return sorted(columns, key=lambda column: places.get(column.name, places["learning_rate"]))
 
 
 def _shown(column: Column) -> str:
