@@ -87,7 +87,8 @@ def warnings(
             f"the training loss rose from {min(losses):.3f} to {losses[-1]:.3f}; likely {TOO_HIGH}"
         )
     elif never_fell and alike != "always":
-        little = f"fell by less than {100 * (1 - FALLEN):.0f} %"
+        of_what = " of what smoothed labels allow" if least else ""
+        little = f"fell by less than {100 * (1 - FALLEN):.0f} %{of_what}"
         yield (
             f"the training loss {little if min(losses[1:]) < losses[0] else 'never fell'} (first "
             f"epoch {losses[0]:.3f}, lowest after it {min(losses[1:]):.3f}); likely "
