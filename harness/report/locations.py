@@ -21,6 +21,9 @@ from harness.suite.spec import Suite
 FILE = Path("runs", ".folders.json")
 """Relative to a results folder."""
 
+FORM = {"source", "class_names", "delimiter", "quoting"}
+"""Settings of the data that may change with a new version of a file, or are part of its name."""
+
 Digests = frozenset[str]
 """Digests of a folder's or file's absolute path and of its path relative to the results folder. The
 first stays valid if only the results move, the second if a project moves with its results."""
@@ -61,7 +64,7 @@ def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | N
             checkpoints[published] = _digests(path, results)
     data, settings = {}, {}
     if fingerprint is not None:
-        given = suite.dataset.model_dump(mode="json", exclude={"source"}, exclude_defaults=True)
+        given = suite.dataset.model_dump(mode="json", exclude=FORM, exclude_defaults=True)
         path = given.pop("path", None)
         settings = {fingerprint: ", ".join(f"{name} {given[name]}" for name in sorted(given))}
         if path is not None and (path := _path(path, base)) is not None:

@@ -397,7 +397,7 @@ def test_seeds_timed_beside_other_runs_than_each_other_are_a_warning() -> None:
     ("together", "cause"),
     [
         (1, "work: most likely the machine was also busy with something else, so"),
-        (2, "something else, or some runs trained alone and others 2 at a time, so"),
+        (2, "something else, or not all of these runs had 1 more beside them all the time, so"),
     ],
 )
 def test_runs_at_a_time_are_a_likely_cause_of_unlike_times(together: int, cause: str) -> None:
@@ -406,7 +406,9 @@ def test_runs_at_a_time_are_a_likely_cause_of_unlike_times(together: int, cause:
     (said,) = doubts(runs)
     assert cause in said
     document = render(publish("sample", [cell], runs))["leaderboard.md"].decode()
-    assert ("and others 2 at a time. Times of the other cells" in document) == (together == 2)
+    assert ("1 more beside them all the time. Times of the other cells" in document) == (
+        together == 2
+    )
 
 
 def test_a_cell_whose_seeds_disagree_is_on_no_front_and_keeps_none_from_it() -> None:
