@@ -111,6 +111,7 @@ def _suite_as_dict(plan: _Plan) -> dict[str, object]:
         "data": _data_as_dict(plan.inputs),
         "checkpoints": _checkpoints_as_dict(plan.inputs),
         "refused": plan.refused,
+        "remarks": list(plan.remarks),
         "runs": [_run_as_dict(item) for item in plan.statuses],
     }
 

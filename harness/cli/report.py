@@ -110,7 +110,7 @@ def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
 def _print_differences(folder: Path, evidence: _Evidence) -> None:
     """Print for every file whether it is as expected, and exit with 1 if one is not."""
     from harness.report import LEADERBOARD, PREDICTIONS, stale_files
-    from harness.report.checks.changes import changed_files, differences, only_wording
+    from harness.report.checks.changes import changed_files, differences
 
     changed = changed_files(folder, evidence.contents)
     stale = stale_files(folder, evidence.contents)
@@ -141,30 +141,21 @@ def _print_differences(folder: Path, evidence: _Evidence) -> None:
             err=True,
         )
     if changed or stale:
-        same = not evidence.unlike and all(
-            only_wording(folder / name, evidence.contents[name], evidence.contents[LEADERBOARD])
-            for name in changed
-        )
-        click.echo(_conclusion(evidence.published, same), err=True)
+        click.echo(_conclusion(evidence), err=True)
     if changed or stale or evidence.unlike:
         sys.exit(1)
 
 
-def _conclusion(published: bool, same: bool) -> str:
-    """Return what differing tables mean, and the way out.
-
-    Args:
-        published: whether they were made from a leaderboard.json, which may have been edited.
-        same: whether they have the numbers and names of the evidence.
-    """
-    if not published:
+def _conclusion(evidence: _Evidence) -> str:
+    """Return what differing tables mean, and the way out."""
+    if not evidence.published:
         return "the tables differ from the records in the store; run it without --check"
-    conclusion = (
+    way_out = "; if leaderboard.json is the published one, run it without --check"
+    return (
         "leaderboard.json and the tables disagree: one of them was edited, or different versions "
         "made them; version control, or the place where they were published, tells which"
+        f"{'' if evidence.unlike else way_out}"
     )
-    ending = ". Numbers and names are the same: if none was edited, run it without --check"
-    return conclusion + (ending if same else "")
 
 
 def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:

@@ -53,18 +53,16 @@ class Comparison:
     The difference is between means over seeds, with its 95 % interval and two-sided p-value.
     `adjusted` is the p-value after Holm's correction for the `corrected_for` pairs that could be
     compared together. `covers` names the sources of error that interval and p-value include. All
-    of these are None if the cells cannot be compared; `obstacle` is then the reason. `time`
-    (training), `evaluation` and `memory` have obstacles of their own. `side_a` and `side_b`
-    describe the compared cells, `unlike` has both values of each setting that differs.
+    of these are None if the cells cannot be compared; `obstacle` is then the reason. `ratios` has
+    the ratio of each of the costs COMPARED, by its name, with an obstacle of its own. `side_a` and
+    `side_b` describe the compared cells, `unlike` has both values of each setting that differs.
     """
 
     a: str
     b: str
     mcc_a: float | None
     mcc_b: float | None
-    time: Ratio
-    evaluation: Ratio
-    memory: Ratio
+    ratios: Mapping[str, Ratio]
     side_a: Side
     side_b: Side
     unlike: Mapping[str, tuple[str, str]]
@@ -76,11 +74,6 @@ class Comparison:
     covers: str | None = None
     obstacle: str | None = None
     corrected_for: int = 1
-
-    @property
-    def ratios(self) -> dict[str, Ratio]:
-        """The ratio of each of the costs COMPARED, by its name."""
-        return {name: getattr(self, name) for name in COMPARED}
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference shown", "not comparable"]:
@@ -108,9 +101,7 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         b=b.name,
         mcc_a=_mean_mcc(a),
         mcc_b=_mean_mcc(b),
-        time=ratios["time"],
-        evaluation=ratios["evaluation"],
-        memory=ratios["memory"],
+        ratios=ratios,
         side_a=side(a.runs, a.chosen_of),
         side_b=side(b.runs, b.chosen_of),
         unlike=differing_settings(a.runs, b.runs),
@@ -215,7 +206,7 @@ def as_dict(pair: Comparison) -> dict[str, object]:
     values: dict[str, object] = {
         field.name: getattr(pair, field.name)
         for field in fields(pair)
-        if field.name not in (*COMPARED, "side_a", "side_b", "unlike")
+        if field.name not in ("ratios", "side_a", "side_b", "unlike")
     }
     values["verdict"] = pair.verdict
     values["unlike"] = {setting: [*both] for setting, both in pair.unlike.items()}

@@ -279,7 +279,7 @@ def likely_cause(runs: Iterable[Record]) -> str:
     most = max((run.concurrency or 1 for run in runs), default=1)
     if most == 1:
         return f"most likely {busy}"
-    return f"likely {busy}, or some runs trained alone and others {most} at a time"
+    return f"likely {busy}, or not all of these runs had {most - 1} more beside them all the time"
 
 
 def rough(runs: Sequence[Record]) -> bool:

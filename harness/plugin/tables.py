@@ -148,7 +148,8 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
                 reporter.write_line(line)
         if written is None:
             earlier = (running.folder(name) / LEADERBOARD).exists()
-            unchanged = f"the tables in {folder} are unchanged" if earlier else None
+            failed = note is None and PROBLEMS in config.stash  # perhaps while writing them
+            unchanged = f"the tables in {folder} are unchanged" if earlier and not failed else None
             lines = filter(None, ("no table was written", unchanged, note))
             reporter.write_line("; ".join(lines), yellow=True)
             continue

@@ -22,6 +22,11 @@ from harness.suite.spec import Suite
 FILE = Path("runs", ".folders.json")
 """Relative to a results folder."""
 
+FILES = {"path", "train", "validation", "test"}
+FORM = {"source", "class_names", "delimiter", "quoting"}
+NOT_STORED = FILES | FORM
+"""Settings of the data that are part of its name, or may change with a new version of a file."""
+
 Digests = frozenset[str]
 """Digests of a folder's or file's absolute path and of its path relative to the results folder. The
 first stays valid if only the results move, the second if a project moves with its results."""
@@ -62,10 +67,7 @@ def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | N
             checkpoints[published] = _digests([path], results)
     data, settings = {}, {}
     if fingerprint is not None:
-        files = {"path", "train", "validation", "test"}
-        given = suite.dataset.model_dump(
-            mode="json", exclude={"source", *files}, exclude_defaults=True
-        )
+        given = suite.dataset.model_dump(mode="json", exclude=NOT_STORED, exclude_defaults=True)
         settings = {fingerprint: ", ".join(f"{name} {given[name]}" for name in sorted(given))}
         paths = [_path(name, base) for name in file_names(suite.dataset)]
         found = [path for path in paths if path is not None]

@@ -25,6 +25,7 @@ def refusals(planned: Sequence[Planned], cells: Sequence[Cell], options: Options
     """Return why a session of some cells is refused under `--strict`; empty without `--strict`.
 
     A cell needs a gate: its own, its suite's, or a baseline. Without one it passes with any score.
+    Gates of a suite are counted for all its cells, although some judge only the best, or an order.
     """
     if not options.strict:
         return []
@@ -33,10 +34,11 @@ def refusals(planned: Sequence[Planned], cells: Sequence[Cell], options: Options
         name = each.suite.name
         if each.has_own_gates or options.baseline_of(name) is not None:
             continue
-        own = [cell for cell in cells if cell.suite == name]
+        own = dict.fromkeys(cell for cell in cells if cell.suite == name)
         open_cells = [cell.id for cell in own if not cell.gates.any_set]
         if open_cells:
-            which = "any cell" if len(open_cells) == len(own) else some(open_cells, MOST_CELLS)
+            every = len(open_cells) == len(each.cells)
+            which = "any cell" if every else some(open_cells, MOST_CELLS)
             lines.append(
                 f"{name}: --strict: no gate judges {which}, which would pass with any score; set "
                 f"gates.min_mcc in {each.path.name}, or give --min-mcc"

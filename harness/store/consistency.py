@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -286,9 +286,9 @@ def _moment(text: str) -> datetime | None:
     """Parse an ISO 8601 time with a time zone; return None for any other text."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter before year 1 or after 9999 in UTC
         return None
-    return None if moment.tzinfo is None else moment
 
 
 def unlike_predictions(record: Record, rows: pa.Table) -> str | None:

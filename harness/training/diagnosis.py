@@ -24,6 +24,8 @@ all-MiniLM-L6 on the embedded corpus at batch size 16: after 16 and after 32 ste
 
 TOO_HIGH = "the learning rate is too high for this batch size: lower it, or set warmup_ratio"
 
+UNSUITABLE = "a learning rate that is too low or too high, or too few optimiser steps"
+
 DOES_NOT_READ = (
     "every validation sentence got the same logits, before training too: the model does not read "
     "its input; likely causes: an attention that computes nothing on this device (MRA without "
@@ -72,10 +74,12 @@ def warnings(
             f"no longer reads its input; likely {TOO_HIGH}"
         )
     elif one_class:
-        too_high = exploded or unknown or (never_fell and not few)
+        cause = too_few if few else UNSUITABLE
+        if exploded or unknown or (never_fell and not few):
+            cause = TOO_HIGH
         yield (
             "every validation sentence got the same class, so MCC is exactly 0: the model learned "
-            f"nothing usable; likely {TOO_HIGH if too_high else too_few}"
+            f"nothing usable; likely {cause}"
         )
     elif learned and epochs[-1].scores.mcc == 0.0:
         yield f"the model collapsed to MCC 0 by its last epoch; likely {TOO_HIGH}"

@@ -66,7 +66,8 @@ def writer(folder: Path) -> Callable[[Progress], None]:
     def write(progress: Progress) -> None:
         nonlocal written, last, step
         seconds = time.monotonic() - started
-        if progress.step < step:  # training began again, in smaller parts
+        # Training began again, in smaller parts; the first step may then be reported twice.
+        if progress.step < step or progress.step == first.get("first_step"):
             first.clear()
         step = progress.step
         if step and not first:

@@ -43,3 +43,11 @@ def test_a_cell_that_no_gate_judges_is_named(
     lines = refusals(planned, planned[0].cells, options)
     told = f"tiny: --strict: no gate judges {open_cells}, which would pass with any score; set "
     assert [line.startswith(told) for line in lines] == [True] * (open_cells is not None)
+
+
+def test_of_the_selected_cells_those_without_a_gate_are_named_once(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(SUITE + OF_ONE + "min_accuracy = 0.5")
+    planned = planned_suites(Chosen({"suite": ["tiny.toml"]}, tmp_path, tmp_path))
+    (ungated,) = (cell for cell in planned[0].cells if not cell.gates.any_set)
+    (line,) = refusals(planned, [ungated, ungated], OPTIONS)
+    assert line.startswith(f"tiny: --strict: no gate judges {ungated.id}, which would pass")

@@ -53,6 +53,19 @@ def test_what_is_discarded_is_gone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_first_step_that_is_repeated_is_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ages = iter([0.0, 0.0, 5.0, 65.0, 95.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(ages))
+    write = writer(tmp_path)
+    for step in (1, 1, 31):  # memory ran out during the second step
+        write(Progress(step=step, steps=100))
+    seen = read(tmp_path)
+    assert seen is not None
+    assert (seen.first_seconds, seen.seconds_left) == (65, 69)
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", '{"foreign": 1}', "\x00", '{"seconds": NaN}', '{"epoch": "1"}', "[" * 10**5],

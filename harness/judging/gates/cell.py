@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness import stats
 from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
-from harness.judging.costs import COSTS, Amount, all_measured, amount, disagreement
+from harness.judging.costs import COSTS, all_measured, amount, disagreement
 from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.stats import Interval
 from harness.store.records import Record
@@ -43,7 +43,7 @@ class Judgement:
 
     If a run failed, `verdict` is `fail`. Otherwise it is None if some seed has no score, or if
     there is neither a threshold nor a baseline. `passed` is whether the cell's test passes; the
-    suite decides whether `not-enough-evidence` passes. `mcc` and `training_time` are means over the
+    suite decides whether `not-enough-evidence` passes. `mcc` is the mean over `scored`, the
     scored runs, `margin` is `mcc - threshold`. `evidence` contains the predictions of the scored
     runs; None if they have none. The intervals are None if they cannot be computed. `by_seed`
     contains each run's MCC, None without a score; `failures` contains the reason of each failed
@@ -58,7 +58,7 @@ class Judgement:
     evidence: Evidence | None
     mcc_interval: Interval | None
     accuracy_interval: Interval | None
-    training_time: Amount
+    scored: tuple[Record, ...]
     by_seed: dict[int, float | None]
     failures: dict[int, str]
     checks: tuple[Check, ...]
@@ -98,7 +98,7 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
         evidence=found,
         mcc_interval=intervals["mcc"],
         accuracy_interval=intervals["accuracy"],
-        training_time=amount(COSTS["train_seconds"], scored),
+        scored=tuple(scored),
         by_seed=by_seed,
         failures=failures,
         checks=checks,
@@ -126,8 +126,9 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
     interval = judgement.mcc_interval
     if interval is not None and "min_mcc" not in {check.gate for check in missed}:
         lines.append(f"  mean MCC {interval.mean:.4f}{_in_brackets(interval)}")
-    if (time := judgement.training_time).value is not None:
-        lines.append(f"  training time: {time.text(COSTS['train_seconds'].write)} s per run")
+    cost = COSTS["train_seconds"]
+    if (time := amount(cost, judgement.scored)).value is not None:
+        lines.append(f"  training time: {time.text(cost.write)} s per run")
     return "\n".join([*lines, f"  records: {folder}"])
 
 

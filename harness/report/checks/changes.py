@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -61,28 +59,6 @@ def differences(path: Path, content: bytes) -> list[str]:
     except (ValueError, LookupError, TypeError, AttributeError, csv.Error):
         pass  # not what it should be: the first line that differs shows it
     return found or [_first_line(present, content)]
-
-
-def only_wording(path: Path, content: bytes, evidence: bytes) -> bool:
-    """Return whether a file is missing, or differs in no number and no word of the evidence.
-
-    Args:
-        content: the expected content.
-        evidence: leaderboard.json as the harness writes it.
-    """
-    if not path.exists():
-        return True
-    try:
-        present, expected = (_words(each.decode()) for each in (path.read_bytes(), content))
-    except (OSError, UnicodeDecodeError):
-        return False
-    facts = _words("\n".join(re.findall(r'^ *(?:"\w+": )?"(.*)",?$', evidence.decode(), re.M)))
-    changed = (present - expected) + (expected - present)
-    return not any(word[0].isdigit() or word in facts for word in changed)
-
-
-def _words(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\d[\d.]*|\w+", text))
 
 
 def _rows_of_csv(content: bytes) -> list[dict[str, Any]]:
