@@ -18,7 +18,7 @@ bench: $(INSTALLED)
 test: $(INSTALLED)
 	$(TESTS) $(ARGS)
 
-# Without the tests that need torch or separate processes, or simulate: under a minute.
+# Without the tests that need torch or separate processes, or simulate: 80 s on two cores.
 quick: $(INSTALLED)
 	$(TESTS) --quick -q $(ARGS)
 

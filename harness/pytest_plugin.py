@@ -44,6 +44,7 @@ from harness.session.options import (
 )
 from harness.session.read_files import read_files
 from harness.session.session import Session
+from harness.session.strictness import refusals, without_baseline
 from harness.suite import ids
 from harness.suite.plan import Cell
 from harness.text import counted
@@ -65,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _chosen(config: pytest.Config) -> Chosen:
     values = {option.name: config.getoption(option.name) for option in OPTIONS}
+    values["strict"] = is_strict(config)
     return Chosen(values, here=config.invocation_params.dir, project=config.rootpath)
 
 
@@ -147,6 +149,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if PROBLEMS in config.stash:
         raise pytest.UsageError(str(BadInput(config.stash[PROBLEMS])))
     if not cells or config.option.collectonly:
+        if not (session.items or config.option.collectonly):
+            config.stash[OPEN] = _nothing_selected(session)
         return
     if hasattr(config, "workerinput"):
         raise pytest.UsageError("pytest-xdist (-n) cannot share the runs of a session")
@@ -154,10 +158,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         options = session_options(_chosen(config))
     except BadInput as error:
         raise pytest.UsageError(str(error)) from None
+    if refused := refusals(config.stash[PLANNED], cells, options):
+        raise pytest.UsageError("\n".join(refused))
     started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), options)
-    started.notes += (without := _without_baseline(started, cells))
-    if without and is_strict(config):
-        raise pytest.UsageError("\n".join(without))
+    started.notes += without_baseline(cells, options)
     names = [planned.suite.name for planned in started.planned]
     started.notes += left_behind(_chosen(config), names)
     started.notes += [*unwritten(config), *_not_selected(session)]
@@ -200,6 +204,18 @@ def _not_selected(session: pytest.Session) -> list[str]:
     ]
 
 
+def _nothing_selected(session: pytest.Session) -> list[str]:
+    """Return lines on the gates of a session whose cells are all deselected, and on their ids."""
+    config = session.config
+    if not config.stash[LEDGER].collected:  # other tests only
+        return []
+    hint = ids.did_you_mean(config.getoption("keyword", ""), [*config.stash[CELLS]])
+    return [
+        *(f"not judged: {line}" for line in by_reason(left_out(session, _planned(config)))),
+        f"no cell is selected; `--collect-only` without a selection lists all ids{hint}",
+    ]
+
+
 def _shield(config: pytest.Config) -> None:
     """Make sure that a plugin that fails at the end does not suppress the others' output."""
     own = sys.modules[__name__]
@@ -214,17 +230,6 @@ def _shield(config: pytest.Config) -> None:
         shield(hook, lambda plugin: plugin is own, report)
 
 
-def _without_baseline(session: Session, cells: Sequence[Cell]) -> list[str]:
-    """Return a line for every suite that has a max_drop gate but no baseline."""
-    suites = dict.fromkeys(cell.suite for cell in cells if cell.gates.max_drop is not None)
-    return [
-        f"{suite}: gates.max_drop has no effect without a baseline of this suite; "
-        "give its earlier leaderboard.json with --baseline FILE"
-        for suite in suites
-        if session.baseline(suite) is None
-    ]
-
-
 def _other_spelling(config: pytest.Config) -> list[str]:
     """Return a corrected -k if it spells a learning rate differently from the test ids."""
     typed = config.getoption("keyword", "")
@@ -235,7 +240,7 @@ def _other_spelling(config: pytest.Config) -> list[str]:
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     if SESSION not in config.stash:
-        return _other_spelling(config)
+        return [*config.stash.get(OPEN, ()), *_other_spelling(config)]
     session = config.stash[SESSION]
     lines = [
         f"{name}: {counts['finished']} of {counted(counts.total(), 'run')} finished before, "

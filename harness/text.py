@@ -40,6 +40,11 @@ def two_digits(value: float) -> str:
     return f"{Decimal(f'{value:.2g}'):f}"
 
 
+def series(texts: Sequence[str]) -> str:
+    """Return texts as a series: a, b and c."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
 def some(names: Sequence[str], most: int = 3) -> str:
     """Return the first names and the number of the others."""
     shown = ", ".join(names[:most])

@@ -21,6 +21,7 @@ from harness.machine import provenance
 from harness.session import overwriting
 from harness.session.options import Options, Planned
 from harness.session.run_status import run_statuses
+from harness.session.strictness import refusals
 from harness.session.suite_inputs import Inputs, look_up, setting_problems
 from harness.store import lock
 from harness.store.records import DatasetFacts
@@ -133,6 +134,7 @@ def _suite(planned: Planned, options: Options, hub: Hub) -> _CheckedSuite:
     )
     absent: Absent = {**wrong, **inputs.unavailable}
     settings = setting_problems(suite, inputs.device)
+    open_gates = refusals([planned], planned.cells, options)
     runs, refused = _runs(planned, inputs, absent, options)
     findings = [
         *_data(suite.name, inputs, absent.get("")),
@@ -140,8 +142,9 @@ def _suite(planned: Planned, options: Options, hub: Hub) -> _CheckedSuite:
         *(Finding("missing", f"settings of {suite.name}", problem) for problem in settings),
         runs,
         *([] if refused is None else [Finding("missing", f"tables of {suite.name}", refused)]),
+        *(Finding("missing", f"gates of {suite.name}", line) for line in open_gates),
     ]
-    stopped = bool(wrong or settings or refused)
+    stopped = bool(wrong or settings or refused or open_gates or (options.strict and absent))
     return _CheckedSuite(suite.name, findings, inputs.dataset, stopped, runs.state == "ok")
 
 
@@ -168,6 +171,7 @@ def _runs(
     counts = f"{total}: {finished} finished, {to_train} to train"
     counts += f" ({at_once})" if to_train else ""
     counts += f", {impossible} that cannot run here" if impossible else ""
+    counts += ", which --strict does not allow" if impossible and options.strict else ""
     state: State = "ok" if finished + to_train > 0 else "missing"
     refused = overwriting.foreseen(planned, statuses, store, to_train, inputs, options)
     return Finding(state, f"runs of {suite.name}", counts), refused

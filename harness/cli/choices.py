@@ -39,6 +39,15 @@ def options(names: Iterable[str]) -> Callable[[Function], Function]:
     return decorate
 
 
+strict = click.option(
+    "--strict",
+    is_flag=True,
+    help="also report what fails a session with pytest's --strict: a cell that no gate judges or "
+    "that cannot run",
+)
+"""Declared here and not in OPTIONS: for pytest it is pytest's own option."""
+
+
 def chosen(values: Mapping[str, Any]) -> Chosen:
     """Return the given option values with the current folder and the project's folder.
 

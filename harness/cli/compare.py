@@ -44,8 +44,10 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
     best cell is selected by its score, so its MCC is optimistic; the output notes this, but does
     not correct for it.
 
-    Costs have no ratio if seeds of a cell differ by more than a third, or if the circumstances of
-    measurement differ: machine, number of threads, runs at the same time.
+    Costs are training time, evaluation time per sentence, and peak memory. They have no ratio if
+    seeds of a cell differ by more than a third, or if the circumstances of measurement differ:
+    machine, number of threads, runs at the same time. Times also have none if other programs kept
+    a core busy while the runs trained.
 
     \b
     Examples:

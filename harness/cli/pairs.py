@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from harness.judging.sides import differing
-from harness.text import printable, some
+from harness.text import printable, series, some
 
 if TYPE_CHECKING:
     from harness.judging.comparison import Comparison
+    from harness.judging.costs import Ratio
 
-COSTS = ("time", "memory")
-"""Columns that are left out if they are empty."""
+COSTS = {"time": "time", "eval": "evaluation", "memory": "memory"}
+"""Headings of ratios with their names; a column without any ratio is left out."""
 
 MISSING = "-"
 
@@ -29,6 +30,7 @@ def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
         for heading in rows[0]
         if heading not in COSTS or any(row[heading] != MISSING for row in rows)
     ]
+    costs = [heading for heading in COSTS if heading in shown]
     table = tabulate(
         [[row[heading] for heading in shown] for row in rows],
         shown,
@@ -36,11 +38,11 @@ def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
         disable_numparse=True,
         colalign=["left" if heading in ("cell", "A is") else "right" for heading in shown],
     )
-    return "\n".join([table, "", *_notes(names, pairs, any(each in shown for each in COSTS))])
+    return "\n".join([table, "", *_notes(names, pairs, costs)])
 
 
 def _row(name: str, pair: "Comparison") -> dict[str, str]:
-    """Return a pair's row by heading; times and memory are A's divided by B's."""
+    """Return a pair's row by heading; costs are A's divided by B's."""
 
     def written(value: float | None, form: str) -> str:
         return MISSING if value is None else form.format(value)
@@ -54,17 +56,23 @@ def _row(name: str, pair: "Comparison") -> dict[str, str]:
         "95 % interval": interval or MISSING,
         "p": written(pair.adjusted, "{:.2g}"),
         "A is": pair.verdict,
-        "time": written(pair.time.value, "x {:.3g}"),
-        "memory": written(pair.memory.value, "x {:.3g}"),
+        **{heading: _times(pair.ratios[name]) for heading, name in COSTS.items()},
     }
 
 
-def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: bool) -> list[str]:
+def _times(found: "Ratio") -> str:
+    if found.value is None:
+        return MISSING
+    return f"{'~' if found.rough else ''}{found.write(found.value)}"
+
+
+def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[str]) -> list[str]:
     notes = [_rows(pairs)]
     if (together := max(pair.corrected_for for pair in pairs)) > 1:
         notes.append(f"p-values are corrected for {together} comparisons (Holm 1979).")
     if costs:
-        notes.append("time and memory: A's value divided by B's.")
+        nouns = [pairs[0].ratios[COSTS[heading]].cost.noun for heading in costs]
+        notes.append(f"{series(costs)}: A's {series(nouns)}, divided by B's.")
     few = [
         name
         for name, pair in zip(names, pairs, strict=True)
@@ -105,6 +113,7 @@ def _obstacles(pair: "Comparison") -> Iterator[tuple[str, str]]:
     if pair.obstacle is not None:
         yield "", pair.obstacle
         return
-    for found in (pair.time, pair.memory):
-        if found.obstacle is not None:
-            yield f" ({found.cost.noun})", found.obstacle
+    without = [found for found in pair.ratios.values() if found.obstacle is not None]
+    if without:
+        reasons = dict.fromkeys(str(found.obstacle) for found in without)
+        yield f" ({series([found.cost.noun for found in without])})", "; ".join(reasons)

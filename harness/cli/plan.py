@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import click
 
-from harness.cli.choices import EVERY, chosen, options
+from harness.cli.choices import EVERY, chosen, options, strict
 from harness.errors import BadInput
 from harness.forecast.schedule import describe, schedule
 from harness.inputs import hub
@@ -18,6 +18,7 @@ from harness.machine import contention
 from harness.machine.contention import Moment
 from harness.session.options import Options, Planned, planned_suites, session_options
 from harness.session.run_status import RunState, RunStatus, run_statuses
+from harness.session.strictness import refusals
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.store import lock, run_store
 from harness.text import counted, printable
@@ -28,6 +29,7 @@ MOST_CHECKPOINTS = 12
 
 @click.command(short_help="show what would run, what is finished, and what cannot run")
 @options(EVERY)
+@strict
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def plan(as_json: bool, **values: Any) -> None:
     """Show what `pytest benchmarks/` with the same options would run.
@@ -36,7 +38,7 @@ def plan(as_json: bool, **values: Any) -> None:
     and trains nothing. Shows the contents of each split, and the time and memory that training
     should take here. A run is finished if the store contains it with the same data, checkpoint,
     settings, seed, device and package versions. Also shows if a session would be refused because
-    it would replace tables that contain other runs.
+    it would replace tables that contain other runs, or, with --strict, because of its gates.
 
     \b
     Examples:
@@ -88,14 +90,18 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
     store, unreadable = run_store.read_store(session.results / planned.suite.name)
     statuses = run_statuses(planned.suite, planned.cells, inputs, store, session.rerun)
     works = [inputs.work(item.run) for item in statuses if item.state == "to train"]
-    refused = overwriting.foreseen(planned, statuses, store, len(works), inputs, session)
+    refused = "; ".join(refusals([planned], planned.cells, session)) or overwriting.foreseen(
+        planned, statuses, store, len(works), inputs, session
+    )
     forecast = []
+    if session.strict and (skipped := sum(item.state == "skipped" for item in statuses)):
+        forecast = [f"--strict: a session would fail, because {counted(skipped, 'run')} cannot run"]
     if works:
         limit = planned.suite.limits.workers
         workers = limit if isinstance(limit, int) else None
         records = [item.record for item in store]
         plan = schedule(works, workers, records, contention.since(began))
-        forecast = [describe(plan, plan.sharing.workers)]
+        forecast.append(describe(plan, plan.sharing.workers))
     return _Plan(planned, inputs, statuses, refused, [*forecast, *unreadable])
 
 
@@ -105,6 +111,7 @@ def _suite_as_dict(plan: _Plan) -> dict[str, object]:
         "data": _data_as_dict(plan.inputs),
         "checkpoints": _checkpoints_as_dict(plan.inputs),
         "refused": plan.refused,
+        "remarks": list(plan.remarks),
         "runs": [_run_as_dict(item) for item in plan.statuses],
     }
 

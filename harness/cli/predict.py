@@ -99,16 +99,21 @@ def predict(
 
     check_sentences(model or results, sentences)
     check_columns(file, described)
-    column = None
+    column: str | None = None
+    notes: list[str] = []
     if results is not None:
         from harness.cli.best_model import best_model, in_words
 
         best = best_model(results)
         model, column = best.folder, best.text_column
-        for line in in_words(best):
-            click.echo(printable(line), err=True)
+        notes = in_words(best)
     assert model is not None
-    texts = sentences if file is None else read_sentences(file, column, described)
+    texts = sentences
+    if file is not None:
+        texts, note = read_sentences(file, column, described)
+        notes += note
+    for line in notes:  # after every error about the file
+        click.echo(printable(line), err=True)
     contention.wait_passively()
     with quiet():
         from harness.kept.inference import classify, load

@@ -77,7 +77,8 @@ class _Evidence:
 
     `contents` are the expected contents of every file, by name; `records` are the records in them;
     `notes` are printed. `unlike` are lines about differences between records and
-    predictions.parquet, which are searched for only with --check.
+    predictions.parquet, which are searched for only with --check. `published` is whether the input
+    is a leaderboard.json.
     """
 
     folder: Path
@@ -85,6 +86,7 @@ class _Evidence:
     records: Sequence[Record]
     notes: Sequence[str]
     unlike: Sequence[str] = ()
+    published: bool = False
 
 
 def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
@@ -114,34 +116,46 @@ def _print_differences(folder: Path, evidence: _Evidence) -> None:
     stale = stale_files(folder, evidence.contents)
     if not any((folder / name).exists() for name in [*evidence.contents, PREDICTIONS]):
         files = f"none of the {len(evidence.contents)} files of these records exists"
-        click.echo(f"would change: {os.path.relpath(folder)}: {files}")
+        click.echo(f"differs: {os.path.relpath(folder)}: {files}")
         click.echo(f"{folder}: run it without --check to write them", err=True)
         sys.exit(1)
+    predictions = os.path.relpath(folder / PREDICTIONS)
+    for line in evidence.unlike:
+        click.echo(printable(f"differs: {predictions}: {line}"))
     for name, content in evidence.contents.items():
         path = os.path.relpath(folder / name)
         if name not in changed:
             click.echo(f"unchanged: {path}")
         for line in differences(folder / name, content) if name in changed else ():
-            click.echo(printable(f"would change: {path}: {line}"))
-    predictions = os.path.relpath(folder / PREDICTIONS)
-    for line in evidence.unlike:
-        click.echo(printable(f"differs: {predictions}: {line}"))
+            click.echo(printable(f"differs: {path}: {line}"))
     if not evidence.unlike and PREDICTIONS not in evidence.contents:
         click.echo(f"agrees with the records: {predictions}")
     for name in stale:
         click.echo(
             f"would be removed: {os.path.relpath(folder / name)}: not made from these records"
         )
-    if changed or stale:
-        click.echo("the files differ from the evidence; run it without --check", err=True)
     if evidence.unlike:
         click.echo(
             f"records and {PREDICTIONS} cannot be rebuilt from the other files: get {LEADERBOARD} "
             f"and {PREDICTIONS} as they were published together, or train these runs again",
             err=True,
         )
+    if changed or stale:
+        click.echo(_conclusion(evidence), err=True)
     if changed or stale or evidence.unlike:
         sys.exit(1)
+
+
+def _conclusion(evidence: _Evidence) -> str:
+    """Return what differing tables mean, and the way out."""
+    if not evidence.published:
+        return "the tables differ from the records in the store; run it without --check"
+    way_out = "; if leaderboard.json is the published one, run it without --check"
+    return (
+        "leaderboard.json and the tables disagree: one of them was edited, or different versions "
+        "made them; version control, or the place where they were published, tells which"
+        f"{'' if evidence.unlike else way_out}"
+    )
 
 
 def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:
@@ -159,7 +173,7 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
         checked = folder if output is None else output
         contents = render(published, (checked / PREDICTIONS).exists())
         unlike = mismatched_predictions(checked, published)
-        return _Evidence(folder, contents, published.records, (), unlike)
+        return _Evidence(folder, contents, published.records, (), unlike, published=True)
     predictions, notes = predictions_beside(folder, published)
     if predictions is not None:
         contents = {PREDICTIONS: predictions, **render(published)}

@@ -17,7 +17,6 @@ from harness.inputs.data.table import Wanted
 from harness.session.options import flag_of, passes
 from harness.suite.dataset import DELIMITER_IN_WORDS, DELIMITERS, separates
 from harness.suite.file_names import extension
-from harness.text import printable
 
 
 def check_sentences(model: Path | None, sentences: Sequence[str]) -> None:
@@ -59,8 +58,10 @@ def check_columns(file: str | None, described: Mapping[str, str | None]) -> None
         raise BadInput([f"--delimiter: {delimiter!r}: must be {DELIMITER_IN_WORDS}"])
 
 
-def read_sentences(file: str, column: str | None, described: Mapping[str, str | None]) -> list[str]:
-    """Return the sentences of a file or of standard input, in order.
+def read_sentences(
+    file: str, column: str | None, described: Mapping[str, str | None]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the sentences of a file or of standard input in order, and remarks on the choice.
 
     Args:
         column: the default for a table's column of sentences.
@@ -71,11 +72,11 @@ def read_sentences(file: str, column: str | None, described: Mapping[str, str | 
     """
     if not is_table(Path(file)):
         text = _stdin() if file == STDIN else read_text(Path(file))
-        return read_lines(text, "standard input" if file == STDIN else file)
+        return tuple(read_lines(text, "standard input" if file == STDIN else file)), []
     named = described["text_column"]
+    notes = []
     if named is None and column is not None:
-        note = f"column {column!r} of {file}: the model was trained on the column of that name"
-        click.echo(printable(note), err=True)
+        notes = [f"column {column!r} of {file}: the model was trained on the column of that name"]
     marks: Literal["csv", "none"] | None = None
     if described["quoting"] is not None:
         marks = "none" if described["quoting"] == "none" else "csv"
@@ -85,7 +86,7 @@ def read_sentences(file: str, column: str | None, described: Mapping[str, str | 
         quoting=marks,
         by_options=True,
     )
-    return read_column(Path(file), wanted)
+    return tuple(read_column(Path(file), wanted)), notes
 
 
 def _delimiter(described: Mapping[str, str | None]) -> str | None:

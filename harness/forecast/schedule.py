@@ -90,5 +90,6 @@ def describe(plan: Schedule, workers: int) -> str:
         parts.append("no earlier record from which to predict how long they take")
     else:
         seconds = makespan((plan.forecast.seconds[i] for i in plan.order), workers)
-        parts.append(f"expected to take about {duration(seconds)} ({plan.forecast.basis})")
+        time = f"expected to take about {duration(seconds)}, not counting start-up and tables"
+        parts.append(f"{time} ({plan.forecast.basis})")
     return "; ".join(parts)

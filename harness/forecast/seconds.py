@@ -28,9 +28,6 @@ UNMEASURED_GPU_FLOPS = 1e13
 OVERHEAD_SECONDS = 4.0
 """A run's assumed time for start, loading, tokenizing and recording, without records."""
 
-EARLY = 0.05
-"""Below this fraction of a run, start-up time dominates and the pace is not representative."""
-
 PROBE_SECONDS = 0.15
 PROBE_SIZE = 512
 
@@ -73,11 +70,11 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Underway:
-    """A run in progress: its expected seconds, its elapsed seconds, and its progress (0 to 1)."""
+    """A run in progress: its expected and elapsed seconds, and those left at its pace, if known."""
 
     expected: float
     seconds: float
-    fraction: float
+    left: float | None
 
 
 def forecast(
@@ -259,15 +256,16 @@ def seconds_left(
     Returns None if there is no basis yet.
     """
     ratios = [actual / expected for expected, actual in took if expected > 0]
-    measurable = [run for run in underway if run.fraction >= EARLY]
-    ratios += [run.seconds / run.fraction / run.expected for run in measurable if run.expected > 0]
+    ratios += [
+        (run.seconds + run.left) / run.expected
+        for run in underway
+        if run.left is not None and run.expected > 0
+    ]
     if not ratios and not absolute:
         return None
     scale = median(ratios) if ratios else 1.0
     busy = [
-        run.seconds * (1 / run.fraction - 1)
-        if run in measurable
-        else max(0.0, scale * run.expected - run.seconds)
+        max(0.0, scale * run.expected - run.seconds) if run.left is None else run.left
         for run in underway
     ]
     return makespan([scale * each for each in waiting], max(workers, len(busy)), busy)

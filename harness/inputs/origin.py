@@ -23,6 +23,8 @@ IN_CARD = ("base_model", "model_name")
 IN_CONFIG = ("_name_or_path", "base_model")
 """Fields of a card's front matter, and of a configuration, that may state a model's origin."""
 
+FILES = {CARD: "model card", CONFIG: "configuration"}
+
 MOST_BYTES = 64 * 2**10
 """Bytes read of a file: front matter and configurations are shorter."""
 
@@ -66,10 +68,15 @@ class Origin(BaseModel):
                 known = f"hub {self.name}" + (version and f", commit{version}")
             case "folder":
                 known = "a folder"
-        statements = ", ".join(f"{value} ({field})" for field, value in self.says.items())
-        ending = f"; its files state: {statements}" if statements else ""
-        if not statements and self.source == "folder":
-            ending = ", whose files do not state their origin"
+        ending = ", whose files name no source" if self.source == "folder" else ""
+        if self.says:
+            # A configuration that was copied from another model names that model's source.
+            named = (
+                f"its {FILES.get(file, file)} names as its source: {value} ({field})"
+                for field, value in self.says.items()
+                for file in field.split(",")[:1]
+            )
+            ending = f"; {', '.join(named)}; not verified"
         return _shown(known + ending, 4 * MOST_CHARACTERS)
 
 

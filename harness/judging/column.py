@@ -50,6 +50,7 @@ class Column:
         text_of: formats the value from the whole row, if it needs other columns.
         first: whether the page shows it at once; other columns are shown on request.
         spread: whether its standard deviation, a separate column, is shown with it.
+        optional: whether CSV and JSON omit it if no row has a value.
         timed: whether it is rounded in rows with times of the order of magnitude only.
         is_informative: whether it is worth showing for these rows.
     """
@@ -65,6 +66,7 @@ class Column:
     first: bool = False
     spread: bool = False
     timed: bool = False
+    optional: bool = False
     is_informative: Callable[[Sequence[Row], str], bool] = lambda rows, name: (
         values_of(rows, name) != {None}
     )

@@ -77,6 +77,11 @@ def _adjusted(facts: Facts) -> float | None:
     return None if selection is None else selection.adjusted[0]
 
 
+def _test_mccs(facts: Facts) -> list[float | None]:
+    """Return each run's MCC on a labelled test split."""
+    return [None if run.scores_test is None else run.scores_test.mcc for run in facts.scored]
+
+
 def _end(interval: Interval | None, end: Literal["low", "high"]) -> float | None:
     if interval is None:
         return None
@@ -221,6 +226,20 @@ COLUMNS = (
         first=True,
     ),
     Column("mcc_high", "Float64", lambda facts: _end(facts.judgement.mcc_interval, "high")),
+    Column(
+        "test_mcc",
+        "Float64",
+        lambda facts: mean(_test_mccs(facts)),
+        "test MCC",
+        "test MCC",
+        "MCC on the labelled test split, by which nothing is selected or judged; mean over seeds ± "
+        "sample standard deviation, which does not cover other sentences",
+        decimals(3),
+        first=True,
+        spread=True,
+        optional=True,
+    ),
+    Column("test_mcc_sd", "Float64", lambda facts: deviation(_test_mccs(facts)), optional=True),
     Column(
         "mcc_last_epoch",
         "Float64",

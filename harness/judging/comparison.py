@@ -7,7 +7,7 @@ from typing import Literal
 
 from harness import stats
 from harness.judging.best import best_by_checkpoint
-from harness.judging.costs import COSTS, Amount, Cost, Ratio, mean, ratio
+from harness.judging.costs import COSTS, Ratio, mean, ratio
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.sides import (
     Side,
@@ -19,7 +19,14 @@ from harness.judging.sides import (
 )
 from harness.store.records import Record
 from harness.suite.plan import Cell
-from harness.text import two_digits
+from harness.text import series
+
+COMPARED = {
+    "time": "train_seconds",
+    "evaluation": "eval_ms_per_sentence",
+    "memory": "peak_memory_mb",
+}
+"""The costs that have a ratio: its name, and the leaderboard's column."""
 
 ALPHA = 0.05
 """The probability that a table reports at least one difference that does not exist is at most this
@@ -46,17 +53,16 @@ class Comparison:
     The difference is between means over seeds, with its 95 % interval and two-sided p-value.
     `adjusted` is the p-value after Holm's correction for the `corrected_for` pairs that could be
     compared together. `covers` names the sources of error that interval and p-value include. All
-    of these are None if the cells cannot be compared; `obstacle` is then the reason. `time`
-    (training) and `memory` have obstacles of their own. `side_a` and `side_b` describe the
-    compared cells, `unlike` has both values of each setting that differs.
+    of these are None if the cells cannot be compared; `obstacle` is then the reason. `ratios` has
+    the ratio of each of the costs COMPARED, by its name, with an obstacle of its own. `side_a` and
+    `side_b` describe the compared cells, `unlike` has both values of each setting that differs.
     """
 
     a: str
     b: str
     mcc_a: float | None
     mcc_b: float | None
-    time: Ratio
-    memory: Ratio
+    ratios: Mapping[str, Ratio]
     side_a: Side
     side_b: Side
     unlike: Mapping[str, tuple[str, str]]
@@ -86,13 +92,16 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
     checkpoints, a seed initialises two different heads, so pairing would lose degrees of freedom
     without any gain.
     """
+    ratios = {
+        name: ratio(COSTS[column], a.name, a.runs, b.name, b.runs)
+        for name, column in COMPARED.items()
+    }
     empty = Comparison(
         a=a.name,
         b=b.name,
         mcc_a=_mean_mcc(a),
         mcc_b=_mean_mcc(b),
-        time=ratio(COSTS["train_seconds"], a.name, a.runs, b.name, b.runs),
-        memory=ratio(COSTS["peak_memory_mb"], a.name, a.runs, b.name, b.runs),
+        ratios=ratios,
         side_a=side(a.runs, a.chosen_of),
         side_b=side(b.runs, b.chosen_of),
         unlike=differing_settings(a.runs, b.runs),
@@ -197,16 +206,14 @@ def as_dict(pair: Comparison) -> dict[str, object]:
     values: dict[str, object] = {
         field.name: getattr(pair, field.name)
         for field in fields(pair)
-        if field.name not in ("time", "memory", "side_a", "side_b", "unlike")
+        if field.name not in ("ratios", "side_a", "side_b", "unlike")
     }
     values["verdict"] = pair.verdict
     values["unlike"] = {setting: [*both] for setting, both in pair.unlike.items()}
     for name, one in (("a", pair.side_a), ("b", pair.side_b)):
         values |= {f"{field.name}_{name}": getattr(one, field.name) for field in fields(one)}
-    for name, found, measured in (
-        ("time", pair.time, "train_seconds"),
-        ("memory", pair.memory, "peak_memory_mb"),
-    ):
+    for name, found in pair.ratios.items():
+        measured = COMPARED[name]
         values |= {
             f"{measured}_a": found.a.value,
             f"{measured}_sd_a": found.a.sd,
@@ -222,39 +229,28 @@ def as_dict(pair: Comparison) -> dict[str, object]:
 
 def _costs(pair: Comparison) -> str:
     """Return the costs of a and b with their spreads, and their ratios with ranges."""
-    ratios = [_ratio(pair, found) for found in (pair.time, pair.memory) if found.obstacle is None]
-    text = f"; {pair.a} takes {' and '.join(ratios)} of {pair.b}" if ratios else ""
+    ratios = [_ratio(pair, found) for found in pair.ratios.values() if found.obstacle is None]
+    text = f"; {pair.a} takes {series(ratios)} of {pair.b}" if ratios else ""
     obstacles: dict[str, list[str]] = {}
-    for found in (pair.time, pair.memory):
+    for found in pair.ratios.values():
         if found.obstacle is not None:
             obstacles.setdefault(found.obstacle, []).append(f"of {found.cost.noun}")
     for obstacle, costs in obstacles.items():
-        text += f"; {obstacle}, so no ratio {' and '.join(costs)}"
+        text += f"; {obstacle}, so no ratio {series(costs)}"
     return text
 
 
 def _ratio(pair: Comparison, found: Ratio) -> str:
     assert found.value is not None
-    amounts = " against ".join(_amount(each, found.cost) for each in (found.a, found.b))
-    rough = found.a.rough or found.b.rough
-    write = two_digits if rough else "{:.3g}".format
+    amounts = f"{found.a.text(found.cost.write)} against {found.b.text(found.cost.write)}"
     if found.low is None or found.high is None:
         single = [name for name, each in ((pair.a, found.a), (pair.b, found.b)) if each.sd is None]
         extent = f"no range with one seed of {' and of '.join(single)}"
     else:
-        extent = f"{write(found.low)} to {write(found.high)} run by run"
-    cost = found.cost
-    value = f"{'about ' if rough else ''}{write(found.value)}"
-    return f"{value} times the {cost.noun} ({amounts} {cost.unit}; {extent})"
-
-
-def _amount(found: Amount, cost: Cost) -> str:
-    def write(value: float | None) -> str:
-        assert value is not None
-        return two_digits(value) if found.rough else f"{value:.{cost.digits}f}"
-
-    mark = "~" if found.rough else ""
-    return f"{mark}{write(found.value)}{'' if found.sd is None else f' ± {write(found.sd)}'}"
+        extent = f"{found.write(found.low)} to {found.write(found.high)} run by run"
+    about = "about " if found.rough else ""
+    value = f"{about}{found.write(found.value)}"
+    return f"{value} times the {found.cost.noun} ({amounts} {found.cost.unit}; {extent})"
 
 
 def _mean_mcc(contestant: Contestant) -> float | None:

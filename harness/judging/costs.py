@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 
 from harness.machine.contention import TAKEN
 from harness.store.records import Record
+from harness.text import series, two_digits
 
 MOST_VALUES = 6
 """With more seeds than this, only the smallest and the largest value are listed."""
@@ -33,6 +34,10 @@ class Cost:
     measure: Callable[[Record], float | None]
     timed: bool = True
     largest: bool = False
+
+    def write(self, value: float) -> str:
+        """Format a value for people."""
+        return f"{value:.{self.digits}f}"
 
 
 COSTS = {
@@ -77,6 +82,13 @@ class Amount:
     sd: float | None
     rough: bool
 
+    def text(self, write: Callable[[float], str]) -> str:
+        """Format a known value with its deviation; if it is rough, with ~ and two digits."""
+        assert self.value is not None
+        write = two_digits if self.rough else write
+        deviation = "" if self.sd is None else f" ± {write(self.sd)}"
+        return f"{'~' if self.rough else ''}{write(self.value)}{deviation}"
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -94,6 +106,15 @@ class Ratio:
     low: float | None = None
     high: float | None = None
     obstacle: str | None = None
+
+    @property
+    def rough(self) -> bool:
+        """Whether one of the amounts is rough."""
+        return self.a.rough or self.b.rough
+
+    def write(self, value: float) -> str:
+        """Format a ratio for people."""
+        return two_digits(value) if self.rough else f"{value:.3g}"
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -123,13 +144,16 @@ def value_of(cost: Cost, values: Iterable[float | None]) -> float | None:
     return max(all_measured(values), default=None) if cost.largest else mean(values)
 
 
+def amount(cost: Cost, runs: Sequence[Record]) -> Amount:
+    """Return the cost of a cell's runs."""
+    values = [*map(cost.measure, runs)]
+    return Amount(value_of(cost, values), deviation(values), cost.timed and rough(runs))
+
+
 def ratio(cost: Cost, a: str, runs_a: Sequence[Record], b: str, runs_b: Sequence[Record]) -> Ratio:
     """Return the cost of the runs of cell a divided by the cost of the runs of cell b."""
     values_a, values_b = (all_measured(map(cost.measure, runs)) for runs in (runs_a, runs_b))
-    amount_a, amount_b = (
-        Amount(value_of(cost, values), deviation(values), cost.timed and rough(runs))
-        for values, runs in ((values_a, runs_a), (values_b, runs_b))
-    )
+    amount_a, amount_b = amount(cost, runs_a), amount(cost, runs_b)
     obstacle = _obstacle(cost, {a: runs_a, b: runs_b})
     if obstacle is not None:
         return Ratio(cost, amount_a, amount_b, obstacle=obstacle)
@@ -158,6 +182,8 @@ def _obstacle(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> str | None:
         reasons.append(f"the circumstances of measurement are not recorded ({', '.join(unknown)})")
     elif (differences := differing_circumstances(all_runs, cost.timed)) is not None:
         reasons.append(f"they were measured under different circumstances ({differences})")
+    if cost.timed and all(map(_busy, all_runs)):  # if only some were busy, that is a difference
+        reasons.append("other programs kept a core busy while these runs trained")
     return " and ".join(reasons) or None
 
 
@@ -174,7 +200,7 @@ def disagreement(cost: Cost, runs: Sequence[Record]) -> str | None:
     if len(values) > MOST_VALUES:
         listed = f"{_short(min(values))} to {_short(max(values))} {cost.unit}, {len(values)} seeds"
     else:
-        listed = f"{', '.join(map(_short, values[:-1]))} and {_short(values[-1])} {cost.unit}"
+        listed = f"{series([*map(_short, values)])} {cost.unit}"
     return f"a factor of {max(values) / min(values):.3g} ({listed})" if min(values) else listed
 
 
@@ -189,7 +215,7 @@ def differing_circumstances(runs: Sequence[Record], timed: bool = True) -> str |
     for name, values in _facts(runs, timed).items():
         distinct = [str(value) for value in dict.fromkeys(values) if value is not None]
         if len(distinct) > 1:
-            differences.append(f"{name}: {', '.join(distinct[:-1])} and {distinct[-1]}")
+            differences.append(f"{name}: {series(distinct)}")
     return "; ".join(differences) or None
 
 
@@ -218,9 +244,14 @@ def _facts(runs: Sequence[Record], timed: bool) -> dict[str, list[object]]:
 
 
 def _other_programs(run: Record) -> str:
-    """Return "busy" if other programs used a core, else "none", as for older records."""
-    found = run.contention
-    return "none" if found is None or found.other_programs <= TAKEN else "busy"
+    if run.contention is None:  # an older record, or a run on a GPU
+        return "not recorded"
+    return "busy" if _busy(run) else "none"
+
+
+def _busy(run: Record) -> bool:
+    """Return whether other programs are known to have kept a core busy."""
+    return run.contention is not None and run.contention.other_programs > TAKEN
 
 
 def doubts(runs: Sequence[Record]) -> list[str]:
@@ -232,8 +263,7 @@ def doubts(runs: Sequence[Record]) -> list[str]:
         also = "" if other is None else f", {evaluation.plural} by {other}"
         found.append(
             f"{train.plural} of its seeds differ by {extent}{also}, although they do the same "
-            "work: most likely the machine was also busy with something else, so these times "
-            "cannot be compared with others"
+            f"work: {likely_cause(runs)}, so these times cannot be compared with others"
         )
     if (differences := differing_circumstances(runs)) is not None:
         found.append(
@@ -241,6 +271,15 @@ def doubts(runs: Sequence[Record]) -> list[str]:
             "times cannot be compared with others"
         )
     return found
+
+
+def likely_cause(runs: Iterable[Record]) -> str:
+    """Return why runs that do the same work may have taken different times."""
+    busy = "the machine was also busy with something else"
+    most = max((run.concurrency or 1 for run in runs), default=1)
+    if most == 1:
+        return f"most likely {busy}"
+    return f"likely {busy}, or not all of these runs had {most - 1} more beside them all the time"
 
 
 def rough(runs: Sequence[Record]) -> bool:
@@ -258,7 +297,7 @@ def rough(runs: Sequence[Record]) -> bool:
 
 def beside_other_programs(runs: Iterable[Record]) -> bool:
     """Return whether other programs kept a core busy while one of the runs trained."""
-    return any(_other_programs(run) == "busy" for run in runs)
+    return any(map(_busy, runs))
 
 
 def compares(column: str, runs: Sequence[Record]) -> bool:

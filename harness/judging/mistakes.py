@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.judging.costs import mean
 from harness.judging.evidence import NoEvidence, evidence
-from harness.store.records import Confusion, Record
+from harness.store.records import Confusion, GroupCounts, Record
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,12 @@ def by_group(runs: Sequence[Record]) -> dict[str, dict[str, tuple[int, float | N
     """
     scored = [run for run in runs if run.scores is not None]
     found: dict[str, dict[str, tuple[int, float | None]]] = {}
-    for kind in scored[0].confusion_by if scored else ():
-        if all(kind in run.confusion_by for run in scored):
-            shared = set.intersection(*(set(run.confusion_by[kind]) for run in scored))
+    groups = [run.counts_by or run.confusion_by for run in scored]
+    for kind in groups[0] if groups else ():
+        if all(kind in each for each in groups):
+            shared = set.intersection(*(set(each[kind]) for each in groups))
             found[kind] = {
-                group: _over_runs([run.confusion_by[kind][group] for run in scored])
+                group: _over_runs([each[kind][group] for each in groups])
                 for group in sorted(shared, key=_natural)
             }
     return found
@@ -63,8 +64,8 @@ def missed_by(cells: Sequence[Sequence[Record]]) -> Missed:
     return Missed(tuple(np.flatnonzero(wrong).tolist()), len(labels), found[0].fingerprint)
 
 
-def _over_runs(counts: Sequence[Confusion]) -> tuple[int, float | None]:
-    return sum(counts[0].counts), mean(each.counts.mcc for each in counts)
+def _over_runs(counts: Sequence[Confusion | GroupCounts]) -> tuple[int, float | None]:
+    return counts[0].sentences, mean(each.counts.mcc for each in counts)
 
 
 def _natural(name: str) -> tuple[int, str]:

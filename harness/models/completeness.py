@@ -15,7 +15,6 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 
 from harness.errors import BadInput
-from harness.models.configuration import SAFE_WEIGHTS
 from harness.models.misfit import cause, other_family, unknown_positions
 from harness.models.tensors import (
     WHOLE_NUMBERS,
@@ -69,7 +68,9 @@ def load_classifier(
         dtype=torch.float32,
         ignore_mismatched_sizes=True,  # a head of another size is new; other parts are refused
         output_loading_info=True,
-        **SAFE_WEIGHTS,
+        trust_remote_code=False,
+        local_files_only=True,
+        use_safetensors=True,
     )
     return model, _checked(model, report, Path(folder))
 

@@ -8,12 +8,6 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrained
 
 from harness.errors import BadInput
 
-SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-"""Arguments of `from_pretrained` for any file: no checkpoint's code runs, nothing is downloaded."""
-
-SAFE_WEIGHTS = {**SAFE, "use_safetensors": True}
-"""Arguments of `from_pretrained` for weights: they are not unpickled either, which runs code."""
-
 WITHOUT_EFFECT: dict[str, object] = {
     "output_attentions": False,
     "output_hidden_states": False,
@@ -39,7 +33,9 @@ def read_configuration(folder: str, **changes: Any) -> PreTrainedConfig:
     Raises:
         ValueError: this version of transformers does not support the model.
     """
-    configuration: PreTrainedConfig = AutoConfig.from_pretrained(folder, **SAFE, **changes)
+    configuration: PreTrainedConfig = AutoConfig.from_pretrained(
+        folder, trust_remote_code=False, local_files_only=True, **changes
+    )
     configuration._attn_implementation = None
     for part in _parts(configuration):
         for name, plain in WITHOUT_EFFECT.items():
@@ -50,7 +46,9 @@ def read_configuration(folder: str, **changes: Any) -> PreTrainedConfig:
 
 def read_tokenizer(folder: str) -> PreTrainedTokenizerBase:
     """Read a checkpoint's tokenizer."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **SAFE)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        folder, trust_remote_code=False, local_files_only=True
+    )
     return tokenizer
 
 

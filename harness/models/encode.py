@@ -68,6 +68,10 @@ def encode(
         except Exception as error:  # a tokenizer without its vocabulary may raise anything
             problem = f"the tokenizer cannot encode the sentences ({one_line(f'{error}')})"
             raise BadInput([f"{problem}; use the files that were saved with the model"]) from error
+        rows, given = len(inputs["input_ids"]), len(batch["sentence"])
+        if rows != given:
+            problem = f"returns {counted(rows, 'row')} for {counted(given, 'sentence')}"
+            raise BadInput([f"the tokenizer {problem}; choose another checkpoint"])
         return inputs
 
     with _no_progress_bars():

@@ -11,7 +11,6 @@ import torch
 import transformers
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
-from harness.models.configuration import SAFE_WEIGHTS
 from harness.models.tensors import TensorInfo, encoder_prefix, plain_name
 
 WRAPPERS = {
@@ -114,7 +113,9 @@ def _same_outputs(
             folder,
             config=configuration.from_dict(settings),
             dtype=torch.float32,
-            **SAFE_WEIGHTS,
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=True,
         ).eval()
         rows = other.get_input_embeddings().weight.shape[0]
         ids = torch.linspace(rows // 4, rows - 1, 8, dtype=torch.long)[None]

@@ -141,15 +141,18 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         folder = os.path.relpath(running.folder(name))
         note = config.stash[TABLE_NOTES].get(name)
         written = config.stash[WRITTEN].get(name)
+        records = [item.record for item in running.stored(planned)]
         if written is not None or note is not None:  # if it is not written, it appears only here
             reporter.write_line(terminal_table(_table(running, planned)))
+            for line in terminal_warnings(planned.cells, records):
+                reporter.write_line(line)
         if written is None:
-            why = "" if note is None else f"; {note}"
-            reporter.write_line(f"no table was written; {folder} is unchanged{why}", yellow=True)
+            earlier = (running.folder(name) / LEADERBOARD).exists()
+            failed = note is None and PROBLEMS in config.stash  # perhaps while writing them
+            unchanged = f"the tables in {folder} are unchanged" if earlier and not failed else None
+            lines = filter(None, ("no table was written", unchanged, note))
+            reporter.write_line("; ".join(lines), yellow=True)
             continue
-        records = [item.record for item in running.stored(planned)]
-        for line in terminal_warnings(planned.cells, records):
-            reporter.write_line(line)
         names = [path.name for path in written]
         tables = [each for each in names if not each.endswith((".png", ".svg"))]
         count = len(names) - len(tables)

@@ -12,6 +12,7 @@ from harness.judging.columns import SHOWN, informative
 from harness.judging.leaderboard import doubts_by_cell, rows_of
 from harness.judging.settings import settings_in
 from harness.markup import code, grid
+from harness.report.published import warned_runs
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import printable
@@ -69,10 +70,11 @@ def terminal_table(frame: pd.DataFrame, width: int = 120) -> str:
 
 
 def terminal_warnings(cells: Sequence[Cell], records: Iterable[Record]) -> list[str]:
-    """Return a line for each reason why the times of a cell in the table are unreliable."""
-    return [
-        printable(f"warning: {cell}: {doubt}") for cell, doubt in doubts_by_cell(cells, records)
-    ]
+    """Return a line for each warning, with its runs, and for each doubt about a cell's times."""
+    records = list(records)
+    given = [(runs, warning) for warning, runs in warned_runs(cells, records, str)]
+    given += doubts_by_cell(cells, records)
+    return [printable(f"warning: {where}: {text}") for where, text in given]
 
 
 def as_summary(suite: str, frame: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.judging.comparison import Contestant
 from harness.judging.evidence import NoEvidence, evidence
-from harness.markup import code, escaped, grid
+from harness.markup import code, grid
 from harness.store.class_counts import confusion_matrix
 from harness.text import counted
 
@@ -43,16 +43,23 @@ def confusion(best: Sequence[Contestant], class_names: Sequence[str] | None) -> 
     matrix = confusion_matrix(found.labels, found.selected, found.classes)
     seeds = len(found.seeds)
     added = f", added over {counted(seeds, 'seed')}" if seeds > 1 else ""
+    best_cell = f"The best cell, {code(first.runs[0].cell)}"
     yield "## Confusion matrix"
-    yield (
-        f"The best cell, {code(first.runs[0].cell)}: numbers of validation sentences by class "
-        f"(row) and predicted class (column){added}. Recall is the share of a class's sentences "
-        "that are classified correctly, precision the share of the sentences with a predicted "
-        "class that are of this class."
-    )
     if found.classes <= MOST_CLASSES:
+        yield (
+            f"{best_cell}: numbers of validation sentences by class (row) and predicted class "
+            f"(column){added}. Recall is the share of a class's sentences that are classified "
+            "correctly, precision the share of the sentences with a predicted class that are of "
+            "this class."
+        )
         yield _table(matrix, shown)
     else:
+        pairs = int((matrix - np.diag(matrix.diagonal()) > 0).sum())
+        yield (
+            f"{best_cell}: the most frequent of {pairs:,} pairs of confused classes, with the "
+            f"number of the first class's validation sentences that got the second class{added}. "
+            "The whole matrix of each run is in its record."
+        )
         yield _pairs(matrix, shown)
 
 
@@ -64,16 +71,18 @@ def _mean_mcc(contestant: Contestant) -> float:
 def _table(matrix: np.ndarray, names: Sequence[str]) -> str:
     hits, given, labelled = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
     wide = len(names) > MOST_NAMED
+    digits = 2 if wide else 3
     columns = list(map(str, range(len(names)))) if wide else list(map(code, names))
     rows = [
         [
             f"{label} {code(name)}" if wide else code(name),
             *(f"**{n}**" if place == label else str(n) for place, n in enumerate(row)),
-            _share(hits[label], labelled[label]),
+            _share(hits[label], labelled[label], digits),
         ]
         for label, (name, row) in enumerate(zip(names, matrix.tolist(), strict=True))
     ]
-    precision = ["precision", *map(_share, hits, given), ""]
+    shares = [_share(*pair, digits) for pair in zip(hits, given, strict=True)]
+    precision = ["precision", *shares, ""]
     headings = ["class", *columns, "recall"]
     return grid(headings, [*rows, precision], ["left", *["right"] * (len(names) + 1)])
 
@@ -88,9 +97,8 @@ def _pairs(matrix: np.ndarray, names: Sequence[str]) -> str:
         f"{labelled[label]:,}"
         for label, given in found
     ]
-    what = escaped(f"The most frequent of {int((wrong > 0).sum()):,} pairs of confused classes:")
-    return "\n".join([what, "", *(f"- {line}" for line in lines)])
+    return "\n".join(f"- {line}" for line in lines)
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.3f}" if whole else "-"
+def _share(part: int, whole: int, digits: int) -> str:
+    return f"{part / whole:.{digits}f}" if whole else "-"

@@ -176,15 +176,18 @@ def _mistakes(best: Sequence[tuple[str, Sequence[Record]]]) -> Iterator[str]:
         for kind in GROUPS
         if any(kind in found for found in groups.values())
     ]
-    blocks += _missed([runs for _, runs in best])
-    if blocks:
+    missed = list(_missed([runs for _, runs in best]))
+    if missed and not blocks:  # more than two classes
+        yield "## Misclassified sentences"
+        yield from missed
+    elif blocks:
         yield "## MCC by group of sentences"
         yield (
             "MCC of each checkpoint's best cell on groups of validation sentences; "
             f"{MISSING} where MCC is undefined, because the labels of a group, or the predictions "
             "of some run, are all of one class."
         )
-        yield from blocks
+        yield from [*blocks, *missed]
 
 
 def _by_group(kind: str, found: Mapping[str, Mapping[str, tuple[int, float | None]]]) -> str:

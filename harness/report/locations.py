@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -22,6 +22,14 @@ from harness.suite.spec import Suite
 FILE = Path("runs", ".folders.json")
 """Relative to a results folder."""
 
+FORM = {"source", "class_names", "delimiter", "quoting"}
+NOT_STORED = {
+    "file": FORM | {"path", "train", "validation", "test"},
+    "hub": FORM | {"name", "config", "revision"},
+}
+"""Settings that are part of the data's name, or may change with a new version of them, by source
+of the data."""
+
 Digests = frozenset[str]
 """Digests of a folder's or file's absolute path and of its path relative to the results folder. The
 first stays valid if only the results move, the second if a project moves with its results."""
@@ -31,11 +39,14 @@ first stays valid if only the results move, the second if a project moves with i
 class Locations:
     """Folders of checkpoints by published name, and data files by the data's fingerprint.
 
-    Only checkpoints in a user's folder and data in a user's file have an entry, if it is known.
+    Only checkpoints in a user's folder, and data whose path the suite names, have an entry, if it
+    is known. `settings` has the data's settings in the suite file, without defaults, by
+    fingerprint; earlier versions stored none.
     """
 
     checkpoints: Mapping[str, Digests]
     data: Mapping[str, Digests]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_LOCATIONS = Locations({}, {})
@@ -57,12 +68,17 @@ def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | N
         path = _path(name, base)
         if path is not None and Path(path).is_dir():
             checkpoints[published] = _digests([path], results)
-    data = {}
-    if fingerprint is not None and suite.dataset.source == "file":
-        paths = [_path(name, base) for name in file_names(suite.dataset)]
+    data, settings = {}, {}
+    if fingerprint is not None:
+        apart = NOT_STORED.get(suite.dataset.source, FORM)
+        given = suite.dataset.model_dump(mode="json", exclude=apart, exclude_defaults=True)
+        settings = {fingerprint: ", ".join(f"{name} {given[name]}" for name in sorted(given))}
+        files = [] if suite.dataset.source == "hub" else file_names(suite.dataset)
+        paths = [_path(name, base) for name in files]
         found = [path for path in paths if path is not None]
-        data = {fingerprint: _digests(found, results)} if len(found) == len(paths) else {}
-    return Locations(checkpoints, data)
+        if found and len(found) == len(paths):
+            data = {fingerprint: _digests(found, results)}
+    return Locations(checkpoints, data, settings)
 
 
 def store_locations(folder: Path, where: Locations) -> None:
@@ -70,6 +86,7 @@ def store_locations(folder: Path, where: Locations) -> None:
     content = {
         "checkpoints": {name: sorted(found) for name, found in where.checkpoints.items()},
         "data": {fingerprint: sorted(found) for fingerprint, found in where.data.items()},
+        "settings": dict(where.settings),
     }
     path, text = folder / FILE, json.dumps(content, indent=1).encode() + b"\n"
     if path.parent.is_dir() and not (path.exists() and path.read_bytes() == text):

@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
-from harness.judging.column import Column, Row
+from harness.judging.column import MISSING, Column, Row
 from harness.judging.columns import informative
-from harness.judging.costs import beside_other_programs
+from harness.judging.costs import beside_other_programs, likely_cause
 from harness.judging.leaderboard import doubts_by_cell, runs_by_cell, scored
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
 from harness.report.parts import caption, in_text, lines_on_parts, parts
 from harness.report.pictures.charts import Line, Picture
-from harness.report.published import Published, seeds_in_words
+from harness.report.published import Published, by_text, warned_runs
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import counted, scientific
@@ -23,6 +24,9 @@ SELECTION = {
 }
 
 NO_LOGITS = "not published"
+
+MOST_RUNS = 200
+"""How many runs are listed; the rest are only counted."""
 
 
 def as_markdown(
@@ -52,6 +56,7 @@ def as_markdown(
         *section("Checkpoints", origins(published)),
         *section("Environment", environments(published)),
         *section("Columns", legend(columns, published.cells)),
+        *runs_in_full(published),
         "Numbers in full: [leaderboard.csv](leaderboard.csv). Every record: "
         "[leaderboard.json](leaderboard.json). Every run's logits: "
         f"{'[predictions.parquet](predictions.parquet)' if predictions else NO_LOGITS}.",
@@ -113,6 +118,9 @@ def introduction(published: Published) -> Iterator[str]:
                 "grammar, so that the pipeline runs anywhere. "
                 "Do not compare these scores with scores on CoLA.**"
             )
+    moments = (moment for run in runs for moment in (run.started_at, run.finished_at) if moment)
+    if days := sorted(_utc(moment)[:10] for moment in moments):
+        yield f"Runs of {' to '.join(dict.fromkeys((days[0], days[-1])))} (UTC)."
     yield from _times(published)
     yield from _busy(published)
     if not runs:
@@ -138,18 +146,23 @@ def _selection(run: Record, listed: Collection[str]) -> str:
     return SELECTION[run.training.selection]
 
 
+def _utc(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
 def _times(published: Published) -> Iterator[str]:
     """Yield a warning if seeds show that the table's times are unreliable."""
     cells = {cell for cell, _ in doubts_by_cell(published.cells, published.records)}
     if not cells:
         return
+    cause = likely_cause(run for run in published.records if run.cell in cells)
     several = sum(len(cell.seeds) > 1 for cell in published.cells)
     yield (
         f"**Check the ± before you compare times**: in {len(cells)} of the "
         f"{counted(several, 'cell')} with several seeds, the seeds differ by more than a third in "
         "training time, or were timed under different circumstances (Warnings lists these cells). "
-        "~ marks their times, which are accurate to an order of magnitude only. Most likely the "
-        "machine did other work at the same time; times of the other cells may then be too long "
+        "~ marks their times, which are accurate to an order of magnitude only. "
+        f"{cause[0].upper()}{cause[1:]}. Times of the other cells may then be too long "
         "as well. Scores are not affected."
     )
 
@@ -174,7 +187,7 @@ def without_score(published: Published) -> Iterator[str]:
             for run in published.records
             if run.status == status
         )
-        for reason, runs in _grouped(published.cells, reasons):
+        for reason, runs in by_text(published.cells, reasons, code):
             yield f"{status}: {runs}: {escaped(reason)}"
     recorded = {(run.cell, run.seed) for run in published.records}
     missing = (
@@ -183,37 +196,16 @@ def without_score(published: Published) -> Iterator[str]:
         for seed in cell.seeds
         if (cell.id, seed) not in recorded
     )
-    for _, runs in _grouped(published.cells, missing):
+    for _, runs in by_text(published.cells, missing, code):
         yield f"not run: {runs}"
 
 
 def warnings(published: Published) -> Iterator[str]:
     """Yield each warning with its runs, then the reasons why times of a cell are unreliable."""
-    given = ((warning, run.cell, run.seed) for run in published.records for warning in run.warnings)
-    for warning, runs in _grouped(published.cells, given):
+    for warning, runs in warned_runs(published.cells, published.records, code):
         yield f"{runs}: {escaped(warning)}"
     for cell, doubt in doubts_by_cell(published.cells, published.records):
         yield f"{code(cell)}: {escaped(doubt)}"
-
-
-def _grouped(
-    cells: Sequence[Cell], texts: Iterable[tuple[str, str, int]]
-) -> Iterator[tuple[str, str]]:
-    """Yield each text once, with all its runs.
-
-    Args:
-        texts: (text, cell id, seed) of a run each.
-    """
-    one_seed = {cell.id for cell in cells if len(cell.seeds) == 1}
-    groups: dict[str, dict[str, list[int]]] = {}
-    for text, cell, seed in texts:
-        groups.setdefault(text, {}).setdefault(cell, []).append(seed)
-    for text, runs in groups.items():
-        names = (
-            code(cell) if cell in one_seed else f"{code(cell)} ({seeds_in_words(seeds)})"
-            for cell, seeds in runs.items()
-        )
-        yield text, ", ".join(names)
 
 
 def _parts(every: Sequence[Line]) -> Iterator[str]:
@@ -288,6 +280,30 @@ def _environment(run: Record, machine: Machine) -> str:
     if run.concurrency is not None:
         facts.append(f"{counted(run.concurrency, 'run')} at a time")
     return "; ".join(facts)
+
+
+def runs_in_full(published: Published) -> Iterator[str]:
+    """Yield a heading and a table of the runs that were started, with what finds their record."""
+    runs = [run for run in published.records if run.status != "skipped"]
+    if not runs:
+        return
+    yield "## Runs"
+    yield grid(
+        ["cell", "seed", "MCC", "started at (UTC)", "key"],
+        [
+            [
+                code(run.cell),
+                str(run.seed),
+                MISSING if run.scores is None else f"{run.scores.mcc:z.4f}",
+                MISSING if run.started_at is None else _utc(run.started_at),
+                MISSING if run.key is None else code(run.key[:8]),
+            ]
+            for run in runs[:MOST_RUNS]
+        ],
+        ["left", "right", "right", "left", "left"],
+    )
+    if (more := len(runs) - MOST_RUNS) > 0:
+        yield f"{counted(more, 'more run')}: [leaderboard.json](leaderboard.json)"
 
 
 def legend(columns: Sequence[Column], cells: Sequence[Cell]) -> Iterator[str]:

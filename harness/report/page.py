@@ -6,19 +6,17 @@ that is not executed. A content security policy blocks all loading, and every sc
 that this module embeds.
 """
 
-import base64
 import functools
-import hashlib
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup, escape
 
 from harness.judging.column import MISSING, Column
 from harness.judging.columns import SHOWN, informative
@@ -30,9 +28,11 @@ from harness.report.markdown import (
     introduction,
     legend,
     origins,
+    runs_in_full,
     warnings,
     without_score,
 )
+from harness.report.page_files import ASSETS, digest, libraries, script, style
 from harness.report.parts import Part, caption, in_text, lines_on_parts, parts
 from harness.report.pictures import charts
 from harness.report.pictures.chart_data import chart_data
@@ -40,8 +40,6 @@ from harness.report.pictures.charts import Line
 from harness.report.published import Published
 from harness.report.suite_file import suite_files
 from harness.text import counted, printable, scientific
-
-HERE = Path(__file__).parent
 
 MOST_CELLS = 1000
 """Maximum number of rows on the page; of a larger matrix, it shows the best."""
@@ -55,6 +53,12 @@ MOST_OPEN = 10
 MOST_PARTED = 100
 """Maximum number of rows in the table of MCC by part; of more, it shows the best."""
 
+NUMBER = re.compile(r"\d[\d.]*e?(?:-\d+)+")
+"""A number or date with a hyphen, where a line would break: 2e-5, 2026-01-02."""
+
+NO_BREAK, JOINER = "\u00a0", "\u2060"
+"""A space at which no line breaks, and an invisible mark after which none does."""
+
 INTERVAL = next(column for column in SHOWN if column.name == "mcc_low")
 
 NAMES_OF_SETTINGS = frozenset(column.name for column in SETTINGS)
@@ -66,35 +70,6 @@ MOST_CHOICES = 50
 
 VERDICTS = {"pass", "fail", "failed", "not-enough-evidence"}
 """Words for which the style sheet has a colour."""
-
-
-@dataclass(frozen=True)
-class Library:
-    """A JavaScript library embedded in the page, as listed in vendor/ORIGIN.toml."""
-
-    package: str
-    version: str
-    license: str
-    license_text: str
-    sha256: str
-    content: str
-
-
-@functools.cache
-def libraries() -> tuple[Library, ...]:
-    """Return the libraries embedded in the page, in the order in which they must run."""
-    vendor = HERE / "vendor"
-    return tuple(
-        Library(
-            package=one["package"],
-            version=one["version"],
-            license=one["license"],
-            license_text=(vendor / one["license_file"]).read_text(encoding="utf-8"),
-            sha256=one["sha256"],
-            content=(vendor / one["file"]).read_bytes().decode(),
-        )
-        for one in tomllib.loads((vendor / "ORIGIN.toml").read_text(encoding="utf-8"))["library"]
-    )
 
 
 @dataclass(frozen=True)
@@ -134,11 +109,11 @@ def as_html(
         predictions: whether predictions.parquet is in the same folder.
     """
     lines = every[:MOST_CELLS]
-    columns = informative([line.row for line in lines])
+    columns = _in_order(informative([line.row for line in lines]))
     scored = charts.with_score(lines)
     data = chart_data(lines)
     by = _axes_of_heat_maps(data)
-    scripts = [*(library.content for library in libraries()), _script("heat" in data)]
+    scripts = [*(library.content for library in libraries()), script("heat" in data)]
     domains = _domains(lines)
     prose = _sections(
         [
@@ -146,6 +121,7 @@ def as_html(
             *section("Runs without a score", without_score(published)),
             *section("Warnings", warnings(published)),
             *section("Checkpoints", origins(published)),
+            *runs_in_full(published),
         ]
     )
     navigation = [("table", "Table")]
@@ -183,43 +159,30 @@ def as_html(
         data=data,
         settings=by,
         settings_of_each=f"{'by' if 'heat' in data else 'at every'} {by}",
-        style=_asset("page.css"),
+        style=style(any(id_ == "confusion-matrix" for id_, _, _ in prose)),
         scripts=scripts,
-        script_hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+        script_hashes=" ".join(f"'sha256-{digest(text)}'" for text in scripts),
     )
 
 
 @functools.cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader(HERE / "assets"),
+        loader=FileSystemLoader(ASSETS),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
+    environment.filters["breakable"] = _breakable
     return environment.get_template("page.html.jinja")
 
 
-@functools.cache
-def _asset(name: str) -> str:
-    return (HERE / "assets" / name).read_text(encoding="utf-8")
-
-
-def _script(further: bool) -> str:
-    """Return the page's script.
-
-    Args:
-        further: whether heat maps show other settings than batch size and learning rate: then
-            heat_maps.js has the function that draws them. Other pages keep their bytes.
-    """
-    script = _asset("page.js")
-    if not further:
-        return script
-    before, _, rest = script.partition("  function drawSettings() {")
-    _, end, after = rest.partition("  function draw() {")
-    return f"{before}{_asset('heat_maps.js')}{end}{after}"
+def _breakable(text: str) -> Markup:
+    """Return text as HTML in which names break after / and _ (and -), and numbers never."""
+    html = re.sub(r"(?<=[/_])(?=[^/_])", "<wbr>", escape(text))
+    return Markup(NUMBER.sub(r'<span class="whole">\g<0></span>', html))  # noqa: S704 - escaped above
 
 
 def _axes_of_heat_maps(data: Mapping[str, Any]) -> str:
@@ -229,11 +192,6 @@ def _axes_of_heat_maps(data: Mapping[str, Any]) -> str:
     if sides is not None:
         names = (sides["down"]["name"], sides["across"]["name"])
     return " and ".join(names)
-
-
-def _digest(script: str) -> str:
-    """Return a script's hash as a content security policy writes it."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _sections(blocks: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -270,6 +228,15 @@ def _markdown() -> MarkdownIt:
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
     renderer.add_render_rule("table_open", lambda *_: '<div class="box" tabindex="0"><table>\n')
     renderer.add_render_rule("table_close", lambda *_: "</table></div>\n")
+
+    def text(_: object, tokens: Sequence[Token], index: int, *__: object) -> str:
+        return _breakable(tokens[index].content)
+
+    def code(*given: Any) -> str:
+        return f"<code>{text(*given)}</code>"
+
+    renderer.add_render_rule("text", text)
+    renderer.add_render_rule("code_inline", code)
     return renderer
 
 
@@ -323,7 +290,8 @@ def _field(column: Column, line: Line) -> Field:
     text = printable(column.text(line.row))
     if column.name == "checkpoint":
         status = "" if line.row["status"] == "ok" else f", {line.row['status']}"
-        return Field(text, heads=True, settings=f"{line.settings}{status}")
+        settings = re.sub("(?<!,) ", NO_BREAK, f"{line.settings}{status}")
+        return Field(text, heads=True, settings=settings.replace("-", f"-{JOINER}"))
     kinds = _shown(column).split() + (["left"] if column.alignment == "left" else [])
     if value is None:
         return Field(text, sort="", kind=" ".join(["missing", *kinds]))
@@ -340,6 +308,16 @@ def _field(column: Column, line: Line) -> Field:
         " ".join(kinds),
         interval=INTERVAL.text(line.row) if with_interval else None,
     )
+
+
+def _in_order(columns: Sequence[Column]) -> list[Column]:
+    """Return the columns with the verdict after the MCC's interval, in sight on a phone.
+
+    Settings that differ come after the learning rate, as in `columns_of`.
+    """
+    places = {column.name: place for place, column in enumerate(SHOWN)}
+    places["verdict"] = places[INTERVAL.name]
+    return sorted(columns, key=lambda column: places.get(column.name, places["learning_rate"]))
 
 
 def _shown(column: Column) -> str:

@@ -1,4 +1,4 @@
-"""MCC on parts of the data: CoLA's domains, those that a suite names, a labelled test split."""
+"""MCC on parts of the validation data: CoLA's domains, and those that a suite names."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,14 +7,11 @@ from harness.judging.costs import deviation, mean
 from harness.report.pictures.charts import Line
 from harness.store.records import Record, Scores
 
-TEST = "test"
-
 MEANING = {
     "in-domain": "validation sentences from the sources of the training split (in-domain)",
     "out-of-domain": "validation sentences from other sources (out-of-domain)",
-    TEST: "a labelled test split (test)",
 }
-"""Further sets of sentences on which a run may be scored, with their meaning."""
+"""Parts of the validation split on which a run may be scored, with their meaning."""
 
 Part = tuple[float, float | None]
 """A mean over seeds, and their sample standard deviation; None with one seed."""
@@ -26,8 +23,7 @@ Groups = dict[str, dict[str, Part | None]]
 def parts(lines: Sequence[Line]) -> Groups:
     """Return the MCC on each part on which some cell was scored."""
     scores = {line.cell.id: [_scores(run) for run in line.runs] for line in lines}
-    found = dict.fromkeys(name for of_cell in scores.values() for run in of_cell for name in run)
-    names = [*(name for name in found if name != TEST), TEST]
+    names = dict.fromkeys(name for of_cell in scores.values() for run in of_cell for name in run)
     known = {
         name: {
             cell: _over_seeds([run.get(name) for run in of_cell])
@@ -39,12 +35,11 @@ def parts(lines: Sequence[Line]) -> Groups:
 
 
 def _scores(record: Record) -> dict[str, Scores | None]:
-    """Return the scores on each further set of sentences."""
+    """Return the scores on each part of the validation split."""
     return {
         "in-domain": record.scores_in_domain,
         "out-of-domain": record.scores_out_of_domain,
         **(record.scores_by_domain or {}),
-        TEST: record.scores_test,
     }
 
 

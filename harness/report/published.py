@@ -1,6 +1,6 @@
 """The published evidence of a suite: its plan and every record, in one JSON file."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from harness.errors import BadInput
 from harness.inputs.split_files import without_folders
 from harness.judging.baseline import Baseline
 from harness.judging.column import Value
+from harness.judging.columns import COLUMNS
 from harness.judging.leaderboard import rows_of, runs_by_cell
 from harness.store.consistency import inconsistency
 from harness.store.records import DatasetFacts, Record
@@ -122,9 +123,38 @@ def seeds_in_words(seeds: Sequence[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
+def warned_runs(
+    cells: Sequence[Cell], records: Iterable[Record], name: Callable[[str], str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each warning of runs once, with all its runs; see by_text."""
+    given = ((warning, run.cell, run.seed) for run in records for warning in run.warnings)
+    return by_text(cells, given, name)
+
+
+def by_text(
+    cells: Sequence[Cell], texts: Iterable[tuple[str, str, int]], name: Callable[[str], str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each text once, with all its runs.
+
+    Args:
+        texts: (text, cell id, seed) of a run each.
+        name: formats a cell's id.
+    """
+    one_seed = {cell.id for cell in cells if len(cell.seeds) == 1}
+    groups: dict[str, dict[str, list[int]]] = {}
+    for text, cell, seed in texts:
+        groups.setdefault(text, {}).setdefault(cell, []).append(seed)
+    for text, runs in groups.items():
+        names = (
+            name(cell) if cell in one_seed else f"{name(cell)} ({seeds_in_words(seeds)})"
+            for cell, seeds in runs.items()
+        )
+        yield text, ", ".join(names)
+
+
 def as_json(published: Published, frame: pd.DataFrame) -> str:
     """Return leaderboard.json: the table's rows, then all data from which they are computed."""
-    rows = tuple(rows_of(frame))
+    rows = tuple(rows_of(_written(frame)))
     document = _Document(schema_version=SCHEMA_VERSION, rows=rows, **vars(published))
     return document.model_dump_json(indent=1) + "\n"
 
@@ -134,8 +164,15 @@ def as_csv(frame: pd.DataFrame) -> str:
 
     A number is written as the shortest decimal that gives the same float when read.
     """
+    frame = _written(frame)
     lines = [[*frame.columns], *(row.values() for row in rows_of(frame))]
     return "".join(",".join(map(_field, line)) + "\n" for line in lines)
+
+
+def _written(frame: pd.DataFrame) -> pd.DataFrame:
+    # As for `dataset`: leaderboards without a value in an optional column keep their bytes.
+    empty = [each.name for each in COLUMNS if each.optional and frame[each.name].isna().all()]
+    return frame.drop(columns=empty)
 
 
 def _field(value: Value) -> str:

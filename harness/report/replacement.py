@@ -37,7 +37,8 @@ class Shown:
     """A run in tables, existing or new.
 
     `digest` is the digest of its checkpoint's files, `folder` their location, and `file` the
-    location of the data; None and UNKNOWN if not known. See harness.report.locations.
+    location of the data; None and UNKNOWN if not known. `data_settings` are the data's in the suite
+    file, None if not known. See harness.report.locations.
     """
 
     cell: str
@@ -51,6 +52,7 @@ class Shown:
     digest: str | None = None
     folder: Digests = UNKNOWN
     file: Digests = UNKNOWN
+    data_settings: str | None = None
 
     def setting(self, ignored: Collection[str] = EXACT) -> tuple[Any, ...]:
         """Return the requested setting, regardless of result, files, data and versions.
@@ -63,10 +65,11 @@ class Shown:
 
     @property
     def data(self) -> str:
-        """The short name of its data; for a user's file or data on the hub, its origin."""
+        """The short name of its data, its origin for a file or data on the hub; and its settings."""
         if self.facts is None:
             return ""
-        return self.facts.origin if self.facts.name in ("file", "hub") else self.facts.name
+        name = self.facts.origin if self.facts.name in ("file", "hub") else self.facts.name
+        return f"{name} ({self.data_settings})" if self.data_settings else name
 
 
 def runs_of_records(records: Iterable[Record], where: Locations = NO_LOCATIONS) -> list[Shown]:
@@ -83,7 +86,7 @@ def runs_of_records(records: Iterable[Record], where: Locations = NO_LOCATIONS) 
             key=record.key,
             digest=record.checkpoint_digest,
             folder=where.checkpoints.get(record.checkpoint, UNKNOWN),
-            file=_file(record.dataset, where),
+            **_data(record.dataset, where),
         )
         for record in records
         if record.scores is not None
@@ -112,14 +115,17 @@ def planned_runs(
             facts=facts,
             digest=digests.get(run.cell.checkpoint),
             folder=where.checkpoints.get(run.cell.checkpoint, UNKNOWN),
-            file=_file(facts, where),
+            **_data(facts, where),
         )
         for run in runs
     ]
 
 
-def _file(facts: DatasetFacts | None, where: Locations) -> Digests:
-    return UNKNOWN if facts is None else where.data.get(facts.fingerprint, UNKNOWN)
+def _data(facts: DatasetFacts | None, where: Locations) -> dict[str, Any]:
+    if facts is None:
+        return {}
+    file = where.data.get(facts.fingerprint, UNKNOWN)
+    return {"file": file, "data_settings": where.settings.get(facts.fingerprint)}
 
 
 def _same_checkpoint(one: Shown, other: Shown) -> bool:
@@ -136,21 +142,23 @@ def _same_checkpoint(one: Shown, other: Shown) -> bool:
 def _same_data(one: Shown, other: Shown) -> bool:
     """Return whether two runs have the same data set.
 
-    A user's file is the same if its sentences and labels are equal, or if it is a new version of
-    the file in the same location, read by the same text column. If a location is unknown, different
-    content means different data. A configuration of a data set on the hub, read by the same text
-    column, is the same at every commit. Other data sets are identified by name.
+    Data are the same if sentences, labels and splits are equal. Otherwise the suite's settings for
+    them must be the same, if known. Then a user's file is the same if it is a new version of the
+    file in the same location, read by the same text column; if a location is unknown, different
+    content means different data. Data on the hub are the same at every commit of one
+    configuration. Other data sets are identified by name, and by location if known.
     """
     ours, theirs = one.facts, other.facts
     if ours is None or theirs is None or ours.fingerprint == theirs.fingerprint:
         return True  # None: not fetched yet
-    if ours.name != theirs.name or ours.name not in ("file", "hub"):
-        return ours.name == theirs.name
+    settings = {one.data_settings, other.data_settings} - {None}
     columns = {ours.text_column, theirs.text_column} - {None}
-    same_place = bool(one.file & other.file)
+    if ours.name != theirs.name or len(settings) > 1 or len(columns) > 1:
+        return False
     if ours.hub is not None and theirs.hub is not None:
-        same_place = (ours.hub.name, ours.hub.config) == (theirs.hub.name, theirs.hub.config)
-    return len(columns) < 2 and same_place
+        return (ours.hub.name, ours.hub.config) == (theirs.hub.name, theirs.hub.config)
+    unknown = not (one.file and other.file)
+    return ours.name != "file" if unknown else bool(one.file & other.file)
 
 
 def runs_in_tables(folder: Path) -> list[Shown] | None:

@@ -155,8 +155,7 @@ class Dispatch:
             else:
                 underway.append((_title(task.job.run), now))
                 self._lateness.note(_title(task.job.run), task.expected, now, basis)
-                fraction = now.step / now.steps if now.steps else 0.0
-                ages.append(Underway(task.expected, now.seconds, fraction))
+                ages.append(Underway(task.expected, now.seconds, now.seconds_left))
         left = None
         if waiting or ages:
             left = seconds_left(waiting, ages, took, self.workers, basis is not None)

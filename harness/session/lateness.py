@@ -1,6 +1,5 @@
 """Runs that take far longer than expected, each reported once, with the likely reason."""
 
-from harness.forecast.seconds import EARLY
 from harness.machine import contention, provenance
 from harness.text import duration
 from harness.training.progress import Progress
@@ -39,9 +38,7 @@ def late_line(
         load: the result of `contention.load_message`.
         basis: the source of the expectation.
     """
-    likely = now.seconds
-    if now.steps and now.step / now.steps >= EARLY:
-        likely = now.seconds * now.steps / now.step
+    likely = now.seconds + (now.seconds_left or 0.0)
     if likely < LATE * expected or likely - expected < LATE_SECONDS:
         return None
     reason = f"likely because {load}"

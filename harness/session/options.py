@@ -32,7 +32,18 @@ def _number(convert: Callable[[str], Any], text: str) -> Any:
 
 
 def _list(convert: Callable[[str], Any], text: str) -> list[Any]:
-    return [convert(part.strip()) for part in text.split(",") if part.strip()]
+    """Convert the elements of a list.
+
+    Raises:
+        BadInput: an element is empty.
+    """
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not all(parts):
+        number = parts.index("") + 1
+        raise BadInput(
+            [f"element {number} of {len(parts)} is empty; fill it in, or remove a comma"]
+        )
+    return [convert(part) for part in parts]
 
 
 _int, _float = partial(_number, int), partial(_number, float)
@@ -113,8 +124,8 @@ OPTIONS = (
     Option("--rerun", "train runs again that an earlier session finished", None),
     Option(
         "--replace",
-        "replace tables of another matrix, or tables that show more runs; without it such tables "
-        "stay and the session trains nothing",
+        "replace tables of another matrix or other dataset settings, or tables that show more "
+        "runs; without it such tables stay and the session trains nothing",
         None,
     ),
 )
@@ -151,6 +162,7 @@ class Options:
     ray_address: str | None = None
     baseline: Baseline | None = None
     replace: bool = False
+    strict: bool = False
 
     def baseline_of(self, suite: str) -> Baseline | None:
         """Return the baseline that a suite's cells are compared with, or None."""
@@ -185,16 +197,18 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
     Raises:
         BadInput: every mistake of every suite and option at once.
     """
-    overrides = [
-        Override(key=key, flag=flag, value=convert(text))
-        for flag, (key, convert, _) in OVERRIDES.items()
-        if (text := chosen.values.get(name_of(flag))) is not None
-    ]
+    overrides: list[Override] = []
+    planned: list[Planned] = []
+    problems: list[str] = []
+    for flag, (key, convert, _) in OVERRIDES.items():
+        if (text := chosen.values.get(name_of(flag))) is not None:
+            try:
+                overrides.append(Override(key=key, flag=flag, value=convert(text)))
+            except BadInput as error:
+                problems += [f"{flag}: {text!r}: {problem}" for problem in error.problems]
     for override in overrides:
         if override.key == "matrix.checkpoints":
             override.value[:] = [_from_here(chosen.here, name) for name in override.value]
-    planned: list[Planned] = []
-    problems: list[str] = []
     for path in suite_files(chosen):
         shown = Path(os.path.relpath(path, chosen.here))
         try:
@@ -315,6 +329,7 @@ def session_options(chosen: Chosen) -> Options:
         cola_dir=cola_folder(chosen),
         rerun=bool(chosen.values.get("rerun")),
         replace=bool(chosen.values.get("replace")),
+        strict=bool(chosen.values.get("strict")),
         ray_address=chosen.values.get("ray_address"),
         baseline=baseline,
     )

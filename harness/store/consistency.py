@@ -3,18 +3,19 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 
-from harness.store.class_counts import confusion_matrix
+from harness.store.class_counts import confusion_matrix, count
 from harness.store.classes import Counts, number_of_classes, pack, tally, unpack
 from harness.store.groups import scores_of, with_groups
 from harness.store.predictions import logits_of
 from harness.store.records import (
     TOLERANCE,
     Confusion,
+    GroupCounts,
     Record,
     Scores,
     Times,
@@ -143,9 +144,12 @@ def _counts(record: Record) -> Iterator[str]:
         if record.confusion_by:
             yield f"confusion_by counts two classes, but its labels have {number} classes"
         yield from _matrix(record, record.labels, packed, number)
+        yield from _counts_by(record, record.labels, packed, number)
         return
     if record.confusion_matrix is not None:
         yield "confusion_matrix is of more than two classes, but its labels have 2 classes"
+    if record.counts_by is not None:
+        yield "counts_by is of more than two classes, but its labels have 2 classes"
     every = tally(record.labels, packed, record.dataset.validation)
     for kind, groups in record.confusion_by.items():
         for name in Counts._fields:
@@ -169,12 +173,32 @@ def _matrix(record: Record, labels: str, packed: str, number: int) -> Iterator[s
         return
     computed = confusion_matrix(unpack(labels, sentences), unpack(packed, sentences), number)
     for label, row in enumerate(computed.tolist()):
-        for given, count in enumerate(row):
-            if held[label][given] != count:
+        for given, times in enumerate(row):
+            if held[label][given] != times:
                 yield (
                     f"confusion_matrix[{label}][{given}] is {held[label][given]}, but the record's "
-                    f"classes give {count}"
+                    f"classes give {times}"
                 )
+
+
+def _counts_by(record: Record, labels: str, packed: str, number: int) -> Iterator[str]:
+    """Compare the sums of the groups' counts by class with the counts of all sentences."""
+    assert record.dataset is not None  # a record that is ok has one
+    sentences = record.dataset.validation
+    every = count(unpack(labels, sentences), unpack(packed, sentences), number)
+    for kind, groups in (record.counts_by or {}).items():
+        for name in GroupCounts.model_fields:
+            lists = [getattr(each, name) for each in groups.values()]
+            if any(len(each) != number for each in lists):
+                yield f"counts_by.{kind} has other numbers of {name} than one of each class"
+                continue
+            for label, computed in enumerate(getattr(every, name).tolist()):
+                held = sum(each[label] for each in lists)
+                if held != computed:
+                    yield (
+                        f"counts_by.{kind} adds up to {name} {held} of class {label}, but the "
+                        f"record's classes give {computed}"
+                    )
 
 
 def _durations(record: Record) -> Iterator[str]:
@@ -262,9 +286,9 @@ def _moment(text: str) -> datetime | None:
     """Parse an ISO 8601 time with a time zone; return None for any other text."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter before year 1 or after 9999 in UTC
         return None
-    return None if moment.tzinfo is None else moment
 
 
 def unlike_predictions(record: Record, rows: pa.Table) -> str | None:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from harness.store.class_counts import count
 from harness.store.predictions import logits_of
-from harness.store.records import Confusion, Record, Scores
+from harness.store.records import Confusion, GroupCounts, Record, Scores
 
 COLA_DOMAINS = ("in", "out")
 """Domains whose scores have fields of their own in a record."""
@@ -35,6 +35,23 @@ def confusion_by(
         group: _confusion(labels[of_sentences == group], predicted[of_sentences == group])
         for group in sorted(set(groups) - {""})
     }
+
+
+def counts_by(
+    groups: Sequence[str], labels: np.ndarray, predicted: np.ndarray, number: int
+) -> dict[str, GroupCounts]:
+    """Count labels and predictions of each of `number` classes in each group of sentences."""
+    of_sentences = np.asarray(groups, dtype=object)
+    found = {}
+    for group in sorted(set(groups)):
+        chosen = of_sentences == group
+        counts = count(labels[chosen], predicted[chosen], number)
+        found[group] = GroupCounts(
+            hits=tuple(counts.hits.tolist()),
+            predicted=tuple(counts.predicted.tolist()),
+            labelled=tuple(counts.labelled.tolist()),
+        )
+    return found
 
 
 def _confusion(labels: np.ndarray, predicted: np.ndarray) -> Confusion:

@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -112,6 +113,30 @@ class Confusion(BaseModel):
     def counts(self) -> Counts:
         return Counts(**self.model_dump())
 
+    @property
+    def sentences(self) -> int:
+        """The number of sentences."""
+        return sum(self.counts)
+
+
+class GroupCounts(BaseModel):
+    """Numbers of a group's sentences by class, of more than two classes; see ClassCounts."""
+
+    model_config = FROZEN
+
+    hits: tuple[Whole, ...]
+    predicted: tuple[Whole, ...]
+    labelled: tuple[Whole, ...]
+
+    @property
+    def counts(self) -> ClassCounts:
+        return ClassCounts(*(np.array(each) for each in (self.hits, self.predicted, self.labelled)))
+
+    @property
+    def sentences(self) -> int:
+        """The number of sentences."""
+        return sum(self.labelled)
+
 
 class Times(BaseModel):
     """Where a run's wall time went, in seconds.
@@ -171,7 +196,8 @@ class Record(BaseModel):
     suite names by domain; a domain of one class has none, and CoLA's two have fields of their own.
     `f1` is the F1 of class 1 of two; of more classes, the mean of their F1 (macro-F1).
     `confusion_matrix` has, of more than two classes, the numbers of validation sentences by label
-    (row) and class predicted by the selected epoch's model (column); `confusion_by` is then empty.
+    (row) and class predicted by the selected epoch's model (column); `confusion_by` is then empty,
+    and `counts_by` holds the numbers by class for groups by `length`.
     """
 
     model_config = FROZEN
@@ -202,6 +228,7 @@ class Record(BaseModel):
     scores_test: Scores | None = None
     confusion_by: dict[str, dict[str, Confusion]] = {}
     confusion_matrix: tuple[tuple[Whole, ...], ...] | None = Field(None, exclude_if=_unknown)
+    counts_by: dict[str, dict[str, GroupCounts]] | None = Field(None, exclude_if=_unknown)
     labels: str | None = None
     epochs: tuple[Epoch, ...] = ()
     selected_epoch: Count | None = None

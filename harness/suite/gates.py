@@ -54,6 +54,11 @@ class Thresholds(BaseModel):
         description="the test's outcome on `not-enough-evidence`: `fail` (the default) or `pass`",
     )
 
+    @property
+    def any_set(self) -> bool:
+        """Whether there is a threshold to reach."""
+        return bool(self.model_dump(exclude={"statistic", "on_doubt"}, exclude_none=True))
+
 
 class SuiteGates(BaseModel):
     """What all cells of a suite together must reach."""

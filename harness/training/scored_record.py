@@ -1,5 +1,6 @@
 """Builds the record and the predictions of a scored run from the outcome of its training."""
 
+import math
 import resource
 import sys
 
@@ -12,7 +13,7 @@ from harness.inputs.data.rows import HIDDEN_LABEL
 from harness.models.encode import Encoded, token_counts
 from harness.store import classes, records
 from harness.store.class_counts import confusion_matrix
-from harness.store.groups import confusion_by, scores_by_domain
+from harness.store.groups import confusion_by, counts_by, scores_by_domain
 from harness.store.predictions import LOGIT, schema_of
 from harness.store.records import Record, Scores, Times
 from harness.training import diagnosis
@@ -68,6 +69,9 @@ def scored_record(
                 if number == 2 and (counts := confusion_by(values, labels, predicted))
             },
             "confusion_matrix": None if number == 2 else _matrix(labels, predicted, number),
+            "counts_by": None
+            if number == 2
+            else {"length": counts_by(groups["length"], labels, predicted, number)},
             "labels": classes.pack(labels, number),
             "epochs": outcome.epochs,
             "selected_epoch": outcome.selected_epoch,
@@ -83,7 +87,13 @@ def scored_record(
             "speedups": outcome.speedups,
             "warnings": tuple(
                 diagnosis.warnings(
-                    outcome.epochs, one_class(logits), encoded.truncated, outcome.alike, least
+                    outcome.epochs,
+                    one_class(logits),
+                    encoded.truncated,
+                    math.ceil(job.dataset.train / run.cell.batch_size)
+                    * records.epochs_trained(run.training, outcome.epochs),
+                    outcome.alike,
+                    least,
                 )
             ),
             "model_kept": job.keep_model,

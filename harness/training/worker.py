@@ -100,6 +100,7 @@ def _train_and_score(
         "padding": ready.padding,
         "warnings": (
             *ready.weights.warnings,
+            *diagnosis.trained_head(ready.weights.initialised),
             *ready.reading.warnings,
             *record.warnings,
             *diagnosis.padded(ready.padding),

@@ -160,7 +160,8 @@ def test_plan_and_doctor_show_splits_and_where_checkpoints_come_from(folder: Pat
     assert note in text
     assert note in checked
     card.unlink()
-    said = "a folder; its files state: org/base (README.md, base_model)"
+    said = "a folder; its model card names as its source: org/base (README.md, base_model); "
+    said += "not verified"
     assert f"checkpoint encoder: {said}\n" in text
     assert re.search(rf"OK +checkpoint encoder +on this machine, .*; {re.escape(said)}", checked)
 
@@ -212,7 +213,7 @@ def test_tables_are_rebuilt_from_the_published_evidence_byte_for_byte(
     (folder / "leaderboard.csv").unlink()
     checked = harness("report", str(folder), "--check")
     assert checked.code == 1
-    assert "would change: " in checked.out
+    assert "differs: " in checked.out
     assert (folder / "leaderboard.md").read_text() == "something else"
     done = harness("report", str(folder))
     assert done.code == 0

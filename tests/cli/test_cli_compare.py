@@ -61,7 +61,7 @@ def test_leaderboards_are_compared_cell_by_cell_in_a_table(results: Path) -> Non
     columns = [slice(found.start(), found.end()) for found in re.finditer("-+", rule)]
     named = [headings[column].strip() for column in columns]
     assert named[:5] == ["cell", "MCC A", "MCC B", "A - B", "95 % interval"]
-    assert named[5:] == ["p", "A is", "time", "memory"]
+    assert named[5:] == ["p", "A is", "time", "eval", "memory"]
     pairs = _corrected(results, "new", "old")
     for line, name in ((good, "good"), (bad, "bad")):
         pair, fields = pairs[name], [line[column].strip() for column in columns]
@@ -73,15 +73,18 @@ def test_leaderboards_are_compared_cell_by_cell_in_a_table(results: Path) -> Non
             f"{pair.low:+z.3f} to {pair.high:+z.3f}",
             f"{pair.adjusted:.2g}",
             {"good": "no difference shown", "bad": "worse"}[name],
-            "x 1",
-            "x 1",
+            "1",
+            "1",
+            "1",
         ]
     assert rows == (
         "A row compares one checkpoint, batch size (bs) and learning rate (lr) in A and in B, "
         "trained for 5 epochs; no cell was selected by score."
     )
     assert holm == "p-values are corrected for 2 comparisons (Holm 1979)."
-    assert costs == "time and memory: A's value divided by B's."
+    assert costs == (
+        "time, eval and memory: A's training time, evaluation time and memory, divided by B's."
+    )
     assert counts == "2 cells in both: 1 no difference shown, 1 worse."
 
 

@@ -155,11 +155,9 @@ assert leaderboard([job.run.cell], [record])["vocabulary"].tolist() == [record.v
             ],
             "harness/judging/gates/cell.py": [
                 (
-                    '    "max_peak_memory_mb": _Cost(',
-                    '    "max_samples_per_second": _Cost(\n'
-                    '        True, "training does {} sentences/s", "samples_per_second"\n'
-                    "    ),\n"
-                    '    "max_peak_memory_mb": _Cost(',
+                    '    "max_peak_memory_mb": (',
+                    '    "max_samples_per_second": ("samples_per_second", "it does {} a second"),\n'
+                    '    "max_peak_memory_mb": (',
                 )
             ],
         },

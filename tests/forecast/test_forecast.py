@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 
 from harness.forecast.schedule import describe, schedule
 from harness.forecast.seconds import (
-    EARLY,
     Sharing,
     Underway,
     Work,
@@ -28,6 +28,7 @@ from harness.machine import provenance
 from harness.machine.contention import Contention
 from harness.store.records import Record, Times
 from harness.suite.spec import TrainingSpec
+from harness.training.progress import Progress
 
 ALONE = Sharing(workers=1, threads=provenance.available_cores())
 DURATIONS = st.lists(st.floats(0.1, 1000), min_size=1, max_size=8)
@@ -166,10 +167,24 @@ def test_longest_first_ends_no_later_than_a_third_above_any_order(seconds: list[
 def test_the_time_left_is_mended_by_what_is_seen() -> None:
     assert seconds_left([10, 10], [], [], workers=1, absolute=True) == 20
     assert seconds_left([10, 10], [], [(10, 30)], workers=1, absolute=True) == 60
-    half_done = Underway(expected=10, seconds=20, fraction=0.5)
+    half_done = Underway(expected=10, seconds=20, left=20)
     assert seconds_left([10], [half_done], [], workers=1, absolute=True) == 20 + 40
-    begun = Underway(expected=10, seconds=4, fraction=EARLY / 2)
+    begun = Underway(expected=10, seconds=4, left=None)
     assert seconds_left([], [begun], [], workers=1, absolute=True) == 6
+
+
+def test_the_time_left_does_not_repeat_a_run_s_slow_start() -> None:
+    now = Progress(50, step=101, steps=201, first_step=1, first_seconds=30)
+    assert now.seconds_left == 20  # not 50
+    run = Underway(expected=70, seconds=50, left=now.seconds_left)
+    assert seconds_left([70], [run], [], workers=1, absolute=True) == 20 + 70
+    for early in (
+        replace(now, step=1),  # no step after the first
+        replace(now, step=11),  # 10 of 201 steps
+        replace(now, seconds=34),  # 4 seconds
+        Progress(50),
+    ):
+        assert early.seconds_left is None
 
 
 def test_without_seconds_nothing_is_said_until_something_is_seen() -> None:
@@ -201,6 +216,7 @@ def test_what_is_planned_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> N
     line = describe(plan, 2)
     assert line.startswith("runs at a time: 2, about 0.5 GB of memory each of ")
     assert "GB free; expected to take about " in line
+    assert ", not counting start-up and tables (from" in line
     assert line.endswith("(from earlier records)")
 
 

@@ -113,7 +113,7 @@ def test_two_thousand_class_names_are_refused_in_one_short_message(tmp_path: Pat
 
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_two_thousand_labels_are_not_all_listed(split: str, tmp_path: Path) -> None:
-    files = {
+    files: dict[str, Any] = {
         "train": str(write(tmp_path / "train.csv", [*NAMES] * 4)),
         "validation": str(write(tmp_path / "dev.csv", [*NAMES] * 2, 100)),
     }
@@ -143,7 +143,7 @@ def test_two_thousand_labels_are_not_all_listed(split: str, tmp_path: Path) -> N
 def test_a_split_without_a_sentence_is_refused(
     split: str, name: str, content: str | None, expected: str, tmp_path: Path
 ) -> None:
-    files = {
+    files: dict[str, Any] = {
         "train": str(write(tmp_path / "train.csv", [*NAMES] * 4)),
         "validation": str(write(tmp_path / "dev.csv", [*NAMES] * 2, 100)),
     }

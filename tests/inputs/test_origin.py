@@ -140,9 +140,10 @@ def test_a_configuration_says_its_name_unless_that_is_a_path(tmp_path: Path) -> 
         assert says(tmp_path / f"{number}", config=config) == expected
     assert (
         origin_of("./0", tmp_path / "0", None).in_words()
-        == "a folder; its files state: org/base (config.json, _name_or_path)"
+        == "a folder; its configuration names as its source: org/base "
+        "(config.json, _name_or_path); not verified"
     )
-    assert "do not state their origin" in origin_of("./1", tmp_path / "1", None).in_words()
+    assert "whose files name no source" in origin_of("./1", tmp_path / "1", None).in_words()
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,7 @@ def test_tables_tell_the_origin_of_every_checkpoint_once() -> None:
     document, page = (files[f"leaderboard.{kind}"].decode() for kind in ("md", "html"))
     assert document.count("- `first`: from `hub org/name, commit abc`; sha256 of its files") == 1
     assert document.count("- `second`: origin not recorded; sha256 of its files") == 1
-    assert page.count("hub org/name, commit abc") == 1
+    assert page.count("hub org/<wbr>name, commit abc") == 1
     assert json.loads(files["leaderboard.json"])["records"][0]["origin"]["version"] == "abc"
 
 

@@ -61,8 +61,9 @@ def test_a_clear_difference_is_shown_in_the_right_direction() -> None:
     assert text.startswith("good is better than bad: MCC ")
     assert text.endswith(
         "; good takes 1 times the training time (101.5 ± 1.0 against 101.5 ± 1.0 s; 0.98 to 1.02 "
-        "run by run) and 1 times the memory (902 ± 1 against 902 ± 1 MB; 0.998 to 1 run by run) "
-        "of bad."
+        "run by run), 1 times the evaluation time (2.88 ± 0.00 against 2.88 ± 0.00 ms per "
+        "sentence; 1 to 1 run by run) and 1 times the memory (902 ± 1 against 902 ± 1 MB; 0.998 to "
+        "1 run by run) of bad."
     )
 
 
@@ -159,20 +160,27 @@ def test_a_pair_that_cannot_be_compared_is_no_part_of_the_correction() -> None:
 @pytest.mark.parametrize("changes", [{"concurrency": 7}, {"threads": 7}, {"device": "cuda"}])
 def test_times_of_other_circumstances_have_no_ratio(changes: dict[str, object]) -> None:
     other = Contestant("other", tuple(run.model_copy(update=changes) for run in BAD.runs))
-    assert compare(GOOD, other).time.value is None
+    assert compare(GOOD, other).ratios["time"].value is None
 
 
 def test_ratios_are_of_means_and_of_worst_memory() -> None:
     def cost(run: Record, factor: float) -> Record:
         assert run.times is not None
         times = run.times.model_copy(update={"train": factor * run.times.train})
-        return run.model_copy(update={"times": times, "peak_memory_mb": 100.0 * factor})
+        return run.model_copy(
+            update={
+                "times": times,
+                "eval_ms_per_sentence": factor,
+                "peak_memory_mb": 100.0 * factor,
+            }
+        )
 
     slow = Contestant("slow", tuple(cost(run, 3.0) for run in BAD.runs))
     fast = Contestant("fast", tuple(cost(run, 1.5) for run in BAD.runs))
     pair = compare(slow, fast)
-    assert pair.time.value == pytest.approx(2.0)
-    assert pair.memory.value == pytest.approx(2.0)
+    assert pair.ratios["time"].value == pytest.approx(2.0)
+    assert pair.ratios["evaluation"].value == pytest.approx(2.0)
+    assert pair.ratios["memory"].value == pytest.approx(2.0)
 
 
 def test_each_checkpoint_is_represented_by_its_best_cell() -> None:

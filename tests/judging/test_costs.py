@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from harness.judging.column import ROUGH
 from harness.judging.comparison import Comparison, Contestant, as_dict, compare, conclusion
 from harness.judging.costs import COSTS, doubts, ratio
-from harness.judging.gates import judge
+from harness.judging.gates import explain, judge
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.machine.contention import Contention
 from harness.report import publish, render, write_tables
 from harness.report.brief import terminal_table, terminal_warnings
 from harness.report.pictures.charts import lines_of, speed_groups
+from harness.report.pictures.plots import pictures
 from harness.store.records import Record, Times
 from harness.suite.plan import Cell
 from harness.suite.spec import Thresholds
@@ -72,21 +73,51 @@ def costs_told(pair: Comparison) -> str:
 def test_times_beside_other_programs_compare_with_no_others() -> None:
     busy = Contention(other_programs=1.0, own_cores=1.0, fewest_threads=1)
     calm = Contention(other_programs=0.2, own_cores=2.0, fewest_threads=2)
-    quiet, older = (contestant("a", STEADY, contention=found) for found in (calm, None))
-    found = compare(contestant("b", STEADY, contention=busy), quiet)
-    assert found.time.value is None
-    assert "other programs: busy and none" in str(found.time.obstacle)
-    assert found.memory.value == 1
-    assert compare(quiet, older).time.value == 1
+    quiet = contestant("a", STEADY, contention=calm)
+    older = contestant("c", STEADY, contention=None)
+    disturbed = contestant("b", STEADY, contention=busy)
+    for other, told in (
+        (quiet, "different circumstances (other programs: busy and none)"),
+        (older, "different circumstances (other programs: busy and not recorded)"),
+        (disturbed, "other programs kept a core busy while these runs trained"),
+    ):
+        found = compare(disturbed, other)
+        for each in (found.ratios["time"], found.ratios["evaluation"]):
+            assert each.value is None
+            assert str(each.obstacle).endswith(told)
+        assert "so no ratio of training time and of evaluation time" in conclusion(found)
+        assert found.ratios["memory"].value == 1
+    assert "other programs: none and not recorded" in str(
+        compare(quiet, older).ratios["time"].obstacle
+    )
+    assert (
+        compare(older, older).ratios["time"].value
+        == compare(quiet, quiet).ratios["time"].value
+        == 1
+    )
+
+
+def test_rates_of_one_checkpoint_beside_unlike_load_have_no_ratio_of_times() -> None:
+    """Cells that differ in the learning rate only do the same work."""
+    fast, slow = (
+        contestant(name, seconds, contention=Contention(
+            other_programs=others, own_cores=1.0, fewest_threads=1
+        ))
+        for name, seconds, others in (("a", (2175.0, 2156.0), 0.35), ("b", (3290.0, 3293.0), 0.91))
+    )  # fmt: skip
+    told = conclusion(compare(fast, slow))
+    assert "times the training time" not in told
+    assert "times the memory" in told
 
 
 def test_times_of_disturbed_seeds_are_listed_instead_of_a_ratio() -> None:
     pair = compare(contestant("slow", DISTURBED), contestant("fast", STEADY))
     told = "training times of slow's seeds differ by a factor of 2.64 (890, 872 and 337 s)"
-    assert (pair.time.value, pair.time.obstacle) == (None, told)
+    assert (pair.ratios["time"].value, pair.ratios["time"].obstacle) == (None, told)
     assert costs_told(pair) == (
-        "slow takes 1 times the memory (904 ± 1 against 904 ± 1 MB; 0.998 to 1 run by run) of "
-        f"fast; {told}, so no ratio of training time."
+        "slow takes about 1 times the evaluation time (~2.9 ± 0 against 2.88 ± 0.00 ms per "
+        "sentence; 1 to 1 run by run) and 1 times the memory (904 ± 1 against 904 ± 1 MB; 0.998 to "
+        f"1 run by run) of fast; {told}, so no ratio of training time."
     )
 
 
@@ -104,17 +135,17 @@ def test_whichever_cell_was_disturbed_is_named(
     a: tuple[float, ...], b: tuple[float, ...], names: list[str]
 ) -> None:
     pair = compare(contestant("a", a), contestant("b", b))
-    assert pair.time.value is None
-    assert pair.time.obstacle is not None
-    assert [name for name in "ab" if f"of {name}'s seeds" in pair.time.obstacle] == names
+    assert pair.ratios["time"].value is None
+    assert pair.ratios["time"].obstacle is not None
+    assert [name for name in "ab" if f"of {name}'s seeds" in pair.ratios["time"].obstacle] == names
     assert "times the training time" not in conclusion(pair)
 
 
 def test_a_difference_of_exactly_a_third_is_none_yet() -> None:
     for scale in (0.03, 1, 3, 1e6):
         just, beyond = (3 * scale, 4 * scale), (3 * scale, 4.0001 * scale)
-        assert compare(contestant("a", just), contestant("b", just)).time.value == 1
-        assert compare(contestant("a", just), contestant("b", beyond)).time.value is None
+        assert compare(contestant("a", just), contestant("b", just)).ratios["time"].value == 1
+        assert compare(contestant("a", just), contestant("b", beyond)).ratios["time"].value is None
 
 
 SEEDS = st.lists(st.integers(90, 120), min_size=1, max_size=5)
@@ -144,7 +175,7 @@ def test_a_ratio_of_one_seed_says_why_it_has_no_range() -> None:
     told = costs_told(compare(contestant("a", (510.0,)), contestant("b", STEADY)))
     assert told.startswith(
         "a takes 2 times the training time (510.0 against 255.0 ± 5.0 s; no range with one seed "
-        "of a) and "
+        "of a), "
     )
     told = costs_told(compare(contestant("a", (510.0,)), contestant("b", (255.0,))))
     assert "(510.0 against 255.0 s; no range with one seed of a and of b)" in told
@@ -177,28 +208,28 @@ def test_times_of_different_circumstances_have_no_ratio_and_say_which(
 ) -> None:
     a, b = contestant("a", STEADY), contestant("b", STEADY)
     pair = compare(a, changed(b, which, **changes))
-    assert pair.time.value is None
-    assert pair.time.obstacle is not None
-    assert told in pair.time.obstacle
+    assert pair.ratios["time"].value is None
+    assert pair.ratios["time"].obstacle is not None
+    assert told in pair.ratios["time"].obstacle
     assert "so no ratio of training time" in conclusion(pair)
-    assert (pair.memory.value is not None) == memory
+    assert (pair.ratios["memory"].value is not None) == memory
 
 
 def test_two_unknown_machines_are_not_the_same_machine() -> None:
     a, b = (contestant(name, STEADY, machine=None, device=None) for name in "ab")
     pair = compare(a, b)
-    assert (pair.time.value, pair.memory.value) == (None, None)
+    assert (pair.ratios["time"].value, pair.ratios["memory"].value) == (None, None)
 
 
 def test_a_cost_that_some_run_did_not_measure_has_no_ratio() -> None:
     a, b = contestant("a", STEADY), contestant("b", STEADY)
     pair = compare(changed(a, slice(2), peak_memory_mb=None), b)
-    assert pair.memory.value is None
+    assert pair.ratios["memory"].value is None
     assert "the memory of some run of a was not measured, so no ratio of memory" in conclusion(pair)
-    assert pair.time.value == 1
+    assert pair.ratios["time"].value == 1
     jumping = changed(b, slice(1), peak_memory_mb=9000.0)
     pair = compare(a, jumping)
-    assert pair.memory.value is None
+    assert pair.ratios["memory"].value is None
     assert (
         "memory peaks of b's seeds differ by a factor of 9.97 (9000, 902 and 904 MB)"
         in conclusion(pair)
@@ -328,9 +359,11 @@ def test_evaluation_times_alone_make_times_rough(
 
 def test_a_comparison_rounds_times_that_tell_little_and_no_memory() -> None:
     quick = (100.0, 101.0)
-    pair = compare(contestant("a", STEADY, **busy(0.9)), contestant("b", quick, **busy(1)))
+    rough = contestant("a", STEADY)
+    rough = changed(rough, slice(1), eval_ms_per_sentence=9.0)  # of the training times none differs
+    pair = compare(rough, contestant("b", quick))
     told = costs_told(pair)
-    assert told.startswith("a takes about 2.5 times the training time (~260 ± 5 against ~100 ± 0.7")
+    assert told.startswith("a takes about 2.5 times the training time (~260 ± 5 against 100.5 ± ")
     assert "; 2.5 to 2.6 run by run)" in told
     assert "1 times the memory (904 ± 1 against 902 ± 1 MB; 0.999 to 1 run by run)" in told
     assert as_dict(pair)["train_seconds_a"] == fmean(STEADY)
@@ -359,11 +392,29 @@ def test_evaluation_times_are_told_with_the_training_times() -> None:
 
 def test_seeds_timed_beside_other_runs_than_each_other_are_a_warning() -> None:
     runs = runs_of(cell_of("a", STEADY), STEADY)
+    assert doubts([run.model_copy(update={"machine": None}) for run in runs[:1]] + runs[1:]) == []
     mixed = [run.model_copy(update={"concurrency": 1 + run.seed % 2}) for run in runs]
     (said,) = doubts(mixed)
     assert said.startswith("its seeds were timed under different circumstances (runs at a time: 2")
     assert doubts(runs) == []
-    assert doubts([run.model_copy(update={"machine": None}) for run in runs[:1]] + runs[1:]) == []
+
+
+@pytest.mark.parametrize(
+    ("together", "cause"),
+    [
+        (1, "work: most likely the machine was also busy with something else, so"),
+        (2, "something else, or not all of these runs had 1 more beside them all the time, so"),
+    ],
+)
+def test_runs_at_a_time_are_a_likely_cause_of_unlike_times(together: int, cause: str) -> None:
+    cell = cell_of("a", DISTURBED)
+    runs = runs_of(cell, DISTURBED, concurrency=together)
+    (said,) = doubts(runs)
+    assert cause in said
+    document = render(publish("sample", [cell], runs))["leaderboard.md"].decode()
+    assert ("1 more beside them all the time. Times of the other cells" in document) == (
+        together == 2
+    )
 
 
 def test_a_cell_whose_seeds_disagree_is_on_no_front_and_keeps_none_from_it() -> None:
@@ -376,6 +427,17 @@ def test_a_cell_whose_seeds_disagree_is_on_no_front_and_keeps_none_from_it() -> 
     document = render(published)["leaderboard.md"].decode()
     reason = "times of their seeds differ by more than a third, or by circumstances"
     assert f"hollow, as {reason}: org/quick, batch 16" in document
+
+
+@pytest.mark.parametrize(("others", "rough"), [(0.2, False), (0.9, True)])
+def test_a_front_of_rough_times_is_captioned_as_rough(others: float, rough: bool) -> None:
+    cells, _ = board(a=STEADY, b=(100.0,))
+    records = [*runs_of(cells[0], STEADY, **busy(others)), *runs_of(cells[1], (100.0,))]
+    lines = lines_of(publish("sample", cells, records), leaderboard(cells, records))
+    for picture in pictures(lines):
+        if picture.name.startswith("pareto"):
+            for text in (picture.title, picture.alt):
+                assert ("(times are rough, so is the front)" in text) == rough
 
 
 def test_machines_of_one_processor_are_told_apart_in_charts() -> None:
@@ -399,11 +461,25 @@ def test_a_gate_on_a_cost_tells_the_spread_and_seeds_that_disagree() -> None:
     assert steady.reason == "training takes 255 ± 5 s, at most 500 is allowed (max_train_seconds)"
     (disturbed,) = judge(cell, runs_of(cell, DISTURBED)).checks
     assert disturbed.reason == (
-        "training takes 699.84 ± 314 s, at most 500 is allowed (max_train_seconds); training times "
+        "training takes ~700 ± 310 s, at most 500 is allowed (max_train_seconds); training times "
         "of its seeds differ by a factor of 2.64 (890, 872 and 337 s)"
     )
     (single,) = judge(make_cell(gates=cell.gates), [make_record(make_cell())]).checks
     assert single.reason.startswith("training takes 100.5 s, ")
+    tight = make_cell(gates=Thresholds(max_train_seconds=500.0))
+    (missed,) = judge(tight, [make_record(tight, times=times(501.3), **busy(0.9))]).checks
+    assert (missed.verdict, missed.reason.partition(",")[0]) == ("fail", "training takes 501.3 s")
+
+
+def test_a_gate_tells_rough_times_as_the_table_does_and_its_mean_once(tmp_path: Path) -> None:
+    cell = cell_of("a", DISTURBED)
+    cell = make_cell("org/a", seeds=cell.seeds, id="a", threshold=0.99)
+    runs = runs_of(cell, DISTURBED)
+    told = explain(cell, judge(cell, runs), tmp_path)
+    assert "  training time: ~700 ± 310 s per run\n" in told
+    assert told.count("MCC 0.6014") == told.count("95 % interval") == 1
+    cell = make_cell("org/a", seeds=cell.seeds, gates=Thresholds(max_train_seconds=5.0))
+    assert "  mean MCC " in explain(cell, judge(cell, runs), tmp_path)
 
 
 # --- the command ---

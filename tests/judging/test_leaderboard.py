@@ -35,6 +35,8 @@ COLUMNS = [
     "mcc_sd",
     "mcc_low",
     "mcc_high",
+    "test_mcc",
+    "test_mcc_sd",
     "mcc_last_epoch",
     "mcc_adjusted",
     "accuracy",
@@ -91,6 +93,8 @@ def test_a_row_holds_means_over_its_seeds_and_the_worst_memory_and_concurrency()
         "rank": 1,
         "checkpoint": "org/encoder",
         "batch_size": 32,
+        "test_mcc": None,
+        "test_mcc_sd": None,
         "learning_rate": 1e-4,
         "seeds": 3,
         "status": "ok",
@@ -124,7 +128,8 @@ def test_a_row_holds_means_over_its_seeds_and_the_worst_memory_and_concurrency()
         "warnings": "its seeds were timed under different circumstances (runs at a time: 1, 3 "
         "and 2), so their mean times cannot be compared with others",
     }
-    kinds = [1, "", 1, 0.1, 1, "", *[0.1] * 5, None, *[0.1] * 17, "", "", 1, "", ""]
+    kinds = [1, "", 1, 0.1, 1, "", *[0.1] * 4, *[None] * 2, 0.1, None]
+    kinds += [*[0.1] * 17, "", "", 1, "", ""]
     assert list(map(type, row.values())) == list(map(type, kinds))
 
 

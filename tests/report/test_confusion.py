@@ -87,8 +87,8 @@ def test_more_classes_than_fit_are_listed_by_pairs() -> None:
     most = matrix.max()
     label, wrong = (int(place) for place in np.argwhere(matrix == most)[0])
     of = int((labels == label).sum())
-    assert f"- `{label}` as `{wrong}`: {most} of {of}" in blocks[2].splitlines()[2]
-    assert f"{(matrix > 0).sum()} pairs" in blocks[2]
+    assert f"- `{label}` as `{wrong}`: {most} of {of}" in blocks[2].splitlines()[0]
+    assert f"the most frequent of {(matrix > 0).sum()} pairs" in blocks[1]
 
 
 def test_two_classes_have_no_matrix() -> None:
@@ -143,3 +143,5 @@ def test_f1_is_named_macro_f1_and_the_number_of_classes_is_a_column(made: Path) 
     assert "Confusion matrix" in page
     assert "&lt;third&gt;" in page
     assert "<third>" not in page.partition("<script")[0]
+    assert "#confusion-matrix" in page.partition("</style>")[0]
+    assert "MCC by group of sentences" not in document

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -233,11 +234,64 @@ def test_a_changed_row_is_a_line_that_names_file_and_cell(folder: Path) -> None:
     assert done.code == 1
     found = {Path(line.split(": ")[1]).name: line for line in told(done)}
     assert re.search(r"row 2: org/\w+, batch 16, .*status is 'failed'", found["leaderboard.csv"])
-    assert re.search(r"row 1: .*accuracy is 0\.99, not", found["leaderboard.json"])
-    assert re.search(r"first difference in line \d+: it should be '\|", found["leaderboard.md"])
+    assert re.search(r"row 1: .*accuracy is 0\.99, the records give 0", found["leaderboard.json"])
+    line = r"first difference in line \d+: the records give '\|"
+    assert re.search(line, found["leaderboard.md"])
     assert found["best-of-n.svg"].endswith("missing")
     assert "settings.png" in found
     assert len(found) == 5
+
+
+def edit_records(folder: Path, change: Callable[[list[dict[str, Any]]], object]) -> None:
+    """Edit the records of a leaderboard.json, and leave the tables as they are."""
+    path = folder / "leaderboard.json"
+    document = json.loads(path.read_bytes())
+    change(document["records"])
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def test_edited_evidence_is_not_taken_for_the_truth_about_the_tables(folder: Path) -> None:
+    def forge(records: list[dict[str, Any]]) -> None:
+        for record in records:
+            record["machine"]["processor"] = "Quick CPU"
+
+    edit_records(folder, forge)
+    done = check(folder)
+    assert done.code == 1
+    assert any("leaderboard.md: first difference in line " in line for line in told(done))
+    assert "leaderboard.json and the tables disagree: one of them was edited" in done.err
+    assert "version control" in done.err
+    assert "should be" not in done.out
+    assert "if leaderboard.json is the published one, run it without --check" in done.err
+
+
+def test_a_record_that_was_removed_from_the_evidence_is_told_first(folder: Path) -> None:
+    keys = [
+        record["key"]
+        for record in json.loads((folder / "leaderboard.json").read_bytes())["records"]
+    ]
+    edit_records(folder, lambda records: records.pop(3))
+    done = check(folder)
+    assert done.code == 1
+    first = done.out.splitlines()[0]
+    assert "predictions.parquet: has predictions of a run of which leaderboard.json has no" in first
+    assert f"key {keys[3]!r}" in first
+    assert "without --check" not in done.err
+    assert harness("report", str(folder)).code == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "others"), [("millions of parameters", "millions of weights"), ("0.", "-0.")]
+)
+def test_tables_that_differ_are_written_again_only_by_who_trusts_the_evidence(
+    folder: Path, words: str, others: str
+) -> None:
+    path = folder / "leaderboard.md"
+    path.write_text(path.read_text().replace(words, others))
+    done = check(folder)
+    assert done.code == 1
+    assert "one of them was edited, or different versions made them" in done.err
+    assert "if leaderboard.json is the published one, run it without --check" in done.err
 
 
 def test_a_picture_that_the_records_do_not_have_is_told(tmp_path: Path) -> None:

@@ -159,6 +159,49 @@ def test_another_column_of_a_file_is_other_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "facts", "refused"),
+    [
+        ({}, EDITED, None),  # new sentences in the same file
+        ({"validation_size": 4}, EDITED, "file mine.csv (validation_size 4)"),
+        ({"split_seed": 1, "test_size": 0.1}, EDITED, "(split_seed 1, test_size 0.1)"),
+        ({"label_column": "topic"}, EDITED, "(label_column topic)"),
+        ({"path": "other.csv"}, EDITED, "on other data with the same name"),
+        ({"source": "cola", "path": None}, COLA, "data cola"),
+        ({"validation_size": 4}, OWN, None),  # the same sentences in the same splits
+    ],
+)
+def test_other_dataset_settings_are_another_experiment_and_new_contents_are_not(
+    changes: dict[str, Any], facts: DatasetFacts, refused: str | None, tmp_path: Path
+) -> None:
+    for name in ("data.csv", "other.csv"):
+        (tmp_path / name).touch()
+    before, after = suite_of("org/a"), suite_of("org/a", **changes)
+    folder = publish_to(tmp_path / "tables", CELLS, records(CELLS, dataset=OWN))
+    (folder / "runs").mkdir()
+    store_locations(folder, find_locations(before, tmp_path, folder, OWN.fingerprint))
+    here = find_locations(after, tmp_path, folder, facts.fingerprint)
+    runs = [run for cell in CELLS for run in runs_of(cell, TrainingSpec())]
+    line = refusal(folder, planned_runs(runs, facts, here), "")
+    assert (line is None) == (refused is None)
+    assert str(refused) in str(line)
+
+
+def test_cola_in_another_folder_of_the_suite_is_other_data(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    folder = publish_to(tmp_path / "tables", CELLS, records(CELLS, dataset=COLA))
+    (folder / "runs").mkdir()
+    one = suite_of("org/a", source="cola", path="one")
+    store_locations(folder, find_locations(one, tmp_path, folder, COLA.fingerprint))
+    facts = COLA.model_copy(update={"fingerprint": "0" * 64})
+    runs = [run for cell in CELLS for run in runs_of(cell, TrainingSpec())]
+    for path, refused in (("one", False), ("other", True)):
+        suite = suite_of("org/a", source="cola", path=path)
+        here = find_locations(suite, tmp_path, folder, facts.fingerprint)
+        assert (refusal(folder, planned_runs(runs, facts, here), "") is not None) == refused
+
+
+@pytest.mark.parametrize(
     ("before", "digest", "now", "refused"),
     [
         ("whole relative", "0", "whole relative", False),  # its files were replaced
@@ -185,9 +228,9 @@ def test_checkpoints_are_told_apart_by_content_and_by_where_they_lie(
     assert refused == ("from another folder with the name org/a. 8 runs" in str(line))
 
 
-def suite_of(checkpoint: str, data: str = "data.csv") -> Suite:
+def suite_of(checkpoint: str, **dataset: Any) -> Suite:
     matrix = {"checkpoints": [checkpoint], "batch_sizes": [8], "learning_rates": [1e-4]}
-    dataset = {"source": "file", "path": data}
+    dataset = {"source": "file", "path": "data.csv"} | dataset
     return Suite.model_validate({"name": "sample", "dataset": dataset, "matrix": matrix})
 
 

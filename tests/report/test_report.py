@@ -6,6 +6,7 @@ Markdown is judged as rendered by markdown-it, CSV by the csv module, JSON by th
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,9 +34,9 @@ from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.report import publish, read_published, render, write_tables
-from harness.report.brief import terminal_table
+from harness.report.brief import terminal_table, terminal_warnings
 from harness.report.findings import findings
-from harness.report.markdown import as_markdown
+from harness.report.markdown import MOST_RUNS, as_markdown
 from harness.report.pictures.charts import lines_of
 from harness.report.published import as_csv, as_json
 from harness.store.predictions import PREDICTIONS
@@ -95,6 +96,11 @@ def markdown(cells: list[Cell], records: list[Record]) -> str:
     return as_markdown(published, lines_of(published, leaderboard(cells, records)), found)
 
 
+def without_test(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out the columns that files omit if no run has a score on a test split."""
+    return [{name: row[name] for name in row if not name.startswith("test_mcc")} for row in rows]
+
+
 def rendered_texts(document: str) -> list[list[str]]:
     """Return what a reader sees in each paragraph, list item and table row, row by row."""
     blocks: list[list[str]] = []
@@ -109,7 +115,8 @@ def rendered_texts(document: str) -> list[list[str]]:
 
 def the_line(document: str, start: str) -> str:
     """Return the only paragraph or list item that begins so."""
-    (line,) = (texts[0] for texts in rendered_texts(document) if texts[0].startswith(start))
+    blocks = (texts for texts in rendered_texts(document) if len(texts) == 1)
+    (line,) = (text for (text,) in blocks if text.startswith(start))
     return line
 
 
@@ -159,7 +166,7 @@ def test_json_is_standard_and_ordered_by_cell_and_seed(tmp_path: Path) -> None:
         *("schema_version", "suite", "rows", "cells", "records", "baseline", "references", "gates")
     ]
     assert content["schema_version"] == 2
-    assert content["rows"] == rows_of(leaderboard(cells, records))
+    assert content["rows"] == without_test(rows_of(leaderboard(cells, records)))
     assert [cell["seeds"] for cell in content["cells"]] == [[0, 1], [1, 0], [0, 1], [0, 1]]
     assert content["cells"][0]["gates"]["min_mcc"] == 0.3
     on_disk = [json.loads((item.folder / "record.json").read_bytes()) for item in stored]
@@ -171,7 +178,7 @@ def test_csv_holds_every_number_in_full_and_nothing_for_a_null() -> None:
     content = as_csv(leaderboard(cells, records))
     assert "\r" not in content
     read = list(csv.DictReader(io.StringIO(content, newline="")))
-    expected = rows_of(leaderboard(cells, records))
+    expected = without_test(rows_of(leaderboard(cells, records)))
     assert [list(row) for row in read] == [list(row) for row in expected]
     for got, row in zip(read, expected, strict=True):
         for column, value in row.items():
@@ -241,7 +248,7 @@ def test_the_table_shows_rounded_numbers_with_the_spread_between_seeds() -> None
     cell = make_cell("org/encoder", seeds=(0, 1, 2))
     mccs = [0.4, 0.41, 0.45]
     document = markdown([cell], [make_record(cell, seed, mccs[seed]) for seed in cell.seeds])
-    headings, row = (texts for texts in rendered_texts(document) if len(texts) > 1)
+    headings, row = [texts for texts in rendered_texts(document) if len(texts) > 1][:2]
     shown = dict(zip(headings, row, strict=True))
     assert shown == {
         "rank": "1",
@@ -278,7 +285,7 @@ def test_a_gate_says_when_it_is_on_the_lower_bound(gates: Thresholds, shown: str
     cell = make_cell(gates=gates, seeds=(0, 1))
     records = [make_record(cell, seed, 0.4 + seed / 100) for seed in cell.seeds]
     texts = rendered_texts(markdown([cell], records))
-    headings, row = (row for row in texts if len(row) > 1)
+    headings, row = [row for row in texts if len(row) > 1][:2]
     assert dict(zip(headings, row, strict=True)).get("gate") == shown
     legend = [row[0] for row in texts if row[0].startswith("gate: ")]
     assert all("lower bound of the 95 % interval" in line for line in legend)
@@ -297,7 +304,10 @@ def test_every_column_of_the_table_is_explained_and_no_other() -> None:
     cells, records = mixed()
     texts = rendered_texts(markdown(cells, records))
     headings = next(row for row in texts if len(row) > 1)
-    legend = [row[0].partition(":")[0] for row in texts[texts.index(["Columns"]) + 1 : -1]]
+    legend = [
+        row[0].partition(":")[0]
+        for row in texts[texts.index(["Columns"]) + 1 : texts.index(["Runs"])]
+    ]
     assert legend == headings
     assert "status" in headings
     assert "runs at once" not in headings
@@ -307,7 +317,7 @@ def test_runs_that_shared_the_machine_differently_are_told_apart() -> None:
     alone, together = make_cell("org/a"), make_cell("org/b")
     records = [make_record(alone), make_record(together, mcc=0.1, concurrency=4)]
     texts = rendered_texts(markdown([alone, together], records))
-    headings, *rows = (row for row in texts if len(row) > 1)
+    headings, *rows = [row for row in texts if len(row) > 1][:3]
     assert [row[headings.index("runs at once")] for row in rows] == ["1", "4"]
 
 
@@ -320,7 +330,9 @@ def test_a_hostile_name_is_only_a_name(name: str) -> None:
     visible = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
     texts = rendered_texts(document)
     tables = [row for row in texts if len(row) > 1]
-    assert len(tables) == 5  # a heading and two rows, a heading and one row
+    # A heading and two rows, a heading and one row, and the run.
+    assert len(tables) == 7
+    assert tables[6][0] == visible
     assert [row[1] for row in tables[:3]] == ["checkpoint", visible, "org/other"]
     assert tables[4][0] == visible
     prose = " ".join(name.split())
@@ -391,7 +403,9 @@ def test_reasons_and_warnings_are_told_once_with_all_their_runs() -> None:
         f"skipped: {third} (seeds 0, 1): the hub cannot be reached; go online"
     )
     assert the_line(document, "not run") == f"not run: {fourth} (seed 0)"
-    assert the_line(document, cells[0].id) == f"{cells[0].id} (seed 1): 3 sentences were cut"
+    warning = f"{cells[0].id} (seed 1): 3 sentences were cut"
+    assert the_line(document, cells[0].id) == warning
+    assert terminal_warnings(cells, records) == [f"warning: {warning}"]
 
 
 def test_a_complete_leaderboard_lists_no_trouble() -> None:
@@ -423,7 +437,8 @@ def test_mcc_in_and_out_of_domain_is_shown_by_rank_where_every_seed_has_it() -> 
         make_record(unknown, 1, 0.9),
     ]
     texts = rendered_texts(markdown([worse, better, unknown], records))
-    table = [row for row in texts[texts.index(["MCC by part of the data"]) :] if len(row) > 1]
+    part = texts[texts.index(["MCC by part of the data"]) : texts.index(["Runs"])]
+    table = [row for row in part if len(row) > 1]
     assert table == [
         ["checkpoint", "batch size", "learning rate", "in-domain MCC", "out-of-domain MCC"],
         ["org/better", "16", "2e-5", "0.450 ± 0.071", "0.200 ± 0.000"],
@@ -437,9 +452,8 @@ def test_mcc_in_and_out_of_domain_is_shown_by_rank_where_every_seed_has_it() -> 
 @pytest.mark.parametrize("several", [True, False])
 @pytest.mark.parametrize(
     "known",
-    [("scores_in_domain",), ("scores_test",), ("scores_in_domain", "scores_out_of_domain"),
-     ("scores_in_domain", "scores_out_of_domain", "scores_test")],
-)  # fmt: skip
+    [("scores_in_domain",), ("scores_in_domain", "scores_out_of_domain")],
+)
 def test_the_parts_are_said_with_what_their_numbers_lack(
     known: tuple[str, ...], several: bool
 ) -> None:
@@ -455,12 +469,83 @@ def test_the_parts_are_said_with_what_their_numbers_lack(
     said = section.partition("\n")[0]
     page = files["leaderboard.html"].decode()
     assert said in page[page.index('<section id="domains">') :]
-    assert ("test split" in said) == ("scores_test" in known)
     assert ("(out-of-domain)" in said) == ("scores_out_of_domain" in known)
     assert ("(in-domain)" in said) == ("scores_in_domain" in known)
     assert ("± the sample standard deviation over seeds" in said) == several
     assert ("there is no ±" in said) != several
     assert "There is no 95 % interval" in said
+
+
+def test_the_mcc_on_a_test_split_is_a_column_of_every_table_and_only_where_there_is_one() -> None:
+    def on_test(mcc: float) -> Scores:
+        return Scores(mcc=mcc, accuracy=0.5, f1=0.5)
+
+    cell, domains = make_cell("org/tested", seeds=(0, 1)), make_cell("org/untested", seeds=(0, 1))
+    parts = {"scores_in_domain": on_test(0.9), "scores_out_of_domain": on_test(0.8)}
+    untested = [make_record(domains, seed, 0.2, **parts) for seed in domains.seeds]
+    tested = [
+        make_record(cell, seed, 0.5, scores_test=on_test(0.3 + seed / 10)) for seed in cell.seeds
+    ]
+    cells, records = [cell, domains], [*tested, *untested]
+    texts = rendered_texts(markdown(cells, records))
+    heading, first, second = [row for row in texts if len(row) > 5][:3]
+    place = heading.index("test MCC")
+    assert place < heading.index("accuracy")
+    assert (first[place], second[place]) == ("0.350 ± 0.071", "-")
+    page = render(publish("sample", cells, records))["leaderboard.html"].decode()
+    assert ">test MCC</button>" in page
+    assert '0.350 <span class="spread">± 0.071</span>' in page
+    frame = leaderboard(cells, records)
+    assert "0.350 ± 0.071" in terminal_table(frame, 1)
+    read = list(csv.DictReader(io.StringIO(as_csv(frame))))
+    assert [row["test_mcc"] for row in read] == ["0.35", ""]
+    files = render(publish("sample", [domains], untested))
+    assert not any(b"test MCC" in content or b"test_mcc" in content for content in files.values())
+    one_missing = [tested[0], make_record(cell, 1, 0.5)]
+    assert "test MCC" not in markdown([cell], one_missing)
+
+
+def test_tables_tell_the_days_of_the_runs_in_utc() -> None:
+    cell = make_cell(seeds=(0, 1, 2))
+    times: list[dict[str, Any]] = [
+        {"started_at": "2026-11-28T00:30:00+02:00", "finished_at": "2026-11-28T00:40:00+02:00"},
+        {"started_at": "2026-11-28T10:00:00+00:00", "finished_at": "2026-11-29T01:00:00+02:00"},
+    ]
+    told = [make_record(cell, seed, **each) for seed, each in enumerate(times)]
+    later = failed_record(cell, 2, finished_at="2026-12-24T00:00:00+00:00")
+    page = render(publish("sample", [cell], told))["leaderboard.html"].decode()
+    for text in (markdown([cell], [*told, later]), re.sub("<[^>]+>", "", page)):
+        assert "Runs of 2026-11-27 to 2026-11-28 (UTC)." in text
+    assert "Runs of 2026-11-27 (UTC)." in markdown([cell], told[:1])
+    undated = make_record(cell, started_at=None, finished_at=None)
+    assert "Runs of" not in markdown([cell], [undated])
+
+
+def test_every_run_is_listed_with_its_score_and_the_start_of_its_key() -> None:
+    cells, records = mixed()
+    files = render(publish("sample", cells, records))
+    texts = rendered_texts(files["leaderboard.md"].decode())
+    table = texts[texts.index(["Runs"]) + 1 :][: len(records) - 1]
+    heading, *rows = table
+    assert heading == ["cell", "seed", "MCC", "started at (UTC)", "key"]
+    started = [record for record in publish("sample", cells, records).records
+               if record.status != "skipped"]  # fmt: skip
+    assert [row[:3] for row in rows] == [
+        [run.cell, str(run.seed), "-" if run.scores is None else f"{run.scores.mcc:.4f}"]
+        for run in started
+    ]
+    assert rows[0][3:] == ["2026-01-02 03:04:05", str(records[0].key)[:8]]
+    page = files["leaderboard.html"].decode()
+    section = page[page.index('<section id="runs">') :].partition("</section>")[0]
+    assert all(f"<code>{str(run.key)[:8]}</code>" in section for run in started if run.scores)
+
+
+def test_a_long_list_of_runs_ends_and_counts_the_others() -> None:
+    cell = make_cell(seeds=tuple(range(MOST_RUNS + 3)))
+    document = markdown([cell], [make_record(cell, seed) for seed in cell.seeds])
+    section = document.partition("## Runs\n")[2]
+    assert len(re.findall(rf"^\| `{cell.id}`", section, re.M)) == MOST_RUNS
+    assert "\n3 more runs: [leaderboard.json](leaderboard.json)\n" in section
 
 
 def test_the_environment_is_told_once_or_with_its_share_of_the_runs() -> None:

@@ -23,7 +23,7 @@ SUITE = """
 name = "tiny"
 dataset.source = "file"
 dataset.path = "data.csv"
-dataset.validation_size = 4
+dataset.validation_size = {validation_size}
 [matrix]
 checkpoints = {checkpoints}
 batch_sizes = [8]
@@ -62,7 +62,7 @@ def write_data(folder: Path, rows: int) -> None:
 
 
 def write_suite(folder: Path, **changes: Any) -> None:
-    content = {"checkpoints": ["./encoder"], "seeds": [1, 2]} | changes
+    content = {"checkpoints": ["./encoder"], "seeds": [1, 2], "validation_size": 4} | changes
     written = {name: json.dumps(value) for name, value in content.items()}
     (folder / "tiny.toml").write_text(SUITE.format(**written))
 
@@ -132,6 +132,43 @@ def test_other_data_of_the_same_name_are_told_and_an_edited_file_is_not(folder: 
     assert "on other data with the same name, file data.csv" in planned.out
     assert "another folder" not in planned.out  # the checkpoint's files are the same
     assert harness("doctor", *named, cwd=other).code == 1
+
+
+def test_another_split_of_the_same_file_is_told(folder: Path) -> None:
+    write_suite(folder, validation_size=6)
+    planned = asked(folder, "plan")
+    assert (
+        "data file data.csv (validation_size 4)). The new tables would show 2 runs" in planned.out
+    )
+    assert "data file data.csv (validation_size 6)). 2 runs would no longer" in planned.out
+    assert asked(folder, "doctor").code == 1
+    assert asked(folder, "doctor", "--replace").code == 0
+
+
+def test_under_strict_a_cell_without_a_gate_is_a_mistake(folder: Path) -> None:
+    told = (
+        "tiny: --strict: no gate judges any cell, which would pass with any score; set "
+        "gates.min_mcc in tiny.toml, or give --min-mcc"
+    )
+    planned, checked = asked(folder, "plan", "--strict"), asked(folder, "doctor", "--strict")
+    assert f"a session would be refused: {told}" in planned.out
+    assert re.search(rf"^MISSING +gates of tiny +{re.escape(told)}$", checked.out, re.MULTILINE)
+    assert (checked.code, checked.err) == (
+        1,
+        "These suites cannot be trained here with --strict.\n",
+    )
+    for command in ("plan", "doctor"):
+        done = asked(folder, command, "--strict", "--min-mcc", "0")
+        assert (done.code, "--strict" in done.out) == (0, False)
+
+
+def test_under_strict_a_cell_that_cannot_run_is_a_mistake(folder: Path) -> None:
+    write_suite(folder, checkpoints=["./encoder", "org/unreachable"])
+    gated = ("--min-mcc", "0")
+    planned, checked = (asked(folder, name, "--strict", *gated) for name in ("plan", "doctor"))
+    assert planned.out.splitlines()[-2].startswith("--strict: a session would fail, because 2 runs")
+    assert "2 that cannot run here, which --strict does not allow" in checked.out
+    assert (checked.code, asked(folder, "doctor", *gated).code) == (1, 0)
 
 
 def test_tables_that_cannot_be_read_are_told(folder: Path) -> None:

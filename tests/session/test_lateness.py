@@ -1,5 +1,7 @@
 """A run that takes far longer than expected says so, once, with the likely reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.machine import provenance
@@ -10,8 +12,13 @@ BASIS = "from earlier records"
 LOAD = "other programs keep 1.0 of 2 cores busy"
 
 
-def at(seconds: float, fraction: float, others: float | None = None) -> Progress:
-    return Progress(seconds, epochs=5, step=round(1000 * fraction), steps=1000, others=others)
+def at(
+    seconds: float, fraction: float, others: float | None = None, begun: float = 0.0
+) -> Progress:
+    """Return the progress of a run that did its first of 1000 steps at the age `begun`."""
+    step = round(1000 * fraction)
+    now = Progress(seconds, epochs=5, step=step, steps=1000, others=others)
+    return replace(now, first_step=1, first_seconds=begun) if step else now
 
 
 def test_the_line_has_the_times_and_the_reason() -> None:
@@ -38,6 +45,12 @@ def test_the_line_has_the_times_and_the_reason() -> None:
         (100.0, at(30, 0.06), True),
         (4.0, at(20, 0.9), False),  # many times as long, and nobody minds
         (4.0, at(40, 0.9), True),
+        (14.0, at(5, 0.058), False),  # a run of 13 s: no pace before 10 s of steps
+        (14.0, at(10.5, 0.058, begun=0.4), True),
+        (14.0, at(11, 0.06, begun=4.5), False),
+        (100.0, at(60, 0.1, begun=50), False),  # 10 s for a tenth: 150 s in all
+        (100.0, at(60, 0.1, begun=30), True),
+        (100.0, at(99, 0.001, begun=1), False),  # only the first step is done
     ],
 )
 def test_a_run_is_late_by_its_pace_or_by_its_age(

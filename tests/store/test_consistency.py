@@ -301,6 +301,8 @@ def test_committed_results_agree_with_themselves_and_their_predictions(name: str
         ("finished_at", "2026-01-02T05:04:00+02:00", "before started_at, "),
         ("finished_at", "yesterday", "finished_at is 'yesterday', but must be a time"),
         ("started_at", "2026-01-02T03:04:05", "but must be a time with a time zone"),
+        ("started_at", "0001-01-01T00:00:00+05:00", "but must be a time with a time zone"),
+        ("finished_at", "9999-12-31T23:59:59-05:00", "but must be a time with a time zone"),
         ("peak_memory_mb", 0.0, "peak_memory_mb is 0, but must be more than 0"),
         ("peak_memory_mb", -5.0, "peak_memory_mb is -5, "),
         ("parameters", 0, "parameters is 0, "),

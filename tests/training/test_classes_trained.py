@@ -14,6 +14,7 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews_corrcoef
 from transformers import pipeline
 
+from harness.judging.mistakes import by_group
 from harness.kept import kept_files
 from harness.store import classes
 from harness.store.consistency import inconsistency, unlike_predictions
@@ -86,6 +87,36 @@ def test_the_record_has_the_confusion_matrix_and_agrees_with_its_predictions(run
     names = predictions.column_names
     swapped = predictions.select([*names[:-2], names[-1], names[-2]]).rename_columns(names)
     assert unlike_predictions(record, swapped) == "its logits do not give the record's classes"
+
+
+def test_groups_by_length_have_the_correlation_of_scikit_learn(run: Run) -> None:
+    _, record, predictions = run
+    labels, logits = split(predictions, "validation")
+    rows = predictions.to_pandas()
+    idx = rows[rows["split"] == "validation"]["idx"]
+    words = np.array([len(TEXTS[row].split()) for row in idx])
+    found = by_group([record])["length"]
+    assert list(found) == ["1-4 words", "5-6 words", "7-9 words"]
+    for name, (least, most) in zip(found, ((1, 4), (5, 6), (7, 9)), strict=True):
+        chosen = (words >= least) & (words <= most)
+        expected = matthews_corrcoef(labels[chosen], logits.argmax(axis=1)[chosen])
+        sentences, value = found[name]
+        assert sentences == chosen.sum()
+        assert (value or 0.0) == pytest.approx(expected)
+
+
+def test_wrong_counts_of_a_group_are_found(run: Run) -> None:
+    record = run[1]
+    assert record.counts_by is not None
+    groups = record.counts_by["length"]
+    name, counts = next(iter(groups.items()))
+    labelled = (counts.labelled[0] + 1, *counts.labelled[1:])
+    for wrong, expected in (
+        (counts.model_copy(update={"labelled": labelled}), "adds up to labelled 4 of class 0"),
+        (counts.model_copy(update={"hits": (1,)}), "has other numbers of hits than one of each"),
+    ):
+        changed = record.model_copy(update={"counts_by": {"length": {**groups, name: wrong}}})
+        assert f"counts_by.length {expected}" in (inconsistency(changed) or "")
 
 
 def test_a_pipeline_and_predict_name_the_classes(run: Run) -> None:

@@ -27,11 +27,43 @@ def test_a_new_score_is_written_at_once_and_a_mere_step_is_not(tmp_path: Path) -
     assert seen.seconds >= 0
 
 
+def test_the_first_step_has_its_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ages = iter([0.0, 0.0, 4.0, 7.0, 16.0, 30.0, 42.0])  # start, first write, then each step
+    monkeypatch.setattr("time.monotonic", lambda: next(ages))
+    write = writer(tmp_path)
+    found = []
+    for step in (1, 3, 5, 1, 2):  # it began again, in smaller parts
+        write(Progress(step=step, steps=10))
+        seen = read(tmp_path)
+        assert seen is not None
+        found.append((seen.seconds, seen.first_step, seen.first_seconds, seen.seconds_left))
+    assert found == [
+        (4, 1, 4, None),
+        (7, 1, 4, None),
+        (16, 1, 4, 15),
+        (30, 1, 30, None),
+        (42, 1, 30, 96),
+    ]
+
+
 def test_what_is_discarded_is_gone(tmp_path: Path) -> None:
     writer(tmp_path)
     discard(tmp_path)
     discard(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_first_step_that_is_repeated_is_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ages = iter([0.0, 0.0, 5.0, 65.0, 95.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(ages))
+    write = writer(tmp_path)
+    for step in (1, 1, 31):  # memory ran out during the second step
+        write(Progress(step=step, steps=100))
+    seen = read(tmp_path)
+    assert seen is not None
+    assert (seen.first_seconds, seen.seconds_left) == (65, 69)
 
 
 @pytest.mark.parametrize(

@@ -425,6 +425,7 @@ def test_an_interrupted_session_ends_quietly_and_leaves_nothing_behind(
     assert "Traceback" not in output
     assert "PytestBenchmarkWarning" not in output
     assert "Interrupted: 0 of 4 runs have ended and are kept; the same command continues" in output
+    assert "\nno table was written\n" in output  # and none ever existed
     assert len(family) >= 3
     assert not psutil.wait_procs(family, timeout=20)[1]
     assert not list(runs.glob("*/*/record.json"))
@@ -794,6 +795,14 @@ def test_every_mistake_of_the_command_line_is_told_at_once(tmp_path: Path) -> No
         *("--batch-sizes", "16,0", "--learning-rates=-1,nan", "--seeds", "1,1"),
         *("--epochs", "few", "--checkpoints", ","),
     )
+    empty = run(tmp_path, "--learning-rates", "5e-5,,1e-4", "--seeds=1,", "--batch-sizes", "")
+    assert empty.code == 4
+    for expected in (
+        "--learning-rates: '5e-5,,1e-4': element 2 of 3 is empty; fill it in, or remove a comma",
+        "--seeds: '1,': element 2 of 2 is empty",
+        "--batch-sizes: empty",
+    ):
+        assert expected in empty.output
     assert session.code == 4
     for expected in (
         "--batch-sizes: 0:",
@@ -801,7 +810,7 @@ def test_every_mistake_of_the_command_line_is_told_at_once(tmp_path: Path) -> No
         "--learning-rates: nan:",
         "--seeds: [1, 1]: list every value once",
         "--epochs: 'few'",
-        "--checkpoints: empty",
+        "--checkpoints: ',': element 1 of 2 is empty",
     ):
         assert expected in session.output
     assert "Traceback" not in session.output

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -161,6 +162,34 @@ def test_what_is_left_out_is_told_before_training_by_what_left_it_out(
     assert told_before(session) == [f"judged: {line}" for line in lines]
     for line in lines:
         assert f"not judged: {line}" in session.output
+
+
+def test_under_strict_a_suite_without_a_gate_does_not_start(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "tiny.toml").read_text(encoding="utf-8")
+    text, removed = re.subn(r"\n(suite\.best_)?min_mcc = -1(?=\n)", "", text)
+    assert removed == 2
+    for name in ("encoder", "data.csv"):
+        text = re.sub(rf'"(\./)?{name}"', f'"{folder / name}"', text)
+    (tmp_path / "tiny.toml").write_text(text, encoding="utf-8")
+    junit = tmp_path / "junit.xml"
+    session = run(tmp_path, "--strict", "--junitxml", str(junit), suite=tmp_path / "tiny.toml")
+    assert session.code == pytest.ExitCode.USAGE_ERROR
+    assert "tiny: --strict: no gate judges any cell, which would pass with any score" in (
+        session.output
+    )
+    assert not list(tmp_path.glob("results/**/record.json"))
+
+
+@pytest.mark.parametrize("strict", [(), ("--strict",)])
+def test_where_no_cell_is_selected_the_gates_and_the_ids_are_told(
+    folder: Path, strict: tuple[str, ...]
+) -> None:
+    session = started(folder, "-k", "encoder_bs8_lr1e_3", *strict)
+    assert session.code == pytest.ExitCode.NO_TESTS_COLLECTED, session.output
+    assert f"not judged: {ONE}, {OTHER}, {ITS_OWN}: deselected by -k 'encoder_bs8" in session.output
+    assert "no cell is selected; `--collect-only` without a selection lists all ids; did you " in (
+        session.output
+    )
 
 
 def test_a_failed_gate_that_pytest_does_not_count_does_not_pass_under_strict(folder: Path) -> None:

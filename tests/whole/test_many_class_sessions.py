@@ -143,7 +143,7 @@ def test_tables_show_the_confusion_matrix_of_the_best_cell(folder: Path, first: 
     best = frame.sort_values("rank")["learning_rate"].iloc[0]
     runs = [each for each in board.records if each.learning_rate == best]
     document = (results(folder) / "leaderboard.md").read_text(encoding="utf-8")
-    expected = np.sum([each.confusion_matrix for each in runs], axis=0)
+    expected = np.sum([np.array(each.confusion_matrix) for each in runs], axis=0)
     assert matrix_in(document) == expected.tolist()
     assert "macro-F1" in document
     page = (results(folder) / "leaderboard.html").read_text(encoding="utf-8")

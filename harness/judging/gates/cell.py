@@ -1,5 +1,6 @@
 """Judges a cell's records by its thresholds: pass, fail, not enough evidence, or no verdict."""
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Literal
 
 from harness import stats
 from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
-from harness.judging.costs import COSTS, all_measured, deviation, disagreement
+from harness.judging.costs import COSTS, all_measured, amount, disagreement
 from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.stats import Interval
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.suite.training import TrainingSpec
+from harness.text import two_digits
 
 Verdict = Literal["pass", "fail", "not-enough-evidence"]
 WORST_FIRST: tuple[Verdict, ...] = ("fail", "not-enough-evidence", "pass")
@@ -41,7 +43,7 @@ class Judgement:
 
     If a run failed, `verdict` is `fail`. Otherwise it is None if some seed has no score, or if
     there is neither a threshold nor a baseline. `passed` is whether the cell's test passes; the
-    suite decides whether `not-enough-evidence` passes. `mcc` and `train_seconds` are means over the
+    suite decides whether `not-enough-evidence` passes. `mcc` is the mean over `scored`, the
     scored runs, `margin` is `mcc - threshold`. `evidence` contains the predictions of the scored
     runs; None if they have none. The intervals are None if they cannot be computed. `by_seed`
     contains each run's MCC, None without a score; `failures` contains the reason of each failed
@@ -56,7 +58,7 @@ class Judgement:
     evidence: Evidence | None
     mcc_interval: Interval | None
     accuracy_interval: Interval | None
-    train_seconds: float | None
+    scored: tuple[Record, ...]
     by_seed: dict[int, float | None]
     failures: dict[int, str]
     checks: tuple[Check, ...]
@@ -96,7 +98,7 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
         evidence=found,
         mcc_interval=intervals["mcc"],
         accuracy_interval=intervals["accuracy"],
-        train_seconds=_measured("train_seconds", scored),
+        scored=tuple(scored),
         by_seed=by_seed,
         failures=failures,
         checks=checks,
@@ -114,16 +116,19 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
         for seed in cell.seeds
         if judgement.by_seed.get(seed) is None and seed not in judgement.failures
     ]
-    lines += [f"{cell.id}: {check.reason}" for check in judgement.checks if check.verdict != "pass"]
+    missed = [check for check in judgement.checks if check.verdict != "pass"]
+    lines += [f"{cell.id}: {check.reason}" for check in missed]
     seeds = ", ".join(
         f"seed {seed}: {'not scored' if mcc is None else f'{mcc:.4f}'}"
         for seed, mcc in judgement.by_seed.items()
     )
     lines.append(f"  MCC by seed: {seeds}")
-    if (interval := judgement.mcc_interval) is not None:
+    interval = judgement.mcc_interval
+    if interval is not None and "min_mcc" not in {check.gate for check in missed}:
         lines.append(f"  mean MCC {interval.mean:.4f}{_in_brackets(interval)}")
-    if judgement.train_seconds is not None:
-        lines.append(f"  training time: {judgement.train_seconds:.1f} s per run")
+    cost = COSTS["train_seconds"]
+    if (time := amount(cost, judgement.scored)).value is not None:
+        lines.append(f"  training time: {time.text(cost.write)} s per run")
     return "\n".join([*lines, f"  records: {folder}"])
 
 
@@ -272,13 +277,16 @@ def _cost_check(gate: str, limit: float, column: str, text: str, runs: Sequence[
         reason = f"{gate} {limit:g}: not enough evidence, a run did not measure it"
         return Check(gate, limit, None, None, None, "not-enough-evidence", reason)
     if gate.startswith("max_"):
-        met, bound = measured <= limit, f"at most {limit:g} is allowed"
+        meets, bound = operator.le, f"at most {limit:g} is allowed"
     else:
-        met, bound = measured >= limit, f"at least {limit:g} is required"
-    amount = f"{measured:.7g}" if cost.largest else f"{measured:.5g}"
-    if (spread := deviation(map(cost.measure, runs))) is not None:
-        amount += f" ± {spread:.3g}"
-    reason = f"{text.format(amount)}, {bound} ({gate})"
+        meets, bound = operator.ge, f"at least {limit:g} is required"
+    met, found = meets(measured, limit), amount(cost, runs)
+    if found.rough and meets(float(two_digits(measured)), limit) == met:
+        written = found.text(cost.write)
+    else:  # with all digits also if two digits would contradict the verdict
+        written = f"{measured:.7g}" if cost.largest else f"{measured:.5g}"
+        written += "" if found.sd is None else f" ± {found.sd:.3g}"
+    reason = f"{text.format(written)}, {bound} ({gate})"
     if (extent := disagreement(cost, runs)) is not None:
         reason += f"; {cost.plural} of its seeds differ by {extent}"
     return Check(gate, limit, measured, None, None, "pass" if met else "fail", reason)

@@ -95,6 +95,10 @@
     return made;
   }
 
+  // A name's parts, between which a line may break; page.py does the same.
+  const parts = (name) =>
+    name.split(/(?<=[/_])(?=[^/_])/).flatMap((part, n) => (n ? [element("wbr", {}), part] : [part]));
+
   function key(visible) {
     const list = element("ul", { className: "key" });
     const names = named.filter((name) => visible.some((row) => row.checkpoint === name));
@@ -105,7 +109,7 @@
       const shape = symbol(row).replace(/^./, (letter) => letter.toUpperCase());
       const mark = d3.create("svg").attr("viewBox", "-8 -8 16 16").attr("aria-hidden", "true");
       mark.append("path").attr("d", d3.symbol(d3[`symbol${shape}`], 110)()).attr("fill", colour(row));
-      list.append(element("li", {}, mark.node(), name));
+      list.append(element("li", {}, mark.node(), element("span", {}, ...parts(name))));
     }
     return list;
   }
@@ -187,7 +191,7 @@
           Plot.tip(points, Plot.pointer({ x: "epoch", y: "mcc", title: (point) => `seed ${point.seed}, epoch ${point.epoch}\nMCC ${three(point.mcc)}` })),
         ],
       });
-      const caption = element("figcaption", {}, `#${row.rank} ${row.checkpoint} `, element("small", {}, row.settings));
+      const caption = element("figcaption", {}, ...parts(`#${row.rank} ${row.checkpoint} `), element("small", {}, row.settings));
       return element("figure", {}, caption, chart);
     }));
   }
@@ -219,7 +223,7 @@
           Plot.text(group, { x: "learning_rate", y: "batch_size", text: (row) => three(row.mcc), fill: (row) => (row.mcc > middle ? "#000" : "#fff"), fontSize: 12 }),
         ],
       });
-      return element("figure", {}, element("figcaption", {}, name, element("small", {}, "batch size on the vertical axis")), chart);
+      return element("figure", {}, element("figcaption", {}, ...parts(name), element("small", {}, "batch size on the vertical axis")), chart);
     }));
   }
 

@@ -79,7 +79,10 @@ def _rows(present: list[dict[str, Any]], expected: list[dict[str, Any]]) -> Iter
             yield f"row {number}: {'missing' if actual is None else 'extra'}: {cell}"
             continue
         others = [name for name in {**wanted, **actual} if actual.get(name) != wanted.get(name)]
-        changes = [f"{name} is {actual.get(name)!r}, not {wanted.get(name)!r}" for name in others]
+        changes = [
+            f"{name} is {actual.get(name)!r}, the records give {wanted.get(name)!r}"
+            for name in others
+        ]
         yield f"row {number}: {cell}: {some(changes)}"
 
 
@@ -89,6 +92,6 @@ def _first_line(present: bytes, content: bytes) -> str:
     )
     for number, (actual, wanted) in enumerate(lines, start=1):
         if actual != wanted:
-            change = "an extra line" if wanted is None else f"it should be {shortened(wanted)}"
+            change = "an extra line" if wanted is None else f"the records give {shortened(wanted)}"
             return f"first difference in line {number}: {change}"
     return "different bytes"

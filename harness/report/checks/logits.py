@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import BadInput
-from harness.report.published import Published
+from harness.report.published import LEADERBOARD, Published
 from harness.store.consistency import unlike_predictions
 from harness.store.predictions import as_parquet, join_predictions, joined_schema, rows_of_run
 from harness.store.records import Record, classes_of
@@ -91,7 +91,8 @@ def _checked(path: Path, published: Published) -> tuple[bytes, list[str], list[s
     ended = _ended(published)
     times = Counter(run.key for run in ended)
     wrong = [
-        f"has predictions of a run that is not in the leaderboard: key {key!r}"
+        f"has predictions of a run of which {LEADERBOARD} has no record (it was removed there, or "
+        f"the files are of different runs): key {key!r}"
         for key in pc.unique(table["key"]).to_pylist()
         if key not in times
     ]

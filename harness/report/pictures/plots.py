@@ -9,6 +9,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import matplotlib as mpl
@@ -71,10 +72,13 @@ def pictures(lines: Sequence[Line]) -> Iterator[Picture]:
     for column, title in SPEEDS.items():
         if groups := _few(speed_groups(lines, column)):
             best = f", the best {MOST_POINTS:,} cells" if len(lines) > MOST_POINTS else ""
+            points = chain.from_iterable(groups.values())
+            rough = any(point.compares and _rough(point) for point in points)
+            note = " (times are rough, so is the front)" if rough else ""
             yield Picture(
                 f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
-                f"MCC against {title}{best}",
-                _front_in_words(title, groups),
+                f"MCC against {title}{best}{note}",
+                _front_in_words(f"{title}{note}", groups),
                 partial(_pareto, title, groups, looks),
             )
     if curved := [line for line in lines if any(len(run.epochs) > 1 for run in line.runs)]:
@@ -242,8 +246,11 @@ def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
 
 
 def _speed(point: Point) -> str:
-    rough = point.line.row["times"] == ROUGH
-    return f"~{two_digits(point.speed)}" if rough else f"{point.speed:.4g}"
+    return f"~{two_digits(point.speed)}" if _rough(point) else f"{point.speed:.4g}"
+
+
+def _rough(point: Point) -> bool:
+    return point.line.row["times"] == ROUGH
 
 
 # --- learning curves ---
