@@ -65,7 +65,7 @@ class Shown:
 
     @property
     def data(self) -> str:
-        """The short name of its data, its origin for a file or data on the hub; and its settings."""
+        """The short name of its data, for a file or data on the hub the origin; and settings."""
         if self.facts is None:
             return ""
         name = self.facts.origin if self.facts.name in ("file", "hub") else self.facts.name
