@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.inputs.origin import Origin
@@ -29,6 +29,15 @@ FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 Seconds = Annotated[float, Field(ge=0, lt=1e12)]
 PaddingSide = Literal["left", "right"]
+
+
+def _packed(text: str) -> str:
+    number_of_classes(text)  # raises ValueError
+    return text
+
+
+PackedClasses = Annotated[str, AfterValidator(_packed)]
+"""A class a sentence, packed by harness.store.classes."""
 
 
 def _unknown(value: object) -> bool:
@@ -96,7 +105,7 @@ class Epoch(BaseModel):
     eval_loss: float | None
     scores: Scores
     seconds: Seconds
-    classes: str | None = None
+    classes: PackedClasses | None = None
 
 
 class Confusion(BaseModel):
@@ -229,7 +238,7 @@ class Record(BaseModel):
     confusion_by: dict[str, dict[str, Confusion]] = {}
     confusion_matrix: tuple[tuple[Whole, ...], ...] | None = Field(None, exclude_if=_unknown)
     counts_by: dict[str, dict[str, GroupCounts]] | None = Field(None, exclude_if=_unknown)
-    labels: str | None = None
+    labels: PackedClasses | None = None
     epochs: tuple[Epoch, ...] = ()
     selected_epoch: Count | None = None
     times: Times | None = None
