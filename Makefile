@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # Tests are distributed over the cores; each of their processes computes in one thread.
 TESTS := OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ -n auto --maxprocesses 8 --dist worksteal
 
-SESSIONS := sessions and not ray and not soak
+SESSIONS := (sessions or long) and not ray and not soak and not architectures
 
 .PHONY: bench test quick format sessions architectures coverage mutants soak fuzz speed docs check audit clean
 
@@ -22,8 +22,8 @@ test: $(INSTALLED)
 quick: $(INSTALLED)
 	$(TESTS) --quick -q $(ARGS)
 
-# The rest of the tests: whole sessions as users run them, including sessions that are killed or run
-# out of resources, and every command of the documentation.
+# The rest of the tests: long checks, whole sessions as users run them, including sessions that are
+# killed or run out of resources, and every command of the documentation.
 sessions: $(INSTALLED)
 	$(TESTS) -m "$(SESSIONS)" $(ARGS)
 

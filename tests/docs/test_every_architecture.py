@@ -61,6 +61,7 @@ def test_the_page_says_nothing_that_its_rows_do_not() -> None:
 
 
 @pytest.mark.parametrize("architecture", SAMPLE)
+@pytest.mark.long
 def test_a_row_is_what_a_run_shows_now(architecture: str) -> None:
     assert measure(architecture) == ROWS[architecture], STALE
 

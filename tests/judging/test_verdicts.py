@@ -212,6 +212,7 @@ def test_identical_results_pass_the_regression_gate_a_hundred_times_of_a_hundred
 
 
 @pytest.mark.simulation
+@pytest.mark.long
 def test_a_planted_drop_of_five_points_is_caught_with_three_seeds() -> None:
     cell = cell_of()
     caught = failed = 0

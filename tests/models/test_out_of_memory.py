@@ -244,6 +244,7 @@ def without_pad_token(architecture: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("architecture", ["bert", "electra", "albert"])
+@pytest.mark.long
 def test_a_run_begun_again_is_the_one_that_begins_with_those_parts(
     architecture: str,
     spec: DatasetSpec,
@@ -306,6 +307,7 @@ print(record.status, record.reason)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the size of a process is read from /proc")
+@pytest.mark.long
 def test_a_limit_on_the_process_is_a_failure_that_says_so(bert: Path, tmp_path: Path) -> None:
     """A real allocation that the system refuses, in the middle of training."""
     long = [" ".join([text] * 8) for text in sentences(4160)]

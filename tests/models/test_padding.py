@@ -394,6 +394,7 @@ def test_gpt2_that_pads_left_is_trained_and_kept_padding_right(
 
 
 @pytest.mark.parametrize("architecture", ["fnet", "convbert", "nystromformer"])
+@pytest.mark.long
 def test_a_run_of_a_model_that_reads_padding_evaluates_each_sentence_alone(
     architecture: str, folders: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -420,6 +421,7 @@ def test_a_run_of_a_model_that_reads_padding_evaluates_each_sentence_alone(
 
 
 @pytest.mark.parametrize("architecture", ["funnel", "canine", "mobilebert"])
+@pytest.mark.long
 def test_a_model_that_takes_no_short_sentence_is_trained_and_answers_them(
     architecture: str, folders: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from builders.records import EMBEDDED, make_record
 
 from harness.judging.leaderboard import leaderboard
 from harness.report import publish, read_published
-from harness.report.locations import NO_LOCATIONS, find_locations
+from harness.report.locations import Locations, find_locations
 from harness.report.published import as_json
 from harness.report.replacement import left_out, runs_of_records
 from harness.report.suite_file import suite_files
@@ -96,4 +96,14 @@ def test_a_new_commit_is_the_same_data_and_another_configuration_is_not(tmp_path
     assert left_out(before, other) == before
     assert left_out(before, now(facts(SECOND, name="org/other"))) == before
     assert before[0].data == f"org/data@{FIRST} (main)"
-    assert find_locations(suite, tmp_path, tmp_path, FIRST) == NO_LOCATIONS
+    assert find_locations(suite, tmp_path, tmp_path, FIRST) == Locations({}, {}, {FIRST: ""})
+
+
+def test_other_splits_of_a_data_set_are_other_settings_and_another_commit_is_not(
+    tmp_path: Path,
+) -> None:
+    def settings(**keys: str) -> str:
+        return find_locations(suite_on(**keys), tmp_path, tmp_path, FIRST).settings[FIRST]
+
+    assert settings(revision=SECOND) == settings() == ""
+    assert settings(validation="dev") != settings(validation="test") != ""

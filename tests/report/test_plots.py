@@ -52,6 +52,7 @@ def drawn_axes(figure: Figure) -> list[Axes]:
     return [place for place in figure.axes if place.axison]
 
 
+@pytest.mark.long
 def test_another_process_draws_the_same_bytes_without_pyplot_and_its_windows() -> None:
     program = """
 import hashlib, sys

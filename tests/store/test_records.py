@@ -600,6 +600,7 @@ def test_a_folder_that_cannot_be_written_raises_and_leaves_nothing(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.long
 def test_a_writer_killed_at_any_moment_leaves_whole_records(tmp_path: Path) -> None:
     """Writers rewrite a scored and a failed run in a loop, and are killed at some moment."""
     program = f"""

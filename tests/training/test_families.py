@@ -204,6 +204,7 @@ def test_speedups_ask_a_family_that_they_do_not_know_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("family", ["canine", "nomic_bert", "t5"])
+@pytest.mark.long
 def test_families_without_speedups_of_their_own_train_with_the_defaults(
     family: str, checkpoint: Callable[[str], Path], rows: DatasetSpec, tmp_path: Path
 ) -> None:

@@ -206,7 +206,13 @@ def test_what_old_checkpoints_hold_beside_weights_is_let_be(
 # What is not loaded
 
 
-@pytest.mark.parametrize("architecture", ["bert", "roberta", "gpt2", "modernbert"])
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "bert",
+        *(pytest.param(each, marks=pytest.mark.long) for each in ("roberta", "gpt2", "modernbert")),
+    ],
+)
 @pytest.mark.parametrize(
     "prefix", ["_orig_mod.", "module.", "0.auto_model.", "encoder_q.", "a.b.c.", "net.encoder."]
 )

@@ -181,6 +181,7 @@ def test_another_seed_gives_other_numbers(
     ],
     ids=lambda value: "-".join(value),
 )
+@pytest.mark.long
 def test_a_setting_has_the_effect_that_it_has_in_the_script(
     training: dict[str, Any],
     changes: dict[str, Any],
@@ -197,6 +198,7 @@ def test_a_setting_has_the_effect_that_it_has_in_the_script(
 
 # At a rate of 1e-7, no epoch is better than the first.
 @pytest.mark.parametrize(("learning_rate", "patience"), [(1e-7, 1), (1e-7, 2), (1e-3, 1)])
+@pytest.mark.long
 def test_a_run_stops_early_where_the_script_does(
     learning_rate: float, patience: int, checkpoint: Path, cola: DatasetDict, tmp_path: Path
 ) -> None:

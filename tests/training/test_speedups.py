@@ -760,6 +760,7 @@ def expected_names(architecture: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("architecture", EXPECTED)
+@pytest.mark.long
 def test_all_together_train_the_same_model_in_single_precision(
     folders: dict[str, Path], architecture: str, tmp_path: Path
 ) -> None:
@@ -911,6 +912,7 @@ def page_faults_before_and_after() -> tuple[list[int], list[int]]:
     return plain, [page_faults(size) for _ in range(4)]
 
 
+@pytest.mark.long
 def test_kept_memory_is_not_asked_of_the_kernel_again() -> None:
     if platform.libc_ver()[0] != "glibc":
         assert keep_freed_memory() is False
