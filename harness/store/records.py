@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from harness.inputs.duplicates import Duplicates
 from harness.inputs.origin import Origin
 from harness.machine.contention import Contention
 from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
@@ -40,7 +41,8 @@ class DatasetFacts(BaseModel):
     """The data that a run was trained and scored on; split sizes in sentences.
 
     `text_column` is the column of the sentences in the user's own file; None for other data, and
-    in records of earlier versions.
+    in records of earlier versions. `duplicates` are the numbers of repeated sentences; None in
+    records of earlier versions.
     """
 
     model_config = FROZEN
@@ -52,6 +54,7 @@ class DatasetFacts(BaseModel):
     validation: Whole
     test: Whole
     text_column: str | None = Field(None, exclude_if=_unknown)
+    duplicates: Duplicates | None = Field(None, exclude_if=_unknown)
 
 
 class Scores(BaseModel):

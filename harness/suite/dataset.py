@@ -113,6 +113,13 @@ class DatasetSpec(BaseModel):
         "count, or 0 for none",
     )
     split_seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the file's split")
+    duplicates: Literal["report", "drop", "refuse"] = Field(
+        "report",
+        exclude_if=lambda value: value == "report",
+        description="repeated sentences, with case, punctuation and blanks ignored: `report`, they "
+        "are counted; `drop`, training sentences that are also in validation or test, or earlier "
+        "in train, are removed; `refuse`, data with any is refused",
+    )
 
     # Each check is at the key that the user must fix, so one mistake does not hide another.
 
