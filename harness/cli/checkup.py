@@ -14,6 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from harness.errors import BadInput, Unavailable
 from harness.forecast import memory
+from harness.inputs.duplicates import near_in_words
 from harness.inputs.hub import Hub
 from harness.judging import baseline as baselines
 from harness.judging.baseline import Baseline
@@ -191,6 +192,8 @@ def _data(suite: str, inputs: Inputs, fault: BadInput | Unavailable | None) -> I
             yield Finding("ok", f"{each.split} of {suite}", each.in_words())
         for note in inputs.notes:
             yield Finding("ok", f"note on {name}", note)
+        if (found := inputs.dataset.duplicates) is not None:
+            yield Finding("ok", f"near neighbours in {name}", near_in_words(found))
 
 
 def _checkpoints(planned: Planned, inputs: Inputs, absent: Absent) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from harness.cli.choices import EVERY, chosen, options, strict
 from harness.errors import BadInput
 from harness.forecast.schedule import describe, schedule
 from harness.inputs import hub
+from harness.inputs.duplicates import near_in_words
 from harness.machine import contention
 from harness.machine.contention import Moment
 from harness.session.options import Options, Planned, planned_suites, session_options
@@ -136,7 +137,13 @@ def _data_as_dict(inputs: Inputs) -> dict[str, object] | None:
         }
         for split in inputs.splits
     ]
-    return {"origin": inputs.dataset.origin, "splits": splits, "notes": list(inputs.notes)}
+    found = inputs.dataset.duplicates
+    return {
+        "origin": inputs.dataset.origin,
+        "splits": splits,
+        "notes": list(inputs.notes),
+        "duplicates": None if found is None else found.model_dump(),
+    }
 
 
 def _data_as_text(inputs: Inputs) -> list[str]:
@@ -144,7 +151,9 @@ def _data_as_text(inputs: Inputs) -> list[str]:
         return []
     splits = [f"  {split.split}: {split.in_words()}" for split in inputs.splits]
     notes = [f"  note: {note}" for note in inputs.notes]
-    return [f"data: {inputs.dataset.origin}", *map(printable, [*splits, *notes])]
+    found = inputs.dataset.duplicates
+    near = [] if found is None else [f"  {near_in_words(found)}"]
+    return [f"data: {inputs.dataset.origin}", *map(printable, [*splits, *notes, *near])]
 
 
 def _checkpoints_as_dict(inputs: Inputs) -> dict[str, object]:

@@ -52,7 +52,7 @@ def hard_sentences(missed: Missed, source: "Source") -> list[HardSentence]:
     """
     from harness.inputs import data
 
-    loaded = data.load(source)
+    loaded = data.load(source, count_repeats=False)
     if loaded.fingerprint != missed.fingerprint:
         raise BadInput(
             [

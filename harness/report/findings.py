@@ -16,6 +16,7 @@ from harness.judging.sides import in_words, side
 from harness.markup import code, escaped, grid, section
 from harness.report.confusion import confusion
 from harness.report.published import Published
+from harness.report.repeats import repeated_sentences
 from harness.store.records import Record
 from harness.suite.training import TrainingSpec
 from harness.text import some
@@ -33,6 +34,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
         judgements: by cell id.
     """
     runs = runs_by_cell(published.cells, published.records)
+    yield from repeated_sentences(published.records)
     yield from section("Gates", _gates(published, judgements, runs))
     contestants = best_cells(published.cells, runs)
     if len(contestants) > 1:

@@ -99,7 +99,11 @@ def introduction(published: Published) -> Iterator[str]:
     )
     listed = {name for cell in published.cells for name in cell.settings}
     settings = dict.fromkeys(
-        (run.dataset, _epochs(run, listed), _selection(run, listed))
+        (
+            run.dataset.model_copy(update={"duplicates": None}),  # unknown in older records
+            _epochs(run, listed),
+            _selection(run, listed),
+        )
         for run in runs
         if run.dataset is not None
     )

@@ -63,7 +63,8 @@ class Published:
     def datasets(self) -> tuple[DatasetFacts, ...]:
         """The data sets on which the runs were trained; more than one if runs differ."""
         known = [record.dataset for record in self.records if record.dataset is not None]
-        ignored = {"text_column"}  # not part of the data, and missing in older records
+        # Not part of the data, and missing in older records:
+        ignored = {"text_column", "duplicates"}
         return tuple({facts.model_dump_json(exclude=ignored): facts for facts in known}.values())
 
     @property

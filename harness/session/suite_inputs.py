@@ -29,7 +29,7 @@ class Inputs:
     """A suite's data and checkpoints.
 
     If the data cannot be reached, `dataset`, `source` and `tokens` are None and `splits` is empty.
-    `notes` are remarks on the user's own file that are not errors.
+    `notes` are remarks on the data that are not errors.
     `checkpoints` is keyed by published name. `unavailable` gives the reason and the way out for
     each unavailable input, keyed by published name, or by "" for the data. `groups` has the
     domains and sources of the splits that runs predict, by split; empty if the data have none.
@@ -200,6 +200,7 @@ def _facts(source: "Source", loaded: "Data") -> DatasetFacts:
         test=len(splits["test"]) if "test" in splits else 0,
         text_column=spec.text_column if spec.source in ("file", "hub") else None,
         hub=_hub_facts(source) if spec.source == "hub" else None,
+        duplicates=loaded.duplicates,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from harness.inputs.duplicates import Duplicates
 from harness.inputs.origin import Origin
 from harness.machine.contention import Contention
 from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
@@ -61,7 +62,8 @@ class DatasetFacts(BaseModel):
 
     `text_column` is the column of the sentences in the user's own file or a data set of the hub;
     None for other data, and in records of earlier versions. `hub` describes a data set of the hub;
-    None for other data, and for CoLA.
+    None for other data, and for CoLA. `duplicates` are the numbers of repeated sentences; None in
+    records of earlier versions.
     """
 
     model_config = FROZEN
@@ -74,6 +76,7 @@ class DatasetFacts(BaseModel):
     test: Whole
     text_column: str | None = Field(None, exclude_if=_unknown)
     hub: HubFacts | None = Field(None, exclude_if=_unknown)
+    duplicates: Duplicates | None = Field(None, exclude_if=_unknown)
 
 
 class Scores(BaseModel):

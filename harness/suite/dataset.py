@@ -134,6 +134,13 @@ class DatasetSpec(BaseModel):
         "count, or 0 for none",
     )
     split_seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the file's split")
+    duplicates: Literal["report", "drop", "refuse"] = Field(
+        "report",
+        exclude_if=lambda value: value == "report",
+        description="repeated sentences, with case, punctuation and blanks ignored: `report`, they "
+        "are counted; `drop`, training sentences that are also in validation or test, or earlier "
+        "in train, are removed; `refuse`, data with any is refused",
+    )
 
     @model_validator(mode="before")
     @classmethod

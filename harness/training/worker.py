@@ -182,7 +182,7 @@ def _prepare(job: Job, settings: Settings) -> _Ready:
             configuration.
     """
     loading = time.perf_counter()
-    loaded = data.load(job.source)
+    loaded = data.load(job.source, count_repeats=False)
     if loaded.fingerprint != job.dataset.fingerprint:
         raise RuntimeError("the data changed after the session began")
     tokenizer = read_tokenizer(job.checkpoint.folder)

@@ -12,9 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.inputs.data.repeats.texts import normalised
 from harness.suite.spec import DatasetSpec
 
-ROWS = [("A cat sleeps.", 1), ("Cat a sleeps.", 0)] * 10
+ROWS = [
+    (f"{start} sleeps{' so' * n}.", label)
+    for n in range(10)
+    for start, label in (("A cat", 1), ("Cat a", 0))
+]
 OBJECTS = [{"sentence": text, "label": label} for text, label in ROWS]
 
 
@@ -190,7 +195,7 @@ def test_mistakes_in_an_array_are_named_by_row(tmp_path: Path) -> None:
 
 
 def test_text_that_looks_like_values_stays_text(tmp_path: Path) -> None:
-    texts = ["007", "null", "NA", "nan", "true", "2020-01-01", "1.50", "-"] * 2
+    texts = ["007", "null", "NA", "nan", "true", "2020-01-01", "1.50", "-"]
     rows = [{"sentence": text, "label": n % 2} for n, text in enumerate(texts)]
     for content in (json.dumps(rows), "\n".join(map(json.dumps, rows))):
         loaded = load_small(file(tmp_path, "a.json", content))
@@ -210,6 +215,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .filter(str.strip),
         min_size=8,
         max_size=12,
+        unique_by=normalised,
     ),
     ascii_only=st.booleans(),
     indent=st.sampled_from([None, 1]),

@@ -10,7 +10,11 @@ from harness.inputs.data.rows import lines_of, split_at_line_feeds
 from harness.inputs.data.sentences import read_column
 from harness.inputs.data.table import Wanted
 
-ROWS = [("A cat sleeps.", 1), ("Cat a sleeps.", 0)] * 10
+ROWS = [
+    (f"{start} sleeps{' so' * n}.", label)
+    for n in range(10)
+    for start, label in (("A cat", 1), ("Cat a", 0))
+]
 
 
 def file(folder: Path, *own: str, end: str = "\n", tab: str = ",") -> Path:

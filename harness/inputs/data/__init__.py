@@ -8,11 +8,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
+from harness.inputs import duplicates
 from harness.inputs.data import (
     cola_folder,
     cola_hub,
@@ -20,8 +22,11 @@ from harness.inputs.data import (
     given_splits,
     labelled_file,
     on_hub,
+    repeats,
 )
+from harness.inputs.data.repeats import treatment
 from harness.inputs.data.rows import Rows
+from harness.inputs.duplicates import NO_PREFIX, Duplicates
 from harness.inputs.hub import Hub
 from harness.inputs.split_files import SplitFile, split_files
 from harness.inputs.split_files import origin as origin_of_files
@@ -66,13 +71,15 @@ class Data:
         fingerprint: SHA-256 (hexadecimal) of the splits' sentences, labels and idx: the same
             for the same corpus from any source.
         origin: a description of the source, without a folder's name.
-        notes: remarks on the user's own file that are not mistakes.
+        notes: remarks on the data that are not mistakes.
+        duplicates: the numbers of repeated sentences; None if they were not counted.
     """
 
     splits: DatasetDict
     fingerprint: str
     origin: str
     notes: tuple[str, ...] = ()
+    duplicates: Duplicates | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -133,22 +140,54 @@ def with_classes(source: Source, loaded: Data) -> Source:
     return source if spec == source.spec else replace(source, spec=spec)
 
 
-def load(source: Source) -> Data:
+def load(source: Source, count_repeats: bool = True) -> Data:
     """Load the sentences into memory.
+
+    Args:
+        count_repeats: whether to count repeated sentences. It changes no split.
 
     Raises:
         Unavailable: the hub can no longer be reached.
         BadInput: every mistake in the files at once: missing or unreadable files, text that is
             not UTF-8, wrong columns, unknown labels, empty sentences, a number of sentences that
-            differs from CoLA's, too few sentences to split.
+            differs from CoLA's, too few sentences to split, repeated sentences if the spec refuses
+            them.
     """
     if source.spec.source == "hub":
         spec = on_hub.with_class_names(source.spec, str(source.revision))
         source = replace(source, spec=spec)
     read, origin, notes = _read(source)
     rows = {name: read[name] for name in SPLIT_NAMES if name in read}
+    rows, found = _treated(rows, source, count_repeats)
+    if found is not None:
+        prefix = NO_PREFIX if source.spec.train is None else "dataset."
+        notes = [*notes, *duplicates.notes(found, prefix)]
     splits = _dataset_dict(rows, source.spec.class_names)
-    return Data(splits, _fingerprint(rows), origin, tuple(notes))
+    return Data(splits, _fingerprint(rows), origin, tuple(notes), found)
+
+
+def _treated(
+    rows: dict[str, Rows], source: Source, count_repeats: bool
+) -> tuple[dict[str, Rows], Duplicates | None]:
+    """Return the splits as `dataset.duplicates` wants them, and the repeats that were found.
+
+    Raises:
+        BadInput: there are repeats, which the spec refuses, or too few sentences without them.
+    """
+    spec = source.spec
+    if spec.duplicates == "report" and not count_repeats:
+        return rows, None
+    texts = repeats.texts_of(rows)
+    if spec.duplicates == "refuse":
+        treatment.refuse(rows, texts, partial(places, source))
+    found = repeats.count(rows, texts, len(spec.class_names)) if count_repeats else None
+    if spec.duplicates != "drop":
+        return rows, found
+    train = treatment.without_repeats(rows["train"], texts, spec)
+    dropped = len(rows["train"].sentence) - len(train.sentence)
+    if found is not None:
+        found = found.model_copy(update={"dropped": dropped})
+    return {**rows, "train": train}, found
 
 
 def places(source: Source, split: str, idx: Sequence[int]) -> list[str]:
@@ -163,7 +202,8 @@ def places(source: Source, split: str, idx: Sequence[int]) -> list[str]:
     """
     match source:
         case Source(kind="folder", path=str(path)):
-            return cola_folder.places(Path(path), split)
+            lines = cola_folder.places(Path(path), split)
+            return [lines[number] for number in idx]
         case Source(kind="file", path=str(path)):
             known = labelled_file.places(Path(path), source.spec)
             return [known[number] for number in idx]

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.errors import BadInput
 from harness.inputs.data.formats import reader_of
+from harness.inputs.data.repeats.splitting import kept_together
+from harness.inputs.data.repeats.texts import first_rows, normalised
 from harness.inputs.data.rows import (
     HIDDEN_LABEL,
     Rows,
@@ -104,7 +107,7 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
             source=[""] * len(rows),
             domain=[""] * len(rows),
         )
-        for split, rows in draw(labels, spec, path).items()
+        for split, rows in draw(labels, spec, path, groups=same_sentences(sentences)).items()
     }
     return splits, list(table.notes)
 
@@ -328,8 +331,17 @@ def by_class(counts: Mapping[int, int], class_names: Sequence[str]) -> str:
     return f"{listed}{rest}"
 
 
+def same_sentences(sentences: Sequence[str]) -> np.ndarray:
+    """Return a number for each sentence: equal where only case, punctuation or blanks differ."""
+    return first_rows(sentences, len(sentences), normalised)
+
+
 def draw(
-    labels: Sequence[int], spec: DatasetSpec, where: object, names: Sequence[str] = DRAWN
+    labels: Sequence[int],
+    spec: DatasetSpec,
+    where: object,
+    names: Sequence[str] = DRAWN,
+    groups: Sequence[int] | np.ndarray | None = None,
 ) -> dict[str, list[int]]:
     """Return the row numbers of each split, drawn by `datasets` and stratified by class.
 
@@ -339,6 +351,8 @@ def draw(
     Args:
         where: the file, or the key that names several, for messages.
         names: the splits to draw; the rest of the rows is for train.
+        groups: a number for each row: rows with equal numbers are in one split. A draw that cuts
+            no group stays as it is.
 
     Raises:
         BadInput: too few sentences of a class.
@@ -359,23 +373,28 @@ def draw(
                 )
                 rest, splits[name] = halves["train"], halves["test"]
         splits["train"] = rest
-        seen = {name: Counter(split["label"][:]) for name, split in splits.items()}
+        drawn = {name: split["row"][:] for name, split in splits.items()}
+        if groups is not None:
+            drawn = kept_together(drawn, labels, groups, spec.split_seed)
+        seen = {name: Counter(labels[row] for row in rows) for name, rows in drawn.items()}
         enough = all(has_enough(name, of_split, spec) for name, of_split in seen.items())
     except ValueError:  # the library refuses sizes that do not fit the classes
         enough = False
     if not enough:
         classes = by_class(Counter(labels), spec.class_names)
-        drawn = " and ".join(f"{sizes[name]:,} for {name}" for name in names)
+        requested = " and ".join(f"{sizes[name]:,} for {name}" for name in names)
         keys = " or ".join(f"dataset.{name}_size" for name in names)
+        if groups is not None and (different := len(set(groups))) < len(labels):
+            classes += f"; {different:,} different, and copies stay in one split"
         splits_meant = "in every split" if len(spec.class_names) == 2 else "for train"
         raise BadInput(
             [
-                f"{where}: {counted(len(labels), 'sentence')} ({classes}) cannot give {drawn} with "
-                f"at least {LEAST_OF_A_CLASS} of each class {splits_meant}; add sentences, or "
+                f"{where}: {counted(len(labels), 'sentence')} ({classes}) cannot give {requested} "
+                f"with at least {LEAST_OF_A_CLASS} of each class {splits_meant}; add sentences, or "
                 f"change {keys}"
             ]
         )
-    return {name: split["row"][:] for name, split in splits.items()}
+    return drawn
 
 
 def has_enough(split: str, counts: Mapping[int, int], spec: DatasetSpec) -> bool:

@@ -146,6 +146,7 @@ def _with_drawn(parts: Sequence[Part], spec: DatasetSpec, names: Sequence[str]) 
         return {"train": whole}
     paths = [part.file.path for part in parts]
     where = paths[0] if len(paths) == 1 else f"dataset.train ({len(paths)} files)"
+    groups = labelled_file.same_sentences(whole.sentence)
     return {
         split: Rows(
             sentence=[whole.sentence[row] for row in rows],
@@ -154,5 +155,5 @@ def _with_drawn(parts: Sequence[Part], spec: DatasetSpec, names: Sequence[str]) 
             source=[""] * len(rows),
             domain=[""] * len(rows),
         )
-        for split, rows in labelled_file.draw(whole.label, spec, where, names).items()
+        for split, rows in labelled_file.draw(whole.label, spec, where, names, groups).items()
     }

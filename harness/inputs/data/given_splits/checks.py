@@ -1,4 +1,4 @@
-"""Checks of several files together: named twice, copies, classes that a split lacks, overlap."""
+"""Checks of several files together: named twice, copies, classes that a split lacks."""
 
 import os
 from collections import Counter
@@ -136,7 +136,7 @@ def _elsewhere(split: str, few: Sequence[int], parts: Parts, spec: DatasetSpec) 
 
 
 def notes(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
-    """Yield remarks: a test split that is not scored, sentences of several splits, one class."""
+    """Yield remarks: a test split that is not scored, missing classes, one class."""
     test = parts.get("test", ())
     if test and test[0].table.labels[0] == HIDDEN_LABEL:
         reason = "has empty or hidden labels"
@@ -145,12 +145,6 @@ def notes(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
         total = sum(len(part.table.rows) for part in test)
         sentences = counted(total, "test sentence")
         yield f"dataset.test {reason}: its {sentences} are predicted, and not scored"
-    for split, earlier in (("validation", "train"), ("test", "train"), ("test", "validation")):
-        known = set(_sentences(parts.get(earlier, ())))
-        texts = _sentences(parts.get(split, ()))
-        if shared := sum(text in known for text in texts):
-            some = f"{shared:,} of {counted(len(texts), f'{split} sentence')}"
-            yield f"{some} {'is' if shared == 1 else 'are'} also in dataset.{earlier}"
     yield from _without_sentences(parts, spec)
     for domain, labels in _by_domain(parts.get("validation", ())).items():
         if domain and len(set(labels)) == 1:
@@ -169,10 +163,6 @@ def _without_sentences(parts: Parts, spec: DatasetSpec) -> Iterator[str]:
         if seen and HIDDEN_LABEL not in seen and missing:
             classes = counted(len(missing), "class", "classes")
             yield f"dataset.{split} has no sentence of {classes}: {listed(missing, MOST_NAMED)}"
-
-
-def _sentences(parts: Sequence[Part]) -> list[str]:
-    return [text for part in parts for text in part.table.sentences]
 
 
 def _by_domain(parts: Sequence[Part]) -> dict[str, list[int]]:

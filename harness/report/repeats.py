@@ -1,0 +1,61 @@
+"""Repeated sentences in the data of a leaderboard, as blocks of Markdown."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.inputs.duplicates import Duplicates, Overlap, notes
+from harness.judging.column import MISSING
+from harness.markup import escaped, grid
+from harness.store.records import Record
+
+EXPLANATION = (
+    "Sentences that occur again in the same split (each counted once), or in another split (every "
+    'row counted): as the same text, then with case, punctuation and blanks ignored. "Labels": how '
+    "many of them have several labels in the split, or another label in the other split. "
+    '"One word apart": rows with a sentence that differs by one word. A score on sentences that '
+    "were also trained on says less about new sentences."
+)
+
+
+def repeated_sentences(records: Sequence[Record]) -> Iterator[str]:
+    """Yield a heading, an explanation and a table for each data set whose repeats are known."""
+    found = {
+        run.dataset.fingerprint: (run.dataset.origin, run.dataset.duplicates)
+        for run in records
+        if run.dataset is not None and run.dataset.duplicates is not None
+    }
+    if not found:
+        return
+    yield "## Repeated sentences"
+    yield EXPLANATION
+    for origin, duplicates in found.values():
+        if len(found) > 1:
+            yield f"{escaped(origin)}:"
+        yield _table(duplicates)
+        if lines := list(notes(duplicates)):
+            yield "\n".join(f"- {escaped(line)}" for line in lines)
+
+
+def _table(found: Duplicates) -> str:
+    return grid(
+        [
+            "split",
+            "again in",
+            "rows",
+            "verbatim",
+            "labels",
+            "normalised",
+            "labels",
+            "one word apart",
+        ],
+        [_row(overlap) for overlap in found.overlaps],
+        ["left", "left", *["right"] * 6],
+    )
+
+
+def _row(overlap: Overlap) -> list[str]:
+    counts = (
+        *(overlap.sentences, overlap.verbatim, overlap.verbatim_labels),
+        *(overlap.normalised, overlap.normalised_labels, overlap.near),
+    )
+    other = "itself" if overlap.within else overlap.other
+    return [overlap.split, other, *(MISSING if n is None else f"{n:,}" for n in counts)]
