@@ -11,12 +11,15 @@ from harness.stats.multiplicity import holm
 from harness.stats.planning import seeds_needed
 from harness.stats.scores import BOUNDS, Statistic, accuracy, mcc
 from harness.stats.selection import Selection, expected_best_of, selection_adjusted
+from harness.stats.sources import Refusal, Sources, sources_of
 
 __all__ = [
     "BOUNDS",
     "Difference",
     "Interval",
+    "Refusal",
     "Selection",
+    "Sources",
     "Statistic",
     "accuracy",
     "expected_best_of",
@@ -28,4 +31,5 @@ __all__ = [
     "seeds_interval",
     "seeds_needed",
     "selection_adjusted",
+    "sources_of",
 ]
