@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.inputs.origin import Origin
@@ -32,16 +32,37 @@ Seconds = Annotated[float, Field(ge=0, lt=1e12)]
 PaddingSide = Literal["left", "right"]
 
 
+def _packed(text: str) -> str:
+    number_of_classes(text)  # raises ValueError
+    return text
+
+
+PackedClasses = Annotated[str, AfterValidator(_packed)]
+"""A class a sentence, packed by harness.store.classes."""
+
+
 def _unknown(value: object) -> bool:
     """Return whether to omit a field from the file, as versions without the field do."""
     return value is None
 
 
+class HubFacts(BaseModel):
+    """A data set of the hub: its name, configuration, commit and class names."""
+
+    model_config = FROZEN
+
+    name: str
+    config: str
+    revision: str
+    class_names: tuple[str, ...]
+
+
 class DatasetFacts(BaseModel):
     """The data that a run was trained and scored on; split sizes in sentences.
 
-    `text_column` is the column of the sentences in the user's own file; None for other data, and
-    in records of earlier versions.
+    `text_column` is the column of the sentences in the user's own file or a data set of the hub;
+    None for other data, and in records of earlier versions. `hub` describes a data set of the hub;
+    None for other data, and for CoLA.
     """
 
     model_config = FROZEN
@@ -53,6 +74,7 @@ class DatasetFacts(BaseModel):
     validation: Whole
     test: Whole
     text_column: str | None = Field(None, exclude_if=_unknown)
+    hub: HubFacts | None = Field(None, exclude_if=_unknown)
 
 
 class Scores(BaseModel):
@@ -84,7 +106,7 @@ class Epoch(BaseModel):
     eval_loss: float | None
     scores: Scores
     seconds: Seconds
-    classes: str | None = None
+    classes: PackedClasses | None = None
 
 
 class Confusion(BaseModel):
@@ -219,7 +241,7 @@ class Record(BaseModel):
     confusion_matrix: tuple[tuple[Whole, ...], ...] | None = Field(None, exclude_if=_unknown)
     counts_by: dict[str, dict[str, GroupCounts]] | None = Field(None, exclude_if=_unknown)
     groupings: dict[str, Grouping] | None = Field(None, exclude_if=_unknown)
-    labels: str | None = None
+    labels: PackedClasses | None = None
     epochs: tuple[Epoch, ...] = ()
     selected_epoch: Count | None = None
     times: Times | None = None

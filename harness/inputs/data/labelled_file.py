@@ -110,20 +110,36 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
 
 
 def read_table(path: Path, spec: DatasetSpec, split: str | None = None) -> LabelledTable:
-    """Return a file's rows with their classes.
-
-    A label is one of the spec's class names or, if the names do not contradict it, the number of a
-    class (of two, also false or true), each as text, integer, float or boolean.
+    """Return a file's rows with their classes; see `labelled`.
 
     Args:
-        split: the given split to which the file belongs; None if all splits are drawn from it. In
-            a given split, and with more than two classes, each wrong label is reported once, with
-            its number of rows. In test, labels may be hidden: no column, -1 or no value.
+        split: the given split to which the file belongs; None if all splits are drawn from it.
 
     Raises:
         BadInput: every mistake in the file at once.
     """
     table, has_labels = _table(path, spec, may_hide=split == "test")
+    return labelled(path, table, has_labels, spec, split)
+
+
+def labelled(
+    path: object, table: Table, has_labels: bool, spec: DatasetSpec, split: str | None
+) -> LabelledTable:
+    """Return the rows of a table with their classes.
+
+    A label is one of the spec's class names or, if the names do not contradict it, the number of a
+    class (of two, also false or true), each as text, integer, float or boolean.
+
+    Args:
+        path: the table's file, for messages.
+        has_labels: whether the table has a column of labels; if not, all are hidden.
+        split: the given split to which the table belongs; None if all splits are drawn from it. In
+            a given split, and with more than two classes, each wrong label is reported once, with
+            its number of rows. In test, labels may be hidden: no column, -1 or no value.
+
+    Raises:
+        BadInput: every mistake in the table at once.
+    """
     problems = list(table.problems)
     labels: list[int | None] = [HIDDEN_LABEL] * len(table.records)
     if has_labels:
@@ -151,7 +167,9 @@ def read_table(path: Path, spec: DatasetSpec, split: str | None = None) -> Label
     return LabelledTable(table.records, known, has_labels, notes, table.class_names)
 
 
-def _other_order(path: Path, declared: tuple[str, ...] | None, spec: DatasetSpec) -> Iterator[str]:
+def _other_order(
+    path: object, declared: tuple[str, ...] | None, spec: DatasetSpec
+) -> Iterator[str]:
     """Yield a problem if a file declares the suite's class names in another order.
 
     Its labels are numbers, so each would get another name. Other names are no mistake: a suite may
@@ -241,7 +259,7 @@ def _multiline_note(records: Sequence[TableRow]) -> list[str]:
 
 
 def _common_cause(
-    path: Path, records: Sequence[TableRow], labels: Sequence[int | None], spec: DatasetSpec
+    path: object, records: Sequence[TableRow], labels: Sequence[int | None], spec: DatasetSpec
 ) -> list[str]:
     """Return the common cause of unknown labels: the file has two other names or numbers.
 

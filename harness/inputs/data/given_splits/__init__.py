@@ -1,6 +1,6 @@
 """Splits that a suite names as files: reads, joins and checks them; draws what is not given."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -8,9 +8,13 @@ from harness.errors import BadInput
 from harness.inputs.data import labelled_file
 from harness.inputs.data.given_splits import checks
 from harness.inputs.data.given_splits.parts import Part
+from harness.inputs.data.labelled_file import LabelledTable
 from harness.inputs.data.rows import Rows
 from harness.inputs.split_files import SplitFile
 from harness.suite.spec import DatasetSpec
+
+Reader = Callable[[SplitFile], LabelledTable]
+"""Returns the rows of one file of a split, or raises BadInput with every mistake in it."""
 
 
 def check(files: Sequence[SplitFile], spec: DatasetSpec) -> None:
@@ -36,7 +40,22 @@ def read(files: Sequence[SplitFile], spec: DatasetSpec) -> tuple[dict[str, Rows]
     Raises:
         BadInput: every mistake in all files at once, or too few sentences of a class.
     """
-    parts, problems = _parts(files, spec)
+    return join(files, spec, checks.unusable(files), _reader(spec))
+
+
+def join(
+    files: Sequence[SplitFile], spec: DatasetSpec, wrong: Mapping[SplitFile, str], reader: Reader
+) -> tuple[dict[str, Rows], list[str]]:
+    """Return the splits of several files, as read() does.
+
+    Args:
+        wrong: the problem of each file that is not read.
+        reader: reads one file.
+
+    Raises:
+        BadInput: every mistake in all files at once, or too few sentences of a class.
+    """
+    parts, problems = _parts(files, wrong, reader)
     broken = {file.split for file in files} - set(parts)
     problems += checks.copies(parts)
     problems += checks.other_class_names(parts)
@@ -68,7 +87,8 @@ def places(
         BadInput: the files can no longer be read.
     """
     own = split if any(file.split == split for file in files) else "train"
-    parts, problems = _parts([file for file in files if file.split == own], spec)
+    chosen = [file for file in files if file.split == own]
+    parts, problems = _parts(chosen, checks.unusable(chosen), _reader(spec))
     if problems:
         raise BadInput(problems)
     known = [
@@ -79,11 +99,14 @@ def places(
     return [known[number] for number in idx]
 
 
+def _reader(spec: DatasetSpec) -> Reader:
+    return lambda file: labelled_file.read_table(Path(file.path), spec, file.split)
+
+
 def _parts(
-    files: Sequence[SplitFile], spec: DatasetSpec
+    files: Sequence[SplitFile], wrong: Mapping[SplitFile, str], reader: Reader
 ) -> tuple[dict[str, list[Part]], list[str]]:
     """Return the parts of every split whose files could all be read, and all problems."""
-    wrong = checks.unusable(files)
     problems: list[str] = []
     parts: dict[str, list[Part]] = {}
     broken = {file.split for file in wrong}
@@ -92,7 +115,7 @@ def _parts(
             problems.append(wrong[file])
             continue
         try:
-            table = labelled_file.read_table(Path(file.path), spec, file.split)
+            table = reader(file)
         except BadInput as error:
             problems += error.problems
             broken.add(file.split)
