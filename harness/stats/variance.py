@@ -4,6 +4,7 @@ Seeds and sentences are crossed factors: every run is scored on the same sentenc
 reads the same cases in a multi-reader multi-case study (Obuchowski and Rockette 1995; Hillis 2007).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -91,6 +92,7 @@ class Variance:
         one_seed: what a single seed would add to `lasting`; None if unknown.
         degrees_of_freedom: of Student's t for the total.
         by_sources: whether `sentences` is from the sampling of sources.
+        sentences_freedom: degrees of freedom of `sentences`.
     """
 
     sentences: float
@@ -98,7 +100,8 @@ class Variance:
     lasting: float | None
     one_seed: float | None
     degrees_of_freedom: float
-    by_sources: bool = False
+    by_sources: bool
+    sentences_freedom: float
 
     @property
     def total(self) -> float:
@@ -149,7 +152,7 @@ def variance_of_mean(*groups: LinearisedRuns, sources: Sources | None = None) ->
     unseen = sum(group.unseen for group in groups) ** 2
     by_sources = sources is not None
     if any(len(group.values) < 2 for group in groups):
-        return Variance(shown + unseen, None, None, None, last, by_sources)
+        return Variance(shown + unseen, None, None, None, last, by_sources, last)
     seed_variance = interaction = one_seed = uncertainty = 0.0
     for group in groups:
         seeds = len(group.values)
@@ -168,7 +171,38 @@ def variance_of_mean(*groups: LinearisedRuns, sources: Sources | None = None) ->
     uncertainty += sentence_variance**2 / last
     freedom = total**2 / uncertainty if uncertainty > 0 else float(last)
     lasting = sentence_variance - interaction
-    return Variance(sentence_variance, seed_variance, lasting, one_seed, freedom, by_sources)
+    return Variance(sentence_variance, seed_variance, lasting, one_seed, freedom, by_sources, last)
+
+
+def combined(parts: Sequence[Variance], values: np.ndarray) -> Variance:
+    """Return the variance of a difference of means on parts of the sentences.
+
+    The parts' variances from sentences, and from their interaction with seeds, add up. The seeds
+    are the same on both parts, so their variance is that of the differences.
+
+    Args:
+        parts: of the mean over seeds on each part.
+        values: (seeds,), the difference of each run.
+    """
+    seeds, by_sources = len(values), parts[0].by_sources
+    sentences = sum(part.sentences for part in parts)
+    uncertainty = sum(part.sentences**2 / part.sentences_freedom for part in parts)
+    if seeds < 2:
+        freedom = sentences**2 / uncertainty if uncertainty > 0 else parts[0].sentences_freedom
+        return Variance(sentences, None, None, None, freedom, by_sources, freedom)
+    own = [part.sentences - (part.lasting or 0.0) for part in parts]
+    interaction = sum(own)
+    raw = float(np.var(values, ddof=1)) / seeds
+    seed_variance = max(raw - interaction, 0.0)
+    of_sentences = sentences**2 / uncertainty if uncertainty > 0 else parts[0].sentences_freedom
+    uncertainty += raw**2 / (seeds - 1)
+    for part, each in zip(parts, own, strict=True):
+        uncertainty += each**2 / (part.sentences_freedom * (seeds - 1))
+    total = sentences + seed_variance
+    freedom = total**2 / uncertainty if uncertainty > 0 else of_sentences
+    one_seed = max(raw, interaction) * seeds
+    lasting = sentences - interaction
+    return Variance(sentences, seed_variance, lasting, one_seed, freedom, by_sources, of_sentences)
 
 
 def runs_of(linearised: Linearised) -> LinearisedRuns:

@@ -10,6 +10,7 @@ from pathlib import Path
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.errors import BadInput
+from harness.inputs.data import group_column
 from harness.inputs.data.formats import reader_of
 from harness.inputs.data.rows import (
     HIDDEN_LABEL,
@@ -64,6 +65,11 @@ class LabelledTable:
         """The sentences, in order."""
         return [str(row.sentence) for row in self.rows]
 
+    @property
+    def groups(self) -> list[str]:
+        """The group of each sentence; "" for a file without a column of groups."""
+        return [group_column.name_of(row.group) for row in self.rows]
+
 
 def check(path: Path, key: str = "dataset.path") -> None:
     """Check that a file exists and that its extension is a supported format.
@@ -95,17 +101,11 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
     """
     check(path)
     table = read_table(path, spec)
-    sentences, labels = table.sentences, table.labels
-    splits = {
-        split: Rows(
-            sentence=[sentences[row] for row in rows],
-            label=[labels[row] for row in rows],
-            idx=rows,
-            source=[""] * len(rows),
-            domain=[""] * len(rows),
-        )
-        for split, rows in draw(labels, spec, path).items()
-    }
+    if problems := group_column.problems_of_all(path, table.groups, spec.group_column):
+        raise BadInput(problems)
+    number = len(table.rows)
+    whole = Rows(table.sentences, table.labels, range(number), table.groups, [""] * number)
+    splits = {split: whole.chosen(rows) for split, rows in draw(table.labels, spec, path).items()}
     return splits, list(table.notes)
 
 
@@ -157,6 +157,7 @@ def labelled(
         if label is None and not causes:
             problem = f"{record.where}: column {shown(spec.label_column)}: {shown(record.label)}"
             problems.append(f"{problem}; {_allowed(record.label, spec.class_names)}")
+    problems += group_column.problems(table.records, spec.group_column)
     problems += [*causes, *_other_order(path, table.class_names, spec)]
     if problems:
         raise BadInput(capped(problems, path))
@@ -235,6 +236,7 @@ def _wanted(spec: DatasetSpec) -> Wanted:
         class_names=spec.class_names,
         delimiter=spec.delimiter,
         quoting=spec.quoting,
+        group=spec.group_column,
     )
 
 
