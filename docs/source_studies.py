@@ -118,26 +118,19 @@ def source_coverage(
 
 def source_differences(
     setting: Setting,
-    drop: float,
     seeds: int,
     sizes: Sequence[int],
     studies: int,
     effect: float = EFFECT,
 ) -> tuple[Found, float]:
-    """Return the same of the difference of two systems, and how often p is below 0.05.
-
-    Args:
-        drop: how much lower the MCC of the second system is.
-    """
-    worse = Setting(setting.mcc - drop, setting.seed_sd, setting.shared)
-    models = model_of(setting), model_of(worse)
+    """Return the same of the difference of two equal systems, and how often p is below 0.05."""
+    model = model_of(setting)
+    models = model, model
     generator = np.random.default_rng([seeds, len(sizes), round(100 * effect), 1])
     found, significant = [], 0
     for _ in range(studies):
         a, b, numbers = draw_pair_in_sources(generator, models, seeds, sizes, effect)
-        truth = models[0].true_mcc - models[1].true_mcc
-        if seeds == 1:
-            truth = float(a.true_mccs[0] - b.true_mccs[0])
+        truth = 0.0 if seeds > 1 else float(a.true_mccs[0] - b.true_mccs[0])
         runs = a.labels, a.predictions, b.predictions
         plain = paired_difference(*runs, paired_seeds=False)
         error = (plain.difference - truth) ** 2
@@ -149,6 +142,30 @@ def source_differences(
             significant += wide.p_value < 1 - LEVEL
         found.append(row)
     return _found(found), significant / studies
+
+
+def source_rows(setting: Setting, studies: int) -> list[tuple[object, ...]]:
+    """Return the rows of the table of docs/statistics.md."""
+    rows: list[tuple[object, ...]] = []
+    for effect in (EFFECT, 0.0):
+        for name, sizes in SIZES.items():
+            for seeds in SEEDS if effect else (1, 3):
+                one = source_coverage(setting, seeds, sizes, studies, effect)
+                two, significant = source_differences(setting, seeds, sizes, studies, effect)
+                assert one.by_sources is not None
+                assert two.by_sources is not None
+                shares = (one.by_sentences, one.by_sources, two.by_sentences, two.by_sources)
+                rows.append(
+                    (
+                        "as on CoLA" if effect else "none",
+                        name,
+                        seeds,
+                        f"{one.se_sentences:.3f}",
+                        f"{one.error:.3f}",
+                        *(f"{share:.1%}" for share in (*shares, significant)),
+                    )
+                )
+    return rows
 
 
 def _found(rows: Sequence[Sequence[float]]) -> Found:
