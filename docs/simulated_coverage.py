@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from class_studies import class_rows
 from generate import replaced
+from source_studies import source_rows
 from studies import SENTENCES, Setting, Study, draw, draw_cells, draw_pair, model_of
 from tabulate import tabulate
 
@@ -34,6 +35,7 @@ from harness.stats.variance import LEVEL, half_width
 DOCUMENT = Path(__file__).parent / "statistics.md"
 
 STUDIES = 4_000
+SOURCE_STUDIES = 2_000
 BOOTSTRAP_STUDIES = 1_000
 BOOTSTRAP_SAMPLES = 400
 
@@ -400,6 +402,23 @@ def classes_table() -> str:
     )
 
 
+def sources_table() -> str:
+    """Coverage of the intervals for other sentences and for other sources, and of differences."""
+    return _table(
+        source_rows(Setting(0.55, *STEADY), SOURCE_STUDIES),
+        "effect of sources",
+        "sources",
+        "seeds",
+        "SE from sentences",
+        "true SE over sources",
+        "for other sentences",
+        "for other sources",
+        "difference, for other sentences",
+        "difference, for other sources",
+        "p < 0.05 for other sources, no difference",
+    )
+
+
 def _shares(values: Sequence[float]) -> list[str]:
     return [f"{value:.1%}" for value in values]
 
@@ -420,6 +439,7 @@ def main(chosen: Sequence[str]) -> None:
         "one seed": one_seed_table,
         "selection": selection_table,
         "classes": classes_table,
+        "sources": sources_table,
     }
     if unknown := sorted(set(chosen) - set(tables)):
         sys.exit(f"no table {', '.join(unknown)}; there are {', '.join(tables)}")

@@ -122,7 +122,7 @@ def draw(
     labels = (generator.random(sentences) < ACCEPTABLE).astype(np.int8)
     common = generator.standard_normal(sentences)
     own = generator.standard_normal((seeds, sentences))
-    return _run(model, labels, generator.standard_normal((2, seeds)), common, own)
+    return run(model, labels, generator.standard_normal((2, seeds)), common, own)
 
 
 def draw_pair(
@@ -140,10 +140,10 @@ def draw_pair(
         paired: correlation of the effect of the same seed in both.
     """
     labels = (generator.random(SENTENCES) < ACCEPTABLE).astype(np.int8)
-    common = _correlated(generator, (SENTENCES,), alike)
-    own = _correlated(generator, (seeds, SENTENCES), paired)
-    of_seed = _correlated(generator, (2, seeds), paired)
-    a, b = (_run(models[i], labels, of_seed[i], common[i], own[i]) for i in (0, 1))
+    common = correlated(generator, (SENTENCES,), alike)
+    own = correlated(generator, (seeds, SENTENCES), paired)
+    of_seed = correlated(generator, (2, seeds), paired)
+    a, b = (run(models[i], labels, of_seed[i], common[i], own[i]) for i in (0, 1))
     return a, b
 
 
@@ -170,13 +170,13 @@ def draw_cells(
         for model in epochs:
             own = np.sqrt(0.7) * of_run
             own += np.sqrt(0.3) * generator.standard_normal((seeds, SENTENCES))
-            runs.append(_run(model, labels, of_seed, common, own))
+            runs.append(run(model, labels, of_seed, common, own))
         predictions.append(np.stack([run.predictions for run in runs], axis=1))
         truths.append(np.stack([run.true_mccs for run in runs], axis=1))
     return labels, np.stack(predictions), np.stack(truths)
 
 
-def _run(
+def run(
     model: Model, labels: np.ndarray, of_seed: np.ndarray, common: np.ndarray, own: np.ndarray
 ) -> Study:
     criteria, qualities = _seeds(model.criterion, model.quality, model.quality_sd, *of_seed)
@@ -190,7 +190,7 @@ def _run(
     )
 
 
-def _correlated(
+def correlated(
     generator: np.random.Generator, shape: tuple[int, ...], correlation: float
 ) -> np.ndarray:
     """Return two correlated standard normal arrays."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 COSTS = {"time": "time", "eval": "evaluation", "memory": "memory"}
 """Headings of ratios with their names; a column without any ratio is left out."""
 
+ON_SOURCES = "95 %, other sources"
+"""Heading of the interval for sentences of other sources; left out if there is none."""
+
 MISSING = "-"
 
 
@@ -28,7 +31,7 @@ def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
     shown = [
         heading
         for heading in rows[0]
-        if heading not in COSTS or any(row[heading] != MISSING for row in rows)
+        if heading not in (ON_SOURCES, *COSTS) or any(row[heading] != MISSING for row in rows)
     ]
     costs = [heading for heading in COSTS if heading in shown]
     table = tabulate(
@@ -48,12 +51,16 @@ def _row(name: str, pair: "Comparison") -> dict[str, str]:
         return MISSING if value is None else form.format(value)
 
     interval = None if pair.low is None else f"{pair.low:+z.3f} to {pair.high:+z.3f}"
+    on_sources = None
+    if pair.low_sources is not None:
+        on_sources = f"{pair.low_sources:+z.3f} to {pair.high_sources:+z.3f}"
     return {
         "cell": printable(name),
         "MCC A": written(pair.mcc_a, "{:z.3f}"),
         "MCC B": written(pair.mcc_b, "{:z.3f}"),
         "A - B": written(pair.difference, "{:+z.3f}"),
         "95 % interval": interval or MISSING,
+        ON_SOURCES: on_sources or MISSING,
         "p": written(pair.adjusted, "{:.2g}"),
         "A is": pair.verdict,
         **{heading: _times(pair.ratios[name]) for heading, name in COSTS.items()},
@@ -70,6 +77,7 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
     notes = [_rows(pairs)]
     if (together := max(pair.corrected_for for pair in pairs)) > 1:
         notes.append(f"p-values are corrected for {together} comparisons (Holm 1979).")
+    notes += _populations(names, pairs)
     if costs:
         nouns = [pairs[0].ratios[COSTS[heading]].cost.noun for heading in costs]
         notes.append(f"{series(costs)}: A's {series(nouns)}, divided by B's.")
@@ -96,6 +104,24 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
             obstacles.setdefault(reason, []).append(f"{name}{part}")
     notes += [f"not comparable: {', '.join(each)}: {reason}." for reason, each in obstacles.items()]
     return [*map(printable, notes)]
+
+
+def _populations(names: Sequence[str], pairs: Sequence["Comparison"]) -> Iterator[str]:
+    """Yield what intervals and verdicts are about, if the records contain sources."""
+    from harness.judging.populations import IN_WORDS
+
+    if any(pair.low_sources is not None for pair in pairs):
+        yield (
+            f"95 % interval, p and verdict are about {IN_WORDS['sentences']}; {ON_SOURCES}: "
+            f"{IN_WORDS['sources']}."
+        )
+    reasons: dict[str, list[str]] = {}
+    for name, pair in zip(names, pairs, strict=True):
+        if pair.obstacle_sources is not None:
+            reasons.setdefault(pair.obstacle_sources, []).append(name)
+    for reason, own in reasons.items():
+        which = "all rows" if len(own) == len(pairs) > 1 else some(own)
+        yield f"no interval for {IN_WORDS['sources']}: {which}: {reason}."
 
 
 def _rows(pairs: Sequence["Comparison"]) -> str:

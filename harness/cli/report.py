@@ -160,7 +160,11 @@ def _conclusion(evidence: _Evidence) -> str:
 
 def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:
     from harness.report import LEADERBOARD, PREDICTIONS, leaderboard_in, read_published, render
-    from harness.report.checks.logits import mismatched_predictions, predictions_beside
+    from harness.report.checks.logits import (
+        mismatched_predictions,
+        predictions_beside,
+        with_groupings,
+    )
 
     path = leaderboard_in(source)
     if not path.exists():
@@ -176,6 +180,7 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
         return _Evidence(folder, contents, published.records, (), unlike, published=True)
     predictions, notes = predictions_beside(folder, published)
     if predictions is not None:
+        published = with_groupings(folder, published)
         contents = {PREDICTIONS: predictions, **render(published)}
         return _Evidence(folder, contents, published.records, notes)
     beside = None

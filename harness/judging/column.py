@@ -109,3 +109,9 @@ def spread(sd: Value, write: Callable[[float], str]) -> str:
 def values_of(rows: Sequence[Row], name: str) -> set[Value]:
     """Return the distinct values of a column."""
     return {row[name] for row in rows}
+
+
+def with_after(name: str, further: Sequence[Column], columns: Sequence[Column]) -> list[Column]:
+    """Return the columns with further ones after the column of this name."""
+    place = 1 + next(n for n, column in enumerate(columns) if column.name == name)
+    return [*columns[:place], *further, *columns[place:]]

@@ -18,9 +18,11 @@ from harness.judging.column import (
     decimals,
     gate,
     values_of,
+    with_after,
 )
 from harness.judging.costs import COSTS, all_measured, deviation, mean
 from harness.judging.settings import settings_in
+from harness.judging.source_columns import SOURCE_COLUMNS, SOURCES, for_these_sources
 from harness.stats import Interval
 from harness.store.records import time_to_target
 from harness.text import scientific
@@ -40,10 +42,13 @@ def informative(rows: Sequence[Row]) -> list[Column]:
 def columns_of(names: Collection[str]) -> list[Column]:
     """Return COLUMNS, after the learning rate the settings that are among these names.
 
-    If CLASSES is among them, F1 is the macro-F1, and the number of classes comes last.
+    If CLASSES is among them, F1 is the macro-F1, and the number of classes comes last. If SOURCES
+    is, the interval for sentences of other sources comes after the first one.
     """
-    place = 1 + next(n for n, column in enumerate(COLUMNS) if column.name == "learning_rate")
-    columns = [*COLUMNS[:place], *settings_in(names), *COLUMNS[place:]]
+    columns = with_after("learning_rate", settings_in(names), COLUMNS)
+    if SOURCES.name in names:
+        columns = with_after("mcc_high", SOURCE_COLUMNS, columns)
+        columns = [for_these_sources(each) if each.name == "mcc_low" else each for each in columns]
     if CLASSES.name not in names:
         return columns
     return [*(MACRO_F1 if column.name == "f1" else column for column in columns), CLASSES]

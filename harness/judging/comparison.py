@@ -8,7 +8,8 @@ from typing import Literal
 from harness import stats
 from harness.judging.best import best_by_checkpoint
 from harness.judging.costs import COSTS, Ratio, mean, ratio
-from harness.judging.evidence import NoEvidence, evidence
+from harness.judging.evidence import Evidence, NoEvidence, evidence
+from harness.judging.populations import IN_WORDS, difference
 from harness.judging.sides import (
     Side,
     differing,
@@ -17,6 +18,7 @@ from harness.judging.sides import (
     selection_note,
     side,
 )
+from harness.stats import Difference, Refusal
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import series
@@ -53,7 +55,9 @@ class Comparison:
     The difference is between means over seeds, with its 95 % interval and two-sided p-value.
     `adjusted` is the p-value after Holm's correction for the `corrected_for` pairs that could be
     compared together. `covers` names the sources of error that interval and p-value include. All
-    of these are None if the cells cannot be compared; `obstacle` is then the reason. `ratios` has
+    of these are None if the cells cannot be compared; `obstacle` is then the reason. They are for
+    other sentences of the same sources; `low_sources` to `adjusted_sources` are for sentences of
+    other sources, None if `obstacle_sources` is the reason, or no sources are known. `ratios` has
     the ratio of each of the costs COMPARED, by its name, with an obstacle of its own. `side_a` and
     `side_b` describe the compared cells, `unlike` has both values of each setting that differs.
     """
@@ -74,6 +78,11 @@ class Comparison:
     covers: str | None = None
     obstacle: str | None = None
     corrected_for: int = 1
+    low_sources: float | None = None
+    high_sources: float | None = None
+    p_value_sources: float | None = None
+    adjusted_sources: float | None = None
+    obstacle_sources: str | None = None
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference shown", "not comparable"]:
@@ -114,21 +123,32 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         return replace(empty, obstacle="they were scored on different data")
     digests = {run.checkpoint_digest for run in (*a.runs, *b.runs)}
     paired = evidence_a.seeds == evidence_b.seeds and len(digests) == 1
-    found = stats.paired_difference(
-        evidence_a.labels,
-        evidence_a.selected,
-        evidence_b.selected,
-        paired_seeds=paired,
-        classes=evidence_a.classes,
-    )
+    found = difference(evidence_a, evidence_b, paired_seeds=paired, population="sentences")
+    assert isinstance(found, Difference)
     return replace(
-        empty,
+        _on_sources(empty, evidence_a, evidence_b, paired),
         difference=found.difference,
         low=found.low,
         high=found.high,
         p_value=found.p_value,
         adjusted=found.p_value,
         covers=found.covers,
+    )
+
+
+def _on_sources(pair: Comparison, a: Evidence, b: Evidence, paired_seeds: bool) -> Comparison:
+    """Add the difference on sentences of other sources, if the records contain sources."""
+    if a.sources is None and b.sources is None:
+        return pair
+    found = difference(a, b, paired_seeds=paired_seeds, population="sources")
+    if isinstance(found, Refusal):
+        return replace(pair, obstacle_sources=found.reason)
+    return replace(
+        pair,
+        low_sources=found.low,
+        high_sources=found.high,
+        p_value_sources=found.p_value,
+        adjusted_sources=found.p_value,
     )
 
 
@@ -140,13 +160,23 @@ def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
 def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
     """Return the comparisons with p-values corrected for all of them together (Holm 1979)."""
     known = [position for position, pair in enumerate(pairs) if pair.p_value is not None]
-    adjusted = stats.holm([p for pair in pairs if (p := pair.p_value) is not None])
+    adjusted = _holm([pair.p_value for pair in pairs])
+    on_sources = _holm([pair.p_value_sources for pair in pairs])
     found = list(pairs)
-    for position, p_value in zip(known, adjusted, strict=True):
+    for position in known:
         found[position] = replace(
-            pairs[position], adjusted=float(p_value), corrected_for=len(known)
+            pairs[position],
+            adjusted=adjusted[position],
+            adjusted_sources=on_sources[position],
+            corrected_for=len(known),
         )
     return found
+
+
+def _holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Correct the known p-values for their number."""
+    known = iter(stats.holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(known) for p in p_values]
 
 
 def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Contestant]:
@@ -185,7 +215,23 @@ def conclusion(pair: Comparison) -> str:
     return (
         f"{head}: MCC {pair.mcc_a:.3f} against {pair.mcc_b:.3f}, a difference of "
         f"{pair.difference:+.3f} (95 % interval {pair.low:+.3f} to {pair.high:+.3f}, "
-        f"p = {pair.adjusted:.2g}{correction}{scope}){_costs(pair)}."
+        f"p = {pair.adjusted:.2g}{correction}{scope}){_sources(pair)}{_costs(pair)}."
+    )
+
+
+def _sources(pair: Comparison) -> str:
+    """Return what interval and verdict are about, and the interval for other sources."""
+    if pair.obstacle_sources is not None:
+        return (
+            f", on {IN_WORDS['sentences']}; no interval for {IN_WORDS['sources']}: "
+            f"{pair.obstacle_sources}"
+        )
+    if pair.adjusted_sources is None:
+        return ""
+    shown = "a difference" if pair.adjusted_sources < ALPHA else "no difference"
+    return (
+        f", on {IN_WORDS['sentences']}; on {IN_WORDS['sources']} {shown} is shown "
+        f"({pair.low_sources:+.3f} to {pair.high_sources:+.3f}, p = {pair.adjusted_sources:.2g})"
     )
 
 

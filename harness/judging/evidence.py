@@ -1,12 +1,13 @@
 """The predictions and labels of a cell's runs, from which statistics are computed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from harness import stats
 from harness.store.classes import number_of_classes, unpack
+from harness.store.grouping import Grouping
 from harness.store.records import Record
 
 ROUNDING = 1e-6
@@ -30,6 +31,8 @@ class Evidence:
             be selected: every epoch, or only the last one if the suite always selects it. Runs
             that stopped early repeat their last epoch, which is never selected in its place.
         classes: number of classes.
+        groups: by kind (`source`, `domain`), the group of each sentence: (sentences,) positions
+            among the names of the groups; only of kinds that the records contain.
     """
 
     seeds: tuple[int, ...]
@@ -38,6 +41,29 @@ class Evidence:
     selected: np.ndarray
     candidates: np.ndarray
     classes: int = 2
+    groups: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> stats.Sources | stats.Refusal | None:
+        """The sources of the sentences, or why there is no interval for other sources; None if
+        the records contain no sources."""
+        found = self.groups.get("source")
+        return None if found is None else stats.sources_of(found[1])
+
+    def part(self, chosen: np.ndarray) -> "Evidence":
+        """Return the evidence on some of the sentences, given by (sentences,) booleans.
+
+        Groups without a chosen sentence remain among the names.
+        """
+        return replace(
+            self,
+            labels=self.labels[chosen],
+            selected=self.selected[:, chosen],
+            candidates=self.candidates[:, :, chosen],
+            groups={
+                kind: (names, numbers[chosen]) for kind, (names, numbers) in self.groups.items()
+            },
+        )
 
     def same_sentences(self, other: "Evidence") -> bool:
         """Return whether both were scored on the same sentences, with the same labels."""
@@ -99,7 +125,32 @@ def evidence(records: Sequence[Record]) -> Evidence:
         selected=selected,
         candidates=selected[:, None] if last_only else predicted,
         classes=number,
+        groups=_groups(scored),
     )
+
+
+def _groups(scored: Sequence[Record]) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """Return the group of each sentence by kind, as the records have it; see Evidence.
+
+    A kind on which records disagree is left out: then it is not known which is right.
+
+    Raises:
+        NoEvidence: a grouping that cannot be read.
+    """
+    known: dict[str, set[Grouping]] = {}
+    for record in scored:
+        for kind, grouping in (record.groupings or {}).items():
+            known.setdefault(kind, set()).add(grouping)
+    facts = scored[0].dataset
+    assert facts is not None  # a record that is ok has one
+    try:
+        return {
+            kind: (grouping.names, grouping.unpacked(facts.validation))
+            for kind, (grouping, *others) in known.items()
+            if not others
+        }
+    except ValueError as error:
+        raise NoEvidence(f"the groups of {scored[0].cell} cannot be read: {error}") from None
 
 
 def _kind(record: Record) -> tuple[object, ...]:

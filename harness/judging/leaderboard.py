@@ -10,6 +10,7 @@ from harness.judging.class_columns import CLASSES
 from harness.judging.column import Facts, Row
 from harness.judging.columns import columns_of
 from harness.judging.gates import Judgement, judge
+from harness.judging.source_columns import SOURCES
 from harness.store.records import Record, classes_of
 from harness.suite.plan import Cell
 
@@ -30,6 +31,10 @@ def leaderboard(
     rate. `f1` is the F1 of class 1 of two. If some run has more classes, it is the mean of their F1
     (macro-F1), and the last column, `classes`, is their number.
 
+    If records contain the source of each sentence, `mcc_low_sources` and `mcc_high_sources` are
+    the interval for sentences of other sources, `sources` is the number of sources here, and
+    `sources_reason` is why there is no such interval.
+
     `warnings` contains each warning of the runs once, then the reasons why their times are
     unreliable (costs.doubts). `threshold_statistic` is what must reach the threshold: the `mean` or
     the lower bound of its interval (`lower-bound`). `times` is ROUGH if only the order of magnitude
@@ -49,6 +54,8 @@ def leaderboard(
     names = {name for cell in cells for name in cell.settings}
     if any(classes_of(run) > 2 for own in runs.values() for run in own):
         names.add(CLASSES.name)
+    if any(each.mcc_on_sources is not None for each in judgements.values()):
+        names.add(SOURCES.name)
     columns = columns_of(names)
     facts = [
         Facts(cell, runs[cell.id], scored(runs[cell.id]), judgements[cell.id]) for cell in cells

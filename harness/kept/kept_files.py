@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from harness import stats
 from harness.judging.evidence import evidence
+from harness.judging.populations import source_interval
 from harness.store.records import Record
 from harness.store.run_store import write_atomically, write_record
 
@@ -41,7 +42,8 @@ def write_card(folder: Path, record: Record, names: tuple[str, ...]) -> None:
 
     found = evidence([record])
     interval = stats.mean_interval(found.labels, found.selected, classes=found.classes)
-    card = model_card(record, names, (interval.low, interval.high))
+    bounds = (interval.low, interval.high)
+    card = model_card(record, names, bounds, source_interval(found))
     write_atomically(folder / CARD, card.encode())
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from huggingface_hub import EvalResult, ModelCardData
 from tabulate import tabulate
 
+from harness.judging.populations import IN_WORDS
 from harness.markup import code, escaped
+from harness.stats import Interval, Refusal
 from harness.store.records import DatasetFacts, Record, classes_of, epochs_trained
 from harness.suite.training import TrainingSpec
 
@@ -21,13 +23,21 @@ METRICS = {
 }
 
 
-def model_card(record: Record, class_names: tuple[str, ...], interval: tuple[float, float]) -> str:
+def model_card(
+    record: Record,
+    class_names: tuple[str, ...],
+    interval: tuple[float, float],
+    on_sources: Interval | Refusal | None = None,
+) -> str:
     """Return README.md: metadata with a `model-index`, then a description of the model.
 
     Args:
         record: of a scored run.
         class_names: by label, from 0.
-        interval: the bounds of a 95 % confidence interval of the validation MCC.
+        interval: the bounds of a 95 % confidence interval of the validation MCC, on other
+            sentences of the same sources.
+        on_sources: the interval on sentences of other sources, or why there is none; None if the
+            record contains no sources.
     """
     facts = record.dataset
     assert facts is not None
@@ -51,7 +61,7 @@ def model_card(record: Record, class_names: tuple[str, ...], interval: tuple[flo
         f"A pretrained encoder, {code(record.checkpoint)}, fine-tuned to classify sentences as "
         f"{_listed(class_names)}.",
         "## Results",
-        *_results_table(record, facts, interval),
+        *_results_table(record, facts, interval, on_sources),
         "## Recipe",
         "\n".join(f"- {name}: {value}" for name, value in _recipe(record, facts)),
         "## Use",
@@ -121,7 +131,10 @@ def _dataset_name(facts: DatasetFacts) -> str:
 
 
 def _results_table(
-    record: Record, facts: DatasetFacts, interval: tuple[float, float]
+    record: Record,
+    facts: DatasetFacts,
+    interval: tuple[float, float],
+    on_sources: Interval | Refusal | None,
 ) -> Iterator[str]:
     sentences = {"validation": facts.validation, "test": facts.test}
     rows = [
@@ -131,7 +144,17 @@ def _results_table(
     headings = ("split", "sentences", *_metrics(record).values())
     yield tabulate(rows, headings, "pipe", disable_numparse=True)
     low, high = interval
-    yield f"{LEVEL:.0%} confidence interval of the validation split's MCC: {low:.4f} to {high:.4f}."
+    start = f"{LEVEL:.0%} confidence interval of the validation split's MCC"
+    if on_sources is None:
+        yield f"{start}: {low:.4f} to {high:.4f}."
+    else:
+        yield f"{start}, for {IN_WORDS['sentences']}: {low:.4f} to {high:.4f}."
+    if isinstance(on_sources, Interval):
+        yield (
+            f"{start}, for {IN_WORDS['sources']}: {on_sources.low:.4f} to {on_sources.high:.4f}."
+        )
+    elif on_sources is not None:
+        yield f"There is no interval for {IN_WORDS['sources']}: {escaped(on_sources.reason)}."
     if record.training.selection == "best-epoch":
         yield (
             f"The weights are those of epoch {record.selected_epoch}, which has the highest MCC "

@@ -11,6 +11,7 @@ from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.gates import Judgement, judge_suite
 from harness.judging.leaderboard import runs_by_cell
 from harness.judging.mistakes import by_group, missed_by
+from harness.judging.populations import IN_WORDS
 from harness.judging.settings import heading_of
 from harness.judging.sides import in_words, side
 from harness.markup import code, escaped, grid, section
@@ -78,6 +79,7 @@ def _pairwise(pairs: Sequence[Comparison], contestants: Sequence[Contestant]) ->
         f"corrected for this choice. Where {_differing_settings(contestants)} differ, "
         "checkpoints and settings are compared together."
         f"{one_seed if any(pair.covers == 'sentences only' for pair in pairs) else ''}"
+        f"{_populations(pairs)}"
     )
     yield "\n".join(f"- {escaped(_best_cell(each))}" for each in contestants)
     yield grid(
@@ -86,6 +88,16 @@ def _pairwise(pairs: Sequence[Comparison], contestants: Sequence[Contestant]) ->
         ["left"] * (len(names) + 1),
     )
     yield "\n".join(f"- {escaped(conclusion(pair))}" for pair in pairs)
+
+
+def _populations(pairs: Sequence[Comparison]) -> str:
+    """Return what the verdicts are about, if there are others on other sources."""
+    if all(pair.adjusted_sources is None and pair.obstacle_sources is None for pair in pairs):
+        return ""
+    return (
+        f" The verdicts are about {IN_WORDS['sentences']}; the list below has those about "
+        f"{IN_WORDS['sources']}."
+    )
 
 
 def _differing_settings(contestants: Sequence[Contestant]) -> str:

@@ -8,8 +8,10 @@ from harness.judging.column import MISSING, Column, Row
 from harness.judging.columns import informative
 from harness.judging.costs import beside_other_programs, likely_cause
 from harness.judging.leaderboard import doubts_by_cell, runs_by_cell, scored
+from harness.judging.populations import IN_WORDS
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
+from harness.report.domain_differences import domain_differences
 from harness.report.parts import caption, in_text, lines_on_parts, parts
 from harness.report.pictures.charts import Line, Picture
 from harness.report.published import Published, by_text, warned_runs
@@ -47,6 +49,7 @@ def as_markdown(
     blocks = [
         f"# Leaderboard: {escaped(published.suite)}",
         *introduction(published),
+        *populations(rows),
         _table(columns, rows),
         *section("Runs without a score", without_score(published)),
         *section("Warnings", warnings(published)),
@@ -129,6 +132,21 @@ def introduction(published: Published) -> Iterator[str]:
     yield from _busy(published)
     if not runs:
         yield "No run has been scored yet."
+
+
+def populations(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield what the intervals are about, if records contain the source of each sentence."""
+    known = [row for row in rows if row.get("sources") is not None]
+    if any(row["mcc_low_sources"] is not None for row in known):
+        yield (
+            "There are two 95 % intervals, because sentences of one source, such as a "
+            f"publication, are alike: one is for {IN_WORDS['sentences']}, the other, mostly wider, "
+            f"for {IN_WORDS['sources']}."
+        )
+    reasons = dict.fromkeys(row["sources_reason"] for row in known)
+    for reason in reasons:
+        if reason is not None:
+            yield f"No interval for {IN_WORDS['sources']}: {escaped(str(reason))}."
 
 
 def _epochs(run: Record, listed: Collection[str]) -> str:
@@ -237,6 +255,8 @@ def _parts(every: Sequence[Line]) -> Iterator[str]:
         ],
         ["left", *["right"] * (2 + len(lines[0].further) + len(groups))],
     )
+    if differences := domain_differences(lines):
+        yield "\n".join(f"- {each}" for each in differences)
 
 
 def origins(published: Published) -> Iterator[str]:

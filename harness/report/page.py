@@ -21,13 +21,16 @@ from markupsafe import Markup, escape
 from harness.judging.column import MISSING, Column
 from harness.judging.columns import SHOWN, informative
 from harness.judging.settings import SETTINGS
+from harness.judging.source_columns import in_words as on_sources
 from harness.markup import section
+from harness.report.domain_differences import domain_differences
 from harness.report.markdown import (
     NO_LOGITS,
     environments,
     introduction,
     legend,
     origins,
+    populations,
     runs_in_full,
     warnings,
     without_score,
@@ -134,7 +137,9 @@ def as_html(
     navigation += [("made-by", "How it was made")]
     return _template().render(
         suite=printable(published.suite),
-        introduction=_rendered(introduction(published)),
+        introduction=_rendered(
+            [*introduction(published), *populations(line.row for line in every)]
+        ),
         best=_best(lines),
         facts=_facts(published, len(every), len(lines)),
         navigation=navigation,
@@ -306,8 +311,15 @@ def _field(column: Column, line: Line) -> Field:
         text,
         None if key == text else key,
         " ".join(kinds),
-        interval=INTERVAL.text(line.row) if with_interval else None,
+        interval=_intervals(line) if with_interval else None,
     )
+
+
+def _intervals(line: Line) -> str:
+    """Return the interval, and the one for other sources if there is one, below an MCC."""
+    if line.row.get("mcc_low_sources") is None:
+        return INTERVAL.text(line.row)
+    return f"{INTERVAL.text(line.row)}; other sources {on_sources(line.row)}"
 
 
 def _in_order(columns: Sequence[Column]) -> list[Column]:
@@ -316,7 +328,7 @@ def _in_order(columns: Sequence[Column]) -> list[Column]:
     Settings that differ come after the learning rate, as in `columns_of`.
     """
     places = {column.name: place for place, column in enumerate(SHOWN)}
-    places["verdict"] = places[INTERVAL.name]
+    places["verdict"] = places["mcc_low_sources"] = places[INTERVAL.name]
     return sorted(columns, key=lambda column: places.get(column.name, places["learning_rate"]))
 
 
@@ -324,7 +336,7 @@ def _shown(column: Column) -> str:
     """Return the CSS class of a column that is not always visible, after a space; else nothing."""
     if column.name in {"batch_size", "learning_rate", "status"} | NAMES_OF_SETTINGS:
         return " setting"
-    if column.name == INTERVAL.name:
+    if column.name in (INTERVAL.name, "mcc_low_sources"):
         return " interval"
     return "" if column.first else " further"
 
@@ -347,6 +359,7 @@ def _domains(lines: Sequence[Line]) -> dict[str, Any] | None:
     limit = f" The best {len(shown)} of {len(known):,} cells." if len(shown) < len(known) else ""
     return {
         "caption": f"{caption(shown, groups)}{limit}",
+        "differences": _rendered(domain_differences(shown)),
         "columns": [
             Heading("checkpoint", "checkpoint", kind="left"),
             Heading("batch_size", "batch size"),

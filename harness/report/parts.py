@@ -56,7 +56,7 @@ def in_text(found: Part | None) -> str:
     return f"{decimals(3)(value)}{spread(of_seeds, decimals(3))}"
 
 
-def caption(lines: Iterable[Line], names: Iterable[str]) -> str:
+def caption(lines: Sequence[Line], names: Iterable[str]) -> str:
     """Return the caption of a table of the MCC by part, with its limits.
 
     Args:
@@ -70,11 +70,13 @@ def caption(lines: Iterable[Line], names: Iterable[str]) -> str:
         if any(len(line.runs) > 1 for line in lines)
         else "; with one seed there is no ±"
     )
-    return (
-        f"Mean MCC over the seeds of a row on {listed}{of_seeds}. There is no 95 % interval: it "
-        "needs the prediction for every sentence of a part, and records do not list these "
-        "sentences."
+    intervals = (
+        "There is no 95 % interval: it needs the prediction for every sentence of a part, and "
+        "records do not list these sentences."
     )
+    if any("domain" in (run.groupings or {}) for line in lines for run in line.runs):
+        intervals = "Below, 95 % intervals of the differences of the best cells."
+    return f"Mean MCC over the seeds of a row on {listed}{of_seeds}. {intervals}"
 
 
 def _over_seeds(scores: Iterable[Scores | None]) -> Part | None:

@@ -20,7 +20,8 @@ from harness.text import counted
 
 RENEWED = (
     *("suite", "cell", "checkpoint", "checkpoint_revision", "origin", "dataset"),
-    *("scores_in_domain", "scores_out_of_domain", "scores_by_domain", "confusion_by", "model_kept"),
+    *("scores_in_domain", "scores_out_of_domain", "scores_by_domain", "confusion_by", "groupings"),
+    "model_kept",
 )
 """Fields of a record that a later session may update. The suite's requirements for a run
 (threshold, target, verdict) keep their old values: they are computed again for every table."""

@@ -8,17 +8,22 @@ docs/statistics.md explains in plain English what each function computes, and ci
 from harness.stats.differences import Difference, paired_difference, permutation_p_value
 from harness.stats.intervals import Interval, mean_interval, seeds_interval
 from harness.stats.multiplicity import holm
+from harness.stats.parts import difference_of_parts
 from harness.stats.planning import seeds_needed
 from harness.stats.scores import BOUNDS, Statistic, accuracy, mcc
 from harness.stats.selection import Selection, expected_best_of, selection_adjusted
+from harness.stats.sources import Refusal, Sources, sources_of
 
 __all__ = [
     "BOUNDS",
     "Difference",
     "Interval",
+    "Refusal",
     "Selection",
+    "Sources",
     "Statistic",
     "accuracy",
+    "difference_of_parts",
     "expected_best_of",
     "holm",
     "mcc",
@@ -28,4 +33,5 @@ __all__ = [
     "seeds_interval",
     "seeds_needed",
     "selection_adjusted",
+    "sources_of",
 ]

@@ -10,6 +10,7 @@ from harness.errors import BadInput
 from harness.stats.checks import check
 from harness.stats.many_classes import class_counts, rk_of_sums
 from harness.stats.scores import BOUNDS, Linearised, Statistic, linearise
+from harness.stats.sources import Sources
 from harness.stats.variance import (
     Estimate,
     LinearisedRuns,
@@ -51,6 +52,7 @@ def paired_difference(
     paired_seeds: bool,
     statistic: Statistic = "mcc",
     classes: int = 2,
+    sources: Sources | None = None,
 ) -> Difference:
     """Return the difference of two systems' means over seeds, on the same sentences.
 
@@ -66,6 +68,8 @@ def paired_difference(
         paired_seeds: row i of `a` and row i of `b` share a seed, so its effect on both (for
             example the order of the data) cancels in their difference. Otherwise seeds are
             independent.
+        sources: of the sentences, for the difference on sentences of other sources; None for
+            other sentences of the same sources.
 
     Raises:
         BadInput: other shapes or values, or different numbers of paired seeds.
@@ -79,7 +83,7 @@ def paired_difference(
         groups = [_paired(runs_a, runs_b, (a == b).all(axis=1))]
     else:
         groups = [runs_of(runs_a), _negated(runs_of(runs_b))]
-    variance = variance_of_mean(*groups)
+    variance = variance_of_mean(*groups, sources=sources)
     error = sqrt(variance.total)
     reach = half_width(error, variance.degrees_of_freedom)
     least, largest = BOUNDS[statistic]

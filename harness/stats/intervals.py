@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.stats.checks import check
 from harness.stats.scores import BOUNDS, Statistic, linearise
+from harness.stats.sources import Sources
 from harness.stats.variance import Estimate, half_width, root, runs_of, variance_of_mean
 
 
@@ -31,6 +32,7 @@ def mean_interval(
     predictions: np.ndarray,
     statistic: Statistic = "mcc",
     classes: int = 2,
+    sources: Sources | None = None,
 ) -> Interval:
     """Return the statistic's mean over seeds with an interval for other sentences and seeds.
 
@@ -38,16 +40,20 @@ def mean_interval(
     sample, averaged over all possible seeds. With one seed it is the statistic of that one run on
     this population, and `covers` is "sentences only".
 
+    With sources, the interval is for sentences of other sources: the population from which the
+    sources with their sentences are a sample.
+
     Args:
         labels: (sentences,), each from 0 to `classes` - 1.
         predictions: (seeds, sentences), likewise.
+        sources: of the sentences; None for an interval for other sentences of the same sources.
 
     Raises:
         BadInput: other shapes or values.
     """
     check(labels, {"predictions": predictions}, classes)
     linearised = linearise(labels, predictions, statistic, classes)
-    variance = variance_of_mean(runs_of(linearised))
+    variance = variance_of_mean(runs_of(linearised), sources=sources)
     values = linearised.values
     mean = float(values.mean())
     error = sqrt(variance.total)

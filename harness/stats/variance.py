@@ -4,6 +4,7 @@ Seeds and sentences are crossed factors: every run is scored on the same sentenc
 reads the same cases in a multi-reader multi-case study (Obuchowski and Rockette 1995; Hillis 2007).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -12,8 +13,11 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from harness.stats.scores import Linearised
+from harness.stats.sources import Sources
 
-Covers = Literal["sentences and seeds", "sentences only", "seeds only"]
+Covers = Literal[
+    "sentences and seeds", "sentences only", "seeds only", "sources and seeds", "sources only"
+]
 
 LEVEL = 0.95
 """Confidence level of every interval: all messages and pages call them 95 % intervals."""
@@ -29,8 +33,8 @@ class Estimate:
         covers: the sources of error that are included.
         standard_error: from all included sources.
         degrees_of_freedom: of Student's t, from which the interval is computed.
-        se_sentences: standard error from the sampling of sentences; None if only one value per
-            seed is known.
+        se_sentences: standard error from the sampling of sentences, or of sources with their
+            sentences; None if only one value per seed is known.
         se_seeds: standard error from the sampling of seeds, beyond what sentences explain; None
             if a system has one seed. `se_sentences`² + `se_seeds`² = `standard_error`².
         se_endless_seeds: standard error that would remain with infinitely many seeds; None if a
@@ -54,6 +58,11 @@ class Estimate:
     sd_one_seed: float | None
     one_class_or_perfect: int
 
+    @property
+    def covers_other_seeds(self) -> bool:
+        """Whether the spread over seeds is included, beside that over sentences or sources."""
+        return self.covers in ("sentences and seeds", "sources and seeds")
+
 
 @dataclass(frozen=True)
 class LinearisedRuns:
@@ -75,12 +84,15 @@ class Variance:
     """The variance of a mean, or of a difference of means, by source.
 
     Attributes:
-        sentences: from the sampling of sentences, including the interaction with seeds.
+        sentences: from the sampling of sentences, or of sources with their sentences, including
+            the interaction with seeds.
         seeds: additional variance from the sampling of seeds; None if the spread over seeds is
             unknown.
         lasting: the part that would remain with infinitely many seeds; None if unknown.
         one_seed: what a single seed would add to `lasting`; None if unknown.
         degrees_of_freedom: of Student's t for the total.
+        by_sources: whether `sentences` is from the sampling of sources.
+        sentences_freedom: degrees of freedom of `sentences`.
     """
 
     sentences: float
@@ -88,6 +100,8 @@ class Variance:
     lasting: float | None
     one_seed: float | None
     degrees_of_freedom: float
+    by_sources: bool
+    sentences_freedom: float
 
     @property
     def total(self) -> float:
@@ -97,10 +111,12 @@ class Variance:
     @property
     def covers(self) -> Covers:
         """The sources of error that are included."""
+        if self.by_sources:
+            return "sources only" if self.seeds is None else "sources and seeds"
         return "sentences only" if self.seeds is None else "sentences and seeds"
 
 
-def variance_of_mean(*groups: LinearisedRuns) -> Variance:
+def variance_of_mean(*groups: LinearisedRuns, sources: Sources | None = None) -> Variance:
     """Return the variance of a sum of means over seeds, all on the same n sentences.
 
     With k seeds, the variance is S + B - I, where
@@ -116,22 +132,35 @@ def variance_of_mean(*groups: LinearisedRuns) -> Variance:
     set to 0, as in Hillis (2007). Degrees of freedom are Satterthwaite's (1946), with n - 1 for S,
     k - 1 for B and (n - 1)(k - 1) for I. If a group has one seed, the variance is S with n - 1.
 
+    With sources, S is the CR2 variance of the mean influence over other sources, and I the same of
+    the influences minus the mean influence, divided by k - 1 and k; their degrees of freedom, in
+    place of n - 1, are those of `Sources.degrees_of_freedom`.
+
     Args:
         groups: runs of independent seeds; a difference is the sum of one group and another whose
             influences and values have the opposite sign.
+        sources: those of the sentences; None for the variance over other sentences.
     """
     sentences = groups[0].influence.shape[1]
-    last = max(sentences - 1, 1)
-    mean_influence = sum(group.influence.mean(axis=0) for group in groups)
-    shown = float((mean_influence**2).sum()) / last / sentences
+    last: float = max(sentences - 1, 1)
+    mean_influence = np.sum([group.influence.mean(axis=0) for group in groups], axis=0)
+    if sources is None:
+        shown = float((mean_influence**2).sum()) / last / sentences
+    else:
+        shown = sources.variance(mean_influence)
+        last = sources.degrees_of_freedom(sources.correlation(mean_influence))
     unseen = sum(group.unseen for group in groups) ** 2
+    by_sources = sources is not None
     if any(len(group.values) < 2 for group in groups):
-        return Variance(shown + unseen, None, None, None, last)
+        return Variance(shown + unseen, None, None, None, last, by_sources, last)
     seed_variance = interaction = one_seed = uncertainty = 0.0
     for group in groups:
         seeds = len(group.values)
         rest = group.influence - group.influence.mean(axis=0)
-        both = float((rest**2).sum()) / (last * (seeds - 1)) / (sentences * seeds)
+        if sources is None:
+            both = float((rest**2).sum()) / (last * (seeds - 1)) / (sentences * seeds)
+        else:
+            both = sum(map(sources.variance, rest)) / (seeds - 1) / seeds
         raw = float(np.var(group.values, ddof=1)) / seeds
         seed_variance += max(raw - both, 0.0)
         interaction += both
@@ -142,7 +171,38 @@ def variance_of_mean(*groups: LinearisedRuns) -> Variance:
     uncertainty += sentence_variance**2 / last
     freedom = total**2 / uncertainty if uncertainty > 0 else float(last)
     lasting = sentence_variance - interaction
-    return Variance(sentence_variance, seed_variance, lasting, one_seed, freedom)
+    return Variance(sentence_variance, seed_variance, lasting, one_seed, freedom, by_sources, last)
+
+
+def combined(parts: Sequence[Variance], values: np.ndarray) -> Variance:
+    """Return the variance of a difference of means on parts of the sentences.
+
+    The parts' variances from sentences, and from their interaction with seeds, add up. The seeds
+    are the same on both parts, so their variance is that of the differences.
+
+    Args:
+        parts: of the mean over seeds on each part.
+        values: (seeds,), the difference of each run.
+    """
+    seeds, by_sources = len(values), parts[0].by_sources
+    sentences = sum(part.sentences for part in parts)
+    uncertainty = sum(part.sentences**2 / part.sentences_freedom for part in parts)
+    if seeds < 2:
+        freedom = sentences**2 / uncertainty if uncertainty > 0 else parts[0].sentences_freedom
+        return Variance(sentences, None, None, None, freedom, by_sources, freedom)
+    own = [part.sentences - (part.lasting or 0.0) for part in parts]
+    interaction = sum(own)
+    raw = float(np.var(values, ddof=1)) / seeds
+    seed_variance = max(raw - interaction, 0.0)
+    of_sentences = sentences**2 / uncertainty if uncertainty > 0 else parts[0].sentences_freedom
+    uncertainty += raw**2 / (seeds - 1)
+    for part, each in zip(parts, own, strict=True):
+        uncertainty += each**2 / (part.sentences_freedom * (seeds - 1))
+    total = sentences + seed_variance
+    freedom = total**2 / uncertainty if uncertainty > 0 else of_sentences
+    one_seed = max(raw, interaction) * seeds
+    lasting = sentences - interaction
+    return Variance(sentences, seed_variance, lasting, one_seed, freedom, by_sources, of_sentences)
 
 
 def runs_of(linearised: Linearised) -> LinearisedRuns:

@@ -53,7 +53,7 @@ def inconsistency(record: Record) -> str | None:
         return problem
     found = [*_dates(record)]
     if record.status == "ok":
-        found += [*_derived(record), *_stop(record), *_counts(record)]
+        found += [*_derived(record), *_stop(record), *_counts(record), *_groupings(record)]
         found += [*_durations(record), *_sizes(record)]
     return _listed(found)
 
@@ -160,6 +160,21 @@ def _counts(record: Record) -> Iterator[str]:
                     f"confusion_by.{kind} adds up to {name} {held}, but the record's classes give "
                     f"{all_sentences}"
                 )
+
+
+def _groupings(record: Record) -> Iterator[str]:
+    """Check that groupings have a group for each sentence, in the sizes of the counts by source."""
+    assert record.dataset is not None  # a record that is ok has one
+    for kind, grouping in (record.groupings or {}).items():
+        try:
+            numbers = grouping.unpacked(record.dataset.validation)
+        except ValueError as error:
+            yield f"groupings.{kind}: {error}"
+            continue
+        counts = record.confusion_by.get("source", {}) if kind == "source" else {}
+        sizes = dict(zip(grouping.names, np.bincount(numbers).tolist(), strict=True))
+        if counts and {name: each.sentences for name, each in counts.items()} != sizes:
+            yield f"groupings.{kind} has other groups or sizes than confusion_by.{kind}"
 
 
 def _matrix(record: Record, labels: str, packed: str, number: int) -> Iterator[str]:
@@ -339,6 +354,11 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
     if record.confusion_by:  # records of the first versions have none
         held, actual = (by.get("source", {}) for by in (record.confusion_by, grouped.confusion_by))
         problems += _unlike_counts("confusion_by.source", held, actual)
+    problems += [
+        f"groupings.{kind} are not those of its predictions"
+        for kind, grouping in (record.groupings or {}).items()
+        if (grouped.groupings or {}).get(kind) != grouping
+    ]
     return _listed(problems)
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.store.class_counts import count
+from harness.store.grouping import groupings
 from harness.store.predictions import logits_of
 from harness.store.records import Confusion, GroupCounts, Record, Scores
 
@@ -124,7 +125,9 @@ def regrouped(
         for column, today in (("domain", of_split.domains), ("source", of_split.sources)):
             if rows.sum() == len(today) and any(today):
                 columns[column][rows] = today
-    if all(values.tolist() == predictions[name].to_pylist() for name, values in columns.items()):
+    same = all(values.tolist() == predictions[name].to_pylist() for name, values in columns.items())
+    # Records of earlier versions have no groupings, though their predictions have the groups.
+    if same and with_groups(record, predictions).groupings == record.groupings:
         return None
     for column, values in columns.items():
         place = predictions.schema.get_field_index(column)
@@ -139,8 +142,8 @@ def with_groups(record: Record, predictions: pa.Table) -> Record:
     logits = logits_of(table)
     predicted, number = logits.argmax(axis=1), logits.shape[1]
     domains = np.asarray(table["domain"].to_pylist(), dtype=object)
-    sources = table["source"].to_pylist() if number == 2 else []
-    by_source = confusion_by(sources, labels, predicted)
+    sources = table["source"].to_pylist()
+    by_source = confusion_by(sources, labels, predicted) if number == 2 else {}
     by = {"source": by_source, **{k: v for k, v in record.confusion_by.items() if k != "source"}}
     return record.model_copy(
         update={
@@ -148,5 +151,8 @@ def with_groups(record: Record, predictions: pa.Table) -> Record:
             "scores_out_of_domain": scores_of(domains == "out", labels, predicted, number),
             "scores_by_domain": scores_by_domain(domains, labels, predicted, number),
             "confusion_by": {name: counts for name, counts in by.items() if counts},
+            "groupings": groupings(
+                None if record.dataset is None else record.dataset.name, sources, domains.tolist()
+            ),
         }
     )

@@ -16,6 +16,7 @@ from harness.machine.contention import Contention
 from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine, versions
 from harness.store.class_counts import ClassCounts, packed_counts
 from harness.store.classes import Counts, number_of_classes
+from harness.store.grouping import Grouping
 from harness.suite.fields import Count, Whole
 from harness.suite.plan import Run
 from harness.suite.spec import BatchSize, LearningRate, Seed, TrainingSpec
@@ -210,6 +211,7 @@ class Record(BaseModel):
     `confusion_matrix` has, of more than two classes, the numbers of validation sentences by label
     (row) and class predicted by the selected epoch's model (column); `confusion_by` is then empty,
     and `counts_by` holds the numbers by class for groups by `length`.
+    `groupings` tell the group of each validation sentence, by `source` and `domain` where known.
     """
 
     model_config = FROZEN
@@ -241,6 +243,7 @@ class Record(BaseModel):
     confusion_by: dict[str, dict[str, Confusion]] = {}
     confusion_matrix: tuple[tuple[Whole, ...], ...] | None = Field(None, exclude_if=_unknown)
     counts_by: dict[str, dict[str, GroupCounts]] | None = Field(None, exclude_if=_unknown)
+    groupings: dict[str, Grouping] | None = Field(None, exclude_if=_unknown)
     labels: PackedClasses | None = None
     epochs: tuple[Epoch, ...] = ()
     selected_epoch: Count | None = None

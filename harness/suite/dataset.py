@@ -117,6 +117,12 @@ class DatasetSpec(BaseModel):
         validate_default=True,
         description="the file's column of labels: the class names, or their numbers from 0",
     )
+    group_column: Text | None = Field(
+        None,
+        exclude_if=_unset,
+        description="the column that names the group of each sentence, such as its author or "
+        "document: scores then have a second interval, for sentences of other groups (sources)",
+    )
     class_names: tuple[Text, ...] = Field(
         ("unacceptable", "acceptable"),
         strict=False,
@@ -234,6 +240,22 @@ class DatasetSpec(BaseModel):
     def _columns_differ(cls, value: str, info: ValidationInfo) -> str:
         if value == info.data.get("text_column"):
             raise PydanticCustomError("column", "text_column and label_column must differ")
+        return value
+
+    @field_validator("group_column")
+    @classmethod
+    def _further_column(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("source") not in (None, "file", "hub"):
+            raise PydanticCustomError(
+                "column",
+                'groups of your own data need source = "file" or "hub"; remove this key (CoLA\'s '
+                "publications are used without it)",
+            )
+        for key in ("text_column", "label_column"):
+            if value is not None and value == info.data.get(key):
+                raise PydanticCustomError(
+                    "column", "group_column and {key} must differ", {"key": key}
+                )
         return value
 
     @field_validator("class_names")

@@ -54,10 +54,19 @@ class Thresholds(BaseModel):
         description="the test's outcome on `not-enough-evidence`: `fail` (the default) or `pass`",
     )
 
+    population: Literal["sentences", "sources"] | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="what the intervals of `min_mcc`, `min_accuracy` and `max_drop` are about: "
+        "`sentences` (the default), other sentences of the same sources; `sources`, sentences of "
+        "other sources (CoLA's publications, or `dataset.group_column`)",
+    )
+
     @property
     def any_set(self) -> bool:
         """Whether there is a threshold to reach."""
-        return bool(self.model_dump(exclude={"statistic", "on_doubt"}, exclude_none=True))
+        how = {"statistic", "on_doubt", "population"}
+        return bool(self.model_dump(exclude=how, exclude_none=True))
 
 
 class SuiteGates(BaseModel):

@@ -13,6 +13,7 @@ from harness.inputs.data.rows import HIDDEN_LABEL
 from harness.models.encode import Encoded, token_counts
 from harness.store import classes, records
 from harness.store.class_counts import confusion_matrix
+from harness.store.grouping import groupings
 from harness.store.groups import confusion_by, counts_by, scores_by_domain
 from harness.store.predictions import LOGIT, schema_of
 from harness.store.records import Record, Scores, Times
@@ -72,6 +73,7 @@ def scored_record(
             "counts_by": None
             if number == 2
             else {"length": counts_by(groups["length"], labels, predicted, number)},
+            "groupings": groupings(job.dataset.name, groups["source"], domains.tolist()),
             "labels": classes.pack(labels, number),
             "epochs": outcome.epochs,
             "selected_epoch": outcome.selected_epoch,

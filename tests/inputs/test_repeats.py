@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import matthews_corrcoef
 
 from harness.inputs import data
-from harness.inputs.data.labelled_file import draw, same_sentences
+from harness.inputs.data.labelled_file import draw, undivided
 from harness.inputs.data.repeats import count, near, texts_of
-from harness.inputs.data.repeats.splitting import kept_together
+from harness.inputs.data.repeats.splitting import joined, kept_together
 from harness.inputs.data.repeats.texts import normalised
 from harness.inputs.data.rows import Rows
 from harness.inputs.duplicates import Duplicates, Overlap, near_in_words, notes
@@ -211,6 +211,25 @@ def test_a_limit_is_of_labelled_splits_with_two_labels_for_a_text() -> None:
 # Splits
 
 
+def test_copies_and_groups_that_share_rows_are_undivided() -> None:
+    found = copies(["a b", "c", "A b!", "d", "e", "f"], ["x", "x", "y", "z", "y", "z"])
+    assert len(set(found[[0, 1, 2, 4]])) == 1
+    assert found[3] == found[5] != found[0]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12))
+def test_groups_are_joined_as_the_transitive_closure_joins_them(
+    pairs: list[tuple[int, int]],
+) -> None:
+    one, other = (np.array(each) for each in zip(*pairs, strict=True))
+    same = (one[:, None] == one) | (other[:, None] == other)
+    for _ in pairs:  # the transitive closure
+        same = same @ same
+    found = joined(one, other)
+    assert ((found[:, None] == found) == same).all()
+
+
 def plain_draw(labels: Sequence[int], spec: DatasetSpec) -> dict[str, list[int]]:
     """Split with `datasets` alone."""
     rest = Dataset.from_dict({"label": labels, "row": range(len(labels))})
@@ -229,9 +248,16 @@ def test_a_file_without_repeats_is_split_as_before(seed: int) -> None:
         source="file", path="x.csv", validation_size=10, test_size=12, split_seed=seed
     )
     frame = unique_frame(np.random.default_rng(seed), 100)
-    groups = same_sentences(list(frame[0]))
+    groups = copies(list(frame[0]))
     labels = frame[1].tolist()
     assert draw(labels, spec, "x.csv", groups=groups) == plain_draw(labels, spec)
+
+
+def copies(texts: Sequence[str], groups: Sequence[str] | None = None) -> np.ndarray:
+    blank = [""] * len(texts)
+    rows = Rows(texts, [0] * len(texts), range(len(texts)), groups or blank, blank)
+    column = None if groups is None else "author"
+    return undivided(rows, DatasetSpec(source="file", path="x.csv", group_column=column))
 
 
 def with_copies(seed: int, size: int = 100) -> tuple[list[str], list[int]]:
@@ -252,7 +278,7 @@ def test_a_drawn_split_cuts_no_copies(seed: int) -> None:
     )
     texts, labels = with_copies(seed)
     before = plain_draw(labels, spec)
-    found = draw(labels, spec, "x.csv", groups=same_sentences(texts))
+    found = draw(labels, spec, "x.csv", groups=copies(texts))
     sides = {name: {plain(texts[row]) for row in rows} for name, rows in found.items()}
     assert not any(a & b for a, b in itertools.combinations(sides.values(), 2))
     assert sorted(itertools.chain(*found.values())) == list(range(100))
@@ -261,7 +287,7 @@ def test_a_drawn_split_cuts_no_copies(seed: int) -> None:
     }
     for name, rows in found.items():
         assert Counter(labels[n] for n in rows) == Counter(labels[n] for n in before[name])
-    assert found == draw(labels, spec, "x.csv", groups=same_sentences(texts))
+    assert found == draw(labels, spec, "x.csv", groups=copies(texts))
     cut = {
         plain(texts[row])
         for a, b in itertools.permutations(before, 2)
@@ -277,7 +303,7 @@ def test_copies_go_to_validation_as_often_as_other_sentences() -> None:
     spec = DatasetSpec(source="file", path="x.csv", validation_size=0.2)
     texts = [f"number {n // 2 if n < 40 else n}" for n in range(100)]
     labels = [n // 2 % 2 for n in range(100)]
-    groups = same_sentences(texts)
+    groups = copies(texts)
     shares = [
         np.mean(
             np.array(
@@ -339,7 +365,7 @@ GIVEN = {"train": "train.csv", "validation": "dev.csv"}
 def test_a_file_of_two_different_sentences_cannot_be_split(tmp_path: Path) -> None:
     write(tmp_path / "x.csv", ["a cat", "a dog"] * 10, [0, 1] * 10)
     (problem,) = problems_of(lambda: load(tmp_path, path="x.csv"))
-    assert "; 2 different, and copies stay in one split" in problem
+    assert "; 2 parts, as copies stay in one split" in problem
 
 
 def test_the_notes_say_what_is_repeated(leaking: Path) -> None:

@@ -153,7 +153,7 @@ def _check_header(file: _File, rows: Sequence[_Row], quoted: bool) -> None:
         problem = f"{where}: its columns are separated by {shown(delimiter)}, not "
         problem += f"{shown(file.delimiter)}; set {file.wanted.set_to('delimiter', delimiter)}"
         raise BadInput([problem, *column_problems(where, columns, file.wanted)])
-    if len(header.values) == 1 and len(problems) == len(file.wanted.columns) == 2:
+    if len(header.values) == 1 and len(problems) == len(file.wanted.columns) > 1:
         problem = f"{where}: one column, {shown(header.values[0])}; the delimiter is "
         problem += f"{shown(file.delimiter)}: set {file.wanted.name('delimiter')} if it is another"
         raise BadInput([f"{problem} character"])
@@ -190,7 +190,7 @@ def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[Tabl
     for row in rows:
         where = f"{file.path}:{row.first}"
         if len(row.values) == len(header.values):
-            records.append(TableRow(where, *(row.values[place] for place in places)))
+            records.append(file.wanted.row(where, (row.values[place] for place in places)))
         else:
             problems.append(f"{where}: {_column_counts(file, header, row)}")
     return records, problems

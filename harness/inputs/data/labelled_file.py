@@ -11,8 +11,9 @@ import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.errors import BadInput
+from harness.inputs.data import group_column
 from harness.inputs.data.formats import reader_of
-from harness.inputs.data.repeats.splitting import kept_together
+from harness.inputs.data.repeats.splitting import joined, kept_together
 from harness.inputs.data.repeats.texts import first_rows, normalised
 from harness.inputs.data.rows import (
     HIDDEN_LABEL,
@@ -67,6 +68,11 @@ class LabelledTable:
         """The sentences, in order."""
         return [str(row.sentence) for row in self.rows]
 
+    @property
+    def groups(self) -> list[str]:
+        """The group of each sentence; "" for a file without a column of groups."""
+        return [group_column.name_of(row.group) for row in self.rows]
+
 
 def check(path: Path, key: str = "dataset.path") -> None:
     """Check that a file exists and that its extension is a supported format.
@@ -98,17 +104,12 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
     """
     check(path)
     table = read_table(path, spec)
-    sentences, labels = table.sentences, table.labels
-    splits = {
-        split: Rows(
-            sentence=[sentences[row] for row in rows],
-            label=[labels[row] for row in rows],
-            idx=rows,
-            source=[""] * len(rows),
-            domain=[""] * len(rows),
-        )
-        for split, rows in draw(labels, spec, path, groups=same_sentences(sentences)).items()
-    }
+    if problems := group_column.problems_of_all(path, table.groups, spec.group_column):
+        raise BadInput(problems)
+    number = len(table.rows)
+    whole = Rows(table.sentences, table.labels, range(number), table.groups, [""] * number)
+    drawn = draw(table.labels, spec, path, groups=undivided(whole, spec))
+    splits = {split: whole.chosen(rows) for split, rows in drawn.items()}
     return splits, list(table.notes)
 
 
@@ -160,6 +161,7 @@ def labelled(
         if label is None and not causes:
             problem = f"{record.where}: column {shown(spec.label_column)}: {shown(record.label)}"
             problems.append(f"{problem}; {_allowed(record.label, spec.class_names)}")
+    problems += group_column.problems(table.records, spec.group_column)
     problems += [*causes, *_other_order(path, table.class_names, spec)]
     if problems:
         raise BadInput(capped(problems, path))
@@ -238,6 +240,7 @@ def _wanted(spec: DatasetSpec) -> Wanted:
         class_names=spec.class_names,
         delimiter=spec.delimiter,
         quoting=spec.quoting,
+        group=spec.group_column,
     )
 
 
@@ -331,9 +334,14 @@ def by_class(counts: Mapping[int, int], class_names: Sequence[str]) -> str:
     return f"{listed}{rest}"
 
 
-def same_sentences(sentences: Sequence[str]) -> np.ndarray:
-    """Return a number for each sentence: equal where only case, punctuation or blanks differ."""
-    return first_rows(sentences, len(sentences), normalised)
+def undivided(rows: Rows, spec: DatasetSpec) -> np.ndarray:
+    """Return a number for each row; rows with equal numbers must be in one split.
+
+    They are copies of a sentence, where only case, punctuation or blanks differ, and rows of one
+    group, if the suite names a column of groups.
+    """
+    copies = first_rows(rows.sentence, len(rows.sentence), normalised)
+    return copies if spec.group_column is None else joined(copies, np.asarray(rows.source))
 
 
 def draw(
@@ -385,7 +393,8 @@ def draw(
         requested = " and ".join(f"{sizes[name]:,} for {name}" for name in names)
         keys = " or ".join(f"dataset.{name}_size" for name in names)
         if groups is not None and (different := len(set(groups))) < len(labels):
-            classes += f"; {different:,} different, and copies stay in one split"
+            together = "copies stay" if spec.group_column is None else "copies and groups stay"
+            classes += f"; {different:,} parts, as {together} in one split"
         splits_meant = "in every split" if len(spec.class_names) == 2 else "for train"
         raise BadInput(
             [

@@ -1,6 +1,6 @@
 """The arguments, the result and the column checks of every reader of a user's file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,7 +9,7 @@ from harness.inputs.data.rows import shown
 
 COLUMNS_SHOWN = 10
 
-Key = Literal["text_column", "label_column", "delimiter", "quoting"]
+Key = Literal["text_column", "label_column", "group_column", "delimiter", "quoting"]
 """Settings of a file, named as in the suite's [dataset] section."""
 
 
@@ -24,6 +24,7 @@ class Wanted:
         class_names: the names of the classes; None without labels.
         delimiter: the delimiter of a delimited file; None for the default of its extension.
         quoting: as `dataset.quoting` of a suite.
+        group: the column of groups; None if no groups are read.
         by_options: whether the settings are command-line options instead of suite keys.
     """
 
@@ -32,12 +33,30 @@ class Wanted:
     class_names: Sequence[str] | None = None
     delimiter: str | None = None
     quoting: Literal["csv", "none"] | None = None
+    group: str | None = None
     by_options: bool = False
 
     @property
+    def by_key(self) -> dict[Key, str | None]:
+        """The columns that are read, by the setting that names them."""
+        further: dict[Key, str | None] = {"label_column": self.label, "group_column": self.group}
+        known = {key: name for key, name in further.items() if name is not None}
+        return {"text_column": self.text, **known}
+
+    @property
     def columns(self) -> tuple[str | None, ...]:
-        """The columns that are read, in the order of a TableRow's fields."""
-        return (self.text,) if self.label is None else (self.text, self.label)
+        """The columns that are read."""
+        return tuple(self.by_key.values())
+
+    def row(self, where: str, values: Iterable[object]) -> "TableRow":
+        """Return the row with the values of `columns`, in their order."""
+        by_key = dict(zip(self.by_key, values, strict=True))
+        return TableRow(
+            where,
+            by_key["text_column"],
+            by_key.get("label_column"),
+            by_key.get("group_column"),
+        )
 
     @property
     def shapes(self) -> str:
@@ -59,12 +78,13 @@ class Wanted:
 class TableRow:
     """One row with the file's own values; `where` is its place, for messages.
 
-    `label` is None if no labels are read.
+    `label` and `group` are None if none are read.
     """
 
     where: str
     sentence: object
     label: object = None
+    group: object = None
 
 
 @dataclass(frozen=True)
@@ -103,8 +123,7 @@ def column_problems(where: object, columns: Sequence[str], wanted: Wanted) -> li
     """Return a problem for each wanted column that does not exist exactly once."""
     problems = []
     existing = listed(columns, COLUMNS_SHOWN)
-    keys: tuple[Key, ...] = ("text_column", "label_column")
-    for key, name in zip(keys, wanted.columns, strict=False):
+    for key, name in wanted.by_key.items():
         if name is None:
             what = f"a table with the columns {existing}"
             problems.append(f"{where}: {what}; name the sentences' column with {wanted.name(key)}")

@@ -11,7 +11,8 @@ from harness import stats
 from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
 from harness.judging.costs import COSTS, all_measured, amount, disagreement
 from harness.judging.evidence import Evidence, NoEvidence, evidence
-from harness.stats import Interval
+from harness.judging.populations import IN_WORDS, UNKNOWN, difference, source_interval
+from harness.stats import Interval, Refusal
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.suite.training import TrainingSpec
@@ -45,7 +46,9 @@ class Judgement:
     there is neither a threshold nor a baseline. `passed` is whether the cell's test passes; the
     suite decides whether `not-enough-evidence` passes. `mcc` is the mean over `scored`, the
     scored runs, `margin` is `mcc - threshold`. `evidence` contains the predictions of the scored
-    runs; None if they have none. The intervals are None if they cannot be computed. `by_seed`
+    runs; None if they have none. The intervals are None if they cannot be computed; they are for
+    other sentences of the same sources. `mcc_on_sources` is the one for sentences of other sources,
+    or why there is none; None if the records contain no sources. `by_seed`
     contains each run's MCC, None without a score; `failures` contains the reason of each failed
     run, by seed.
     """
@@ -62,6 +65,7 @@ class Judgement:
     by_seed: dict[int, float | None]
     failures: dict[int, str]
     checks: tuple[Check, ...]
+    mcc_on_sources: Interval | Refusal | None = None
 
 
 def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = None) -> Judgement:
@@ -83,8 +87,10 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
         "mcc": _interval(found, "mcc", _mccs(scored)),
         "accuracy": _interval(found, "accuracy", _accuracies(scored)),
     }
+    on_sources = None if found is None else source_interval(found)
+    used, obstacle = _for_gates(cell, found, intervals, missing)
     judged = not failures and all(by_seed.get(seed) is not None for seed in cell.seeds)
-    checks = tuple(_checks(cell, scored, intervals, missing, baseline)) if judged else ()
+    checks = tuple(_checks(cell, scored, used, obstacle, baseline)) if judged else ()
     verdict: Verdict | None = min((c.verdict for c in checks), key=WORST_FIRST.index, default=None)
     if failures:
         verdict = "fail"
@@ -102,7 +108,33 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
         by_seed=by_seed,
         failures=failures,
         checks=checks,
+        mcc_on_sources=on_sources,
     )
+
+
+def _for_gates(
+    cell: Cell,
+    found: Evidence | None,
+    intervals: Mapping[str, Interval | None],
+    missing: str | None,
+) -> tuple[Mapping[str, Interval | None], str | None]:
+    """Return the intervals by statistic that the cell's gates use, and why there are none.
+
+    Args:
+        intervals: for other sentences of the same sources.
+        missing: why they do not cover sentences; None if they do.
+    """
+    if cell.gates.population != "sources" or found is None:
+        return intervals, missing
+    on_sources = {
+        "mcc": source_interval(found, "mcc"),
+        "accuracy": source_interval(found, "accuracy"),
+    }
+    used = {name: each if isinstance(each, Interval) else None for name, each in on_sources.items()}
+    refused = [each or UNKNOWN for each in on_sources.values() if not isinstance(each, Interval)]
+    if not refused:
+        return used, missing
+    return used, f"there is no interval for {IN_WORDS['sources']}: {refused[0].reason}"
 
 
 def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
@@ -183,7 +215,7 @@ def _score_check(
     if not by_bound:
         verdict = "pass" if measured >= threshold else "fail"
         reason = f"{score} {'reaches' if verdict == 'pass' else 'is below'} {margin}"
-    elif interval is None or interval.covers != "sentences and seeds":
+    elif interval is None or not interval.covers_other_seeds:
         verdict = "not-enough-evidence"
         cause = missing or "one seed does not show the spread over seeds"
         reason = f"{score} against {margin}: not enough evidence, because {cause}"
@@ -204,10 +236,15 @@ def _way_out(interval: Interval, threshold: float) -> str:
     needed = stats.seeds_needed(interval, threshold)
     if needed is None:
         return (
-            "; no number of seeds would be enough: there are too few validation sentences for a "
+            f"; no number of seeds would be enough: there are too few {_sampled(interval)} for a "
             "threshold this close"
         )
     return f"; about {needed} seeds in total would be enough"
+
+
+def _sampled(estimate: stats.Interval | stats.Difference) -> str:
+    """Return what more of would make an estimate more precise, beside seeds."""
+    return "sources" if "sources" in estimate.covers else "validation sentences"
 
 
 def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Baseline) -> Check:
@@ -229,13 +266,10 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
     if not ours.same_sentences(theirs):
         return undecided("the baseline was scored on other sentences", drop)
     paired = ours.seeds == theirs.seeds
-    found = stats.paired_difference(
-        ours.labels,
-        theirs.selected,
-        ours.selected,
-        paired_seeds=paired,
-        classes=ours.classes,
-    )
+    population = cell.gates.population or "sentences"
+    found = difference(theirs, ours, paired_seeds=paired, population=population)
+    if isinstance(found, Refusal):
+        return undecided(f"there is no interval for {IN_WORDS[population]}: {found.reason}", drop)
     reason = (
         f"MCC {mcc:.4f} against the baseline's {mcc_before:.4f}: a drop of "
         f"{drop:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, {found.covers}; "
@@ -243,7 +277,7 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
     )
     by_bound = cell.gates.statistic == "lower-bound"
     verdict: Verdict
-    if by_bound and found.covers != "sentences and seeds" and found.low < found.high:
+    if by_bound and not found.covers_other_seeds and found.low < found.high:
         return undecided("one seed does not show the spread over seeds", drop)
     if found.high <= allowed or (drop <= allowed and not by_bound):
         verdict = "pass"
@@ -256,7 +290,7 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
         reason += (
             f", about {needed} seeds in total would be enough to decide"
             if needed is not None
-            else ", and no number of seeds would be enough: there are too few validation sentences"
+            else f", and no number of seeds would be enough: there are too few {_sampled(found)}"
         )
     return Check("max_drop", allowed, drop, found.low, found.high, verdict, reason)
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,14 @@ import pyarrow.parquet as pq
 from harness.errors import BadInput
 from harness.report.published import LEADERBOARD, Published
 from harness.store.consistency import unlike_predictions
-from harness.store.predictions import as_parquet, join_predictions, joined_schema, rows_of_run
+from harness.store.grouping import groupings
+from harness.store.predictions import (
+    CHECKED_COLUMNS,
+    as_parquet,
+    join_predictions,
+    joined_schema,
+    rows_of_run,
+)
 from harness.store.records import Record, classes_of
 from harness.store.run_store import Stored
 
@@ -51,6 +59,31 @@ def predictions_beside(folder: Path, published: Published) -> tuple[bytes | None
     if wrong:
         raise BadInput([f"{path}: {line}; {WAY_OUT}" for line in wrong])
     return content, [f"{path}: {line}" for line in unchecked]
+
+
+def with_groupings(folder: Path, published: Published) -> Published:
+    """Return a leaderboard with the source and domain of each sentence in every record.
+
+    Records of earlier versions lack them, but the predictions.parquet beside them has them.
+
+    Args:
+        folder: with a predictions.parquet that `predictions_beside` has checked.
+    """
+    if all(run.groupings is not None for run in _ended(published)):
+        return published
+    table = pq.read_table(folder / PREDICTIONS, columns=["key", *CHECKED_COLUMNS])
+    validation = table.filter(pc.equal(table["split"], "validation"))
+
+    def completed(run: Record) -> Record:
+        if run.status != "ok" or run.groupings is not None or run.dataset is None:
+            return run
+        rows = validation.filter(pc.equal(validation["key"], pa.scalar(run.key, pa.string())))
+        # Two names of one checkpoint share a key.
+        rows = rows.slice(0, run.dataset.validation)
+        kinds = (rows[name].to_pylist() for name in ("source", "domain"))
+        return run.model_copy(update={"groupings": groupings(run.dataset.name, *kinds)})
+
+    return replace(published, records=tuple(map(completed, published.records)))
 
 
 def mismatched_predictions(folder: Path, published: Published) -> list[str]:

@@ -61,6 +61,7 @@ def join(
     problems += checks.other_class_names(parts)
     problems += checks.hidden_and_labelled(parts)
     problems += checks.classes_missing(parts, spec)
+    problems += checks.unusable_groups(parts, spec) if not broken else []
     drawn = [name for name in labelled_file.DRAWN if name not in parts and name not in broken]
     splits: dict[str, Rows] = {}
     if "train" in parts:
@@ -130,7 +131,7 @@ def _joined(parts: Sequence[Part]) -> Rows:
         sentence=sentences,
         label=list(chain.from_iterable(part.table.labels for part in parts)),
         idx=range(len(sentences)),
-        source=[""] * len(sentences),
+        source=list(chain.from_iterable(part.table.groups for part in parts)),
         domain=[part.file.domain for part in parts for _ in part.table.rows],
     )
 
@@ -146,14 +147,8 @@ def _with_drawn(parts: Sequence[Part], spec: DatasetSpec, names: Sequence[str]) 
         return {"train": whole}
     paths = [part.file.path for part in parts]
     where = paths[0] if len(paths) == 1 else f"dataset.train ({len(paths)} files)"
-    groups = labelled_file.same_sentences(whole.sentence)
+    groups = labelled_file.undivided(whole, spec)
     return {
-        split: Rows(
-            sentence=[whole.sentence[row] for row in rows],
-            label=[whole.label[row] for row in rows],
-            idx=rows,
-            source=[""] * len(rows),
-            domain=[""] * len(rows),
-        )
+        split: whole.chosen(rows)
         for split, rows in labelled_file.draw(whole.label, spec, where, names, groups).items()
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.inputs.data import labelled_file
+from harness.inputs.data import group_column, labelled_file
 from harness.inputs.data.given_splits.parts import Part, Parts
 from harness.inputs.data.labelled_file import (
     LEAST_OF_A_CLASS,
@@ -95,6 +95,13 @@ def hidden_and_labelled(parts: Parts) -> Iterator[str]:
             f"{counted(seen[True], 'test sentence')}, but {seen[False]:,} have one (the first: "
             f"{first[False]}); give a label to all or to none"
         )
+
+
+def unusable_groups(parts: Parts, spec: DatasetSpec) -> list[str]:
+    """Return the problem of a column of groups with one group, or with one for each row."""
+    every = [*_each(parts)]
+    groups = [group for part in every for group in part.table.groups]
+    return group_column.problems_of_all(_files(every), groups, spec.group_column) if every else []
 
 
 def classes_missing(parts: Parts, spec: DatasetSpec) -> Iterator[str]:

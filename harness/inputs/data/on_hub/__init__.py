@@ -158,7 +158,12 @@ def _unusable(files: Sequence[SplitFile], splits: Collection[str]) -> dict[Split
 
 
 def _wanted(spec: DatasetSpec) -> Wanted:
-    return Wanted(text=spec.text_column, label=spec.label_column, class_names=spec.class_names)
+    return Wanted(
+        text=spec.text_column,
+        label=spec.label_column,
+        class_names=spec.class_names,
+        group=spec.group_column,
+    )
 
 
 def _missing_columns(spec: DatasetSpec, where: str, columns: Sequence[str]) -> list[str]:
@@ -210,9 +215,12 @@ def _table(file: SplitFile, rows: Dataset, spec: DatasetSpec) -> LabelledTable:
     if isinstance(feature, ClassLabel):
         labels = [_name(label, feature.names) for label in labels]
     sentences = rows[spec.text_column][:]
+    groups = [None] * len(rows) if spec.group_column is None else rows[spec.group_column][:]
     records = [
-        TableRow(f"{file.path}, row {number}", sentence, label)
-        for number, (sentence, label) in enumerate(zip(sentences, labels, strict=True), start=1)
+        TableRow(f"{file.path}, row {number}", sentence, label, group)
+        for number, (sentence, label, group) in enumerate(
+            zip(sentences, labels, groups, strict=True), start=1
+        )
     ]
     return labelled_file.labelled(file.path, Table(records, []), True, spec, file.split)
 

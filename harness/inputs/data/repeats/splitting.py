@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 Splits = dict[str, list[int]]
 
@@ -57,6 +59,26 @@ def kept_together(
         ]
         for number, name in enumerate(names)
     }
+
+
+def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return groups of rows that share a group in one of two groupings, or are linked by others.
+
+    Args:
+        one: (rows,) the group of each row.
+        other: (rows,) likewise.
+
+    Returns:
+        (rows,) integers, equal within a group: the connected components of the graph whose nodes
+        are the groups of both groupings, and whose edges are the rows.
+    """
+    first, ours = np.unique(one, return_inverse=True)
+    second, theirs = np.unique(other, return_inverse=True)
+    nodes = len(first) + len(second)
+    edges = coo_array((np.ones(len(ours)), (ours, len(first) + theirs)), shape=(nodes, nodes))
+    components: np.ndarray = connected_components(edges, directed=False)[1]
+    groups: np.ndarray = components[ours]
+    return groups
 
 
 def _cut(group: np.ndarray, side: np.ndarray) -> np.ndarray:
@@ -114,11 +136,13 @@ def _move_singles(
 
 
 def _drawn(rows: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
-    return rng.permutation(rows)[:count].tolist()
+    drawn: list[int] = rng.permutation(rows)[:count].tolist()
+    return drawn
 
 
 def _arrived(side: np.ndarray, before: Sequence[int], number: int) -> list[int]:
     """Return the rows that a split did not have before, in order."""
     new = side == number
     new[np.asarray(before, dtype=np.int64)] = False
-    return np.flatnonzero(new).tolist()
+    rows: list[int] = np.flatnonzero(new).tolist()
+    return rows

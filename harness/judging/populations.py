@@ -1,0 +1,61 @@
+"""The two populations of an interval: other sentences of the same sources, and other sources."""
+
+from typing import Literal
+
+from harness import stats
+from harness.judging.evidence import Evidence
+from harness.stats import Difference, Interval, Refusal, Sources
+
+Population = Literal["sentences", "sources"]
+
+IN_WORDS: dict[Population, str] = {
+    "sentences": "other sentences of these sources",
+    "sources": "sentences of other sources",
+}
+"""What an interval is about."""
+
+UNKNOWN = Refusal("the records do not contain the source of each sentence")
+
+
+def source_interval(
+    found: Evidence, statistic: stats.Statistic = "mcc"
+) -> Interval | Refusal | None:
+    """Return the interval for sentences of other sources, or why there is none.
+
+    Returns:
+        None if the records do not contain the source of each sentence.
+    """
+    sources = found.sources
+    if not isinstance(sources, Sources):
+        return sources
+    interval = stats.mean_interval(
+        found.labels, found.selected, statistic, classes=found.classes, sources=sources
+    )
+    if interval.one_class_or_perfect == interval.seeds:
+        return Refusal(
+            "every run predicts one class only, or is right or wrong on all sentences: no "
+            "difference between sources is visible"
+        )
+    return interval
+
+
+def difference(
+    a: Evidence, b: Evidence, *, paired_seeds: bool, population: Population
+) -> Difference | Refusal:
+    """Return the difference of two cells' MCC for a population, or why there is none.
+
+    Args:
+        a: on the same sentences as `b`.
+    """
+    sources = a.sources or b.sources if population == "sources" else None
+    if population == "sources" and not isinstance(sources, Sources):
+        return sources or UNKNOWN
+    assert not isinstance(sources, Refusal)
+    return stats.paired_difference(
+        a.labels,
+        a.selected,
+        b.selected,
+        paired_seeds=paired_seeds,
+        classes=a.classes,
+        sources=sources,
+    )
