@@ -1,14 +1,14 @@
 """Compares two or more cells on the same sentences: which one is better, if any."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 from typing import Literal
 
 from harness import stats
 from harness.judging.best import best_by_checkpoint
 from harness.judging.costs import COSTS, Ratio, mean, ratio
-from harness.judging.evidence import NoEvidence, evidence
+from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.judging.sides import (
     Side,
     differing,
@@ -17,9 +17,16 @@ from harness.judging.sides import (
     selection_note,
     side,
 )
+from harness.judging.slices import (
+    SliceDifference,
+    corrected_differences,
+    differences_by_slice,
+    evidence_for,
+)
 from harness.store.records import Record
+from harness.store.slices import Slices
 from harness.suite.plan import Cell
-from harness.text import series
+from harness.text import counted, series
 
 COMPARED = {
     "time": "train_seconds",
@@ -38,12 +45,13 @@ class Contestant:
     """A cell's scored runs, under its name in a comparison.
 
     `chosen_of` is the number of cells from which this one was selected by its MCC; 1 if it was
-    named, not selected by score.
+    named, not selected by score. `slices` are those of its validation sentences, if known.
     """
 
     name: str
     runs: tuple[Record, ...]
     chosen_of: int = 1
+    slices: Slices | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,7 @@ class Comparison:
     of these are None if the cells cannot be compared; `obstacle` is then the reason. `ratios` has
     the ratio of each of the costs COMPARED, by its name, with an obstacle of its own. `side_a` and
     `side_b` describe the compared cells, `unlike` has both values of each setting that differs.
+    `by_slice` are the differences on slices of the sentences, empty if slices are not known.
     """
 
     a: str
@@ -74,6 +83,7 @@ class Comparison:
     covers: str | None = None
     obstacle: str | None = None
     corrected_for: int = 1
+    by_slice: tuple[SliceDifference, ...] = ()
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference shown", "not comparable"]:
@@ -129,7 +139,16 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         p_value=found.p_value,
         adjusted=found.p_value,
         covers=found.covers,
+        by_slice=_by_slice(a, evidence_a, evidence_b, paired),
     )
+
+
+def _by_slice(
+    a: Contestant, evidence_a: Evidence, evidence_b: Evidence, paired: bool
+) -> tuple[SliceDifference, ...]:
+    if a.slices is None or evidence_for(a.runs, a.slices) is None:
+        return ()
+    return differences_by_slice(evidence_a, evidence_b, a.slices, paired)
 
 
 def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
@@ -146,10 +165,13 @@ def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
         found[position] = replace(
             pairs[position], adjusted=float(p_value), corrected_for=len(known)
         )
-    return found
+    by_slice = corrected_differences([pair.by_slice for pair in found])
+    return [replace(pair, by_slice=each) for pair, each in zip(found, by_slice, strict=True)]
 
 
-def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Contestant]:
+def best_cells(
+    cells: Sequence[Cell], runs: dict[str, list[Record]], slices: Slices | None = None
+) -> list[Contestant]:
     """Return each checkpoint's cell with the highest mean MCC, under the checkpoint's name.
 
     Cells with a seed that failed or has no score yet are left out.
@@ -158,7 +180,7 @@ def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Con
         runs: the records of each cell, by its id.
     """
     return [
-        Contestant(checkpoint, best.runs, best.tried)
+        Contestant(checkpoint, best.runs, best.tried, slices)
         for checkpoint, best in best_by_checkpoint(cells, runs).items()
     ]
 
@@ -197,8 +219,27 @@ def background(pair: Comparison) -> Iterator[str]:
         both = pair.side_a.checkpoint != pair.side_b.checkpoint
         mixed = "; this does not compare the checkpoints alone" if both else ""
         yield f"Their settings differ: {differing(pair.unlike)}{mixed}."
+    if pair.by_slice:
+        yield slices_in_words(pair)
     if (selection := selection_note({pair.a: pair.side_a, pair.b: pair.side_b})) is not None:
         yield f"{selection[0].upper()}{selection[1:]}."
+
+
+def slices_in_words(pair: Comparison) -> str:
+    """Return on which slices two cells differ beyond chance, as one sentence."""
+    tested = counted(pair.by_slice[0].tested, "slice")
+    if not (found := [each for each in pair.by_slice if each.differs]):
+        return f"On no slice of the sentences is a difference shown ({tested} tested together)."
+    texts = [
+        f"{each.name} ({counted(each.sentences, 'sentence')}: {each.mcc_a:.3f} against "
+        f"{each.mcc_b:.3f}, {each.difference:+.3f}, 95 % interval {each.low:+.3f} to "
+        f"{each.high:+.3f}, p = {each.adjusted:.2g})"
+        for each in found
+    ]
+    return (
+        f"Slices on which {pair.a} and {pair.b} differ beyond chance, of {tested} tested together "
+        f"(Holm): {'; '.join(texts)}."
+    )
 
 
 def as_dict(pair: Comparison) -> dict[str, object]:
@@ -206,8 +247,10 @@ def as_dict(pair: Comparison) -> dict[str, object]:
     values: dict[str, object] = {
         field.name: getattr(pair, field.name)
         for field in fields(pair)
-        if field.name not in ("ratios", "side_a", "side_b", "unlike")
+        if field.name not in ("ratios", "side_a", "side_b", "unlike", "by_slice")
     }
+    if pair.by_slice:
+        values["slices"] = [asdict(each) | {"differs": each.differs} for each in pair.by_slice]
     values["verdict"] = pair.verdict
     values["unlike"] = {setting: [*both] for setting, both in pair.unlike.items()}
     for name, one in (("a", pair.side_a), ("b", pair.side_b)):

@@ -70,6 +70,7 @@ def write_all(
                     planned.references,
                     suite_gates(planned.suite),
                     planned.suite.dataset,
+                    running.inputs(name).slices.slices,
                 )
                 store_locations(folder, where(planned, running.inputs(name), folder))
             except BadInput as error:

@@ -24,8 +24,10 @@ FILE = Path("runs", ".folders.json")
 
 FILES = {"path", "train", "validation", "test"}
 FORM = {"source", "class_names", "delimiter", "quoting"}
-NOT_STORED = FILES | FORM
-"""Settings of the data that are part of its name, or may change with a new version of a file."""
+SLICES = {"annotations", "slice_columns"}
+NOT_STORED = FILES | FORM | SLICES
+"""Settings of the data that are part of its name, or may change with a new version of a file, or
+change no run."""
 
 Digests = frozenset[str]
 """Digests of a folder's or file's absolute path and of its path relative to the results folder. The

@@ -11,21 +11,33 @@ from harness.stats.multiplicity import holm
 from harness.stats.planning import seeds_needed
 from harness.stats.scores import BOUNDS, Statistic, accuracy, mcc
 from harness.stats.selection import Selection, expected_best_of, selection_adjusted
+from harness.stats.slices import (
+    Contrast,
+    against_rest,
+    no_interval,
+    slice_interval,
+    undefined,
+)
 
 __all__ = [
     "BOUNDS",
+    "Contrast",
     "Difference",
     "Interval",
     "Selection",
     "Statistic",
     "accuracy",
+    "against_rest",
     "expected_best_of",
     "holm",
     "mcc",
     "mean_interval",
+    "no_interval",
     "paired_difference",
     "permutation_p_value",
     "seeds_interval",
     "seeds_needed",
     "selection_adjusted",
+    "slice_interval",
+    "undefined",
 ]

@@ -190,7 +190,7 @@ def _records(file: _File, header: _Row, rows: Sequence[_Row]) -> tuple[list[Tabl
     for row in rows:
         where = f"{file.path}:{row.first}"
         if len(row.values) == len(header.values):
-            records.append(TableRow(where, *(row.values[place] for place in places)))
+            records.append(file.wanted.row(where, (row.values[place] for place in places)))
         else:
             problems.append(f"{where}: {_column_counts(file, header, row)}")
     return records, problems

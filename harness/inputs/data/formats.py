@@ -15,7 +15,7 @@ from harness.errors import BadInput
 from harness.inputs.data.delimited import read_delimited
 from harness.inputs.data.json_rows import read_json
 from harness.inputs.data.rows import read_bytes, shown
-from harness.inputs.data.table import Table, TableRow, Wanted, column_error
+from harness.inputs.data.table import Table, Wanted, column_error
 from harness.suite.file_names import extension
 
 
@@ -35,7 +35,7 @@ def _read_parquet(path: Path, wanted: Wanted) -> Table:
         what = " ".join(str(error).split())
         raise BadInput([f"{path}: not a readable Parquet file ({what}); write it again"]) from None
     rows = enumerate(zip(*columns, strict=True), start=1)
-    records = [TableRow(f"{path}: row {n}", *values) for n, values in rows]
+    records = [wanted.row(f"{path}: row {n}", values) for n, values in rows]
     return Table(records, [], class_names=declared)
 
 

@@ -11,7 +11,6 @@ from harness.inputs.data.rows import lines_of, read_text, shown
 from harness.inputs.data.table import (
     COLUMNS_SHOWN,
     Table,
-    TableRow,
     Wanted,
     column_error,
     listed,
@@ -64,7 +63,7 @@ def read_json(path: Path, wanted: Wanted) -> Table:
         if twice := [name for name in wanted.columns if name in row.repeated]:
             problems.append(f"{where}: repeated key {shown(twice[0])}; remove all but one")
         else:
-            records.append(TableRow(where, *map(row.get, wanted.columns)))
+            records.append(wanted.row(where, map(row.get, wanted.columns)))
     return Table(records, problems)
 
 

@@ -1,6 +1,6 @@
 """The arguments, the result and the column checks of every reader of a user's file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,7 +9,7 @@ from harness.inputs.data.rows import shown
 
 COLUMNS_SHOWN = 10
 
-Key = Literal["text_column", "label_column", "delimiter", "quoting"]
+Key = Literal["text_column", "label_column", "slice_columns", "delimiter", "quoting"]
 """Settings of a file, named as in the suite's [dataset] section."""
 
 
@@ -25,6 +25,7 @@ class Wanted:
         delimiter: the delimiter of a delimited file; None for the default of its extension.
         quoting: as `dataset.quoting` of a suite.
         by_options: whether the settings are command-line options instead of suite keys.
+        further: other columns that are read, in this order.
     """
 
     text: str | None
@@ -33,11 +34,19 @@ class Wanted:
     delimiter: str | None = None
     quoting: Literal["csv", "none"] | None = None
     by_options: bool = False
+    further: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str | None, ...]:
-        """The columns that are read, in the order of a TableRow's fields."""
-        return (self.text,) if self.label is None else (self.text, self.label)
+        """The columns that are read, in the order that `row` expects."""
+        labels = () if self.label is None else (self.label,)
+        return (self.text, *labels, *self.further)
+
+    def row(self, where: str, values: Iterable[object]) -> "TableRow":
+        """Return a row from its values of `columns`."""
+        sentence, *rest = values
+        label = rest.pop(0) if self.label is not None else None
+        return TableRow(where, sentence, label, tuple(rest))
 
     @property
     def shapes(self) -> str:
@@ -59,12 +68,13 @@ class Wanted:
 class TableRow:
     """One row with the file's own values; `where` is its place, for messages.
 
-    `label` is None if no labels are read.
+    `label` is None if no labels are read. `further` are the values of `Wanted.further`.
     """
 
     where: str
     sentence: object
     label: object = None
+    further: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,14 @@ class Table:
     problems: list[str]
     notes: list[str] = field(default_factory=list)
     class_names: tuple[str, ...] | None = None
+
+
+class ColumnNotNamed(BadInput):
+    """A file has columns, but the column of sentences was not named; `columns` are its columns."""
+
+    def __init__(self, problems: Sequence[str], columns: Sequence[str]) -> None:
+        super().__init__(problems)
+        self.columns = tuple(columns)
 
 
 class NoLabelColumn(BadInput):
@@ -95,6 +113,8 @@ def column_error(
     problems = problems or column_problems(where, columns, wanted)
     if not problems:
         return None
+    if wanted.text is None:
+        return ColumnNotNamed(problems, columns)
     only_labels = columns.count(str(wanted.text)) == 1 and wanted.label not in columns
     return NoLabelColumn(problems) if only_labels else BadInput(problems)
 
@@ -103,8 +123,10 @@ def column_problems(where: object, columns: Sequence[str], wanted: Wanted) -> li
     """Return a problem for each wanted column that does not exist exactly once."""
     problems = []
     existing = listed(columns, COLUMNS_SHOWN)
-    keys: tuple[Key, ...] = ("text_column", "label_column")
-    for key, name in zip(keys, wanted.columns, strict=False):
+    keys: dict[str | None, Key] = dict.fromkeys(wanted.further, "slice_columns")
+    keys |= {wanted.text: "text_column"} | ({wanted.label: "label_column"} if wanted.label else {})
+    for name in wanted.columns:
+        key = keys[name]
         if name is None:
             what = f"a table with the columns {existing}"
             problems.append(f"{where}: {what}; name the sentences' column with {wanted.name(key)}")
