@@ -136,14 +136,18 @@ def _data_as_dict(inputs: Inputs) -> dict[str, object] | None:
         }
         for split in inputs.splits
     ]
-    return {"origin": inputs.dataset.origin, "splits": splits, "notes": list(inputs.notes)}
+    return {
+        "origin": inputs.dataset.origin,
+        "splits": splits,
+        "notes": [*inputs.notes, *inputs.slices.notes],
+    }
 
 
 def _data_as_text(inputs: Inputs) -> list[str]:
     if inputs.dataset is None:
         return []
     splits = [f"  {split.split}: {split.in_words()}" for split in inputs.splits]
-    notes = [f"  note: {note}" for note in inputs.notes]
+    notes = [f"  note: {note}" for note in (*inputs.notes, *inputs.slices.notes)]
     return [f"data: {inputs.dataset.origin}", *map(printable, [*splits, *notes])]
 
 

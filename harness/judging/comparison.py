@@ -19,9 +19,9 @@ from harness.judging.sides import (
 )
 from harness.judging.slices import (
     SliceDifference,
+    belongs,
     corrected_differences,
     differences_by_slice,
-    evidence_for,
 )
 from harness.store.records import Record
 from harness.store.slices import Slices
@@ -139,16 +139,16 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         p_value=found.p_value,
         adjusted=found.p_value,
         covers=found.covers,
-        by_slice=_by_slice(a, evidence_a, evidence_b, paired),
+        by_slice=_by_slice(a.slices or b.slices, evidence_a, evidence_b, paired),
     )
 
 
 def _by_slice(
-    a: Contestant, evidence_a: Evidence, evidence_b: Evidence, paired: bool
+    slices: Slices | None, a: Evidence, b: Evidence, paired: bool
 ) -> tuple[SliceDifference, ...]:
-    if a.slices is None or evidence_for(a.runs, a.slices) is None:
+    if slices is None or not belongs(a, slices):
         return ()
-    return differences_by_slice(evidence_a, evidence_b, a.slices, paired)
+    return differences_by_slice(a, b, slices, paired)
 
 
 def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:

@@ -91,8 +91,12 @@ def evidence_for(runs: Sequence[Record], slices: Slices) -> Evidence | None:
         found = evidence(runs)
     except NoEvidence:
         return None
-    fits = found.fingerprint == slices.fingerprint and found.labels.size == slices.sentences
-    return found if fits else None
+    return found if belongs(found, slices) else None
+
+
+def belongs(found: Evidence, slices: Slices) -> bool:
+    """Return whether evidence is of the sentences of the slices."""
+    return found.fingerprint == slices.fingerprint and found.labels.size == slices.sentences
 
 
 def scores_by_slice(

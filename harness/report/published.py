@@ -20,7 +20,7 @@ from harness.judging.leaderboard import rows_of, runs_by_cell
 from harness.judging.slices import rows_by_slice
 from harness.store.consistency import inconsistency
 from harness.store.records import DatasetFacts, Record
-from harness.store.slices import Slices
+from harness.store.slices import Slices, slice_problems
 from harness.suite.plan import Cell
 from harness.suite.references import Reference
 from harness.suite.spec import DatasetSpec, SuiteGates
@@ -286,6 +286,8 @@ def _contradictions(document: _Document) -> Iterator[str]:
         elif (problem := inconsistency(record)) is not None:
             yield f"{named}: it contradicts itself: {problem}"
         known.add(run)
+    if document.slices is not None:
+        yield from slice_problems(document.slices, document.records)
     for position, record in enumerate(document.baseline.records if document.baseline else ()):
         if (problem := inconsistency(record)) is not None:
             named = f"baseline.records[{position}]: cell {shown(record.cell)}, seed {record.seed}"

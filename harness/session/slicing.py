@@ -1,17 +1,22 @@
 """The slices of a suite's validation sentences: from its data, its columns and its annotations."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from harness import stats
 from harness.errors import BadInput
 from harness.session.options import home
 from harness.store.lengths import length_of
 from harness.store.slices import MOST_VALUES, Annotations, Slices, make_slices
-from harness.suite.spec import DatasetSpec
-from harness.text import series
+from harness.suite.gates import LEAST_OF_A_SLICE
+from harness.suite.ids import did_you_mean
+from harness.suite.spec import DatasetSpec, GatesSpec, Thresholds, load_suite
+from harness.text import counted, series, some
 
 if TYPE_CHECKING:  # data imports the library `datasets`; collecting tests must not
     from harness.inputs.data import Data, Source
@@ -75,6 +80,37 @@ def find_slices(spec: DatasetSpec, base: Path, source: "Source", loaded: "Data")
     if problems := list(_problems(columns)):
         raise BadInput(problems)
     return SliceInputs(make_slices(loaded.fingerprint, columns, annotations), tuple(notes))
+
+
+def slices_of_suite(path: Path, cola_dir: Path | None, fingerprints: Set[str]) -> SliceInputs:
+    """Return the slices that a suite file gives to the data of finished runs.
+
+    Args:
+        path: the suite file.
+        cola_dir: the folder of CoLA that the user named.
+        fingerprints: of the data of the runs.
+
+    Raises:
+        BadInput: a mistake in the suite or its data, or other data than the runs'.
+        Unavailable: the data cannot be reached.
+    """
+    from harness.inputs import data, hub
+
+    spec, base = load_suite(path).dataset, path.resolve().parent
+    needs_hub = spec.source == "cola" and cola_dir is None and spec.path is None
+    probed = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
+    source = data.find(spec, cola_dir, probed, base)
+    loaded = data.load(source)
+    if loaded.fingerprint not in fingerprints:
+        raise BadInput(
+            [
+                f"{path}: {loaded.origin} is not the data of these runs (its fingerprint begins "
+                f"with {loaded.fingerprint[:12]}, theirs with "
+                f"{', '.join(each[:12] for each in sorted(fingerprints)) or 'nothing'}); name the "
+                "suite of their data"
+            ]
+        )
+    return find_slices(spec, base, source, loaded)
 
 
 def _of_the_data(
@@ -201,3 +237,49 @@ def _problems(columns: Columns) -> Iterator[str]:
                 f"{MOST_VALUES} are allowed: group them into fewer, or leave the column out by "
                 "naming the others in dataset.slice_columns"
             )
+
+
+def gate_problems(gates: GatesSpec, slices: Slices | None, labels: Sequence[int]) -> Iterator[str]:
+    """Yield why a gate on a slice can never be judged on these data.
+
+    Args:
+        labels: of the validation sentences.
+    """
+    known = {} if slices is None else {each.name: each for each in slices.each()}
+    classes = np.asarray(labels)
+    for section, thresholds in _sections(gates):
+        for name, gate in thresholds.slice.items():
+            where = f"{section}.slice.{name!r}"
+            if name not in known:
+                yield f"{where}: no such slice{_hint(name, slices)}"
+                continue
+            chosen = classes[known[name].chosen]
+            if (reason := stats.undefined(chosen)) is not None:
+                yield f"{where}: no MCC, because {reason}; remove this gate"
+            elif chosen.size < gate.min_sentences:
+                yield (
+                    f"{where}: the slice has {counted(chosen.size, 'sentence')}, and min_sentences "
+                    f"is {gate.min_sentences}; choose a larger slice"
+                    + (", or lower min_sentences" if chosen.size >= LEAST_OF_A_SLICE else "")
+                )
+            elif (reason := stats.no_interval(chosen)) is not None:
+                yield f"{where}: the slice has {reason}; choose a larger slice"
+
+
+def _sections(gates: GatesSpec) -> Iterator[tuple[str, Thresholds]]:
+    yield "gates", gates
+    for kind, own in (("checkpoint", gates.checkpoint), ("cell", gates.cell)):
+        for name, thresholds in own.items():
+            yield f"gates.{kind}.{name!r}", thresholds
+
+
+def _hint(name: str, slices: Slices | None) -> str:
+    """Return the slices that exist: of the column if it exists, else the columns."""
+    if slices is None:
+        return "; the data have no slices: set dataset.annotations or dataset.slice_columns"
+    column = next((each for each in slices.columns if each.name == name.rpartition("=")[0]), None)
+    if column is None:
+        columns = ", ".join(each.name for each in slices.columns)
+        return f'; write "COLUMN=VALUE" with one of the columns {columns}'
+    similar = did_you_mean(name, [f"{column.name}={value}" for value in column.values])
+    return f"{similar}; values of {column.name} are {some(column.values, 10)}"

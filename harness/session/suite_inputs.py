@@ -14,7 +14,7 @@ from harness.inputs.hub import Hub
 from harness.judging import baseline as baselines
 from harness.machine import provenance
 from harness.session.options import Options, Planned
-from harness.session.slicing import NO_SLICES, SliceInputs, find_slices
+from harness.session.slicing import NO_SLICES, SliceInputs, find_slices, gate_problems
 from harness.store.groups import Groups
 from harness.store.records import DatasetFacts, run_key
 from harness.suite.plan import Cell, Run, published_names
@@ -150,6 +150,9 @@ def look_up(
         if download or data.is_here(source):
             loaded = data.load(source)
             slices = find_slices(suite.dataset, base, source, loaded)
+            labels = loaded.splits["validation"]["label"][:]
+            if problems := [*gate_problems(suite.gates, slices.slices, labels)]:
+                raise BadInput(problems)
     except BadInput as error:
         wrong[""] = error
     except Unavailable as error:

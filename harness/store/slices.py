@@ -4,7 +4,7 @@ Slices are facts of the data, not of a run, so no run's key or record contains t
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.store.classes import number_of_classes, pack, unpack
-from harness.store.records import FROZEN
+from harness.store.records import FROZEN, Confusion, Record
 from harness.suite.fields import Count, Whole
 
 MOST_VALUES = 100
@@ -156,3 +156,46 @@ def make_slices(
 def _natural(value: str) -> tuple[int, str]:
     number = re.match(r"\d+", value)
     return (int(number[0]) if number else 0, value)
+
+
+def slice_problems(slices: Slices, records: Iterable[Record]) -> Iterator[str]:
+    """Yield how slices contradict the records of runs on the same data.
+
+    Records count the sentences of each source and of each length, by label: the slices of these
+    columns must have the same.
+    """
+    columns = {column.name: slices.members(column) for column in slices.columns}
+    values = {column.name: column.values for column in slices.columns}
+    fingerprints = set()
+    for record in records:
+        facts = record.dataset
+        if facts is None or record.status != "ok" or record.labels is None:
+            continue
+        fingerprints.add(facts.fingerprint)
+        if facts.fingerprint != slices.fingerprint:
+            continue
+        if facts.validation != slices.sentences:
+            yield f"slices: {slices.sentences} sentences, but {record.cell} has {facts.validation}"
+            return
+        labels = unpack(record.labels, facts.validation)
+        for kind, groups in record.confusion_by.items():
+            if kind not in columns:
+                continue
+            for position, value in enumerate(values[kind], start=1):
+                of_slice = labels[columns[kind] == position]
+                counts = groups.get(value)
+                held = None if counts is None else _by_label(counts)
+                found = (int((of_slice == 0).sum()), int((of_slice == 1).sum()))
+                if held != found:
+                    yield (
+                        f"slices: {kind}={value} has sentences by label {found}, but the record "
+                        f"of {record.cell} with seed {record.seed} counts {held}"
+                    )
+                    return
+    if fingerprints and slices.fingerprint not in fingerprints:
+        yield "slices: they are of other data than the records"
+
+
+def _by_label(counts: Confusion) -> tuple[int, int]:
+    negative = counts.true_negative + counts.false_positive
+    return negative, counts.true_positive + counts.false_negative
