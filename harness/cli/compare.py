@@ -75,7 +75,7 @@ def _print(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -
     Args:
         table: caption and row names; None, or a single comparison, prints no table.
     """
-    from harness.judging.comparison import background, conclusion, slices_in_words
+    from harness.judging.comparison import background, conclusion, differing_slices
 
     if table is not None and len(pairs) > 1:
         caption, names = table
@@ -83,7 +83,9 @@ def _print(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -
         click.echo(pairs_table(names, pairs))
         for name, pair in zip(names, pairs, strict=True):
             if any(each.differs for each in pair.by_slice):
-                click.echo(printable(f"{name}: {slices_in_words(pair)}"))
+                click.echo(
+                    printable(f"{name}: ") + "\n".join(map(printable, differing_slices(pair)))
+                )
     else:
         for pair in pairs:
             click.echo(printable(conclusion(pair)))

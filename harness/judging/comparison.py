@@ -219,27 +219,24 @@ def background(pair: Comparison) -> Iterator[str]:
         both = pair.side_a.checkpoint != pair.side_b.checkpoint
         mixed = "; this does not compare the checkpoints alone" if both else ""
         yield f"Their settings differ: {differing(pair.unlike)}{mixed}."
-    if pair.by_slice:
-        yield slices_in_words(pair)
+    yield from differing_slices(pair)
     if (selection := selection_note({pair.a: pair.side_a, pair.b: pair.side_b})) is not None:
         yield f"{selection[0].upper()}{selection[1:]}."
 
 
-def slices_in_words(pair: Comparison) -> str:
-    """Return on which slices two cells differ beyond chance, as one sentence."""
-    tested = counted(pair.by_slice[0].tested, "slice")
-    if not (found := [each for each in pair.by_slice if each.differs]):
-        return f"On no slice of the sentences is a difference shown ({tested} tested together)."
-    texts = [
-        f"{each.name} ({counted(each.sentences, 'sentence')}: {each.mcc_a:.3f} against "
-        f"{each.mcc_b:.3f}, {each.difference:+.3f}, 95 % interval {each.low:+.3f} to "
-        f"{each.high:+.3f}, p = {each.adjusted:.2g})"
-        for each in found
-    ]
-    return (
-        f"Slices on which {pair.a} and {pair.b} differ beyond chance, of {tested} tested together "
-        f"(Holm): {'; '.join(texts)}."
-    )
+def differing_slices(pair: Comparison) -> Iterator[str]:
+    """Yield on which slices two cells differ beyond chance, one line each, after their number."""
+    if not pair.by_slice:
+        return
+    tested = f"of {counted(pair.by_slice[0].tested, 'slice')} tested together (Holm)"
+    found = [each for each in pair.by_slice if each.differs]
+    yield f"Slices on which they differ beyond chance: {len(found) or 'none'} {tested}."
+    for each in found:
+        yield (
+            f"  {each.name}, {counted(each.sentences, 'sentence')}: MCC {each.mcc_a:.3f} against "
+            f"{each.mcc_b:.3f}, {each.difference:+.3f} (95 % interval {each.low:+.3f} to "
+            f"{each.high:+.3f}, p = {each.adjusted:.2g})"
+        )
 
 
 def as_dict(pair: Comparison) -> dict[str, object]:

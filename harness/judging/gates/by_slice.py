@@ -43,18 +43,14 @@ def _check(
         verdict: Verdict = "not-enough-evidence"
         return Check(key, gate.min_mcc, measured, None, None, verdict, f"{text} {reason}")
 
-    chosen = None if slices is None else positions_of(slices, name)
-    if chosen is None:
-        return undecided(
-            "the slices of the sentences are not known"
-            if slices is None
-            else "the data have no such slice"
-        )
+    if slices is None:
+        return undecided("the slices of the sentences are not known")
     if found is None:
         return undecided(str(missing))
-    assert slices is not None
     if not belongs(found, slices):
         return undecided("the runs were scored on other sentences")
+    if (chosen := positions_of(slices, name)) is None:
+        return undecided("the data have no such slice")
     labels, predicted = found.labels[chosen], found.selected[:, chosen]
     if (reason := stats.undefined(labels)) is not None:
         return undecided(f"it has {reason}" if reason == "no sentences" else reason)
