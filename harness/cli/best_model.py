@@ -63,7 +63,9 @@ def best_model(results: Path) -> BestModel:
     published = read_published(file)
     store, notes = read_store(folder)
     kept = {key: item for key, item in finished(store) if kept_files.is_kept(item.folder)}
-    table = leaderboard(published.cells, published.records, published.baseline)
+    table = leaderboard(
+        published.cells, published.records, published.baseline, slices=published.slices
+    )
     lines = with_score(lines_of(published, table))
     of_line = [[kept[run.key] for run in line.runs if run.key in kept] for line in lines]
     held = [(line, runs) for line, runs in zip(lines, of_line, strict=True) if runs]

@@ -190,7 +190,7 @@ def _data(suite: str, inputs: Inputs, fault: BadInput | Unavailable | None) -> I
         yield Finding("ok", name, f"{inputs.dataset.origin}: {sizes}")
         for each in inputs.splits:
             yield Finding("ok", f"{each.split} of {suite}", each.in_words())
-        for note in inputs.notes:
+        for note in (*inputs.notes, *inputs.slices.notes):
             yield Finding("ok", f"note on {name}", note)
         if (found := inputs.dataset.duplicates) is not None:
             yield Finding("ok", f"near neighbours in {name}", near_in_words(found))

@@ -75,12 +75,17 @@ def _print(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -
     Args:
         table: caption and row names; None, or a single comparison, prints no table.
     """
-    from harness.judging.comparison import background, conclusion
+    from harness.judging.comparison import background, conclusion, differing_slices
 
     if table is not None and len(pairs) > 1:
         caption, names = table
         click.echo(printable(caption) + "\n")
         click.echo(pairs_table(names, pairs))
+        for name, pair in zip(names, pairs, strict=True):
+            if any(each.differs for each in pair.by_slice):
+                click.echo(
+                    printable(f"{name}: ") + "\n".join(map(printable, differing_slices(pair)))
+                )
     else:
         for pair in pairs:
             click.echo(printable(conclusion(pair)))
@@ -155,11 +160,12 @@ def _common_cells(a: Path, b: Path) -> "list[tuple[str, Contestant, Contestant]]
         raise BadInput(
             [f"{a}, {b}: no cell ({what}) was scored in both; name leaderboards of one suite"]
         )
+    slices = both[0].slices or both[1].slices
     return [
         (
             " / ".join(dict.fromkeys((runs_a[each][0].cell, runs_b[each][0].cell))),
-            Contestant(f"{runs_a[each][0].cell} of {a}", tuple(runs_a[each])),
-            Contestant(f"{runs_b[each][0].cell} of {b}", tuple(runs_b[each])),
+            Contestant(f"{runs_a[each][0].cell} of {a}", tuple(runs_a[each]), slices=slices),
+            Contestant(f"{runs_b[each][0].cell} of {b}", tuple(runs_b[each]), slices=slices),
         )
         for each in common
     ]
@@ -183,11 +189,11 @@ def _contestants(published: "Published") -> "Iterator[tuple[str, Contestant]]":
     from harness.judging.leaderboard import runs_by_cell, scored
 
     runs = runs_by_cell(published.cells, published.records)
-    for contestant in best_cells(published.cells, runs):
+    for contestant in best_cells(published.cells, runs, published.slices):
         yield contestant.name, contestant
     for cell in published.cells:
         if ended := scored(runs[cell.id]):
-            yield cell.id, Contestant(cell.id, tuple(ended))
+            yield cell.id, Contestant(cell.id, tuple(ended), slices=published.slices)
 
 
 def _all_published(paths: Sequence[Path]) -> "list[Published]":

@@ -141,7 +141,7 @@ def _data_as_dict(inputs: Inputs) -> dict[str, object] | None:
     return {
         "origin": inputs.dataset.origin,
         "splits": splits,
-        "notes": list(inputs.notes),
+        "notes": [*inputs.notes, *inputs.slices.notes],
         "duplicates": None if found is None else found.model_dump(),
     }
 
@@ -150,7 +150,7 @@ def _data_as_text(inputs: Inputs) -> list[str]:
     if inputs.dataset is None:
         return []
     splits = [f"  {split.split}: {split.in_words()}" for split in inputs.splits]
-    notes = [f"  note: {note}" for note in inputs.notes]
+    notes = [f"  note: {note}" for note in (*inputs.notes, *inputs.slices.notes)]
     found = inputs.dataset.duplicates
     near = [] if found is None else [f"  {near_in_words(found)}"]
     return [f"data: {inputs.dataset.origin}", *map(printable, [*splits, *notes, *near])]

@@ -4,25 +4,36 @@ import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.choices import MATRIX, chosen, only_suite, options
 from harness.errors import BadInput
-from harness.session.options import flag_of, session_options
+from harness.session.options import cola_folder, flag_of, session_options
 from harness.session.reuse import records_for_plan
 from harness.store.records import Record
 from harness.store.run_store import read_store
 from harness.suite.plan import suite_gates
 from harness.text import counted, printable
 
+if TYPE_CHECKING:
+    from harness.report import Published
+    from harness.store.slices import Slices
+
 
 @click.command(short_help="rebuild or check every table")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FOLDER|LEADERBOARD.JSON")
-@options(("suite", *MATRIX, "baseline", "replace"))
+@options(("suite", "cola_dir", *MATRIX, "baseline", "replace"))
+@click.option(
+    "--slices",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="SUITE",
+    help="divide the validation sentences into slices as this suite file says (its data, "
+    "annotations and slice_columns), which trains nothing; by default the slices stay",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -34,7 +45,9 @@ from harness.text import counted, printable
     help="write nothing; print where files differ from the records (predictions.parquet by each "
     "run's digest), and exit 1 if any file differs",
 )
-def report(source: Path, output: Path | None, check: bool, **values: Any) -> None:
+def report(
+    source: Path, output: Path | None, check: bool, slices: Path | None, **values: Any
+) -> None:
     """Rebuild every table from its evidence, and print which files changed.
 
     The evidence is a published leaderboard.json, which contains every record in full, with the
@@ -48,6 +61,7 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
       harness report results/local/quickstart
       harness report results/local/quickstart --output results/quickstart
       harness report results/cola --check
+      harness report results/cola --slices annotated.toml --cola-dir ~/cola_public
       harness report results/local/mine --suite mine.toml
       harness report downloaded.json --output tables/
     """
@@ -55,13 +69,15 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
         way_out = "name the folder to check; without --check the folder is written"
         missing = [] if source.exists() else [f"{source}: no such file or folder"]
         raise BadInput([*missing, f"--output: {output}: no such folder; {way_out}"])
+    if check and slices is not None:
+        raise click.UsageError("--check writes nothing, and --slices changes tables; leave out one")
     if values["suite"]:
-        evidence = _from_store(source, values)
+        evidence = _from_store(source, slices, values)
     elif given := [name for name in (*MATRIX, "baseline") if values[name] is not None]:
         flags = ", ".join(map(flag_of, given))
         raise click.UsageError(f"{flags}: only with a suite's plan; name the suite with --suite")
     else:
-        evidence = _from_published(source, output, check)
+        evidence = _from_published(source, output, check, slices, values)
     folder = evidence.folder if output is None else output
     for note in evidence.notes:
         click.echo(note, err=True)
@@ -89,12 +105,15 @@ class _Evidence:
     published: bool = False
 
 
-def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
+def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
     from harness.report import replacement, write_files
     from harness.report.checks.changes import changed_files
 
     now = replacement.runs_of_records(evidence.records)
-    if not replace and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None:
+    if (
+        not may_replace
+        and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None
+    ):
         raise BadInput([line])
     with contextlib.suppress(BadInput):  # an unreadable leaderboard is replaced without a message
         before = replacement.runs_in_tables(folder)
@@ -158,7 +177,13 @@ def _conclusion(evidence: _Evidence) -> str:
     )
 
 
-def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:
+def _from_published(
+    source: Path,
+    output: Path | None,
+    check: bool,
+    slices: Path | None,
+    values: dict[str, Any],
+) -> _Evidence:
     from harness.report import LEADERBOARD, PREDICTIONS, leaderboard_in, read_published, render
     from harness.report.checks.logits import (
         mismatched_predictions,
@@ -171,7 +196,7 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
         where = f"{source}: no {LEADERBOARD}" if source.is_dir() else f"{source}: no such file"
         way_out = "a folder with only runs/ also needs the plan: --suite FILE"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
-    published = read_published(path)
+    published, remarks = _with_slices(read_published(path), slices, values)
     folder = path.parent
     if check:
         checked = folder if output is None else output
@@ -182,16 +207,16 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
     if predictions is not None:
         published = with_groupings(folder, published)
         contents = {PREDICTIONS: predictions, **render(published)}
-        return _Evidence(folder, contents, published.records, notes)
+        return _Evidence(folder, contents, published.records, [*remarks, *notes])
     beside = None
     if output is not None:  # its predictions may belong to other runs
         beside, notes = predictions_beside(output, published)
     note = f"{folder / PREDICTIONS}: missing, and not written: leaderboard.json contains no logits"
     contents = render(published, beside is not None)
-    return _Evidence(folder, contents, published.records, [note, *notes])
+    return _Evidence(folder, contents, published.records, [*remarks, note, *notes])
 
 
-def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
+def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _Evidence:
     from harness.report import contents_of, publish
 
     typed = chosen(values)
@@ -210,6 +235,35 @@ def _from_store(folder: Path, values: dict[str, Any]) -> _Evidence:
         planned.references,
         suite_gates(planned.suite),
         planned.suite.dataset,
+        _earlier_slices(folder),
     )
+    published, remarks = _with_slices(published, slices, values)
     contents = contents_of(published, stored)
-    return _Evidence(folder, contents, published.records, notes + left_out)
+    return _Evidence(folder, contents, published.records, [*notes, *left_out, *remarks])
+
+
+def _with_slices(
+    published: "Published", suite: Path | None, values: dict[str, Any]
+) -> "tuple[Published, tuple[str, ...]]":
+    """Return a leaderboard with the slices of a suite, if one is named, and remarks on them.
+
+    Slices of other data than the runs' are left out.
+    """
+    fingerprints = {facts.fingerprint for facts in published.datasets}
+    if suite is None:
+        known = published.slices
+        foreign = known is not None and bool(fingerprints) and known.fingerprint not in fingerprints
+        return (replace(published, slices=None) if foreign else published), ()
+    from harness.session.slicing import slices_of_suite
+
+    found = slices_of_suite(suite, cola_folder(chosen(values)), fingerprints)
+    return replace(published, slices=found.slices), found.notes
+
+
+def _earlier_slices(folder: Path) -> "Slices | None":
+    """Return the slices of the tables in a folder, None if it has no readable ones."""
+    from harness.report import leaderboard_in, read_published
+
+    with contextlib.suppress(BadInput):
+        return read_published(leaderboard_in(folder)).slices
+    return None

@@ -75,7 +75,12 @@ def origin(spec: DatasetSpec) -> str:
 
 
 def without_folders(spec: DatasetSpec) -> DatasetSpec:
-    """Return a specification of the user's own data without this machine's folders."""
+    """Return a specification of data without this machine's folders."""
+    if spec.annotations is not None:
+        (annotations,) = short_names([spec.annotations])
+        spec = spec.model_copy(update={"annotations": annotations})
+    if spec.source != "file":
+        return spec.model_copy(update={"path": None})
     if spec.path is not None:
         (path,) = short_names([spec.path])
         return spec.model_copy(update={"path": path})

@@ -1,7 +1,7 @@
 """Compares two or more cells on the same sentences: which one is better, if any."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 from typing import Literal
 
@@ -18,10 +18,17 @@ from harness.judging.sides import (
     selection_note,
     side,
 )
+from harness.judging.slices import (
+    SliceDifference,
+    belongs,
+    corrected_differences,
+    differences_by_slice,
+)
 from harness.stats import Difference, Refusal
 from harness.store.records import Record
+from harness.store.slices import Slices
 from harness.suite.plan import Cell
-from harness.text import series
+from harness.text import counted, series
 
 COMPARED = {
     "time": "train_seconds",
@@ -40,12 +47,13 @@ class Contestant:
     """A cell's scored runs, under its name in a comparison.
 
     `chosen_of` is the number of cells from which this one was selected by its MCC; 1 if it was
-    named, not selected by score.
+    named, not selected by score. `slices` are those of its validation sentences, if known.
     """
 
     name: str
     runs: tuple[Record, ...]
     chosen_of: int = 1
+    slices: Slices | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Comparison:
     other sources, None if `obstacle_sources` is the reason, or no sources are known. `ratios` has
     the ratio of each of the costs COMPARED, by its name, with an obstacle of its own. `side_a` and
     `side_b` describe the compared cells, `unlike` has both values of each setting that differs.
+    `by_slice` are the differences on slices of the sentences, empty if slices are not known.
     """
 
     a: str
@@ -83,6 +92,7 @@ class Comparison:
     p_value_sources: float | None = None
     adjusted_sources: float | None = None
     obstacle_sources: str | None = None
+    by_slice: tuple[SliceDifference, ...] = ()
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference shown", "not comparable"]:
@@ -133,6 +143,7 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         p_value=found.p_value,
         adjusted=found.p_value,
         covers=found.covers,
+        by_slice=_by_slice(a.slices or b.slices, evidence_a, evidence_b, paired),
     )
 
 
@@ -150,6 +161,14 @@ def _on_sources(pair: Comparison, a: Evidence, b: Evidence, paired_seeds: bool) 
         p_value_sources=found.p_value,
         adjusted_sources=found.p_value,
     )
+
+
+def _by_slice(
+    slices: Slices | None, a: Evidence, b: Evidence, paired: bool
+) -> tuple[SliceDifference, ...]:
+    if slices is None or not belongs(a, slices):
+        return ()
+    return differences_by_slice(a, b, slices, paired)
 
 
 def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
@@ -170,7 +189,8 @@ def corrected(pairs: Sequence[Comparison]) -> list[Comparison]:
             adjusted_sources=on_sources[position],
             corrected_for=len(known),
         )
-    return found
+    by_slice = corrected_differences([pair.by_slice for pair in found])
+    return [replace(pair, by_slice=each) for pair, each in zip(found, by_slice, strict=True)]
 
 
 def _holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -179,7 +199,9 @@ def _holm(p_values: Sequence[float | None]) -> list[float | None]:
     return [None if p is None else next(known) for p in p_values]
 
 
-def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Contestant]:
+def best_cells(
+    cells: Sequence[Cell], runs: dict[str, list[Record]], slices: Slices | None = None
+) -> list[Contestant]:
     """Return each checkpoint's cell with the highest mean MCC, under the checkpoint's name.
 
     Cells with a seed that failed or has no score yet are left out.
@@ -188,7 +210,7 @@ def best_cells(cells: Sequence[Cell], runs: dict[str, list[Record]]) -> list[Con
         runs: the records of each cell, by its id.
     """
     return [
-        Contestant(checkpoint, best.runs, best.tried)
+        Contestant(checkpoint, best.runs, best.tried, slices)
         for checkpoint, best in best_by_checkpoint(cells, runs).items()
     ]
 
@@ -243,8 +265,24 @@ def background(pair: Comparison) -> Iterator[str]:
         both = pair.side_a.checkpoint != pair.side_b.checkpoint
         mixed = "; this does not compare the checkpoints alone" if both else ""
         yield f"Their settings differ: {differing(pair.unlike)}{mixed}."
+    yield from differing_slices(pair)
     if (selection := selection_note({pair.a: pair.side_a, pair.b: pair.side_b})) is not None:
         yield f"{selection[0].upper()}{selection[1:]}."
+
+
+def differing_slices(pair: Comparison) -> Iterator[str]:
+    """Yield on which slices two cells differ beyond chance, one line each, after their number."""
+    if not pair.by_slice:
+        return
+    tested = f"of {counted(pair.by_slice[0].tested, 'slice')} tested together (Holm)"
+    found = [each for each in pair.by_slice if each.differs]
+    yield f"Slices on which they differ beyond chance: {len(found) or 'none'} {tested}."
+    for each in found:
+        yield (
+            f"  {each.name}, {counted(each.sentences, 'sentence')}: MCC {each.mcc_a:.3f} against "
+            f"{each.mcc_b:.3f}, {each.difference:+.3f} (95 % interval {each.low:+.3f} to "
+            f"{each.high:+.3f}, p = {each.adjusted:.2g})"
+        )
 
 
 def as_dict(pair: Comparison) -> dict[str, object]:
@@ -252,8 +290,10 @@ def as_dict(pair: Comparison) -> dict[str, object]:
     values: dict[str, object] = {
         field.name: getattr(pair, field.name)
         for field in fields(pair)
-        if field.name not in ("ratios", "side_a", "side_b", "unlike")
+        if field.name not in ("ratios", "side_a", "side_b", "unlike", "by_slice")
     }
+    if pair.by_slice:
+        values["slices"] = [asdict(each) | {"differs": each.differs} for each in pair.by_slice]
     values["verdict"] = pair.verdict
     values["unlike"] = {setting: [*both] for setting, both in pair.unlike.items()}
     for name, one in (("a", pair.side_a), ("b", pair.side_b)):

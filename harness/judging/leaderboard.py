@@ -12,6 +12,7 @@ from harness.judging.columns import columns_of
 from harness.judging.gates import Judgement, judge
 from harness.judging.source_columns import SOURCES
 from harness.store.records import Record, classes_of
+from harness.store.slices import Slices
 from harness.suite.plan import Cell
 
 
@@ -20,6 +21,7 @@ def leaderboard(
     records: Iterable[Record],
     baseline: Baseline | None = None,
     judgements: Mapping[str, Judgement] | None = None,
+    slices: Slices | None = None,
 ) -> pd.DataFrame:
     """Return a row for each cell, by rank, then in the plan's order, cells without a score last.
 
@@ -44,13 +46,14 @@ def leaderboard(
         records: at most one for each cell and seed; those of other cells and seeds are ignored.
         baseline: compared with the cells, in addition to their thresholds.
         judgements: by cell id, if the cells are already judged.
+        slices: of the validation sentences, for the gates on slices.
 
     Raises:
         ValueError: two records of one cell and seed.
     """
     runs = runs_by_cell(cells, records)
     if judgements is None:
-        judgements = judge_all(cells, runs, baseline)
+        judgements = judge_all(cells, runs, baseline, slices)
     names = {name for cell in cells for name in cell.settings}
     if any(classes_of(run) > 2 for own in runs.values() for run in own):
         names.add(CLASSES.name)
@@ -71,9 +74,10 @@ def judge_all(
     cells: Sequence[Cell],
     runs: Mapping[str, Sequence[Record]],
     baseline: Baseline | None = None,
+    slices: Slices | None = None,
 ) -> dict[str, Judgement]:
     """Judge every cell by its records, and return the judgements by cell id."""
-    return {cell.id: judge(cell, runs[cell.id], baseline) for cell in cells}
+    return {cell.id: judge(cell, runs[cell.id], baseline, slices) for cell in cells}
 
 
 def runs_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, list[Record]]:

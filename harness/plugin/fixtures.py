@@ -62,7 +62,9 @@ def judge_cell(
     request: pytest.FixtureRequest, cell: Cell
 ) -> Callable[[Sequence[Record]], Judgement]:
     """Return a function that judges a cell's records by its gates and the session's baseline."""
-    return partial(judge, cell, baseline=request.config.stash[SESSION].baseline(cell.suite))
+    session = request.config.stash[SESSION]
+    slices = session.inputs(cell.suite).slices.slices
+    return partial(judge, cell, baseline=session.baseline(cell.suite), slices=slices)
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ def write_all(
                     planned.references,
                     suite_gates(planned.suite),
                     planned.suite.dataset,
+                    running.inputs(name).slices.slices,
                 )
                 store_locations(folder, where(planned, running.inputs(name), folder))
             except BadInput as error:
@@ -128,7 +129,9 @@ def summarize_all(config: pytest.Config) -> None:
 
 def _table(running: Session, planned: Planned) -> pd.DataFrame:
     records = [item.record for item in running.stored(planned)]
-    return leaderboard(planned.cells, records, running.baseline(planned.suite.name))
+    name = planned.suite.name
+    slices = running.inputs(name).slices.slices
+    return leaderboard(planned.cells, records, running.baseline(name), slices=slices)
 
 
 def show_all(reporter: pytest.TerminalReporter) -> None:

@@ -27,6 +27,7 @@ from harness.report.published import (
     read_published,
 )
 from harness.store.run_store import Stored, write_atomically
+from harness.store.slices import Slices
 from harness.suite.plan import Cell
 from harness.suite.references import Reference
 from harness.suite.spec import DatasetSpec, SuiteGates
@@ -57,6 +58,7 @@ def write_tables(
     references: Sequence[Reference] = (),
     gates: SuiteGates = NO_GATES,
     dataset: DatasetSpec | None = None,
+    slices: Slices | None = None,
 ) -> list[Path]:
     """Write leaderboard.md, .html, .csv and .json, pictures, and predictions.parquet.
 
@@ -72,6 +74,7 @@ def write_tables(
         references: those of other checkpoints are left out.
         gates: on all cells together, with published names.
         dataset: the source of the suite's data.
+        slices: of the validation sentences.
 
     Raises:
         BadInput: the folder cannot be written.
@@ -79,7 +82,7 @@ def write_tables(
     """
     records = [item.record for item in stored]
     contents = contents_of(
-        publish(suite, cells, records, baseline, references, gates, dataset), stored
+        publish(suite, cells, records, baseline, references, gates, dataset, slices), stored
     )
     write_files(folder, contents)
     return [folder / name for name in contents]
@@ -138,7 +141,7 @@ def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
     from harness.report.page import as_html
 
     runs = runs_by_cell(published.cells, published.records)
-    judgements = judge_all(published.cells, runs, published.baseline)
+    judgements = judge_all(published.cells, runs, published.baseline, published.slices)
     frame = leaderboard(published.cells, published.records, judgements=judgements)
     lines = lines_of(published, frame)
     found = list(findings(published, judgements))

@@ -1,6 +1,6 @@
 """What a leaderboard's numbers show beyond its table, as blocks of Markdown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from statistics import fmean
 
@@ -18,6 +18,7 @@ from harness.markup import code, escaped, grid, section
 from harness.report.confusion import confusion
 from harness.report.published import Published
 from harness.report.repeats import repeated_sentences
+from harness.report.slices import by_slice, names_of
 from harness.store.records import Record
 from harness.suite.training import TrainingSpec
 from harness.text import some
@@ -37,13 +38,17 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     runs = runs_by_cell(published.cells, published.records)
     yield from repeated_sentences(published.records)
     yield from section("Gates", _gates(published, judgements, runs))
-    contestants = best_cells(published.cells, runs)
+    contestants = best_cells(published.cells, runs, published.slices)
+    pairs = compare_all(contestants)
     if len(contestants) > 1:
-        yield from _pairwise(compare_all(contestants), contestants)
+        yield from _pairwise(pairs, contestants)
     yield from section("Effect of choosing the best cell", _choosing(judgements))
     yield from section("Published scores", _references(published, runs))
     yield from confusion(contestants, published.class_names)
-    yield from _mistakes([(each.name, each.runs) for each in contestants])
+    best = [(each.name, each.runs) for each in contestants]
+    if published.slices is not None:
+        yield from by_slice(published.slices, dict(best), pairs)
+    yield from _mistakes(best, set() if published.slices is None else names_of(published.slices))
 
 
 def _gates(
@@ -183,15 +188,17 @@ def _references(published: Published, runs: dict[str, list[Record]]) -> Iterator
         )
 
 
-def _mistakes(best: Sequence[tuple[str, Sequence[Record]]]) -> Iterator[str]:
+def _mistakes(
+    best: Sequence[tuple[str, Sequence[Record]]], in_slices: Collection[str]
+) -> Iterator[str]:
     groups = {name: by_group(runs) for name, runs in best}
     blocks = [
         _by_group(kind, {name: found.get(kind, {}) for name, found in groups.items()})
         for kind in GROUPS
-        if any(kind in found for found in groups.values())
+        if kind not in in_slices and any(kind in found for found in groups.values())
     ]
     missed = list(_missed([runs for _, runs in best]))
-    if missed and not blocks:  # more than two classes
+    if missed and not blocks:  # more than two classes, or the groups are slices
         yield "## Misclassified sentences"
         yield from missed
     elif blocks:

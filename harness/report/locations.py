@@ -23,12 +23,15 @@ FILE = Path("runs", ".folders.json")
 """Relative to a results folder."""
 
 FORM = {"source", "class_names", "delimiter", "quoting"}
+SLICES = {"annotations", "slice_columns"}
 NOT_STORED = {
-    "file": FORM | {"path", "train", "validation", "test"},
-    "hub": FORM | {"name", "config", "revision"},
+    "file": FORM | SLICES | {"path", "train", "validation", "test"},
+    "hub": FORM | SLICES | {"name", "config", "revision"},
+    "cola": FORM | SLICES | {"path"},
+    "embedded": FORM | SLICES,
 }
-"""Settings that are part of the data's name, or may change with a new version of them, by source
-of the data."""
+"""Settings, by source of the data, that are part of its name, may change with a new version of it,
+or change no run."""
 
 Digests = frozenset[str]
 """Digests of a folder's or file's absolute path and of its path relative to the results folder. The
@@ -70,7 +73,7 @@ def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | N
             checkpoints[published] = _digests([path], results)
     data, settings = {}, {}
     if fingerprint is not None:
-        apart = NOT_STORED.get(suite.dataset.source, FORM)
+        apart = NOT_STORED[suite.dataset.source]
         given = suite.dataset.model_dump(mode="json", exclude=apart, exclude_defaults=True)
         settings = {fingerprint: ", ".join(f"{name} {given[name]}" for name in sorted(given))}
         files = [] if suite.dataset.source == "hub" else file_names(suite.dataset)

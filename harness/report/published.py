@@ -15,9 +15,12 @@ from harness.inputs.split_files import without_folders
 from harness.judging.baseline import Baseline
 from harness.judging.column import Value
 from harness.judging.columns import COLUMNS
+from harness.judging.comparison import best_cells
 from harness.judging.leaderboard import rows_of, runs_by_cell
+from harness.judging.slices import rows_by_slice
 from harness.store.consistency import inconsistency
 from harness.store.records import DatasetFacts, Record
+from harness.store.slices import Slices, slice_problems
 from harness.suite.plan import Cell
 from harness.suite.references import Reference
 from harness.suite.spec import DatasetSpec, SuiteGates
@@ -48,7 +51,8 @@ class Published:
 
     `records` are in the order of the cells, then by seed. The cells were compared with `baseline`;
     `references` are published scores of its checkpoints, `gates` apply to all cells together,
-    `dataset` is the source of the suite's data, None if it was not recorded.
+    `dataset` is the source of the suite's data, None if it was not recorded. `slices` are those of
+    the validation sentences, None in leaderboards of versions without them.
     """
 
     suite: str
@@ -58,6 +62,7 @@ class Published:
     references: tuple[Reference, ...] = ()
     gates: SuiteGates = NO_GATES
     dataset: DatasetSpec | None = None
+    slices: Slices | None = None
 
     @property
     def datasets(self) -> tuple[DatasetFacts, ...]:
@@ -76,7 +81,8 @@ class Published:
 
 
 class _Document(BaseModel):
-    """leaderboard.json. `rows` are the table for other programs; the harness does not read them."""
+    """leaderboard.json. `rows` and `slice_rows` are for other programs; the harness does not read
+    them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -90,6 +96,10 @@ class _Document(BaseModel):
     gates: SuiteGates
     # Left out if unknown, so that leaderboards of versions without it keep their bytes.
     dataset: DatasetSpec | None = Field(None, exclude_if=lambda value: value is None)
+    slices: Slices | None = Field(None, exclude_if=lambda value: value is None)
+    slice_rows: tuple[dict[str, Value], ...] | None = Field(
+        None, exclude_if=lambda value: value is None
+    )
 
 
 def publish(
@@ -100,6 +110,7 @@ def publish(
     references: Iterable[Reference] = (),
     gates: SuiteGates = NO_GATES,
     dataset: DatasetSpec | None = None,
+    slices: Slices | None = None,
 ) -> Published:
     """Select the records and references that belong to the plan, and sort them.
 
@@ -109,15 +120,8 @@ def publish(
     chosen = chain.from_iterable(runs_by_cell(cells, records).values())
     known = {cell.checkpoint.partition("@")[0] for cell in cells}
     fitting = tuple(reference for reference in references if reference.checkpoint in known)
-    data = None if dataset is None else _anywhere(dataset)
-    return Published(suite, tuple(cells), tuple(chosen), baseline, fitting, gates, data)
-
-
-def _anywhere(dataset: DatasetSpec) -> DatasetSpec:
-    """Return the source of the data, without the folder in which this machine keeps them."""
-    if dataset.source == "file":
-        return without_folders(dataset)
-    return dataset.model_copy(update={"path": None})
+    data = None if dataset is None else without_folders(dataset)
+    return Published(suite, tuple(cells), tuple(chosen), baseline, fitting, gates, data, slices)
 
 
 def seeds_in_words(seeds: Sequence[int]) -> str:
@@ -156,8 +160,20 @@ def by_text(
 def as_json(published: Published, frame: pd.DataFrame) -> str:
     """Return leaderboard.json: the table's rows, then all data from which they are computed."""
     rows = tuple(rows_of(_written(frame)))
-    document = _Document(schema_version=SCHEMA_VERSION, rows=rows, **vars(published))
+    document = _Document(
+        schema_version=SCHEMA_VERSION,
+        rows=rows,
+        slice_rows=_slice_rows(published),
+        **vars(published),
+    )
     return document.model_dump_json(indent=1) + "\n"
+
+
+def _slice_rows(published: Published) -> tuple[dict[str, Value], ...] | None:
+    if published.slices is None:
+        return None
+    best = best_cells(published.cells, runs_by_cell(published.cells, published.records))
+    return tuple(rows_by_slice({each.name: each.runs for each in best}, published.slices))
 
 
 def as_csv(frame: pd.DataFrame) -> str:
@@ -219,6 +235,7 @@ def read_published(path: Path) -> Published:
         document.references,
         document.gates,
         document.dataset,
+        document.slices,
     )
 
 
@@ -277,6 +294,8 @@ def _contradictions(document: _Document) -> Iterator[str]:
         elif (problem := inconsistency(record)) is not None:
             yield f"{named}: it contradicts itself: {problem}"
         known.add(run)
+    if document.slices is not None:
+        yield from slice_problems(document.slices, document.records)
     for position, record in enumerate(document.baseline.records if document.baseline else ()):
         if (problem := inconsistency(record)) is not None:
             named = f"baseline.records[{position}]: cell {shown(record.cell)}, seed {record.seed}"

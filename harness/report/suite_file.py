@@ -178,6 +178,8 @@ def _folder_notes(published: Published, names: Mapping[str, str]) -> Iterator[st
 
 def _file_notes(dataset: Content) -> Iterator[str]:
     """Yield a note for each of the user's own data files."""
+    if "annotations" in dataset:
+        yield f"{_value(dataset['annotations'])}: put the file of annotations next to this one"
     if "path" in dataset:
         yield f"{_value(dataset['path'])}: put the file next to this one"
     elif dataset["source"] == "file":
@@ -309,8 +311,21 @@ def _gates(
         own = {f"checkpoint.{_value(names[name])}": each for name, each in by_checkpoint.items()}
     else:
         common = next(iter(by_checkpoint.values())).model_dump()
-    tables = {f"gates.{name}": gates.model_dump() for name, gates in own.items()}
-    return {"gates": {**common, **target}, **tables}
+    tables = {"gates": {**common, **target}}
+    tables |= {f"gates.{name}": gates.model_dump() for name, gates in own.items()}
+    return {
+        name: table
+        for section, values in tables.items()
+        for name, table in _nested(section, values)
+    }
+
+
+def _nested(section: str, values: Content) -> Iterator[tuple[str, Content]]:
+    """Yield a section of gates, and a section for each of its slices."""
+    slices = values.get("slice", {})
+    yield section, {key: each for key, each in values.items() if key != "slice"}
+    for name, own in slices.items():
+        yield f"{section}.slice.{_value(name)}", own
 
 
 def _planned(content: Content) -> list[Cell]:

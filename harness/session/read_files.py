@@ -52,6 +52,8 @@ def _of_suite(planned: Planned, cola: Path | None) -> Iterator[ReadFile]:
         if corpus is not None:
             for path in (*_found(corpus, "*.tsv"), *_found(corpus, "raw/*.tsv")):
                 yield ReadFile(where, path)
+    if suite.dataset.annotations is not None:
+        yield ReadFile("dataset.annotations", folder / home(suite.dataset.annotations))
     for name in suite.matrix.checkpoints:
         for path in _found(folder / home(name), "*"):
             if path.suffix == ".safetensors" or path.name in CHECKPOINT_FILES:

@@ -218,7 +218,7 @@ class Session:
         before = run_statuses(suite, cells, inputs, store, self._options.rerun)
         store, renewed = renew(before, store, suite, inputs)
         self._store[name] = store
-        self.notes += [f"{name}: {line}" for line in (*rejected, *renewed)]
+        self.notes += [f"{name}: {line}" for line in (*rejected, *renewed, *inputs.slices.notes)]
         statuses = run_statuses(suite, cells, inputs, store, self._options.rerun)
         self.counts[name] = Counter(item.state for item in statuses)
         for item in statuses:

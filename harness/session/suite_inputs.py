@@ -14,6 +14,7 @@ from harness.inputs.hub import Hub
 from harness.judging import baseline as baselines
 from harness.machine import provenance
 from harness.session.options import Options, Planned
+from harness.session.slicing import NO_SLICES, SliceInputs, find_slices, gate_problems
 from harness.store.groups import Groups
 from harness.store.records import DatasetFacts, HubFacts, run_key
 from harness.suite.plan import Cell, Run, published_names
@@ -33,6 +34,7 @@ class Inputs:
     `checkpoints` is keyed by published name. `unavailable` gives the reason and the way out for
     each unavailable input, keyed by published name, or by "" for the data. `groups` has the
     domains and sources of the splits that runs predict, by split; empty if the data have none.
+    `slices` are those of the validation sentences, with remarks on them.
     """
 
     source: "Source | None"
@@ -44,6 +46,7 @@ class Inputs:
     splits: "tuple[SplitSummary, ...]" = ()
     notes: tuple[str, ...] = ()
     groups: dict[str, Groups] = field(default_factory=dict)
+    slices: SliceInputs = NO_SLICES
 
     def obstacle(self, cell: Cell) -> Unavailable | None:
         """Return why a cell cannot run here, or None if it can."""
@@ -141,11 +144,16 @@ def look_up(
     unavailable: dict[str, Unavailable] = {}
     wrong: dict[str, BadInput] = {}
     source = loaded = None
+    slices = NO_SLICES
     try:
         source = data.find(suite.dataset, cola_dir, hub, base)
         if download or data.is_here(source):
             loaded = data.load(source)
             source = data.with_classes(source, loaded)
+            slices = find_slices(suite.dataset, base, source, loaded)
+            labels = loaded.splits["validation"]["label"][:]
+            if problems := [*gate_problems(suite.gates, slices.slices, labels)]:
+                raise BadInput(problems)
     except BadInput as error:
         wrong[""] = error
     except Unavailable as error:
@@ -171,6 +179,7 @@ def look_up(
             splits=summarize(loaded.splits),
             notes=loaded.notes,
             groups=_groups(loaded),
+            slices=slices,
         )
     return inputs, wrong
 

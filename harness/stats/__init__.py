@@ -12,10 +12,18 @@ from harness.stats.parts import difference_of_parts
 from harness.stats.planning import seeds_needed
 from harness.stats.scores import BOUNDS, Statistic, accuracy, mcc
 from harness.stats.selection import Selection, expected_best_of, selection_adjusted
+from harness.stats.slices import (
+    Contrast,
+    against_rest,
+    no_interval,
+    slice_interval,
+    undefined,
+)
 from harness.stats.sources import Refusal, Sources, sources_of
 
 __all__ = [
     "BOUNDS",
+    "Contrast",
     "Difference",
     "Interval",
     "Refusal",
@@ -23,15 +31,19 @@ __all__ = [
     "Sources",
     "Statistic",
     "accuracy",
+    "against_rest",
     "difference_of_parts",
     "expected_best_of",
     "holm",
     "mcc",
     "mean_interval",
+    "no_interval",
     "paired_difference",
     "permutation_p_value",
     "seeds_interval",
     "seeds_needed",
     "selection_adjusted",
+    "slice_interval",
     "sources_of",
+    "undefined",
 ]

@@ -216,9 +216,9 @@ def root(variance: float | None) -> float | None:
     return None if variance is None else sqrt(variance)
 
 
-def half_width(standard_error: float, degrees_of_freedom: float) -> float:
+def half_width(standard_error: float, degrees_of_freedom: float, level: float = LEVEL) -> float:
     """Return half the width of a two-sided interval of Student's t."""
-    return float(stdtrit(degrees_of_freedom, (1 + LEVEL) / 2)) * standard_error
+    return float(stdtrit(degrees_of_freedom, (1 + level) / 2)) * standard_error
 
 
 def p_value(difference: float, standard_error: float, degrees_of_freedom: float) -> float:

@@ -147,6 +147,21 @@ class DatasetSpec(BaseModel):
         "are counted; `drop`, training sentences that are also in validation or test, or earlier "
         "in train, are removed; `refuse`, data with any is refused",
     )
+    annotations: Text | None = Field(
+        None,
+        exclude_if=_unset,
+        description="a file (CSV, TSV, JSON or Parquet, also with .gz) with facts about the "
+        "validation sentences: one column has the sentences, by which they are found, and the "
+        "others divide them into slices; relative to the suite file",
+    )
+    slice_columns: tuple[Text, ...] | None = Field(
+        None,
+        validate_default=True,
+        strict=False,
+        exclude_if=_unset,
+        description="columns of the user's own data, or of `dataset.annotations`, whose values "
+        "divide the validation sentences into slices; by default all columns of the annotations",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -273,6 +288,30 @@ class DatasetSpec(BaseModel):
             )
         if problem := ambiguity(values):
             raise PydanticCustomError("classes", "{problem}", {"problem": problem})
+        return values
+
+    @field_validator("slice_columns")
+    @classmethod
+    def _sliceable(
+        cls, values: tuple[str, ...] | None, info: ValidationInfo
+    ) -> tuple[str, ...] | None:
+        taken = {info.data.get(key): key for key in ("text_column", "label_column")}
+        own = info.data.get("source") == "file"
+        for name in values or ():
+            if own and name in taken:
+                raise PydanticCustomError(
+                    "slices",
+                    "{name} is dataset.{key}, which gives no slices; remove it",
+                    {"name": repr(name), "key": taken[name]},
+                )
+        if values == () or len(set(values or ())) < len(values or ()):
+            raise PydanticCustomError("slices", "input should be column names, each listed once")
+        if values and not own and "annotations" in info.data and not info.data["annotations"]:
+            raise PydanticCustomError(
+                "slices",
+                "only your own data and annotations have columns to choose; name the file of "
+                'annotations with annotations = "FILE", or remove this key',
+            )
         return values
 
     @field_validator("validation_size", "test_size", mode="before")

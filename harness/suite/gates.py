@@ -1,12 +1,31 @@
 """The gates of a suite file: what a cell, a checkpoint and the whole suite must reach."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from harness.suite import ids
 from harness.suite.fields import STRICT, MatthewsCorrelation, Positive, Share, Text, each_cell_once
+
+LEAST_OF_A_SLICE = 30
+"""The smallest number of sentences on which a slice is judged."""
+
+
+class SliceThreshold(BaseModel):
+    """What a cell must reach on a slice of the validation sentences."""
+
+    model_config = STRICT
+
+    min_mcc: MatthewsCorrelation = Field(
+        description="minimum MCC on the sentences of this slice, the mean over a cell's seeds; it "
+        "fails if the slice's 95 % interval, corrected for the number of these gates, is entirely "
+        "below"
+    )
+    min_sentences: Annotated[int, Field(ge=LEAST_OF_A_SLICE)] = Field(
+        LEAST_OF_A_SLICE,
+        description="smallest number of sentences of the slice: with fewer, the suite is refused",
+    )
 
 
 class Thresholds(BaseModel):
@@ -53,13 +72,17 @@ class Thresholds(BaseModel):
         None,
         description="the test's outcome on `not-enough-evidence`: `fail` (the default) or `pass`",
     )
-
     population: Literal["sentences", "sources"] | None = Field(
         None,
         exclude_if=lambda value: value is None,
         description="what the intervals of `min_mcc`, `min_accuracy` and `max_drop` are about: "
         "`sentences` (the default), other sentences of the same sources; `sources`, sentences of "
         "other sources (CoLA's publications, or `dataset.group_column`)",
+    )
+    slice: dict[Text, SliceThreshold] = Field(
+        default_factory=dict,
+        exclude_if=lambda value: not value,
+        description='thresholds by slice of the validation sentences, `"COLUMN=VALUE"`',
     )
 
     @property
@@ -119,7 +142,10 @@ def thresholds_of(gates: GatesSpec, checkpoint: str, cell_id: str) -> Thresholds
     """Return one cell's thresholds: each from the most specific section that sets it."""
     names = set(Thresholds.model_fields)
     thresholds: dict[str, Any] = {}
+    slices: dict[str, Any] = {}
     for section in (gates, gates.checkpoint.get(checkpoint), ids.lookup(cell_id, gates.cell)):
         if section is not None:
-            thresholds |= section.model_dump(include=names, exclude_none=True)
-    return Thresholds(**thresholds)
+            own = section.model_dump(include=names, exclude_none=True)
+            slices |= own.pop("slice", {})
+            thresholds |= own
+    return Thresholds(**thresholds, slice=slices)

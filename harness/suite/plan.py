@@ -43,7 +43,7 @@ class Cell:
     batch_size: BatchSize
     learning_rate: LearningRate
     seeds: tuple[Seed, ...]
-    gates: Thresholds
+    gates: Thresholds = field(hash=False)
     target: float | None
     settings: CellSettings = field(default_factory=dict, hash=False)
 

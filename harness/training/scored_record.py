@@ -15,15 +15,13 @@ from harness.store import classes, records
 from harness.store.class_counts import confusion_matrix
 from harness.store.grouping import groupings
 from harness.store.groups import confusion_by, counts_by, scores_by_domain
+from harness.store.lengths import length_of
 from harness.store.predictions import LOGIT, schema_of
 from harness.store.records import Record, Scores, Times
 from harness.training import diagnosis
 from harness.training.finetune import Outcome
 from harness.training.job import Job, describe
 from harness.training.score import one_class, score
-
-LENGTHS = ((4, "1-4 words"), (6, "5-6 words"), (9, "7-9 words"), (13, "10-13 words"))
-"""Ranges of sentence lengths, each with its maximum; longer sentences are one more range."""
 
 
 def scored_record(
@@ -50,7 +48,7 @@ def scored_record(
         test = score(outcome.logits["test"], np.asarray(splits["test"]["label"]))
     groups = {
         "source": list(splits["validation"]["source"]),
-        "length": [_length(sentence) for sentence in splits["validation"]["sentence"]],
+        "length": [length_of(sentence) for sentence in splits["validation"]["sentence"]],
     }
     least = diagnosis.least_loss(run.training.label_smoothing, number)
     threshold = run.cell.threshold
@@ -134,12 +132,6 @@ def _domain_scores(logits: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -
 
 def _matrix(labels: np.ndarray, predicted: np.ndarray, number: int) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, confusion_matrix(labels, predicted, number).tolist()))
-
-
-def _length(sentence: str) -> str:
-    """Return the name of the range of lengths to which a sentence belongs."""
-    words = len(sentence.split())
-    return next((name for most, name in LENGTHS if words <= most), "14 words or more")
 
 
 def _peak_memory_mb(device: str) -> float:

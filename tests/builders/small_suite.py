@@ -47,8 +47,10 @@ def finish(folder: Path, results: Path, seed: int) -> Record:
     cell = make_plan(suite)[0]
     hub = Hub("http://localhost", False, "offline")
     found = suite_inputs.find_inputs(suite, folder, [cell], None, hub)
-    labels = np.arange(20) % 2
-    answers = np.where(np.arange(20) < 8, 1 - labels, labels)  # 12 of 20 right: an MCC of 0.2
+    assert found.dataset is not None
+    number = found.dataset.validation
+    labels = np.arange(number) % 2
+    answers = np.where(np.arange(number) < 0.4 * number, 1 - labels, labels)  # an MCC of 0.2
     record = predicted_record(
         cell,
         seed,

@@ -14,6 +14,7 @@ from typing import Literal
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
+from harness.errors import BadInput
 from harness.inputs import duplicates
 from harness.inputs.data import (
     cola_folder,
@@ -210,6 +211,24 @@ def places(source: Source, split: str, idx: Sequence[int]) -> list[str]:
         case Source(kind="file", files=files):
             return given_splits.places(files, source.spec, split, idx)
     return []
+
+
+def columns(
+    source: Source, split: str, names: Sequence[str]
+) -> list[tuple[str, tuple[object, ...]]]:
+    """Return the sentences of the user's own data with their values in some columns.
+
+    The position of a sentence is its `idx`; sentences of other splits may be among them.
+
+    Raises:
+        BadInput: a column does not exist, or a file can no longer be read.
+    """
+    match source:
+        case Source(kind="file", path=str(path)):
+            return labelled_file.columns(Path(path), source.spec, names)
+        case Source(kind="file", files=files):
+            return given_splits.columns(files, source.spec, split, names)
+    raise BadInput([f"dataset.slice_columns: data of source {source.kind!r} has no other columns"])
 
 
 def _read(source: Source) -> tuple[Mapping[str, Rows], str, Sequence[str]]:

@@ -250,6 +250,20 @@ def places(path: Path, spec: DatasetSpec) -> list[str]:
     return places_of(path, records)
 
 
+def columns(
+    path: Path, spec: DatasetSpec, names: Sequence[str]
+) -> list[tuple[str, tuple[object, ...]]]:
+    """Return every sentence with its values in other columns, in the order of the file.
+
+    Raises:
+        BadInput: a column does not exist, or the file can no longer be read.
+    """
+    table = reader_of(path)(path, replace(_wanted(spec), further=tuple(names)))
+    if table.problems:
+        raise BadInput(capped(table.problems, path))
+    return [(str(row.sentence), row.further) for row in table.records]
+
+
 def places_of(path: Path, rows: Sequence[TableRow]) -> list[str]:
     """Return the file and the line, or the row, of some rows of a file."""
     return [f"{from_here(path)}{row.where.removeprefix(str(path))}" for row in rows]

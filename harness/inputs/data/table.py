@@ -9,7 +9,9 @@ from harness.inputs.data.rows import shown
 
 COLUMNS_SHOWN = 10
 
-Key = Literal["text_column", "label_column", "group_column", "delimiter", "quoting"]
+Key = Literal[
+    "text_column", "label_column", "group_column", "slice_columns", "delimiter", "quoting"
+]
 """Settings of a file, named as in the suite's [dataset] section."""
 
 
@@ -26,6 +28,7 @@ class Wanted:
         quoting: as `dataset.quoting` of a suite.
         group: the column of groups; None if no groups are read.
         by_options: whether the settings are command-line options instead of suite keys.
+        further: other columns that are read, in this order.
     """
 
     text: str | None
@@ -35,28 +38,33 @@ class Wanted:
     quoting: Literal["csv", "none"] | None = None
     group: str | None = None
     by_options: bool = False
+    further: tuple[str, ...] = ()
 
     @property
-    def by_key(self) -> dict[Key, str | None]:
-        """The columns that are read, by the setting that names them."""
-        further: dict[Key, str | None] = {"label_column": self.label, "group_column": self.group}
-        known = {key: name for key, name in further.items() if name is not None}
-        return {"text_column": self.text, **known}
+    def named(self) -> list[tuple[Key, str | None]]:
+        """The columns that are read, in the order that `row` expects, after their settings."""
+        known: list[tuple[Key, str | None]] = [
+            ("label_column", self.label),
+            ("group_column", self.group),
+        ]
+        further: list[tuple[Key, str | None]] = [("slice_columns", name) for name in self.further]
+        return [
+            ("text_column", self.text),
+            *((key, name) for key, name in known if name is not None),
+            *further,
+        ]
 
     @property
     def columns(self) -> tuple[str | None, ...]:
-        """The columns that are read."""
-        return tuple(self.by_key.values())
+        """The columns that are read, in the order that `row` expects."""
+        return tuple(name for _, name in self.named)
 
     def row(self, where: str, values: Iterable[object]) -> "TableRow":
-        """Return the row with the values of `columns`, in their order."""
-        by_key = dict(zip(self.by_key, values, strict=True))
-        return TableRow(
-            where,
-            by_key["text_column"],
-            by_key.get("label_column"),
-            by_key.get("group_column"),
-        )
+        """Return a row from its values of `columns`."""
+        sentence, *rest = values
+        label = rest.pop(0) if self.label is not None else None
+        group = rest.pop(0) if self.group is not None else None
+        return TableRow(where, sentence, label, group, tuple(rest))
 
     @property
     def shapes(self) -> str:
@@ -78,13 +86,14 @@ class Wanted:
 class TableRow:
     """One row with the file's own values; `where` is its place, for messages.
 
-    `label` and `group` are None if none are read.
+    `label` and `group` are None if none are read. `further` are the values of `Wanted.further`.
     """
 
     where: str
     sentence: object
     label: object = None
     group: object = None
+    further: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,14 @@ class Table:
     problems: list[str]
     notes: list[str] = field(default_factory=list)
     class_names: tuple[str, ...] | None = None
+
+
+class ColumnNotNamed(BadInput):
+    """A file has columns, but the column of sentences was not named; `columns` are its columns."""
+
+    def __init__(self, problems: Sequence[str], columns: Sequence[str]) -> None:
+        super().__init__(problems)
+        self.columns = tuple(columns)
 
 
 class NoLabelColumn(BadInput):
@@ -115,6 +132,8 @@ def column_error(
     problems = problems or column_problems(where, columns, wanted)
     if not problems:
         return None
+    if wanted.text is None:
+        return ColumnNotNamed(problems, columns)
     only_labels = columns.count(str(wanted.text)) == 1 and wanted.label not in columns
     return NoLabelColumn(problems) if only_labels else BadInput(problems)
 
@@ -123,7 +142,7 @@ def column_problems(where: object, columns: Sequence[str], wanted: Wanted) -> li
     """Return a problem for each wanted column that does not exist exactly once."""
     problems = []
     existing = listed(columns, COLUMNS_SHOWN)
-    for key, name in wanted.by_key.items():
+    for key, name in wanted.named:
         if name is None:
             what = f"a table with the columns {existing}"
             problems.append(f"{where}: {what}; name the sentences' column with {wanted.name(key)}")

@@ -5,37 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
-from typing import Literal
 
 from harness import stats
 from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
 from harness.judging.costs import COSTS, all_measured, amount, disagreement
 from harness.judging.evidence import Evidence, NoEvidence, evidence
+from harness.judging.gates.by_slice import slice_checks
+from harness.judging.gates.check import WORST_FIRST, Check, Verdict
 from harness.judging.populations import IN_WORDS, UNKNOWN, difference, source_interval
 from harness.stats import Interval, Refusal
 from harness.store.records import Record
+from harness.store.slices import Slices
 from harness.suite.plan import Cell
 from harness.suite.training import TrainingSpec
 from harness.text import two_digits
-
-Verdict = Literal["pass", "fail", "not-enough-evidence"]
-WORST_FIRST: tuple[Verdict, ...] = ("fail", "not-enough-evidence", "pass")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One threshold with the measured value, its 95 % interval if there is one, and the verdict.
-
-    For `max_drop` the measured value is the baseline's MCC minus the cell's.
-    """
-
-    gate: str
-    threshold: float
-    measured: float | None
-    low: float | None
-    high: float | None
-    verdict: Verdict
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +51,12 @@ class Judgement:
     mcc_on_sources: Interval | Refusal | None = None
 
 
-def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = None) -> Judgement:
+def judge(
+    cell: Cell,
+    records: Sequence[Record],
+    baseline: Baseline | None = None,
+    slices: Slices | None = None,
+) -> Judgement:
     """Judge a cell by its thresholds and, if there is one, against a baseline.
 
     A cell with a failed run fails: the other seeds alone cannot meet a gate. A cell with a seed
@@ -77,6 +65,7 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
 
     Args:
         records: at most one for each of the cell's seeds.
+        slices: of the validation sentences, for the gates on slices.
     """
     by_seed = {r.seed: None if r.scores is None else r.scores.mcc for r in records}
     failures = {r.seed: r.reason or "no reason" for r in records if r.status == "failed"}
@@ -90,7 +79,12 @@ def judge(cell: Cell, records: Sequence[Record], baseline: Baseline | None = Non
     on_sources = None if found is None else source_interval(found)
     used, obstacle = _for_gates(cell, found, intervals, missing)
     judged = not failures and all(by_seed.get(seed) is not None for seed in cell.seeds)
-    checks = tuple(_checks(cell, scored, used, obstacle, baseline)) if judged else ()
+    checks: tuple[Check, ...] = ()
+    if judged:
+        checks = (
+            *_checks(cell, scored, used, obstacle, baseline),
+            *slice_checks(cell.gates, found, slices, missing),
+        )
     verdict: Verdict | None = min((c.verdict for c in checks), key=WORST_FIRST.index, default=None)
     if failures:
         verdict = "fail"

@@ -104,6 +104,30 @@ def _reader(spec: DatasetSpec) -> Reader:
     return lambda file: labelled_file.read_table(Path(file.path), spec, file.split)
 
 
+def columns(
+    files: Sequence[SplitFile], spec: DatasetSpec, split: str, names: Sequence[str]
+) -> list[tuple[str, tuple[object, ...]]]:
+    """Return the sentences of a split's joined files with their values in other columns.
+
+    The position of a sentence is its `idx` in the split that read() returns.
+
+    Raises:
+        BadInput: a file lacks a column, or can no longer be read; the problems of all files.
+    """
+    own = split if any(file.split == split for file in files) else "train"
+    found: list[tuple[str, tuple[object, ...]]] = []
+    problems: list[str] = []
+    for file in files:
+        if file.split == own:
+            try:
+                found += labelled_file.columns(Path(file.path), spec, names)
+            except BadInput as error:
+                problems += error.problems
+    if problems:
+        raise BadInput(problems)
+    return found
+
+
 def _parts(
     files: Sequence[SplitFile], wrong: Mapping[SplitFile, str], reader: Reader
 ) -> tuple[dict[str, list[Part]], list[str]]:

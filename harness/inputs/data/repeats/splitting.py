@@ -87,7 +87,8 @@ def _cut(group: np.ndarray, side: np.ndarray) -> np.ndarray:
     highest = np.full(len(lowest), -1)
     np.minimum.at(lowest, group, side)
     np.maximum.at(highest, group, side)
-    return lowest != highest
+    cut: np.ndarray = lowest != highest
+    return cut
 
 
 def _groups(rows: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> Iterator[list[int]]:
