@@ -171,6 +171,18 @@ def test_a_split_of_no_file_is_refused(split: str, tmp_path: Path) -> None:
 # All at once
 
 
+def test_every_wrong_name_of_a_validation_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    table = '{ in = "a.csv", "a b" = "b.csv", near = "c.csv", "" = "d.csv", test = "e.csv" }'
+    path.write_text(SUITE.replace('"validation.csv"', table), encoding="utf-8")
+    (problem,) = problems_of(lambda: load_suite(path))
+    form = "a name has letters, digits, - and _, at most 64, and no - or _ first"
+    assert problem == (
+        f"{path}: dataset.validation: name 'in': records use this name for CoLA; write in-domain; "
+        f"name 'a b': {form}; name '': {form}; name 'test': tables use this name for the split"
+    )
+
+
 def test_a_command_names_every_mistake_of_every_file(tmp_path: Path) -> None:
     write(tmp_path / "one.csv", [*["sport", "art"] * 4, "rest"])
     write(tmp_path / "two.csv", [*["sport", "art"] * 4], 100, label="topic")
