@@ -213,7 +213,8 @@ def _table(file: SplitFile, rows: Dataset, spec: DatasetSpec) -> LabelledTable:
     labels = rows[spec.label_column][:]
     feature = rows.features[spec.label_column]
     if isinstance(feature, ClassLabel):
-        labels = [_name(label, feature.names) for label in labels]
+        names = feature.names
+        labels = [labelled_file.name_of(label, names, spec.class_names) for label in labels]
     sentences = rows[spec.text_column][:]
     groups = [None] * len(rows) if spec.group_column is None else rows[spec.group_column][:]
     records = [
@@ -223,8 +224,3 @@ def _table(file: SplitFile, rows: Dataset, spec: DatasetSpec) -> LabelledTable:
         )
     ]
     return labelled_file.labelled(file.path, Table(records, []), True, spec, file.split)
-
-
-def _name(label: int | None, names: Sequence[str]) -> str | int | None:
-    """Return the name that a label means; a label that is no class, or hidden, stays as it is."""
-    return label if label is None or not 0 <= label < len(names) else names[label]
