@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.inputs.data import Source
     from harness.report import Published
     from harness.store.records import Record
+    from harness.suite.spec import DatasetSpec
 
 
 @click.command(short_help="print the sentences that every run misclassifies")
@@ -111,7 +112,6 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
         Unavailable: the data is on the hub, which cannot be reached.
     """
     from harness.inputs import data, hub
-    from harness.suite.spec import DatasetSpec
 
     typed = chosen(values)
     named = {facts.name: facts.origin for facts in published.datasets}
@@ -122,9 +122,20 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
         problem = f"the runs are of {named['file']}; name the suite that reads it with --suite FILE"
         raise BadInput([problem])
     else:
-        name = "cola" if "cola" in named else "embedded"
-        spec, base = DatasetSpec.model_validate({"source": name}), typed.here
+        spec, base = _named_data(published), typed.here
     folder = cola_folder(typed)
-    needs_hub = spec.source == "cola" and folder is None and spec.path is None
+    needs_hub = spec.source == "hub" or (
+        spec.source == "cola" and folder is None and spec.path is None
+    )
     probed_hub = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
     return data.find(spec, folder, probed_hub, base)
+
+
+def _named_data(published: "Published") -> "DatasetSpec":
+    """Return the data of runs whose data has a name that every machine knows."""
+    from harness.suite.spec import DatasetSpec
+
+    facts = {each.name: each for each in published.datasets}
+    if published.dataset is not None and "hub" in facts and (hub := facts["hub"].hub) is not None:
+        return published.dataset.model_copy(update={"revision": hub.revision})
+    return DatasetSpec.model_validate({"source": "cola" if "cola" in facts else "embedded"})

@@ -6,23 +6,26 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.choices import MATRIX, chosen, only_suite, options
 from harness.errors import BadInput
-from harness.session.options import flag_of, session_options
+from harness.session.options import cola_folder, flag_of, session_options
 from harness.session.reuse import records_for_plan
 from harness.store.records import Record
 from harness.store.run_store import read_store
 from harness.suite.plan import suite_gates
 from harness.text import counted, printable
 
+if TYPE_CHECKING:
+    from harness.report import Published
+
 
 @click.command(short_help="rebuild or check every table")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FOLDER|LEADERBOARD.JSON")
-@options(("suite", *MATRIX, "baseline", "replace"))
+@options(("suite", "cola_dir", *MATRIX, "baseline", "replace"))
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -41,13 +44,15 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
     predictions.parquet in the same folder. With --suite the evidence is the store: the records
     under FOLDER/runs that belong to the suite's plan; the options after --suite change this plan
     as they do for `pytest benchmarks/`. With --output the tables are published in another folder;
-    by default, sessions do not write to results/SUITE.
+    by default, sessions do not write to results/SUITE. With --cola-dir, repeated sentences are
+    counted in that folder and added to records on the same data, which earlier versions lack.
 
     \b
     Examples:
       harness report results/local/quickstart
       harness report results/local/quickstart --output results/quickstart
       harness report results/cola --check
+      harness report results/cola --cola-dir ~/cola_public
       harness report results/local/mine --suite mine.toml
       harness report downloaded.json --output tables/
     """
@@ -61,7 +66,7 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
         flags = ", ".join(map(flag_of, given))
         raise click.UsageError(f"{flags}: only with a suite's plan; name the suite with --suite")
     else:
-        evidence = _from_published(source, output, check)
+        evidence = _from_published(source, output, check, values)
     folder = evidence.folder if output is None else output
     for note in evidence.notes:
         click.echo(note, err=True)
@@ -158,7 +163,33 @@ def _conclusion(evidence: _Evidence) -> str:
     )
 
 
-def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:
+def _with_repeats(published: "Published", path: Path, values: dict[str, Any]) -> "Published":
+    """Add the repeated sentences in the folder of --cola-dir to the records on the same data.
+
+    Raises:
+        BadInput: the folder is not the data of any record, or cannot be read.
+    """
+    from harness.inputs import data
+    from harness.inputs.hub import Hub
+    from harness.report.repeats import with_duplicates
+    from harness.suite.spec import DatasetSpec
+
+    if values["cola_dir"] is None:
+        return published
+    typed = chosen(values)
+    spec, offline = DatasetSpec(source="cola"), Hub("", False, "not asked")
+    loaded = data.load(data.find(spec, cola_folder(typed), offline, typed.here))
+    if not any(facts.fingerprint == loaded.fingerprint for facts in published.datasets):
+        flag = f"{flag_of('cola_dir')}: {values['cola_dir']}"
+        problem = f"not the data of the runs in {path}; name their folder, or leave it out"
+        raise BadInput([f"{flag}: {problem}"])
+    assert loaded.duplicates is not None
+    return with_duplicates(published, loaded.fingerprint, loaded.duplicates)
+
+
+def _from_published(
+    source: Path, output: Path | None, check: bool, values: dict[str, Any]
+) -> _Evidence:
     from harness.report import LEADERBOARD, PREDICTIONS, leaderboard_in, read_published, render
     from harness.report.checks.logits import mismatched_predictions, predictions_beside
 
@@ -167,7 +198,7 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
         where = f"{source}: no {LEADERBOARD}" if source.is_dir() else f"{source}: no such file"
         way_out = "a folder with only runs/ also needs the plan: --suite FILE"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
-    published = read_published(path)
+    published = _with_repeats(read_published(path), path, values)
     folder = path.parent
     if check:
         checked = folder if output is None else output

@@ -5,7 +5,6 @@ A name has three forms: `org/name[@revision]` on the Hugging Face hub, a folder,
 package, no model is built, and pickled weights are never downloaded.
 """
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,15 +38,10 @@ from harness.inputs.hub import Hub, plain_reason
 from harness.inputs.origin import Origin, origin_of
 from harness.inputs.vocabularies import missing_vocabulary
 from harness.suite import ids
+from harness.suite.hub_names import REPOSITORY, REVISION
 
 MAX_NAME_LENGTH = 1024
 FORMS = "write org/name[@revision], a folder such as ./my-model, or package:NAME/path"
-# The names that huggingface_hub accepts, so that a malformed name is refused without a request.
-REPOSITORY = re.compile(
-    r"(?!.*(--|\.\.))(?!.*\.git$)(\w[\w.-]{0,95}(?<![.-])/)?\w[\w.-]{0,95}(?<![.-])", re.ASCII
-)
-# A revision is part of a path in the hub cache, so each segment begins with a letter or digit.
-REVISION = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*)*", re.ASCII)
 
 REQUEST_SECONDS = 10.0
 RETRY_PAUSES_SECONDS = (1.0, 3.0)

@@ -33,12 +33,13 @@ def model_card(record: Record, class_names: tuple[str, ...], interval: tuple[flo
     assert facts is not None
     assert record.scores is not None
     base = record.checkpoint.partition("@")[0]
+    on_the_hub = _on_the_hub(facts)
     on_hub = record.checkpoint_revision is not None and HUB_NAME.fullmatch(base) is not None
     metadata = ModelCardData(
         base_model=base if on_hub else None,
-        datasets=["nyu-mll/glue"] if facts.name == "cola" else None,
+        datasets=None if on_the_hub is None else [on_the_hub[0]],
         eval_results=list(_results(record, facts, interval)),
-        language=None if facts.name == "file" else "en",
+        language=None if facts.name in ("file", "hub") else "en",
         library_name="transformers",
         metrics=list(METRICS),
         model_name=f"{record.suite}-{record.cell}",
@@ -77,7 +78,7 @@ def _metrics(record: Record) -> dict[str, str]:
 def _results(
     record: Record, facts: DatasetFacts, interval: tuple[float, float]
 ) -> Iterator[EvalResult]:
-    names = _metrics(record)
+    names, on_the_hub = _metrics(record), _on_the_hub(facts)
     bounds = {"confidence_interval": list(interval), "confidence_level": LEVEL}
     for split, values in _scored_splits(record).items():
         for metric, value in values.items():
@@ -85,9 +86,10 @@ def _results(
             yield EvalResult(
                 task_type="text-classification",
                 task_name="Text classification",
-                dataset_type="nyu-mll/glue" if facts.name == "cola" else facts.name,
+                dataset_type=facts.name if on_the_hub is None else on_the_hub[0],
                 dataset_name=_dataset_name(facts),
-                dataset_config="cola" if facts.name == "cola" else None,
+                dataset_config=None if on_the_hub is None else on_the_hub[1],
+                dataset_revision=None if facts.hub is None else facts.hub.revision,
                 dataset_split=split,
                 dataset_args={"fingerprint": facts.fingerprint},
                 metric_type=metric,
@@ -105,6 +107,13 @@ def _scored_splits(record: Record) -> dict[str, dict[str, float]]:
         for split, each in splits.items()
         if each is not None
     }
+
+
+def _on_the_hub(facts: DatasetFacts) -> tuple[str, str] | None:
+    """Return the name and the configuration of the data on the Hub; None for other data."""
+    if facts.name == "cola":
+        return "nyu-mll/glue", "cola"
+    return None if facts.hub is None else (facts.hub.name, facts.hub.config)
 
 
 def _dataset_name(facts: DatasetFacts) -> str:

@@ -41,8 +41,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
         yield from _pairwise(compare_all(contestants), contestants)
     yield from section("Effect of choosing the best cell", _choosing(judgements))
     yield from section("Published scores", _references(published, runs))
-    names = None if published.dataset is None else published.dataset.class_names
-    yield from confusion(contestants, names)
+    yield from confusion(contestants, published.class_names)
     yield from _mistakes([(each.name, each.runs) for each in contestants])
 
 

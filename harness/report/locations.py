@@ -22,10 +22,13 @@ from harness.suite.spec import Suite
 FILE = Path("runs", ".folders.json")
 """Relative to a results folder."""
 
-FILES = {"path", "train", "validation", "test"}
 FORM = {"source", "class_names", "delimiter", "quoting"}
-NOT_STORED = FILES | FORM
-"""Settings of the data that are part of its name, or may change with a new version of a file."""
+NOT_STORED = {
+    "file": FORM | {"path", "train", "validation", "test"},
+    "hub": FORM | {"name", "config", "revision"},
+}
+"""Settings that are part of the data's name, or may change with a new version of them, by source
+of the data."""
 
 Digests = frozenset[str]
 """Digests of a folder's or file's absolute path and of its path relative to the results folder. The
@@ -67,9 +70,11 @@ def find_locations(suite: Suite, base: Path, results: Path, fingerprint: str | N
             checkpoints[published] = _digests([path], results)
     data, settings = {}, {}
     if fingerprint is not None:
-        given = suite.dataset.model_dump(mode="json", exclude=NOT_STORED, exclude_defaults=True)
+        apart = NOT_STORED.get(suite.dataset.source, FORM)
+        given = suite.dataset.model_dump(mode="json", exclude=apart, exclude_defaults=True)
         settings = {fingerprint: ", ".join(f"{name} {given[name]}" for name in sorted(given))}
-        paths = [_path(name, base) for name in file_names(suite.dataset)]
+        files = [] if suite.dataset.source == "hub" else file_names(suite.dataset)
+        paths = [_path(name, base) for name in files]
         found = [path for path in paths if path is not None]
         if found and len(found) == len(paths):
             data = {fingerprint: _digests(found, results)}

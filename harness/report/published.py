@@ -67,6 +67,13 @@ class Published:
         ignored = {"text_column", "duplicates"}
         return tuple({facts.model_dump_json(exclude=ignored): facts for facts in known}.values())
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names of the classes, from the suite or a data set of the hub; None if unknown."""
+        on_hub = (facts.hub.class_names for facts in self.datasets if facts.hub is not None)
+        named = None if self.dataset is None else self.dataset.class_names
+        return named or next(on_hub, None)
+
 
 class _Document(BaseModel):
     """leaderboard.json. `rows` are the table for other programs; the harness does not read them."""

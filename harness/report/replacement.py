@@ -65,10 +65,10 @@ class Shown:
 
     @property
     def data(self) -> str:
-        """The short name of its data, for a user's file the file's name; and its settings."""
+        """The short name of its data, for a file or data on the hub the origin; and settings."""
         if self.facts is None:
             return ""
-        name = self.facts.origin if self.facts.name == "file" else self.facts.name
+        name = self.facts.origin if self.facts.name in ("file", "hub") else self.facts.name
         return f"{name} ({self.data_settings})" if self.data_settings else name
 
 
@@ -145,7 +145,8 @@ def _same_data(one: Shown, other: Shown) -> bool:
     Data are the same if sentences, labels and splits are equal. Otherwise the suite's settings for
     them must be the same, if known. Then a user's file is the same if it is a new version of the
     file in the same location, read by the same text column; if a location is unknown, different
-    content means different data. Other data sets are identified by name, and by location if known.
+    content means different data. Data on the hub are the same at every commit of one
+    configuration. Other data sets are identified by name, and by location if known.
     """
     ours, theirs = one.facts, other.facts
     if ours is None or theirs is None or ours.fingerprint == theirs.fingerprint:
@@ -154,6 +155,8 @@ def _same_data(one: Shown, other: Shown) -> bool:
     columns = {ours.text_column, theirs.text_column} - {None}
     if ours.name != theirs.name or len(settings) > 1 or len(columns) > 1:
         return False
+    if ours.hub is not None and theirs.hub is not None:
+        return (ours.hub.name, ours.hub.config) == (theirs.hub.name, theirs.hub.config)
     unknown = not (one.file and other.file)
     return ours.name != "file" if unknown else bool(one.file & other.file)
 

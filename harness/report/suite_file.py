@@ -27,6 +27,11 @@ UNKNOWN_OF_A_FILE = (
     "keys that are missing here have their defaults"
 )
 
+UNKNOWN_OF_THE_HUB = (
+    "not recorded: names of splits and columns, sizes and split_seed; keys that are missing here "
+    "have their defaults"
+)
+
 Coordinates = tuple[str, int, float, tuple[tuple[str, Any], ...]]
 """Checkpoint, batch size, learning rate and other settings: what distinguishes a plan's cells."""
 
@@ -184,9 +189,16 @@ def _dataset(spec: DatasetSpec | None, facts: DatasetFacts | None) -> tuple[Cont
     """Return the section [dataset], and notes on its unknown keys."""
     notes = []
     if spec is not None and (facts is None or _is_of(spec, facts)):
-        section = spec.model_dump(exclude_defaults=True)
+        on_hub = _of_the_hub(facts)  # in place of the suite's revision, and before other keys
+        section = {"source": spec.source, **on_hub}
+        section |= {**spec.model_dump(exclude_defaults=True), **on_hub}
+        if not spec.class_names:  # those of the data set
+            del section["class_names"]
     elif facts is None or facts.name in SOURCES:
         section = {"source": "cola" if facts is None else facts.name}
+    elif facts.hub is not None:
+        section = {"source": "hub", **_of_the_hub(facts)}
+        notes = [UNKNOWN_OF_THE_HUB]
     else:
         path = facts.origin.removeprefix("file ").removeprefix("files ")
         sizes = {"validation_size": facts.validation, "test_size": facts.test}
@@ -195,7 +207,18 @@ def _dataset(spec: DatasetSpec | None, facts: DatasetFacts | None) -> tuple[Cont
     return section, notes
 
 
+def _of_the_hub(facts: DatasetFacts | None) -> Content:
+    """Return the keys of a data set on the hub, with its commit; none for other data."""
+    if facts is None or facts.hub is None:
+        return {}
+    hub = facts.hub
+    return {"name": hub.name, "config": hub.config, "revision": hub.revision}
+
+
 def _is_of(spec: DatasetSpec, facts: DatasetFacts) -> bool:
+    if spec.source == "hub" and facts.hub is not None:
+        known = spec.config is None or spec.config == facts.hub.config
+        return known and spec.name == facts.hub.name
     if spec.source != "file":
         return facts.name == spec.source
     return (facts.name, facts.origin) == ("file", origin(spec))

@@ -109,7 +109,8 @@ def _renewed(item: Stored, run: Run | None, suite: Suite, inputs: Inputs) -> Sto
     kept = kept_files.is_kept(item.folder)
     record = record.model_copy(update={"model_kept": kept})
     changed = any(getattr(record, name) != getattr(old, name) for name in RENEWED)
-    names = suite.dataset.class_names
+    assert inputs.source is not None  # the run was scored on the current data
+    names = inputs.source.spec.class_names
     renamed = kept and kept_files.class_names(item.folder) != names
     if not changed and not renamed:
         return item

@@ -15,7 +15,7 @@ from harness.judging import baseline as baselines
 from harness.machine import provenance
 from harness.session.options import Options, Planned
 from harness.store.groups import Groups
-from harness.store.records import DatasetFacts, run_key
+from harness.store.records import DatasetFacts, HubFacts, run_key
 from harness.suite.plan import Cell, Run, published_names
 from harness.suite.spec import Suite
 
@@ -145,6 +145,7 @@ def look_up(
         source = data.find(suite.dataset, cola_dir, hub, base)
         if download or data.is_here(source):
             loaded = data.load(source)
+            source = data.with_classes(source, loaded)
     except BadInput as error:
         wrong[""] = error
     except Unavailable as error:
@@ -162,10 +163,10 @@ def look_up(
                 if download or not hub.reachable:
                     unavailable[published] = error
     inputs = Inputs(source, None, None, found, unavailable, provenance.device_type())
-    if loaded is not None:
+    if source is not None and loaded is not None:
         inputs = replace(
             inputs,
-            dataset=_facts(suite, loaded),
+            dataset=_facts(source, loaded),
             tokens=_tokens(loaded),
             splits=summarize(loaded.splits),
             notes=loaded.notes,
@@ -187,18 +188,29 @@ def setting_problems(suite: Suite, device: str) -> list[str]:
     return problems
 
 
-def _facts(suite: Suite, loaded: "Data") -> DatasetFacts:
+def _facts(source: "Source", loaded: "Data") -> DatasetFacts:
     """Return the facts about a suite's data that records contain."""
-    splits = loaded.splits
+    splits, spec = loaded.splits, source.spec
     return DatasetFacts(
-        name=suite.dataset.source,
+        name=spec.source,
         origin=loaded.origin,
         fingerprint=loaded.fingerprint,
         train=len(splits["train"]),
         validation=len(splits["validation"]),
         test=len(splits["test"]) if "test" in splits else 0,
-        text_column=suite.dataset.text_column if suite.dataset.source == "file" else None,
+        text_column=spec.text_column if spec.source in ("file", "hub") else None,
+        hub=_hub_facts(source) if spec.source == "hub" else None,
         duplicates=loaded.duplicates,
+    )
+
+
+def _hub_facts(source: "Source") -> HubFacts:
+    spec = source.spec
+    return HubFacts(
+        name=str(spec.name),
+        config=str(spec.config),
+        revision=str(source.revision),
+        class_names=spec.class_names,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.inputs.duplicates import Duplicates
@@ -32,9 +32,29 @@ Seconds = Annotated[float, Field(ge=0, lt=1e12)]
 PaddingSide = Literal["left", "right"]
 
 
+def _packed(text: str) -> str:
+    number_of_classes(text)  # raises ValueError
+    return text
+
+
+PackedClasses = Annotated[str, AfterValidator(_packed)]
+"""A class a sentence, packed by harness.store.classes."""
+
+
 def _unknown(value: object) -> bool:
     """Return whether to omit a field from the file, as versions without the field do."""
     return value is None
+
+
+class HubFacts(BaseModel):
+    """A data set of the hub: its name, configuration, commit and class names."""
+
+    model_config = FROZEN
+
+    name: str
+    config: str
+    revision: str
+    class_names: tuple[str, ...]
 
 
 class DatasetFacts(BaseModel):
@@ -43,6 +63,9 @@ class DatasetFacts(BaseModel):
     `text_column` is the column of the sentences in the user's own file; None for other data, and
     in records of earlier versions. `duplicates` are the numbers of repeated sentences; None in
     records of earlier versions.
+    `text_column` is the column of the sentences in the user's own file or a data set of the hub;
+    None for other data, and in records of earlier versions. `hub` describes a data set of the hub;
+    None for other data, and for CoLA.
     """
 
     model_config = FROZEN
@@ -55,6 +78,7 @@ class DatasetFacts(BaseModel):
     test: Whole
     text_column: str | None = Field(None, exclude_if=_unknown)
     duplicates: Duplicates | None = Field(None, exclude_if=_unknown)
+    hub: HubFacts | None = Field(None, exclude_if=_unknown)
 
 
 class Scores(BaseModel):
@@ -86,7 +110,7 @@ class Epoch(BaseModel):
     eval_loss: float | None
     scores: Scores
     seconds: Seconds
-    classes: str | None = None
+    classes: PackedClasses | None = None
 
 
 class Confusion(BaseModel):
@@ -219,7 +243,7 @@ class Record(BaseModel):
     confusion_by: dict[str, dict[str, Confusion]] = {}
     confusion_matrix: tuple[tuple[Whole, ...], ...] | None = Field(None, exclude_if=_unknown)
     counts_by: dict[str, dict[str, GroupCounts]] | None = Field(None, exclude_if=_unknown)
-    labels: str | None = None
+    labels: PackedClasses | None = None
     epochs: tuple[Epoch, ...] = ()
     selected_epoch: Count | None = None
     times: Times | None = None

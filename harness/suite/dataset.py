@@ -1,14 +1,16 @@
 """The [dataset] section of a suite file: where the labelled sentences come from."""
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.suite.class_names import MOST_CLASSES, ambiguity
 from harness.suite.fields import STRICT, Text
 from harness.suite.file_names import extension, listed_files, named_files
+from harness.suite.hub_names import problem_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 """The default column delimiter of a file, by its extension."""
@@ -49,16 +51,35 @@ class DatasetSpec(BaseModel):
 
     model_config = STRICT
 
-    source: Literal["cola", "embedded", "file"] = Field(
+    source: Literal["cola", "embedded", "file", "hub"] = Field(
         description="`cola`: the hub's nyu-mll/glue, or the corpus' own folder; `embedded`: the "
-        "corpus shipped with the harness; `file`: your own labelled files"
+        "corpus shipped with the harness; `file`: your own labelled files; `hub`: a data set of "
+        "the Hugging Face Hub"
+    )
+    name: Text | None = Field(
+        None,
+        validate_default=True,
+        exclude_if=_unset,
+        description="the name of a data set on the Hub, `org/name`",
+    )
+    config: Text | None = Field(
+        None,
+        exclude_if=_unset,
+        description="the configuration of the data set; needed if it has several and no default",
+    )
+    revision: Text | None = Field(
+        None,
+        exclude_if=_unset,
+        description="a branch, tag or commit of the data set; by default its main branch; records "
+        "contain the commit",
     )
     # Before `path`, whose check needs them.
     train: tuple[str, ...] | None = Field(
         None,
         exclude_if=_unset,
         description="given splits: the file of the training sentences, or a list of files that are "
-        "joined in order; in place of `dataset.path`",
+        "joined in order; in place of `dataset.path`. With `hub`, here and in the next two keys: "
+        "names of the data set's splits, by default `train`, `validation` and `test`",
     )
     validation: tuple[str, ...] | dict[str, tuple[str, ...]] | None = Field(
         None,
@@ -100,7 +121,7 @@ class DatasetSpec(BaseModel):
         ("unacceptable", "acceptable"),
         strict=False,
         description=f"names of the classes, 2 to {MOST_CLASSES}, in the order of their numbers "
-        "from 0; also accepted as labels",
+        "from 0; also accepted as labels; with `hub`, by default those of the data set",
     )
     validation_size: float | int = Field(
         DEFAULT_VALIDATION_SIZE,
@@ -121,7 +142,29 @@ class DatasetSpec(BaseModel):
         "in train, are removed; `refuse`, data with any is refused",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _classes_of_the_data_set(cls, value: Any) -> Any:
+        """Set no class names for data on the Hub, unless there are some: the data set has them."""
+        if isinstance(value, Mapping) and value.get("source") == "hub":
+            return {"class_names": (), **value}
+        return value
+
     # Each check is at the key that the user must fix, so one mistake does not hide another.
+
+    @field_validator("name", "config", "revision")
+    @classmethod
+    def _on_the_hub(cls, value: str | None, info: ValidationInfo) -> str | None:
+        source, key = info.data.get("source"), str(info.field_name)
+        if value is None:
+            if source == "hub" and key == "name":
+                raise PydanticCustomError("hub", 'source = "hub" needs name = "org/name"')
+            return value
+        if source not in (None, "hub"):
+            raise PydanticCustomError("hub", 'only source = "hub" has this key; remove it')
+        if problem := problem_of(key, value):
+            raise PydanticCustomError("hub", "{problem}", {"problem": problem})
+        return value
 
     @field_validator("train", "test", mode="before")
     @classmethod
@@ -165,6 +208,8 @@ class DatasetSpec(BaseModel):
             )
         if source == "embedded" and value is not None:
             raise PydanticCustomError("path", "the embedded corpus takes no path; remove it")
+        if source == "hub" and value is not None:
+            raise PydanticCustomError("path", "a data set of the Hub takes no path; remove it")
         return value
 
     @field_validator("delimiter")
@@ -194,6 +239,8 @@ class DatasetSpec(BaseModel):
     @field_validator("class_names")
     @classmethod
     def _distinct_classes(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("source") == "hub" and not values:
+            return values
         if info.data.get("source") in ("cola", "embedded") and len(values) != 2:
             raise PydanticCustomError("classes", "this data set has exactly two classes")
         if not 2 <= len(values) <= MOST_CLASSES:
@@ -235,8 +282,10 @@ class DatasetSpec(BaseModel):
 
 
 def _check_source(files: object, info: ValidationInfo) -> None:
-    if files is not None and info.data.get("source") not in (None, "file"):
-        raise PydanticCustomError("files", 'files of splits need source = "file"; remove this key')
+    if files is not None and info.data.get("source") not in (None, "file", "hub"):
+        raise PydanticCustomError(
+            "files", 'given splits need source = "file" or "hub"; remove this key'
+        )
 
 
 def _nothing_to_draw(split: str) -> PydanticCustomError:

@@ -34,7 +34,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 import huggingface_hub
 import pyarrow as pa
@@ -142,10 +142,16 @@ class HubServer:
 
 
 @contextmanager
-def serve() -> Iterator[HubServer]:
-    """Run a hub without repositories on a free port of the loopback interface."""
+def serve(prefix: str = "") -> Iterator[HubServer]:
+    """Run a hub without repositories on a free port of the loopback interface.
+
+    Args:
+        prefix: the beginning of all its paths, as of a mirror at `/mirrors/hub`; other paths give
+            404.
+    """
     server = _Server(("127.0.0.1", 0), _Handler)
-    hub = server.hub = HubServer(f"http://127.0.0.1:{server.server_port}")
+    server.prefix = prefix
+    hub = server.hub = HubServer(f"http://127.0.0.1:{server.server_port}{prefix}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -307,6 +313,7 @@ def _listing(files: dict[str, bytes], under: str, recursive: bool) -> list[Json]
 
 class _Server(ThreadingHTTPServer):
     hub: HubServer
+    prefix = ""
     daemon_threads = True
 
 
@@ -341,8 +348,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._route(parse_qs(body.decode()))
 
     def _route(self, form: dict[str, list[str]]) -> None:
-        path = urlsplit(self.path).path
-        if path == "/api/models":
+        path = self.path.partition("?")[0]  # urlsplit would accept //host/path
+        prefixed, path = path.startswith(self.server.prefix), path[len(self.server.prefix) :]
+        if not prefixed:
+            self._json({"error": "not found"}, 404)
+        elif path == "/api/models":
             self._json([])
         elif match := API.fullmatch(path) or RESOLVE.fullmatch(path):
             self._repository(match, form)

@@ -174,8 +174,8 @@ for limit, verdict in ((1e6, "pass"), (1e-6, "fail")):
         {
             "harness/suite/dataset.py": [
                 (
-                    'Literal["cola", "embedded", "file"]',
-                    'Literal["cola", "embedded", "file", "toy"]',
+                    'Literal["cola", "embedded", "file", "hub"]',
+                    'Literal["cola", "embedded", "file", "hub", "toy"]',
                 )
             ],
             "harness/inputs/data/__init__.py": [
@@ -195,7 +195,7 @@ for limit, verdict in ((1e6, "pass"), (1e-6, "fail")):
                     '            return toy.read(), "a toy", ()\n'
                     "        case _:\n            return _embedded()",
                 ),
-                ("import cola_folder,", "import toy, cola_folder,"),
+                ("    cola_folder,\n", "    cola_folder,\n    toy,\n"),
             ],
         },
         """

@@ -23,6 +23,7 @@ from harness.errors import BadInput, Unavailable
 from harness.inputs import checkpoints
 from harness.inputs.checkpoints import resolve
 from harness.inputs.hub import Hub
+from harness.suite import hub_names
 
 CONFIG = {
     "model_type": "bert",
@@ -382,7 +383,7 @@ def test_hub_names_are_those_that_huggingface_hub_accepts(name: str) -> None:
         accepted = False
     else:
         accepted = True
-    assert bool(checkpoints.REPOSITORY.fullmatch(name)) == accepted
+    assert bool(hub_names.REPOSITORY.fullmatch(name)) == accepted
 
 
 @settings(deadline=None)

@@ -417,14 +417,15 @@ def load_from_hub(endpoint: str, home: Path, **variables: str) -> dict[str, Any]
     return result
 
 
+@pytest.mark.parametrize(("prefix", "slash"), [("", ""), ("/mirrors/hub", "/")])
 def test_the_hub_gives_what_the_folder_gives_and_its_cache_serves_without_it(
-    tmp_path: Path,
+    tmp_path: Path, prefix: str, slash: str
 ) -> None:
     folder = load_cola(write(tmp_path / "folder", corpus_layout(ROWS)))
-    with serve() as server:
+    with serve(prefix) as server:
         commit = server.add_dataset("nyu-mll/glue", hub_repository(tmp_path / "hub", ROWS))
-        online = load_from_hub(server.endpoint, tmp_path / "home")
-    offline = load_from_hub(server.endpoint, tmp_path / "home")
+        online = load_from_hub(f"{server.endpoint}{slash}", tmp_path / "home")
+    offline = load_from_hub(f"{server.endpoint}{slash}", tmp_path / "home")
     assert online == offline
     assert online["kind"] == "hub"
     assert online["revision"] == commit

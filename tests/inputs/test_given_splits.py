@@ -578,8 +578,8 @@ FILE = 'source = "file"\n'
             f'{FILE}path = "a.csv"\ntest = "b.csv"',
             ["dataset.path: 'a.csv': all splits are drawn from this file, so it"],
         ),
-        ('source = "embedded"\ntrain = "a.csv"', ["dataset.train: 'a.csv': files of splits need"]),
-        ('source = "cola"\nvalidation = "a"', ["dataset.validation: 'a': files of splits need"]),
+        ('source = "embedded"\ntrain = "a.csv"', ["dataset.train: 'a.csv': given splits need"]),
+        ('source = "cola"\nvalidation = "a"', ["dataset.validation: 'a': given splits need"]),
         (
             f'{FILE}train = "a"\nvalidation = "b"\nvalidation_size = 0.2\n'
             'test = "c"\ntest_size = 9',

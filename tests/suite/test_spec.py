@@ -127,7 +127,7 @@ def test_every_mistake_is_told_at_once_with_key_and_value(tmp_path: Path) -> Non
     expected = (
         ("name: '../up'", "letters, digits, - and _, at most 64"),
         ("colour: unknown key", "allowed: dataset, gates, keep_models, limits, matrix, name"),
-        ("dataset.source: 'web'", "'cola', 'embedded' or 'file'"),
+        ("dataset.source: 'web'", "'cola', 'embedded', 'file' or 'hub'"),
         ("matrix.checkpoints: empty", "at least one"),
         ("matrix.batch_sizes[1]: 0", "greater than or equal to 1"),
         ("matrix.batch_sizes[2]: 16.5", "a whole number"),

@@ -291,6 +291,9 @@ VALUES: st.SearchStrategy[Any] = st.sampled_from(
 @example([(("records", 0, "concurrency"), 2**63)])
 @example([(("records", 0, "parameters"), 10**400)])
 @example([(("records", 0, "dataset", "validation"), 10**400)])
+@example([(("records", 0, "labels"), "many:classes")])
+@example([(("records", 0, "labels"), "3:classes")])
+@example([(("records", 0, "epochs", 0, "classes"), "2:classes")])
 def test_any_change_of_a_published_leaderboard_is_refused_or_can_be_shown(
     tmp_path: Path, changes: list[tuple[tuple[Any, ...], Any]]
 ) -> None:

@@ -15,7 +15,15 @@ from typing import Literal
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.inputs import duplicates
-from harness.inputs.data import cola_folder, cola_hub, corpus, given_splits, labelled_file, repeats
+from harness.inputs.data import (
+    cola_folder,
+    cola_hub,
+    corpus,
+    given_splits,
+    labelled_file,
+    on_hub,
+    repeats,
+)
 from harness.inputs.data.repeats import treatment
 from harness.inputs.data.rows import Rows
 from harness.inputs.duplicates import NO_PREFIX, Duplicates
@@ -32,10 +40,11 @@ class Source:
     """Where the data comes from: everything that another process needs to load the same data.
 
     Attributes:
-        kind: "hub" or "folder" (CoLA), "embedded", or "file" (the user's own).
+        kind: "hub", "folder" (CoLA), "embedded", or "file" (the user's own).
         path: the absolute path of the folder or file; None for the others.
         revision: the commit of the hub's data set; None for the others.
-        spec: the suite's [dataset] section.
+        spec: the suite's [dataset] section; of a data set on the hub other than CoLA, with the
+            names of its configuration, its splits and, from `with_classes`, its classes.
         files: the files of given splits, with absolute paths; empty for all other data.
     """
 
@@ -72,9 +81,14 @@ class Data:
     notes: tuple[str, ...] = ()
     duplicates: Duplicates | None = None
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers."""
+        return tuple(self.splits["train"].features["label"].names)
+
 
 def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Source:
-    """Return where the data comes from, without reading sentences.
+    """Return where the data comes from, without reading or downloading sentences.
 
     Args:
         spec: the suite's [dataset] section.
@@ -85,10 +99,14 @@ def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Sour
 
     Raises:
         Unavailable: no folder was named, and the hub does not answer.
-        BadInput: a folder or file does not exist or has an unsupported format.
+        BadInput: a folder or file does not exist or has an unsupported format; the hub has no such
+            data set, revision, configuration or split.
     """
     if spec.source == "embedded":
         return Source("embedded", None, None, spec)
+    if spec.source == "hub":
+        commit, found = on_hub.find(spec, hub)
+        return Source("hub", None, commit, found)
     named = None if spec.path is None else base.absolute() / _expanded(Path(spec.path))
     if spec.source == "file":
         if named is None:  # DatasetSpec then requires files of splits
@@ -109,7 +127,17 @@ def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Sour
 
 def is_here(source: Source) -> bool:
     """Return whether load() works without the hub."""
-    return source.revision is None or bool(cola_hub.prepared(source.revision))
+    if source.revision is None:
+        return True
+    if source.spec.source == "hub":
+        return on_hub.is_here(source.spec, source.revision)
+    return cola_hub.is_here(source.revision)
+
+
+def with_classes(source: Source, loaded: Data) -> Source:
+    """Return a source whose spec has the class names, which may be known from the data only."""
+    spec = source.spec.model_copy(update={"class_names": loaded.class_names})
+    return source if spec == source.spec else replace(source, spec=spec)
 
 
 def load(source: Source, count_repeats: bool = True) -> Data:
@@ -125,6 +153,9 @@ def load(source: Source, count_repeats: bool = True) -> Data:
             differs from CoLA's, too few sentences to split, repeated sentences if the spec refuses
             them.
     """
+    if source.spec.source == "hub":
+        spec = on_hub.with_class_names(source.spec, str(source.revision))
+        source = replace(source, spec=spec)
     read, origin, notes = _read(source)
     rows = {name: read[name] for name in SPLIT_NAMES if name in read}
     rows, found = _treated(rows, source, count_repeats)
@@ -191,8 +222,11 @@ def _read(source: Source) -> tuple[Mapping[str, Rows], str, Sequence[str]]:
         case Source(kind="file", files=files):
             rows, notes = given_splits.read(files, source.spec)
             return rows, origin_of_files(source.spec), notes
+        case Source(kind="hub", spec=DatasetSpec(source="hub"), revision=str(revision)):
+            rows, notes = on_hub.read(source.spec, revision)
+            return rows, on_hub.origin(source.spec, revision), notes
         case Source(kind="hub", revision=str(revision)):
-            return cola_hub.read(revision), f"{cola_hub.REPOSITORY}@{revision}", ()
+            return cola_hub.read(revision), f"{cola_hub.GLUE.name}@{revision}", ()
         case _:
             return _embedded(), "the embedded corpus", ()
 

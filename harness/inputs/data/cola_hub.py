@@ -1,68 +1,55 @@
-"""CoLA from the hub: `load_dataset("nyu-mll/glue", "cola")` at a commit that is resolved first."""
-
-import contextlib
-import re
-from collections.abc import Iterator
-from pathlib import Path
-
-import datasets
-from huggingface_hub import HfApi
-from huggingface_hub.utils.tqdm import (
-    are_progress_bars_disabled,
-    disable_progress_bars,
-    enable_progress_bars,
-)
+"""CoLA from the hub: the configuration "cola" of nyu-mll/glue, with the columns that GLUE has."""
 
 from harness.errors import BadInput, Unavailable
 from harness.inputs.data.cola_folder import SPLITS, count_problems, domain_column
+from harness.inputs.data.on_hub import repository
+from harness.inputs.data.on_hub.repository import HubData
 from harness.inputs.data.rows import Rows
-from harness.inputs.hub import Hub, plain_reason
+from harness.inputs.hub import Hub
 
-REPOSITORY = "nyu-mll/glue"
-CONFIGURATION = "cola"
+GLUE = HubData("nyu-mll/glue", "cola")
 WAY_OUT = (
     "pass --cola-dir FOLDER or set COLA_DIR to the corpus' own folder "
     "(cola_public from nyu-mll.github.io/cola), or connect to the hub"
 )
-SECONDS = 10.0  # timeout of the request for the commit
 
 
 def pin(hub: Hub) -> str:
-    """Return the data set's current commit on the hub or, if the hub does not answer, the newest
-    commit in the local cache of `datasets`.
+    """Return the data set's current commit on the hub or, if the hub does not answer or does not
+    have it, the newest commit in the local cache of `datasets`.
 
     Raises:
         Unavailable: the hub cannot be reached or has no data set, and nothing is cached.
     """
-    reason = hub.reason
-    if hub.reachable:
-        try:
-            commit = HfApi(endpoint=hub.endpoint).dataset_info(REPOSITORY, timeout=SECONDS).sha
-        except Exception as error:  # the client may raise any exception of its transport
-            reason = plain_reason(error, hub.endpoint, SECONDS)
-        else:
-            if commit is not None:
-                return commit
-            reason = f"{hub.endpoint} returned no commit"
-    cached = prepared("*")
-    if not cached:
-        raise Unavailable(f"the data set {REPOSITORY} cannot be loaded: {reason}", WAY_OUT)
-    return cached[-1].name
+    try:
+        return repository.pin(GLUE, hub)
+    except BadInput as error:
+        if known := repository.copies(GLUE):
+            return known[-1].commit
+        raise Unavailable(f"{GLUE.name} cannot be loaded: {error}", WAY_OUT) from None
+    except Unavailable as error:
+        raise Unavailable(error.reason, WAY_OUT) from None
 
 
-def read(revision: str) -> dict[str, Rows]:
+def is_here(commit: str) -> bool:
+    """Return whether read() works without the hub."""
+    return bool(repository.copies(GLUE, commit))
+
+
+def read(commit: str) -> dict[str, Rows]:
     """Return CoLA's splits, train, validation and test, at one commit.
 
     Raises:
         Unavailable: the commit is not cached, and the hub cannot be reached.
         BadInput: columns or numbers of sentences differ from CoLA's.
     """
-    where = f"{REPOSITORY}@{revision}"
+    where = f"{GLUE.name}@{commit}"
     try:
-        splits = _load(revision)
-    except Exception as error:  # the library may raise any exception of its transport and parsers
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise Unavailable(f"the data set {where} cannot be loaded: {what}", WAY_OUT) from None
+        splits = repository.fetch(GLUE, commit).read()
+    except Unavailable as error:
+        raise Unavailable(error.reason, WAY_OUT) from None
+    except BadInput as error:
+        raise Unavailable(str(error), WAY_OUT) from None
     problems = [f"{where}: no split {name}" for name in SPLITS if name not in splits]
     for name in [name for name in SPLITS if name in splits]:
         missing = {"sentence", "label", "idx"}.difference(splits[name].column_names)
@@ -80,45 +67,3 @@ def read(revision: str) -> dict[str, Rows]:
         )
         for name, runs in SPLITS.items()
     }
-
-
-def _load(revision: str) -> dict[str, datasets.Dataset]:
-    # Without a connection `load_dataset` would retry for half a minute and then load the newest
-    # commit in its cache, which may be another one.
-    if cached := prepared(revision):
-        files = {name: str(cached[-1] / f"glue-{name}.arrow") for name in SPLITS}
-        return {name: datasets.Dataset.from_file(file) for name, file in files.items()}
-    with _no_progress_bars():
-        splits: datasets.DatasetDict = datasets.load_dataset(
-            REPOSITORY, CONFIGURATION, revision=revision
-        )
-    if not prepared(revision):
-        raise ConnectionError("the hub does not answer, and only another commit is cached")
-    return dict(splits)
-
-
-def prepared(commit: str) -> list[Path]:
-    """Return the cache folders of `load_dataset` for a commit ("*": any), newest last."""
-    # .../nyu-mll___glue/cola/<version>/<commit>/glue-train.arrow
-    cache = Path(datasets.config.HF_DATASETS_CACHE, REPOSITORY.replace("/", "___"), CONFIGURATION)
-    infos = [
-        info
-        for info in cache.glob(f"*/{commit}/dataset_info.json")
-        if re.fullmatch("[0-9a-f]{40}", info.parent.name)
-    ]
-    return [info.parent for info in sorted(infos, key=lambda info: info.stat().st_mtime)]
-
-
-@contextlib.contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Disable the progress bars of both libraries, then restore their settings."""
-    of_datasets, of_hub = datasets.are_progress_bars_disabled(), are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not of_datasets:
-            datasets.enable_progress_bars()
-        if not of_hub:
-            enable_progress_bars()

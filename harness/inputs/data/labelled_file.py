@@ -1,19 +1,13 @@
 """A user's own file of labelled sentences, checked; and drawing splits from its sentences."""
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-import numpy as np
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-
 from harness.errors import BadInput
+from harness.inputs.data.drawing import MOST_NAMED, draw, linked
 from harness.inputs.data.formats import reader_of
-from harness.inputs.data.repeats.splitting import kept_together
-from harness.inputs.data.repeats.texts import first_rows, normalised
 from harness.inputs.data.rows import (
     HIDDEN_LABEL,
     Rows,
@@ -34,14 +28,6 @@ from harness.suite.spec import DatasetSpec
 from harness.text import counted
 
 HIDDEN = Meaning("number", Decimal(HIDDEN_LABEL))
-
-LEAST_OF_A_CLASS = 2
-
-MOST_NAMED = 10
-"""How many classes a message names, if there are more than two."""
-
-DRAWN = ("validation", "test")
-"""The splits that may be drawn, in the order of messages."""
 
 
 @dataclass(frozen=True)
@@ -98,35 +84,44 @@ def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:
     """
     check(path)
     table = read_table(path, spec)
-    sentences, labels = table.sentences, table.labels
-    splits = {
-        split: Rows(
-            sentence=[sentences[row] for row in rows],
-            label=[labels[row] for row in rows],
-            idx=rows,
-            source=[""] * len(rows),
-            domain=[""] * len(rows),
-        )
-        for split, rows in draw(labels, spec, path, groups=same_sentences(sentences)).items()
-    }
+    number = len(table.rows)
+    whole = Rows(table.sentences, table.labels, range(number), [""] * number, [""] * number)
+    drawn = draw(table.labels, spec, path, groups=linked(whole))
+    splits = {split: whole.chosen(rows) for split, rows in drawn.items()}
     return splits, list(table.notes)
 
 
 def read_table(path: Path, spec: DatasetSpec, split: str | None = None) -> LabelledTable:
-    """Return a file's rows with their classes.
-
-    A label is one of the spec's class names or, if the names do not contradict it, the number of a
-    class (of two, also false or true), each as text, integer, float or boolean.
+    """Return a file's rows with their classes; see `labelled`.
 
     Args:
-        split: the given split to which the file belongs; None if all splits are drawn from it. In
-            a given split, and with more than two classes, each wrong label is reported once, with
-            its number of rows. In test, labels may be hidden: no column, -1 or no value.
+        split: the given split to which the file belongs; None if all splits are drawn from it.
 
     Raises:
         BadInput: every mistake in the file at once.
     """
     table, has_labels = _table(path, spec, may_hide=split == "test")
+    return labelled(path, table, has_labels, spec, split)
+
+
+def labelled(
+    path: object, table: Table, has_labels: bool, spec: DatasetSpec, split: str | None
+) -> LabelledTable:
+    """Return the rows of a table with their classes.
+
+    A label is one of the spec's class names or, if the names do not contradict it, the number of a
+    class (of two, also false or true), each as text, integer, float or boolean.
+
+    Args:
+        path: the table's file, for messages.
+        has_labels: whether the table has a column of labels; if not, all are hidden.
+        split: the given split to which the table belongs; None if all splits are drawn from it. In
+            a given split, and with more than two classes, each wrong label is reported once, with
+            its number of rows. In test, labels may be hidden: no column, -1 or no value.
+
+    Raises:
+        BadInput: every mistake in the table at once.
+    """
     problems = list(table.problems)
     labels: list[int | None] = [HIDDEN_LABEL] * len(table.records)
     if has_labels:
@@ -154,7 +149,9 @@ def read_table(path: Path, spec: DatasetSpec, split: str | None = None) -> Label
     return LabelledTable(table.records, known, has_labels, notes, table.class_names)
 
 
-def _other_order(path: Path, declared: tuple[str, ...] | None, spec: DatasetSpec) -> Iterator[str]:
+def _other_order(
+    path: object, declared: tuple[str, ...] | None, spec: DatasetSpec
+) -> Iterator[str]:
     """Yield a problem if a file declares the suite's class names in another order.
 
     Its labels are numbers, so each would get another name. Other names are no mistake: a suite may
@@ -244,7 +241,7 @@ def _multiline_note(records: Sequence[TableRow]) -> list[str]:
 
 
 def _common_cause(
-    path: Path, records: Sequence[TableRow], labels: Sequence[int | None], spec: DatasetSpec
+    path: object, records: Sequence[TableRow], labels: Sequence[int | None], spec: DatasetSpec
 ) -> list[str]:
     """Return the common cause of unknown labels: the file has two other names or numbers.
 
@@ -300,96 +297,3 @@ def _one_of(names: Sequence[str]) -> str:
     *most, last = names
     between = ", ..." if len(names) > MOST_NAMED else ""
     return f"{', '.join(most[: MOST_NAMED - 1])}{between} or {last}"
-
-
-def by_class(counts: Mapping[int, int], class_names: Sequence[str]) -> str:
-    """Return the number of sentences of each class; of many classes, of the smallest ones."""
-    numbers: Iterable[int] = range(len(class_names))
-    if len(class_names) > MOST_NAMED:
-        numbers = sorted(numbers, key=lambda number: counts.get(number, 0))[:MOST_NAMED]
-    listed = ", ".join(f"{counts.get(n, 0):,} {class_names[n]}" for n in numbers)
-    more = len(class_names) - MOST_NAMED
-    rest = f", and {counted(more, 'larger class', 'larger classes')}" if more > 0 else ""
-    return f"{listed}{rest}"
-
-
-def same_sentences(sentences: Sequence[str]) -> np.ndarray:
-    """Return a number for each sentence: equal where only case, punctuation or blanks differ."""
-    return first_rows(sentences, len(sentences), normalised)
-
-
-def draw(
-    labels: Sequence[int],
-    spec: DatasetSpec,
-    where: object,
-    names: Sequence[str] = DRAWN,
-    groups: Sequence[int] | np.ndarray | None = None,
-) -> dict[str, list[int]]:
-    """Return the row numbers of each split, drawn by `datasets` and stratified by class.
-
-    Every split gets at least two sentences of each of two classes. With more classes, this holds
-    for train, and the other splits get at least two classes.
-
-    Args:
-        where: the file, or the key that names several, for messages.
-        names: the splits to draw; the rest of the rows is for train.
-        groups: a number for each row: rows with equal numbers are in one split. A draw that cuts
-            no group stays as it is.
-
-    Raises:
-        BadInput: too few sentences of a class.
-    """
-    wanted = {"test": spec.test_size, "validation": spec.validation_size}
-    sizes = {name: _count(size, len(labels)) for name, size in wanted.items() if name in names}
-    features = Features({"label": ClassLabel(names=list(spec.class_names)), "row": Value("int64")})
-    rest = Dataset.from_dict({"label": labels, "row": range(len(labels))}, features=features)
-    splits = {}
-    try:
-        for name, size in sizes.items():
-            if size > 0:
-                halves: DatasetDict = rest.train_test_split(
-                    test_size=size,
-                    seed=spec.split_seed,
-                    stratify_by_column="label",
-                    keep_in_memory=True,
-                )
-                rest, splits[name] = halves["train"], halves["test"]
-        splits["train"] = rest
-        drawn = {name: split["row"][:] for name, split in splits.items()}
-        if groups is not None:
-            drawn = kept_together(drawn, labels, groups, spec.split_seed)
-        seen = {name: Counter(labels[row] for row in rows) for name, rows in drawn.items()}
-        enough = all(has_enough(name, of_split, spec) for name, of_split in seen.items())
-    except ValueError:  # the library refuses sizes that do not fit the classes
-        enough = False
-    if not enough:
-        classes = by_class(Counter(labels), spec.class_names)
-        requested = " and ".join(f"{sizes[name]:,} for {name}" for name in names)
-        keys = " or ".join(f"dataset.{name}_size" for name in names)
-        if groups is not None and (different := len(set(groups))) < len(labels):
-            classes += f"; {different:,} different, and copies stay in one split"
-        splits_meant = "in every split" if len(spec.class_names) == 2 else "for train"
-        raise BadInput(
-            [
-                f"{where}: {counted(len(labels), 'sentence')} ({classes}) cannot give {requested} "
-                f"with at least {LEAST_OF_A_CLASS} of each class {splits_meant}; add sentences, or "
-                f"change {keys}"
-            ]
-        )
-    return drawn
-
-
-def has_enough(split: str, counts: Mapping[int, int], spec: DatasetSpec) -> bool:
-    """Return whether a labelled split has enough sentences of the classes to train or to score.
-
-    Each class needs two sentences. With more than two classes, this holds for train only: of the
-    other splits, the score is defined if they have two classes.
-    """
-    found = [counts.get(number, 0) for number in range(len(spec.class_names))]
-    if len(found) > 2 and split != "train":
-        return sum(count > 0 for count in found) > 1
-    return min(found) >= LEAST_OF_A_CLASS
-
-
-def _count(size: float | int, rows: int) -> int:
-    return math.ceil(size * rows) if isinstance(size, float) else size

@@ -41,6 +41,10 @@ class Rows:
     source: Sequence[str]
     domain: Sequence[str]
 
+    def chosen(self, rows: Sequence[int]) -> "Rows":
+        """Return some of the rows, given by their numbers, in this order."""
+        return Rows(*([column[row] for row in rows] for column in vars(self).values()))
+
 
 def read_bytes(path: Path) -> bytes:
     """Return a file's content; that of a file whose name ends in .gz is decompressed.

@@ -1,16 +1,21 @@
 """Splits that a suite names as files: reads, joins and checks them; draws what is not given."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.inputs.data import labelled_file
+from harness.inputs.data import drawing, labelled_file
 from harness.inputs.data.given_splits import checks
 from harness.inputs.data.given_splits.parts import Part
+from harness.inputs.data.labelled_file import LabelledTable
 from harness.inputs.data.rows import Rows
 from harness.inputs.split_files import SplitFile
 from harness.suite.spec import DatasetSpec
+
+Reader = Callable[[SplitFile], LabelledTable]
+"""Returns the rows of one file of a split, or raises BadInput with every mistake in it."""
 
 
 def check(files: Sequence[SplitFile], spec: DatasetSpec) -> None:
@@ -36,13 +41,28 @@ def read(files: Sequence[SplitFile], spec: DatasetSpec) -> tuple[dict[str, Rows]
     Raises:
         BadInput: every mistake in all files at once, or too few sentences of a class.
     """
-    parts, problems = _parts(files, spec)
+    return join(files, spec, checks.unusable(files), _reader(spec))
+
+
+def join(
+    files: Sequence[SplitFile], spec: DatasetSpec, wrong: Mapping[SplitFile, str], reader: Reader
+) -> tuple[dict[str, Rows], list[str]]:
+    """Return the splits of several files, as read() does.
+
+    Args:
+        wrong: the problem of each file that is not read.
+        reader: reads one file.
+
+    Raises:
+        BadInput: every mistake in all files at once, or too few sentences of a class.
+    """
+    parts, problems = _parts(files, wrong, reader)
     broken = {file.split for file in files} - set(parts)
     problems += checks.copies(parts)
     problems += checks.other_class_names(parts)
     problems += checks.hidden_and_labelled(parts)
     problems += checks.classes_missing(parts, spec)
-    drawn = [name for name in labelled_file.DRAWN if name not in parts and name not in broken]
+    drawn = [name for name in drawing.DRAWN if name not in parts and name not in broken]
     splits: dict[str, Rows] = {}
     if "train" in parts:
         try:
@@ -68,7 +88,8 @@ def places(
         BadInput: the files can no longer be read.
     """
     own = split if any(file.split == split for file in files) else "train"
-    parts, problems = _parts([file for file in files if file.split == own], spec)
+    chosen = [file for file in files if file.split == own]
+    parts, problems = _parts(chosen, checks.unusable(chosen), _reader(spec))
     if problems:
         raise BadInput(problems)
     known = [
@@ -79,11 +100,14 @@ def places(
     return [known[number] for number in idx]
 
 
+def _reader(spec: DatasetSpec) -> Reader:
+    return lambda file: labelled_file.read_table(Path(file.path), spec, file.split)
+
+
 def _parts(
-    files: Sequence[SplitFile], spec: DatasetSpec
+    files: Sequence[SplitFile], wrong: Mapping[SplitFile, str], reader: Reader
 ) -> tuple[dict[str, list[Part]], list[str]]:
     """Return the parts of every split whose files could all be read, and all problems."""
-    wrong = checks.unusable(files)
     problems: list[str] = []
     parts: dict[str, list[Part]] = {}
     broken = {file.split for file in wrong}
@@ -92,7 +116,7 @@ def _parts(
             problems.append(wrong[file])
             continue
         try:
-            table = labelled_file.read_table(Path(file.path), spec, file.split)
+            table = reader(file)
         except BadInput as error:
             problems += error.problems
             broken.add(file.split)
@@ -123,14 +147,6 @@ def _with_drawn(parts: Sequence[Part], spec: DatasetSpec, names: Sequence[str]) 
         return {"train": whole}
     paths = [part.file.path for part in parts]
     where = paths[0] if len(paths) == 1 else f"dataset.train ({len(paths)} files)"
-    groups = labelled_file.same_sentences(whole.sentence)
-    return {
-        split: Rows(
-            sentence=[whole.sentence[row] for row in rows],
-            label=[whole.label[row] for row in rows],
-            idx=rows,
-            source=[""] * len(rows),
-            domain=[""] * len(rows),
-        )
-        for split, rows in labelled_file.draw(whole.label, spec, where, names, groups).items()
-    }
+    drawn = drawing.draw(whole.label, spec, where, names, drawing.linked(whole))
+    unnamed = replace(whole, domain=[""] * len(whole.sentence))
+    return {split: unnamed.chosen(rows) for split, rows in drawn.items()}
