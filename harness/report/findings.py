@@ -34,7 +34,6 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
         judgements: by cell id.
     """
     runs = runs_by_cell(published.cells, published.records)
-    yield from repeated_sentences(published.records)
     yield from section("Gates", _gates(published, judgements, runs))
     contestants = best_cells(published.cells, runs)
     if len(contestants) > 1:
@@ -43,6 +42,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     yield from section("Published scores", _references(published, runs))
     yield from confusion(contestants, published.class_names)
     yield from _mistakes([(each.name, each.runs) for each in contestants])
+    yield from repeated_sentences(published.records)
 
 
 def _gates(

@@ -10,11 +10,11 @@ from harness.report.published import Published
 from harness.store.records import Record
 
 EXPLANATION = (
-    "Sentences that occur again in the same split (each counted once), or in another split (every "
-    'row counted): as the same text, then with case, punctuation and blanks ignored. "Labels": how '
-    "many of them have several labels in the split, or another label in the other split. "
-    '"One word apart": rows with a sentence that differs by one word. A score on sentences that '
-    "were also trained on says less about new sentences."
+    "Sentences that occur again in the same split or in another one. Within a split, each "
+    'sentence counts once; between splits, each row. "Same words": case, punctuation and blanks '
+    'are ignored. "Other labels": how many of these sentences also have another label. "One word '
+    'apart": rows with a sentence that differs by one word. A score on sentences that were also '
+    "trained on says little about new sentences."
 )
 
 
