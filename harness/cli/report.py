@@ -54,7 +54,8 @@ def report(
     predictions.parquet in the same folder. With --suite the evidence is the store: the records
     under FOLDER/runs that belong to the suite's plan; the options after --suite change this plan
     as they do for `pytest benchmarks/`. With --output the tables are published in another folder;
-    by default, sessions do not write to results/SUITE.
+    by default, sessions do not write to results/SUITE. With --cola-dir, repeated sentences are
+    counted in that folder and added to records on the same data, which earlier versions lack.
 
     \b
     Examples:
@@ -62,6 +63,7 @@ def report(
       harness report results/local/quickstart --output results/quickstart
       harness report results/cola --check
       harness report results/cola --slices annotated.toml --cola-dir ~/cola_public
+      harness report results/cola --cola-dir ~/cola_public
       harness report results/local/mine --suite mine.toml
       harness report downloaded.json --output tables/
     """
@@ -177,6 +179,30 @@ def _conclusion(evidence: _Evidence) -> str:
     )
 
 
+def _with_repeats(published: "Published", path: Path, values: dict[str, Any]) -> "Published":
+    """Add the repeated sentences in the folder of --cola-dir to the records on the same data.
+
+    Raises:
+        BadInput: the folder is not the data of any record, or cannot be read.
+    """
+    from harness.inputs import data
+    from harness.inputs.hub import Hub
+    from harness.report.repeats import with_duplicates
+    from harness.suite.spec import DatasetSpec
+
+    if values["cola_dir"] is None:
+        return published
+    typed = chosen(values)
+    spec, offline = DatasetSpec(source="cola"), Hub("", False, "not asked")
+    loaded = data.load(data.find(spec, cola_folder(typed), offline, typed.here))
+    if not any(facts.fingerprint == loaded.fingerprint for facts in published.datasets):
+        flag = f"{flag_of('cola_dir')}: {values['cola_dir']}"
+        problem = f"not the data of the runs in {path}; name their folder, or leave it out"
+        raise BadInput([f"{flag}: {problem}"])
+    assert loaded.duplicates is not None
+    return with_duplicates(published, loaded.fingerprint, loaded.duplicates)
+
+
 def _from_published(
     source: Path,
     output: Path | None,
@@ -196,7 +222,8 @@ def _from_published(
         where = f"{source}: no {LEADERBOARD}" if source.is_dir() else f"{source}: no such file"
         way_out = "a folder with only runs/ also needs the plan: --suite FILE"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
-    published, remarks = _with_slices(read_published(path), slices, values)
+    published = _with_repeats(read_published(path), path, values)
+    published, remarks = _with_slices(published, slices, values)
     folder = path.parent
     if check:
         checked = folder if output is None else output

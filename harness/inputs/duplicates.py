@@ -1,8 +1,10 @@
 """Counts of repeated sentences in the data: within a split, between splits, with several labels."""
 
 from collections.abc import Iterator
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
 
 from harness.suite.fields import MatthewsCorrelation, Whole
 from harness.text import counted
@@ -27,7 +29,7 @@ class Overlap(BaseModel):
         verbatim_labels: number of these with more than one label within the split, or with another
             label in `other`; None if labels are hidden.
         normalised: number of sentences that occur again if case, punctuation and blanks are
-            ignored; they include the verbatim ones.
+            ignored.
         normalised_labels: number of these with several labels, as `verbatim_labels`.
         near: number of rows of `split` with a sentence in `other` from which they differ by one
             word, which is replaced, added or removed; case, punctuation and blanks are ignored.
@@ -44,6 +46,20 @@ class Overlap(BaseModel):
     normalised: Whole
     normalised_labels: Whole | None
     near: Whole | None
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        for name, count, of in (
+            ("verbatim", self.verbatim, self.sentences),
+            ("verbatim_labels", self.verbatim_labels, self.verbatim),
+            ("normalised", self.normalised, self.sentences),
+            ("normalised_labels", self.normalised_labels, self.normalised),
+            ("near", self.near, self.sentences),
+        ):
+            if count is not None and count > of:
+                problem = f"{name} is {count}, but there are only {of} such sentences"
+                raise PydanticCustomError("overlap", "{problem}", {"problem": problem})
+        return self
 
     @property
     def within(self) -> bool:

@@ -36,7 +36,6 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
         judgements: by cell id.
     """
     runs = runs_by_cell(published.cells, published.records)
-    yield from repeated_sentences(published.records)
     yield from section("Gates", _gates(published, judgements, runs))
     contestants = best_cells(published.cells, runs, published.slices)
     pairs = compare_all(contestants)
@@ -49,6 +48,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     if published.slices is not None:
         yield from by_slice(published.slices, dict(best), pairs)
     yield from _mistakes(best, set() if published.slices is None else names_of(published.slices))
+    yield from repeated_sentences(published.records)
 
 
 def _gates(

@@ -1,18 +1,20 @@
 """Repeated sentences in the data of a leaderboard, as blocks of Markdown."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from harness.inputs.duplicates import Duplicates, Overlap, notes
 from harness.judging.column import MISSING
 from harness.markup import escaped, grid
+from harness.report.published import Published
 from harness.store.records import Record
 
 EXPLANATION = (
-    "Sentences that occur again in the same split (each counted once), or in another split (every "
-    'row counted): as the same text, then with case, punctuation and blanks ignored. "Labels": how '
-    "many of them have several labels in the split, or another label in the other split. "
-    '"One word apart": rows with a sentence that differs by one word. A score on sentences that '
-    "were also trained on says less about new sentences."
+    "Sentences that occur again in the same split or in another one. Within a split, each "
+    'sentence counts once; between splits, each row. "Same words": case, punctuation and blanks '
+    'are ignored. "Other labels": how many of these sentences also have another label. "One word '
+    'apart": rows with a sentence that differs by one word. A score on sentences that were also '
+    "trained on says little about new sentences."
 )
 
 
@@ -33,6 +35,22 @@ def repeated_sentences(records: Sequence[Record]) -> Iterator[str]:
         yield _table(duplicates)
         if lines := list(notes(duplicates)):
             yield "\n".join(f"- {escaped(line)}" for line in lines)
+
+
+def with_duplicates(published: Published, fingerprint: str, found: Duplicates) -> Published:
+    """Return a leaderboard in whose records the repeats of their data are known.
+
+    Args:
+        fingerprint: of the data in which `found` was counted; records on other data stay.
+    """
+
+    def known(record: Record) -> Record:
+        facts = record.dataset
+        if facts is None or facts.fingerprint != fingerprint:
+            return record
+        return record.model_copy(update={"dataset": facts.model_copy(update={"duplicates": found})})
+
+    return replace(published, records=tuple(map(known, published.records)))
 
 
 def _table(found: Duplicates) -> str:

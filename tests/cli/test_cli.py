@@ -168,39 +168,6 @@ def test_plan_and_doctor_show_splits_and_where_checkpoints_come_from(folder: Pat
     assert re.search(rf"OK +checkpoint encoder +on this machine, .*; {re.escape(said)}", checked)
 
 
-def test_plan_and_doctor_show_repeated_sentences(folder: Path) -> None:
-    rows = [f"Number {n} of {n * n} is {n + 7}.,{n % 2}" for n in range(20)]
-    (folder / "a.csv").write_text("\n".join(["sentence,label", *rows]))
-    again = [rows[3], rows[4].upper().replace(",0", ",1"), "Number 5 of 25 was 12.,1"]
-    (folder / "b.csv").write_text("\n".join(["sentence,label", *again, "New one.,0", "Two.,0"]))
-    own = SUITE.replace('path = "data.csv"', 'train = "a.csv"\nvalidation = "b.csv"')
-    (folder / "own.toml").write_text(own.replace("validation_size = 20\n", ""))
-    text = harness("plan", "--suite", "own.toml", cwd=folder).out
-    checked = harness("doctor", "--suite", "own.toml", cwd=folder).out
-    note = "1 of 5 validation sentences is also in dataset.train; 2 without case, punctuation and "
-    note += "blanks, 1 with another label"
-    close = "sentences one word apart: 1 of validation in train"
-    assert f"  note: {note}\n" in text
-    assert f"  {close}\n" in text
-    assert note in checked
-    assert close in checked
-    found = json.loads(harness("plan", "--suite", "own.toml", "--json", cwd=folder).out)
-    overlaps = found["suites"][0]["data"]["duplicates"]["overlaps"]
-    assert [(each["split"], each["other"], each["normalised"]) for each in overlaps] == [
-        ("train", "train", 0),
-        ("validation", "validation", 0),
-        ("validation", "train", 2),
-    ]
-    refused = (
-        (folder / "own.toml").read_text().replace("[matrix]", 'duplicates = "refuse"\n[matrix]')
-    )
-    (folder / "own.toml").write_text(refused)
-    done = harness("plan", "--suite", "own.toml", cwd=folder)
-    assert done.code != 0
-    assert "2 validation sentences also in train, the first at" in done.err
-    assert "b.csv:2" in done.err
-
-
 def test_a_plan_leaves_no_results_folder(folder: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     done = harness("plan", "--suite", "tiny.toml", "--results-dir", str(results), cwd=folder)

@@ -2,7 +2,9 @@
 
 import json
 
+import pytest
 from builders.records import COLA, make_cell, make_record
+from pydantic import ValidationError
 
 from harness.inputs.duplicates import Duplicates, Limit, Overlap
 from harness.report import publish, render
@@ -65,6 +67,17 @@ def test_the_document_and_the_page_show_every_number() -> None:
     assert Duplicates.model_validate(stored) == FOUND
     assert HEADING in document
     assert document.count("Every row is a pretrained checkpoint") == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "count"),
+    [("verbatim", 8552), ("verbatim_labels", 20), ("normalised_labels", 38), ("near", 9000)],
+)
+def test_impossible_numbers_are_refused_where_a_record_is_read(field: str, count: int) -> None:
+    content = json.loads(record(0, FOUND).model_dump_json())
+    content["dataset"]["duplicates"]["overlaps"][0][field] = count
+    with pytest.raises(ValidationError, match=f"{field} is {count}, but there are only"):
+        Record.model_validate_json(json.dumps(content))
 
 
 def test_older_records_keep_their_bytes_and_show_nothing() -> None:

@@ -1,11 +1,12 @@
 """Splits that a suite names as files: reads, joins and checks them; draws what is not given."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.inputs.data import labelled_file
+from harness.inputs.data import drawing, labelled_file
 from harness.inputs.data.given_splits import checks
 from harness.inputs.data.given_splits.parts import Part
 from harness.inputs.data.labelled_file import LabelledTable
@@ -62,7 +63,7 @@ def join(
     problems += checks.hidden_and_labelled(parts)
     problems += checks.classes_missing(parts, spec)
     problems += checks.unusable_groups(parts, spec) if not broken else []
-    drawn = [name for name in labelled_file.DRAWN if name not in parts and name not in broken]
+    drawn = [name for name in drawing.DRAWN if name not in parts and name not in broken]
     splits: dict[str, Rows] = {}
     if "train" in parts:
         try:
@@ -171,8 +172,6 @@ def _with_drawn(parts: Sequence[Part], spec: DatasetSpec, names: Sequence[str]) 
         return {"train": whole}
     paths = [part.file.path for part in parts]
     where = paths[0] if len(paths) == 1 else f"dataset.train ({len(paths)} files)"
-    groups = labelled_file.undivided(whole, spec)
-    return {
-        split: whole.chosen(rows)
-        for split, rows in labelled_file.draw(whole.label, spec, where, names, groups).items()
-    }
+    drawn = drawing.draw(whole.label, spec, where, names, drawing.linked(whole))
+    unnamed = replace(whole, domain=[""] * len(whole.sentence))
+    return {split: unnamed.chosen(rows) for split, rows in drawn.items()}

@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-MOST_WORDS = 20_000_000
+MOST_WORDS = 10_000_000
 """Near neighbours of more words in all different sentences are not counted, to bound memory."""
 
 BASE, LENGTH, POSITION = (
@@ -107,9 +107,11 @@ def _mark_added(
 ) -> None:
     """Mark the sentences that are equal to another one without a word, and these others."""
     order = np.argsort(whole)
-    place = np.minimum(np.searchsorted(whole, shorter, sorter=order), len(whole) - 1)
-    equal = whole[order[place]] == shorter
-    longer, short = owner[equal], order[place[equal]]
+    ordered = whole[order]
+    shortened = np.argsort(shorter)  # in order, searching is several times faster
+    place = np.minimum(np.searchsorted(ordered, shorter[shortened]), len(whole) - 1)
+    equal = ordered[place] == shorter[shortened]
+    longer, short = owner[shortened[equal]], order[place[equal]]
     for split in range(member.shape[1]):
         found[longer[member[short, split]], split] = True
         found[short[member[longer, split]], split] = True

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Splits = dict[str, list[int]]
 
@@ -59,26 +57,6 @@ def kept_together(
         ]
         for number, name in enumerate(names)
     }
-
-
-def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return groups of rows that share a group in one of two groupings, or are linked by others.
-
-    Args:
-        one: (rows,) the group of each row.
-        other: (rows,) likewise.
-
-    Returns:
-        (rows,) integers, equal within a group: the connected components of the graph whose nodes
-        are the groups of both groupings, and whose edges are the rows.
-    """
-    first, ours = np.unique(one, return_inverse=True)
-    second, theirs = np.unique(other, return_inverse=True)
-    nodes = len(first) + len(second)
-    edges = coo_array((np.ones(len(ours)), (ours, len(first) + theirs)), shape=(nodes, nodes))
-    components: np.ndarray = connected_components(edges, directed=False)[1]
-    groups: np.ndarray = components[ours]
-    return groups
 
 
 def _cut(group: np.ndarray, side: np.ndarray) -> np.ndarray:

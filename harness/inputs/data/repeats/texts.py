@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable
+from itertools import compress
 
 import numpy as np
 
@@ -10,6 +11,12 @@ BLANK = " "
 PUNCTUATION = {code: BLANK for code in range(0x20000) if unicodedata.category(chr(code))[0] == "P"}
 """Unicode's punctuation (categories P*), replaced by blanks. Symbols such as + and € stay. All
 punctuation is in the planes 0 and 1."""
+
+ASCII = bytes(
+    ord(PUNCTUATION.get(code, BLANK if chr(code).isspace() else chr(code).lower()))
+    for code in range(128)
+) + bytes(128)
+"""The same for ASCII characters, with lower case and blanks: one table is much faster."""
 
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -20,10 +27,12 @@ def normalised(text: str) -> str:
     Letters and words stay, and characters that Unicode defines as compatible (NFKC) become equal.
     A text of punctuation only keeps it: otherwise "?!" and "..." would be the same sentence.
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    words = text.casefold().translate(PUNCTUATION).split()
-    return BLANK.join(words or text.split())
+    if text.isascii():
+        simple = b" ".join(text.encode("ascii").translate(ASCII).split()).decode("ascii")
+    else:
+        folded = unicodedata.normalize("NFKC", text).casefold()
+        simple = BLANK.join(folded.translate(PUNCTUATION).split())
+    return simple or BLANK.join(text.split())
 
 
 def verbatim(text: str) -> str:
@@ -43,9 +52,8 @@ def first_rows(texts: Iterable[str], count: int, key: Callable[[str], str] = ver
     found = np.arange(count)
     candidates = _occur_again(hashes)
     first: dict[str, int] = {}
-    for row, text in enumerate(texts):
-        if candidates[row]:  # equal hashes need not be equal texts
-            found[row] = first.setdefault(key(text), row)
+    for row, text in compress(enumerate(texts), candidates.tolist()):
+        found[row] = first.setdefault(key(text), row)  # equal hashes need not be equal texts
     return found
 
 

@@ -1,12 +1,11 @@
 """What `dataset.duplicates` does with repeated sentences: drop them from train, or refuse them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from harness.errors import BadInput
-from harness.inputs.data.labelled_file import LEAST_OF_A_CLASS, by_class, has_enough
+from harness.inputs.data.drawing import LEAST_OF_A_CLASS, by_class, has_enough
 from harness.inputs.data.repeats import Texts
 from harness.inputs.data.rows import Rows
 from harness.inputs.duplicates import in_full
@@ -37,7 +36,7 @@ def without_repeats(rows: Rows, texts: Mapping[str, Texts], spec: DatasetSpec) -
     kept &= ~np.isin(own, np.concatenate(scored))
     if kept.all():
         return rows
-    remaining = _chosen(rows, np.flatnonzero(kept))
+    remaining = rows.chosen(np.flatnonzero(kept).tolist())
     numbers, counts = np.unique(np.asarray(remaining.label), return_counts=True)
     by_number = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
     if not has_enough("train", by_number, spec):
@@ -115,10 +114,3 @@ def _problem(
 def _place(split: str, row: int, splits: Mapping[str, Rows], places: Places) -> str:
     found = places(split, [splits[split].idx[row]])
     return found[0] if found else f"sentence {row} of {split}, from 0"
-
-
-def _chosen(rows: Rows, numbers: np.ndarray) -> Rows:
-    columns = {
-        name: [column[number] for number in numbers.tolist()] for name, column in vars(rows).items()
-    }
-    return replace(rows, **columns)
