@@ -12,8 +12,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from tabulate import tabulate
 
+from harness.judging.evidence import evidence
 from harness.judging.leaderboard import runs_by_cell
 from harness.report import read_published
+from harness.report.checks.logits import with_groupings
+from harness.stats import Sources, difference_of_parts
 from harness.stats.scores import linearise
 
 CELLS = {
@@ -84,6 +87,22 @@ def parts(results: Path, cell: str) -> Mapping[str, Part]:
     }
 
 
+def other_publications(results: Path, cell: str) -> str:
+    """Return the 95 % interval of the difference on sentences of other publications."""
+    published = read_published(results / "leaderboard.json")
+    complete = with_groupings(results, published)
+    found = evidence(runs_by_cell(complete.cells, complete.records)[cell])
+    names, numbers = found.groups["domain"]
+    chosen = [numbers == names.index(domain) for domain in ("in", "out")]
+    sources = [found.part(part).sources for part in chosen]
+    assert isinstance(sources[0], Sources)
+    assert isinstance(sources[1], Sources)
+    interval = difference_of_parts(
+        found.labels, found.selected, *chosen, sources=(sources[0], sources[1])
+    )
+    return f"{interval.low:+.3f} to {interval.high:+.3f}"
+
+
 def table(results: Path) -> str:
     """Return the table of CELLS: both domains' MCC, their difference, its two standard errors.
 
@@ -98,9 +117,12 @@ def table(results: Path) -> str:
             sqrt(inside.clustered**2 + outside.clustered**2),
         )
         values = (inside.mcc, outside.mcc, inside.mcc - outside.mcc, *errors)
-        rows.append((name, *(f"{value:.3f}" for value in values)))
+        rows.append(
+            (name, *(f"{value:.3f}" for value in values), other_publications(results, cell))
+        )
     headings = (
         *("checkpoint", "in-domain MCC", "out-of-domain MCC", "difference"),
         *("its error, sentences independent", "its error, publications as a whole"),
+        "95 % interval, sentences of other publications",
     )
     return tabulate(rows, headings, "pipe", disable_numparse=True)

@@ -35,7 +35,7 @@ from harness.stats.variance import LEVEL, half_width
 DOCUMENT = Path(__file__).parent / "statistics.md"
 
 STUDIES = 4_000
-SOURCE_STUDIES = 2_000
+SOURCE_STUDIES = 300
 BOOTSTRAP_STUDIES = 1_000
 BOOTSTRAP_SAMPLES = 400
 
@@ -406,7 +406,6 @@ def sources_table() -> str:
     """Coverage of the intervals for other sentences and for other sources, and of differences."""
     return _table(
         source_rows(Setting(0.55, *STEADY), SOURCE_STUDIES),
-        "effect of sources",
         "sources",
         "seeds",
         "SE from sentences",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
@@ -246,6 +247,22 @@ def test_confusions_by_length_add_up_to_that_of_all_sentences(
     assert sum(group.false_positive for group in groups.values()) == false_positive
     assert sum(group.false_negative for group in groups.values()) == false_negative
     assert sum(group.true_negative for group in groups.values()) == true_negative
+
+
+def test_the_record_has_the_group_of_every_validation_sentence(bert: Path, tmp_path: Path) -> None:
+    texts = sentences(60)
+    frame = pd.DataFrame({"sentence": texts, "label": np.arange(60) % 2})
+    frame["writer"] = [f"writer {number % 9}" for number in range(60)]
+    frame.to_csv(tmp_path / "own.csv", index=False)
+    spec = file_spec(tmp_path / "own.csv").model_copy(update={"group_column": "writer"})
+    record, predictions = execute_ok(make_job(bert, spec, tmp_path))
+    assert record.groupings is not None
+    assert set(record.groupings) == {"source"}
+    found = record.groupings["source"]
+    writers = frame["writer"].to_numpy()[predictions["idx"].to_numpy()].tolist()
+    assert [found.names[number] for number in found.unpacked(VALIDATION)] == writers
+    assert predictions["source"].to_pylist() == writers
+    assert set(record.confusion_by) == {"length", "source"}
 
 
 def test_time_to_target_is_the_end_of_the_first_epoch_that_reached_it(
