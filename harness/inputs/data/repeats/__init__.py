@@ -160,7 +160,7 @@ def _labels_by_text(texts: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
 
 def _pairs(texts: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return one number for each text with its label."""
-    return texts * MOST_CLASSES + labels
+    return np.asarray(texts * MOST_CLASSES + labels)
 
 
 def _limits(texts: Mapping[str, Texts]) -> Iterator[Limit]:
