@@ -18,12 +18,13 @@ from harness.inputs.duplicates import near_in_words
 def made_up(number: int, rng: np.random.Generator) -> Rows:
     """Return random sentences, the last tenth of them copies of the first."""
     new = number - number // 10
-    sizes = rng.integers(4, 13, new)
     words = [f"Word{n}" for n in range(50_000)]
-    texts = [
-        " ".join(words[n] for n in rng.integers(0, len(words), size).tolist()) + "."
-        for size in sizes.tolist()
+    halves = [
+        " ".join(words[n] for n in rng.integers(0, len(words), size).tolist())
+        for size in rng.integers(2, 7, 20_000).tolist()
     ]
+    chosen = rng.integers(0, len(halves), (new, 2)).tolist()
+    texts = [f"{halves[a]} {halves[b]}." for a, b in chosen]
     texts += texts[: number - new]
     labels = rng.integers(0, 2, number).tolist()
     blank = [""] * number

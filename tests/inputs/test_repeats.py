@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import matthews_corrcoef
 
 from harness.inputs import data
+from harness.inputs.data import repeats
 from harness.inputs.data.drawing import draw, linked
 from harness.inputs.data.repeats import count, near, texts_of
 from harness.inputs.data.repeats.splitting import kept_together
@@ -86,8 +87,8 @@ def by_pandas(frames: Mapping[str, pd.DataFrame], split: str, other: str) -> Ove
                 for text, label in zip(texts, one[1], strict=True)
             ]
             found += [int(shared.sum()), sum(relabelled)]
-    known = two[0].map(plain).unique()
-    close = one[0].map(plain).map(lambda text: any(one_word_apart(text, each) for each in known))
+    others = two[0].map(plain).unique()
+    close = one[0].map(plain).map(lambda text: any(one_word_apart(text, each) for each in others))
     return Overlap(
         split=split,
         other=other,
@@ -196,6 +197,15 @@ def test_too_many_words_leave_near_neighbours_uncounted(monkeypatch: pytest.Monk
     assert "not counted" in near_in_words(found)
 
 
+def test_words_are_not_split_where_blanks_show_that_there_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(repeats, "MOST_WORDS", 3)
+    for text, counted_ in (("a b c d", True), ("a b c d e", False)):
+        found = counted({"train": pd.DataFrame({0: [text] * 3, 1: 0})})
+        assert (found.overlaps[0].near is not None) == counted_
+
+
 # The highest MCC
 
 
@@ -217,7 +227,8 @@ def test_a_limit_is_of_labelled_splits_with_two_labels_for_a_text() -> None:
     found = counted({"train": frame, "validation": frame, "test": frame[:8]})
     expected = matthews_corrcoef(frame[1], [0, 1] * 4 + [0])
     (limit,) = found.limits
-    assert (limit.split, limit.mcc) == ("validation", pytest.approx(expected))
+    assert limit.split == "validation"
+    assert limit.mcc == pytest.approx(expected)
     assert f"validation MCC above {expected:.3f}" in list(notes(found))[-1]
     assert counted({"train": frame, "validation": frame}, classes=3).limits == ()
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, compress
 
 import numpy as np
 
-from harness.inputs.data.repeats.near import Flags, near_neighbours
+from harness.inputs.data.repeats.near import MOST_WORDS, Flags, near_neighbours
 from harness.inputs.data.repeats.texts import first_rows, normalised
 from harness.inputs.data.rows import HIDDEN_LABEL, Rows
 from harness.inputs.duplicates import Duplicates, Limit, Overlap
@@ -77,10 +77,12 @@ Near = Mapping[tuple[str, str], int] | None
 
 def _near(splits: Mapping[str, Rows], texts: Mapping[str, Texts]) -> Near:
     every = np.concatenate([each.normalised for each in texts.values()])
-    different, number = np.unique(every, return_inverse=True)
-    first = np.zeros(len(every), dtype=bool)
-    first[different] = True  # a text's number is the position of its first row
-    member: Flags = np.zeros((len(different), len(texts)), dtype=bool)
+    first = every == np.arange(len(every))  # a text's number is the position of its first row
+    blanks = (text.count(" ") for text in compress(_Sentences(splits), first.tolist()))
+    if sum(blanks) > MOST_WORDS:  # about as many words: not worth splitting them to know
+        return None
+    number = (np.cumsum(first) - 1)[every]
+    member: Flags = np.zeros((int(first.sum()), len(texts)), dtype=bool)
     own = np.split(number, np.cumsum([len(each.normalised) for each in texts.values()])[:-1])
     for position, rows in enumerate(own):
         member[rows, position] = True
@@ -114,11 +116,12 @@ def _within(split: str, own: Texts, near: Near) -> Overlap:
 
 def _repeated(texts: np.ndarray, labels: np.ndarray | None) -> tuple[int, int | None]:
     """Return how many texts occur more than once, and how many with more than one label."""
-    _, times = np.unique(texts, return_counts=True)
+    times = np.bincount(texts)
     repeated = int((times > 1).sum())
     if labels is None:
         return repeated, None
-    _, kinds = _labels_by_text(texts, labels)
+    again = times[texts] > 1
+    _, kinds = _labels_by_text(texts[again], labels[again])
     return repeated, int((kinds > 1).sum())
 
 
@@ -142,15 +145,24 @@ def _shared(
     texts: np.ndarray, labels: np.ndarray | None, known: np.ndarray, known_labels: np.ndarray | None
 ) -> tuple[int, int | None]:
     """Return how many texts are among the known ones, and how many with another label there."""
-    shared = np.isin(texts, known)
+    shared = _among(texts, known)
     count = int(shared.sum())
     if labels is None or known_labels is None:
         return count, None
     texts, labels = texts[shared], labels[shared]
+    asked = _among(known, texts)
+    known, known_labels = known[asked], known_labels[asked]
     different, kinds = _labels_by_text(known, known_labels)
     own = np.isin(_pairs(texts, labels), _pairs(known, known_labels))
     others = kinds[np.searchsorted(different, texts)] - own
     return count, int((others > 0).sum())
+
+
+def _among(texts: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return for each text whether it is among the known ones, without sorting."""
+    present = np.zeros(max(texts.max(initial=-1), known.max(initial=-1)) + 1, dtype=bool)
+    present[known] = True
+    return np.asarray(present[texts])
 
 
 def _labels_by_text(texts: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,8 +172,7 @@ def _labels_by_text(texts: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
 
 def _pairs(texts: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return one number for each text with its label."""
-    pairs: np.ndarray = texts * MOST_CLASSES + labels
-    return pairs
+    return np.asarray(texts * MOST_CLASSES + labels)
 
 
 def _limits(texts: Mapping[str, Texts]) -> Iterator[Limit]:

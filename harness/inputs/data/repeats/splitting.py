@@ -65,8 +65,7 @@ def _cut(group: np.ndarray, side: np.ndarray) -> np.ndarray:
     highest = np.full(len(lowest), -1)
     np.minimum.at(lowest, group, side)
     np.maximum.at(highest, group, side)
-    cut: np.ndarray = lowest != highest
-    return cut
+    return np.asarray(lowest != highest)
 
 
 def _groups(rows: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> Iterator[list[int]]:
@@ -115,8 +114,7 @@ def _move_singles(
 
 
 def _drawn(rows: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
-    drawn: list[int] = rng.permutation(rows)[:count].tolist()
-    return drawn
+    return [int(row) for row in rng.permutation(rows)[:count]]
 
 
 def _arrived(side: np.ndarray, before: Sequence[int], number: int) -> list[int]:
