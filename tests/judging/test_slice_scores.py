@@ -136,9 +136,13 @@ def test_a_comparison_names_the_slices_that_differ() -> None:
 def test_equal_systems_differ_on_no_slice() -> None:
     _, one = records("org/one", 0.2)
     _, two = records("org/other", 0.2)
-    pair = compare(Contestant("a", tuple(one), 1, slices()), Contestant("b", tuple(two)))
+    pair = compare(
+        Contestant("a", tuple(one), 1, slices()), Contestant("b", tuple(two), 1, slices())
+    )
     assert not any(each.adjusted < 0.001 for each in pair.by_slice)
-    same = compare(Contestant("a", tuple(one), 1, slices()), Contestant("b", tuple(one)))
+    same = compare(
+        Contestant("a", tuple(one), 1, slices()), Contestant("b", tuple(one), 1, slices())
+    )
     assert {each.difference for each in same.by_slice} == {0.0}
 
 

@@ -124,7 +124,9 @@ def column_problems(where: object, columns: Sequence[str], wanted: Wanted) -> li
     problems = []
     existing = listed(columns, COLUMNS_SHOWN)
     keys: dict[str | None, Key] = dict.fromkeys(wanted.further, "slice_columns")
-    keys |= {wanted.text: "text_column"} | ({wanted.label: "label_column"} if wanted.label else {})
+    if wanted.label is not None:
+        keys[wanted.label] = "label_column"
+    keys[wanted.text] = "text_column"
     for name in wanted.columns:
         key = keys[name]
         if name is None:
