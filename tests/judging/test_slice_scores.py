@@ -82,7 +82,7 @@ def test_counts_and_scores_are_those_of_pandas_and_scikit_learn() -> None:
         else:
             assert score.low is not None
             assert score.high is not None
-            assert score.low < score.mcc < score.high
+            assert score.low < np.mean(mccs) < score.high
             assert score.covers == "sentences and seeds"
     assert scores["kind=broken"].mcc is None
     assert scores["tiny=few"].rest is None
@@ -196,7 +196,7 @@ def test_an_mcc_slightly_below_may_be_chance() -> None:
         if name.startswith("slice")
     ]
     assert check.verdict == "not-enough-evidence"
-    assert "is below, which may be chance" in check.reason
+    assert "which may be chance" in check.reason
 
 
 def test_the_correction_makes_a_failure_rarer() -> None:
@@ -229,7 +229,7 @@ def test_slices_that_cannot_be_judged(name: str, changes: dict[str, Any], reason
 
 
 def test_a_lower_bound_needs_several_seeds_and_the_whole_interval() -> None:
-    gates = {"slice": gate(0.3, "topic=law"), "statistic": "lower-bound"}
+    gates: dict[str, Any] = {"slice": gate(0.3, "topic=law"), "statistic": "lower-bound"}
     assert checked(0.05, **gates)["slice.topic=law.min_mcc"].verdict == "pass"
     single = checked(0.05, (1,), **gates)["slice.topic=law.min_mcc"]
     assert single.verdict == "not-enough-evidence"

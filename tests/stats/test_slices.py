@@ -22,7 +22,8 @@ def runs(
     """Return (seeds, sentences): classes from a score that depends on the label by `strength`."""
     common = random.normal(size=labels.size)
     noise = random.normal(size=(seeds, labels.size))
-    return ((2 * labels - 1) * strength + 0.7 * common + 0.7 * noise > -0.2).astype(int)
+    given: np.ndarray = (2 * labels - 1) * strength + 0.7 * common + 0.7 * noise > -0.2
+    return given.astype(int)
 
 
 def draw(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from harness.judging.best import Best, best_by_checkpoint
-from harness.judging.gates.cell import Check, Verdict
+from harness.judging.gates.check import Check, Verdict
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.suite.spec import SuiteGates
