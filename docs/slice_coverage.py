@@ -19,7 +19,8 @@ def classes(random: np.random.Generator, labels: np.ndarray, strength: float) ->
     """Return (1, sentences): classes from a noisy score that depends on the label by `strength`."""
     common = random.normal(size=labels.size)
     noise = random.normal(size=(1, labels.size))
-    return ((2 * labels - 1) * strength + 0.7 * common + 0.7 * noise > -0.2).astype(int)
+    given: np.ndarray = (2 * labels - 1) * strength + 0.7 * common + 0.7 * noise > -0.2
+    return given.astype(int)
 
 
 def labels_of(random: np.random.Generator, sentences: int) -> np.ndarray:

@@ -118,8 +118,8 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
     empty = Comparison(
         a=a.name,
         b=b.name,
-        mcc_a=_mean_mcc(a),
-        mcc_b=_mean_mcc(b),
+        mcc_a=mean_mcc(a),
+        mcc_b=mean_mcc(b),
         ratios=ratios,
         side_a=side(a.runs, a.chosen_of),
         side_b=side(b.runs, b.chosen_of),
@@ -143,7 +143,7 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         p_value=found.p_value,
         adjusted=found.p_value,
         covers=found.covers,
-        by_slice=_by_slice(a.slices or b.slices, evidence_a, evidence_b, paired),
+        by_slice=_by_slice((a.slices, b.slices), evidence_a, evidence_b, paired),
     )
 
 
@@ -164,9 +164,10 @@ def _on_sources(pair: Comparison, a: Evidence, b: Evidence, paired_seeds: bool) 
 
 
 def _by_slice(
-    slices: Slices | None, a: Evidence, b: Evidence, paired: bool
+    of_both: tuple[Slices | None, Slices | None], a: Evidence, b: Evidence, paired: bool
 ) -> tuple[SliceDifference, ...]:
-    if slices is None or not belongs(a, slices):
+    slices, others = of_both
+    if slices is None or others is None or not belongs(a, slices):
         return ()
     return differences_by_slice(a, b, slices, paired)
 
@@ -339,5 +340,6 @@ def _ratio(pair: Comparison, found: Ratio) -> str:
     return f"{value} times the {found.cost.noun} ({amounts} {found.cost.unit}; {extent})"
 
 
-def _mean_mcc(contestant: Contestant) -> float | None:
+def mean_mcc(contestant: Contestant) -> float | None:
+    """Return the mean MCC over seeds; None if a run has no score."""
     return mean(None if run.scores is None else run.scores.mcc for run in contestant.runs)

@@ -214,8 +214,6 @@ def rows_by_slice(
                 "covers": score.covers,
                 "note": score.note,
                 "minus_rest": None if rest is None else rest.difference,
-                "minus_rest_low": None if rest is None else rest.low,
-                "minus_rest_high": None if rest is None else rest.high,
                 "p_value": score.adjusted,
                 "corrected_for": score.tested or None,
             }

@@ -1,6 +1,7 @@
 """What a leaderboard's numbers show beyond its table, as blocks of Markdown."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from statistics import fmean
 
@@ -18,7 +19,7 @@ from harness.markup import code, escaped, grid, section
 from harness.report.confusion import confusion
 from harness.report.published import Published
 from harness.report.repeats import repeated_sentences
-from harness.report.slices import by_slice, names_of
+from harness.report.slices import best_of, by_slice, names_of
 from harness.store.records import Record
 from harness.suite.training import TrainingSpec
 from harness.text import some
@@ -37,8 +38,15 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     """
     runs = runs_by_cell(published.cells, published.records)
     yield from section("Gates", _gates(published, judgements, runs))
-    contestants = best_cells(published.cells, runs, published.slices)
-    pairs = compare_all(contestants)
+    contestants = best_cells(published.cells, runs)
+    shown = best_of(contestants)
+    in_slices = {each.name for each in shown}
+    pairs = compare_all(
+        [
+            replace(each, slices=published.slices) if each.name in in_slices else each
+            for each in contestants
+        ]
+    )
     if len(contestants) > 1:
         yield from _pairwise(pairs, contestants)
     yield from section("Effect of choosing the best cell", _choosing(judgements))
@@ -46,7 +54,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     yield from confusion(contestants, published.class_names)
     best = [(each.name, each.runs) for each in contestants]
     if published.slices is not None:
-        yield from by_slice(published.slices, dict(best), pairs)
+        yield from by_slice(published.slices, shown, len(contestants), pairs)
     yield from _mistakes(best, set() if published.slices is None else names_of(published.slices))
     yield from repeated_sentences(published.records)
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.judging.column import MISSING
-from harness.judging.comparison import Comparison
+from harness.judging.comparison import Comparison, Contestant, mean_mcc
 from harness.judging.slices import SliceScore, scores_by_slice
 from harness.markup import code, escaped, grid
 from harness.stats.slices import LEAST_OF_A_CLASS, LEAST_SENTENCES
-from harness.store.records import Record
 from harness.store.slices import Slices
 from harness.text import counted
+
+MOST_SHOWN = 12
+"""Maximum number of checkpoints in tables of slices, and in the comparisons of slices."""
 
 FEATURES = "feature"
 """Heading of the table of columns that say whether a sentence has a feature."""
@@ -20,20 +22,29 @@ def names_of(slices: Slices) -> set[str]:
     return {column.name for column in slices.columns}
 
 
+def best_of(contestants: Sequence[Contestant]) -> list[Contestant]:
+    """Return the checkpoints that tables of slices show, in their order: the best MOST_SHOWN."""
+    ranked = sorted(contestants, key=lambda each: -(mean_mcc(each) or 0.0))[:MOST_SHOWN]
+    return [each for each in contestants if each in ranked]
+
+
 def by_slice(
-    slices: Slices, cells: Mapping[str, Sequence[Record]], pairs: Sequence[Comparison]
+    slices: Slices, shown: Sequence[Contestant], number: int, pairs: Sequence[Comparison]
 ) -> Iterator[str]:
     """Yield a heading, an explanation and a table for each column of slices.
 
     Args:
-        cells: the runs of each checkpoint's best cell, by its name.
+        shown: the best cells of the checkpoints in the tables.
+        number: of all checkpoints.
         pairs: comparisons of these cells.
     """
-    scores = scores_by_slice(cells, slices)
+    scores = scores_by_slice({each.name: each.runs for each in shown}, slices)
     if not scores:
         return
     yield "## MCC by slice"
-    yield _explanation(slices, [each for found in scores.values() for each in found])
+    limit = f" The best {len(shown)} of {number} checkpoints." if len(shown) < number else ""
+    every = [each for found in scores.values() for each in found]
+    yield f"{_explanation(slices, every)}{limit}"
     features = {column.name for column in slices.columns if column.is_yes_or_no}
     for column in slices.columns:
         if column.name not in features:

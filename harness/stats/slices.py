@@ -1,7 +1,7 @@
 """MCC on slices of the sentences: intervals, and differences between a slice and the rest."""
 
 from dataclasses import dataclass, replace
-from math import atanh, sqrt, tanh
+from math import atanh, hypot, sqrt, tanh
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from harness.stats.variance import (
 LEAST_SENTENCES = 30
 """Smallest slice that gets an interval or a test; docs/statistics.md shows the coverage."""
 
+PERFECT = 1e-12
+"""If 1 - MCC^2 is not above this, Fisher's scale is not used: atanh(1) is infinite."""
+
 LEAST_OF_A_CLASS = 5
 """Least number of sentences of the rarest class of a slice that gets an interval or a test."""
 
@@ -29,8 +32,6 @@ class Contrast:
     """The mean MCC on a slice minus that on all other sentences, with its two-sided p-value."""
 
     difference: float
-    low: float
-    high: float
     p_value: float
     covers: Covers
 
@@ -77,7 +78,7 @@ def slice_interval(
     plain = mean_interval(labels, predictions, classes=classes)
     level = 1 - (1 - LEVEL) / tests
     slope = 1 - plain.mean**2
-    if slope < 1e-12:  # every sentence of every run is classified correctly, or none
+    if slope <= PERFECT:  # every sentence of every run is classified correctly, or none
         reach = half_width(plain.standard_error, plain.degrees_of_freedom, level)
         return replace(plain, low=max(plain.mean - reach, -1.0), high=min(plain.mean + reach, 1.0))
     reach = half_width(plain.standard_error / slope, plain.degrees_of_freedom, level)
@@ -88,41 +89,43 @@ def slice_interval(
 def against_rest(
     labels: np.ndarray, predictions: np.ndarray, chosen: np.ndarray, classes: int = 2
 ) -> Contrast:
-    """Return the mean MCC on a slice minus that on the other sentences.
+    """Return the mean MCC on a slice minus that on the other sentences, with a test of it.
 
-    Both have the same seeds, so a seed's effect on both cancels. The sentences are independent:
-    with n sentences, m of them in the slice, a sentence of the slice has n / m times its influence
-    on the slice's MCC, and one of the rest -n / (n - m) times its influence on the rest's. Degrees
-    of freedom are at most those of the smaller part (Welch 1947 lies between the two).
+    The test compares atanh(MCC) (Fisher 1921), on which chance finds a difference less often than
+    on the MCC itself; see docs/statistics.md. Both parts have the same seeds, so a seed's effect on
+    both cancels; their sentences are independent. Of n sentences, m of a part, a sentence has
+    sqrt(n (n - 1) / (m (m - 1))) times its influence on the part, so that the variance over all n
+    is that over the m. Degrees of freedom are at most those of the smaller part, which are never
+    more than Welch's (1947).
 
     Args:
         labels: (sentences,), each from 0 to `classes` - 1.
         predictions: (seeds, sentences), likewise.
-        chosen: (sentences,), whether each is in the slice; both parts have both classes.
+        chosen: (sentences,), whether each is in the slice; each part has two sentences or more.
 
     Raises:
         BadInput: other shapes or values.
     """
     check(labels, {"predictions": predictions}, classes)
-    sentences = labels.size
+    parts = (chosen, ~chosen)
+    linearised = [linearise(labels[p], predictions[:, p], "mcc", classes) for p in parts]
+    means = [float(each.values.mean()) for each in linearised]
+    bounded = all(1 - mean**2 > PERFECT for mean in means)
     values = np.zeros(len(predictions))
     influence = np.zeros(predictions.shape)
     unseen = 0.0
-    for part, sign in ((chosen, 1.0), (~chosen, -1.0)):
-        runs = linearise(labels[part], predictions[:, part], "mcc", classes)
-        values += sign * runs.values
-        influence[:, part] = sign * sentences / part.sum() * runs.influence
-        unseen = sqrt(unseen**2 + float(runs.unseen.mean()) ** 2)
+    for part, runs, mean, sign in zip(parts, linearised, means, (1, -1), strict=True):
+        slope, centre = (1 - mean**2, atanh(mean)) if bounded else (1.0, mean)
+        size = int(part.sum())
+        weight = sqrt(labels.size * (labels.size - 1) / (size * (size - 1)))
+        values += sign * (centre + (runs.values - mean) / slope)
+        influence[:, part] = sign * weight / slope * runs.influence
+        unseen = hypot(unseen, float(runs.unseen.mean()) / slope)
     variance = variance_of_mean(LinearisedRuns(values, influence, unseen))
-    smaller = min(int(chosen.sum()), int((~chosen).sum()))
-    freedom = min(variance.degrees_of_freedom, float(max(smaller - 1, 1)))
-    error = sqrt(variance.total)
-    difference = float(values.mean())
-    reach = half_width(error, freedom)
+    smaller = min(int(part.sum()) for part in parts)
+    freedom = min(variance.degrees_of_freedom, smaller - 1)
     return Contrast(
-        difference=difference,
-        low=max(difference - reach, -2.0),
-        high=min(difference + reach, 2.0),
-        p_value=p_value(difference, error, freedom),
+        difference=means[0] - means[1],
+        p_value=p_value(float(values.mean()), sqrt(variance.total), freedom),
         covers=variance.covers,
     )

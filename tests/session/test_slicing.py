@@ -55,7 +55,7 @@ def groups(slices: Slices, column: str) -> dict[str, set[int]]:
 
 def by_pandas(values: list[Any]) -> dict[str, set[int]]:
     series = pd.Series([str(value) for value in values])
-    return {k: set(v) for k, v in series.groupby(series).groups.items() if k != ""}
+    return {str(k): set(v) for k, v in series.groupby(series).groups.items() if k != ""}
 
 
 @pytest.mark.parametrize("name", ["data.csv", "data.tsv", "data.parquet", "data.jsonl"])

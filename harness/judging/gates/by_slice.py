@@ -73,18 +73,21 @@ def _check(
         verdict = "pass"
     else:
         verdict = "not-enough-evidence"
+    threshold = f"the threshold {gate.min_mcc:.4f}"
     corrected = "" if tests == 1 else f", all {tests} slices together"
     reason = (
         f"{name}: MCC {measured:.4f} on {labels.size:,} sentences (95 % interval "
         f"{interval.low:.4f} to {interval.high:.4f}{corrected}, {interval.covers}) "
-        f"{_relation(verdict, by_bound)} the threshold {gate.min_mcc:.4f}"
+        f"{_relation(verdict, by_bound, threshold)}"
     )
     return Check(key, gate.min_mcc, measured, interval.low, interval.high, verdict, reason)
 
 
-def _relation(verdict: Verdict, by_bound: bool) -> str:
+def _relation(verdict: Verdict, by_bound: bool, threshold: str) -> str:
     if verdict == "fail":
-        return "is entirely below"
+        return f"is entirely below {threshold}"
     if verdict == "pass":
-        return "is entirely above" if by_bound else "reaches"
-    return "includes" if by_bound else "is below, which may be chance:"
+        return f"{'is entirely above' if by_bound else 'reaches'} {threshold}"
+    if by_bound:
+        return f"includes {threshold}"
+    return f"is below {threshold}, which may be chance"
