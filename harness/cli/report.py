@@ -17,6 +17,7 @@ from harness.session.reuse import records_for_plan
 from harness.store.records import Record
 from harness.store.run_store import read_store
 from harness.suite.plan import suite_gates
+from harness.suite.references import load_references
 from harness.text import counted, printable
 
 
@@ -29,12 +30,20 @@ from harness.text import counted, printable
     help="the folder to write to; by default the folder of the evidence",
 )
 @click.option(
+    "--references",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="a file of published scores, which replace those of leaderboard.json; with --suite, the "
+    "suite names it",
+)
+@click.option(
     "--check",
     is_flag=True,
     help="write nothing; print where files differ from the records (predictions.parquet by each "
     "run's digest), and exit 1 if any file differs",
 )
-def report(source: Path, output: Path | None, check: bool, **values: Any) -> None:
+def report(
+    source: Path, output: Path | None, references: Path | None, check: bool, **values: Any
+) -> None:
     """Rebuild every table from its evidence, and print which files changed.
 
     The evidence is a published leaderboard.json, which contains every record in full, with the
@@ -48,6 +57,7 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
       harness report results/local/quickstart
       harness report results/local/quickstart --output results/quickstart
       harness report results/cola --check
+      harness report results/study --references benchmarks/references.toml
       harness report results/local/mine --suite mine.toml
       harness report downloaded.json --output tables/
     """
@@ -55,13 +65,15 @@ def report(source: Path, output: Path | None, check: bool, **values: Any) -> Non
         way_out = "name the folder to check; without --check the folder is written"
         missing = [] if source.exists() else [f"{source}: no such file or folder"]
         raise BadInput([*missing, f"--output: {output}: no such folder; {way_out}"])
+    if values["suite"] and references is not None:
+        raise click.UsageError("--references: not with --suite, whose key references names it")
     if values["suite"]:
         evidence = _from_store(source, values)
     elif given := [name for name in (*MATRIX, "baseline") if values[name] is not None]:
         flags = ", ".join(map(flag_of, given))
         raise click.UsageError(f"{flags}: only with a suite's plan; name the suite with --suite")
     else:
-        evidence = _from_published(source, output, check)
+        evidence = _from_published(source, output, references, check)
     folder = evidence.folder if output is None else output
     for note in evidence.notes:
         click.echo(note, err=True)
@@ -158,9 +170,12 @@ def _conclusion(evidence: _Evidence) -> str:
     )
 
 
-def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence:
+def _from_published(
+    source: Path, output: Path | None, references: Path | None, check: bool
+) -> _Evidence:
     from harness.report import LEADERBOARD, PREDICTIONS, leaderboard_in, read_published, render
     from harness.report.checks.logits import mismatched_predictions, predictions_beside
+    from harness.report.published import with_references
 
     path = leaderboard_in(source)
     if not path.exists():
@@ -168,6 +183,8 @@ def _from_published(source: Path, output: Path | None, check: bool) -> _Evidence
         way_out = "a folder with only runs/ also needs the plan: --suite FILE"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
     published = read_published(path)
+    if references is not None:
+        published = with_references(published, load_references(references))
     folder = path.parent
     if check:
         checked = folder if output is None else output

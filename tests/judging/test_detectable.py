@@ -1,6 +1,7 @@
 """What a plan can detect: from earlier runs if there are any, otherwise from committed results."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,13 @@ from harness.store.records import Record
 ROOT = Path(__file__).parents[2]
 
 
+def known_number(value: float | None) -> float:
+    assert value is not None
+    return value
+
+
 def drawn(
-    seeds: tuple[int, ...], shared: float = 0.25, own: float = 0.1, **settings: object
+    seeds: tuple[int, ...], shared: float = 0.25, own: float = 0.1, **settings: Any
 ) -> list[Record]:
     """Records whose runs err on the same sentences, and on some of their own."""
     generator = np.random.default_rng(5)
@@ -38,7 +44,10 @@ def drawn(
 
 
 def test_the_assumed_spreads_are_those_of_the_committed_results() -> None:
-    lasting, interaction, same, others = [], [], [], []
+    lasting: list[float] = []
+    interaction: list[float] = []
+    same: list[float] = []
+    others: list[float] = []
     for name in ("study", "cola"):
         published = read_published(ROOT / "results" / name / "leaderboard.json")
         runs = runs_by_cell(published.cells, published.records)
@@ -49,14 +58,16 @@ def test_the_assumed_spreads_are_those_of_the_committed_results() -> None:
             if not interval.one_class_or_perfect:
                 known.append((cell, found, interval))
         for _, _, each in known:
-            lasting.append(each.se_endless_seeds)
-            interaction.append((each.se_sentences**2 - each.se_endless_seeds**2) * each.seeds)
+            ends = known_number(each.se_endless_seeds)
+            lasting.append(ends)
+            interaction.append((known_number(each.se_sentences) ** 2 - ends**2) * each.seeds)
         for number, (cell_a, a, of_a) in enumerate(known):
             for cell_b, b, of_b in known[:number]:
                 pair = stats.paired_difference(a.labels, a.selected, b.selected, paired_seeds=False)
-                ends = of_a.se_endless_seeds, of_b.se_endless_seeds
-                rest = ends[0] ** 2 + ends[1] ** 2 - pair.se_endless_seeds**2
-                alike = rest / (2 * ends[0] * ends[1])
+                end_a, end_b, end = (
+                    known_number(one.se_endless_seeds) for one in (of_a, of_b, pair)
+                )
+                alike = (end_a**2 + end_b**2 - end**2) / (2 * end_a * end_b)
                 (same if cell_a.checkpoint == cell_b.checkpoint else others).append(alike)
     assert np.mean(lasting) == pytest.approx(detectable.ASSUMED_LASTING_SE, abs=0.0015)
     assert np.mean(interaction) ** 0.5 == pytest.approx(
@@ -71,14 +82,16 @@ def test_the_printed_sizes_are_detected_with_80_percent() -> None:
     spreads = dict.fromkeys([cell.checkpoint for cell in cells], assumed_spread(1043))
     three, two = detectable.detectable(cells, spreads, 1043)
     assert (three.seeds, two.seeds) == (3, 2)
-    assert two.drop > three.drop
-    assert two.difference > three.difference
+    assert known_number(two.drop) > known_number(three.drop)
+    assert known_number(two.difference) > known_number(three.difference)
     for each, correlation, paired in (
         (three.drop, detectable.SAME_CHECKPOINT, True),
         (three.difference, detectable.TWO_CHECKPOINTS, False),
     ):
         spread = three.spread.difference(correlation)
-        assert power_of(each, spread, 3, 1043, paired=paired) == pytest.approx(0.8, abs=1e-3)
+        assert power_of(known_number(each), spread, 3, 1043, paired=paired) == pytest.approx(
+            0.8, abs=1e-3
+        )
 
 
 def test_one_seed_is_said_to_show_these_runs_only() -> None:
@@ -91,7 +104,9 @@ def test_one_seed_is_said_to_show_these_runs_only() -> None:
 def test_more_sentences_make_smaller_differences_detectable() -> None:
     cell = make_cell(seeds=(1, 2, 3))
     sizes = [
-        detectable.detectable([cell], {cell.checkpoint: assumed_spread(n)}, n)[0].difference
+        known_number(
+            detectable.detectable([cell], {cell.checkpoint: assumed_spread(n)}, n)[0].difference
+        )
         for n in (100, 1043, 20_000)
     ]
     assert sizes[0] > 0.2 > sizes[1] > 0.07 > sizes[2] > 0.03
@@ -114,9 +129,9 @@ def test_earlier_runs_of_the_checkpoint_replace_the_assumption() -> None:
     assert (found.runs, found.seeds_assumed) == (8, False)
     runs = evidence(records[:4])
     interval = stats.mean_interval(runs.labels, runs.selected)
-    assert found.lasting == pytest.approx(interval.se_endless_seeds**2, rel=0.05)
+    assert found.lasting == pytest.approx(known_number(interval.se_endless_seeds) ** 2, rel=0.05)
     both = found.lasting + found.interaction / 4
-    assert both == pytest.approx(interval.se_sentences**2, rel=0.05)
+    assert both == pytest.approx(known_number(interval.se_sentences) ** 2, rel=0.05)
     assert "as in 8 earlier runs" in found.in_words()
     assert "assumed" not in found.in_words()
 

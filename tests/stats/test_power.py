@@ -40,8 +40,8 @@ def spread_of_pilot(comparison: Comparison, kind: tuple[float, float]) -> Spread
     seeds = 12
     found = studies(comparison, kind, 0.06, seeds, 40)
     both = float(np.mean([each.se_sentences**2 for each in found]))
-    lasting = float(np.mean([each.se_endless_seeds**2 for each in found]))
-    beyond = float(np.mean([each.se_seeds**2 for each in found]))
+    lasting = float(np.mean([(each.se_endless_seeds or 0.0) ** 2 for each in found]))
+    beyond = float(np.mean([(each.se_seeds or 0.0) ** 2 for each in found]))
     return Spread(lasting=lasting, interaction=(both - lasting) * seeds, seeds=beyond * seeds)
 
 
