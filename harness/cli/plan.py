@@ -15,6 +15,8 @@ from harness.errors import BadInput
 from harness.forecast.schedule import describe, schedule
 from harness.inputs import hub
 from harness.inputs.duplicates import near_in_words
+from harness.judging import detectable
+from harness.judging.detectable import Detectable
 from harness.machine import contention
 from harness.machine.contention import Moment
 from harness.session.options import Options, Planned, planned_suites, session_options
@@ -22,6 +24,7 @@ from harness.session.run_status import RunState, RunStatus, run_statuses
 from harness.session.strictness import refusals
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.store import lock, run_store
+from harness.store.records import Record
 from harness.text import counted, printable
 
 MOST_CHECKPOINTS = 12
@@ -40,6 +43,9 @@ def plan(as_json: bool, **values: Any) -> None:
     should take here. A run is finished if the store contains it with the same data, checkpoint,
     settings, seed, device and package versions. Also shows if a session would be refused because
     it would replace tables that contain other runs, or, with --strict, because of its gates.
+
+    Shows the smallest drop and difference in MCC that the planned seeds and validation sentences
+    detect with a probability of 80 %.
 
     \b
     Examples:
@@ -69,14 +75,16 @@ def plan(as_json: bool, **values: Any) -> None:
 class _Plan:
     """What a session would do for one suite.
 
-    `refused` is the reason why it would not start; None if it would. `remarks` are lines about
-    the training and about unreadable records.
+    `refused` is the reason why it would not start; None if it would. `detectable` is what its
+    comparisons can detect; empty if the data cannot be reached. `remarks` are lines about the
+    training and about unreadable records.
     """
 
     planned: Planned
     inputs: Inputs
     statuses: Sequence[RunStatus]
     refused: str | None
+    detectable: Sequence[Detectable]
     remarks: Sequence[str]
 
 
@@ -94,6 +102,9 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
     refused = "; ".join(refusals([planned], planned.cells, session)) or overwriting.foreseen(
         planned, statuses, store, len(works), inputs, session
     )
+    earlier = [item.record for item in store]
+    if (baseline := session.baseline_of(planned.suite.name)) is not None:
+        earlier += baseline.records
     forecast = []
     if session.strict and (skipped := sum(item.state == "skipped" for item in statuses)):
         forecast = [f"--strict: a session would fail, because {counted(skipped, 'run')} cannot run"]
@@ -103,7 +114,34 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
         records = [item.record for item in store]
         plan = schedule(works, workers, records, contention.since(began))
         forecast.append(describe(plan, plan.sharing.workers))
-    return _Plan(planned, inputs, statuses, refused, [*forecast, *unreadable])
+    found = _detectable(planned, inputs, earlier)
+    return _Plan(planned, inputs, statuses, refused, found, [*forecast, *unreadable])
+
+
+def _detectable(planned: Planned, inputs: Inputs, earlier: Sequence[Record]) -> list[Detectable]:
+    """Return what the planned comparisons can detect.
+
+    Args:
+        earlier: records of any data and checkpoints.
+    """
+    facts = inputs.dataset
+    if facts is None:
+        return []
+    on_same = [
+        record
+        for record in earlier
+        if record.dataset is not None and record.dataset.fingerprint == facts.fingerprint
+    ]
+    spreads = {}
+    for name in dict.fromkeys(cell.checkpoint for cell in planned.cells):
+        checkpoint = inputs.checkpoints.get(name)
+        own = [
+            record
+            for record in on_same
+            if checkpoint is not None and record.checkpoint_digest == checkpoint.digest
+        ]
+        spreads[name] = detectable.spread_of(own, facts.validation)
+    return detectable.detectable(planned.cells, spreads, facts.validation)
 
 
 def _suite_as_dict(plan: _Plan) -> dict[str, object]:
@@ -112,6 +150,7 @@ def _suite_as_dict(plan: _Plan) -> dict[str, object]:
         "data": _data_as_dict(plan.inputs),
         "checkpoints": _checkpoints_as_dict(plan.inputs),
         "refused": plan.refused,
+        "detectable": [detectable.as_dict(each) for each in plan.detectable],
         "remarks": list(plan.remarks),
         "runs": [_run_as_dict(item) for item in plan.statuses],
     }
@@ -199,7 +238,8 @@ def _as_text(plan: _Plan) -> str:
     lines = [f"{planned.suite.name} ({path}): {counted(len(statuses), 'run')}: {counts}"]
     if plan.refused is not None:
         lines.append(f"a session would be refused: {plan.refused}")
-    lines += [*_data_as_text(inputs), *_checkpoints_as_text(inputs), *_skipped(inputs, statuses)]
+    lines += [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
+    lines += [*map(printable, detectable.in_words(plan.detectable)), *_skipped(inputs, statuses)]
     rows = [
         (item.run.cell.id, item.run.seed, item.state, "" if mcc is None else f"{mcc:.3f}")
         for item in statuses

@@ -17,6 +17,7 @@ from harness.session.reuse import records_for_plan
 from harness.store.records import Record
 from harness.store.run_store import read_store
 from harness.suite.plan import suite_gates
+from harness.suite.references import load_references
 from harness.text import counted, printable
 
 if TYPE_CHECKING:
@@ -40,13 +41,24 @@ if TYPE_CHECKING:
     help="the folder to write to; by default the folder of the evidence",
 )
 @click.option(
+    "--references",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="a file of published scores, which replace those of leaderboard.json; with --suite, the "
+    "suite names it",
+)
+@click.option(
     "--check",
     is_flag=True,
     help="write nothing; print where files differ from the records (predictions.parquet by each "
     "run's digest), and exit 1 if any file differs",
 )
 def report(
-    source: Path, output: Path | None, check: bool, slices: Path | None, **values: Any
+    source: Path,
+    output: Path | None,
+    references: Path | None,
+    check: bool,
+    slices: Path | None,
+    **values: Any,
 ) -> None:
     """Rebuild every table from its evidence, and print which files changed.
 
@@ -64,6 +76,7 @@ def report(
       harness report results/cola --check
       harness report results/cola --slices annotated.toml --cola-dir ~/cola_public
       harness report results/cola --cola-dir ~/cola_public
+      harness report results/study --references benchmarks/references.toml
       harness report results/local/mine --suite mine.toml
       harness report downloaded.json --output tables/
     """
@@ -73,13 +86,15 @@ def report(
         raise BadInput([*missing, f"--output: {output}: no such folder; {way_out}"])
     if check and slices is not None:
         raise click.UsageError("--check writes nothing, and --slices changes tables; leave out one")
+    if values["suite"] and references is not None:
+        raise click.UsageError("--references: not with --suite, whose key references names it")
     if values["suite"]:
         evidence = _from_store(source, slices, values)
     elif given := [name for name in (*MATRIX, "baseline") if values[name] is not None]:
         flags = ", ".join(map(flag_of, given))
         raise click.UsageError(f"{flags}: only with a suite's plan; name the suite with --suite")
     else:
-        evidence = _from_published(source, output, check, slices, values)
+        evidence = _from_published(source, output, check, references, slices, values)
     folder = evidence.folder if output is None else output
     for note in evidence.notes:
         click.echo(note, err=True)
@@ -207,6 +222,7 @@ def _from_published(
     source: Path,
     output: Path | None,
     check: bool,
+    references: Path | None,
     slices: Path | None,
     values: dict[str, Any],
 ) -> _Evidence:
@@ -216,6 +232,7 @@ def _from_published(
         predictions_beside,
         with_groupings,
     )
+    from harness.report.published import with_references
 
     path = leaderboard_in(source)
     if not path.exists():
@@ -223,6 +240,8 @@ def _from_published(
         way_out = "a folder with only runs/ also needs the plan: --suite FILE"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
     published = _with_repeats(read_published(path), path, values)
+    if references is not None:
+        published = with_references(published, load_references(references))
     published, remarks = _with_slices(published, slices, values)
     folder = path.parent
     if check:

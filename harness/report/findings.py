@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from statistics import fmean
 
 from harness import stats
 from harness.judging.column import MISSING
 from harness.judging.comparison import Comparison, Contestant, best_cells, compare_all, conclusion
-from harness.judging.evidence import NoEvidence, evidence
+from harness.judging.evidence import NoEvidence
 from harness.judging.gates import Judgement, judge_suite
 from harness.judging.leaderboard import runs_by_cell
 from harness.judging.mistakes import by_group, missed_by
@@ -16,6 +15,7 @@ from harness.judging.populations import IN_WORDS
 from harness.judging.settings import heading_of
 from harness.judging.sides import in_words, side
 from harness.markup import code, escaped, grid, section
+from harness.report import published_scores
 from harness.report.confusion import confusion
 from harness.report.published import Published
 from harness.report.repeats import repeated_sentences
@@ -170,30 +170,15 @@ def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
 def _references(published: Published, runs: dict[str, list[Record]]) -> Iterator[str]:
     if any(facts.name != "cola" for facts in published.datasets):
         return  # the published scores are on CoLA
-    best = best_cells(published.cells, runs)
-    measured = {each.name.partition("@")[0]: each.runs for each in best}
     for reference in published.references:
-        quoted = (
-            f"{code(reference.checkpoint)}: {reference.mcc:.3f} published "
-            f"({escaped(reference.source)}; recipe: {escaped(reference.recipe)})"
-        )
-        if reference.checkpoint not in measured:
-            yield f"{quoted}; not measured here"
-            continue
-        runs_of_best = measured[reference.checkpoint]
-        mcc = fmean(run.scores.mcc for run in runs_of_best if run.scores is not None)
-        try:
-            found = evidence(runs_of_best)
-        except NoEvidence:
-            yield f"{quoted}; {mcc:.3f} here, {mcc - reference.mcc:+.3f}, no interval known"
-            continue
-        interval = stats.mean_interval(found.labels, found.selected, classes=found.classes)
-        within = interval.low <= reference.mcc <= interval.high
-        yield (
-            f"{quoted}; {mcc:.3f} here (95 % interval {interval.low:.3f} to {interval.high:.3f}): "
-            f"{mcc - reference.mcc:+.3f}, {'within' if within else 'beyond'} the noise of this "
-            "measurement"
-        )
+        found = published_scores.against(reference, published.cells, runs)
+        if found is not None:
+            recipe = published_scores.recipe_in_words(reference)
+            yield (
+                f"{code(reference.checkpoint)}: {reference.mcc:.3f} published "
+                f"({escaped(reference.source)}; recipe: {escaped(recipe)}); "
+                f"{escaped(published_scores.in_words(found))}"
+            )
 
 
 def _mistakes(

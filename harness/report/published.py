@@ -1,7 +1,7 @@
 """The published evidence of a suite: its plan and every record, in one JSON file."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final, Literal
@@ -18,6 +18,7 @@ from harness.judging.columns import COLUMNS
 from harness.judging.comparison import best_cells
 from harness.judging.leaderboard import rows_of, runs_by_cell
 from harness.judging.slices import rows_by_slice
+from harness.report.published_scores import source_of
 from harness.store.consistency import inconsistency
 from harness.store.records import DatasetFacts, Record
 from harness.store.slices import Slices, slice_problems
@@ -117,11 +118,30 @@ def publish(
     Raises:
         ValueError: two records of one cell and seed.
     """
-    chosen = chain.from_iterable(runs_by_cell(cells, records).values())
-    known = {cell.checkpoint.partition("@")[0] for cell in cells}
-    fitting = tuple(reference for reference in references if reference.checkpoint in known)
+    chosen = tuple(chain.from_iterable(runs_by_cell(cells, records).values()))
+    fitting = tuple(_fitting(references, cells, chosen))
     data = None if dataset is None else without_folders(dataset)
-    return Published(suite, tuple(cells), tuple(chosen), baseline, fitting, gates, data, slices)
+    return Published(suite, tuple(cells), chosen, baseline, fitting, gates, data, slices)
+
+
+def with_references(published: Published, references: Iterable[Reference]) -> Published:
+    """Return a leaderboard with other published scores, those of its checkpoints."""
+    fitting = tuple(_fitting(references, published.cells, published.records))
+    return replace(published, references=fitting)
+
+
+def _fitting(
+    references: Iterable[Reference], cells: Sequence[Cell], records: Sequence[Record]
+) -> Iterator[Reference]:
+    """Return the references of the cells' checkpoints, and of the sources that these claim."""
+    runs: dict[str, list[Record]] = {cell.checkpoint: [] for cell in cells}
+    for record in records:
+        runs.setdefault(record.checkpoint, []).append(record)
+    names: set[str | None] = set()
+    for checkpoint, own in runs.items():
+        certain, claims = source_of(own, checkpoint)
+        names |= {certain, *claims}
+    return (reference for reference in references if reference.checkpoint in names)
 
 
 def seeds_in_words(seeds: Sequence[int]) -> str:

@@ -46,6 +46,25 @@ def seeds_needed(estimate: Interval | Difference, threshold: float) -> int | Non
     return _fewest(max(seeds, 2), lasting, one_seed, gap)
 
 
+def published_reach(estimate: Interval, runs: int) -> float:
+    """Return half the 95 % interval of the mean of some runs whose spreads are an estimate's.
+
+    It is for a score of which no predictions are known: another publication's, on the same
+    sentences, with the same recipe. One seed adds at least ASSUMED_SEED_SD, because two or three
+    seeds often show less than the truth.
+    """
+    if estimate.se_endless_seeds is None or estimate.sd_one_seed is None:
+        lasting, one_seed = (estimate.se_sentences or 0.0) ** 2, ASSUMED_SEED_SD**2
+        of_seeds = inf
+    else:
+        lasting = estimate.se_endless_seeds**2
+        one_seed = max(estimate.sd_one_seed, ASSUMED_SEED_SD) ** 2
+        of_seeds = estimate.seeds - 1
+    seed_variance = one_seed / runs
+    total = lasting + seed_variance
+    return half_width(total**0.5, min(of_seeds * (total / seed_variance) ** 2, 1e9))
+
+
 def _fewest(least: int, lasting: float, one_seed: float, gap: float) -> int | None:
     """Return the fewest seeds, at least `least`, whose interval's half-width is below the gap."""
 

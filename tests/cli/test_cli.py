@@ -110,15 +110,23 @@ def test_a_plan_says_what_is_finished_what_would_train_and_what_cannot(
     assert "skipped: " in done.out
     assert "HF_HUB_OFFLINE" in done.out
 
-    runs = json.loads(harness(*arguments, "--json", cwd=folder).out)["suites"][0]["runs"]
+    assert "detectable with a probability of 80%" in done.out
+    assert "with 2 seeds per cell and 20 validation sentences, " in done.out
+    suite = json.loads(harness(*arguments, "--json", cwd=folder).out)["suites"][0]
+    (detectable,) = suite["detectable"]
+    assert (detectable["seeds"], detectable["sentences"], detectable["power"]) == (2, 20, 0.8)
+    assert detectable["variance"]["earlier_runs"] == 0
+    assert 0.3 < detectable["difference"] < 1
+    runs = suite["runs"]
     assert [run["state"] for run in runs] == ["to train", "finished", "skipped", "skipped"]
     assert all(run["settings"] == {} for run in runs)
     assert [run["mcc"] for run in runs] == [None, pytest.approx(0.2), None, None]
 
     again = harness(*arguments, "--rerun", cwd=folder)
     assert "0 finished, 2 to train" in again.out
-    other = harness(*arguments, "--epochs", "3", cwd=folder)
-    assert "0 finished, 2 to train" in other.out
+    other = harness(*arguments, "--epochs", "3", "--seeds", "1", cwd=folder)
+    assert "0 finished, 1 to train" in other.out
+    assert "for these runs only" in other.out
 
 
 def test_plan_and_doctor_show_splits_and_where_checkpoints_come_from(folder: Path) -> None:
