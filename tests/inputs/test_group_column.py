@@ -1,5 +1,6 @@
 """The column of groups of the user's own data: read beside the labels; its mistakes."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ FRAME = pd.DataFrame(
         "label": [n % 2 for n in range(40)],
     }
 )
-WRITERS = {
+WRITERS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
     "own.csv": lambda frame, path: frame.to_csv(path, index=False),
     "own.tsv": lambda frame, path: frame.to_csv(path, index=False, sep="\t"),
     "own.json": lambda frame, path: frame.to_json(path, orient="records"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +122,7 @@ def test_with_a_source_for_each_sentence_both_intervals_are_the_same(
     assert second.pop("covers") == str(first.pop("covers")).replace("sentences", "sources")
     assert second == pytest.approx(first)
     for paired in (False, True):
-        kind = {"paired_seeds": paired, "classes": classes}
+        kind: dict[str, Any] = {"paired_seeds": paired, "classes": classes}
         one = asdict(paired_difference(labels, a, b, **kind))
         two = asdict(paired_difference(labels, a, b, sources=sources, **kind))
         assert two.pop("covers") == str(one.pop("covers")).replace("sentences", "sources")

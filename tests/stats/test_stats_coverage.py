@@ -110,5 +110,6 @@ def test_the_document_holds_the_figures_of_every_table() -> None:
         "one seed",
         "selection",
         "classes",
+        "sources",
     ]
     assert all(table.startswith("|") and table.count("\n") > 3 for _, table in parts)
