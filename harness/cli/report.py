@@ -200,13 +200,13 @@ def _with_repeats(published: "Published", path: Path, values: dict[str, Any]) ->
     Raises:
         BadInput: the folder is not the data of any record, or cannot be read.
     """
-    from harness.inputs import data
-    from harness.inputs.hub import Hub
-    from harness.report.repeats import with_duplicates
-    from harness.suite.spec import DatasetSpec
-
     if values["cola_dir"] is None:
         return published
+    from harness.inputs import data  # imports the library `datasets`, which is slow
+    from harness.inputs.hub import Hub
+    from harness.report.findings.repeats import with_duplicates
+    from harness.suite.spec import DatasetSpec
+
     typed = chosen(values)
     spec, offline = DatasetSpec(source="cola"), Hub("", False, "not asked")
     loaded = data.load(data.find(spec, cola_folder(typed), offline, typed.here))

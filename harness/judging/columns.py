@@ -8,7 +8,6 @@ from typing import Literal
 
 from harness import stats
 from harness.judging import costs
-from harness.judging.class_columns import CLASSES, MACRO_F1
 from harness.judging.column import (
     BETWEEN_WARNINGS,
     ROUGH,
@@ -21,8 +20,9 @@ from harness.judging.column import (
     with_after,
 )
 from harness.judging.costs import COSTS, all_measured, deviation, mean
-from harness.judging.settings import settings_in
-from harness.judging.source_columns import SOURCE_COLUMNS, SOURCES, for_these_sources
+from harness.judging.further_columns.classes import CLASSES, MACRO_F1
+from harness.judging.further_columns.settings import settings_in
+from harness.judging.further_columns.sources import SOURCE_COLUMNS, SOURCES, for_these_sources
 from harness.stats import Interval
 from harness.store.records import time_to_target
 from harness.text import scientific

@@ -6,11 +6,11 @@ import pandas as pd
 
 from harness.judging import costs
 from harness.judging.baseline import Baseline
-from harness.judging.class_columns import CLASSES
 from harness.judging.column import Facts, Row
 from harness.judging.columns import columns_of
+from harness.judging.further_columns.classes import CLASSES
+from harness.judging.further_columns.sources import SOURCES
 from harness.judging.gates import Judgement, judge
-from harness.judging.source_columns import SOURCES
 from harness.store.records import Record, classes_of
 from harness.store.slices import Slices
 from harness.suite.plan import Cell

@@ -9,8 +9,8 @@ from tabulate import tabulate
 
 from harness.judging.column import MISSING, Value, gate
 from harness.judging.columns import SHOWN, informative
+from harness.judging.further_columns.settings import settings_in
 from harness.judging.leaderboard import doubts_by_cell, rows_of
-from harness.judging.settings import settings_in
 from harness.markup import code, grid
 from harness.report.published import warned_runs
 from harness.store.records import Record

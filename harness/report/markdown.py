@@ -11,7 +11,7 @@ from harness.judging.leaderboard import doubts_by_cell, runs_by_cell, scored
 from harness.judging.populations import IN_WORDS
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
-from harness.report.domain_differences import domain_differences
+from harness.report.findings.domain_differences import domain_differences
 from harness.report.parts import caption, in_text, lines_on_parts, parts
 from harness.report.pictures.charts import Line, Picture
 from harness.report.published import Published, by_text, warned_runs

@@ -20,10 +20,10 @@ from markupsafe import Markup, escape
 
 from harness.judging.column import MISSING, Column
 from harness.judging.columns import SHOWN, informative
-from harness.judging.settings import SETTINGS
-from harness.judging.source_columns import in_words as on_sources
+from harness.judging.further_columns.settings import SETTINGS
+from harness.judging.further_columns.sources import in_words as on_sources
 from harness.markup import section
-from harness.report.domain_differences import domain_differences
+from harness.report.findings.domain_differences import domain_differences
 from harness.report.markdown import (
     NO_LOGITS,
     environments,

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from harness.errors import BadInput, Unavailable
 from harness.inputs import data
 from harness.inputs.data import corpus
+from harness.inputs.data.repeats.texts import normalised
 from harness.inputs.hub import Hub
 from harness.suite.spec import DatasetSpec
 
@@ -650,7 +651,9 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\
 
 @settings(max_examples=40, deadline=None)
 @given(
-    sentences=st.lists(WORDS.filter(lambda text: text.strip() != ""), min_size=8, max_size=20),
+    sentences=st.lists(
+        WORDS.filter(lambda text: text.strip() != ""), min_size=8, max_size=20, unique_by=normalised
+    ),
     suffix=st.sampled_from([".csv", ".tsv", ".jsonl", ".parquet"]),
 )
 def test_any_sentence_that_pandas_writes_comes_back_exactly(
@@ -798,7 +801,7 @@ def test_a_file_that_vanished_after_it_was_found_is_refused(tmp_path: Path) -> N
 def test_a_split_with_fewer_than_two_of_a_class_is_refused(
     labels: list[int], sizes: dict[str, float], tmp_path: Path
 ) -> None:
-    frame = pd.DataFrame({"sentence": ["A cat."] * len(labels), "label": labels})
+    frame = pd.DataFrame({"sentence": map("Cat {}.".format, range(len(labels))), "label": labels})
     path = written(frame, tmp_path / "a.csv")
     (problem,) = problems_of(lambda: load_file(path, **sizes))
     unacceptable, acceptable = labels.count(0), labels.count(1)

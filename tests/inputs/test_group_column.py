@@ -47,16 +47,16 @@ def test_every_sentence_keeps_its_group(name: str, tmp_path: Path) -> None:
     path = written(tmp_path, FRAME, name)
     loaded = load_file(path, group_column="author", test_size=8)
     assert groups_of(loaded) == dict(zip(FRAME["sentence"], FRAME["author"], strict=True))
-    without = load_file(path, test_size=8)
-    assert set(groups_of(without).values()) == {""}
-    assert without.fingerprint == loaded.fingerprint  # no run trains again
+    sides = [set(split["source"]) for split in loaded.splits.values()]
+    assert sum(map(len, sides)) == len(set.union(*sides))  # no group is in two splits
+    assert set(groups_of(load_file(path, test_size=8)).values()) == {""}
 
 
 def test_numbers_name_groups(tmp_path: Path) -> None:
-    frame = FRAME.assign(author=[n % 3 for n in range(40)])
+    frame = FRAME.assign(author=[n // 4 for n in range(40)])
     for name in ("own.csv", "own.jsonl", "own.parquet"):
         found = groups_of(load_file(written(tmp_path, frame, name), group_column="author"))
-        assert set(found.values()) == {"0", "1", "2"}
+        assert set(found.values()) == set(map(str, range(10)))
 
 
 def test_given_splits_have_groups_and_drawn_ones_keep_them(tmp_path: Path) -> None:
@@ -71,7 +71,11 @@ def test_given_splits_have_groups_and_drawn_ones_keep_them(tmp_path: Path) -> No
         return data.load(data.find(spec, None, UNREACHABLE, tmp_path))
 
     expected = dict(zip(FRAME["sentence"], FRAME["author"], strict=True))
-    given = loaded(train="train.csv", validation="validation.csv", test="test.csv")
+    files = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv"}
+    given = loaded(**files)
+    ungrouped = DatasetSpec.model_validate({"source": "file", **files})
+    found = data.load(data.find(ungrouped, None, UNREACHABLE, tmp_path))
+    assert found.fingerprint == given.fingerprint  # no run trains again
     assert {text: name for text, name in groups_of(given).items() if text in expected} == expected
     assert given.splits["test"]["source"][:] == FRAME["author"][:6].tolist()
     drawn = groups_of(loaded(train="train.csv", validation_size=6))

@@ -16,8 +16,8 @@ from builders.records import make_record, predicted_record
 
 from harness.errors import BadInput
 from harness.judging.columns import COLUMNS, informative
+from harness.judging.further_columns.settings import SETTINGS
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
-from harness.judging.settings import SETTINGS
 from harness.report import Published, publish, read_published
 from harness.report.brief import as_summary, terminal_table
 from harness.report.checks.changes import differences

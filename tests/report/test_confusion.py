@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix, precision_score, recall_score
 from harness.judging.comparison import Contestant
 from harness.report import read_published, render, write_tables
 from harness.report.checks.logits import mismatched_predictions
-from harness.report.confusion import MOST_CLASSES, confusion
+from harness.report.findings.confusion import MOST_CLASSES, confusion
 from harness.store.classes import unpack
 from harness.store.records import Record
 from harness.suite.plan import Cell

@@ -105,7 +105,8 @@ def draw(
         requested = " and ".join(f"{sizes[name]:,} for {name}" for name in names)
         keys = " or ".join(f"dataset.{name}_size" for name in names)
         if groups is not None and (different := len(set(groups))) < len(labels):
-            classes += f"; {different:,} different, and copies stay in one split"
+            together = "copies stay" if spec.group_column is None else "copies and groups stay"
+            classes += f"; {different:,} parts, as {together} in one split"
         splits_meant = "in every split" if len(spec.class_names) == 2 else "for train"
         raise BadInput(
             [

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.judging.settings import settings_in
+from harness.judging.further_columns.settings import settings_in
 from harness.text import shortened, some
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from harness.judging import costs
 from harness.judging.column import Row, Value
+from harness.judging.further_columns.settings import settings_in, value_of
 from harness.judging.leaderboard import rows_of, runs_by_cell, scored
-from harness.judging.settings import settings_in, value_of
 from harness.report.published import Published
 from harness.stats import expected_best_of
 from harness.store.records import Record

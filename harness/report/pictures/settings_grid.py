@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from harness.judging.settings import heading_of, text_of
+from harness.judging.further_columns.settings import heading_of, text_of
 from harness.report.pictures.charts import Line
 from harness.text import scientific
 

@@ -8,18 +8,18 @@ from harness import stats
 from harness.judging.column import MISSING
 from harness.judging.comparison import Comparison, Contestant, best_cells, compare_all, conclusion
 from harness.judging.evidence import NoEvidence
+from harness.judging.further_columns.settings import heading_of
 from harness.judging.gates import Judgement, judge_suite
 from harness.judging.leaderboard import runs_by_cell
 from harness.judging.mistakes import by_group, missed_by
 from harness.judging.populations import IN_WORDS
-from harness.judging.settings import heading_of
 from harness.judging.sides import in_words, side
 from harness.markup import code, escaped, grid, section
 from harness.report import published_scores
-from harness.report.confusion import confusion
+from harness.report.findings.confusion import confusion
+from harness.report.findings.repeats import repeated_sentences
+from harness.report.findings.slices import best_of, by_slice, names_of
 from harness.report.published import Published
-from harness.report.repeats import repeated_sentences
-from harness.report.slices import best_of, by_slice, names_of
 from harness.store.records import Record
 from harness.suite.training import TrainingSpec
 from harness.text import some
