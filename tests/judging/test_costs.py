@@ -283,19 +283,51 @@ def test_page_markdown_terminal_and_csv_warn_of_disturbed_seeds_and_of_no_other(
     )
     document = files["leaderboard.md"].decode()
     assert f"- `disturbed`: {warning}" in document
-    assert "Check the ± before you compare times" in document
-    assert "in 1 of the 2 cells with several seeds, the seeds differ" in document
+    assert "Check times before you compare them" in document
+    assert "~ marks the times of 1 of 3 cells, " in document
+    assert "In 1 of the 2 cells with several seeds, the seeds differ" in document
     assert re.search(r"\| +~700 +\|", document)
     page = files["leaderboard.html"].decode()
     assert warning in page
-    assert "Check the ±" in page
+    assert "Check times before" in page
     assert files["leaderboard.csv"].decode().count(warning) == 1
     (line,) = terminal_warnings(CELLS, RECORDS)
     assert line.startswith(f"warning: disturbed: {warning}")
     quiet = render(publish("sample", *board(a=STEADY, b=(100.0,))))
     for name in ("leaderboard.md", "leaderboard.html", "leaderboard.csv"):
         assert b"seeds differ by a factor" not in quiet[name]
-        assert b"Do not compare times" not in quiet[name]
+        assert b"Check times before" not in quiet[name]
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "quiet", "busy_cells", "marked"),
+    [
+        ((DISTURBED,), (STEADY,), 2, "2 of 2 cells"),
+        ((DISTURBED,), (STEADY,), 0, "1 of 2 cells"),
+        ((), (STEADY, STEADY), 2, "2 of 2 cells"),
+        ((DISTURBED, DISTURBED), (STEADY,), 1, "2 of 3 cells"),
+    ],
+)
+def test_one_paragraph_tells_all_about_rough_times(
+    disturbed: tuple[tuple[float, ...], ...],
+    quiet: tuple[tuple[float, ...], ...],
+    busy_cells: int,
+    marked: str,
+) -> None:
+    every = (*disturbed, *quiet)
+    load = Contention(other_programs=0.9, own_cores=1.0, fewest_threads=1)
+    cells, records = board(**{f"cell{number}": seconds for number, seconds in enumerate(every)})
+    noisy = {cell.id for cell in cells[:busy_cells]}
+    records = [
+        run.model_copy(update={"contention": load}) if run.cell in noisy else run for run in records
+    ]
+    document = render(publish("sample", cells, records))["leaderboard.md"].decode()
+    (told,) = [line for line in document.splitlines() if "order of magnitude only" in line]
+    assert f"~ marks the times of {marked}, " in told
+    assert ("Other programs used the processor" in told) == (busy_cells > 0)
+    assert (f"In {len(disturbed)} of the {len(every)} cells with" in told) == bool(disturbed)
+    assert ("Times of the other cells" in told) == (not marked.startswith(f"{len(every)} "))
+    assert told.endswith("Scores are not affected.")
 
 
 def busy(cores: float) -> dict[str, Any]:
