@@ -237,7 +237,8 @@ def _as_text(plan: _Plan) -> str:
     path = Path(os.path.relpath(planned.path))
     lines = [f"{planned.suite.name} ({path}): {counted(len(statuses), 'run')}: {counts}"]
     if plan.refused is not None:
-        lines.append(f"a session would be refused: {plan.refused}")
+        first, *others = plan.refused.splitlines()
+        lines += [f"a session would be refused: {first}", *(f"  {line}" for line in others)]
     lines += [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
     lines += [*map(printable, detectable.in_words(plan.detectable)), *_skipped(inputs, statuses)]
     rows = [

@@ -131,7 +131,7 @@ def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
         not may_replace
         and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None
     ):
-        raise BadInput([line])
+        raise BadInput(line.splitlines())
     with contextlib.suppress(BadInput):  # an unreadable leaderboard is replaced without a message
         before = replacement.runs_in_tables(folder)
         if before is not None and (line := replacement.replaced(before, now)) is not None:

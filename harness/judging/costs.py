@@ -83,11 +83,15 @@ class Amount:
     rough: bool
 
     def text(self, write: Callable[[float], str]) -> str:
-        """Format a known value with its deviation; if it is rough, with ~ and two digits."""
+        """Format a known value with its deviation.
+
+        A rough value gets ~ and two digits, and no deviation: ± 1 % would deny that it is rough.
+        """
         assert self.value is not None
-        write = two_digits if self.rough else write
+        if self.rough:
+            return f"~{two_digits(self.value)}"
         deviation = "" if self.sd is None else f" ± {write(self.sd)}"
-        return f"{'~' if self.rough else ''}{write(self.value)}{deviation}"
+        return f"{write(self.value)}{deviation}"
 
 
 @dataclass(frozen=True)

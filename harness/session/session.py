@@ -114,7 +114,7 @@ class Session:
         missing = [self._missing(planned) for planned in self.planned]
         objections = map(self._objection, self.planned, map(len, missing))
         if refused := [line for line in objections if line is not None]:
-            raise BadInput(refused)
+            raise BadInput([line for text in refused for line in text.splitlines()])
         self._train([run for runs in missing for run in runs])
 
     def wait(self, cells: Sequence[Cell], tick: Callable[[], None]) -> list[Record]:
