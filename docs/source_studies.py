@@ -187,27 +187,36 @@ def draw_pairs(
 
 
 def source_coverage(
-    setting: Setting, world: World, seeds: int, sizes: Sequence[int], studies: int
+    setting: Setting,
+    world: World,
+    seeds: int,
+    sizes: Sequence[int],
+    studies: int,
+    chosen: Sequence[str] = tuple(METHODS),
 ) -> tuple[Found, Found]:
-    """Return how often intervals of a score, and of a difference, cover the truth over sources."""
+    """Return how often intervals of a score, and of a difference, cover the truth over sources.
+
+    Args:
+        chosen: names of `METHODS`.
+    """
     model = model_of(setting)
     kind = [round(100 * value) for value in (*world.effects, world.of_labels)]
     generator = np.random.default_rng([seeds, *sizes, *kind])
     numbers = np.repeat(np.arange(len(sizes)), sizes)
     methods: dict[str, Sources | None] = {SENTENCES: None}
-    methods |= {name: method(numbers, np.array(sizes)) for name, method in METHODS.items()}
+    methods |= {name: METHODS[name](numbers, np.array(sizes)) for name in chosen}
     rows: list[tuple[list[float], list[float]]] = []
     while len(rows) < studies:
         a, b = draw_pairs(generator, model, world, seeds, sizes, min(BATCH, studies - len(rows)))
         for of_study in zip(
             a.labels, a.predictions, b.predictions, a.true_mccs, b.true_mccs, strict=True
         ):
-            rows.append(_study(*of_study, model.true_mcc, methods))
+            rows.append(intervals_of(*of_study, model.true_mcc, methods))
     one, two = (_found([row[place] for row in rows], list(methods)) for place in (0, 1))
     return one, two
 
 
-def _study(
+def intervals_of(
     labels: np.ndarray,
     a: np.ndarray,
     b: np.ndarray,
@@ -216,7 +225,7 @@ def _study(
     expected: float,
     methods: dict[str, Sources | None],
 ) -> tuple[list[float], list[float]]:
-    """Return error, coverage and standard error by method, of a score and of a difference.
+    """Return squared error, coverage and standard error by method, of a score and a difference.
 
     They are those of `mean_interval` and `paired_difference`, from influences computed once.
     """
