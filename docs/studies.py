@@ -180,8 +180,16 @@ def run(
     model: Model, labels: np.ndarray, of_seed: np.ndarray, common: np.ndarray, own: np.ndarray
 ) -> Study:
     criteria, qualities = _seeds(model.criterion, model.quality, model.quality_sd, *of_seed)
-    noise = np.sqrt(model.shared) * common + np.sqrt(1 - model.shared) * own
-    accepted = criteria[:, None] + qualities[:, None] * labels + noise > 0
+    """Return the runs; arrays may have further dimensions, such as studies, in front.
+
+    Args:
+        labels: (..., sentences).
+        of_seed: (2, ..., seeds).
+        common: (..., sentences).
+        own: (..., seeds, sentences).
+    """
+    noise = np.sqrt(model.shared) * common[..., None, :] + np.sqrt(1 - model.shared) * own
+    accepted = criteria[..., None] + qualities[..., None] * labels[..., None, :] + noise > 0
     return Study(
         labels,
         accepted.astype(np.int8),

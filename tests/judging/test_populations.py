@@ -162,7 +162,7 @@ def test_a_gate_judges_by_the_population_that_it_names() -> None:
     assert judged.mcc_interval is not None
     assert isinstance(judged.mcc_on_sources, Interval)
     between = (judged.mcc_interval.low + judged.mcc_on_sources.low) / 2
-    gates = {"min_mcc": between, "statistic": "lower-bound"}
+    gates: dict[str, Any] = {"min_mcc": between, "statistic": "lower-bound"}
     by_sentences = judge(cell_of(1, 2, 3, **gates), records)
     by_sources = judge(cell_of(1, 2, 3, **gates, population="sources"), records)
     assert (by_sentences.verdict, by_sources.verdict) == ("pass", "not-enough-evidence")
@@ -176,7 +176,11 @@ def test_a_gate_judges_by_the_population_that_it_names() -> None:
 
 
 def test_a_gate_on_sources_without_an_interval_says_why() -> None:
-    gates = {"min_mcc": 0.1, "statistic": "lower-bound", "population": "sources"}
+    gates: dict[str, Any] = {
+        "min_mcc": 0.1,
+        "statistic": "lower-bound",
+        "population": "sources",
+    }
     few = judge(cell_of(1, 2, 3, **gates), runs(CELL, sources=["a", "b"] * (len(NUMBERS) // 2)))
     unknown = judge(
         cell_of(1, 2, 3, **gates),

@@ -226,7 +226,7 @@ def test_parts_over_sources_add_their_variances() -> None:
         mean_interval(labels[part], predictions[:, part], sources=each).standard_error
         for part, each in ((first, a), (~first, b))
     ]
-    assert found.standard_error == pytest.approx(np.hypot(*errors))
+    assert found.standard_error == pytest.approx(np.hypot(errors[0], errors[1]))
     assert found.covers == "sources only"
 
 
