@@ -149,6 +149,7 @@ def _suite_as_dict(plan: _Plan) -> dict[str, object]:
         "suite": plan.planned.suite.name,
         "data": _data_as_dict(plan.inputs),
         "checkpoints": _checkpoints_as_dict(plan.inputs),
+        "equal_checkpoints": plan.inputs.twins(),
         "refused": plan.refused,
         "detectable": [detectable.as_dict(each) for each in plan.detectable],
         "remarks": list(plan.remarks),
@@ -206,11 +207,12 @@ def _checkpoints_as_dict(inputs: Inputs) -> dict[str, object]:
 
 
 def _checkpoints_as_text(inputs: Inputs) -> list[str]:
-    return [
-        printable(f"checkpoint {name}: {found.origin.in_words()}")
+    lines = [
+        printable(f"checkpoint {name}: sha256 {found.digest[:12]}{origin}")
         for name, found in inputs.checkpoints.items()
-        if found.origin is not None
+        for origin in ["" if found.origin is None else f"; {found.origin.in_words()}"]
     ]
+    return [*lines, *(f"note: {note}" for note in inputs.twins())]
 
 
 def _run_as_dict(item: RunStatus) -> dict[str, object]:

@@ -214,6 +214,7 @@ class Session:
         """Set the results of the runs that need no training, and return the others."""
         suite, name = planned.suite, planned.suite.name
         folder, cells, inputs = self.folder(name), self.selected(name), self._inputs[name]
+        self.notes += [f"{name}: {note}" for note in inputs.twins()]
         store, rejected = run_store.read_store_and_move_rejected(folder)
         before = run_statuses(suite, cells, inputs, store, self._options.rerun)
         store, renewed = renew(before, store, suite, inputs)

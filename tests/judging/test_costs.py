@@ -445,9 +445,7 @@ def test_runs_at_a_time_are_a_likely_cause_of_unlike_times(together: int, cause:
     (said,) = doubts(runs)
     assert cause in said
     document = render(publish("sample", [cell], runs))["leaderboard.md"].decode()
-    assert ("1 more beside them all the time. Times of the other cells" in document) == (
-        together == 2
-    )
+    assert ("1 more beside them all the time. Scores are not" in document) == (together == 2)
 
 
 def test_a_cell_whose_seeds_disagree_is_on_no_front_and_keeps_none_from_it() -> None:

@@ -138,6 +138,33 @@ def test_other_data_of_the_same_name_are_told_and_an_edited_file_is_not(folder: 
     assert harness("doctor", *named, cwd=other).code == 1
 
 
+@pytest.mark.parametrize("copies", [0, 1, 2])
+def test_checkpoints_of_equal_files_are_told(folder: Path, copies: int) -> None:
+    """Every name is a checkpoint of its own, but equal files are one model."""
+    names = ["encoder", *(f"copy{number}" for number in range(copies)), "other"]
+    for name in names[1:]:
+        write_checkpoint(folder / name)
+    (folder / "other" / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\nb\n")
+    write_suite(folder, checkpoints=[f"./{name}" for name in names])
+    found = json.loads(asked(folder, "plan", "--json").out)["suites"][0]
+    digest = found["checkpoints"]["encoder"]["digest"]
+    told = f"have the same files (sha256 {digest[:12]}): one model is trained under several names"
+    for command in ("plan", "doctor"):
+        out = asked(folder, command).out
+        notes = [line for line in out.splitlines() if "have the same files" in line]
+        assert len(notes) == bool(copies)
+        for note in notes:
+            assert told in note
+            assert ("other" in note, *(name in note for name in names[:-1])) == (
+                False,
+                *[True] * (1 + copies),
+            )
+    assert len(found["equal_checkpoints"]) == bool(copies)
+    for name in names:
+        digest = found["checkpoints"][name]["digest"]
+        assert f"checkpoint {name}: sha256 {digest[:12]}" in asked(folder, "plan").out
+
+
 def test_another_split_of_the_same_file_is_told(folder: Path) -> None:
     write_suite(folder, validation_size=6)
     planned = asked(folder, "plan")
