@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 COSTS = {"time": "time", "eval": "evaluation", "memory": "memory"}
 """Headings of ratios with their names; a column without any ratio is left out."""
 
-ON_SOURCES = "95 %, other sources"
-"""Heading of the interval for sentences of other sources; left out if there is none."""
-
 MISSING = "-"
 
 
@@ -31,7 +28,7 @@ def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
     shown = [
         heading
         for heading in rows[0]
-        if heading not in (ON_SOURCES, *COSTS) or any(row[heading] != MISSING for row in rows)
+        if heading not in COSTS or any(row[heading] != MISSING for row in rows)
     ]
     costs = [heading for heading in COSTS if heading in shown]
     table = tabulate(
@@ -51,16 +48,12 @@ def _row(name: str, pair: "Comparison") -> dict[str, str]:
         return MISSING if value is None else form.format(value)
 
     interval = None if pair.low is None else f"{pair.low:+z.3f} to {pair.high:+z.3f}"
-    on_sources = None
-    if pair.low_sources is not None:
-        on_sources = f"{pair.low_sources:+z.3f} to {pair.high_sources:+z.3f}"
     return {
         "cell": printable(name),
         "MCC A": written(pair.mcc_a, "{:z.3f}"),
         "MCC B": written(pair.mcc_b, "{:z.3f}"),
         "A - B": written(pair.difference, "{:+z.3f}"),
         "95 % interval": interval or MISSING,
-        ON_SOURCES: on_sources or MISSING,
         "p": written(pair.adjusted, "{:.2g}"),
         "A is": pair.verdict,
         **{heading: _times(pair.ratios[name]) for heading, name in COSTS.items()},
@@ -75,9 +68,11 @@ def _times(found: "Ratio") -> str:
 
 def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[str]) -> list[str]:
     notes = [_rows(pairs)]
-    if (together := max(pair.corrected_for for pair in pairs)) > 1:
-        notes.append(f"p-values are corrected for {together} comparisons (Holm 1979).")
-    notes += _populations(names, pairs)
+    together = max(pair.corrected_for for pair in pairs)
+    corrected = f"p-values are corrected for {together} comparisons (Holm 1979)"
+    about = [*([corrected] if together > 1 else []), *_populations(names, pairs)]
+    notes += [f"{'; '.join(about)}."] if about else []
+    notes += _without_sources(names, pairs)
     if costs:
         nouns = [pairs[0].ratios[COSTS[heading]].cost.noun for heading in costs]
         notes.append(f"{series(costs)}: A's {series(nouns)}, divided by B's.")
@@ -112,13 +107,27 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
 
 def _populations(names: Sequence[str], pairs: Sequence["Comparison"]) -> Iterator[str]:
     """Yield what intervals and verdicts are about, if the records contain sources."""
+    from harness.judging.comparison import ALPHA
     from harness.judging.populations import IN_WORDS
 
-    if any(pair.low_sources is not None for pair in pairs):
-        yield (
-            f"95 % interval, p and verdict are about {IN_WORDS['sentences']}; {ON_SOURCES}: "
-            f"{IN_WORDS['sources']}."
-        )
+    known = [
+        (n, each) for n, each in zip(names, pairs, strict=True) if each.low_sources is not None
+    ]
+    if known:
+        shown = [
+            f"{name} ({pair.low_sources:+z.3f} to {pair.high_sources:+z.3f})"
+            for name, pair in known
+            if pair.adjusted_sources is not None and pair.adjusted_sources < ALPHA
+        ]
+        yield f"95 % interval, p and verdict are about {IN_WORDS['sentences']}"
+        differ = f"differences are shown for {some(shown)}" if shown else "no difference is shown"
+        yield f"on {IN_WORDS['sources']}, {differ}"
+
+
+def _without_sources(names: Sequence[str], pairs: Sequence["Comparison"]) -> Iterator[str]:
+    """Yield why pairs have no interval for other sources."""
+    from harness.judging.populations import IN_WORDS
+
     reasons: dict[str, list[str]] = {}
     for name, pair in zip(names, pairs, strict=True):
         if pair.obstacle_sources is not None:

@@ -21,7 +21,6 @@ from markupsafe import Markup, escape
 from harness.judging.column import MISSING, Column
 from harness.judging.columns import SHOWN, informative
 from harness.judging.further_columns.settings import SETTINGS
-from harness.judging.further_columns.sources import in_words as on_sources
 from harness.markup import section
 from harness.report.findings.domain_differences import domain_differences
 from harness.report.markdown import (
@@ -73,6 +72,10 @@ MOST_CHOICES = 50
 
 VERDICTS = {"pass", "fail", "failed", "not-enough-evidence"}
 """Words for which the style sheet has a colour."""
+
+
+NARROW = {INTERVAL.name: "95 % interval", "mcc_low_sources": "95 % interval, other sources"}
+"""Headings that the page shortens, so that what decides is in sight; its legend has the meaning."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,10 @@ def as_html(
         navigation=navigation,
         columns=[
             Heading(
-                column.name, column.heading, column.meaning, f"{column.alignment}{_shown(column)}"
+                column.name,
+                NARROW.get(column.name, column.heading),
+                column.meaning,
+                f"{column.alignment}{_shown(column)}",
             )
             for column in columns
         ],
@@ -311,15 +317,8 @@ def _field(column: Column, line: Line) -> Field:
         text,
         None if key == text else key,
         " ".join(kinds),
-        interval=_intervals(line) if with_interval else None,
+        interval=INTERVAL.text(line.row) if with_interval else None,
     )
-
-
-def _intervals(line: Line) -> str:
-    """Return the interval, and the one for other sources if there is one, below an MCC."""
-    if line.row.get("mcc_low_sources") is None:
-        return INTERVAL.text(line.row)
-    return f"{INTERVAL.text(line.row)}; other sources {on_sources(line.row)}"
 
 
 def _in_order(columns: Sequence[Column]) -> list[Column]:
@@ -336,7 +335,7 @@ def _shown(column: Column) -> str:
     """Return the CSS class of a column that is not always visible, after a space; else nothing."""
     if column.name in {"batch_size", "learning_rate", "status"} | NAMES_OF_SETTINGS:
         return " setting"
-    if column.name in (INTERVAL.name, "mcc_low_sources"):
+    if column.name == INTERVAL.name:
         return " interval"
     return "" if column.first else " further"
 

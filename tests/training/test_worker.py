@@ -260,7 +260,9 @@ def test_the_record_has_the_group_of_every_validation_sentence(bert: Path, tmp_p
     assert set(record.groupings) == {"source"}
     found = record.groupings["source"]
     writers = frame["writer"].to_numpy()[predictions["idx"].to_numpy()].tolist()
-    assert [found.names[number] for number in found.unpacked(VALIDATION)] == writers
+    assert record.dataset is not None
+    assert record.dataset.validation == len(writers)  # no writer is in two splits
+    assert [found.names[number] for number in found.unpacked(len(writers))] == writers
     assert predictions["source"].to_pylist() == writers
     assert set(record.confusion_by) == {"length", "source"}
 

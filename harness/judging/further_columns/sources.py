@@ -56,7 +56,6 @@ SOURCE_COLUMNS = (
         "validation split (CR2 standard error); it covers sources and seeds; with one seed, only "
         f"sources; {MISSING} where no statement about other sources is possible",
         text_of=in_words,
-        first=True,
     ),
     Column("mcc_high_sources", "Float64", _high),
     SOURCES,
