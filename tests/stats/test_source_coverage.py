@@ -158,6 +158,8 @@ def test_the_studies_use_the_intervals_of_the_harness(seeds: int) -> None:
         ("its 6 out-of-domain", 1, COLA),
         ("its 6 out-of-domain", 3, COLA),
         ("its 6 out-of-domain", 3, HARD),
+        ("every third, 8", 3, COLA),
+        ("6 of 60 sentences", 1, HARD),
     ],
 )
 def test_intervals_cover_other_sources_and_those_for_other_sentences_do_not(
