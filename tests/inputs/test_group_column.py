@@ -120,7 +120,7 @@ def test_every_missing_group_and_wrong_label_is_reported_at_once(tmp_path: Path)
     frame.loc[[1, 4], "author"] = ""
     frame.loc[6, "label"] = "perhaps"
     problems = mistakes(written(tmp_path, frame))
-    assert [problem.partition(": column ")[0][-2:] for problem in problems] == [":8", ":3", ":6"]
+    assert [problem.partition(": column ")[0][-2:] for problem in problems] == [":3", ":6", ":8"]
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
