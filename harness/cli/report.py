@@ -293,16 +293,26 @@ def _with_slices(
 ) -> "tuple[Published, tuple[str, ...]]":
     """Return a leaderboard with the slices of a suite, if one is named, and remarks on them.
 
-    Slices of other data than the runs' are left out.
+    Slices that do not fit the records, such as those of other data, are left out.
+
+    Raises:
+        BadInput: the suite's slices contradict the records.
     """
     fingerprints = {facts.fingerprint for facts in published.datasets}
+    from harness.store.slices import slice_problems
+
     if suite is None:
         known = published.slices
-        foreign = known is not None and bool(fingerprints) and known.fingerprint not in fingerprints
-        return (replace(published, slices=None) if foreign else published), ()
+        unfit = known is not None and any(slice_problems(known, published.records))
+        return (replace(published, slices=None) if unfit else published), ()
     from harness.session.slicing import slices_of_suite
 
     found = slices_of_suite(suite, cola_folder(chosen(values)), fingerprints)
+    if found.slices is not None and (
+        problems := list(slice_problems(found.slices, published.records))
+    ):
+        way_out = "use the group_column with which they ran, or run the suite, which updates them"
+        raise BadInput([f"--slices: {suite}: {problem}; {way_out}" for problem in problems])
     return replace(published, slices=found.slices), found.notes
 
 

@@ -13,13 +13,11 @@ from harness.inputs.data.rows import capped, read_bytes, shown
 from harness.inputs.data.table import COLUMNS_SHOWN, ColumnNotNamed, TableRow, Wanted, listed
 from harness.suite.dataset import DELIMITERS
 from harness.suite.file_names import extension
+from harness.suite.gates import LONGEST_VALUE
 from harness.text import counted
 
 LEAST_MATCHED = 0.9
 """The share of the sentences that a file of annotations must contain."""
-
-LONGEST_VALUE = 100
-"""Maximum number of characters of a value that names a slice."""
 
 WAY_OUT = "correct the file, or write it as Parquet or JSON Lines"
 

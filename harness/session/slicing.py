@@ -1,5 +1,6 @@
 """The slices of a suite's validation sentences: from its data, its columns and its annotations."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from harness.errors import BadInput
 from harness.session.options import home
 from harness.store.lengths import length_of
 from harness.store.slices import MOST_VALUES, Annotations, Slices, make_slices
-from harness.suite.gates import LEAST_OF_A_SLICE
+from harness.suite.gates import LEAST_OF_A_SLICE, LONGEST_VALUE
 from harness.suite.ids import did_you_mean
 from harness.suite.spec import DatasetSpec, GatesSpec, Thresholds, load_suite
 from harness.text import counted, series, some
@@ -56,13 +57,16 @@ def find_slices(spec: DatasetSpec, base: Path, source: "Source", loaded: "Data")
     """
     rows = loaded.splits["validation"]
     sentences, labels = rows["sentence"][:], rows["label"][:]
-    columns = _of_the_data(rows["source"][:], rows["domain"][:], sentences)
+    every = _of_the_data(rows["source"][:], rows["domain"][:], sentences)
+    columns = {name: each for name, each in every.items() if 1 < _number(each) <= MOST_VALUES}
     notes: list[str] = []
     named = spec.slice_columns
     annotations = None
     own, annotated_names = _split_names(spec, base, source)
+    named_columns: Columns = {}
     if own:
-        columns = _merged(columns, _own_columns(source, own, rows["idx"][:], sentences))
+        named_columns = _own_columns(source, own, rows["idx"][:], sentences)
+        columns = _merged(columns, named_columns, every)
     if spec.annotations is not None and (annotated_names or named is None):
         from harness.inputs import annotations as files
 
@@ -76,8 +80,9 @@ def find_slices(spec: DatasetSpec, base: Path, source: "Source", loaded: "Data")
             repeated = _repeated(extra, {**columns, "the labels": list(map(str, labels))})
             notes += [f"column {name!r} divides the sentences like {as_}" for name, as_ in repeated]
             extra = {name: each for name, each in extra.items() if name not in dict(repeated)}
-        columns = _merged(columns, extra)
-    if problems := list(_problems(columns)):
+        columns = _merged(columns, extra, every)
+        named_columns |= extra
+    if problems := list(_problems(named_columns)):
         raise BadInput(problems)
     return SliceInputs(make_slices(loaded.fingerprint, columns, annotations), tuple(notes))
 
@@ -97,7 +102,9 @@ def slices_of_suite(path: Path, cola_dir: Path | None, fingerprints: Set[str]) -
     from harness.inputs import data, hub
 
     spec, base = load_suite(path).dataset, path.resolve().parent
-    needs_hub = spec.source == "cola" and cola_dir is None and spec.path is None
+    needs_hub = spec.source == "hub" or (
+        spec.source == "cola" and cola_dir is None and spec.path is None
+    )
     probed = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
     source = data.find(spec, cola_dir, probed, base)
     loaded = data.load(source)
@@ -116,10 +123,10 @@ def slices_of_suite(path: Path, cola_dir: Path | None, fingerprints: Set[str]) -
 def _of_the_data(
     sources: Sequence[str], domains: Sequence[str], sentences: Sequence[str]
 ) -> Columns:
-    """Return the columns that the data itself give; those with too many values are left out."""
+    """Return the columns that the data itself give and records count; with 1 value or more."""
     lengths = [length_of(sentence) for sentence in sentences]
     found = {"source": sources, "domain": domains, "length": lengths}
-    return {name: each for name, each in found.items() if 1 < _number(each) <= MOST_VALUES}
+    return {name: each for name, each in found.items() if _number(each)}
 
 
 def _number(values: Sequence[str]) -> int:
@@ -179,17 +186,20 @@ def _own_columns(
     }
 
 
-def _merged(columns: Columns, further: Columns) -> Columns:
+def _merged(columns: Columns, further: Columns, of_the_data: Columns) -> Columns:
     """Return all columns.
+
+    Args:
+        of_the_data: columns whose names records use, also those that give no slices.
 
     Raises:
         BadInput: a name is used twice.
     """
-    if both := [name for name in further if name in columns]:
+    if both := [name for name in further if name in columns or name in of_the_data]:
         raise BadInput(
             [
-                f"dataset.slice_columns: {name!r}: the data have other slices of this name; rename "
-                "the column, or leave it out"
+                f"dataset.slice_columns: {name!r}: the data have values of their own of this name; "
+                "rename the column, or leave it out"
                 for name in both
             ]
         )
@@ -219,6 +229,8 @@ def _alike(values: Sequence[str], others: Sequence[str]) -> bool:
 
 def _problems(columns: Columns) -> Iterator[str]:
     """Yield why columns cannot give slices."""
+    from harness.inputs.data.rows import shown  # imports `datasets`, as above
+
     for name, values in columns.items():
         number = _number(values)
         if not name.strip() or "=" in name or not name.isprintable():
@@ -237,6 +249,23 @@ def _problems(columns: Columns) -> Iterator[str]:
                 f"{MOST_VALUES} are allowed: group them into fewer, or leave the column out by "
                 "naming the others in dataset.slice_columns"
             )
+        for value in sorted(set(values)):
+            if reason := _not_a_name(value):
+                yield (
+                    f"dataset.slice_columns: {name!r}: {shown(value)}: {reason}; correct it, or "
+                    "leave the column out"
+                )
+                break
+
+
+def _not_a_name(value: str) -> str | None:
+    """Return why a value cannot name a slice in tables and gates; None if it can."""
+    if len(value) > LONGEST_VALUE:
+        return f"a value of a slice has at most {LONGEST_VALUE} characters"
+    kinds = set(map(unicodedata.category, value))
+    if "Cs" in kinds:
+        return "it contains half of a surrogate pair"
+    return "it contains a control character" if "Cc" in kinds else None
 
 
 def gate_problems(gates: GatesSpec, slices: Slices | None, labels: Sequence[int]) -> Iterator[str]:

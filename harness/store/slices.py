@@ -153,9 +153,10 @@ def make_slices(
     )
 
 
-def _natural(value: str) -> tuple[int, str]:
-    number = re.match(r"\d+", value)
-    return (int(number[0]) if number else 0, value)
+def _natural(value: str) -> tuple[int, str, str]:
+    found = re.match(r"[0-9]+", value)
+    digits = found[0].lstrip("0") if found else ""
+    return len(digits), digits, value  # in the order of the numbers, of any length
 
 
 def slice_problems(slices: Slices, records: Iterable[Record]) -> Iterator[str]:

@@ -11,6 +11,9 @@ from harness.suite.fields import STRICT, MatthewsCorrelation, Positive, Share, T
 LEAST_OF_A_SLICE = 30
 """The smallest number of sentences on which a slice is judged."""
 
+LONGEST_VALUE = 100
+"""Maximum number of characters of a value that names a slice."""
+
 
 class SliceThreshold(BaseModel):
     """What a cell must reach on a slice of the validation sentences."""

@@ -59,6 +59,20 @@ def test_numbers_name_groups(tmp_path: Path) -> None:
         assert set(found.values()) == set(map(str, range(10)))
 
 
+def test_whole_numbers_name_one_group_in_every_format(tmp_path: Path) -> None:
+    numbers = [n // 4 for n in range(40)]
+    written(tmp_path, FRAME.assign(author=numbers), "own.csv")
+    more = FRAME.assign(author=[float(n) for n in numbers])
+    more["sentence"] = [f"{text} again" for text in FRAME["sentence"]]
+    written(tmp_path, more, "own.parquet")
+    files = ["own.csv", "own.parquet"]
+    spec = DatasetSpec(source="file", train=files, group_column="author", validation_size=16)
+    loaded = data.load(data.find(spec, None, UNREACHABLE, tmp_path))
+    sides = [set(loaded.splits[name]["source"]) for name in ("train", "validation")]
+    assert sides[0].isdisjoint(sides[1])
+    assert set.union(*sides) == set(map(str, range(10)))
+
+
 def test_given_splits_have_groups_and_drawn_ones_keep_them(tmp_path: Path) -> None:
     FRAME[:20].to_csv(tmp_path / "train.csv", index=False)
     FRAME[20:].to_csv(tmp_path / "validation.csv", index=False)

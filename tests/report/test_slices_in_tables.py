@@ -17,10 +17,11 @@ from harness.inputs import data
 from harness.judging.leaderboard import leaderboard
 from harness.report import Published, publish, read_published, render, write_tables
 from harness.report.published import as_json
+from harness.store.groups import confusion_by
 from harness.store.records import DatasetFacts, Record
 from harness.store.slices import Slices, make_slices
 from harness.suite.gates import SliceThreshold, Thresholds
-from harness.suite.spec import DatasetSpec
+from harness.suite.spec import DatasetSpec, load_suite
 
 SUITE = """
 name = "sample"
@@ -165,8 +166,6 @@ def test_changed_slices_are_refused(tmp_path: Path, change: object, expected: st
 def test_slices_are_checked_against_the_counts_of_records(tmp_path: Path) -> None:
     write(tmp_path, "")
     published, frame, given = board(tmp_path, slices=False)
-    from harness.store.groups import confusion_by
-
     labels, topics = frame["label"].to_numpy(), frame["topic"].tolist()
     records = [
         record.model_copy(update={"confusion_by": {"source": confusion_by(topics, labels, run)}})
@@ -223,3 +222,38 @@ def test_report_refuses_slices_of_other_data(tmp_path: Path) -> None:
     assert "is not the data of these runs" in ran.err
     both = harness("report", str(tmp_path), "--slices", str(suite), "--check")
     assert "leave out one" in both.err
+
+
+def test_report_refuses_slices_whose_groups_are_not_those_of_the_records(tmp_path: Path) -> None:
+    suite = write(tmp_path, 'group_column = "author"')
+    table = pd.read_csv(tmp_path / "data.csv")
+    table["author"] = [f"writer {number % 20}" for number in range(400)]
+    table["other"] = [f"writer {number // 20}" for number in range(400)]
+    table.to_csv(tmp_path / "data.csv", index=False)
+    loaded = data.load(data.find(load_suite(suite).dataset, None, UNREACHABLE, tmp_path))
+    rows = loaded.splits["validation"]
+    labels, chosen = np.asarray(rows["label"][:]), table.iloc[rows["idx"][:]]
+    facts = DatasetFacts(
+        name="file",
+        origin="file data.csv",
+        fingerprint=loaded.fingerprint,
+        train=len(loaded.splits["train"]),
+        validation=labels.size,
+        test=0,
+    )
+    cell = make_cell("org/a", seeds=(1,))
+    for column, code in (("author", 0), ("other", 4)):
+        counts = {"source": confusion_by(chosen[column].tolist(), labels, labels)}
+        record = predicted_record(cell, 1, labels, labels[None], dataset=facts)
+        known = record.model_copy(update={"confusion_by": counts})
+        file = tmp_path / "leaderboard.json"
+        file.write_text(json_of(publish("sample", [cell], [known])))
+        before = file.read_bytes()
+        ran = harness("report", str(tmp_path), "--slices", str(suite))
+        assert ran.code == code, ran.err
+        if code == 0:
+            assert read_published(file).slices is not None
+        else:
+            assert "but the record of" in ran.err
+            assert "group_column" in ran.err
+            assert file.read_bytes() == before

@@ -1,5 +1,6 @@
 """The slices of a suite: of its data, of columns of its files, and of annotations."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 from builders.own_files import problems_of
 from builders.waiting import UNREACHABLE
 
+from harness.errors import Unavailable
 from harness.inputs import data
-from harness.session.slicing import find_slices, gate_problems
+from harness.session.slicing import find_slices, gate_problems, slices_of_suite
 from harness.session.suite_inputs import find_inputs
 from harness.store.lengths import length_of
-from harness.store.slices import Slices, slice_problems
+from harness.store.slices import Slices, slice_column, slice_problems
 from harness.suite.plan import Run, make_plan
 from harness.suite.spec import DatasetSpec, GatesSpec, load_suite
 
@@ -156,6 +158,56 @@ def test_columns_that_give_no_slices(
     assert expected in problems[0]
 
 
+@pytest.mark.parametrize("where", ["data", "annotations"])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1" * 5000, "at most 100 characters"),
+        ("a long value " * 9, "at most 100 characters"),
+        ("half \ud800", "half of a surrogate pair"),
+        ("red \x1b[31m", "a control character"),
+        ("none \0", "a control character"),
+    ],
+)
+def test_values_that_cannot_name_a_slice(
+    tmp_path: Path, where: str, value: str, expected: str
+) -> None:
+    rows = frame(40).to_dict("records")
+    for number, row in enumerate(rows):
+        row["kind"] = value if number % 3 else "other"
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "data.jsonl").write_text(text)
+    (tmp_path / "notes.jsonl").write_text(text)
+    spec: dict[str, Any] = {"path": "data.jsonl", "slice_columns": ["kind"]}
+    if where == "annotations":
+        spec["annotations"] = "notes.jsonl"
+    problems = problems_of(lambda: slices_of(tmp_path, spec))
+    assert expected in problems[0]
+    assert len(problems[0]) < 600
+
+
+def test_numbers_of_any_length_are_in_order(tmp_path: Path) -> None:
+    values = ["10 words", "9 words", "007", "x", "1" * 5000, "2" * 4999]
+    assert slice_column("length", values).values == (
+        *("x", "007", "9 words", "10 words", "2" * 4999, "1" * 5000),
+    )
+
+
+@pytest.mark.parametrize("column", ["length", "source"])
+def test_a_column_has_no_name_that_records_use_for_other_values(
+    tmp_path: Path, column: str
+) -> None:
+    table = frame(240).assign(**{column: ["a", "b", "c"] * 80})
+    table["sentence"] = [f"word {number}" for number in range(240)]  # all of one length
+    table["by"] = [f"group {number // 2}" for number in range(240)]
+    table.to_csv(tmp_path / "data.csv", index=False)
+    spec = {"path": "data.csv", "validation_size": 220, "slice_columns": [column]}
+    problems = problems_of(lambda: slices_of(tmp_path, {**spec, "group_column": "by"}))
+    assert "the data have values of their own of this name" in problems[0]
+    if column == "source":  # without groups the name is free
+        assert groups(slices_of(tmp_path, spec)[0], "source").keys() == {"a", "b", "c"}
+
+
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
@@ -250,3 +302,11 @@ def test_slices_that_do_not_fit_the_records_are_reported(tmp_path: Path) -> None
     assert list(slice_problems(slices, records)) == [
         "slices: they are of other data than the records"
     ]
+
+
+def test_the_hub_is_asked_for_the_data_of_a_suite(tmp_path: Path) -> None:
+    suite = SUITE.replace('source = "embedded"', 'source = "hub"\nname = "org/absent-data"')
+    (tmp_path / "tiny.toml").write_text(suite.format(dataset="", gates=""))
+    with pytest.raises(Unavailable) as error:
+        slices_of_suite(tmp_path / "tiny.toml", None, {"0" * 64})
+    assert "not asked" not in str(error.value)

@@ -9,7 +9,12 @@ from harness.text import counted
 
 
 def name_of(value: object) -> str:
-    """Return the name of a group; "" for data without a column of groups."""
+    """Return the name of a group; "" for data without a column of groups.
+
+    Whole numbers lose their decimals: 7 and 7.0 are one group, as files of different formats have.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return "" if value is None else str(value)
 
 
