@@ -9,7 +9,6 @@ from math import sqrt
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from harness.stats.scores import Linearised
 
@@ -158,6 +157,8 @@ def root(variance: float | None) -> float | None:
 
 def half_width(standard_error: float, degrees_of_freedom: float) -> float:
     """Return half the width of a two-sided interval of Student's t."""
+    from scipy.special import stdtrit  # slow to import; a plan needs none of it
+
     return float(stdtrit(degrees_of_freedom, (1 + LEVEL) / 2)) * standard_error
 
 
@@ -168,4 +169,6 @@ def p_value(difference: float, standard_error: float, degrees_of_freedom: float)
     """
     if standard_error == 0:
         return 1.0 if difference == 0 else 0.0
+    from scipy.special import stdtr  # see half_width
+
     return float(2 * stdtr(degrees_of_freedom, -abs(difference) / standard_error))

@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """The form of a domain's name: it becomes a column of tables and a field of records."""
 
+DOMAIN_IN_WORDS = "a name has letters, digits, - and _, at most 64, and no - or _ first"
+
 RESERVED = {
     "train": "tables use this name for the split",
     "validation": "tables use this name for the whole split",
@@ -60,14 +62,13 @@ def named_files(value: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | No
             raise
     if not value:
         raise PydanticCustomError("files", "input should not be empty; name at least one file")
-    for name in value:
-        if name in RESERVED or not DOMAIN.fullmatch(name):
-            reason = RESERVED.get(
-                name, "a name has letters, digits, - and _, at most 64, and no - or _ first"
-            )
-            raise PydanticCustomError(
-                "domain", "name {name}: {reason}", {"name": repr(name), "reason": reason}
-            )
+    wrong = [
+        f"name {name!r}: {RESERVED.get(name, DOMAIN_IN_WORDS)}"
+        for name in value
+        if name in RESERVED or not DOMAIN.fullmatch(name)
+    ]
+    if wrong:
+        raise PydanticCustomError("domain", "{wrong}", {"wrong": "; ".join(wrong)})
     found: dict[str, tuple[str, ...]] = {}
     for name, files in value.items():
         listed = listed_files(files)

@@ -97,6 +97,21 @@ def test_keys_name_configuration_splits_columns_and_classes(tmp_path: Path) -> N
     assert {label for _, label, _ in by_text["rows"]["train"]} == {0, 1}
 
 
+def test_hidden_labels_of_the_hub_are_no_class_whose_name_is_minus_one(tmp_path: Path) -> None:
+    splits = {
+        "train": sentences(12, [0, 1, 2]),
+        "validation": sentences(6, [2, 1, 0], 100),
+        "test": sentences(4, [-1], 200),
+    }
+    names = ["-1", "0", "1"]
+    with serve() as server:
+        folder = data_repository(tmp_path / "a", {"default": splits}, classes=names)
+        server.add_dataset("org/a", folder)
+        [found] = sections_of_hub(server.endpoint, tmp_path / "home", {"name": "org/a"})
+    assert found["rows"] == expected(splits)
+    assert found["classes"] == names
+
+
 def test_every_mistake_names_what_there_is_before_anything_is_downloaded(tmp_path: Path) -> None:
     with serve() as server:
         several = data_repository(

@@ -77,6 +77,66 @@ def test_files_that_name_their_classes_differently_are_refused(tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [
+        ("art", "sport", "other"),  # another class is renamed
+        ("art", "sport", "rest", "more"),
+        ("other", "rest", "sport", "more"),
+    ],
+)
+def test_a_file_with_some_class_names_at_other_places_is_refused(
+    declared: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = parquet(tmp_path / "own.parquet", declared, [0, 1, 2] * 8)
+    (problem,) = problems_of(
+        lambda: load_file(Path(path), class_names=NAMES, validation_size=6, test_size=0)
+    )
+    assert "in this order, but dataset.class_names are 'sport', 'art', 'rest'" in problem
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("1", "0"), ("2", "0", "1"), ("1", "2", "3"), ("-1", "0", "1"), ("true", "false")],
+)
+def test_numbers_of_a_file_that_declares_its_class_names_are_places(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    numbers = [*range(len(names))]
+    train = parquet(tmp_path / "train.parquet", names, numbers * 6)
+    other = parquet(tmp_path / "dev.parquet", names, numbers[::-1] * 2, 100)
+    by_name = write(tmp_path / "test.csv", [*names] * 2, 200)  # no places here
+    loaded = load(tmp_path, names, train=train, validation=other, test=str(by_name))
+    assert loaded.splits["train"]["label"][:] == numbers * 6
+    assert loaded.splits["validation"]["label"][:] == numbers[::-1] * 2
+    assert loaded.splits["test"]["label"][:] == numbers * 2
+    drawn = load_file(Path(train), class_names=names, validation_size=len(names) * 2, test_size=0)
+    rows = [
+        row
+        for split in drawn.splits.values()
+        for row in zip(split["idx"], split["label"], strict=True)
+    ]
+    assert [label for _, label in sorted(rows)] == numbers * 6
+
+
+def test_numbers_beyond_the_declared_classes_are_no_class(tmp_path: Path) -> None:
+    declared, names = ("1", "2", "3"), ("1", "2")
+    train = parquet(tmp_path / "train.parquet", declared, [0, 1] * 6)
+    other = parquet(tmp_path / "dev.parquet", declared, [0, 1, 2] * 2, 100)  # 2 means "3"
+    (problem,) = problems_of(lambda: load(tmp_path, names, train=train, validation=other))
+    assert "column 'label': '3' (2 rows, the first here); a label is '1' or '2'" in problem
+
+
+def test_hidden_labels_are_no_class_whose_name_is_minus_one(tmp_path: Path) -> None:
+    names = ("-1", "0", "1")
+    train = parquet(tmp_path / "train.parquet", names, [0, 1, 2] * 6)
+    other = parquet(tmp_path / "dev.parquet", names, [0, 1, 2] * 2, 100)
+    test = parquet(tmp_path / "test.parquet", names, [-1] * 6, 200)
+    loaded = load(tmp_path, names, train=train, validation=other, test=test)
+    assert loaded.splits["test"]["label"][:] == [-1] * 6
+    assert loaded.splits["validation"]["label"][:] == [0, 1, 2] * 2
+
+
 @pytest.mark.parametrize("names", [NAMES, ("s", "a", "r")])
 def test_a_suite_may_rename_the_classes_of_all_its_files(
     names: tuple[str, ...], tmp_path: Path
@@ -169,6 +229,18 @@ def test_a_split_of_no_file_is_refused(split: str, tmp_path: Path) -> None:
 
 
 # All at once
+
+
+def test_every_wrong_name_of_a_validation_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    table = '{ in = "a.csv", "a b" = "b.csv", near = "c.csv", "" = "d.csv", test = "e.csv" }'
+    path.write_text(SUITE.replace('"validation.csv"', table), encoding="utf-8")
+    (problem,) = problems_of(lambda: load_suite(path))
+    form = "a name has letters, digits, - and _, at most 64, and no - or _ first"
+    assert problem == (
+        f"{path}: dataset.validation: name 'in': records use this name for CoLA; write in-domain; "
+        f"name 'a b': {form}; name '': {form}; name 'test': tables use this name for the split"
+    )
 
 
 def test_a_command_names_every_mistake_of_every_file(tmp_path: Path) -> None:

@@ -140,7 +140,9 @@ def labelled(
     Raises:
         BadInput: every mistake in the table at once.
     """
-    problems = list(table.problems)
+    problems, declared = list(table.problems), table.class_names
+    if declared is not None and not set(declared).isdisjoint(spec.class_names):
+        table = _named_by_place(table, declared, spec.class_names)
     labels: list[int | None] = [HIDDEN_LABEL] * len(table.records)
     if has_labels:
         labels = _labels(table.records, spec, may_hide=split == "test")
@@ -170,18 +172,40 @@ def labelled(
 def _other_order(
     path: object, declared: tuple[str, ...] | None, spec: DatasetSpec
 ) -> Iterator[str]:
-    """Yield a problem if a file declares the suite's class names in another order.
+    """Yield a problem if a file declares some of the suite's class names at other places.
 
     Its labels are numbers, so each would get another name. Other names are no mistake: a suite may
     rename classes.
     """
     names = spec.class_names
-    if declared is not None and declared != names and sorted(declared) == sorted(names):
+    places = {name: place for place, name in enumerate(declared or ())}
+    if any(places.get(name, place) != place for place, name in enumerate(names)):
         yield (
             f"{path}: column {shown(spec.label_column)}: the file's own class names are "
-            f"{listed(declared, MOST_NAMED)} in this order, but dataset.class_names are "
+            f"{listed([*places], MOST_NAMED)} in this order, but dataset.class_names are "
             f"{listed(names, MOST_NAMED)}; use the file's order"
         )
+
+
+def _named_by_place(table: Table, declared: Sequence[str], names: Sequence[str]) -> Table:
+    """Return a table with class names in place of the numbers of a file that declares the names.
+
+    There, 0 is the first class, also if a class name is a number of another value, as of "1", "0".
+    """
+    by_place = [*names, *declared[len(names) :]]
+    rows = [replace(row, label=name_of(row.label, by_place, names)) for row in table.records]
+    return replace(table, records=rows)
+
+
+def name_of(label: object, by_place: Sequence[str], class_names: Sequence[str]) -> object:
+    """Return the name of the class with this number.
+
+    Any other label, such as the -1 of a hidden one, stays as it is; if it would be read as one of
+    the class names, it is None.
+    """
+    if type(label) is int and 0 <= label < len(by_place):
+        return by_place[label]
+    return None if meaning_of(label) in map(meaning_of, class_names) else label
 
 
 def _table(path: Path, spec: DatasetSpec, may_hide: bool) -> tuple[Table, bool]:

@@ -208,15 +208,11 @@ def _table(file: SplitFile, rows: Dataset, spec: DatasetSpec) -> LabelledTable:
     labels = rows[spec.label_column][:]
     feature = rows.features[spec.label_column]
     if isinstance(feature, ClassLabel):
-        labels = [_name(label, feature.names) for label in labels]
+        names = feature.names
+        labels = [labelled_file.name_of(label, names, spec.class_names) for label in labels]
     sentences = rows[spec.text_column][:]
     records = [
         TableRow(f"{file.path}, row {number}", sentence, label)
         for number, (sentence, label) in enumerate(zip(sentences, labels, strict=True), start=1)
     ]
     return labelled_file.labelled(file.path, Table(records, []), True, spec, file.split)
-
-
-def _name(label: int | None, names: Sequence[str]) -> str | int | None:
-    """Return the name that a label means; a label that is no class, or hidden, stays as it is."""
-    return label if label is None or not 0 <= label < len(names) else names[label]
