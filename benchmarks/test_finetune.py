@@ -16,11 +16,11 @@ def test_finetune(
     judge_cell: Callable[[Sequence[Record]], Judgement],
     hold_to_gates: Callable[[Judgement], None],
     benchmark: Any,
-    record_verdict: Callable[[Judgement], None],
+    record_verdict: Callable[[Judgement, Sequence[Record]], None],
 ) -> None:
     records = wait_for_records()
     judgement = judge_cell(records)
-    record_verdict(judgement)
+    record_verdict(judgement, records)
     scored = [record for record in records if record.scores is not None]
     if scored:
         record_timing(benchmark, scored, judgement)

@@ -14,7 +14,7 @@ from harness.forecast.schedule import describe
 from harness.plugin.gates import fallback_reason, gate_of, left_out, named_paths
 from harness.plugin.interrupt import hold_interrupt
 from harness.plugin.ledger import Ledger, by_reason, uncounted_failures, unjudged
-from harness.plugin.needs import need_timer, show_reasons
+from harness.plugin.needs import hide_timing_table, need_timer, show_reasons
 from harness.plugin.outputs import problems, refuse_early, unwritten
 from harness.plugin.shield import shield
 from harness.plugin.stash import (
@@ -166,6 +166,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     started.notes += left_behind(_chosen(config), names)
     started.notes += [*unwritten(config), *_not_selected(session)]
     config.stash[DISPLAY] = Display(config)
+    hide_timing_table(config)
     config.stash[SESSION] = started  # set first, so that it is closed if its start is interrupted
     if config.getoption("setuponly", False):  # --setup-plan sets it too; no test will run
         return

@@ -204,6 +204,8 @@ def _checkpoints(planned: Planned, inputs: Inputs, absent: Absent) -> Iterator[F
             place = "on this machine" if found.revision is None else f"cached, {found.revision}"
             origin = "" if found.origin is None else f"; {found.origin.in_words()}"
             yield Finding("ok", title, f"{place}, sha256 {found.digest[:12]}{origin}")
+    for note in inputs.twins():
+        yield Finding("ok", "note", note)
 
 
 def _absent(name: str, fault: BadInput | Unavailable) -> Finding:

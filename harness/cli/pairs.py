@@ -90,11 +90,15 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
         f": {settings}."
         for settings, each in differences.items()
     ]
-    obstacles: dict[str, list[str]] = {}
+    obstacles: dict[tuple[str, str], list[str]] = {}
     for name, pair in zip(names, pairs, strict=True):
-        for part, reason in _obstacles(pair):
-            obstacles.setdefault(reason, []).append(f"{name}{part}")
-    notes += [f"not comparable: {', '.join(each)}: {reason}." for reason, each in obstacles.items()]
+        for obstacle in _obstacles(pair):
+            obstacles.setdefault(obstacle, []).append(name)
+    notes += [
+        f"not comparable: {'all rows' if len(each) == len(pairs) > 1 else ', '.join(each)}{part}: "
+        f"{reason}."
+        for (part, reason), each in obstacles.items()
+    ]
     return [*map(printable, notes)]
 
 
@@ -109,11 +113,16 @@ def _rows(pairs: Sequence["Comparison"]) -> str:
 
 
 def _obstacles(pair: "Comparison") -> Iterator[tuple[str, str]]:
-    """Yield the part of a pair that cannot be compared ("" for all of it), and the reason."""
+    """Yield each cause why a part of a pair ("" for all of it) cannot be compared: part, cause.
+
+    A cause that several costs share comes once, with all of them.
+    """
     if pair.obstacle is not None:
         yield "", pair.obstacle
         return
-    without = [found for found in pair.ratios.values() if found.obstacle is not None]
-    if without:
-        reasons = dict.fromkeys(str(found.obstacle) for found in without)
-        yield f" ({series([found.cost.noun for found in without])})", "; ".join(reasons)
+    costs: dict[str, dict[str, None]] = {}
+    for found in pair.ratios.values():
+        for reason in found.reasons:
+            costs.setdefault(reason.cause, {})[found.cost.noun] = None
+    for cause, nouns in costs.items():
+        yield f" ({series([*nouns])})", cause

@@ -110,6 +110,7 @@ def _suite_as_dict(plan: _Plan) -> dict[str, object]:
         "suite": plan.planned.suite.name,
         "data": _data_as_dict(plan.inputs),
         "checkpoints": _checkpoints_as_dict(plan.inputs),
+        "equal_checkpoints": plan.inputs.twins(),
         "refused": plan.refused,
         "remarks": list(plan.remarks),
         "runs": [_run_as_dict(item) for item in plan.statuses],
@@ -158,11 +159,12 @@ def _checkpoints_as_dict(inputs: Inputs) -> dict[str, object]:
 
 
 def _checkpoints_as_text(inputs: Inputs) -> list[str]:
-    return [
-        printable(f"checkpoint {name}: {found.origin.in_words()}")
+    lines = [
+        printable(f"checkpoint {name}: sha256 {found.digest[:12]}{origin}")
         for name, found in inputs.checkpoints.items()
-        if found.origin is not None
+        for origin in ["" if found.origin is None else f"; {found.origin.in_words()}"]
     ]
+    return [*lines, *(f"note: {note}" for note in inputs.twins())]
 
 
 def _run_as_dict(item: RunStatus) -> dict[str, object]:
@@ -189,7 +191,8 @@ def _as_text(plan: _Plan) -> str:
     path = Path(os.path.relpath(planned.path))
     lines = [f"{planned.suite.name} ({path}): {counted(len(statuses), 'run')}: {counts}"]
     if plan.refused is not None:
-        lines.append(f"a session would be refused: {plan.refused}")
+        first, *others = plan.refused.splitlines()
+        lines += [f"a session would be refused: {first}", *(f"  {line}" for line in others)]
     lines += [*_data_as_text(inputs), *_checkpoints_as_text(inputs), *_skipped(inputs, statuses)]
     rows = [
         (item.run.cell.id, item.run.seed, item.state, "" if mcc is None else f"{mcc:.3f}")

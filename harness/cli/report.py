@@ -95,7 +95,7 @@ def _write(folder: Path, evidence: _Evidence, replace: bool) -> None:
 
     now = replacement.runs_of_records(evidence.records)
     if not replace and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None:
-        raise BadInput([line])
+        raise BadInput(line.splitlines())
     with contextlib.suppress(BadInput):  # an unreadable leaderboard is replaced without a message
         before = replacement.runs_in_tables(folder)
         if before is not None and (line := replacement.replaced(before, now)) is not None:

@@ -70,14 +70,20 @@ class Origin(BaseModel):
                 known = "a folder"
         ending = ", whose files name no source" if self.source == "folder" else ""
         if self.says:
-            # A configuration that was copied from another model names that model's source.
-            named = (
-                f"its {FILES.get(file, file)} names as its source: {value} ({field})"
-                for field, value in self.says.items()
-                for file in field.split(",")[:1]
-            )
+            named = (_named(field, value) for field, value in self.says.items())
             ending = f"; {', '.join(named)}; not verified"
         return _shown(known + ending, 4 * MOST_CHARACTERS)
+
+
+def _named(field: str, value: str) -> str:
+    """Return what a file states about the origin; a configuration often keeps its parent's name."""
+    file = field.split(",")[0]
+    if file == CONFIG:
+        return (
+            f"its configuration names {value} ({field}), often the model that a checkpoint was "
+            "made from, not the checkpoint itself"
+        )
+    return f"its {FILES.get(file, file)} names as its source: {value} ({field})"
 
 
 def origin_of(name: str, folder: Path, revision: str | None) -> Origin:

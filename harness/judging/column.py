@@ -77,7 +77,10 @@ class Column:
         return "left" if self.type == "string" else "right"
 
     def text(self, row: Row) -> str:
-        """Format a row's value, with its standard deviation over seeds if there is one."""
+        """Format a row's value, with its standard deviation over seeds if there is one.
+
+        A rough time gets ~ and no deviation: ± 1 % would deny that it is rough.
+        """
         value = row[self.name]
         if value is None:
             return MISSING
@@ -85,9 +88,9 @@ class Column:
             return self.text_of(row)
         if isinstance(value, str):
             return value
-        sd = row.get(f"{self.name}_sd") if self.spread else None
         if self.timed and row["times"] == ROUGH:
-            return f"~{two_digits(float(value))}{spread(sd, two_digits)}"
+            return f"~{two_digits(float(value))}"
+        sd = row.get(f"{self.name}_sd") if self.spread else None
         return self.write(value) + spread(sd, self.write)
 
 

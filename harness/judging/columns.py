@@ -26,8 +26,9 @@ from harness.store.records import time_to_target
 from harness.text import scientific
 
 ROUGHLY = (
-    "~ marks a rough time or speed, with two digits: it differs between the seeds of the row by "
-    "more than a third, or they were timed under different circumstances or beside busy programs"
+    "~ marks a rough time or speed, with two digits and no ±: it differs between the seeds of the "
+    "row by more than a third, or they were timed under different circumstances or beside busy "
+    "programs"
 )
 
 

@@ -83,11 +83,23 @@ class Amount:
     rough: bool
 
     def text(self, write: Callable[[float], str]) -> str:
-        """Format a known value with its deviation; if it is rough, with ~ and two digits."""
+        """Format a known value with its deviation.
+
+        A rough value gets ~ and two digits, and no deviation: ± 1 % would deny that it is rough.
+        """
         assert self.value is not None
-        write = two_digits if self.rough else write
+        if self.rough:
+            return f"~{two_digits(self.value)}"
         deviation = "" if self.sd is None else f" ± {write(self.sd)}"
-        return f"{'~' if self.rough else ''}{write(self.value)}{deviation}"
+        return f"{write(self.value)}{deviation}"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why two costs cannot be compared: the cause, equal for all such pairs, and in full."""
+
+    cause: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class Ratio:
 
     `value` is the ratio of the two amounts. `low` and `high` are the smallest and the largest
     ratio of one run of a to one run of b; None if a or b has one run only. All three are None if
-    the costs cannot be compared; `obstacle` is then the reason.
+    the costs cannot be compared; `reasons` are then all reasons, and `obstacle` is their text.
     """
 
     cost: Cost
@@ -105,7 +117,12 @@ class Ratio:
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    obstacle: str | None = None
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why the costs cannot be compared, in words; None if they can."""
+        return " and ".join(reason.text for reason in self.reasons) or None
 
     @property
     def rough(self) -> bool:
@@ -154,9 +171,8 @@ def ratio(cost: Cost, a: str, runs_a: Sequence[Record], b: str, runs_b: Sequence
     """Return the cost of the runs of cell a divided by the cost of the runs of cell b."""
     values_a, values_b = (all_measured(map(cost.measure, runs)) for runs in (runs_a, runs_b))
     amount_a, amount_b = amount(cost, runs_a), amount(cost, runs_b)
-    obstacle = _obstacle(cost, {a: runs_a, b: runs_b})
-    if obstacle is not None:
-        return Ratio(cost, amount_a, amount_b, obstacle=obstacle)
+    if reasons := _obstacles(cost, {a: runs_a, b: runs_b}):
+        return Ratio(cost, amount_a, amount_b, reasons=reasons)
     value = (amount_a.value or 0.0) / (amount_b.value or 1.0)
     if min(len(values_a), len(values_b)) == 1:
         return Ratio(cost, amount_a, amount_b, value)
@@ -164,27 +180,32 @@ def ratio(cost: Cost, a: str, runs_a: Sequence[Record], b: str, runs_b: Sequence
     return Ratio(cost, amount_a, amount_b, value, low, high)
 
 
-def _obstacle(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> str | None:
-    """Return the reason why the costs of two cells cannot be compared, or None."""
+def _obstacles(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> tuple[Reason, ...]:
+    """Return the reasons why the costs of two cells cannot be compared, if any."""
     for name, runs in cells.items():
         values = all_measured(map(cost.measure, runs))
         if not values:
-            return f"the {cost.noun} of some run of {name} was not measured"
+            text = f"the {cost.noun} of some run of {name} was not measured"
+            return (Reason("not measured in some run", text),)
         if max(values) == 0:
-            return f"the {cost.noun} of {name} is 0"
+            return (Reason("0 in every run of a cell", f"the {cost.noun} of {name} is 0"),)
     all_runs = [*chain.from_iterable(cells.values())]
-    reasons = [
-        f"{cost.plural} of {name}'s seeds differ by {extent}"
+    found = [
+        Reason(
+            "seeds of one cell differ by more than a third",
+            f"{cost.plural} of {name}'s seeds differ by {extent}",
+        )
         for name, runs in cells.items()
         if (extent := disagreement(cost, runs)) is not None
     ]
+    texts = []
     if unknown := [name for name, values in _facts(all_runs, cost.timed).items() if None in values]:
-        reasons.append(f"the circumstances of measurement are not recorded ({', '.join(unknown)})")
+        texts.append(f"the circumstances of measurement are not recorded ({', '.join(unknown)})")
     elif (differences := differing_circumstances(all_runs, cost.timed)) is not None:
-        reasons.append(f"they were measured under different circumstances ({differences})")
+        texts.append(f"they were measured under different circumstances ({differences})")
     if cost.timed and all(map(_busy, all_runs)):  # if only some were busy, that is a difference
-        reasons.append("other programs kept a core busy while these runs trained")
-    return " and ".join(reasons) or None
+        texts.append("other programs kept a core busy while these runs trained")
+    return (*found, *(Reason(text, text) for text in texts))
 
 
 def disagreement(cost: Cost, runs: Sequence[Record]) -> str | None:

@@ -66,19 +66,22 @@ def judge_cell(
 
 
 @pytest.fixture
-def record_verdict(request: pytest.FixtureRequest) -> Callable[[Judgement], None]:
-    """Return a function that adds a judgement to the test's properties, for reports.
+def record_verdict(
+    request: pytest.FixtureRequest,
+) -> Callable[[Judgement, Sequence[Record]], None]:
+    """Return a function that adds a judgement and training times to the test's properties.
 
-    It works like pytest's `record_property`, which exists only with the plugin junitxml.
+    They are for reports. It works like pytest's `record_property`, which exists only with the
+    plugin junitxml.
     """
 
-    def record(judgement: Judgement) -> None:
-        request.node.user_properties.extend(_properties(judgement))
+    def record(judgement: Judgement, records: Sequence[Record]) -> None:
+        request.node.user_properties.extend(_properties(judgement, records))
 
     return record
 
 
-def _properties(judgement: Judgement) -> Iterator[tuple[str, str]]:
+def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tuple[str, str]]:
     """Yield the properties of a verdict, without values that were not measured or not requested.
 
     Numbers are written in full: the shortest decimal that reads back as the same float.
@@ -91,6 +94,11 @@ def _properties(judgement: Judgement) -> Iterator[tuple[str, str]]:
         "threshold": judgement.threshold,
         "margin": judgement.margin,
         **{f"mcc_seed_{seed}": mcc for seed, mcc in judgement.by_seed.items()},
+        **{
+            f"train_seconds_seed_{record.seed}": record.times.train
+            for record in records
+            if record.times is not None
+        },
     }
     yield "verdict", judgement.verdict or "none"
     for check in judgement.checks:

@@ -1,4 +1,4 @@
-"""What benchmarks/ requires from pytest and its plugins, which a command line can disable."""
+"""What benchmarks/ requires from pytest and its plugins, and what they print without an option."""
 
 import sys
 
@@ -10,6 +10,15 @@ FAILED_ONLY = "fE"
 """pytest's default of `-r`: the outcomes that are listed with their reasons."""
 
 ALL_BUT_PASSED = "a"
+
+SHOWS_TABLE = (
+    "benchmark_columns",
+    "benchmark_verbose",
+    "benchmark_compare",
+    "benchmark_histogram",
+    "benchmark_cprofile",
+)
+"""Options of pytest-benchmark that request its table or what is printed with it."""
 
 
 def show_reasons(config: pytest.Config) -> None:
@@ -34,3 +43,13 @@ def need_timer(config: pytest.Config) -> None:
             f"`-p no:benchmark`, add `-p {TIMER}` where PYTEST_DISABLE_PLUGIN_AUTOLOAD is set, or "
             "`pip install pytest-benchmark`"
         )
+
+
+def hide_timing_table(config: pytest.Config) -> None:
+    """Omit pytest-benchmark's table unless an option requests it; its files are still written.
+
+    The leaderboard has the same times, with fewer digits where they are rough.
+    """
+    timer = getattr(config, "_benchmarksession", None)
+    if timer is not None and not any(config.getoption(name, None) for name in SHOWS_TABLE):
+        timer.quiet = True

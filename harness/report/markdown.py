@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from harness.judging.column import MISSING, Column, Row
 from harness.judging.columns import informative
-from harness.judging.costs import beside_other_programs, likely_cause
+from harness.judging.costs import beside_other_programs, likely_cause, rough
 from harness.judging.leaderboard import doubts_by_cell, runs_by_cell, scored
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
@@ -122,7 +122,6 @@ def introduction(published: Published) -> Iterator[str]:
     if days := sorted(_utc(moment)[:10] for moment in moments):
         yield f"Runs of {' to '.join(dict.fromkeys((days[0], days[-1])))} (UTC)."
     yield from _times(published)
-    yield from _busy(published)
     if not runs:
         yield "No run has been scored yet."
 
@@ -151,32 +150,36 @@ def _utc(moment: str) -> str:
 
 
 def _times(published: Published) -> Iterator[str]:
-    """Yield a warning if seeds show that the table's times are unreliable."""
-    cells = {cell for cell, _ in doubts_by_cell(published.cells, published.records)}
-    if not cells:
+    """Yield one paragraph if seeds or records show that the table's times are unreliable."""
+    doubted = {cell for cell, _ in doubts_by_cell(published.cells, published.records)}
+    runs = {
+        cell: scored(own) for cell, own in runs_by_cell(published.cells, published.records).items()
+    }
+    busy = sum(map(beside_other_programs, runs.values()))
+    if not doubted and not busy:
         return
-    cause = likely_cause(run for run in published.records if run.cell in cells)
-    several = sum(len(cell.seeds) > 1 for cell in published.cells)
-    yield (
-        f"**Check the ± before you compare times**: in {len(cells)} of the "
-        f"{counted(several, 'cell')} with several seeds, the seeds differ by more than a third in "
-        "training time, or were timed under different circumstances (Warnings lists these cells). "
-        "~ marks their times, which are accurate to an order of magnitude only. "
-        f"{cause[0].upper()}{cause[1:]}. Times of the other cells may then be too long "
-        "as well. Scores are not affected."
-    )
-
-
-def _busy(published: Published) -> Iterator[str]:
-    """Yield a warning if records show that other programs made times longer."""
-    runs = runs_by_cell(published.cells, published.records)
-    busy = [cell for cell, own in runs.items() if beside_other_programs(scored(own))]
+    marked = sum(map(rough, runs.values()))
+    told = [
+        f"**Check times before you compare them**: ~ marks the times of {marked} of "
+        f"{counted(len(runs), 'cell')}, which are accurate to an order of magnitude only"
+    ]
     if busy:
-        yield (
-            f"**Other programs used the processor** while runs of {counted(len(busy), 'cell')} "
-            "trained; ~ marks their times, which are accurate to an order of magnitude only. "
-            "Scores are not affected."
+        told.append(
+            f"Other programs used the processor while runs of {counted(busy, 'cell')} trained"
         )
+    if doubted:
+        several = sum(len(cell.seeds) > 1 for cell in published.cells)
+        told.append(
+            f"In {len(doubted)} of the {counted(several, 'cell')} with several seeds, the seeds "
+            "differ by more than a third in training time, or were timed under different "
+            "circumstances (Warnings lists these cells)"
+        )
+    if doubted and not busy:
+        cause = likely_cause(run for run in published.records if run.cell in doubted)
+        told.append(f"{cause[0].upper()}{cause[1:]}")
+    if marked < len(runs):
+        told.append("Times of the other cells may then be too long as well")
+    yield ". ".join([*told, "Scores are not affected."])
 
 
 def without_score(published: Published) -> Iterator[str]:

@@ -236,6 +236,8 @@ def objection(
 def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
     """Return why the tables in a folder must not be replaced without --replace, or None.
 
+    The old tables, the new ones, the runs that would be lost and the ways out are a line each.
+
     Args:
         now: the runs that the new tables show, or can show at most.
         elsewhere: the option that names another folder.
@@ -251,11 +253,13 @@ def refusal(folder: Path, now: Sequence[Shown], elsewhere: str) -> str | None:
         return printable(f"{first}{others}; so the runs in its tables are not known: {ways_out}")
     if before is None or not (lost := left_out(before, now)):
         return None
-    return printable(
-        f"{folder}: its tables show {described(before)}. The new tables would show {described(now)}"
-        f"{_namesakes(lost, now)}. "
-        f"{counted(len(lost), 'run')} would no longer be shown: {_cells(lost)}; {ways_out}"
+    lines = (
+        f"{folder}: its tables show {described(before)}.",
+        f"The new tables would show {described(now)}{_namesakes(lost, now)}.",
+        f"{counted(len(lost), 'run')} would no longer be shown: {_cells(lost)}.",
+        f"Ways out: {ways_out}",
     )
+    return "\n".join(map(printable, lines))
 
 
 def _namesakes(lost: Sequence[Shown], now: Sequence[Shown]) -> str:

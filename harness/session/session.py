@@ -114,7 +114,7 @@ class Session:
         missing = [self._missing(planned) for planned in self.planned]
         objections = map(self._objection, self.planned, map(len, missing))
         if refused := [line for line in objections if line is not None]:
-            raise BadInput(refused)
+            raise BadInput([line for text in refused for line in text.splitlines()])
         self._train([run for runs in missing for run in runs])
 
     def wait(self, cells: Sequence[Cell], tick: Callable[[], None]) -> list[Record]:
@@ -214,6 +214,7 @@ class Session:
         """Set the results of the runs that need no training, and return the others."""
         suite, name = planned.suite, planned.suite.name
         folder, cells, inputs = self.folder(name), self.selected(name), self._inputs[name]
+        self.notes += [f"{name}: {note}" for note in inputs.twins()]
         store, rejected = run_store.read_store_and_move_rejected(folder)
         before = run_statuses(suite, cells, inputs, store, self._options.rerun)
         store, renewed = renew(before, store, suite, inputs)

@@ -18,6 +18,7 @@ from harness.store.groups import Groups
 from harness.store.records import DatasetFacts, HubFacts, run_key
 from harness.suite.plan import Cell, Run, published_names
 from harness.suite.spec import Suite
+from harness.text import printable, series
 
 if TYPE_CHECKING:  # data imports the library `datasets`; collecting tests must not
     from harness.inputs.data import Data, Source
@@ -44,6 +45,20 @@ class Inputs:
     splits: "tuple[SplitSummary, ...]" = ()
     notes: tuple[str, ...] = ()
     groups: dict[str, Groups] = field(default_factory=dict)
+
+    def twins(self) -> list[str]:
+        """Return a note for each group of checkpoints whose files are equal."""
+        names: dict[str, list[str]] = {}
+        for name, found in self.checkpoints.items():
+            names.setdefault(found.digest, []).append(name)
+        return [
+            printable(
+                f"checkpoints {series(group)} have the same files (sha256 {digest[:12]}): one "
+                "model is trained under several names"
+            )
+            for digest, group in names.items()
+            if len(group) > 1
+        ]
 
     def obstacle(self, cell: Cell) -> Unavailable | None:
         """Return why a cell cannot run here, or None if it can."""

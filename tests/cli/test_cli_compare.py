@@ -3,19 +3,23 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from builders.commands import ROOT, Done, harness, imported_by
 from builders.records import keep, make_cell, make_record, predicted_record
 
+from harness.cli.pairs import pairs_table
 from harness.judging.comparison import Comparison, Contestant, corrected
 from harness.judging.comparison import compare as comparison
 from harness.judging.leaderboard import runs_by_cell
+from harness.machine.contention import Contention
 from harness.report import read_published, write_tables
 from harness.suite.spec import TrainingSpec
 
 LABELS = np.random.default_rng(0).integers(0, 2, 500)
+BUSY = Contention(other_programs=0.9, own_cores=1.0, fewest_threads=1)
 
 
 def publish(folder: Path, errors: dict[str, float], offset: int = 0) -> Path:
@@ -190,6 +194,75 @@ def test_what_cannot_be_compared_has_its_row_and_its_reason(results: Path, tmp_p
     assert re.search(r"^good / of-good +0\.\d{3} +0\.400 +- +- +- +not comparable", out, re.M)
     assert "not comparable: good / of-good: the record of of-good with seed 1 contains no" in out
     assert "2 cells in both: 2 not comparable." in out
+
+
+@pytest.mark.parametrize(
+    ("changes_a", "changes_b", "causes"),
+    [
+        (
+            {"concurrency": 1},
+            {"concurrency": 2},
+            ["(training time and evaluation time): they were"],
+        ),
+        (
+            {"contention": BUSY},
+            {"contention": BUSY},
+            ["(training time and evaluation time): other programs kept a core busy"],
+        ),
+        ({"peak_memory_mb": None}, {}, ["(memory): not measured in some run"]),
+        (
+            {"concurrency": 1, "contention": BUSY},
+            {"concurrency": 2, "contention": BUSY},
+            [
+                "(training time and evaluation time): they were",
+                "(training time and evaluation time): other programs kept a core busy",
+            ],
+        ),
+    ],
+)
+def test_cells_that_do_not_compare_for_one_cause_are_told_once(
+    changes_a: dict[str, Any], changes_b: dict[str, Any], causes: list[str]
+) -> None:
+    names = ["one", "two", "three"]
+
+    def contestant(name: str, seeds: tuple[int, ...], changes: dict[str, Any]) -> Contestant:
+        cell = make_cell(f"org/{name}", seeds=seeds, id=name)
+        runs = [predicted_record(cell, seed, LABELS, LABELS[None], **changes) for seed in seeds]
+        return Contestant(name, tuple(runs))
+
+    pairs = corrected(
+        [
+            comparison(contestant(name, (1, 2), changes_a), contestant("b", (1, 2), changes_b))
+            for name in names
+        ]
+    )
+    lines = [line for line in pairs_table(names, pairs).splitlines() if "not comparable: " in line]
+    assert len(lines) == len(causes)
+    for line, cause in zip(lines, causes, strict=True):
+        assert line.startswith(f"not comparable: all rows {cause}")
+    out = pairs_table([*names, "same"], [*pairs, comparison(*[contestant("same", (1, 2), {})] * 2)])
+    assert out.count("not comparable: one, two, three (") == len(causes)
+
+
+def test_seeds_that_disagree_are_one_cause_however_much_they_do() -> None:
+    def contestant(name: str, factor: float) -> Contestant:
+        cell = make_cell(f"org/{name}", seeds=(1, 2), id=name)
+        runs = [
+            predicted_record(cell, seed, LABELS, LABELS[None], eval_ms_per_sentence=factor**seed)
+            for seed in cell.seeds
+        ]
+        return Contestant(name, tuple(runs))
+
+    names = ["one", "two", "three"]
+    pairs = [
+        comparison(contestant(name, factor), contestant("b", 9.0))
+        for name, factor in zip(names, (1.0, 2.0, 5.0), strict=True)
+    ]
+    told = (
+        "not comparable: all rows (evaluation time): seeds of one cell differ by more than a third"
+    )
+    assert pairs_table(names, pairs).count("not comparable") == 1
+    assert f"{told}." in pairs_table(names, pairs)
 
 
 def test_verdicts_of_one_seed_are_said_to_be_of_these_runs(tmp_path: Path) -> None:

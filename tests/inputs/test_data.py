@@ -862,3 +862,46 @@ def test_loading_prints_nothing_writes_nothing_and_needs_no_torch(tmp_path: Path
     assert json.loads(output) == {"torch": False, "stderr": ""}
     assert sorted(base.rglob("*")) == before
     assert [path for path in (*home.rglob("*"), *temporary.rglob("*")) if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "places"),
+    [
+        (
+            "data.csv",
+            [
+                "sentence,label",
+                *(f"Sentence {n}.,{n % 2}" for n in range(4)),
+                ",1",
+                "A,2",
+                "b,0,c",
+                ",0",
+            ],
+            [":6: ", ":7: ", ":8: ", ":9: "],
+        ),
+        (
+            "data.tsv",
+            ["sentence\tlabel", "A\tunsure", "\t1", "B\t0\t0", "C\tunsure", "\t0", "D\t1"],
+            [":2: ", ":3: ", ":4: ", ":5: ", ":6: "],
+        ),
+        (
+            "data.jsonl",
+            [
+                '{"sentence": "", "label": 1}',
+                "[]",
+                '{"sentence": "A", "label": 7}',
+                "{",
+                '{"sentence": "B", "label": 0}',
+                '{"sentence": 3, "label": 1}',
+            ],
+            [":1: ", ":2: ", ":3: ", ":4: ", ":6: "],
+        ),
+    ],
+)
+def test_mistakes_in_a_file_are_in_the_order_of_its_lines(
+    tmp_path: Path, name: str, lines: list[str], places: list[str]
+) -> None:
+    path = tmp_path / name
+    path.write_text("\n".join(lines) + "\n")
+    found = problems_of(lambda: load_file(path))
+    assert [problem.removeprefix(str(path))[:4] for problem in found] == places

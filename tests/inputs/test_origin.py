@@ -140,8 +140,8 @@ def test_a_configuration_says_its_name_unless_that_is_a_path(tmp_path: Path) -> 
         assert says(tmp_path / f"{number}", config=config) == expected
     assert (
         origin_of("./0", tmp_path / "0", None).in_words()
-        == "a folder; its configuration names as its source: org/base "
-        "(config.json, _name_or_path); not verified"
+        == "a folder; its configuration names org/base (config.json, _name_or_path), often the "
+        "model that a checkpoint was made from, not the checkpoint itself; not verified"
     )
     assert "whose files name no source" in origin_of("./1", tmp_path / "1", None).in_words()
 

@@ -1,5 +1,7 @@
 """What charts show: fronts and budgets, against brute force."""
 
+import math
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
@@ -8,11 +10,22 @@ import pytest
 from builders.records import MACHINE, make_cell, make_record
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 
 from harness.judging.leaderboard import leaderboard
+from harness.machine.contention import Contention
 from harness.report import publish
 from harness.report.parts import parts
-from harness.report.pictures.charts import Line, best_of, lines_of, speed_groups, with_score
+from harness.report.pictures.chart_data import chart_data
+from harness.report.pictures.charts import (
+    Line,
+    best_of,
+    lines_of,
+    on_log_scale,
+    speed_groups,
+    with_score,
+)
+from harness.report.pictures.plots import pictures
 from harness.store.records import Record, Scores, Times
 from harness.suite.plan import Cell
 
@@ -76,6 +89,41 @@ def test_speeds_are_compared_within_equal_circumstances_only() -> None:
     }
     (untimed,) = (line for line in lines(cells, records) if line.cell == cells[4])
     assert speed_groups([untimed], "eval_ms_per_sentence") == {}
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [(55.2, 55.6), (55.0, 55.0), (100.0, 400.0), (0.02, 0.021), (54.9, 55.0, 55.7, 58.0)],
+)
+def test_an_axis_is_no_finer_than_rough_times(seconds: tuple[float, ...]) -> None:
+    """Times of ~55 and ~56 are equal; an axis from 54.9 to 55.7 would draw them far apart."""
+    busy = Contention(other_programs=0.9, own_cores=1.0, fewest_threads=1)
+    cells = [make_cell(f"org/{number}") for number in range(len(seconds))]
+
+    def axis(contention: Contention | None) -> tuple[Axes, Mapping[str, Any], bool]:
+        records = [
+            timed(cell, each, 0.5 - number / 10, contention=contention)
+            for number, (cell, each) in enumerate(zip(cells, seconds, strict=True))
+        ]
+        drawn = lines(cells, records)
+        (points,) = speed_groups(drawn, "train_seconds").values()
+        figure = next(iter(pictures(drawn))).draw()
+        figure.draw_without_rendering()
+        return figure.axes[0], chart_data(drawn), on_log_scale(points)
+
+    place, data, logarithmic = axis(busy)
+    assert logarithmic
+    low, high = data["ranges"]["train_seconds"][0]
+    assert low <= min(seconds) <= max(seconds) <= high
+    assert high / low == pytest.approx(10)
+    assert math.sqrt(low * high) == pytest.approx(math.sqrt(min(seconds) * max(seconds)))
+    left, right = place.get_xlim()
+    assert (left < low, right > high, place.get_xscale()) == (True, True, "log")
+    digits = [f"{tick:.2g}" for tick in data["ticks"]["train_seconds"][0]]
+    assert [*map(float, digits)] == data["ticks"]["train_seconds"][0]
+    _, exact, logarithmic = axis(None)
+    assert exact["ranges"]["train_seconds"][0] == (min(seconds), max(seconds))
+    assert not logarithmic
 
 
 def test_lines_are_the_rows_in_order_with_their_own_cell_and_scored_runs() -> None:

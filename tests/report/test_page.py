@@ -156,7 +156,15 @@ def test_it_loads_nothing_and_runs_no_script_but_its_own(make: "object") -> None
     assert re.sub("'sha256-[^']+' ?", "", policy) == (
         "default-src 'none'; script-src ; style-src 'unsafe-inline'; img-src data:"
     )
-    assert set(json.loads(data)) == {"rows", "groups", "speeds", "ticks", "widths", "margin"}
+    assert set(json.loads(data)) == {
+        "rows",
+        "groups",
+        "speeds",
+        "ticks",
+        "ranges",
+        "widths",
+        "margin",
+    }
 
 
 def test_the_table_shows_every_field_as_the_other_tables_do() -> None:

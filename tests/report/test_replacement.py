@@ -99,11 +99,14 @@ def test_what_would_leave_runs_out_is_refused_with_both_matrices_and_the_ways_ou
     line = refusal(folder, runs, "name another folder with --results-dir")
     assert line is not None
     assert f"{folder}: its tables show 7 runs (checkpoints org/a; batch sizes 16, 32; " in line
-    assert f" {lost} runs would no longer be shown: " in line
     assert "The new tables would show " in line
     assert "add --replace" in line
     assert "--results-dir" in line
-    assert "\n" not in line
+    old, new, without, ways_out = line.split("\n")
+    assert old.startswith(f"{folder}: its tables show 7 runs (")
+    assert new.startswith("The new tables would show ")
+    assert without.startswith(f"{lost} runs would no longer be shown: ")
+    assert ways_out.startswith("Ways out: add --replace to replace these tables")
 
 
 def lying(data: str = "", checkpoint: str = "") -> Locations:
@@ -143,7 +146,7 @@ def test_data_are_told_apart_by_content_and_by_where_their_file_lies(
     assert (line is not None) == refused
     if line is not None and facts.origin == OWN.origin:
         assert "The new tables would show 8 runs" in line
-        assert ", on other data with the same name, file mine.csv. 8 runs would no longer" in line
+        assert ", on other data with the same name, file mine.csv.\n8 runs would no longer" in line
 
 
 def test_another_column_of_a_file_is_other_data(tmp_path: Path) -> None:
@@ -225,7 +228,7 @@ def test_checkpoints_are_told_apart_by_content_and_by_where_they_lie(
     digests = {"org/a": same if digest == "same" else digest * 64} if digest else {}
     line = refusal(folder, planned_runs(runs, COLA, lying(checkpoint=now), digests), "")
     assert (line is not None) == refused
-    assert refused == ("from another folder with the name org/a. 8 runs" in str(line))
+    assert refused == ("from another folder with the name org/a.\n8 runs" in str(line))
 
 
 def suite_of(checkpoint: str, **dataset: Any) -> Suite:
@@ -262,7 +265,7 @@ def test_folders_and_files_of_one_name_are_told_apart_by_where_they_lie(tmp_path
     assert refusal(folder, shown[0], "") is None
     line = refusal(folder, shown[1], "")
     assert line is not None
-    assert "from another folder with the name encoder. 1 run would no longer be shown" in line
+    assert "from another folder with the name encoder.\n1 run would no longer be shown" in line
     now = runs_of_records([make_record(cells[0], 0, dataset=OWN)], found[1])
     assert refusal(folder, now, "") is None  # its key
 

@@ -103,15 +103,19 @@ def test_tables_of_another_matrix_are_told(
     folder: Path, arguments: tuple[str, ...], lost: str
 ) -> None:
     planned = asked(folder, "plan", *arguments)
-    (line,) = [line for line in planned.out.splitlines() if "would be refused" in line]
-    assert line.startswith("a session would be refused: results/tiny: its tables show 2 runs (")
-    assert lost in line
-    assert line.endswith(
-        "add --replace to replace these tables (no run is deleted), or "
+    lines = planned.out.splitlines()
+    (place,) = [place for place, line in enumerate(lines) if "would be refused" in line]
+    old, new, without, ways_out = lines[place : place + 4]
+    assert old.startswith("a session would be refused: results/tiny: its tables show 2 runs (")
+    assert new.startswith("  The new tables would show ")
+    assert lost in without
+    assert ways_out == (
+        "  Ways out: add --replace to replace these tables (no run is deleted), or "
         "--results-dir FOLDER to keep them"
     )
+    line = " ".join(map(str.strip, (old, new, without, ways_out)))
     (suite,) = json.loads(asked(folder, "plan", "--json", *arguments).out)["suites"]
-    assert f"a session would be refused: {suite['refused']}" == line
+    assert f"a session would be refused: {' '.join(suite['refused'].splitlines())}" == line
     checked = asked(folder, "doctor", *arguments)
     assert checked.code == 1
     told = line.removeprefix("a session would be refused: ")
@@ -134,13 +138,38 @@ def test_other_data_of_the_same_name_are_told_and_an_edited_file_is_not(folder: 
     assert harness("doctor", *named, cwd=other).code == 1
 
 
+@pytest.mark.parametrize("copies", [0, 1, 2])
+def test_checkpoints_of_equal_files_are_told(folder: Path, copies: int) -> None:
+    """Every name is a checkpoint of its own, but equal files are one model."""
+    names = ["encoder", *(f"copy{number}" for number in range(copies)), "other"]
+    for name in names[1:]:
+        write_checkpoint(folder / name)
+    (folder / "other" / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\nb\n")
+    write_suite(folder, checkpoints=[f"./{name}" for name in names])
+    found = json.loads(asked(folder, "plan", "--json").out)["suites"][0]
+    digest = found["checkpoints"]["encoder"]["digest"]
+    told = f"have the same files (sha256 {digest[:12]}): one model is trained under several names"
+    for command in ("plan", "doctor"):
+        out = asked(folder, command).out
+        notes = [line for line in out.splitlines() if "have the same files" in line]
+        assert len(notes) == bool(copies)
+        for note in notes:
+            assert told in note
+            assert ("other" in note, *(name in note for name in names[:-1])) == (
+                False,
+                *[True] * (1 + copies),
+            )
+    assert len(found["equal_checkpoints"]) == bool(copies)
+    for name in names:
+        digest = found["checkpoints"][name]["digest"]
+        assert f"checkpoint {name}: sha256 {digest[:12]}" in asked(folder, "plan").out
+
+
 def test_another_split_of_the_same_file_is_told(folder: Path) -> None:
     write_suite(folder, validation_size=6)
     planned = asked(folder, "plan")
-    assert (
-        "data file data.csv (validation_size 4)). The new tables would show 2 runs" in planned.out
-    )
-    assert "data file data.csv (validation_size 6)). 2 runs would no longer" in planned.out
+    assert "data file data.csv (validation_size 4)).\n  The new tables would show" in planned.out
+    assert "data file data.csv (validation_size 6)).\n  2 runs would no longer" in planned.out
     assert asked(folder, "doctor").code == 1
     assert asked(folder, "doctor", "--replace").code == 0
 

@@ -288,10 +288,15 @@ def test_a_benchmark_file_has_plain_values_and_a_failing_plugin_ends_nothing_els
     )
     assert "is below the threshold 0.9900" in session.output
     assert "leaderboard: tiny" in session.output
-    assert "<testcase" in junit.read_text(encoding="utf-8")
+    trained = re.findall(
+        r'name="train_seconds_seed_1" value="([^"]+)"', junit.read_text(encoding="utf-8")
+    )
     entries = json.loads(written.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     found = {entry["name"]: entry for entry in entries["benchmarks"]}
     assert set(found) == {f"test_finetune[{ONE}]", f"test_finetune[{OTHER}]"}
+    assert sorted(map(float, trained)) == sorted(
+        entry["stats"]["max"] for entry in found.values()
+    )  # the worker's own measurement, not the wait of a test
     entry = found[f"test_finetune[{ONE}]"]
     assert entry["params"] == {"cell": ONE}
     told = {name: entry["extra_info"][name] for name in ("checkpoint", "batch_size", "seeds")}

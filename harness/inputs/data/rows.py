@@ -149,7 +149,17 @@ def from_here(path: Path) -> str:
 
 
 def capped(problems: Sequence[str], path: object) -> list[str]:
-    """Return the first ten problems of a file, and one line with the number of the others."""
+    """Return the first ten problems of a file, and one line with the number of the others.
+
+    They are in the order of the file's lines or rows, after problems of the whole file.
+    """
+    place = re.compile(re.escape(str(path)) + r"(?::|: row |, row )(\d+)")
+
+    def order(problem: str) -> int:
+        found = place.match(problem)
+        return 0 if found is None else int(found[1])
+
+    problems = sorted(problems, key=order)
     more = len(problems) - PROBLEMS_SHOWN
     rest = [f"{path}: and {counted(more, 'more such problem')}"] if more > 0 else []
     return [*problems[:PROBLEMS_SHOWN], *rest]

@@ -146,7 +146,7 @@
       marginLeft: 48, marginRight: 24, marginTop: 28, marginBottom: 40,
       ariaLabel: "Speed and quality of every cell",
       style: { background: "transparent", color: "inherit" },
-      x: { label: data.speeds[column], inset: ((width - 72) * data.margin) / (1 + 2 * data.margin), ...(ticks ? { type: "log", ticks, tickFormat: String } : { type: "linear" }) },
+      x: { label: data.speeds[column], domain: data.ranges[column][group], inset: ((width - 72) * data.margin) / (1 + 2 * data.margin), ...(ticks ? { type: "log", ticks, tickFormat: String } : { type: "linear" }) },
       y: { label: "MCC", grid: true, inset: 8, ticks: 7 },
       opacity: { type: "identity" },
       marks: [

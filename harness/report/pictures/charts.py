@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from harness.judging import costs
-from harness.judging.column import Row, Value
+from harness.judging.column import ROUGH, Row, Value
 from harness.judging.leaderboard import rows_of, runs_by_cell, scored
 from harness.judging.settings import settings_in, value_of
 from harness.report.published import Published
@@ -30,6 +30,9 @@ PICTURES = ("pareto-training", "pareto-evaluation", "learning-curves", "settings
 """All names of pictures; a leaderboard has those for which there is data."""
 
 FORMATS = ("png", "svg")
+
+ROUGH_FACTOR = 10
+"""An order of magnitude: the stated accuracy of rough speeds."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,11 @@ class Point:
     mcc: float
     on_front: bool
     compares: bool = True
+
+    @property
+    def rough(self) -> bool:
+        """Whether only the order of magnitude of the speed is meaningful."""
+        return self.line.row["times"] == ROUGH
 
 
 @dataclass(frozen=True)
@@ -214,10 +222,24 @@ def _with_front(measured: list[tuple[float, float, Line]], column: str) -> Itera
         yield Point(line, speed, mcc, on_front, compares)
 
 
-def on_log_scale(points: Sequence[Point]) -> bool:
-    """Return whether speeds span so much that a linear axis would crowd the fast ones."""
+def speed_range(points: Sequence[Point]) -> tuple[float, float]:
+    """Return the lowest and the highest speed that the axis of a chart must show, margins aside.
+
+    If a speed is rough, the range spans at least a factor of ROUGH_FACTOR, so that rough speeds
+    that are nearly equal are drawn next to each other.
+    """
     speeds = [point.speed for point in points]
-    return min(speeds) > 0 and max(speeds) > 5 * min(speeds)
+    low, high = min(speeds), max(speeds)
+    if low > 0 and high < ROUGH_FACTOR * low and any(point.rough for point in points):
+        middle, half = math.sqrt(low * high), math.sqrt(ROUGH_FACTOR)
+        return middle / half, middle * half
+    return low, high
+
+
+def on_log_scale(points: Sequence[Point]) -> bool:
+    """Return whether the axis spans so much that a linear one would crowd the fast speeds."""
+    low, high = speed_range(points)
+    return low > 0 and high > 5 * low
 
 
 def best_of(lines: Iterable[Line]) -> dict[str, tuple[float, ...]]:

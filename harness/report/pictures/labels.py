@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.report.pictures.charts import Point, on_log_scale
+from harness.report.pictures.charts import Point, on_log_scale, speed_range
 
 SIDES = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0))
 """Positions of a label relative to its mark: (1 right or -1 left, 1 above or -1 below or 0).
@@ -182,15 +182,16 @@ def _positions(points: Sequence[Point], canvas: Canvas) -> np.ndarray:
     ends = np.array(
         [(point.mcc, *(point.line.interval or (point.mcc, point.mcc))) for point in points]
     )
+    on_axis = np.array(speed_range(points))
     if on_log_scale(points):
-        speeds = np.log(speeds)
-    across = _spread(speeds, canvas.width, canvas.inset[0])
-    return np.column_stack([across, _spread(ends, canvas.height, canvas.inset[1])])
+        speeds, on_axis = np.log(speeds), np.log(on_axis)
+    across = _spread(speeds, on_axis, canvas.width, canvas.inset[0])
+    return np.column_stack([across, _spread(ends, ends, canvas.height, canvas.inset[1])])
 
 
-def _spread(values: np.ndarray, length: float, inset: float) -> np.ndarray:
-    """Return positions of values on an axis from the smallest to the largest of them, in pixels."""
-    low, high = values.min(), values.max()
+def _spread(values: np.ndarray, shown: np.ndarray, length: float, inset: float) -> np.ndarray:
+    """Return positions of values, in pixels, on an axis that just shows the values `shown`."""
+    low, high = shown.min(), shown.max()
     if low == high:
         return np.full(values.shape, length / 2)
     return np.asarray(inset + (values - low) / (high - low) * (length - 2 * inset))

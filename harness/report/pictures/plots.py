@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from harness.judging.column import ROUGH
 from harness.report.pictures.charts import (
     FORMATS,
     SPEEDS,
@@ -28,6 +27,7 @@ from harness.report.pictures.charts import (
     best_of,
     on_log_scale,
     speed_groups,
+    speed_range,
 )
 from harness.report.pictures.heat_maps import LINE_INCHES, clear, heat_maps
 from harness.report.pictures.labels import MARGIN, Canvas, ends_of, labels, log_ticks, text_of
@@ -73,7 +73,7 @@ def pictures(lines: Sequence[Line]) -> Iterator[Picture]:
         if groups := _few(speed_groups(lines, column)):
             best = f", the best {MOST_POINTS:,} cells" if len(lines) > MOST_POINTS else ""
             points = chain.from_iterable(groups.values())
-            rough = any(point.compares and _rough(point) for point in points)
+            rough = any(point.compares and point.rough for point in points)
             note = " (times are rough, so is the front)" if rough else ""
             yield Picture(
                 f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
@@ -155,8 +155,9 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for ax, (circumstances, points) in zip(axes, shown.items(), strict=True):
         if on_log_scale(points):
-            _logarithmic(ax, *ends_of([point.speed for point in points]))
+            _logarithmic(ax, *ends_of(speed_range(points)))
         ax.margins(*MARGINS)
+        ax.update_datalim([(speed, points[0].mcc) for speed in speed_range(points)])
         front = [point for point in points if point.on_front]
         ax.step(
             [point.speed for point in front],
@@ -246,11 +247,7 @@ def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
 
 
 def _speed(point: Point) -> str:
-    return f"~{two_digits(point.speed)}" if _rough(point) else f"{point.speed:.4g}"
-
-
-def _rough(point: Point) -> bool:
-    return point.line.row["times"] == ROUGH
+    return f"~{two_digits(point.speed)}" if point.rough else f"{point.speed:.4g}"
 
 
 # --- learning curves ---
