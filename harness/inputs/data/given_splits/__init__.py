@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.inputs.data import labelled_file
+from harness.inputs.data import drawing, labelled_file
 from harness.inputs.data.given_splits import checks
 from harness.inputs.data.given_splits.parts import Part
 from harness.inputs.data.labelled_file import LabelledTable
@@ -61,7 +61,7 @@ def join(
     problems += checks.other_class_names(parts)
     problems += checks.hidden_and_labelled(parts)
     problems += checks.classes_missing(parts, spec)
-    drawn = [name for name in labelled_file.DRAWN if name not in parts and name not in broken]
+    drawn = [name for name in drawing.DRAWN if name not in parts and name not in broken]
     splits: dict[str, Rows] = {}
     if "train" in parts:
         try:
@@ -154,5 +154,5 @@ def _with_drawn(parts: Sequence[Part], spec: DatasetSpec, names: Sequence[str]) 
             source=[""] * len(rows),
             domain=[""] * len(rows),
         )
-        for split, rows in labelled_file.draw(whole.label, spec, where, names).items()
+        for split, rows in drawing.draw(whole.label, spec, where, names).items()
     }

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from harness.errors import BadInput
 from harness.inputs.data import labelled_file
-from harness.inputs.data.given_splits.parts import Part, Parts
-from harness.inputs.data.labelled_file import (
+from harness.inputs.data.drawing import (
     LEAST_OF_A_CLASS,
     MOST_NAMED,
     by_class,
     has_enough,
 )
+from harness.inputs.data.given_splits.parts import Part, Parts
 from harness.inputs.data.rows import HIDDEN_LABEL, shown
 from harness.inputs.data.table import listed
 from harness.inputs.split_files import SplitFile
