@@ -99,8 +99,8 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
     empty = Comparison(
         a=a.name,
         b=b.name,
-        mcc_a=_mean_mcc(a),
-        mcc_b=_mean_mcc(b),
+        mcc_a=mean_mcc(a),
+        mcc_b=mean_mcc(b),
         ratios=ratios,
         side_a=side(a.runs, a.chosen_of),
         side_b=side(b.runs, b.chosen_of),
@@ -253,5 +253,6 @@ def _ratio(pair: Comparison, found: Ratio) -> str:
     return f"{value} times the {found.cost.noun} ({amounts} {found.cost.unit}; {extent})"
 
 
-def _mean_mcc(contestant: Contestant) -> float | None:
+def mean_mcc(contestant: Contestant) -> float | None:
+    """Return the mean MCC over seeds; None if a run has no score."""
     return mean(None if run.scores is None else run.scores.mcc for run in contestant.runs)
