@@ -28,6 +28,9 @@ MOST_IDLE = 1 / 3
 FULL = 0.9
 """If less than this share of all cores is busy, no program waits for a core."""
 
+ROUNDING = 1e-6
+"""Seconds by which two sums of the same processor times may differ: they are added in any order."""
+
 SHORTEST_SECONDS = 0.3
 """A shorter interval gives no load: the system counts processor time in hundredths of a second."""
 
@@ -109,7 +112,7 @@ def between(before: Moment | None, after: Moment | None) -> float | None:
     """Return the mean number of cores that other programs kept busy; None if unknown."""
     if before is None or after is None or after.time - before.time < SHORTEST_SECONDS:
         return None
-    if after.own < before.own:  # macOS drops the time of a process that ended
+    if after.own < before.own - ROUNDING:  # macOS drops the time of a process that ended
         return None
     others = (after.busy - before.busy) - (after.own - before.own)
     return max(0.0, others) / (after.time - before.time)

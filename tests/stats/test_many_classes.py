@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, matthews_corrcoef
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
+from builders.halves import chosen_and_scored
 from class_studies import (
     ClassSetting,
     class_coverage,
@@ -360,21 +361,8 @@ def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time() -> N
     """The plain reference: scikit-learn on each half, for every run, halves drawn again."""
     labels, runs, classes = study(4, sentences=61, seeds=12)
     cells = list(runs.reshape(2, 2, 3, -1))
-    splits, generator = 4, np.random.default_rng(20_240_229)
-    halves = np.zeros((splits, len(labels)), dtype=bool)
-    for label in (3, 2, 1, 0):
-        (places,) = np.nonzero(labels == label)
-        ranks = generator.random((splits, len(places))).argsort(axis=1).argsort(axis=1)
-        for split in range(splits):
-            halves[split, places] = ranks[split] < (len(places) + split % 2) // 2
-    chose, scored = np.zeros((2, 2, 2 * splits))
-    for c, cell in enumerate(cells):
-        for r, half in enumerate([*halves, *~halves]):
-            for run in cell:
-                on_half = [matthews_corrcoef(labels[half], p[half]) for p in run]
-                epoch = int(np.argmax(on_half))
-                chose[c, r] += on_half[epoch] / 2
-                scored[c, r] += matthews_corrcoef(labels[~half], run[epoch][~half]) / 2
+    splits = 4
+    chose, scored = chosen_and_scored(labels, cells, splits, classes=4)
     best = chose.argmax(axis=0)
     found = selection_adjusted(labels, cells, splits, classes)
     assert found is not None

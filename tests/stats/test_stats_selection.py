@@ -6,10 +6,10 @@ from math import sqrt
 import numpy as np
 import pytest
 import scipy.stats
+from builders.halves import chosen_and_scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import matthews_corrcoef
 
 from harness.errors import BadInput
 from harness.stats import (
@@ -109,21 +109,8 @@ def test_an_epoch_that_is_worse_is_not_what_is_scored() -> None:
 def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time(epochs: int) -> None:
     """The plain reference: scikit-learn on each half, for every run, halves drawn again."""
     labels, cells = draw_cells(cells=2, seeds=2, epochs=epochs, sentences=61, noise=0.2)
-    splits, generator = 4, np.random.default_rng(20_240_229)
-    halves = np.zeros((splits, len(labels)), dtype=bool)
-    for label in (1, 0):
-        (places,) = np.nonzero(labels == label)
-        ranks = generator.random((splits, len(places))).argsort(axis=1).argsort(axis=1)
-        for split in range(splits):
-            halves[split, places] = ranks[split] < (len(places) + split % 2) // 2
-    chose, scored = np.zeros((2, 2, 2 * splits))
-    for c, cell in enumerate(cells):
-        for r, half in enumerate([*halves, *~halves]):
-            for run in cell:
-                on_half = [matthews_corrcoef(labels[half], p[half]) for p in run]
-                epoch = int(np.argmax(on_half))
-                chose[c, r] += on_half[epoch] / 2
-                scored[c, r] += matthews_corrcoef(labels[~half], run[epoch][~half]) / 2
+    splits = 4
+    chose, scored = chosen_and_scored(labels, cells, splits, classes=2)
     best = chose.argmax(axis=0)
     found = selection_adjusted(labels, cells, splits)
     assert found is not None

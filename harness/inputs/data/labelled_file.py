@@ -1,4 +1,4 @@
-"""A user's own file of labelled sentences, checked; and drawing splits from its sentences."""
+"""A user's own file of labelled sentences, checked."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace

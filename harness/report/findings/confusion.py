@@ -1,10 +1,11 @@
 """Confusion matrices of more than two classes, as blocks of Markdown."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from harness.judging.comparison import Contestant
+from harness.judging.comparison import Contestant, mean_mcc
 from harness.judging.evidence import NoEvidence, evidence
 from harness.markup import code, grid
 from harness.store.class_counts import confusion_matrix
@@ -31,7 +32,8 @@ def confusion(best: Sequence[Contestant], class_names: Sequence[str] | None) -> 
     """
     if not best:
         return
-    first = max(best, key=_mean_mcc)
+    means = [-math.inf if (mcc := mean_mcc(each)) is None else mcc for each in best]
+    first = best[means.index(max(means))]
     try:
         found = evidence(first.runs)
     except NoEvidence:
@@ -61,11 +63,6 @@ def confusion(best: Sequence[Contestant], class_names: Sequence[str] | None) -> 
             "The whole matrix of each run is in its record."
         )
         yield _pairs(matrix, shown)
-
-
-def _mean_mcc(contestant: Contestant) -> float:
-    scores = [run.scores.mcc for run in contestant.runs if run.scores is not None]
-    return float(np.mean(scores)) if scores else -np.inf
 
 
 def _table(matrix: np.ndarray, names: Sequence[str]) -> str:
