@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 from tabulate import tabulate
 
 from harness.cli import COMMANDS
-from harness.session.options import OVERRIDES
+from harness.session.options import OVERRIDES, SWITCHES
 from harness.suite.spec import Suite
 from harness.suite.training import TrainingAxes
 
@@ -64,7 +64,7 @@ def first_table(document: str) -> str:
 
 def suite_keys() -> str:
     """Return a table of every key that a suite file may have."""
-    flags = {key: flag for flag, (key, _, _) in OVERRIDES.items()}
+    flags = {key: flag for flag, (key, *_) in {**OVERRIDES, **SWITCHES}.items()}
     rows = [
         (f"`{key}`", field.description, _default(field), f"`{flags[key]}`" if key in flags else "")
         for key, field in _fields(Suite, "")

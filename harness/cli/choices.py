@@ -16,8 +16,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 STDIN = "-"
 """The file name for standard input."""
 
-MATRIX = ("checkpoints", "batch_sizes", "learning_rates", "seeds", "epochs", "min_mcc", "max_drop")
-"""Options that change the cells of a suite and their gates."""
+MATRIX = (
+    *("checkpoints", "batch_sizes", "learning_rates", "seeds", "epochs", "min_mcc", "max_drop"),
+    "race",
+)
+"""Options that change the cells of a suite, their gates and looks."""
 
 
 def options(names: Iterable[str]) -> Callable[[Function], Function]:

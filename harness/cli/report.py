@@ -90,7 +90,7 @@ def report(
         raise click.UsageError("--references: not with --suite, whose key references names it")
     if values["suite"]:
         evidence = _from_store(source, slices, values)
-    elif given := [name for name in (*MATRIX, "baseline") if values[name] is not None]:
+    elif given := [name for name in (*MATRIX, "baseline") if values[name] not in (None, False)]:
         flags = ", ".join(map(flag_of, given))
         raise click.UsageError(f"{flags}: only with a suite's plan; name the suite with --suite")
     else:

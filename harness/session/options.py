@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.suite import ids
+from harness.suite.looks import look_problems
 from harness.suite.plan import Cell, make_plan
 from harness.suite.references import Reference, load_references
 from harness.suite.spec import Override, Suite, SuiteGates, load_suite
@@ -66,6 +67,14 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "--workers": ("limits.workers", _int, "runs at a time, or auto"),
 }
 
+# By flag that takes no value: the key of the suite file that it sets to true, the help text.
+SWITCHES: dict[str, tuple[str, str]] = {
+    "--race": (
+        "limits.race",
+        "a race: drop cells that are worse than the leader beyond chance after some of their seeds",
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Option:
@@ -103,6 +112,7 @@ OPTIONS = (
         Option(flag, f"{text}; overrides the suite's {key}")
         for flag, (key, _, text) in OVERRIDES.items()
     ),
+    *(Option(flag, f"{text}; sets {key}", None) for flag, (key, text) in SWITCHES.items()),
     Option(
         "--cola-dir",
         "CoLA's own folder (raw/in_domain_train.tsv ..., or train.tsv, dev.tsv, test.tsv); "
@@ -206,6 +216,9 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
                 overrides.append(Override(key=key, flag=flag, value=convert(text)))
             except BadInput as error:
                 problems += [f"{flag}: {text!r}: {problem}" for problem in error.problems]
+    for flag, (key, _) in SWITCHES.items():
+        if chosen.values.get(name_of(flag)):
+            overrides.append(Override(key=key, flag=flag, value=True))
     for override in overrides:
         if override.key == "matrix.checkpoints":
             override.value[:] = [_from_here(chosen.here, name) for name in override.value]
@@ -230,6 +243,7 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
             except BadInput as error:
                 problems += error.problems
         planned.append(Planned(suite, path, tuple(make_plan(suite)), references))
+        problems += [f"{shown}: {line}" for line in look_problems(suite, planned[-1].cells)]
         if not planned[-1].cells:
             problems.append(f"{shown}: matrix.cell: every cell is left out; keep at least one")
     address = chosen.values.get("ray_address")

@@ -5,10 +5,13 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from harness.suite import ids
+from harness.suite.looks import Looks, looks_of
 from harness.suite.spec import (
     BatchSize,
     CellMatrix,
@@ -34,7 +37,8 @@ class Cell:
     `checkpoint` is the name that results are published under: see published_names.
     `gates` are its thresholds; `target` is the MCC whose time to reach is reported, None if the
     suite sets none. `settings` are its values of the keys of [training] that have several values
-    in the matrix.
+    in the matrix. `looks` are the numbers of seeds after which it is judged; None if it is judged
+    with all its seeds only.
     """
 
     suite: str
@@ -46,6 +50,8 @@ class Cell:
     gates: Thresholds = field(hash=False)
     target: float | None
     settings: CellSettings = field(default_factory=dict, hash=False)
+    # Left out if there are none, so that leaderboards without looks keep their bytes.
+    looks: Annotated[Looks | None, Field(exclude_if=lambda value: value is None)] = None
 
     @property
     def threshold(self) -> float | None:
@@ -106,7 +112,8 @@ def make_plan(suite: Suite) -> list[Cell]:
                     settings=settings,
                 )
             )
-    return cells
+    looks = looks_of(suite, max((len(cell.seeds) for cell in cells), default=0))
+    return cells if looks is None else [replace(cell, looks=looks) for cell in cells]
 
 
 def _further_settings(suite: Suite) -> list[tuple[str, dict[str, Any]]]:

@@ -20,6 +20,7 @@ from harness.suite import ids
 from harness.suite.dataset import DatasetSpec
 from harness.suite.fields import STRICT, Count, Text, distinct, each_cell_once
 from harness.suite.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
+from harness.suite.looks import LooksSpec
 from harness.suite.training import Speedup, TrainingAxes, TrainingSpec
 from harness.validation import mistake, place, shown
 
@@ -101,10 +102,8 @@ class MatrixSpec(TrainingAxes):
     _each_cell_once = field_validator("cell")(each_cell_once)
 
 
-class LimitsSpec(BaseModel):
+class LimitsSpec(LooksSpec):
     """What a session may use."""
-
-    model_config = STRICT
 
     # System timers are limited to 2**31 milliseconds.
     run_seconds: Annotated[float, Field(gt=0, le=2_000_000)] | None = Field(

@@ -1,0 +1,1 @@
+"""Judging cells before all their seeds are trained: gates by looks, and races between cells."""

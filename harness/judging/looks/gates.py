@@ -1,0 +1,150 @@
+"""Gates on a lower bound, judged after some of a cell's seeds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness import stats
+from harness.judging.gates.check import Check, Verdict
+from harness.judging.looks.first_seeds import FirstSeeds
+from harness.stats import Sources
+from harness.stats.sequential import SequentialVerdict, gate_verdict
+from harness.suite.looks import judged_by_looks
+from harness.suite.plan import Cell
+from harness.text import counted
+
+LEAST_SEEDS = 2
+"""One seed does not show the spread over seeds, which a lower bound needs."""
+
+
+@dataclass(frozen=True)
+class LookCheck:
+    """A gate on a lower bound after the look that decided it, or the last one possible so far.
+
+    `seeds` is the number of seeds at this look, 0 before the first. `decided` is whether no later
+    look can change the verdict.
+    """
+
+    check: Check
+    seeds: int
+    decided: bool
+
+
+@dataclass(frozen=True)
+class GateProgress:
+    """How far the looks at a cell's gates have come; see Standing for `needed` and `most`."""
+
+    looked: int
+    needed: int
+    most: int
+    decided: bool
+
+
+def gate_progress(first: FirstSeeds, more_gates: bool) -> GateProgress:
+    """Return how many seeds a cell's gates need.
+
+    A gate that is not on a lower bound needs all seeds, unless another gate has failed already.
+
+    Args:
+        more_gates: whether something else needs all seeds, such as a baseline.
+    """
+    cell = first.cell
+    last = len(cell.seeds)
+    if not by_looks(first):
+        return GateProgress(0, last, last, False)
+    checks = list(look_checks(first))
+    failed = [each.seeds for each in checks if each.decided and each.check.verdict == "fail"]
+    if failed:
+        return GateProgress(min(failed), min(failed), min(failed), True)
+    looked = max((each.seeds for each in checks), default=0)
+    if all(each.decided for each in checks) and not (more_gates or _other_gates(cell)):
+        return GateProgress(looked, looked, looked, True)
+    if first.stop is not None:  # a run failed: no later look is possible, and the cell has failed
+        return GateProgress(looked, first.scored, first.scored, False)
+    looks = _looks(cell)
+    following = next((look for look in looks if look > first.scored), last)
+    reached = max((look for look in looks if look <= first.scored), default=0)
+    return GateProgress(reached, following, last, False)
+
+
+def by_looks(first: FirstSeeds) -> bool:
+    """Return whether a cell's gates on a lower bound are judged by looks."""
+    cell = first.cell
+    if cell.looks is None or not judged_by_looks(cell):
+        return False
+    if first.found is None or cell.gates.population != "sources":
+        return first.found is not None or first.stop is None
+    return isinstance(first.found.sources, Sources)
+
+
+def look_checks(first: FirstSeeds) -> Iterator[LookCheck]:
+    """Yield the gates on the lower bounds of MCC and accuracy, of a cell judged by looks."""
+    gates = first.cell.gates
+    if gates.min_mcc is not None:
+        yield _look_check(first, "MCC", "mcc", gates.min_mcc)
+    if gates.min_accuracy is not None:
+        yield _look_check(first, "accuracy", "accuracy", gates.min_accuracy)
+
+
+def _look_check(
+    first: FirstSeeds, name: str, statistic: stats.Statistic, threshold: float
+) -> LookCheck:
+    cell, found = first.cell, first.found
+    gate, margin = f"min_{statistic}", f"the threshold {threshold:.4f}"
+    assert cell.looks is not None
+    if found is None or first.scored < _looks(cell)[0]:
+        reason = f"{name} against {margin}: undecided before the first look"
+        check = Check(gate, threshold, None, None, None, "not-enough-evidence", reason)
+        return LookCheck(check, 0, False)
+    sources = found.sources if cell.gates.population == "sources" else None
+    assert not isinstance(sources, stats.Refusal)
+    verdict = gate_verdict(
+        found.labels,
+        found.selected,
+        threshold,
+        _looks(cell),
+        cell.looks.spending,
+        classes=found.classes,
+        statistic=statistic,
+        sources=sources,
+    )
+    outcome: Verdict = "not-enough-evidence" if verdict.outcome == "undecided" else verdict.outcome
+    reason = _reason(name, margin, verdict, len(cell.seeds), cell.gates.population == "sources")
+    check = Check(gate, threshold, verdict.mean, verdict.low, verdict.high, outcome, reason)
+    return LookCheck(check, verdict.seeds, verdict.outcome != "undecided")
+
+
+def _reason(
+    name: str, margin: str, verdict: SequentialVerdict, seeds: int, on_sources: bool
+) -> str:
+    assert verdict.mean is not None
+    assert verdict.low is not None
+    assert verdict.high is not None
+    assert verdict.level is not None
+    covers = "sources and seeds" if on_sources else "sentences and seeds"
+    relation = {
+        "pass": f"is entirely above {margin}",
+        "fail": f"is entirely below {margin}",
+        "undecided": f"includes {margin}: undecided until the next look",
+        "not-enough-evidence": f"includes {margin} at the last look: not enough evidence",
+    }[verdict.outcome]
+    return (
+        f"{name} {verdict.mean:.4f} after {verdict.seeds} of {counted(seeds, 'seed')} "
+        f"({100 * (1 - verdict.level):.4g} % interval {verdict.low:.4f} to {verdict.high:.4f}, "
+        f"{covers}; look {verdict.look}, at level {verdict.level:.2g}) {relation}"
+    )
+
+
+def _looks(cell: Cell) -> tuple[int, ...]:
+    assert cell.looks is not None
+    return tuple(look for look in cell.looks.after if look >= LEAST_SEEDS)
+
+
+def _other_gates(cell: Cell) -> bool:
+    """Return whether a cell has gates that only all its seeds decide.
+
+    `max_drop` alone is none: it counts with a baseline only.
+    """
+    gates = cell.gates.model_copy(
+        update={"min_mcc": None, "min_accuracy": None, "max_drop": None}
+    )
+    return gates.any_set

@@ -1,0 +1,196 @@
+"""A race between the cells of a suite: from records to decisions, a pure function.
+
+Seeds count in the order of the plan, and only up to the current look: neither the order in which
+runs end nor records beyond that look change a decision.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import mean
+
+import numpy as np
+
+from harness.judging.looks.first_seeds import FirstSeeds, first_seeds
+from harness.judging.looks.gates import gate_progress
+from harness.judging.looks.standing import Dropped, Stage, Standing
+from harness.stats.racing import Race, race
+from harness.store.records import Record
+from harness.suite.looks import Looks
+from harness.suite.plan import Cell
+
+ENDS: Mapping[str, Stage] = {
+    "one-left": "won",
+    "equivalent": "equivalent",
+    "last-look": "not separated",
+}
+
+
+def standings(
+    cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]], compared: bool = False
+) -> dict[str, Standing]:
+    """Return how far the looks at each cell have come, by cell id; empty for cells without looks.
+
+    Args:
+        cells: all cells of a suite.
+        runs: the records of each cell, by its id.
+        compared: whether cells are compared with a baseline, which needs all their seeds.
+    """
+    looked = [cell for cell in cells if cell.looks is not None]
+    first = {cell.id: first_seeds(cell, runs[cell.id]) for cell in looked}
+    if not looked or looked[0].looks is None:
+        return {}
+    if not looked[0].looks.race:
+        return {name: _by_gates(each, compared) for name, each in first.items()}
+    return _raced(looked[0].looks, first, compared)
+
+
+def _by_gates(first: FirstSeeds, compared: bool) -> Standing:
+    """Return the standing of a cell that is in no race."""
+    progress = gate_progress(first, compared)
+    return Standing(
+        seeds=len(first.cell.seeds),
+        looked=progress.looked,
+        needed=progress.needed,
+        most=progress.most,
+        stage="decided" if progress.decided else "going on",
+        gates_decided=progress.decided,
+    )
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A race so far: cells that left without a comparison, those dropped, and its present state.
+
+    `left` has a reason and the number of seeds looked at before. `state` is None before the first
+    look. `still` are the cells that are in the race, or are left at its end.
+    """
+
+    left: Mapping[str, tuple[str, int]]
+    dropped: Mapping[str, tuple[Dropped, int]]
+    still: Sequence[str]
+    state: Race | None
+
+
+def _raced(looks: Looks, first: Mapping[str, FirstSeeds], compared: bool) -> dict[str, Standing]:
+    result = _run(looks, first)
+    found: dict[str, Standing] = {}
+    for name, each in first.items():
+        seeds = len(each.cell.seeds)
+        if name in result.left:
+            reason, looked = result.left[name]
+            found[name] = Standing(
+                seeds, looked, each.scored, each.scored, "left", raced=True, reason=reason
+            )
+        elif name in result.dropped:
+            why, looked = result.dropped[name]
+            own = gate_progress(_cut(each, looked), compared)
+            found[name] = Standing(
+                seeds,
+                looked,
+                looked,
+                looked,
+                "dropped",
+                raced=True,
+                gates_decided=own.decided and own.most <= looked,
+                dropped=why,
+            )
+        else:
+            found[name] = _still(looks, each, result, compared)
+    return found
+
+
+def _still(looks: Looks, first: FirstSeeds, result: _Result, compared: bool) -> Standing:
+    """Return the standing of a cell that is in the race, or left at its end."""
+    seeds, state = len(first.cell.seeds), result.state
+    reached = 0 if state is None or not state.looks_done else looks.after[state.looks_done - 1]
+    if len(result.still) < 2 and (state is None or state.ended is None):
+        # The others left without a comparison: nothing is known about it that saves seeds.
+        return replace(_by_gates(first, True), raced=True)
+    if state is None or state.ended is None:
+        following = next(look for look in looks.after if look > reached)
+        return Standing(seeds, reached, following, seeds, "going on", raced=True)
+    stage = ENDS[state.ended]
+    if stage == "not separated" and len(result.still) == 1:
+        stage = "won"
+    own = gate_progress(first, compared or looks.whole)
+    if looks.whole or compared or first.cell.gates.any_set:
+        needed, most, decided = own.needed, own.most, own.decided
+    else:
+        needed, most, decided = reached, reached, True
+    return Standing(
+        seeds,
+        reached,
+        max(needed, reached),
+        max(most, reached),
+        stage,
+        raced=True,
+        gates_decided=decided,
+    )
+
+
+def _run(looks: Looks, first: Mapping[str, FirstSeeds]) -> _Result:
+    """Run the race until seeds are missing, or it ends.
+
+    A cell whose run failed leaves at the look that needs this run; the race of the others then
+    runs again without it, and what was dropped stays dropped.
+    """
+    left: dict[str, tuple[str, int]] = {}
+    dropped: dict[str, tuple[Dropped, int]] = {}
+    still = list(first)
+    for name in _on_other_data(first):
+        left[name] = ("it was scored on other data than the others", 0)
+        still.remove(name)
+    while True:
+        state = _state(looks, {name: first[name] for name in still})
+        if state is not None:
+            for drop in state.dropped:
+                why = Dropped(drop.against, drop.difference, drop.p_value, drop.level)
+                dropped.setdefault(drop.cell, (why, drop.seeds))
+            still = [name for name in still if name in state.remaining]
+            if state.ended is not None:
+                return _Result(left, dropped, still, state)
+        done = 0 if state is None else state.looks_done
+        following = looks.after[min(done, len(looks.after) - 1)]
+        stopped = [name for name in still if first[name].stopped_at(following)]
+        if not stopped:
+            return _Result(left, dropped, still, state)
+        for name in stopped:
+            left[name] = (first[name].stop or "", looks.after[done - 1] if done else 0)
+            still.remove(name)
+
+
+def _state(looks: Looks, first: Mapping[str, FirstSeeds]) -> Race | None:
+    """Return the race between some cells; None before the first look, or with one cell."""
+    found = {name: each.found for name, each in first.items() if each.found is not None}
+    if len(first) < 2 or any(each.scored < looks.after[0] for each in first.values()):
+        return None
+    one = next(iter(found.values()))
+    return race(
+        one.labels,
+        {name: np.asarray(each.selected) for name, each in found.items()},
+        looks.after,
+        looks.spending,
+        margin=looks.margin,
+        classes=one.classes,
+    )
+
+
+def _on_other_data(first: Mapping[str, FirstSeeds]) -> list[str]:
+    """Return the cells that were scored on other sentences than the first one with a score."""
+    found = {name: each.found for name, each in first.items() if each.found is not None}
+    if not found:
+        return []
+    one = next(iter(found.values()))
+    return [name for name, each in found.items() if not each.same_sentences(one)]
+
+
+def _cut(first: FirstSeeds, seeds: int) -> FirstSeeds:
+    """Return the first of some first seeds."""
+    return first_seeds(first.cell, first.runs[:seeds])
+
+
+def scores_so_far(cell: Cell, records: Sequence[Record]) -> list[float]:
+    """Return the mean MCC over the first seed, the first two, and so on, in the plan's order."""
+    runs = first_seeds(cell, records).runs
+    mccs = [run.scores.mcc for run in runs if run.scores is not None]
+    return [mean(mccs[:count]) for count in range(1, len(mccs) + 1)]
