@@ -1,0 +1,287 @@
+"""A race of cells: which are worse than the leader beyond chance, look by look at their seeds.
+
+All pairs of cells in the race are compared, on the same sentences and with row i of every cell as
+the same seed. docs/statistics.md explains the test and shows its error rates.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Literal
+
+import numpy as np
+
+from harness.errors import BadInput
+from harness.stats.checks import check
+from harness.stats.scores import linearise
+from harness.stats.sequential import ERROR, Form, nominal_levels, problems_of_looks
+
+End = Literal["one-left", "equivalent", "last-look"]
+
+PROBED = 3
+"""At a look after one seed, one cell in three has two, which show the spread over seeds."""
+
+FEWEST_PROBED = 2
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A cell that left the race.
+
+    Attributes:
+        cell: its id.
+        seeds: number of seeds of the look at which it was dropped.
+        against: id of the leader at this look.
+        difference: mean of the leader minus mean of the cell, over these seeds.
+        p_value: two-sided, of the difference.
+        level: nominal level of the look, with which `p_value` was compared.
+    """
+
+    cell: str
+    seeds: int
+    against: str
+    difference: float
+    p_value: float
+    level: float
+
+
+@dataclass(frozen=True)
+class Race:
+    """A race as far as its cells have seeds.
+
+    Attributes:
+        looks_done: number of looks.
+        dropped: in the order of looks, and at one look in the order of the cells.
+        remaining: ids of the cells still in, in their order.
+        winner: id of the cell with the highest mean among those still in; None until the end.
+        ended: why no further look follows; None until the end.
+        needed: number of seeds that each cell still in needs before the next look; empty at the
+            end.
+    """
+
+    looks_done: int
+    dropped: tuple[Drop, ...]
+    remaining: tuple[str, ...]
+    winner: str | None
+    ended: End | None
+    needed: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """The linearised runs of all cells, cell by cell.
+
+    Attributes:
+        values: (cells, seeds), nan where a cell has no such seed.
+        influence: (cells, seeds, sentences), 0 there.
+        unseen: (cells, seeds), as in `Linearised`.
+        counts: (cells,), the number of seeds of each cell.
+    """
+
+    values: np.ndarray
+    influence: np.ndarray
+    unseen: np.ndarray
+    counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """All pairs of the cells in the race at a look; arrays are (cells, cells).
+
+    Attributes:
+        differences: mean of the row's cell minus mean of the column's cell.
+        p_values: two-sided; 1 of a cell with itself.
+        levels: nominal levels of this look.
+        reaches: half-widths of the intervals of confidence 1 - level.
+    """
+
+    differences: np.ndarray
+    p_values: np.ndarray
+    levels: np.ndarray
+    reaches: np.ndarray
+
+
+def race(
+    labels: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    looks: Sequence[int],
+    form: Form,
+    *,
+    margin: float | None = None,
+    classes: int = 2,
+    level: float = ERROR,
+) -> Race:
+    """Return how far the race is, from the predictions alone, whenever each of them arrived.
+
+    Every look is repeated for which all cells still in have enough seeds. At a look, a cell is
+    dropped whose mean MCC is below that of the leader, with a p-value below the nominal level. A
+    look after one seed needs a second seed of the leading cells, because one seed of each cell
+    does not show the spread over seeds.
+
+    Args:
+        labels: (sentences,), each from 0 to `classes` - 1.
+        predictions: by the id of each cell, (seeds so far, sentences) in the order of seeds; row i
+            has the same seed in every cell. A cell may have 0 rows.
+        looks: numbers of seeds, ascending.
+        form: of the spending function.
+        margin: the race also ends when the intervals of all differences lie within ± margin.
+        level: probability that any cell is dropped wrongly.
+
+    Raises:
+        BadInput: other shapes, values or looks, or fewer than two cells.
+    """
+    _check(labels, predictions, looks, margin, classes)
+    names = list(predictions)
+    runs = _linearised(labels, [predictions[name][: looks[-1]] for name in names], classes)
+    still, dropped = list(range(len(names))), []
+    used = np.zeros(len(names), dtype=int)
+    for number, seeds in enumerate(looks):
+        needed = _needed(runs, still, seeds)
+        if any(runs.counts[cell] < count for cell, count in needed.items()):
+            by_name = {names[cell]: count for cell, count in needed.items()}
+            return Race(number, tuple(dropped), _named(names, still), None, None, by_name)
+        for cell, count in needed.items():
+            used[cell] = count
+        means = runs.values[:, :seeds].mean(axis=1)
+        pairs = _compare(runs, still, seeds, used, looks, form, level)
+        leader = int(np.argmax(means[still]))
+        worse = pairs.p_values[leader] < pairs.levels[leader]
+        worse &= pairs.differences[leader] > 0
+        for place in np.flatnonzero(worse).tolist():
+            dropped.append(
+                Drop(
+                    names[still[place]],
+                    seeds,
+                    names[still[leader]],
+                    float(pairs.differences[leader, place]),
+                    float(pairs.p_values[leader, place]),
+                    float(pairs.levels[leader, place]),
+                )
+            )
+        winner = names[still[leader]]
+        ended = _end(pairs, ~worse, margin, last=number == len(looks) - 1)
+        still = [cell for cell, out in zip(still, worse, strict=True) if not out]
+        if ended is not None:
+            return Race(number + 1, tuple(dropped), _named(names, still), winner, ended)
+    raise AssertionError("the last look ends a race")
+
+
+def _check(
+    labels: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    looks: Sequence[int],
+    margin: float | None,
+    classes: int,
+) -> None:
+    problems = problems_of_looks(looks)
+    if len(predictions) < 2:
+        problems.append(f"{len(predictions)} cells: expected at least two")
+    if margin is not None and not margin > 0:
+        problems.append(f"margin is {margin}: expected above 0")
+    if problems:
+        raise BadInput(problems)
+    rows = {f"predictions of {name}": rows for name, rows in predictions.items() if len(rows)}
+    check(labels, rows, classes)
+
+
+def _named(names: Sequence[str], cells: Sequence[int]) -> tuple[str, ...]:
+    return tuple(names[cell] for cell in cells)
+
+
+def _linearised(labels: np.ndarray, cells: Sequence[np.ndarray], classes: int) -> _Runs:
+    counts = np.array([len(rows) for rows in cells])
+    shape = (len(cells), max(int(counts.max()), 1))
+    values, unseen = np.full(shape, np.nan), np.zeros(shape)
+    influence = np.zeros((*shape, labels.size))
+    present = np.arange(shape[1]) < counts[:, None]
+    if present.any():
+        rows = np.concatenate([rows for rows in cells if len(rows)])
+        linearised = linearise(labels, rows, "mcc", classes)
+        values[present], unseen[present] = linearised.values, linearised.unseen
+        influence[present] = linearised.influence
+    return _Runs(values, influence, unseen, counts)
+
+
+def _needed(runs: _Runs, still: Sequence[int], seeds: int) -> dict[int, int]:
+    """Return the number of seeds of each cell before a look."""
+    if seeds > 1 or (runs.counts[list(still)] < 1).any():
+        return dict.fromkeys(still, seeds)
+    probed = max(ceil(len(still) / PROBED), FEWEST_PROBED)
+    first = np.argsort(-runs.values[list(still), 0], kind="stable")[:probed]
+    leading = {still[place] for place in first.tolist()}
+    return {cell: 2 if cell in leading else 1 for cell in still}
+
+
+def _compare(
+    runs: _Runs,
+    still: Sequence[int],
+    seeds: int,
+    used: np.ndarray,
+    looks: Sequence[int],
+    form: Form,
+    level: float,
+) -> _Pairs:
+    """Return the comparisons of all pairs at a look."""
+    from scipy.special import stdtr, stdtrit  # slow to import; a plan needs none of it
+
+    cells = list(still)
+    sentences = runs.influence.shape[2]
+    raw, interaction, freedom = _spread(runs, used)
+    means = runs.values[cells, :seeds].mean(axis=1)
+    differences = means[:, None] - means
+    influence = runs.influence[cells, :seeds].mean(axis=1)
+    products = influence @ influence.T
+    squares = np.diag(products)
+    shown = np.maximum(squares[:, None] + squares - 2 * products, 0) / (sentences - 1) / sentences
+    unseen = runs.unseen[cells, :seeds].mean(axis=1)
+    both, of_seeds = 2 * interaction / seeds, 2 * raw / seeds
+    of_sentences = np.maximum(shown, both) + (unseen[:, None] + unseen) ** 2
+    total = of_sentences + max(of_seeds - both, 0.0)
+    uncertainty = of_sentences**2 / (sentences - 1) + of_seeds**2 / freedom
+    errors = np.sqrt(total)
+    freedoms = total**2 / np.maximum(uncertainty, 1e-300)
+    p_values = 2 * stdtr(freedoms, -np.abs(differences) / np.maximum(errors, 1e-300))
+    np.fill_diagonal(p_values, 1.0)
+    shares = (of_sentences - both) / np.maximum(
+        of_sentences - both + 2 * max(raw, interaction), 1e-300
+    )
+    levels = np.empty_like(p_values)
+    pairs = len(cells) * (len(cells) - 1) // 2
+    for share in np.unique(shares):
+        found = nominal_levels(looks, float(share), form, level, max(pairs, 1))
+        levels[shares == share] = found[list(looks).index(seeds)]
+    reaches = stdtrit(freedoms, 1 - levels / 2) * errors
+    np.fill_diagonal(reaches, 0.0)
+    return _Pairs(differences, p_values, levels, reaches)
+
+
+def _spread(runs: _Runs, used: np.ndarray) -> tuple[float, float, float]:
+    """Return the variance over seeds of one cell, that of the interaction, degrees of freedom.
+
+    Cells and seeds are the factors of an additive model; its residuals are pooled over cells.
+    """
+    cell, seed = np.nonzero(np.arange(runs.values.shape[1]) < used[:, None])
+    model = np.zeros((len(cell), runs.values.shape[0] + runs.values.shape[1]))
+    model[np.arange(len(cell)), cell] = 1
+    model[np.arange(len(cell)), runs.values.shape[0] + seed] = 1
+    left, sizes, _ = np.linalg.svd(model, full_matrices=False)
+    fitted = left[:, sizes > 1e-9]
+    freedom = len(cell) - fitted.shape[1]
+    values, influence = runs.values[cell, seed], runs.influence[cell, seed]
+    sentences = influence.shape[1]
+    rest = values @ values - ((fitted.T @ values) ** 2).sum()
+    rest_influence = (influence**2).sum() - ((fitted.T @ influence) ** 2).sum()
+    raw = float(max(rest, 0.0)) / freedom
+    interaction = float(max(rest_influence, 0.0)) / freedom / (sentences - 1) / sentences
+    return raw, interaction, float(freedom)
+
+
+def _end(pairs: _Pairs, stay: np.ndarray, margin: float | None, *, last: bool) -> End | None:
+    """Return why a race ends at a look, or None."""
+    if stay.sum() == 1:
+        return "one-left"
+    if margin is not None:
+        farthest = (np.abs(pairs.differences) + pairs.reaches)[np.ix_(stay, stay)]
+        if (farthest < margin).all():
+            return "equivalent"
+    return "last-look" if last else None
