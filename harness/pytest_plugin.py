@@ -32,6 +32,7 @@ from harness.plugin.stash import (
 )
 from harness.plugin.tables import show_all, summarize_all, write_all
 from harness.session.display import Display
+from harness.session.looks.selection import race_refusals
 from harness.session.options import (
     OPTIONS,
     Chosen,
@@ -158,7 +159,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         options = session_options(_chosen(config))
     except BadInput as error:
         raise pytest.UsageError(str(error)) from None
-    if refused := refusals(config.stash[PLANNED], cells, options):
+    planned = config.stash[PLANNED]
+    if refused := [*refusals(planned, cells, options), *race_refusals(planned, cells)]:
         raise pytest.UsageError("\n".join(refused))
     started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), options)
     started.notes += without_baseline(cells, options)

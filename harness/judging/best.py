@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 
+from harness.judging.looks.race import standings
+from harness.judging.looks.standing import Standing
 from harness.store.records import Record
 from harness.suite.plan import Cell
 
@@ -18,20 +20,34 @@ class Best:
     tried: int
 
 
+def is_whole(cell: Cell, scored: int, standing: Standing | None) -> bool:
+    """Return whether a cell has all the seeds that it needs, and did not leave a race.
+
+    Args:
+        scored: number of its seeds with a score.
+        standing: how far the looks at it have come, None without looks.
+    """
+    if standing is None:
+        return scored == len(cell.seeds)
+    return not standing.out and scored >= standing.most
+
+
 def best_by_checkpoint(
     cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]
 ) -> dict[str, Best]:
     """Return each checkpoint's cell with the highest mean MCC over seeds; of equals the first.
 
-    A cell with a seed without a score is left out.
+    A cell with a seed without a score is left out, unless looks have decided that it needs fewer;
+    so is a cell that left a race.
 
     Args:
         runs: the records of each cell, by its id.
     """
     best: dict[str, Best] = {}
+    found = standings(cells, runs)
     for cell in cells:
         scored = tuple(run for run in runs[cell.id] if run.scores is not None)
-        if not scored or len(scored) < len(cell.seeds):
+        if not scored or not is_whole(cell, len(scored), found.get(cell.id)):
             continue
         # Exact and rounded once, as in a cell's gates.
         mcc = mean(run.scores.mcc for run in scored if run.scores is not None)

@@ -21,6 +21,7 @@ from harness.judging.column import (
 )
 from harness.judging.costs import COSTS, all_measured, deviation, mean
 from harness.judging.further_columns.classes import CLASSES, MACRO_F1
+from harness.judging.further_columns.looks import LOOKS, with_looks
 from harness.judging.further_columns.settings import settings_in
 from harness.judging.further_columns.sources import SOURCE_COLUMNS, SOURCES, for_these_sources
 from harness.stats import Interval
@@ -44,9 +45,10 @@ def columns_of(names: Collection[str]) -> list[Column]:
     """Return COLUMNS, after the learning rate the settings that are among these names.
 
     If CLASSES is among them, F1 is the macro-F1, and the number of classes comes last. If SOURCES
-    is, the interval for sentences of other sources comes after the first one.
+    is, the interval for other sources follows the first one. LOOKS follow the verdict.
     """
     columns = with_after("learning_rate", settings_in(names), COLUMNS)
+    columns = with_looks(columns) if LOOKS.name in names else columns
     if SOURCES.name in names:
         columns = with_after("mcc_high", SOURCE_COLUMNS, columns)
         columns = [for_these_sources(each) if each.name == "mcc_low" else each for each in columns]

@@ -9,8 +9,10 @@ from harness.judging.baseline import Baseline
 from harness.judging.column import Facts, Row
 from harness.judging.columns import columns_of
 from harness.judging.further_columns.classes import CLASSES
+from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.sources import SOURCES
 from harness.judging.gates import Judgement, judge
+from harness.judging.looks.race import standings
 from harness.store.records import Record, classes_of
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
@@ -28,6 +30,9 @@ def leaderboard(
     COLUMNS describes the columns. `*_sd` are sample standard deviations over the scored runs, and
     `accuracy_*` correspond to `mcc_*`. A value that some run did not measure is null, never 0 and
     never a mean of fewer runs. The interval of the mean is null with one seed and no predictions.
+
+    Cells that left a race have no rank; they come after the others, those with the most seeds
+    first, before cells without a score.
 
     Training settings of which the plan has several values have a column each, after the learning
     rate. `f1` is the F1 of class 1 of two. If some run has more classes, it is the mean of their F1
@@ -59,6 +64,8 @@ def leaderboard(
         names.add(CLASSES.name)
     if any(each.mcc_on_sources is not None for each in judgements.values()):
         names.add(SOURCES.name)
+    if any(cell.looks is not None for cell in cells):
+        names.add(LOOKS.name)
     columns = columns_of(names)
     facts = [
         Facts(cell, runs[cell.id], scored(runs[cell.id]), judgements[cell.id]) for cell in cells
@@ -66,8 +73,26 @@ def leaderboard(
     rows = [{column.name: column.value(each) for column in columns} for each in facts]
     types = {column.name: column.type for column in columns}
     frame = pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
-    frame["rank"] = frame["mcc"].rank(method="min", ascending=False).astype("Int64")
-    return frame.sort_values("rank", kind="stable", na_position="last", ignore_index=True)
+    out = [_place_after_race(judgements[cell.id]) for cell in cells]
+    still_in = pd.Series([place is None for place in out], dtype=bool)
+    ranked = frame["mcc"].where(still_in).rank(method="min", ascending=False)
+    frame["rank"] = ranked.astype("Int64")
+    order = sorted(
+        range(len(frame)), key=lambda row: (pd.isna(ranked[row]), out[row] or (), ranked[row])
+    )
+    return frame.iloc[order].reset_index(drop=True)
+
+
+def _place_after_race(judgement: Judgement) -> tuple[int, float] | None:
+    """Return what sorts a cell that left a race: more seeds first, then a higher MCC.
+
+    Returns:
+        None for a cell that is in no race, or left in it.
+    """
+    standing = judgement.standing
+    if standing is None or not standing.out or judgement.mcc is None:
+        return None
+    return -standing.looked, -judgement.mcc
 
 
 def judge_all(
@@ -77,7 +102,10 @@ def judge_all(
     slices: Slices | None = None,
 ) -> dict[str, Judgement]:
     """Judge every cell by its records, and return the judgements by cell id."""
-    return {cell.id: judge(cell, runs[cell.id], baseline, slices) for cell in cells}
+    found = standings(cells, runs, baseline is not None)
+    return {
+        cell.id: judge(cell, runs[cell.id], baseline, slices, found.get(cell.id)) for cell in cells
+    }
 
 
 def runs_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -11,6 +11,7 @@ from harness.judging.leaderboard import runs_by_cell
 from harness.plugin.ledger import record_result
 from harness.plugin.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_strict
 from harness.session.options import Planned
+from harness.session.session import Session
 from harness.store.records import Record
 from harness.suite.plan import Cell, suite_gates
 
@@ -30,13 +31,15 @@ def gated_suite(request: pytest.FixtureRequest) -> Planned:
 
 @pytest.fixture
 def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[], list[Record]]:
-    """Return a function that waits until all runs of a cell ended, and returns their records.
+    """Return a function that waits until the needed runs of a cell ended, and returns all records.
 
-    It skips the test, or fails it under `--strict`, if the cell cannot run here.
+    It skips the test, or fails it under `--strict`, if the cell cannot run here. It skips it, with
+    and without `--strict`, if the cell was dropped from a race before its gates were decided.
     """
 
     def wait() -> list[Record]:
         records = _wait(request.config, [cell])
+        _skip_if_dropped(request, cell, records)
         reasons = dict.fromkeys(r.reason for r in records if r.status == "skipped" and r.reason)
         if reasons and is_strict(request.config):
             reason = "; ".join(reasons)
@@ -46,6 +49,19 @@ def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[],
         return records
 
     return wait
+
+
+def _skip_if_dropped(request: pytest.FixtureRequest, cell: Cell, records: Sequence[Record]) -> None:
+    """Skip the test of a cell that was dropped from a race and has no verdict."""
+    session = request.config.stash[SESSION]
+    standing = session.standings(cell.suite).get(cell.id)
+    if standing is None or standing.dropped is None:
+        return
+    judgement = _judgement(session, cell, records)
+    if judgement.verdict is None and not judgement.passed:
+        request.node.user_properties.extend(_properties(judgement, records))
+        request.config.stash[LEDGER].dropped.add((cell.suite, cell.id))
+        pytest.skip(standing.in_words())
 
 
 def _wait(config: pytest.Config, cells: Sequence[Cell]) -> list[Record]:
@@ -62,9 +78,13 @@ def judge_cell(
     request: pytest.FixtureRequest, cell: Cell
 ) -> Callable[[Sequence[Record]], Judgement]:
     """Return a function that judges a cell's records by its gates and the session's baseline."""
-    session = request.config.stash[SESSION]
+    return partial(_judgement, request.config.stash[SESSION], cell)
+
+
+def _judgement(session: Session, cell: Cell, records: Sequence[Record]) -> Judgement:
     slices = session.inputs(cell.suite).slices.slices
-    return partial(judge, cell, baseline=session.baseline(cell.suite), slices=slices)
+    standing = session.standings(cell.suite).get(cell.id)
+    return judge(cell, records, session.baseline(cell.suite), slices, standing)
 
 
 @pytest.fixture
@@ -105,6 +125,8 @@ def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tup
     yield "verdict", judgement.verdict or "none"
     for check in judgement.checks:
         yield f"gate_{check.gate}", check.verdict
+    if judgement.standing is not None:
+        yield "looks", judgement.standing.in_words()
     for name, value in numbers.items():
         if value is not None:
             yield name, repr(float(value))

@@ -22,6 +22,7 @@ class Ledger:
     whose test compared all scores with the thresholds. `failed` contains the gates whose test
     pytest counted as failed. `reasons` explain why a gate was not judged. `files` contains the
     gates whose test exists in a file; `collected` those whose test was collected, selected or not.
+    `dropped` contains the gates of cells that were dropped from a race: they need no verdict.
     """
 
     judged: dict[Gate, bool] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Ledger:
     reasons: dict[Gate, str] = field(default_factory=dict)
     files: dict[Gate, Path] = field(default_factory=dict)
     collected: set[Gate] = field(default_factory=set)
+    dropped: set[Gate] = field(default_factory=set)
 
 
 def record_result(ledger: Ledger, gate: Gate, passed: bool) -> None:
@@ -57,7 +59,7 @@ def unjudged(
     reasons = {
         gate: ledger.reasons.get(gate) or fallback(gate)
         for gate in required_gates(planned)
-        if gate not in ledger.judged
+        if gate not in ledger.judged and gate not in ledger.dropped
     }
     return [f"not judged: {line}" for line in by_reason(reasons)]
 

@@ -12,6 +12,7 @@ from harness.judging.populations import IN_WORDS
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
 from harness.report.findings.domain_differences import domain_differences
+from harness.report.findings.looks import not_needed
 from harness.report.parts import caption, in_text, lines_on_parts, parts
 from harness.report.pictures.charts import Line, Picture
 from harness.report.published import Published, by_text, warned_runs
@@ -215,6 +216,7 @@ def without_score(published: Published) -> Iterator[str]:
         for reason, runs in by_text(published.cells, reasons, code):
             yield f"{status}: {runs}: {escaped(reason)}"
     recorded = {(run.cell, run.seed) for run in published.records}
+    recorded |= not_needed(published)
     missing = (
         ("", cell.id, seed)
         for cell in published.cells

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from harness.inputs.split_files import origin, split_files
 from harness.report.published import Published
 from harness.store.records import DatasetFacts, Record
+from harness.suite.looks import limits_of
 from harness.suite.plan import Cell, make_plan, suite_gates
 from harness.suite.spec import DatasetSpec, Suite, SuiteGates, Thresholds, TrainingSpec
 
@@ -111,6 +112,7 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
     content["gates.suite"] = published.gates.model_dump(exclude_defaults=True)
     if order := published.gates.order:
         content["gates.suite"]["order"] = [names[name] for name in order]
+    content["limits"] = limits_of(cells)
     text = _text(content)
     notes = [
         *_folder_notes(published, names),

@@ -1,5 +1,6 @@
 """Training the missing runs of a session: submitted to an executor, stored when each one ends."""
 
+import contextlib
 import shutil
 import threading
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from harness.forecast.seconds import Sharing, Underway, seconds_left
 from harness.redaction import redact_file
 from harness.session.display import State
 from harness.session.lateness import Lateness
+from harness.session.looks.needed import RunId, run_id
+from harness.session.looks.turns import Turns
 from harness.session.run_status import RunStatus
 from harness.session.suite_inputs import Inputs
 from harness.store import run_store
@@ -29,6 +32,7 @@ from harness.training import progress
 if TYPE_CHECKING:  # job imports the library `datasets`; collecting tests must not
     from collections.abc import Callable
 
+    from harness.session.looks.needed import Needs
     from harness.training.job import Job, Result
 
 PRELOAD = ("harness.training.worker",)
@@ -89,6 +93,7 @@ class Dispatch:
         missing: the runs to train.
         schedule: their order, how many at a time, and how long each is expected to take.
         ray_address: the cluster to join if a suite requires Ray.
+        needs: returns which runs are needed according to the results so far; by default all are.
 
     Raises:
         BadInput: Ray is not available, or its cluster is too small.
@@ -100,6 +105,7 @@ class Dispatch:
         missing: Sequence[Missing],
         schedule: Schedule,
         ray_address: str | None,
+        needs: "Callable[[], Needs] | None" = None,
     ) -> None:
         self.schedule = schedule
         self._executor, self.workers = make_executor(
@@ -108,6 +114,7 @@ class Dispatch:
         self._closing = threading.Event()
         self._ended: list[str] = []
         self._lateness = Lateness()
+        self.turns = Turns(needs)
         try:
             self._tasks = [
                 Task(
@@ -129,9 +136,21 @@ class Dispatch:
         return {(run.cell.suite, run.cell.id, run.seed): future for run, future in runs}
 
     def begin(self) -> None:
-        """Submit every run."""
-        for task in self._tasks:
-            self._submit(task, task.job)
+        """Submit every run that is needed now; the others follow when results need them."""
+        with self.turns.lock:
+            if self._closing.is_set():
+                return
+            waiting = {run_id(task.job.run): task for task in self._tasks}
+            for each in self.turns.due(list(waiting), self._finished(), self.workers):
+                self._submit(waiting[each], waiting[each].job)
+
+    def spared(self) -> set[RunId]:
+        """Return the runs that have not ended and will never be needed."""
+        planned = {run_id(task.job.run) for task in self._tasks}
+        return (planned & self.turns.released) - self._finished()
+
+    def _finished(self) -> set[RunId]:
+        return {run_id(task.job.run) for task in self._tasks if task.future.done()}
 
     def close(self) -> None:
         """Stop all runs, and return when their processes have ended."""
@@ -151,7 +170,8 @@ class Dispatch:
                 if times is not None:
                     took.append((task.expected, times.total))
             elif (now := progress.read(task.job.folder)) is None:
-                waiting.append(task.expected)
+                if run_id(task.job.run) not in self.turns.released:
+                    waiting.append(task.expected)
             else:
                 underway.append((_title(task.job.run), now))
                 self._lateness.note(_title(task.job.run), task.expected, now, basis)
@@ -161,11 +181,11 @@ class Dispatch:
             left = seconds_left(waiting, ages, took, self.workers, basis is not None)
         return State(
             done=len(self._ended),
-            total=len(self._tasks),
+            total=len(self._tasks) - len(self.spared()),
             running=underway,
             ended=tuple(self._ended),
             seconds_left=left,
-            late=tuple(self._lateness.lines.values()),
+            late=(*self._lateness.lines.values(), *self.turns.problems),
         )
 
     def _job(self, missing: Missing) -> "Job":
@@ -205,6 +225,8 @@ class Dispatch:
         if record is not None:
             self._ended.append(_outcome(job.run, record))
             task.future.set_result(Stored(record, job.folder))
+            with contextlib.suppress(RuntimeError):  # the session is closing
+                self.begin()
 
     def _store_result(self, task: Task, job: "Job", answer: "Future[Result]") -> Record | None:
         """Write a run's record and return it; None if the run was cancelled or submitted again.

@@ -13,10 +13,14 @@ from harness.executors.local import start_fork_server
 from harness.forecast.schedule import schedule
 from harness.inputs import hub
 from harness.judging.baseline import Baseline
+from harness.judging.looks.race import standings
+from harness.judging.looks.standing import Standing
 from harness.kept import kept_files
 from harness.machine import contention
 from harness.session.dispatch import PRELOAD, Dispatch, Missing
 from harness.session.display import State
+from harness.session.looks.needed import Looked, Needs, RunId, looked, needs
+from harness.session.looks.selection import looks_in_words
 from harness.session.options import Options, Planned
 from harness.session.overwriting import objection
 from harness.session.renewal import renew
@@ -54,7 +58,7 @@ class Session:
         self.notes: list[str] = []
         self._selected = tuple(selected)
         self._options = options
-        self._runs: dict[tuple[str, str, int], Future[Stored]] = {}
+        self._runs: dict[RunId, Future[Stored]] = {}
         self._inputs: dict[str, Inputs] = {}
         self._store: dict[str, list[Stored]] = {}
         self._began: contention.Moment | None = None
@@ -118,17 +122,36 @@ class Session:
         self._train([run for runs in missing for run in runs])
 
     def wait(self, cells: Sequence[Cell], tick: Callable[[], None]) -> list[Record]:
-        """Return the records of selected cells, one per seed, as soon as all their runs ended.
+        """Return the records of selected cells as soon as all their runs ended that looks need.
 
         Args:
             tick: called about once a second during the wait.
         """
         self._waited |= {(cell.suite, cell.id) for cell in cells}
-        runs = [self._runs[cell.suite, cell.id, seed] for cell in cells for seed in cell.seeds]
-        while wait(runs, timeout=TICK_SECONDS).not_done:
+        runs = [(cell.suite, cell.id, seed) for cell in cells for seed in cell.seeds]
+        while wait(self._awaited(runs), timeout=TICK_SECONDS).not_done:
             tick()
         tick()
-        return [run.result().record for run in runs]
+        ended = self._ended()
+        return [ended[run].record for run in runs if run in ended]
+
+    def _awaited(self, runs: Sequence[RunId]) -> list[Future[Stored]]:
+        """Return the results of the runs that are or may become needed."""
+        released = frozenset() if self.dispatch is None else self.dispatch.turns.released
+        return [self._runs[run] for run in runs if run not in released]
+
+    def standings(self, suite: str) -> dict[str, Standing]:
+        """Return how far the looks at a suite's cells have come, by cell id."""
+        looked = self._looked(next(each for each in self.planned if each.suite.name == suite))
+        return standings(looked.cells, looked.runs, looked.compared)
+
+    def _looked(self, planned: Planned) -> Looked:
+        name = planned.suite.name
+        runs = {run: item.record for run, item in self._ended().items() if run[0] == name}
+        return looked(self.selected(name), runs, self.baseline(name) is not None)
+
+    def _needs(self) -> Needs:
+        return needs(map(self._looked, self.planned))
 
     def state(self) -> State:
         """Return the progress of the session."""
@@ -171,7 +194,7 @@ class Session:
         places = [(cell.id, seed) for cell in planned.cells for seed in cell.seeds]
         return [_as_kept(found[place]) for place in places if place in found]
 
-    def _ended(self) -> dict[tuple[str, str, int], Stored]:
+    def _ended(self) -> dict[RunId, Stored]:
         """Return the runs that ended, by suite, cell and seed."""
         return {
             run: future.result()
@@ -222,6 +245,7 @@ class Session:
         self.notes += [f"{name}: {line}" for line in (*rejected, *renewed, *inputs.slices.notes)]
         statuses = run_statuses(suite, cells, inputs, store, self._options.rerun)
         self.counts[name] = Counter(item.state for item in statuses)
+        self.notes += [f"{name}: {line}" for line in looks_in_words(cells)]
         for item in statuses:
             if item.unavailable is not None:
                 self._set_result(item.run, _skip(folder, item.run, item.unavailable))
@@ -254,7 +278,9 @@ class Session:
         works = [item.inputs.work(item.status.run) for item in missing]
         others = contention.since(self._began, os.getpid())
         plan = schedule(works, min(requested, default=None), earlier, others)
-        self.dispatch = Dispatch(suites, missing, plan, self._options.ray_address)
+        by_looks = any(cell.looks is not None for cell in self._selected)
+        address = self._options.ray_address
+        self.dispatch = Dispatch(suites, missing, plan, address, self._needs if by_looks else None)
         self._runs |= self.dispatch.runs
         self.dispatch.begin()
 

@@ -1,7 +1,7 @@
 """When the cells of a suite are judged before all their seeds are trained: looks and races."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Spending = Literal["obrien-fleming", "pocock"]
 
 DEFAULT_SPENDING: Spending = "obrien-fleming"
+
+LEAST_SEEDS = 2
+"""One seed does not show the spread over seeds, which a lower bound needs."""
 
 MOST_CELLS = 5
 """Maximum number of cells that a message names."""
@@ -38,16 +41,14 @@ class LooksSpec(BaseModel):
     model_config = STRICT
 
     looks: (
-        Annotated[
-            tuple[Count, ...], Field(min_length=1, strict=False), AfterValidator(_ascending)
-        ]
+        Annotated[tuple[Count, ...], Field(min_length=1, strict=False), AfterValidator(_ascending)]
         | None
     ) = Field(
         None,
         description="numbers of seeds after which cells are judged, ascending; the last is the "
         "number of seeds of every cell. A gate on a lower bound that is decided at a look, and a "
         "race, end the training; the whole procedure errs in at most 5 % of cases. By default "
-        "cells are judged with all their seeds, and a race looks after 2, 3, 5, 8, ... and all",
+        "cells are judged with all their seeds, and a race looks after 1, 2, 3, 5, 8, ... and all",
     )
     spending: Spending | None = Field(
         None,
@@ -85,8 +86,8 @@ class Looks(BaseModel):
 
 
 def default_looks(seeds: int) -> tuple[int, ...]:
-    """Return the looks of a race whose suite sets none: after 2, 3, 5, 8, ... and all seeds."""
-    looks, following = [], (2, 3)
+    """Return the looks of a race whose suite sets none: after 1, 2, 3, 5, 8, ... and all seeds."""
+    looks, following = [], (1, 2)
     while following[0] < seeds:
         looks.append(following[0])
         following = (following[1], sum(following))
@@ -109,6 +110,15 @@ def looks_of(suite: "Suite", most_seeds: int) -> Looks | None:
         margin=limits.race_margin,
         whole=limits.race and suite.gates.suite.best_min_mcc is not None,
     )
+
+
+def limits_of(cells: Sequence["Cell"]) -> dict[str, Any]:
+    """Return the keys of [limits] that give some cells their looks; none if they have none."""
+    looks = cells[0].looks if cells else None
+    if looks is None or any(len(cell.seeds) != looks.after[-1] for cell in cells):
+        return {}
+    keys = {"looks": list(looks.after), "spending": looks.spending}
+    return keys | ({"race": True, "race_margin": looks.margin} if looks.race else {})
 
 
 def judged_by_looks(cell: "Cell") -> bool:
@@ -139,6 +149,8 @@ def look_problems(suite: "Suite", cells: Sequence["Cell"]) -> Iterator[str]:
                 'has a gate with gates.statistic = "lower-bound" and min_mcc or min_accuracy, and '
                 "limits.race is not set; add one of them, or remove the looks"
             )
+        elif limits.looks is not None:
+            yield from _one_seed(limits.looks)
     if limits.looks is None and not limits.race:
         if limits.spending is not None:
             yield (
@@ -155,6 +167,13 @@ def _race_problems(suite: "Suite", cells: Sequence["Cell"]) -> Iterator[str]:
             f"limits.race: true: a race needs at least two cells, and the suite plans one, "
             f"{cells[0].id}; add cells to [matrix], or leave out the race"
         )
+    other = [cell.id for cell in cells if cell.seeds != cells[0].seeds]
+    if other:
+        yield (
+            "limits.race: true: a race compares cells seed by seed, so all need the seeds of "
+            f"{cells[0].id}, {list(cells[0].seeds)}: not those of {some(other, MOST_CELLS)}; give "
+            "them the same seeds in the same order, or leave out the race"
+        )
     gates = suite.gates.suite
     for name, value in (
         ("every_checkpoint_min_mcc", gates.every_checkpoint_min_mcc),
@@ -165,6 +184,14 @@ def _race_problems(suite: "Suite", cells: Sequence["Cell"]) -> Iterator[str]:
                 f"gates.suite.{name}: {value}: needs all seeds of some cell of every checkpoint, "
                 "and a race drops cells; remove this gate or limits.race (--race)"
             )
+
+
+def _one_seed(looks: Sequence[int]) -> Iterator[str]:
+    if looks[0] < LEAST_SEEDS:
+        yield (
+            f"limits.looks: {list(looks)}: the first look is after {looks[0]} seed, which does not "
+            f"show the spread over seeds; begin with {LEAST_SEEDS} (only a race can look after 1)"
+        )
 
 
 def _seed_problems(looks: Sequence[int] | None, cells: Sequence["Cell"]) -> Iterator[str]:

@@ -10,8 +10,10 @@ from harness import stats
 from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
 from harness.judging.costs import COSTS, all_measured, amount, disagreement
 from harness.judging.evidence import Evidence, NoEvidence, evidence
+from harness.judging.gates.at_looks import checks_by_looks
 from harness.judging.gates.by_slice import slice_checks
 from harness.judging.gates.check import WORST_FIRST, Check, Verdict
+from harness.judging.looks.standing import Standing
 from harness.judging.populations import IN_WORDS, UNKNOWN, difference, source_interval
 from harness.stats import Interval, Refusal
 from harness.store.records import Record
@@ -33,7 +35,7 @@ class Judgement:
     other sentences of the same sources. `mcc_on_sources` is the one for sentences of other sources,
     or why there is none; None if the records contain no sources. `by_seed`
     contains each run's MCC, None without a score; `failures` contains the reason of each failed
-    run, by seed.
+    run, by seed. `standing` is how far the looks at the cell have come, None without looks.
     """
 
     verdict: Verdict | None
@@ -49,6 +51,7 @@ class Judgement:
     failures: dict[int, str]
     checks: tuple[Check, ...]
     mcc_on_sources: Interval | Refusal | None = None
+    standing: Standing | None = None
 
 
 def judge(
@@ -56,19 +59,26 @@ def judge(
     records: Sequence[Record],
     baseline: Baseline | None = None,
     slices: Slices | None = None,
+    standing: Standing | None = None,
 ) -> Judgement:
     """Judge a cell by its thresholds and, if there is one, against a baseline.
 
     A cell with a failed run fails: the other seeds alone cannot meet a gate. A cell with a seed
-    that has no score yet has no verdict and does not pass. With several thresholds, the worst
-    verdict counts.
+    that has no score yet has no verdict and does not pass, unless looks decide it earlier. With
+    several thresholds, the worst verdict counts.
 
     Args:
         records: at most one for each of the cell's seeds.
         slices: of the validation sentences, for the gates on slices.
+        standing: how far the looks at the cell have come; see judging.looks.
     """
     by_seed = {r.seed: None if r.scores is None else r.scores.mcc for r in records}
-    failures = {r.seed: r.reason or "no reason" for r in records if r.status == "failed"}
+    needed = cell.seeds if standing is None else cell.seeds[: standing.most]
+    failures = {
+        r.seed: r.reason or "no reason"
+        for r in records
+        if r.status == "failed" and (r.seed in needed or (standing and standing.stage == "left"))
+    }
     scored = [record for record in records if record.scores is not None]
     mcc = mean(_mccs(scored)) if scored else None
     found, missing = _evidence(scored)
@@ -78,14 +88,19 @@ def judge(
     }
     on_sources = None if found is None else source_interval(found)
     used, obstacle = _for_gates(cell, found, intervals, missing)
-    judged = not failures and all(by_seed.get(seed) is not None for seed in cell.seeds)
-    checks: tuple[Check, ...] = ()
-    if judged:
+    complete = not failures and all(by_seed.get(seed) is not None for seed in cell.seeds)
+    looked = checks_by_looks(cell, records, complete)
+    checks: tuple[Check, ...] = looked
+    if complete:
         checks = (
-            *_checks(cell, scored, used, obstacle, baseline),
+            *looked,
+            *_checks(cell, scored, {} if looked else used, obstacle, baseline),
             *slice_checks(cell.gates, found, slices, missing),
         )
+    judged = complete or (standing is not None and standing.gates_decided and not failures)
     verdict: Verdict | None = min((c.verdict for c in checks), key=WORST_FIRST.index, default=None)
+    if not judged and verdict != "fail":
+        verdict, checks = None, ()
     if failures:
         verdict = "fail"
     doubt_passes = cell.gates.on_doubt == "pass"
@@ -103,6 +118,7 @@ def judge(
         failures=failures,
         checks=checks,
         mcc_on_sources=on_sources,
+        standing=standing,
     )
 
 
@@ -180,7 +196,7 @@ def _checks(
         ("accuracy", "accuracy", gates.min_accuracy, _accuracies(runs)),
     )
     for name, statistic, threshold, values in scores:
-        if threshold is not None:
+        if threshold is not None and statistic in intervals:  # the others are judged by looks
             by_bound = gates.statistic == "lower-bound"
             interval = intervals[statistic]
             yield _score_check(name, statistic, threshold, values, interval, by_bound, missing)

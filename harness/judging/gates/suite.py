@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from harness.judging.best import Best, best_by_checkpoint
+from harness.judging.best import Best, best_by_checkpoint, is_whole
 from harness.judging.gates.check import Check, Verdict
+from harness.judging.looks.race import standings
+from harness.judging.looks.standing import Standing
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.suite.spec import SuiteGates
@@ -27,10 +29,11 @@ def judge_suite(
         cells: all cells of the suite.
         runs: the records of each cell, by its id.
     """
+    found = standings(cells, runs)
     lacking = [
         cell.checkpoint
         for cell in cells
-        if sum(run.scores is not None for run in runs[cell.id]) < len(cell.seeds)
+        if not _has_result(cell, runs[cell.id], found.get(cell.id))
     ]
     names = list(dict.fromkeys(cell.checkpoint for cell in cells))
     state = _State(names, best_by_checkpoint(cells, runs), Counter(lacking), len(cells))
@@ -42,6 +45,17 @@ def judge_suite(
     if gates.order:
         checks.append(_order(gates.order, state))
     return tuple(checks)
+
+
+def _has_result(cell: Cell, runs: Sequence[Record], standing: Standing | None) -> bool:
+    """Return whether a cell's score is final, or it was dropped from a race as worse than the best.
+
+    A cell that left a race because a run failed may still become the best one.
+    """
+    scored = sum(run.scores is not None for run in runs)
+    if standing is not None and standing.dropped is not None:
+        return True
+    return is_whole(cell, scored, standing)
 
 
 def explain_suite(suite: str, checks: Sequence[Check]) -> str:

@@ -4,29 +4,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness import stats
-from harness.judging.gates.check import Check, Verdict
 from harness.judging.looks.first_seeds import FirstSeeds
 from harness.stats import Sources
-from harness.stats.sequential import SequentialVerdict, gate_verdict
-from harness.suite.looks import judged_by_looks
+from harness.stats.sequential import Outcome, SequentialVerdict, gate_verdict
+from harness.suite.looks import LEAST_SEEDS, judged_by_looks
 from harness.suite.plan import Cell
 from harness.text import counted
-
-LEAST_SEEDS = 2
-"""One seed does not show the spread over seeds, which a lower bound needs."""
 
 
 @dataclass(frozen=True)
 class LookCheck:
     """A gate on a lower bound after the look that decided it, or the last one possible so far.
 
-    `seeds` is the number of seeds at this look, 0 before the first. `decided` is whether no later
-    look can change the verdict.
+    `gate`, `threshold`, `measured`, `low`, `high` and `reason` are those of a Check; the interval
+    is the look's. `seeds` is the number of seeds at this look, 0 before the first one.
     """
 
-    check: Check
+    gate: str
+    threshold: float
+    measured: float | None
+    low: float | None
+    high: float | None
+    outcome: Outcome
+    reason: str
     seeds: int
-    decided: bool
+
+    @property
+    def decided(self) -> bool:
+        """Whether no later look can change the outcome."""
+        return self.outcome != "undecided"
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def gate_progress(first: FirstSeeds, more_gates: bool) -> GateProgress:
     if not by_looks(first):
         return GateProgress(0, last, last, False)
     checks = list(look_checks(first))
-    failed = [each.seeds for each in checks if each.decided and each.check.verdict == "fail"]
+    failed = [each.seeds for each in checks if each.outcome == "fail"]
     if failed:
         return GateProgress(min(failed), min(failed), min(failed), True)
     looked = max((each.seeds for each in checks), default=0)
@@ -93,8 +99,7 @@ def _look_check(
     assert cell.looks is not None
     if found is None or first.scored < _looks(cell)[0]:
         reason = f"{name} against {margin}: undecided before the first look"
-        check = Check(gate, threshold, None, None, None, "not-enough-evidence", reason)
-        return LookCheck(check, 0, False)
+        return LookCheck(gate, threshold, None, None, None, "undecided", reason, 0)
     sources = found.sources if cell.gates.population == "sources" else None
     assert not isinstance(sources, stats.Refusal)
     verdict = gate_verdict(
@@ -107,10 +112,17 @@ def _look_check(
         statistic=statistic,
         sources=sources,
     )
-    outcome: Verdict = "not-enough-evidence" if verdict.outcome == "undecided" else verdict.outcome
     reason = _reason(name, margin, verdict, len(cell.seeds), cell.gates.population == "sources")
-    check = Check(gate, threshold, verdict.mean, verdict.low, verdict.high, outcome, reason)
-    return LookCheck(check, verdict.seeds, verdict.outcome != "undecided")
+    return LookCheck(
+        gate,
+        threshold,
+        verdict.mean,
+        verdict.low,
+        verdict.high,
+        verdict.outcome,
+        reason,
+        verdict.seeds,
+    )
 
 
 def _reason(
@@ -144,7 +156,5 @@ def _other_gates(cell: Cell) -> bool:
 
     `max_drop` alone is none: it counts with a baseline only.
     """
-    gates = cell.gates.model_copy(
-        update={"min_mcc": None, "min_accuracy": None, "max_drop": None}
-    )
+    gates = cell.gates.model_copy(update={"min_mcc": None, "min_accuracy": None, "max_drop": None})
     return gates.any_set

@@ -61,8 +61,8 @@ def _by_gates(first: FirstSeeds, compared: bool) -> Standing:
 class _Result:
     """A race so far: cells that left without a comparison, those dropped, and its present state.
 
-    `left` has a reason and the number of seeds looked at before. `state` is None before the first
-    look. `still` are the cells that are in the race, or are left at its end.
+    `left` has a reason and the number of seeds looked at before. `state` is None if no cell has a
+    score, or fewer than two are left. `still` are the cells in the race, or left at its end.
     """
 
     left: Mapping[str, tuple[str, int]]
@@ -102,16 +102,14 @@ def _raced(looks: Looks, first: Mapping[str, FirstSeeds], compared: bool) -> dic
 def _still(looks: Looks, first: FirstSeeds, result: _Result, compared: bool) -> Standing:
     """Return the standing of a cell that is in the race, or left at its end."""
     seeds, state = len(first.cell.seeds), result.state
-    reached = 0 if state is None or not state.looks_done else looks.after[state.looks_done - 1]
+    reached = 0 if state is None else _reached(looks, state)
     if len(result.still) < 2 and (state is None or state.ended is None):
         # The others left without a comparison: nothing is known about it that saves seeds.
         return replace(_by_gates(first, True), raced=True)
     if state is None or state.ended is None:
-        following = next(look for look in looks.after if look > reached)
+        name = first.cell.id
+        following = looks.after[0] if state is None else state.needed[name]
         return Standing(seeds, reached, following, seeds, "going on", raced=True)
-    stage = ENDS[state.ended]
-    if stage == "not separated" and len(result.still) == 1:
-        stage = "won"
     own = gate_progress(first, compared or looks.whole)
     if looks.whole or compared or first.cell.gates.any_set:
         needed, most, decided = own.needed, own.most, own.decided
@@ -122,7 +120,7 @@ def _still(looks: Looks, first: FirstSeeds, result: _Result, compared: bool) -> 
         reached,
         max(needed, reached),
         max(most, reached),
-        stage,
+        ENDS[state.ended],
         raced=True,
         gates_decided=decided,
     )
@@ -149,25 +147,31 @@ def _run(looks: Looks, first: Mapping[str, FirstSeeds]) -> _Result:
             still = [name for name in still if name in state.remaining]
             if state.ended is not None:
                 return _Result(left, dropped, still, state)
-        done = 0 if state is None else state.looks_done
-        following = looks.after[min(done, len(looks.after) - 1)]
-        stopped = [name for name in still if first[name].stopped_at(following)]
+        needed = {} if state is None else state.needed
+        stopped = [
+            name for name in still if first[name].stopped_at(needed.get(name, looks.after[0]))
+        ]
         if not stopped:
             return _Result(left, dropped, still, state)
         for name in stopped:
-            left[name] = (first[name].stop or "", looks.after[done - 1] if done else 0)
+            left[name] = (first[name].stop or "", 0 if state is None else _reached(looks, state))
             still.remove(name)
 
 
+def _reached(looks: Looks, state: Race) -> int:
+    """Return the number of seeds at the last look of a race, 0 before the first."""
+    return looks.after[state.looks_done - 1] if state.looks_done else 0
+
+
 def _state(looks: Looks, first: Mapping[str, FirstSeeds]) -> Race | None:
-    """Return the race between some cells; None before the first look, or with one cell."""
-    found = {name: each.found for name, each in first.items() if each.found is not None}
-    if len(first) < 2 or any(each.scored < looks.after[0] for each in first.values()):
+    """Return the race between some cells; None if none has a score, or for fewer than two."""
+    one = next((each.found for each in first.values() if each.found is not None), None)
+    if one is None or len(first) < 2:
         return None
-    one = next(iter(found.values()))
+    none = np.empty((0, one.labels.size), dtype=one.selected.dtype)
     return race(
         one.labels,
-        {name: np.asarray(each.selected) for name, each in found.items()},
+        {name: none if each.found is None else each.found.selected for name, each in first.items()},
         looks.after,
         looks.spending,
         margin=looks.margin,

@@ -55,26 +55,30 @@ class Standing:
         """Whether the cell left a race, so that it is not among the best."""
         return self.stage in ("dropped", "left")
 
-    def in_words(self) -> str:
-        """Return the standing as text, for tables."""
-        of = f"{self.looked} of {counted(self.seeds, 'seed')}"
+    def briefly(self) -> str:
+        """Return the standing in a few words."""
+        after = f"after {self.looked} of {counted(self.seeds, 'seed')}"
         match self.stage:
-            case "dropped":
-                assert self.dropped is not None
-                return f"dropped after {of}: {in_words(self.dropped)}"
             case "left":
-                return f"left the race: {self.reason}"
-            case "won":
-                return f"won the race after {of}"
-            case "equivalent":
-                return f"left in the race after {of}: equivalent to the others left"
-            case "not separated":
-                return f"left in the race after {of}: not separated from the others left"
-            case "decided":
-                return f"decided after {of}"
+                return "left the race"
             case "going on":
                 where = "in the race" if self.raced else "undecided"
-                return f"{where} after {of}" if self.looked else f"{where}, before the first look"
+                return f"{where} {after}" if self.looked else f"{where}, before the first look"
+            case _:
+                return f"{self.stage} {after}"
+
+    def in_words(self) -> str:
+        """Return the standing with its reason, as text that follows the name of the cell."""
+        if self.dropped is not None:
+            return f"{self.briefly()}: {in_words(self.dropped)}"
+        reasons = {
+            "left": str(self.reason),
+            "won": "the only cell left in the race",
+            "equivalent": "all cells left are shown to be within the margin",
+            "not separated": "the race ended at its last look with several cells left",
+        }
+        reason = reasons.get(self.stage)
+        return self.briefly() if reason is None else f"{self.briefly()}: {reason}"
 
 
 def in_words(dropped: Dropped) -> str:

@@ -17,6 +17,7 @@ from harness.judging.sides import in_words, side
 from harness.markup import code, escaped, grid, section
 from harness.report import published_scores
 from harness.report.findings.confusion import confusion
+from harness.report.findings.looks import looks_section
 from harness.report.findings.repeats import repeated_sentences
 from harness.report.findings.slices import best_of, by_slice, names_of
 from harness.report.published import Published
@@ -38,6 +39,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     """
     runs = runs_by_cell(published.cells, published.records)
     yield from section("Gates", _gates(published, judgements, runs))
+    yield from looks_section(published, judgements)
     contestants = best_cells(published.cells, runs)
     shown = best_of(contestants)
     in_slices = {each.name for each in shown}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.judging.column import MISSING
 from harness.judging.columns import SHOWN
 from harness.report.pictures import charts
 from harness.report.pictures.charts import Line, Point
@@ -43,7 +44,7 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
     def row(line: Line) -> dict[str, Any]:
         own = marks[line.cell.id]
         return {
-            "rank": line.row["rank"],
+            "rank": MISSING if line.row["rank"] is None else line.row["rank"],
             "checkpoint": printable(line.cell.checkpoint),
             "batch_size": line.cell.batch_size,
             "learning_rate": line.cell.learning_rate,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from harness.judging import costs
-from harness.judging.column import ROUGH, Row, Value
+from harness.judging.column import MISSING, ROUGH, Row, Value
 from harness.judging.further_columns.settings import settings_in, value_of
 from harness.judging.leaderboard import rows_of, runs_by_cell, scored
 from harness.report.published import Published
@@ -66,6 +66,12 @@ class Line:
     def label(self) -> str:
         """The cell's name as one line of text."""
         return f"{printable(self.cell.checkpoint)}, {self.settings}"
+
+    @property
+    def rank(self) -> str:
+        """The rank as text; a cell that left a race has none."""
+        rank = self.row["rank"]
+        return MISSING if rank is None else str(rank)
 
     @property
     def mcc(self) -> float:

@@ -81,7 +81,7 @@ def on_page(width: int) -> Canvas:
 
 def text_of(point: Point) -> str:
     """Return a point's label."""
-    return f"#{point.line.row['rank']}"
+    return f"#{point.line.rank}"
 
 
 def labels(points: Sequence[Point], canvas: Canvas) -> list[Label]:

@@ -223,7 +223,7 @@ def _key(figure: Figure, lines: Iterable[Line], looks: Looks) -> None:
         return looks[line.cell.checkpoint] == OTHERS
 
     names: dict[str, tuple[str, str]] = {}
-    for line in sorted(lines, key=lambda line: (is_other(line), line.number("rank"))):
+    for line in sorted(lines, key=lambda line: (is_other(line), line.number("rank") or math.inf)):
         name = "other checkpoints" if is_other(line) else drawable(line.cell.checkpoint)
         names[name] = looks[line.cell.checkpoint]
     handles = [
@@ -277,7 +277,7 @@ def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
                 else [],
             )
         name = drawable(line.cell.checkpoint, 28)
-        title = "\n".join([f"#{line.row['rank']} {name}", line.batch, *own])
+        title = "\n".join([f"#{line.rank} {name}", line.batch, *own])
         ax.set_title(title, fontsize=7, loc="left")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))

@@ -1,0 +1,34 @@
+"""The checks of a cell's gates on lower bounds that looks decide."""
+
+from collections.abc import Sequence
+
+from harness.judging.gates.check import Check
+from harness.judging.looks.first_seeds import first_seeds
+from harness.judging.looks.gates import by_looks, look_checks
+from harness.store.records import Record
+from harness.suite.plan import Cell
+
+
+def checks_by_looks(cell: Cell, records: Sequence[Record], complete: bool) -> tuple[Check, ...]:
+    """Return the checks that looks decide, of those that looks have decided so far.
+
+    Args:
+        complete: whether all seeds have a score, so that all are decided.
+    """
+    if cell.looks is None:
+        return ()
+    first = first_seeds(cell, records)
+    found = look_checks(first) if by_looks(first) else ()
+    return tuple(
+        Check(
+            each.gate,
+            each.threshold,
+            each.measured,
+            each.low,
+            each.high,
+            "not-enough-evidence" if each.outcome == "undecided" else each.outcome,
+            each.reason,
+        )
+        for each in found
+        if each.decided or complete
+    )

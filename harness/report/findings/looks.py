@@ -1,0 +1,77 @@
+"""What looks at some of the seeds decided: the section of the document and the page."""
+
+from collections.abc import Iterator, Mapping
+
+from harness.judging.gates import Judgement
+from harness.judging.leaderboard import runs_by_cell
+from harness.judging.looks.race import standings
+from harness.judging.looks.standing import Standing
+from harness.markup import code, escaped
+from harness.report.published import Published
+from harness.suite.looks import Looks
+from harness.text import counted
+
+FORMS = {"obrien-fleming": "O'Brien and Fleming's form", "pocock": "Pocock's form"}
+
+
+def looks_section(published: Published, judgements: Mapping[str, Judgement]) -> Iterator[str]:
+    """Yield how cells were judged at looks, and what the looks showed of each cell.
+
+    Args:
+        judgements: by cell id.
+    """
+    looks = next((cell.looks for cell in published.cells if cell.looks is not None), None)
+    if looks is None:
+        return
+    yield "## Looks"
+    yield _introduction(looks, published)
+    lines = [
+        f"- {code(cell.id)}: {escaped(standing.in_words())}"
+        for cell in published.cells
+        for standing in [judgements[cell.id].standing]
+        if standing is not None
+    ]
+    yield "\n".join(lines)
+
+
+def _introduction(looks: Looks, published: Published) -> str:
+    *most, last = map(str, looks.after)
+    numbers = f"{', '.join(most)} and {last} seeds" if most else counted(looks.after[0], "seed")
+    planned = sum(len(cell.seeds) for cell in published.cells)
+    trained = sum(run.scores is not None for run in published.records)
+    spared = len(not_needed(published) - {(run.cell, run.seed) for run in published.records})
+    text = (
+        f"Cells are judged after {numbers}; the levels of the looks (Lan and DeMets' spending of "
+        f"error in {FORMS[looks.spending]}) are such that"
+    )
+    if looks.race:
+        text += (
+            " the whole race drops a cell wrongly in at most 5 % of cases. Cells that are worse "
+            "than the leader beyond chance are dropped: they have no rank, and are listed after "
+            "the others."
+        )
+        if looks.margin is not None:
+            text += f" It ends when all cells left are within {looks.margin:g} of each other."
+    else:
+        text += " each gate decides wrongly in at most 5 % of cases, both directions together."
+    return (
+        f"{text} A mean over the seeds at which a look decided is a little biased towards the "
+        f"decision. Of {counted(planned, 'planned run')}, {trained} are scored and {spared} were "
+        "not needed."
+    )
+
+
+def not_needed(published: Published) -> set[tuple[str, int]]:
+    """Return the runs that looks have made unnecessary, by cell and seed."""
+    found = _standings(published)
+    return {
+        (cell.id, seed)
+        for cell in published.cells
+        if cell.id in found
+        for seed in cell.seeds[found[cell.id].most :]
+    }
+
+
+def _standings(published: Published) -> dict[str, Standing]:
+    runs = runs_by_cell(published.cells, published.records)
+    return standings(published.cells, runs, published.baseline is not None)
