@@ -1,0 +1,330 @@
+"""Replays of a full matrix: what races and looks would have decided, and spent: `make race`.
+
+Nothing is trained. The records of a full matrix (`benchmarks/race.toml`) are given to the decisions
+one seed at a time, in 1,000 random orders of the seeds, as if a session had trained them in this
+order. The verdicts are compared with those of the full matrix. `pytest benchmarks/` does not collect
+this file.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+from harness import stats
+from harness.judging.evidence import evidence
+from harness.judging.leaderboard import runs_by_cell
+from harness.report.published import leaderboard_in, read_published
+from harness.stats.racing import race
+from harness.stats.sequential import Form, gate_verdict
+from harness.store.run_store import write_atomically
+from harness.suite.looks import default_looks
+
+ROOT = Path(__file__).parent.parent
+EVIDENCE = ROOT / "results" / "race"
+REPLAYS = 1000
+RNG_SEED = 1
+FORMS: tuple[Form, ...] = ("obrien-fleming", "pocock")
+BEYOND_CHANCE = 0.05
+MARGINS = (-0.10, -0.05, -0.02, 0.02, 0.05, 0.10)
+"""Thresholds of gates, as differences from a cell's mean MCC over all its seeds."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A full matrix.
+
+    Attributes:
+        labels: (sentences,), 0 or 1.
+        predictions: by cell, (seeds, sentences); row i has the same seed in every cell.
+        seconds: by cell, the median training time of its runs: of a run, whichever its seed.
+        processor: on which it was trained.
+    """
+
+    labels: np.ndarray
+    predictions: Mapping[str, np.ndarray]
+    seconds: Mapping[str, float]
+    processor: str
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What one race decided, and its share of the full matrix' runs and training time."""
+
+    winner: str
+    dropped: tuple[str, ...]
+    ended: str
+    runs: float
+    time: float
+
+
+def read(folder: Path) -> Matrix:
+    """Return the full matrix of a results folder.
+
+    Raises:
+        BadInput: the leaderboard cannot be read.
+        ValueError: some cell has fewer seeds than others, or other sentences.
+    """
+    published = read_published(leaderboard_in(folder))
+    runs = runs_by_cell(published.cells, published.records)
+    found = {cell: evidence(records) for cell, records in runs.items()}
+    first = next(iter(found.values()))
+    # A cell with fewer seeds, or other ones, has nothing to be paired with.
+    if any(each.seeds != first.seeds or not each.same_sentences(first) for each in found.values()):
+        raise ValueError(f"{folder}: not every cell has the same seeds and sentences")
+    seconds = {
+        cell: median(run.times.train for run in records if run.times is not None)
+        for cell, records in runs.items()
+    }
+    machine = published.records[0].machine
+    processor = "unknown" if machine is None else machine.processor or "unknown"
+    predictions = {cell: each.selected for cell, each in found.items()}
+    return Matrix(first.labels, predictions, seconds, processor)
+
+
+def replay_race(
+    matrix: Matrix, order: Sequence[int], looks: Sequence[int], form: Form, margin: float | None
+) -> Replayed:
+    """Return what a race decides if the seeds are trained in an order.
+
+    Args:
+        order: positions of the seeds, the same for every cell, because they are paired.
+    """
+    ordered = {cell: rows[list(order)] for cell, rows in matrix.predictions.items()}
+    trained = dict.fromkeys(ordered, 0)
+    while True:
+        so_far = {cell: rows[: trained[cell]] for cell, rows in ordered.items()}
+        state = race(matrix.labels, so_far, looks, form, margin=margin)
+        if state.ended is not None:
+            break
+        trained |= state.needed
+    assert state.winner is not None  # a race that ended has one
+    seeds = len(order)
+    spent = sum(trained[cell] * matrix.seconds[cell] for cell in trained)
+    return Replayed(
+        state.winner,
+        tuple(drop.cell for drop in state.dropped),
+        state.ended,
+        sum(trained.values()) / (seeds * len(trained)),
+        spent / (seeds * sum(matrix.seconds.values())),
+    )
+
+
+def race_row(
+    matrix: Matrix,
+    orders: Sequence[Sequence[int]],
+    looks: Sequence[int],
+    form: Form,
+    margin: float | None,
+) -> dict[str, Any]:
+    """Return how often races in some orders find the full matrix' winner, and what they spend."""
+    means = _means(matrix)
+    best = max(means, key=lambda cell: means[cell])
+    as_good = _not_worse_than(matrix, best)
+    # Orders of five seeds repeat: each is replayed once.
+    once = {order: replay_race(matrix, order, looks, form, margin) for order in set(orders)}
+    replayed = [once[order] for order in orders]
+    return {
+        "looks": list(looks),
+        "spending": form,
+        "margin": margin,
+        "replays": len(replayed),
+        "different_orders": len(once),
+        "time": float(np.mean([each.time for each in replayed])),
+        "time_most": max(each.time for each in replayed),
+        "runs": float(np.mean([each.runs for each in replayed])),
+        "same_winner": _share(each.winner == best for each in replayed),
+        "winner_not_worse_beyond_chance": _share(each.winner in as_good for each in replayed),
+        "best_dropped": _share(best in each.dropped for each in replayed),
+        "ended": dict(Counter(each.ended for each in replayed)),
+        "winners": dict(Counter(each.winner for each in replayed)),
+    }
+
+
+def gate_rows(
+    matrix: Matrix, orders: Sequence[Sequence[int]], looks: Sequence[int], form: Form
+) -> list[dict[str, Any]]:
+    """Return, for each margin, what looks decide of gates on a lower bound and what they spend."""
+    means = _means(matrix)
+    rows = []
+    for margin in MARGINS:
+        spent, changed, decided, full_decided = [], 0, 0, 0
+        for cell, predictions in matrix.predictions.items():
+            threshold = means[cell] - margin
+            whole = stats.mean_interval(matrix.labels, predictions)
+            full = "pass" if whole.low >= threshold else "fail" if whole.high < threshold else None
+            for order in set(orders):
+                found = gate_verdict(
+                    matrix.labels, predictions[list(order)], threshold, looks, form
+                )
+                outcome = found.outcome if found.outcome in ("pass", "fail") else None
+                spent.append(found.seeds / len(order))
+                changed += outcome is not None and full is not None and outcome != full
+                decided += outcome is not None
+                full_decided += full is not None
+        rows.append(
+            {
+                "margin": margin,
+                "spending": form,
+                "gates": len(spent),
+                "runs": float(np.mean(spent)),
+                "decided": decided / len(spent),
+                "decided_by_all_seeds": full_decided / len(spent),
+                "opposite_verdicts": changed,
+            }
+        )
+    return rows
+
+
+def _means(matrix: Matrix) -> dict[str, float]:
+    return {
+        cell: float(np.mean(stats.mcc(matrix.labels, rows)))
+        for cell, rows in matrix.predictions.items()
+    }
+
+
+def _not_worse_than(matrix: Matrix, best: str) -> set[str]:
+    """Return the cells that all seeds do not show to be worse than the best one, uncorrected."""
+    return {
+        cell
+        for cell, rows in matrix.predictions.items()
+        if cell == best
+        or stats.paired_difference(
+            matrix.labels, matrix.predictions[best], rows, paired_seeds=True
+        ).p_value
+        >= BEYOND_CHANCE
+    }
+
+
+def _share(values: Any) -> float:
+    return float(np.mean(list(values)))
+
+
+def measure(folder: Path, replays: int) -> dict[str, Any]:
+    """Return all figures of the replays of a results folder."""
+    matrix = read(folder)
+    seeds = len(next(iter(matrix.predictions.values())))
+    rng = np.random.default_rng(RNG_SEED)
+    orders = [tuple(rng.permutation(seeds).tolist()) for _ in range(replays)]
+    from_one = default_looks(seeds)
+    from_two = tuple(look for look in from_one if look > 1)
+    return {
+        "evidence": folder.name,
+        "cells": len(matrix.predictions),
+        "seeds": seeds,
+        "processor": matrix.processor,
+        "rng_seed": RNG_SEED,
+        "means": _means(matrix),
+        "races": [
+            race_row(matrix, orders, looks, form, margin)
+            for looks in (from_one, from_two)
+            for form in FORMS
+            for margin in (None, 0.05)
+        ],
+        "gates": [row for form in FORMS for row in gate_rows(matrix, orders, from_two, form)],
+    }
+
+
+def as_markdown(figures: Mapping[str, Any]) -> str:
+    """Return the figures as a Markdown page."""
+    races = [
+        [
+            ", ".join(map(str, row["looks"])),
+            row["spending"],
+            "-" if row["margin"] is None else f"{row['margin']:g}",
+            f"{row['time']:.2f}",
+            f"{row['time_most']:.2f}",
+            f"{row['runs']:.2f}",
+            f"{row['same_winner']:.1%}",
+            f"{row['winner_not_worse_beyond_chance']:.1%}",
+            f"{row['best_dropped']:.1%}",
+            ", ".join(f"{end} {number}" for end, number in sorted(row["ended"].items())),
+        ]
+        for row in figures["races"]
+    ]
+    gates = [
+        [
+            row["spending"],
+            f"{row['margin']:+.2f}",
+            f"{row['runs']:.2f}",
+            f"{row['decided']:.1%}",
+            f"{row['decided_by_all_seeds']:.1%}",
+            row["opposite_verdicts"],
+        ]
+        for row in figures["gates"]
+    ]
+    return "\n".join(
+        [
+            f"# Replays of {figures['evidence']}",
+            "",
+            f"{figures['cells']} cells with {figures['seeds']} seeds each, replayed in "
+            f"{figures['races'][0]['replays']:,} random orders of the seeds "
+            f"({figures['races'][0]['different_orders']} different ones), by `make race`. Nothing "
+            f"was trained for this page. Shares are of the full matrix; time is the median training "
+            f"time of each cell's runs, on {figures['processor']}.",
+            "",
+            "## Races",
+            "",
+            tabulate(
+                races,
+                [
+                    "looks",
+                    "spending",
+                    "margin",
+                    "time",
+                    "time at most",
+                    "runs",
+                    "same winner",
+                    "winner not worse beyond chance",
+                    "winner dropped",
+                    "ended",
+                ],
+                tablefmt="github",
+            ),
+            "",
+            "## Gates on a lower bound",
+            "",
+            "Each cell with thresholds below and above its mean MCC over all seeds.",
+            "",
+            tabulate(
+                gates,
+                [
+                    "spending",
+                    "mean minus threshold",
+                    "runs",
+                    "decided",
+                    "decided by all seeds at once",
+                    "opposite verdicts",
+                ],
+                tablefmt="github",
+            ),
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Replay, print, and write the page beside the evidence."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--evidence", type=Path, default=EVIDENCE, help="results of a full matrix")
+    parser.add_argument("--replays", type=int, default=REPLAYS, help="number of random orders")
+    parser.add_argument("--write", action="store_true", help="write replays.md and replays.json")
+    options = parser.parse_args()
+    figures = measure(options.evidence, options.replays)
+    page = as_markdown(figures)
+    print(page)
+    if options.write:
+        write_atomically(options.evidence / "replays.md", page.encode())
+        text = json.dumps(figures, indent=1) + "\n"
+        write_atomically(options.evidence / "replays.json", text.encode())
+
+
+if __name__ == "__main__":
+    main()
