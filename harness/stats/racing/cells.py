@@ -1,4 +1,4 @@
-"""A race of cells: which are worse than the leader beyond chance, look by look at their seeds.
+"""A race of cells, look by look at their seeds, as a function of predictions.
 
 All pairs of cells in the race are compared, on the same sentences and with row i of every cell as
 the same seed. docs/statistics.md explains the test and shows its error rates.
@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
+from harness.stats.racing.spread import TINY, Parts, spread_over_seeds
 from harness.stats.scores import linearise
 from harness.stats.sequential import (
     ERROR,
@@ -21,7 +22,6 @@ from harness.stats.sequential import (
     nominal_levels,
     problems_of_looks,
 )
-from harness.stats.spread import TINY, Parts, spread_over_seeds
 
 End = Literal["one-left", "equivalent", "last-look"]
 
