@@ -64,6 +64,7 @@ class Race:
         ended: why no further look follows; None until the end.
         needed: number of seeds that each cell still in needs before the next look; empty at the
             end.
+        used: number of seeds of each cell, also of those dropped, on which the decisions are based.
     """
 
     looks_done: int
@@ -72,6 +73,7 @@ class Race:
     winner: str | None
     ended: End | None
     needed: Mapping[str, int] = field(default_factory=dict)
+    used: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,13 @@ class _Levels:
     form: Form
     level: float
 
-    def of(self, shares: np.ndarray, comparisons: int) -> np.ndarray:
-        """Return the level of each comparison by its share, as in `nominal_levels`."""
+    def of(self, shares: np.ndarray, cells: int) -> np.ndarray:
+        """Return the level of each pair of cells by its share, as in `nominal_levels`."""
         steps = np.floor(shares / SHARE_STEP + 1e-9)
         found = np.empty_like(shares)
         for step in np.unique(steps):
             share = min(float(step) * SHARE_STEP + 1e-12, 1.0)
-            levels = nominal_levels(self.looks, share, self.form, self.level, comparisons)
+            levels = nominal_levels(self.looks, share, self.form, self.level, cells)
             found[steps == step] = levels[self.number]
         return found
 
@@ -189,7 +191,8 @@ def race(
         needed = _needed(runs, still, seeds)
         if any(runs.counts[cell] < count for cell, count in needed.items()):
             by_name = {names[cell]: count for cell, count in needed.items()}
-            return Race(number, tuple(dropped), _named(names, still), None, None, by_name)
+            left = _named(names, still)
+            return Race(number, tuple(dropped), left, None, None, by_name, _used(names, used))
         for cell, count in needed.items():
             used[cell] = count
         means = runs.values[still, :seeds].mean(axis=1)
@@ -212,7 +215,8 @@ def race(
         ended = _end(found, ~worse, margin, last=number == len(looks) - 1)
         still = [cell for cell, out in zip(still, worse, strict=True) if not out]
         if ended is not None:
-            return Race(number + 1, tuple(dropped), _named(names, still), winner, ended)
+            left = _named(names, still)
+            return Race(number + 1, tuple(dropped), left, winner, ended, {}, _used(names, used))
     raise AssertionError("the last look ends a race")
 
 
@@ -224,6 +228,8 @@ def _check(
     classes: int,
 ) -> None:
     problems = problems_of_looks(looks)
+    if list(looks) == [1]:
+        problems.append("looks are [1]: expected one after more seeds, which show their spread")
     if len(predictions) < 2:
         problems.append(f"{len(predictions)} cells: expected at least two")
     if margin is not None and not margin > 0:
@@ -232,6 +238,10 @@ def _check(
         raise BadInput(problems)
     rows = {f"predictions of {name}": rows for name, rows in predictions.items() if len(rows)}
     check(labels, rows, classes)
+
+
+def _used(names: Sequence[str], used: np.ndarray) -> dict[str, int]:
+    return dict(zip(names, used.tolist(), strict=True))
 
 
 def _named(names: Sequence[str], cells: Sequence[int]) -> tuple[str, ...]:
@@ -284,7 +294,7 @@ def _compare(
     return _Look(
         differences=means[:, None] - means,
         parts=Parts(known, of_seeds, both, spread.freedom, sentences - 1),
-        levels=levels.of(share, len(cells) * (len(cells) - 1) // 2),
+        levels=levels.of(share, len(cells)),
     )
 
 

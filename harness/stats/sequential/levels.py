@@ -29,6 +29,9 @@ SHARE_STEP = 0.05
 FARTHEST = 40.0
 """Boundaries beyond it have a nominal level of 0."""
 
+SMALLEST_RANGE_ERROR = 1e-9
+"""Below it, Tukey's level equals Bonferroni's to three digits."""
+
 PANEL_NODES = 8
 
 
@@ -52,35 +55,35 @@ def spent(fraction: float, form: Form, level: float = ERROR) -> float:
 
 
 def nominal_levels(
-    looks: Sequence[int], share: float, form: Form, level: float = ERROR, comparisons: int = 1
+    looks: Sequence[int], share: float, form: Form, level: float = ERROR, cells: int = 2
 ) -> tuple[float, ...]:
     """Return the nominal two-sided p-value of each look, such that all looks together have `level`.
 
-    With several comparisons, these are the nominal p-values of each, such that any of them at any
-    look is wrong with a probability of at most `level`: each may spend its part of what all may.
+    With more than two cells, these are the nominal p-values of the difference of each pair, such
+    that any of all pairs at any look is wrong with a probability of at most `level`.
 
     Args:
         looks: numbers of seeds, ascending. Error is spent by their fraction of the last one.
         share: of the variance of one seed's estimate that all looks have in common, because they
             have the same sentences. It is rounded down, which makes levels smaller.
         form: of the spending function.
-        comparisons: number of comparisons that share the error equally.
+        cells: number of cells, of which all pairs share the error.
 
     Raises:
-        BadInput: looks that are not ascending, a share or level outside of 0 to 1, or no
-            comparison.
+        BadInput: looks that are not ascending, a share or level outside of 0 to 1, or fewer
+            than two cells.
     """
     problems = problems_of_looks(looks)
     if not 0 <= share <= 1:
         problems.append(f"share is {share}: expected between 0 and 1")
     if not 0 < level < 1:
         problems.append(f"level is {level}: expected between 0 and 1")
-    if comparisons < 1:
-        problems.append(f"comparisons are {comparisons}: expected 1 or more")
+    if cells < 2:
+        problems.append(f"cells are {cells}: expected 2 or more")
     if problems:
         raise BadInput(problems)
     steps = int(min(share, LARGEST_SHARE) / SHARE_STEP + 1e-9)
-    return _levels(tuple(looks), steps * SHARE_STEP, form, level, comparisons)
+    return _levels(tuple(looks), steps * SHARE_STEP, form, level, cells)
 
 
 def problems_of_looks(looks: Sequence[int], least: int = 1) -> list[str]:
@@ -93,20 +96,54 @@ def problems_of_looks(looks: Sequence[int], least: int = 1) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _levels(
-    looks: tuple[int, ...], share: float, form: Form, level: float, comparisons: int
+    looks: tuple[int, ...], share: float, form: Form, level: float, cells: int
 ) -> tuple[float, ...]:
     from scipy.special import ndtr
 
     variances = [share + (1 - share) / seeds for seeds in looks]
     walk, before, found = _Walk(np.zeros(1), np.full(1, 0.5)), 0.0, []
     for number, seeds in enumerate(looks):
-        now = spent(seeds / looks[-1], form, level) / comparisons
+        now = pair_level(spent(seeds / looks[-1], form, level), cells)
         correlation = sqrt(variances[number] / variances[number - 1]) if number else 0.0
         boundary = walk.boundary(now - before, correlation)
         walk = walk.after(boundary, correlation)
         found.append(float(2 * ndtr(-boundary)) if boundary < FARTHEST else 0.0)
         before = now
     return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def pair_level(error: float, cells: int) -> float:
+    """Return the two-sided level of each pair, such that any pair is wrong with `error`.
+
+    It is Tukey's: cells are equal, and the range of their means exceeds the quantile. With it, the
+    error is below `error` if some pairs vary more than others (Tukey 1953; Kramer 1956; Hayter
+    1984). It is between `error` divided by the number of pairs (Bonferroni) and `error`.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import ndtr, ndtri
+
+    if cells == 2:
+        return error
+    fewest = error / (cells * (cells - 1) / 2)
+    if error < SMALLEST_RANGE_ERROR:
+        return fewest
+    farthest = -float(ndtri(fewest / 2)) * sqrt(2)
+    width = float(brentq(lambda at: _beyond(at, cells) - error, 0.0, farthest + 1, xtol=1e-10))
+    return max(float(2 * ndtr(-width / sqrt(2))), fewest)
+
+
+def _beyond(width: float, cells: int) -> float:
+    """Return the probability that the range of independent standard normals exceeds a width."""
+    from scipy.special import ndtr
+
+    nodes, weights = _quadrature(20.0, 0.5)
+    nodes = nodes - 10.0
+    below, within = ndtr(nodes), ndtr(nodes - width)
+    share = np.divide(within, below, out=np.zeros_like(below), where=below > 0)
+    rest = (cells - 1) * np.log1p(-np.minimum(share, 1 - 1e-16))
+    exceeds = np.exp((cells - 1) * np.log(below)) * -np.expm1(rest)
+    return float(cells * (weights * _normal(nodes)) @ exceeds)
 
 
 @dataclass(frozen=True)
