@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,6 +131,10 @@ class Session:
         runs = [(cell.suite, cell.id, seed) for cell in cells for seed in cell.seeds]
         while wait(self._awaited(runs), timeout=TICK_SECONDS).not_done:
             tick()
+        while (others := self._awaited_by_race(cells)) and wait(
+            others, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED
+        ):
+            tick()
         tick()
         ended = self._ended()
         return [ended[run].record for run in runs if run in ended]
@@ -139,6 +143,17 @@ class Session:
         """Return the results of the runs that are or may become needed."""
         released = frozenset() if self.dispatch is None else self.dispatch.turns.released
         return [self._runs[run] for run in runs if run not in released]
+
+    def _awaited_by_race(self, cells: Sequence[Cell]) -> list[Future[Stored]]:
+        """Return unfinished runs of other cells on which the places of some cells depend."""
+        found: list[Future[Stored]] = []
+        for suite in dict.fromkeys(cell.suite for cell in cells):
+            standings = self.standings(suite)
+            own = [standings.get(cell.id) for cell in cells if cell.suite == suite]
+            if any(each is not None and each.raced and each.stage == "going on" for each in own):
+                others = [run for run in self._runs if run[0] == suite]
+                found += [each for each in self._awaited(others) if not each.done()]
+        return found
 
     def standings(self, suite: str) -> dict[str, Standing]:
         """Return how far the looks at a suite's cells have come, by cell id."""
