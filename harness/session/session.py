@@ -19,8 +19,9 @@ from harness.kept import kept_files
 from harness.machine import contention
 from harness.session.dispatch import PRELOAD, Dispatch, Missing
 from harness.session.display import State
-from harness.session.looks.needed import Looked, Needs, RunId, looked, needs
+from harness.session.looks.needed import Looked, Needs, RunId, looked, needs, run_id
 from harness.session.looks.selection import looks_in_words
+from harness.session.looks.summary import summary
 from harness.session.options import Options, Planned
 from harness.session.overwriting import objection
 from harness.session.renewal import renew
@@ -159,6 +160,19 @@ class Session:
         """Return how far the looks at a suite's cells have come, by cell id."""
         looked = self._looked(next(each for each in self.planned if each.suite.name == suite))
         return standings(looked.cells, looked.runs, looked.compared)
+
+    def spared(self, suite: str) -> list[Run]:
+        """Return the runs of a suite that looks made unnecessary, and that have not ended."""
+        left = set() if self.dispatch is None else self.dispatch.spared()
+        planned = next(each for each in self.planned if each.suite.name == suite)
+        runs = [run for cell in planned.cells for run in runs_of(cell, planned.suite.training)]
+        return [run for run in runs if run_id(run) in left]
+
+    def looks_at_end(self, suite: str) -> list[str]:
+        """Return lines on what the looks at a suite's cells decided and saved."""
+        scored = [run for run, item in self._ended().items() if item.record.scores is not None]
+        ahead = set() if self.dispatch is None else self.dispatch.turns.ahead
+        return list(summary(self.selected(suite), self.standings(suite), scored, ahead))
 
     def _looked(self, planned: Planned) -> Looked:
         name = planned.suite.name
