@@ -19,6 +19,7 @@ from harness.judging import detectable
 from harness.judging.detectable import Detectable
 from harness.machine import contention
 from harness.machine.contention import Moment
+from harness.session.looks.selection import fewest_runs, looks_in_words
 from harness.session.options import Options, Planned, planned_suites, session_options
 from harness.session.run_status import RunState, RunStatus, run_statuses
 from harness.session.strictness import refusals
@@ -43,6 +44,9 @@ def plan(as_json: bool, **values: Any) -> None:
     should take here. A run is finished if the store contains it with the same data, checkpoint,
     settings, seed, device and package versions. Also shows if a session would be refused because
     it would replace tables that contain other runs, or, with --strict, because of its gates.
+
+    If the suite has looks or a race, shows them, with the fewest and the most runs that they may
+    train; the expected time is then that of the most.
 
     Shows the smallest drop and difference in MCC that the planned seeds and validation sentences
     detect with a probability of 80 %.
@@ -114,6 +118,7 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
         records = [item.record for item in store]
         plan = schedule(works, workers, records, contention.since(began))
         forecast.append(describe(plan, plan.sharing.workers))
+    forecast += looks_in_words(planned.cells)
     found = _detectable(planned, inputs, earlier)
     return _Plan(planned, inputs, statuses, refused, found, [*forecast, *unreadable])
 
@@ -152,9 +157,19 @@ def _suite_as_dict(plan: _Plan) -> dict[str, object]:
         "equal_checkpoints": plan.inputs.twins(),
         "refused": plan.refused,
         "detectable": [detectable.as_dict(each) for each in plan.detectable],
+        "looks": _looks_as_dict(plan.planned),
         "remarks": list(plan.remarks),
         "runs": [_run_as_dict(item) for item in plan.statuses],
     }
+
+
+def _looks_as_dict(planned: Planned) -> dict[str, object] | None:
+    """Return the looks at a suite's cells, with the fewest and the most runs; None without."""
+    looks = planned.cells[0].looks
+    if looks is None:
+        return None
+    most = sum(len(cell.seeds) for cell in planned.cells)
+    return {**looks.model_dump(), "fewest_runs": fewest_runs(planned.cells), "most_runs": most}
 
 
 def _mcc(item: RunStatus) -> float | None:

@@ -97,7 +97,11 @@ def _reason_to_keep_tables(
         return f"{error.problems[0]}; --replace replaces it" if protected else None
     if before is None:
         return None
-    if protected and (line := replacement.shortfall(before, now)) is not None:
+    digests = {each: found.digest for each, found in running.inputs(name).checkpoints.items()}
+    spared = replacement.planned_runs(
+        running.spared(name), running.inputs(name).dataset, here, digests
+    )  # looks made them unnecessary: they are not missing
+    if protected and (line := replacement.shortfall(before, [*now, *spared])) is not None:
         return line
     if (line := replacement.replaced(before, now)) is not None:
         config.stash[TABLE_NOTES][name] = line
@@ -148,6 +152,8 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         if written is not None or note is not None:  # if it is not written, it appears only here
             reporter.write_line(terminal_table(_table(running, planned)))
             for line in terminal_warnings(planned.cells, records):
+                reporter.write_line(line)
+            for line in running.looks_at_end(name):
                 reporter.write_line(line)
         if written is None:
             earlier = (running.folder(name) / LEADERBOARD).exists()

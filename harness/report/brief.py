@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from harness.judging.column import MISSING, Value, gate
 from harness.judging.columns import SHOWN, informative
+from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.settings import settings_in
 from harness.judging.leaderboard import doubts_by_cell, rows_of
 from harness.markup import code, grid
@@ -103,8 +104,10 @@ def as_summary(suite: str, frame: pd.DataFrame) -> str:
         further = [column.text(row) for column in different]
         threshold = gate(_three(row["threshold"]), row["threshold_statistic"])
         of_scores = [_three(row["mcc"]), texts["mcc_low"], threshold, verdict]
+        of_scores += [LOOKS.text(row)] if LOOKS.name in row else []
         lines.append([*settings, *further, *of_scores])
     headings = [*HEADINGS[:3], *(column.heading for column in different), *HEADINGS[3:]]
+    headings += [LOOKS.heading] if rows and LOOKS.name in all_rows[0] else []
     table = grid(headings, lines, ["left"] * len(headings))
     more = len(rows) - len(lines)
     blocks = [f"### {code(suite)}: {counts}", table, *([f"and {more} more"] if more else [])]

@@ -39,6 +39,7 @@ from harness.report.parts import Part, caption, in_text, lines_on_parts, parts
 from harness.report.pictures import charts
 from harness.report.pictures.chart_data import chart_data
 from harness.report.pictures.charts import Line
+from harness.report.pictures.race import race_paths, race_svg
 from harness.report.published import Published
 from harness.report.suite_file import suite_files
 from harness.text import counted, printable, scientific
@@ -130,6 +131,8 @@ def as_html(
             *runs_in_full(published),
         ]
     )
+    race = race_svg(race_paths(scored))
+    prose = [(id_, title, html + race * (id_ == "looks")) for id_, title, html in prose]
     navigation = [("table", "Table")]
     if scored:
         navigation += [("speed", "Speed and quality"), ("curves", "Learning curves")]

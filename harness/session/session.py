@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from harness.kept import kept_files
 from harness.machine import contention
 from harness.session.dispatch import PRELOAD, Dispatch, Missing
 from harness.session.display import State
-from harness.session.looks.needed import Looked, Needs, RunId, looked, needs
+from harness.session.looks.needed import Looked, Needs, RunId, looked, needs, run_id
 from harness.session.looks.selection import looks_in_words
+from harness.session.looks.summary import summary
 from harness.session.options import Options, Planned
 from harness.session.overwriting import objection
 from harness.session.renewal import renew
@@ -131,6 +132,10 @@ class Session:
         runs = [(cell.suite, cell.id, seed) for cell in cells for seed in cell.seeds]
         while wait(self._awaited(runs), timeout=TICK_SECONDS).not_done:
             tick()
+        while (others := self._awaited_by_race(cells)) and wait(
+            others, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED
+        ):
+            tick()
         tick()
         ended = self._ended()
         return [ended[run].record for run in runs if run in ended]
@@ -140,10 +145,34 @@ class Session:
         released = frozenset() if self.dispatch is None else self.dispatch.turns.released
         return [self._runs[run] for run in runs if run not in released]
 
+    def _awaited_by_race(self, cells: Sequence[Cell]) -> list[Future[Stored]]:
+        """Return unfinished runs of other cells on which the places of some cells depend."""
+        found: list[Future[Stored]] = []
+        for suite in dict.fromkeys(cell.suite for cell in cells):
+            standings = self.standings(suite)
+            own = [standings.get(cell.id) for cell in cells if cell.suite == suite]
+            if any(each is not None and each.raced and each.stage == "going on" for each in own):
+                others = [run for run in self._runs if run[0] == suite]
+                found += [each for each in self._awaited(others) if not each.done()]
+        return found
+
     def standings(self, suite: str) -> dict[str, Standing]:
         """Return how far the looks at a suite's cells have come, by cell id."""
         looked = self._looked(next(each for each in self.planned if each.suite.name == suite))
         return standings(looked.cells, looked.runs, looked.compared)
+
+    def spared(self, suite: str) -> list[Run]:
+        """Return the runs of a suite that looks made unnecessary, and that have not ended."""
+        left = set() if self.dispatch is None else self.dispatch.spared()
+        planned = next(each for each in self.planned if each.suite.name == suite)
+        runs = [run for cell in planned.cells for run in runs_of(cell, planned.suite.training)]
+        return [run for run in runs if run_id(run) in left]
+
+    def looks_at_end(self, suite: str) -> list[str]:
+        """Return lines on what the looks at a suite's cells decided and saved."""
+        scored = [run for run, item in self._ended().items() if item.record.scores is not None]
+        ahead = set() if self.dispatch is None else self.dispatch.turns.ahead
+        return list(summary(self.selected(suite), self.standings(suite), scored, ahead))
 
     def _looked(self, planned: Planned) -> Looked:
         name = planned.suite.name

@@ -26,7 +26,10 @@ SPEEDS = {
 }
 """Columns that the charts plot MCC against; less is better."""
 
-PICTURES = ("pareto-training", "pareto-evaluation", "learning-curves", "settings", "best-of-n")
+PICTURES = (
+    *("pareto-training", "pareto-evaluation", "learning-curves", "settings", "best-of-n"),
+    "race",
+)
 """All names of pictures; a leaderboard has those for which there is data."""
 
 FORMATS = ("png", "svg")

@@ -42,6 +42,7 @@ from harness.report.pictures.looks import (
     on_lines,
     with_short_ids,
 )
+from harness.report.pictures.race import describe, race_figure, race_paths
 from harness.report.pictures.settings_grid import layout
 from harness.text import counted, some, two_digits
 
@@ -115,6 +116,8 @@ def pictures(lines: Sequence[Line]) -> Iterator[Picture]:
             f"{every[0]:z.3f} for one, {every[-1]:z.3f} for all",
             partial(_best_of, budgets, looks),
         )
+    if paths := race_paths(lines):
+        yield Picture("race", "the race", describe(paths), partial(race_figure, paths))
 
 
 def draw(found: Iterable[Picture]) -> dict[str, bytes]:

@@ -11,6 +11,9 @@ from harness.suite.plan import Cell, Run
 RunId = tuple[str, str, int]
 """A suite, the id of a cell, and a seed."""
 
+LOWEST = -2.0
+"""Below every MCC."""
+
 
 def run_id(run: Run) -> RunId:
     """Return a run's suite, cell and seed."""
@@ -74,17 +77,28 @@ def _runs(cell: Cell, seeds: Iterable[int]) -> set[RunId]:
 
 
 def _ahead(suite: Looked, found: Mapping[str, Standing]) -> Iterator[RunId]:
-    """Yield the seeds that cells may need after those needed now, those of the leader first.
+    """Yield the runs that the next look may need, seed by seed, those of the leader first.
 
     No cell is certain to be in the race at the next look. The cell with the highest mean so far is
-    the least likely to be dropped, and the one that would train on if the race went on.
+    the least likely to be dropped, and the one that trains on if the race goes on; cells of the
+    lower half are not trained ahead, since most of them will be dropped.
     """
-    open_cells = [
-        cell
-        for cell in suite.cells
-        if cell.id in found and found[cell.id].needed < found[cell.id].most
-    ]
-    means = {cell.id: scores_so_far(cell, suite.runs[cell.id])[-1:] for cell in open_cells}
-    for cell in sorted(open_cells, key=lambda cell: means[cell.id] or [-2.0], reverse=True):
-        for seed in cell.seeds[found[cell.id].needed :]:
-            yield cell.suite, cell.id, seed
+    going_on = [cell for cell in suite.cells if _going_on(found.get(cell.id))]
+    means = {cell.id: scores_so_far(cell, suite.runs[cell.id])[-1:] for cell in going_on}
+    ranked = sorted(going_on, key=lambda cell: means[cell.id] or [LOWEST], reverse=True)
+    raced = any(found[cell.id].raced for cell in ranked)
+    leading = ranked[: (len(ranked) + 1) // 2] if raced else ranked
+    for place in range(max((len(cell.seeds) for cell in leading), default=0)):
+        for cell in leading:
+            if found[cell.id].needed <= place < _next_look(cell, found[cell.id].needed):
+                yield cell.suite, cell.id, cell.seeds[place]
+
+
+def _going_on(standing: Standing | None) -> bool:
+    return standing is not None and standing.needed < standing.most
+
+
+def _next_look(cell: Cell, seeds: int) -> int:
+    """Return the number of seeds of the first look after some seeds."""
+    assert cell.looks is not None
+    return next((look for look in cell.looks.after if look > seeds), seeds)

@@ -43,7 +43,8 @@ def looks_in_words(cells: Sequence[Cell]) -> Iterator[str]:
     fewest, all_runs = fewest_runs(cells), sum(len(cell.seeds) for cell in cells)
     yield (
         f"{what}: judged after {numbers} seeds ({looks.spending} spending); "
-        f"{fewest} to {counted(all_runs, 'run')} in all, finished ones included"
+        f"{fewest} to {counted(all_runs, 'run')} in all, finished ones included; the expected "
+        "time is that of all"
     )
 
 

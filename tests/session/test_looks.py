@@ -1,0 +1,290 @@
+"""A session trains what its looks need: in any order of arrival, interrupted, with failed runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from builders.scripted_executor import ScriptedExecutor
+from builders.small_suite import write_suite
+
+from harness.errors import BadInput
+from harness.judging.looks.standing import Standing
+from harness.session import dispatch
+from harness.session.looks.needed import Looked, needs
+from harness.session.looks.selection import fewest_runs, race_refusals
+from harness.session.options import Chosen, Options, Planned, planned_suites
+from harness.session.session import Session
+from harness.suite.plan import Cell
+from harness.training.job import Job
+
+SUITE = """
+name = "tiny"
+[dataset]
+source = "file"
+path = "data.csv"
+validation_size = 300
+[matrix]
+checkpoints = ["./encoder"]
+batch_sizes = [8, 16]
+learning_rates = [1e-3, 1e-4]
+seeds = [11, 3, 7, 5, 2]
+[training]
+epochs = 1
+[limits]
+"""
+
+RACE = f"{SUITE}race = true\nlooks = [2, 3, 5]\n"
+
+ERRORS = {
+    "encoder-bs8-lr1e-03": 0.20,
+    "encoder-bs8-lr1e-04": 0.20,
+    "encoder-bs16-lr1e-03": 0.40,
+    "encoder-bs16-lr1e-04": 0.45,
+}
+"""The shares of errors of the cells: two are clearly worse, two are close to each other."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a session decided, and the runs that it trained."""
+
+    standings: dict[str, Standing]
+    trained: list[tuple[str, int]]
+    spared: int
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_suite(tmp_path_factory.mktemp("looks"), SUITE, rows=400)
+
+
+def plan(folder: Path, suite: str = RACE) -> Planned:
+    (folder / "tiny.toml").write_text(suite, encoding="utf-8")
+    (planned,) = planned_suites(Chosen({"suite": ["tiny.toml"]}, folder, folder))
+    return planned
+
+
+def usual(job: Job) -> float | None:
+    return ERRORS[job.run.cell.id]
+
+
+def hold_session(
+    planned: Planned,
+    results: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    order: int = 0,
+    stop_after: int | None = None,
+    errors: Callable[[Job], float | None] = usual,
+    workers: int = 2,
+) -> Outcome:
+    """Run a session to its end, or until some runs were trained, and return what it decided."""
+    executor = ScriptedExecutor(errors, order, workers)
+    monkeypatch.setattr(dispatch, "make_executor", lambda *_: (executor, workers))
+    session = Session([planned], planned.cells, Options(results, None, rerun=False))
+    session.start()
+    try:
+        while stop_after is None or len(executor.done) < stop_after:
+            if not executor.step():
+                break
+        if stop_after is None:
+            session.wait(planned.cells, lambda: None)  # must not wait for what is not needed
+        spared = 0 if session.dispatch is None else len(session.dispatch.spared())
+        return Outcome(session.standings("tiny"), executor.done, spared)
+    finally:
+        session.close()
+        session.release()
+
+
+def test_the_order_of_arrival_changes_no_decision(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(folder)
+    outcomes = [
+        hold_session(planned, tmp_path / str(order), monkeypatch, order, workers=1 + order % 4)
+        for order in range(4)
+    ]
+    first = outcomes[0].standings
+    assert all(each.standings == first for each in outcomes)
+    assert {name for name, each in first.items() if each.dropped} == {
+        "encoder-bs16-lr1e-03",
+        "encoder-bs16-lr1e-04",
+    }
+    assert all(each.dropped is None or each.looked < 5 for each in first.values())
+    assert len({tuple(each.trained) for each in outcomes}) > 1, "every order was the same"
+    for each in outcomes:
+        assert len(each.trained) + each.spared == 20
+        assert each.spared > 0
+
+
+def test_a_race_interrupted_anywhere_and_begun_again_takes_the_same_path(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(folder)
+    whole = hold_session(planned, tmp_path / "whole", monkeypatch)
+    for stop in (3, 9, len(whole.trained) - 1):
+        results = tmp_path / str(stop)
+        before = hold_session(planned, results, monkeypatch, stop, stop_after=stop)
+        after = hold_session(planned, results, monkeypatch, stop + 100)
+        assert after.standings == whole.standings
+        assert not set(before.trained) & set(after.trained), "a finished run was trained again"
+
+
+def test_finished_seeds_beyond_the_current_look_do_not_count(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All runs exist, and the race still drops after the same seeds as the one that trained."""
+    whole = hold_session(plan(folder), tmp_path / "race", monkeypatch)
+    everything = hold_session(plan(folder, SUITE), tmp_path / "all", monkeypatch)
+    assert len(everything.trained) == 20
+    again = hold_session(plan(folder), tmp_path / "all", monkeypatch)
+    assert again.trained == []
+    assert again.standings == whole.standings
+
+
+def test_a_cell_with_a_failed_run_leaves_the_race_with_the_reason(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def errors(job: Job) -> float | None:
+        failing = job.run.cell.id == "encoder-bs8-lr1e-03" and job.run.seed == 7
+        return None if failing else usual(job)
+
+    outcomes = [
+        hold_session(plan(folder), tmp_path / str(order), monkeypatch, order, errors=errors)
+        for order in range(3)
+    ]
+    assert all(each.standings == outcomes[0].standings for each in outcomes)
+    left = outcomes[0].standings["encoder-bs8-lr1e-03"]
+    assert (left.stage, left.looked) == ("left", 2)
+    assert left.reason is not None
+    assert "seed 7" in left.reason
+    assert "scripted to fail" in left.reason
+
+
+def test_workers_are_busy_while_a_look_waits_for_its_last_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With four workers and a first look of eight runs, the ninth starts before the eighth ends."""
+    planned = plan(folder, f"{SUITE}race = true\nlooks = [2, 5]\n")
+    executor = ScriptedExecutor(usual, 0, 1)
+    monkeypatch.setattr(dispatch, "make_executor", lambda *_: (executor, 4))
+    session = Session([planned], planned.cells, Options(tmp_path, None, rerun=False))
+    session.start()
+    running = []
+    try:
+        while executor.step():
+            running.append(len(executor.waiting()))
+    finally:
+        session.close()
+        session.release()
+    assert running[:8] == [7, 6, 5, 4, 4, 4, 4, *running[7:8]], "fewer than four were running"
+    assert session.dispatch is not None
+    assert session.dispatch.turns.ahead
+
+
+def test_gates_on_a_bound_end_at_the_look_that_decides_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f'{SUITE}looks = [2, 3, 5]\n[gates]\nmin_mcc = 0.3\nstatistic = "lower-bound"\n'
+    outcome = hold_session(plan(folder, text), tmp_path, monkeypatch)
+    good, bad = (outcome.standings[f"encoder-bs{size}-lr1e-03"] for size in (8, 16))
+    assert (good.stage, bad.stage) == ("decided", "decided")
+    assert good.most < 5
+    assert outcome.spared >= 3
+
+
+def looked(planned: Planned) -> Looked:
+    return Looked(planned.cells, {cell.id: [] for cell in planned.cells}, False)
+
+
+def test_before_any_result_a_race_needs_the_first_look_only(folder: Path) -> None:
+    planned = plan(folder)
+    found = needs([looked(planned)])
+    assert found.now == {("tiny", cell.id, seed) for cell in planned.cells for seed in (11, 3)}
+    assert found.released == frozenset()
+    assert [run[2] for run in found.ahead] == [7, 7]  # of half of the cells, for the next look
+
+
+def test_without_looks_everything_is_needed(folder: Path) -> None:
+    found = needs([looked(plan(folder, SUITE))])
+    assert len(found.now) == 20
+    assert found.ahead == ()
+
+
+def test_a_race_needs_all_cells_of_its_suite(folder: Path) -> None:
+    planned = plan(folder)
+    assert not list(race_refusals([planned], planned.cells))
+    (line,) = race_refusals([planned], planned.cells[:3])
+    assert "encoder-bs16-lr1e-04" in line
+    assert not list(race_refusals([plan(folder, SUITE)], planned.cells[:3]))
+
+
+@pytest.mark.parametrize(
+    ("limits", "fewest"),
+    [
+        ("race = true\nlooks = [2, 3, 5]", 8),
+        ("race = true\nlooks = [1, 2, 5]", 4 + 2),  # two of four cells show the spread
+        ('looks = [2, 5]\n[gates]\nmin_mcc = 0.3\nstatistic = "lower-bound"', 8),
+        ("race = true\nlooks = [2, 3, 5]\n[gates]\nmin_mcc = 0.3", 8 + 3),  # the winner's mean
+    ],
+)
+def test_the_fewest_runs_of_a_plan(folder: Path, limits: str, fewest: int) -> None:
+    cells: tuple[Cell, ...] = plan(folder, SUITE + limits).cells
+    assert fewest_runs(cells) == fewest
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ("looks = [3, 2, 5]\nrace = true", ["limits.looks: [3, 2, 5]: ", "ascending"]),
+        ("looks = [2, 2, 5]\nrace = true", ["limits.looks", "ascending"]),
+        ("looks = [0, 5]\nrace = true", ["limits.looks[0]: 0"]),
+        ("looks = []\nrace = true", ["limits.looks: empty"]),
+        ("looks = [2, 8]\nrace = true", ["[2, 8]", "encoder-bs8-lr1e-03 lacks 3"]),
+        ("looks = [2, 3]\nrace = true", ["[2, 3]", "encoder-bs8-lr1e-03 has 2 more"]),
+        ("looks = [2, 5]", ["nothing is decided at these looks", "lower-bound"]),
+        ("race_margin = 0.02", ["limits.race_margin: 0.02", "--race"]),
+        ("race = true\nrace_margin = 0.0", ["limits.race_margin: 0.0"]),
+        ('spending = "pocock"', ["limits.spending: 'pocock'", "limits.looks"]),
+        ('race = true\nspending = "linear"', ["limits.spending", "obrien-fleming"]),
+        (
+            'looks = [1, 5]\n[gates]\nmin_mcc = 0.1\nstatistic = "lower-bound"',
+            ["limits.looks: [1, 5]", "spread over seeds"],
+        ),
+        (
+            "race = true\n[gates.suite]\nevery_checkpoint_min_mcc = 0.1",
+            ["gates.suite.every_checkpoint_min_mcc: 0.1", "--race"],
+        ),
+        (
+            'race = true\n[matrix.cell."encoder-bs8-lr1e-03"]\nseeds = [1, 2, 3, 4, 5]',
+            ["seed by seed", "encoder-bs8-lr1e-04"],
+        ),
+    ],
+)
+def test_mistakes_in_looks_are_refused_with_value_and_way_out(
+    folder: Path, limits: str, expected: list[str]
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        plan(folder, SUITE + limits)
+    assert len(caught.value.problems) == 1
+    for part in expected:
+        assert part in caught.value.problems[0]
+
+
+def test_several_mistakes_are_reported_at_once(folder: Path) -> None:
+    cell = "\n".join(f'[matrix.cell."encoder-bs{n}-lr1e-04"]\nseeds = []' for n in (8, 16))
+    more = '[matrix.cell."encoder-bs16-lr1e-03"]\nseeds = []'
+    order = "[gates.suite]\nevery_checkpoint_min_mcc = 0.1"
+    with pytest.raises(BadInput) as caught:
+        plan(folder, f"{SUITE}race = true\nlooks = [2, 7]\n{cell}\n{more}\n{order}")
+    assert len(caught.value.problems) == 3
+    assert "at least two cells" in str(caught.value)
+
+
+def test_the_flag_begins_a_race_with_usual_looks(folder: Path) -> None:
+    (folder / "tiny.toml").write_text(SUITE, encoding="utf-8")
+    chosen = Chosen({"suite": ["tiny.toml"], "race": True}, folder, folder)
+    (planned,) = planned_suites(chosen)
+    looks = planned.cells[0].looks
+    assert looks is not None
+    assert (looks.after, looks.race) == ((1, 2, 3, 5), True)
