@@ -10,6 +10,7 @@ from harness.judging.gates import Check, Judgement, explain, explain_suite, judg
 from harness.judging.leaderboard import runs_by_cell
 from harness.plugin.ledger import record_result
 from harness.plugin.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_strict
+from harness.report.undecided import in_words, lacking, outside_budget, properties
 from harness.session.options import Planned
 from harness.store.records import Record
 from harness.suite.plan import Cell, suite_gates
@@ -32,11 +33,18 @@ def gated_suite(request: pytest.FixtureRequest) -> Planned:
 def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[], list[Record]]:
     """Return a function that waits until all runs of a cell ended, and returns their records.
 
-    It skips the test, or fails it under `--strict`, if the cell cannot run here.
+    It skips the test, or fails it under `--strict`, if the cell cannot run here. It also skips the
+    test if runs are outside the session's budget and none failed; the session then does not pass
+    if a gate judges the cell.
     """
 
     def wait() -> list[Record]:
         records = _wait(request.config, [cell])
+        if (found := lacking(cell, records)) is not None:
+            request.node.user_properties.extend(properties(found))
+            if any(record.status == "failed" for record in records):
+                return records  # no other seed could change the verdict
+            pytest.skip(in_words(found))
         reasons = dict.fromkeys(r.reason for r in records if r.status == "skipped" and r.reason)
         if reasons and is_strict(request.config):
             reason = "; ".join(reasons)
@@ -131,7 +139,10 @@ def hold_to_gates(
 def suite_checks(
     request: pytest.FixtureRequest, gated_suite: Planned
 ) -> Callable[[], Sequence[Check]]:
-    """Return a function that waits for a suite's selected cells and judges them together."""
+    """Return a function that waits for a suite's selected cells and judges them together.
+
+    It skips the test if runs are outside the session's budget and leave a verdict open.
+    """
 
     def checks() -> Sequence[Check]:
         session = request.config.stash[SESSION]
@@ -140,7 +151,12 @@ def suite_checks(
         if {record.status for record in records} == {"skipped"}:
             pytest.skip("every cell was skipped")
         gates = suite_gates(gated_suite.suite)
-        return judge_suite(gates, gated_suite.cells, runs_by_cell(gated_suite.cells, records))
+        runs = runs_by_cell(gated_suite.cells, records)
+        found = judge_suite(gates, gated_suite.cells, runs)
+        verdicts = {check.verdict for check in found}
+        if outside_budget(records) and "not-enough-evidence" in verdicts and "fail" not in verdicts:
+            pytest.skip(f"outside the budget: {explain_suite(gated_suite.suite.name, found)}")
+        return found
 
     return checks
 

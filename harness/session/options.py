@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
+from harness.session.budget.amount import read_budget
 from harness.suite import ids
 from harness.suite.plan import Cell, make_plan
 from harness.suite.references import Reference, load_references
@@ -121,6 +122,13 @@ OPTIONS = (
         "the Ray cluster that `--executor ray` joins; by default it starts a Ray here",
         "HOST:PORT",
     ),
+    Option(
+        "--budget",
+        "time for the session, such as 90s, 30m or 1h30m: it trains the runs that should fit, most "
+        "informative first; when the time is over, no run begins, and a tenth later runs in "
+        "progress are stopped; a later session trains the rest",
+        "TIME",
+    ),
     Option("--rerun", "train runs again that an earlier session finished", None),
     Option(
         "--replace",
@@ -154,7 +162,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a session, except its suites."""
+    """The options of a session, except its suites; `budget` is in seconds."""
 
     results: Path
     cola_dir: Path | None
@@ -163,6 +171,7 @@ class Options:
     baseline: Baseline | None = None
     replace: bool = False
     strict: bool = False
+    budget: int | None = None
 
     def baseline_of(self, suite: str) -> Baseline | None:
         """Return the baseline that a suite's cells are compared with, or None."""
@@ -313,12 +322,21 @@ def session_options(chosen: Chosen) -> Options:
     """Return the session's options, from the command line and the environment.
 
     Raises:
-        BadInput: the baseline cannot be read, or --max-drop is given without a baseline.
+        BadInput: the baseline or the budget cannot be read, or --max-drop is given without a
+            baseline.
     """
+    problems: list[str] = []
     if chosen.values.get("max_drop") is not None and not chosen.values.get("baseline"):
         drop = chosen.values["max_drop"]
-        raise BadInput([f"--max-drop: {drop}: has no effect without --baseline FILE; add it"])
-    baseline = None
+        problems.append(f"--max-drop: {drop}: has no effect without --baseline FILE; add it")
+    baseline = budget = None
+    if (time := chosen.values.get("budget")) is not None:
+        try:
+            budget = read_budget(time)
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(problems)
     if (path := baseline_file(chosen)) is not None:
         from harness.report import read_published  # pandas, rarely needed
 
@@ -332,6 +350,7 @@ def session_options(chosen: Chosen) -> Options:
         strict=bool(chosen.values.get("strict")),
         ray_address=chosen.values.get("ray_address"),
         baseline=baseline,
+        budget=budget,
     )
 
 
