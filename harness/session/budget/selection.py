@@ -67,13 +67,16 @@ def select(
         BadInput: not even one run fits.
     """
     every = tuple(range(len(works)))
+    floors: dict[Work, float] = {}  # other seeds take as long as the run that was stopped
+    for item, each in zip(to_train, works, strict=True):
+        floors[each] = max(floors.get(each, 0.0), least.get(item.key or "", 0.0))
 
     def planned(chosen: Sequence[int]) -> Schedule:
         plan = plan_of([works[i] for i in chosen])
-        floors = [least.get(to_train[i].key or "", 0.0) for i in chosen]
-        if plan.forecast.basis is None or not any(floors):
+        own = [floors[works[i]] for i in chosen]
+        seconds = tuple(map(max, plan.forecast.seconds, own))
+        if plan.forecast.basis is None:
             return plan
-        seconds = tuple(map(max, plan.forecast.seconds, floors))
         return replace(plan, forecast=replace(plan.forecast, seconds=seconds))
 
     chosen, plan = every, (whole := planned(every))
