@@ -2,8 +2,8 @@
 
 Nothing is trained. The records of a full matrix (`benchmarks/race.toml`) are given to the decisions
 one seed at a time, in 1,000 random orders of the seeds, as if a session had trained them in this
-order. The verdicts are compared with those of the full matrix. `pytest benchmarks/` does not collect
-this file.
+order. The verdicts are compared with those of the full matrix. `pytest benchmarks/` does not
+collect this file.
 """
 
 import argparse
@@ -267,8 +267,8 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
             f"{figures['cells']} cells with {figures['seeds']} seeds each, replayed in "
             f"{figures['races'][0]['replays']:,} random orders of the seeds "
             f"({figures['races'][0]['different_orders']} different ones), by `make race`. Nothing "
-            f"was trained for this page. Shares are of the full matrix; time is the median training "
-            f"time of each cell's runs, on {figures['processor']}.",
+            f"was trained for this page. Shares are of the full matrix; time is the median "
+            f"training time of each cell's runs, on {figures['processor']}.",
             "",
             "## Races",
             "",

@@ -15,6 +15,7 @@ from harness.plugin.gates import fallback_reason, gate_of, left_out, named_paths
 from harness.plugin.interrupt import hold_interrupt
 from harness.plugin.ledger import Ledger, by_reason, uncounted_failures, unjudged
 from harness.plugin.needs import hide_timing_table, need_timer, show_reasons
+from harness.plugin.open_gates import explanation, left_open
 from harness.plugin.outputs import problems, refuse_early, unwritten
 from harness.plugin.shield import shield
 from harness.plugin.stash import (
@@ -248,6 +249,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     lines = [
         f"{name}: {counts['finished']} of {counted(counts.total(), 'run')} finished before, "
         f"{counts['to train']} to train, {counts['skipped']} skipped"
+        + (f", {outside} outside the budget" if (outside := counts["outside the budget"]) else "")
         for name, counts in session.counts.items()
     ]
     if session.dispatch is not None:
@@ -320,7 +322,9 @@ def _finish(session: pytest.Session, running: Session) -> None:
     _set_failure(session)
     if config.pluginmanager.getplugin("terminalreporter") is None:  # nothing else prints a summary
         summarize_all(config)
-        for line in (*config.stash[OPEN], *config.stash.get(PROBLEMS, ())):
+        gates = left_open(config.stash[LEDGER], running)
+        undecided = [explanation(gates)] if gates else []
+        for line in (*config.stash[OPEN], *undecided, *config.stash.get(PROBLEMS, ())):
             print_line(config, line)
         if not running.scored():
             print_line(config, NO_SCORE)
@@ -340,9 +344,13 @@ def _set_failure(session: pytest.Session) -> None:
 
 
 def _must_fail(session: pytest.Session) -> bool:
-    """Return whether a session has no score, has problems, or left a gate open under --strict."""
+    """Return whether a session has no score, has problems, or left a gate open.
+
+    A gate that the budget left open always counts, any other only under --strict.
+    """
     config = session.config
     open_gates = is_strict(config) and bool(config.stash.get(OPEN, ()))
+    open_gates = open_gates or bool(left_open(config.stash[LEDGER], config.stash[SESSION]))
     return open_gates or PROBLEMS in config.stash or not config.stash[SESSION].scored()
 
 
@@ -359,9 +367,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         terminalreporter.write_line(
             "With --strict a session passes only if every gate of its suites was judged.", red=True
         )
+    running = config.stash[SESSION]
+    if gates := left_open(config.stash[LEDGER], running):
+        terminalreporter.write_line(explanation(gates), red=True)
     for problem in config.stash.get(PROBLEMS, ()):
         terminalreporter.write_line(problem, red=True)
-    running = config.stash[SESSION]
     if not running.scored():
         terminalreporter.write_line(NO_SCORE, red=True)
     if exitstatus == pytest.ExitCode.INTERRUPTED:

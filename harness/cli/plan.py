@@ -4,7 +4,8 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +20,8 @@ from harness.judging import detectable
 from harness.judging.detectable import Detectable
 from harness.machine import contention
 from harness.machine.contention import Moment
+from harness.session.budget.outside import stopped_before
+from harness.session.budget.selection import as_candidates, select
 from harness.session.looks.selection import fewest_runs, looks_in_words
 from harness.session.options import Options, Planned, planned_suites, session_options
 from harness.session.run_status import RunState, RunStatus, run_statuses
@@ -69,6 +72,8 @@ def plan(as_json: bool, **values: Any) -> None:
     if problems := list(dict.fromkeys([*problems, *mistakes])):
         raise BadInput(problems)
     plans = [_plan(planned, inputs[planned.suite.name], session, began) for planned in suites]
+    if session.budget is not None:
+        plans = _within_budget(plans, session, contention.since(began))
     if as_json:
         click.echo(json.dumps({"suites": [_suite_as_dict(each) for each in plans]}, indent=1))
     else:
@@ -81,7 +86,8 @@ class _Plan:
 
     `refused` is the reason why it would not start; None if it would. `detectable` is what its
     comparisons can detect; empty if the data cannot be reached. `remarks` are lines about the
-    training and about unreadable records.
+    training and about unreadable records. `outside` has cell and seed of every run that does not
+    fit the budget.
     """
 
     planned: Planned
@@ -90,6 +96,7 @@ class _Plan:
     refused: str | None
     detectable: Sequence[Detectable]
     remarks: Sequence[str]
+    outside: frozenset[tuple[str, int]] = frozenset()
 
 
 def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | None) -> _Plan:
@@ -121,6 +128,45 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
     forecast += looks_in_words(planned.cells)
     found = _detectable(planned, inputs, earlier)
     return _Plan(planned, inputs, statuses, refused, found, [*forecast, *unreadable])
+
+
+def _within_budget(plans: Sequence[_Plan], session: Options, others: float | None) -> list[_Plan]:
+    """Return the plans with the runs that a session with this budget leaves out.
+
+    Args:
+        others: cores that other programs keep busy, if known.
+    """
+    assert session.budget is not None
+    statuses = [item for each in plans for item in each.statuses]
+    inputs = {each.planned.suite.name: each.inputs for each in plans}
+    to_train = [item for item in statuses if item.state == "to train"]
+    works = [inputs[item.run.cell.suite].work(item.run) for item in to_train]
+    if not works:
+        return list(plans)
+    store = [item for name in inputs for item in run_store.read_store(session.results / name)[0]]
+    limits = [each.planned.suite.limits.workers for each in plans]
+    plan_of = partial(
+        schedule,
+        workers=min((limit for limit in limits if isinstance(limit, int)), default=None),
+        earlier=[item.record for item in store],
+        others=others,
+    )
+    candidates = as_candidates(statuses, [each.planned for each in plans], session)
+    least = stopped_before(store)
+    try:
+        found = select(to_train, works, candidates, plan_of, session.budget, least=least)
+    except BadInput as error:
+        refused = "; ".join(error.problems)
+        return [replace(each, refused=each.refused or refused) for each in plans]
+    runs = [to_train[position].run for position in found.outside]
+
+    def outside(suite: str) -> frozenset[tuple[str, int]]:
+        return frozenset((run.cell.id, run.seed) for run in runs if run.cell.suite == suite)
+
+    return [
+        replace(each, remarks=[*each.remarks, found.note], outside=outside(each.planned.suite.name))
+        for each in plans
+    ]
 
 
 def _detectable(planned: Planned, inputs: Inputs, earlier: Sequence[Record]) -> list[Detectable]:
@@ -159,7 +205,7 @@ def _suite_as_dict(plan: _Plan) -> dict[str, object]:
         "detectable": [detectable.as_dict(each) for each in plan.detectable],
         "looks": _looks_as_dict(plan.planned),
         "remarks": list(plan.remarks),
-        "runs": [_run_as_dict(item) for item in plan.statuses],
+        "runs": [_run_as_dict(item, _state(plan, item)) for item in plan.statuses],
     }
 
 
@@ -230,7 +276,13 @@ def _checkpoints_as_text(inputs: Inputs) -> list[str]:
     return [*lines, *(f"note: {note}" for note in inputs.twins())]
 
 
-def _run_as_dict(item: RunStatus) -> dict[str, object]:
+def _state(plan: _Plan, item: RunStatus) -> RunState:
+    """Return what a session with these options does with a run."""
+    place = (item.run.cell.id, item.run.seed)
+    return "outside the budget" if place in plan.outside else item.state
+
+
+def _run_as_dict(item: RunStatus, state: RunState) -> dict[str, object]:
     cell = item.run.cell
     return {
         "cell": cell.id,
@@ -239,7 +291,7 @@ def _run_as_dict(item: RunStatus) -> dict[str, object]:
         "learning_rate": cell.learning_rate,
         "settings": cell.settings,
         "seed": item.run.seed,
-        "state": item.state,
+        "state": state,
         "key": item.key,
         "mcc": _mcc(item),
         "reason": None if item.unavailable is None else str(item.unavailable),
@@ -250,7 +302,13 @@ def _as_text(plan: _Plan) -> str:
     """Return a plan as text: skipped runs by reason, then a table of the others."""
     planned, inputs, statuses = plan.planned, plan.inputs, plan.statuses
     times = Counter(item.state for item in statuses)
-    counts = ", ".join(f"{times[state]} {state}" for state in get_args(RunState))
+    outside = plan.outside
+    times["to train"] -= len(outside)
+    times["outside the budget"] += len(outside)
+    always = ("finished", "to train", "skipped")
+    counts = ", ".join(
+        f"{times[state]} {state}" for state in get_args(RunState) if times[state] or state in always
+    )
     path = Path(os.path.relpath(planned.path))
     lines = [f"{planned.suite.name} ({path}): {counted(len(statuses), 'run')}: {counts}"]
     if plan.refused is not None:
@@ -259,7 +317,7 @@ def _as_text(plan: _Plan) -> str:
     lines += [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
     lines += [*map(printable, detectable.in_words(plan.detectable)), *_skipped(inputs, statuses)]
     rows = [
-        (item.run.cell.id, item.run.seed, item.state, "" if mcc is None else f"{mcc:.3f}")
+        (item.run.cell.id, item.run.seed, _state(plan, item), "" if mcc is None else f"{mcc:.3f}")
         for item in statuses
         for mcc in [_mcc(item)]
         if item.unavailable is None

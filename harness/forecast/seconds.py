@@ -255,17 +255,29 @@ def seconds_left(
 
     Returns None if there is no basis yet.
     """
+    scale = correction(underway, took, absolute)
+    if scale is None:
+        return None
+    busy = [
+        max(0.0, scale * run.expected - run.seconds) if run.left is None else run.left
+        for run in underway
+    ]
+    return makespan([scale * each for each in waiting], max(workers, len(busy)), busy)
+
+
+def correction(
+    underway: Sequence[Underway], took: Sequence[tuple[float, float]], absolute: bool
+) -> float | None:
+    """Return the factor by which runs take longer than predicted, the median of those measured.
+
+    Returns 1 if nothing is measured, or None if predictions are not seconds; see `seconds_left`.
+    """
     ratios = [actual / expected for expected, actual in took if expected > 0]
     ratios += [
         (run.seconds + run.left) / run.expected
         for run in underway
         if run.left is not None and run.expected > 0
     ]
-    if not ratios and not absolute:
-        return None
-    scale = median(ratios) if ratios else 1.0
-    busy = [
-        max(0.0, scale * run.expected - run.seconds) if run.left is None else run.left
-        for run in underway
-    ]
-    return makespan([scale * each for each in waiting], max(workers, len(busy)), busy)
+    if ratios:
+        return median(ratios)
+    return 1.0 if absolute else None

@@ -10,6 +10,7 @@ from harness.judging.gates import Check, Judgement, explain, explain_suite, judg
 from harness.judging.leaderboard import runs_by_cell
 from harness.plugin.ledger import record_result
 from harness.plugin.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_strict
+from harness.report.undecided import in_words, lacking, outside_budget, properties
 from harness.session.options import Planned
 from harness.session.session import Session
 from harness.store.records import Record
@@ -34,12 +35,19 @@ def wait_for_records(request: pytest.FixtureRequest, cell: Cell) -> Callable[[],
     """Return a function that waits until the needed runs of a cell ended, and returns all records.
 
     It skips the test, or fails it under `--strict`, if the cell cannot run here. It skips it, with
-    and without `--strict`, if the cell was dropped from a race before its gates were decided.
+    and without `--strict`, if the cell was dropped from a race before its gates were decided. It
+    also skips the test if runs are outside the session's budget and none failed; the session then
+    does not pass if a gate judges the cell.
     """
 
     def wait() -> list[Record]:
         records = _wait(request.config, [cell])
         _skip_if_dropped(request, cell, records)
+        if (found := lacking(cell, records)) is not None:
+            request.node.user_properties.extend(properties(found))
+            if any(record.status == "failed" for record in records):
+                return records  # no other seed could change the verdict
+            pytest.skip(in_words(found))
         reasons = dict.fromkeys(r.reason for r in records if r.status == "skipped" and r.reason)
         if reasons and is_strict(request.config):
             reason = "; ".join(reasons)
@@ -153,7 +161,10 @@ def hold_to_gates(
 def suite_checks(
     request: pytest.FixtureRequest, gated_suite: Planned
 ) -> Callable[[], Sequence[Check]]:
-    """Return a function that waits for a suite's selected cells and judges them together."""
+    """Return a function that waits for a suite's selected cells and judges them together.
+
+    It skips the test if runs are outside the session's budget and leave a verdict open.
+    """
 
     def checks() -> Sequence[Check]:
         session = request.config.stash[SESSION]
@@ -162,7 +173,12 @@ def suite_checks(
         if {record.status for record in records} == {"skipped"}:
             pytest.skip("every cell was skipped")
         gates = suite_gates(gated_suite.suite)
-        return judge_suite(gates, gated_suite.cells, runs_by_cell(gated_suite.cells, records))
+        runs = runs_by_cell(gated_suite.cells, records)
+        found = judge_suite(gates, gated_suite.cells, runs)
+        verdicts = {check.verdict for check in found}
+        if outside_budget(records) and "not-enough-evidence" in verdicts and "fail" not in verdicts:
+            pytest.skip(f"outside the budget: {explain_suite(gated_suite.suite.name, found)}")
+        return found
 
     return checks
 

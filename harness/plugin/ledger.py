@@ -69,7 +69,7 @@ def by_reason(reasons: Mapping[Gate, str]) -> list[str]:
     gates: dict[str, list[Gate]] = {}
     for gate, reason in reasons.items():
         gates.setdefault(reason, []).append(gate)
-    return [f"{_named(named)}: {reason}" for reason, named in gates.items()]
+    return [f"{named(own)}: {reason}" for reason, own in gates.items()]
 
 
 def uncounted_failures(ledger: Ledger) -> list[str]:
@@ -79,10 +79,11 @@ def uncounted_failures(ledger: Ledger) -> list[str]:
     if not hidden:
         return []
     why = ledger.reasons.get(hidden[0], "a plugin or conftest.py changed its outcome")
-    return [f"failed its gate, and was not counted as a failure: {_named(hidden)}: {why}"]
+    return [f"failed its gate, and was not counted as a failure: {named(hidden)}: {why}"]
 
 
-def _named(gates: Sequence[Gate]) -> str:
+def named(gates: Sequence[Gate]) -> str:
+    """Return the names of gates, of many only the first."""
     names = [
         f"the gates of the suite {suite}" if cell is None else f"{suite}/{cell}"
         for suite, cell in gates

@@ -2,15 +2,17 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from harness.errors import BadInput
+from harness.judging.gates import judge_suite
 from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
+from harness.markup import code, escaped
 from harness.plugin.stash import PROBLEMS, SESSION, TABLE_NOTES, WRITTEN
 from harness.report import LEADERBOARD, replacement, write_tables
 from harness.report.brief import (
@@ -20,13 +22,14 @@ from harness.report.brief import (
     terminal_warnings,
 )
 from harness.report.locations import store_locations
+from harness.report.undecided import outside_budget, undecided
 from harness.session.options import Planned, passes
 from harness.session.overwriting import where
 from harness.session.session import Session
 from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.plan import suite_gates
-from harness.text import counted
+from harness.text import counted, printable
 
 
 def write_all(
@@ -127,6 +130,8 @@ def summarize_all(config: pytest.Config) -> None:
         return
     for planned in running.planned:
         text = as_summary(planned.suite.name, _table(running, planned))
+        if lines := list(_undecided(running, planned, code, escaped)):
+            text += "\n" + "\n".join(f"- {line}" for line in lines) + "\n"
         if (problem := append_summary(Path(summary), text)) is not None:
             config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), problem]
 
@@ -136,6 +141,23 @@ def _table(running: Session, planned: Planned) -> pd.DataFrame:
     name = planned.suite.name
     slices = running.inputs(name).slices.slices
     return leaderboard(planned.cells, records, running.baseline(name), slices=slices)
+
+
+def _undecided(
+    running: Session,
+    planned: Planned,
+    name: Callable[[str], str] = printable,
+    plain: Callable[[str], str] = printable,
+) -> Iterator[str]:
+    """Yield what a suite's budget left open; see `undecided`."""
+    records = [item.record for item in running.stored(planned)]
+    if not outside_budget(records):
+        return
+    cells, suite = planned.cells, planned.suite.name
+    runs, baseline = runs_by_cell(cells, records), running.baseline(suite)
+    judgements = judge_all(cells, runs, baseline, running.inputs(suite).slices.slices)
+    checks = judge_suite(suite_gates(planned.suite), cells, runs)
+    yield from undecided(cells, runs, judgements, checks, baseline is not None, name, plain)
 
 
 def show_all(reporter: pytest.TerminalReporter) -> None:
@@ -155,6 +177,8 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
                 reporter.write_line(line)
             for line in running.looks_at_end(name):
                 reporter.write_line(line)
+        for line in _undecided(running, planned):
+            reporter.write_line(line, yellow=True)
         if written is None:
             earlier = (running.folder(name) / LEADERBOARD).exists()
             failed = note is None and PROBLEMS in config.stash  # perhaps while writing them

@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.executors import Executor, KilledForMemory, call
+from harness.executors import Executor, KilledForMemory, WorkerLost, call
 from harness.executors.local import LocalExecutor
 from harness.forecast.schedule import Schedule
-from harness.forecast.seconds import Sharing, Underway, seconds_left
+from harness.forecast.seconds import Sharing, Underway, correction, seconds_left
 from harness.redaction import redact_file
+from harness.session.budget.deadline import Deadline, Limit
+from harness.session.budget.outside import StoppedRun, outside_record
 from harness.session.display import State
 from harness.session.lateness import Lateness
 from harness.session.looks.needed import RunId, run_id
@@ -44,12 +46,16 @@ EXECUTE: "Callable[[Job], Result]" = partial(call, "harness.training.worker", "e
 
 @dataclass(frozen=True)
 class Missing:
-    """A run that must be trained, with its inputs; `results` is its suite's results folder."""
+    """A run that must be trained, with its inputs; `results` is its suite's results folder.
+
+    `earlier` is its result of an earlier session, if it trains again.
+    """
 
     status: RunStatus
     suite: Suite
     inputs: Inputs
     results: Path
+    earlier: Stored | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ class Dispatch:
         schedule: their order, how many at a time, and how long each is expected to take.
         ray_address: the cluster to join if a suite requires Ray.
         needs: returns which runs are needed according to the results so far; by default all are.
+        limit: when the training ends, if the session has a budget.
 
     Raises:
         BadInput: Ray is not available, or its cluster is too small.
@@ -106,12 +113,17 @@ class Dispatch:
         schedule: Schedule,
         ray_address: str | None,
         needs: "Callable[[], Needs] | None" = None,
+        limit: Limit | None = None,
     ) -> None:
         self.schedule = schedule
+        self._limit = limit
+        self._deadline: Deadline | None = None
+        self._answers: dict[Future[Stored], Future[Result]] = {}
+        self._stopped: dict[Future[Stored], Underway] = {}
         self._executor, self.workers = make_executor(
             suites, missing[0].inputs.device, schedule.sharing, ray_address
         )
-        self._closing = threading.Event()
+        self._closing, self._stopping = threading.Event(), threading.Event()
         self._ended: list[str] = []
         self._lateness = Lateness()
         self.turns = Turns(needs)
@@ -143,6 +155,8 @@ class Dispatch:
             waiting = {run_id(task.job.run): task for task in self._tasks}
             for each in self.turns.due(list(waiting), self._finished(), self.workers):
                 self._submit(waiting[each], waiting[each].job)
+        if self._limit is not None and self._deadline is None:
+            self._deadline = Deadline(self._limit, partial(self._give_up, every=True), self._stop)
 
     def spared(self) -> set[RunId]:
         """Return the runs that have not ended and will never be needed."""
@@ -155,6 +169,8 @@ class Dispatch:
     def close(self) -> None:
         """Stop all runs, and return when their processes have ended."""
         self._closing.set()
+        if self._deadline is not None:
+            self._deadline.close()
         self._executor.close()
 
     def state(self) -> State:
@@ -162,14 +178,12 @@ class Dispatch:
         underway: list[tuple[str, progress.Progress]] = []
         ages: list[Underway] = []
         waiting: list[float] = []
-        took: list[tuple[float, float]] = []
+        took = self._took()
         basis = self.schedule.forecast.basis
         for task in self._tasks:
             if task.future.done():
-                times = None if task.future.cancelled() else task.future.result().record.times
-                if times is not None:
-                    took.append((task.expected, times.total))
-            elif (now := progress.read(task.job.folder)) is None:
+                continue
+            if (now := progress.read(task.job.folder)) is None:
                 if run_id(task.job.run) not in self.turns.released:
                     waiting.append(task.expected)
             else:
@@ -187,6 +201,60 @@ class Dispatch:
             seconds_left=left,
             late=(*self._lateness.lines.values(), *self.turns.problems),
         )
+
+    def _took(self) -> list[tuple[float, float]]:
+        """Return the expected and the actual seconds of each run that ended with times."""
+        ended = [t for t in self._tasks if t.future.done() and not t.future.cancelled()]
+        times = [(task.expected, task.future.result().record.times) for task in ended]
+        return [(expected, each.total) for expected, each in times if each is not None]
+
+    def _give_up(self, every: bool = False) -> None:
+        """Cancel runs that have not begun: all, or those that cannot end in time at this pace."""
+        assert self._limit is not None
+        left = self._limit.left_with_grace()
+        absolute = self.schedule.forecast.basis is not None
+        pace = correction([*self._underway().values()], self._took(), absolute)
+        for task in self._tasks:
+            answer = self._answers.get(task.future)
+            late = pace is not None and pace * task.expected > left
+            if answer is not None and (every or late):
+                answer.cancel()  # does nothing if the run has begun
+
+    def _underway(self) -> "dict[Future[Stored], Underway]":
+        """Return the runs in progress by their futures."""
+        waiting = [task for task in self._tasks if not task.future.done()]
+        found = [(task, progress.read(task.job.folder)) for task in waiting]
+        return {
+            task.future: Underway(task.expected, now.seconds, now.seconds_left)
+            for task, now in found
+            if now is not None
+        }
+
+    def _stop(self) -> None:
+        """Stop all runs at the end of the budget; a later session trains them."""
+        # Afterwards nothing is known about runs in progress. A worker that starts reports nothing.
+        starting = {
+            task.future: Underway(task.expected, 0.0, None)
+            for task in self._tasks
+            if (answer := self._answers.get(task.future)) is not None and answer.running()
+        }
+        self._stopped = starting | self._underway()
+        self._stopping.set()
+        self._executor.close()
+
+    def _leave_out(self, task: Task) -> None:
+        """Set the result of a run that is not trained, because the budget is over."""
+        assert self._limit is not None
+        run, took = task.job.run, self._took()
+        basis = "from the pace of this session" if took else self.schedule.forecast.basis
+        factor = correction([*self._stopped.values()], took, basis is not None)
+        expected = None if factor is None else factor * task.expected
+        now = self._stopped.get(task.future)
+        stopped = None if now is None else StoppedRun(task.job.key, now.seconds)
+        record = outside_record(run, self._limit.budget, expected, self.workers, basis, stopped)
+        stored = task.missing.earlier or run_store.write_skipped(task.missing.results, run, record)
+        self._ended.append(f"{_title(run)}: {record.reason}")
+        task.future.set_result(stored)
 
     def _job(self, missing: Missing) -> "Job":
         from harness.training.job import Job
@@ -211,6 +279,7 @@ class Dispatch:
 
     def _submit(self, task: Task, job: "Job") -> None:
         answer = self._executor.submit(EXECUTE, job, task.missing.suite.limits.run_seconds)
+        self._answers[task.future] = answer
         answer.add_done_callback(partial(self._on_done, task, job))
 
     def _on_done(self, task: Task, job: "Job", answer: "Future[Result]") -> None:
@@ -227,6 +296,8 @@ class Dispatch:
             task.future.set_result(Stored(record, job.folder))
             with contextlib.suppress(RuntimeError):  # the session is closing
                 self.begin()
+        if self._limit is not None and not (answer.cancelled() or self._closing.is_set()):
+            self._give_up()
 
     def _store_result(self, task: Task, job: "Job", answer: "Future[Result]") -> Record | None:
         """Write a run's record and return it; None if the run was cancelled or submitted again.
@@ -243,7 +314,14 @@ class Dispatch:
         error = None if answer.cancelled() else answer.exception()
         if error is not None:
             redact_file(job.folder / "log.txt")  # the worker ended before it redacted its log
+        stopped = self._stopping.is_set() and isinstance(error, WorkerLost)
+        if self._limit is not None and (answer.cancelled() or stopped):
+            self._leave_out(task)
+            return None
         if isinstance(error, KilledForMemory) and (smaller := in_smaller_parts(job)) is not None:
+            if self._limit is not None and self._limit.left() <= 0:  # it would begin again
+                self._leave_out(task)
+                return None
             try:
                 self._submit(task, smaller)
                 return None

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
+from harness.session.budget.amount import WITH_LOOKS, read_budget
 from harness.suite import ids
 from harness.suite.looks import look_problems
 from harness.suite.plan import Cell, make_plan
@@ -131,6 +132,13 @@ OPTIONS = (
         "the Ray cluster that `--executor ray` joins; by default it starts a Ray here",
         "HOST:PORT",
     ),
+    Option(
+        "--budget",
+        "time for the session, such as 90s, 30m or 1h30m: it trains the runs that should fit, most "
+        "informative first; when the time is over, no run begins, and a tenth later runs in "
+        "progress are stopped; a later session trains the rest",
+        "TIME",
+    ),
     Option("--rerun", "train runs again that an earlier session finished", None),
     Option(
         "--replace",
@@ -164,7 +172,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a session, except its suites."""
+    """The options of a session, except its suites; `budget` is in seconds."""
 
     results: Path
     cola_dir: Path | None
@@ -173,6 +181,7 @@ class Options:
     baseline: Baseline | None = None
     replace: bool = False
     strict: bool = False
+    budget: int | None = None
 
     def baseline_of(self, suite: str) -> Baseline | None:
         """Return the baseline that a suite's cells are compared with, or None."""
@@ -244,6 +253,8 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
                 problems += error.problems
         planned.append(Planned(suite, path, tuple(make_plan(suite)), references))
         problems += [f"{shown}: {line}" for line in look_problems(suite, planned[-1].cells)]
+        if chosen.values.get("budget") is not None and suite.limits.by_looks:
+            problems.append(f"{shown}: {WITH_LOOKS}")
         if not planned[-1].cells:
             problems.append(f"{shown}: matrix.cell: every cell is left out; keep at least one")
     address = chosen.values.get("ray_address")
@@ -327,12 +338,21 @@ def session_options(chosen: Chosen) -> Options:
     """Return the session's options, from the command line and the environment.
 
     Raises:
-        BadInput: the baseline cannot be read, or --max-drop is given without a baseline.
+        BadInput: the baseline or the budget cannot be read, or --max-drop is given without a
+            baseline.
     """
+    problems: list[str] = []
     if chosen.values.get("max_drop") is not None and not chosen.values.get("baseline"):
         drop = chosen.values["max_drop"]
-        raise BadInput([f"--max-drop: {drop}: has no effect without --baseline FILE; add it"])
-    baseline = None
+        problems.append(f"--max-drop: {drop}: has no effect without --baseline FILE; add it")
+    baseline = budget = None
+    if (time := chosen.values.get("budget")) is not None:
+        try:
+            budget = read_budget(time)
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(problems)
     if (path := baseline_file(chosen)) is not None:
         from harness.report import read_published  # pandas, rarely needed
 
@@ -346,6 +366,7 @@ def session_options(chosen: Chosen) -> Options:
         strict=bool(chosen.values.get("strict")),
         ray_address=chosen.values.get("ray_address"),
         baseline=baseline,
+        budget=budget,
     )
 
 

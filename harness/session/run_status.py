@@ -13,7 +13,7 @@ from harness.store.run_store import Stored
 from harness.suite.plan import Cell, Run, runs_of
 from harness.suite.spec import Suite
 
-RunState = Literal["finished", "to train", "skipped"]
+RunState = Literal["finished", "to train", "skipped", "outside the budget"]
 
 
 @dataclass(frozen=True)

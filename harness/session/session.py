@@ -2,21 +2,33 @@
 
 import contextlib
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.errors import BadInput, Unavailable
 from harness.executors.local import start_fork_server
 from harness.forecast.schedule import schedule
+from harness.forecast.seconds import Work
 from harness.inputs import hub
 from harness.judging.baseline import Baseline
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.kept import kept_files
 from harness.machine import contention
+from harness.session.budget.deadline import Limit
+from harness.session.budget.outside import outside_record, stopped_before
+from harness.session.budget.selection import (
+    PlanOf,
+    Selection,
+    as_candidates,
+    has_own_gate,
+    select,
+)
 from harness.session.dispatch import PRELOAD, Dispatch, Missing
 from harness.session.display import State
 from harness.session.looks.needed import Looked, Needs, RunId, looked, needs, run_id
@@ -26,7 +38,7 @@ from harness.session.options import Options, Planned
 from harness.session.overwriting import objection
 from harness.session.renewal import renew
 from harness.session.reuse import adopted, best_by_checkpoint, latest, matching_setup
-from harness.session.run_status import RunState, run_statuses, skipped
+from harness.session.run_status import RunState, RunStatus, run_statuses, skipped
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.store import lock, run_store
 from harness.store.records import Record
@@ -62,6 +74,8 @@ class Session:
         self._runs: dict[RunId, Future[Stored]] = {}
         self._inputs: dict[str, Inputs] = {}
         self._store: dict[str, list[Stored]] = {}
+        self._statuses: list[RunStatus] = []
+        self._limit: Limit | None = None
         self._began: contention.Moment | None = None
         self._waited: set[tuple[str, str]] = set()
         self.dispatch: Dispatch | None = None
@@ -100,6 +114,8 @@ class Session:
             raise
 
     def _start(self, known: Sequence[str]) -> None:
+        if self._options.budget is not None:
+            self._limit = Limit(self._options.budget, time.monotonic())
         self._began = contention.now(os.getpid())
         problems: list[str] = []
         for planned in self.planned:
@@ -200,6 +216,19 @@ class Session:
                     if item.folder not in best:
                         kept_files.discard(item.folder)
 
+    def outside_budget(self) -> list[Cell]:
+        """Return the selected cells with a run that the session's budget left out."""
+        cells = {
+            (suite, cell)
+            for (suite, cell, _), item in self._ended().items()
+            if item.record.outside_budget is not None
+        }
+        return [cell for cell in self._selected if (cell.suite, cell.id) in cells]
+
+    def has_own_gate(self, cell: Cell) -> bool:
+        """Return whether a gate judges this cell alone."""
+        return has_own_gate(cell, self._options)
+
     def scored(self) -> bool:
         """Return whether any run of a cell that was waited for has a score."""
         return any(
@@ -280,7 +309,14 @@ class Session:
                 self._set_result(item.run, _skip(folder, item.run, item.unavailable))
             elif item.stored is not None:
                 self._set_result(item.run, adopted(item.run, item.stored, inputs))
-        return [Missing(s, suite, inputs, folder) for s in statuses if s.state == "to train"]
+        self._statuses += statuses
+        earlier = dict(run_store.finished(store))
+        return [
+            Missing(s, suite, inputs, folder, None if found is None else adopted(s.run, found))
+            for s in statuses
+            if s.state == "to train"
+            for found in [earlier.get(s.key or "")]
+        ]
 
     def _objection(self, planned: Planned, to_train: int) -> str | None:
         """Return why a suite's tables may not be replaced, or None; see overwriting.
@@ -306,20 +342,54 @@ class Session:
         earlier = [item.record for store in self._store.values() for item in store]
         works = [item.inputs.work(item.status.run) for item in missing]
         others = contention.since(self._began, os.getpid())
-        plan = schedule(works, min(requested, default=None), earlier, others)
+        plan_of = partial(
+            schedule, workers=min(requested, default=None), earlier=earlier, others=others
+        )
+        if self._limit is None:
+            plan = plan_of(works)
+        else:
+            fitting = self._within_budget(missing, works, plan_of, self._limit)
+            missing, plan = [missing[i] for i in fitting.chosen], fitting.schedule
         by_looks = any(cell.looks is not None for cell in self._selected)
+        needs = self._needs if by_looks else None
         address = self._options.ray_address
-        self.dispatch = Dispatch(suites, missing, plan, address, self._needs if by_looks else None)
+        self.dispatch = Dispatch(suites, missing, plan, address, needs, self._limit)
         self._runs |= self.dispatch.runs
         self.dispatch.begin()
+
+    def _within_budget(
+        self, missing: Sequence[Missing], works: Sequence[Work], plan_of: PlanOf, limit: Limit
+    ) -> Selection:
+        """Select the runs that fit the budget, and set the results of the others.
+
+        Raises:
+            BadInput: not even one run fits.
+        """
+        found = select(
+            [item.status for item in missing],
+            works,
+            as_candidates(self._statuses, self.planned, self._options),
+            plan_of,
+            limit.budget,
+            limit.budget - limit.left(),
+            stopped_before([item for store in self._store.values() for item in store]),
+        )
+        for position, expected in found.outside.items():
+            item = missing[position]
+            record = outside_record(
+                item.status.run, limit.budget, expected, found.workers, found.basis
+            )
+            stored = item.earlier or run_store.write_skipped(item.results, item.status.run, record)
+            self._set_result(item.status.run, stored)
+            self.counts[item.suite.name]["to train"] -= 1
+            self.counts[item.suite.name]["outside the budget"] += 1
+        self.notes.append(found.note)
+        return found
 
 
 def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
     """Write the record of a run that cannot run here."""
-    folder, record = run_store.run_folder(suite_folder, run, None), skipped(run, unavailable)
-    with contextlib.suppress(OSError):  # for example a full disk; the next session detects the same
-        run_store.write_record(folder, record, None)
-    return Stored(record, folder)
+    return run_store.write_skipped(suite_folder, run, skipped(run, unavailable))
 
 
 def _as_kept(stored: Stored) -> Stored:

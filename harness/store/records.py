@@ -17,6 +17,7 @@ from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine,
 from harness.store.class_counts import ClassCounts, packed_counts
 from harness.store.classes import Counts, number_of_classes
 from harness.store.grouping import Grouping
+from harness.store.outside_budget import OutsideBudget
 from harness.suite.fields import Count, Whole
 from harness.suite.plan import Run
 from harness.suite.spec import BatchSize, LearningRate, Seed, TrainingSpec
@@ -204,14 +205,15 @@ class Record(BaseModel):
     `initialised` are the names of the randomly initialised parameters, which the checkpoint did
     not contain: those of the head, and of a pooler if the pretraining had none.
     `labels` are the validation split's, packed by harness.store.classes. `confusion_by` holds the
-    selected epoch's counts for groups of validation sentences: by `source` where the data contain
-    it, by `length` in words. `scores_by_domain` are the validation scores on the files that a
-    suite names by domain; a domain of one class has none, and CoLA's two have fields of their own.
-    `f1` is the F1 of class 1 of two; of more classes, the mean of their F1 (macro-F1).
-    `confusion_matrix` has, of more than two classes, the numbers of validation sentences by label
-    (row) and class predicted by the selected epoch's model (column); `confusion_by` is then empty,
-    and `counts_by` holds the numbers by class for groups by `length`.
+    selected epoch's counts for groups of validation sentences: by `source` where known, by `length`
+    in words. `scores_by_domain` are the validation scores on the files that a suite names by
+    domain; a domain of one class has none, and CoLA's two have fields of their own. `f1` is the F1
+    of class 1 of two; of more classes, the mean of their F1 (macro-F1). `confusion_matrix` has, of
+    more than two classes, the numbers of validation sentences by label (row) and class predicted by
+    the selected epoch's model (column); `confusion_by` is then empty, and `counts_by` holds the
+    numbers by class for groups by `length`.
     `groupings` tell the group of each validation sentence, by `source` and `domain` where known.
+    `outside_budget` is set for a run that was skipped because it did not fit a session's budget.
     """
 
     model_config = FROZEN
@@ -232,6 +234,7 @@ class Record(BaseModel):
     training: TrainingSpec
     status: Literal["ok", "failed", "skipped"]
     reason: str | None
+    outside_budget: OutsideBudget | None = Field(None, exclude_if=_unknown)
     dataset: DatasetFacts | None = None
     threshold: float | None = None
     verdict: Literal["pass", "fail"] | None = None

@@ -102,6 +102,14 @@ class Stored:
     folder: Path
 
 
+def write_skipped(suite_folder: Path, run: Run, record: Record) -> Stored:
+    """Write the record of a run that is skipped, and return it even if it cannot be written."""
+    folder = run_folder(suite_folder, run, None)
+    with contextlib.suppress(OSError):  # such as a full disk; the next session detects the same
+        write_record(folder, record, None)
+    return Stored(record, folder)
+
+
 def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
     """Read every record under a suite's results folder, in the order of their paths.
 

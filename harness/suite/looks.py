@@ -66,6 +66,11 @@ class LooksSpec(BaseModel):
         "each other",
     )
 
+    @property
+    def by_looks(self) -> bool:
+        """Whether cells may be judged before all their seeds are trained."""
+        return self.race or self.looks is not None
+
 
 class Looks(BaseModel):
     """The looks at a cell: after how many of its seeds it is judged, and in which way.
@@ -101,7 +106,7 @@ def looks_of(suite: "Suite", most_seeds: int) -> Looks | None:
         most_seeds: the largest number of seeds of a cell.
     """
     limits = suite.limits
-    if limits.looks is None and not limits.race:
+    if not limits.by_looks:
         return None
     return Looks(
         after=limits.looks or default_looks(most_seeds),

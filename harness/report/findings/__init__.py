@@ -9,7 +9,7 @@ from harness.judging.column import MISSING
 from harness.judging.comparison import Comparison, Contestant, best_cells, compare_all, conclusion
 from harness.judging.evidence import NoEvidence
 from harness.judging.further_columns.settings import heading_of
-from harness.judging.gates import Judgement, judge_suite
+from harness.judging.gates import Check, Judgement, judge_suite
 from harness.judging.leaderboard import runs_by_cell
 from harness.judging.mistakes import by_group, missed_by
 from harness.judging.populations import IN_WORDS
@@ -21,6 +21,7 @@ from harness.report.findings.looks import looks_section
 from harness.report.findings.repeats import repeated_sentences
 from harness.report.findings.slices import best_of, by_slice, names_of
 from harness.report.published import Published
+from harness.report.undecided import undecided
 from harness.store.records import Record
 from harness.suite.training import TrainingSpec
 from harness.text import some
@@ -38,7 +39,11 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
         judgements: by cell id.
     """
     runs = runs_by_cell(published.cells, published.records)
-    yield from section("Gates", _gates(published, judgements, runs))
+    checks = judge_suite(published.gates, published.cells, runs)
+    against = published.baseline is not None
+    open_lines = undecided(published.cells, runs, judgements, checks, against, code, escaped)
+    yield from section("Outside the budget", open_lines)
+    yield from section("Gates", _gates(published, judgements, checks))
     yield from looks_section(published, judgements)
     contestants = best_cells(published.cells, runs)
     shown = best_of(contestants)
@@ -64,10 +69,10 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
 def _gates(
     published: Published,
     judgements: Mapping[str, Judgement],
-    runs: Mapping[str, Sequence[Record]],
+    of_suite: Sequence[Check],
 ) -> Iterator[str]:
     """Yield every check of the suite, and the cells' checks that the table does not show."""
-    for check in judge_suite(published.gates, published.cells, runs):
+    for check in of_suite:
         yield f"{check.verdict}: the suite: {escaped(check.reason)}"
     for cell in published.cells:
         for check in judgements[cell.id].checks:
