@@ -21,6 +21,7 @@ from harness.suite.plan import Cell
 ENDS: Mapping[str, Stage] = {
     "one-left": "won",
     "equivalent": "equivalent",
+    "unlikely": "not separable",
     "last-look": "not separated",
 }
 
