@@ -16,6 +16,8 @@ from harness.judging.gates.population import population_problems
 from harness.machine import provenance
 from harness.session.options import Options, Planned
 from harness.session.slicing import NO_SLICES, SliceInputs, find_slices, gate_problems
+from harness.stats import Refusal, Sources, sources_of
+from harness.store.grouping import groupings
 from harness.store.groups import Groups
 from harness.store.records import DatasetFacts, HubFacts, run_key
 from harness.suite.plan import Cell, Run, published_names
@@ -49,6 +51,16 @@ class Inputs:
     notes: tuple[str, ...] = ()
     groups: dict[str, Groups] = field(default_factory=dict)
     slices: SliceInputs = NO_SLICES
+
+    @property
+    def sources(self) -> Sources | Refusal | None:
+        """The sources of the validation sentences, or why there is no interval for other sources;
+        None if they are not known."""
+        of_validation = self.groups.get("validation")
+        if self.dataset is None or of_validation is None:
+            return None
+        grouping = (groupings(self.dataset.name, of_validation.sources, ()) or {}).get("source")
+        return None if grouping is None else sources_of(grouping.unpacked(self.dataset.validation))
 
     def twins(self) -> list[str]:
         """Return a note for each group of checkpoints whose files are equal."""
