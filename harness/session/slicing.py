@@ -59,7 +59,12 @@ def find_slices(spec: DatasetSpec, base: Path, source: "Source", loaded: "Data")
     sentences, labels = rows["sentence"][:], rows["label"][:]
     every = _of_the_data(rows["source"][:], rows["domain"][:], sentences)
     columns = {name: each for name, each in every.items() if 1 < _number(each) <= MOST_VALUES}
-    notes: list[str] = []
+    notes = [
+        f"{name} of the validation sentences: {number:,} different values, and at most "
+        f"{MOST_VALUES} can be slices, so these are none"
+        for name, number in ((name, _number(each)) for name, each in every.items())
+        if number > MOST_VALUES
+    ]
     named = spec.slice_columns
     annotations = None
     own, annotated_names = _split_names(spec, base, source)

@@ -15,9 +15,9 @@ from harness.text import counted
 EXPLANATION = (
     f"The smallest true drop and difference in MCC that is detected (p below {1 - LEVEL:.2g}) with "
     f"a probability of {POWER * 100:.0f} %, by the variances that the runs of each checkpoint "
-    "show: a drop of a cell against a baseline with the same checkpoint and seeds, and a difference between "
-    "cells of two checkpoints that vary alike. A smaller one may exist without being found. Runs "
-    "that learned nothing beside others that did make these sizes large."
+    "show: a drop of a cell against a baseline with the same checkpoint and seeds, and a "
+    "difference between cells of two checkpoints that vary alike. A smaller one may exist without "
+    "being found. Runs that learned nothing, beside others that did, make these sizes large."
 )
 
 
