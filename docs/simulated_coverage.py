@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from class_studies import class_rows
 from generate import replaced
-from source_studies import METHODS, source_rows
+from source_studies import METHODS, SYMMETRIC, source_rows
 from studies import SENTENCES, Setting, Study, draw, draw_cells, draw_pair, model_of
 from tabulate import tabulate
 
@@ -35,7 +35,7 @@ from harness.stats.variance import LEVEL, half_width
 DOCUMENT = Path(__file__).parent / "statistics.md"
 
 STUDIES = 4_000
-SOURCE_STUDIES = 2_000
+SOURCE_STUDIES = 4_000
 BOOTSTRAP_STUDIES = 1_000
 BOOTSTRAP_SAMPLES = 400
 
@@ -405,6 +405,7 @@ def classes_table() -> str:
 def sources_table() -> str:
     """Coverage of the interval for other sentences, and of those for other sources by method."""
     names = ("other sentences", *METHODS)
+    of_scores = ("other sentences", SYMMETRIC, *METHODS)
     return _table(
         source_rows(Setting(0.55, *STEADY), SOURCE_STUDIES),
         "differences of sources",
@@ -412,7 +413,7 @@ def sources_table() -> str:
         "seeds",
         "SE from sentences",
         "true SE over sources",
-        *names,
+        *of_scores,
         *(f"difference, {name}" for name in names),
     )
 
