@@ -17,7 +17,7 @@ import numpy as np
 from class_studies import class_rows
 from generate import replaced
 from race_studies import WAYS, equal_rows, gate_rows, unequal_rows
-from source_studies import METHODS, source_rows
+from source_studies import METHODS, SYMMETRIC, source_rows
 from studies import (
     RESTLESS,
     SENTENCES,
@@ -47,7 +47,7 @@ from harness.stats.variance import LEVEL, half_width
 DOCUMENT = Path(__file__).parent / "statistics.md"
 
 STUDIES = 4_000
-SOURCE_STUDIES = 2_000
+SOURCE_STUDIES = 4_000
 GATE_STUDIES = 1_000
 RACES = {4: 2_000, 12: 1_000, 48: 400}
 UNEQUAL_RACES = 200
@@ -419,6 +419,7 @@ def classes_table() -> str:
 def sources_table() -> str:
     """Coverage of the interval for other sentences, and of those for other sources by method."""
     names = ("other sentences", *METHODS)
+    of_scores = ("other sentences", SYMMETRIC, *METHODS)
     return _table(
         source_rows(Setting(0.55, *STEADY), SOURCE_STUDIES),
         "differences of sources",
@@ -426,7 +427,7 @@ def sources_table() -> str:
         "seeds",
         "SE from sentences",
         "true SE over sources",
-        *names,
+        *of_scores,
         *(f"difference, {name}" for name in names),
     )
 

@@ -134,7 +134,7 @@ def _suite(planned: Planned, options: Options, hub: Hub) -> _CheckedSuite:
         suite, planned.base, planned.cells, options.cola_dir, hub, download=False
     )
     absent: Absent = {**wrong, **inputs.unavailable}
-    settings = setting_problems(suite, inputs.device)
+    settings = setting_problems(suite, inputs)
     open_gates = refusals([planned], planned.cells, options)
     runs, refused = _runs(planned, inputs, absent, options)
     findings = [

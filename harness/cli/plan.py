@@ -27,6 +27,7 @@ from harness.session.options import Options, Planned, planned_suites, session_op
 from harness.session.run_status import RunState, RunStatus, run_statuses
 from harness.session.strictness import refusals
 from harness.session.suite_inputs import Inputs, find_all_inputs
+from harness.stats import Sources
 from harness.store import lock, run_store
 from harness.store.records import Record
 from harness.text import counted, printable
@@ -52,7 +53,8 @@ def plan(as_json: bool, **values: Any) -> None:
     train; the expected time is then that of the most.
 
     Shows the smallest drop and difference in MCC that the planned seeds and validation sentences
-    detect with a probability of 80 %.
+    detect with a probability of 80 %: on other sentences of the same sources and, if the sources
+    are known, on sentences of other sources.
 
     \b
     Examples:
@@ -183,6 +185,8 @@ def _detectable(planned: Planned, inputs: Inputs, earlier: Sequence[Record]) -> 
         for record in earlier
         if record.dataset is not None and record.dataset.fingerprint == facts.fingerprint
     ]
+    known = inputs.sources
+    sources = known if isinstance(known, Sources) else None
     spreads = {}
     for name in dict.fromkeys(cell.checkpoint for cell in planned.cells):
         checkpoint = inputs.checkpoints.get(name)
@@ -191,8 +195,8 @@ def _detectable(planned: Planned, inputs: Inputs, earlier: Sequence[Record]) -> 
             for record in on_same
             if checkpoint is not None and record.checkpoint_digest == checkpoint.digest
         ]
-        spreads[name] = detectable.spread_of(own, facts.validation)
-    return detectable.detectable(planned.cells, spreads, facts.validation)
+        spreads[name] = detectable.spread_of(own, facts.validation, sources)
+    return detectable.detectable(planned.cells, spreads, facts.validation, known)
 
 
 def _suite_as_dict(plan: _Plan) -> dict[str, object]:

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
-from typing import Literal
 
 from harness import stats
-from harness.judging.evidence import NoEvidence, evidence
+from harness.judging.evidence import Evidence, NoEvidence, evidence
+from harness.judging.populations import IN_WORDS, Population
+from harness.stats import Refusal, Sources
 from harness.stats.planning import ASSUMED_SEED_SD
 from harness.stats.power import POWER, Spread, smallest_detectable
-from harness.stats.variance import LEVEL, Covers
+from harness.stats.variance import LEVEL, Covers, root
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import counted, series
@@ -25,7 +26,11 @@ and results/cola without a run of one class. Both shrink with the root of the se
 SAME_CHECKPOINT = 0.98
 TWO_CHECKPOINTS = 0.45
 """Correlation of the sentences' influences on two cells with endless seeds, from the same cells:
-sentences that are hard for one cell are hard for the other."""
+sentences that are hard for one cell are hard for the other. Over sources, it is the same."""
+
+ASSUMED_SOURCE_CORRELATION = 0.022
+"""Correlation of the influences of two sentences of one source with endless seeds: mean over the
+same cells."""
 
 ENOUGH_FREEDOM = 5
 """Seeds minus cells, below which earlier runs show the spread over seeds too roughly."""
@@ -40,6 +45,7 @@ class CellSpread:
     Attributes:
         runs: number of earlier runs that show `lasting` and `interaction`; 0 if assumed.
         seeds_assumed: whether `seeds` is assumed.
+        lasting_sources: `lasting` over other sources; None if the sources are not known.
     """
 
     lasting: float
@@ -47,14 +53,33 @@ class CellSpread:
     seeds: float
     runs: int
     seeds_assumed: bool
+    lasting_sources: float | None = None
 
-    def difference(self, correlation: float) -> Spread:
-        """Return the spread of a comparison of two such cells."""
+    def difference(self, correlation: float, sources: Sources | None = None) -> Spread:
+        """Return the spread of a comparison of two such cells.
+
+        Args:
+            sources: of the sentences, for a comparison on sentences of other sources; then
+                `lasting_sources` is known.
+        """
+        lasting, freedom = self.lasting, None
+        if sources is not None:
+            assert self.lasting_sources is not None
+            lasting = self.lasting_sources
+            freedom = sources.degrees_of_freedom(self._source_correlation(sources))
         return Spread(
-            lasting=2 * self.lasting * (1 - correlation),
+            lasting=2 * lasting * (1 - correlation),
             interaction=2 * self.interaction,
             seeds=2 * self.seeds,
+            freedom=freedom,
         )
+
+    def _source_correlation(self, sources: Sources) -> float:
+        """Return the correlation in a source that explains the variance over other sources."""
+        alike = _sentences_alike(sources)
+        if alike == 0 or self.lasting == 0:
+            return 0.0
+        return min(max(((self.lasting_sources or 0.0) / self.lasting - 1) / alike, 0.0), 1.0)
 
     def in_words(self) -> str:
         """Describe how the variances are known."""
@@ -78,7 +103,9 @@ class Detectable:
         difference: in MCC, between two cells of different checkpoints; likewise.
         covers: the sources of error; with one seed, both are about these runs only.
         spread: variances of each of the cells.
-        population: the sentences that the statement is about: others of the same sources.
+        population: what the statement is about.
+        sources: number of sources of the validation sentences; None if not known.
+        reason: why there is no statement about other sources; None if there is one.
     """
 
     checkpoints: tuple[str, ...]
@@ -88,58 +115,106 @@ class Detectable:
     difference: float | None
     covers: Covers
     spread: CellSpread
-    population: Literal["sentences"] = "sentences"
+    population: Population = "sentences"
+    sources: int | None = None
+    reason: str | None = None
 
 
 def detectable(
-    cells: Sequence[Cell], spreads: Mapping[str, CellSpread], sentences: int
+    cells: Sequence[Cell],
+    spreads: Mapping[str, CellSpread],
+    sentences: int,
+    sources: Sources | Refusal | None = None,
 ) -> list[Detectable]:
     """Return the smallest drop and difference for each number of seeds and each spread.
 
     Args:
         spreads: of a cell of each checkpoint, by published name.
         sentences: of the validation split.
+        sources: of its sentences, or why nothing can be said about other sources; None if they
+            are not known.
     """
     groups: dict[tuple[int, CellSpread], dict[str, None]] = defaultdict(dict)
     for cell in cells:
         if cell.seeds:
             groups[len(cell.seeds), spreads[cell.checkpoint]][cell.checkpoint] = None
+    populations: list[Sources | Refusal | None] = [None, *([] if sources is None else [sources])]
     return [
-        Detectable(
-            checkpoints=tuple(names),
-            seeds=seeds,
-            sentences=sentences,
-            drop=_smallest(spread, SAME_CHECKPOINT, seeds, sentences, paired=True),
-            difference=_smallest(spread, TWO_CHECKPOINTS, seeds, sentences, paired=False),
-            covers="sentences and seeds" if seeds > 1 else "sentences only",
-            spread=spread,
-        )
+        _detectable(tuple(names), seeds, sentences, spread, of_population)
         for (seeds, spread), names in groups.items()
+        for of_population in populations
     ]
 
 
-def _smallest(
-    spread: CellSpread, correlation: float, seeds: int, sentences: int, *, paired: bool
-) -> float | None:
-    if sentences < 2:
-        return None
-    found = smallest_detectable(spread.difference(correlation), seeds, sentences, paired=paired)
+def _detectable(
+    names: tuple[str, ...],
+    seeds: int,
+    sentences: int,
+    spread: CellSpread,
+    sources: Sources | Refusal | None,
+) -> Detectable:
+    """Return what is detected on other sentences, or on sentences of other sources if given."""
+    population: Population = "sentences" if sources is None else "sources"
+    covers: Covers = "sentences and seeds" if seeds > 1 else "sentences only"
+    if population == "sources":
+        covers = "sources and seeds" if seeds > 1 else "sources only"
+    drop = difference = None
+    if sentences > 1 and not isinstance(sources, Refusal):
+        same = spread.difference(SAME_CHECKPOINT, sources)
+        drop = _smallest(same, seeds, sentences, paired=True)
+        two = spread.difference(TWO_CHECKPOINTS, sources)
+        difference = _smallest(two, seeds, sentences, paired=False)
+    return Detectable(
+        checkpoints=names,
+        seeds=seeds,
+        sentences=sentences,
+        drop=drop,
+        difference=difference,
+        covers=covers,
+        spread=spread,
+        population=population,
+        sources=sources.count if isinstance(sources, Sources) else None,
+        reason=sources.reason if isinstance(sources, Refusal) else None,
+    )
+
+
+def _smallest(spread: Spread, seeds: int, sentences: int, *, paired: bool) -> float | None:
+    found = smallest_detectable(spread, seeds, sentences, paired=paired)
     return found if found <= 1 else None
 
 
-def assumed_spread(sentences: int) -> CellSpread:
-    """Return the variances of a cell of which no runs are known."""
+def assumed_spread(sentences: int, sources: Sources | None = None) -> CellSpread:
+    """Return the variances of a cell of which no runs are known.
+
+    With sources, the variance over them is that over sentences times the design effect of a
+    correlation within sources (Kish 1965).
+
+    Args:
+        sources: of the validation sentences; None if they are not known.
+    """
     scale = SENTENCES_OF_ASSUMPTION / sentences
+    lasting = ASSUMED_LASTING_SE**2 * scale
+    of_sources = None
+    if sources is not None:
+        of_sources = lasting * (1 + _sentences_alike(sources) * ASSUMED_SOURCE_CORRELATION)
     return CellSpread(
-        lasting=ASSUMED_LASTING_SE**2 * scale,
+        lasting=lasting,
         interaction=ASSUMED_INTERACTION_SD**2 * scale,
         seeds=ASSUMED_SEED_SD**2,
         runs=0,
         seeds_assumed=True,
+        lasting_sources=of_sources,
     )
 
 
-def spread_of(records: Iterable[Record], sentences: int) -> CellSpread:
+def _sentences_alike(sources: Sources) -> float:
+    """Return the mean number of other sentences of a sentence's source."""
+    return float((sources.sizes**2).sum() / sources.sizes.sum()) - 1
+
+
+def spread_of(
+    records: Iterable[Record], sentences: int, sources: Sources | None = None
+) -> CellSpread:
     """Return the mean variances of a checkpoint's earlier cells, or those assumed.
 
     Cells with one seed show no variance over seeds and are left out. Cells count by their seeds
@@ -148,10 +223,12 @@ def spread_of(records: Iterable[Record], sentences: int) -> CellSpread:
     Args:
         records: of one checkpoint on the data of the plan.
         sentences: of the validation split.
+        sources: of its sentences; None if they are not known.
     """
-    known = [found for runs in _by_settings(records) if (found := _interval(runs)) is not None]
+    cells = [found for runs in _by_settings(records) if (found := _evidence(runs)) is not None]
+    known = [_interval(found) for found in cells]
     if not known:
-        return assumed_spread(sentences)
+        return assumed_spread(sentences, sources)
     weights = [each.seeds - 1 for each in known]
     lasting = [(each.se_endless_seeds or 0.0) ** 2 for each in known]
     of_sentences = [(each.se_sentences or 0.0) ** 2 for each in known]
@@ -162,13 +239,40 @@ def spread_of(records: Iterable[Record], sentences: int) -> CellSpread:
     over_seeds = fmean([(each.sd_seeds or 0.0) ** 2 for each in known], weights)
     beyond = max(over_seeds - fmean(interaction, weights), 0.0)
     rough = sum(weights) < ENOUGH_FREEDOM
+    of_sources = None
+    if sources is not None:
+        ends = [_interval(found, sources).se_endless_seeds or 0.0 for found in cells]
+        of_sources = fmean([end**2 for end in ends], weights)
     return CellSpread(
         lasting=fmean(lasting, weights),
         interaction=fmean(interaction, weights),
         seeds=ASSUMED_SEED_SD**2 if rough else beyond,
         runs=sum(each.seeds for each in known),
         seeds_assumed=rough,
+        lasting_sources=of_sources,
     )
+
+
+def detectable_of(cells: Sequence[Cell], records: Sequence[Record]) -> list[Detectable]:
+    """Return what some cells detect by the variances that their own runs show.
+
+    Checkpoints without a cell of two scored seeds are left out. If the runs have several data sets,
+    the result is empty.
+    """
+    on = {run.dataset.fingerprint for run in records if run.scores and run.dataset is not None}
+    if len(on) != 1:
+        return []
+    found: list[Detectable] = []
+    for name in dict.fromkeys(cell.checkpoint for cell in cells):
+        own = [run for run in records if run.checkpoint == name]
+        known = [each for runs in _by_settings(own) if (each := _evidence(runs)) is not None]
+        if known:
+            sentences, sources = known[0].labels.size, known[0].sources
+            usable = sources if isinstance(sources, Sources) else None
+            spreads = {name: spread_of(own, sentences, usable)}
+            several = [cell for cell in cells if cell.checkpoint == name and len(cell.seeds) > 1]
+            found += detectable(several, spreads, sentences, sources)
+    return found
 
 
 def _by_settings(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -181,30 +285,38 @@ def _by_settings(records: Iterable[Record]) -> Iterator[list[Record]]:
     yield from (list(runs.values()) for runs in cells.values())
 
 
-def _interval(runs: Sequence[Record]) -> stats.Interval | None:
-    """Return the interval of a cell with several seeds, None if its runs show none."""
+def _evidence(runs: Sequence[Record]) -> Evidence | None:
+    """Return the predictions of a cell with several seeds, None if its runs have none."""
     if len(runs) < 2:
         return None
     try:
-        found = evidence(runs)
+        return evidence(runs)
     except NoEvidence:
         return None
-    return stats.mean_interval(found.labels, found.selected, classes=found.classes)
+
+
+def _interval(found: Evidence, sources: Sources | None = None) -> stats.Interval:
+    return stats.mean_interval(found.labels, found.selected, classes=found.classes, sources=sources)
 
 
 def in_words(found: Sequence[Detectable]) -> list[str]:
     """Describe what a plan detects, one line for each number of seeds and each spread."""
-    lines = [_line(each, len(found) > 1) for each in found[:MOST_LINES]]
-    if (more := len(found) - MOST_LINES) > 0:
+    several = len({(each.seeds, each.checkpoints) for each in found}) > 1
+    every = list(dict.fromkeys(_line(each, several) for each in found))
+    lines = every[:MOST_LINES]
+    if (more := len(every) - MOST_LINES) > 0:
         lines.append(f"and {counted(more, 'more line')} like these (--json prints all)")
     return lines
 
 
 def _line(each: Detectable, several: bool) -> str:
     names = f" of {series(each.checkpoints)}" if several else ""
-    scope = "other sentences of the same sources and other seeds"
-    if each.seeds == 1:
-        scope = "other sentences of the same sources, for these runs only"
+    if each.reason is not None:
+        return f"detectable on {IN_WORDS['sources']}: not known, because {each.reason}"
+    scope = "other sentences of the same sources"
+    if each.population == "sources":
+        scope = f"{IN_WORDS['sources']} (these are of {each.sources})"
+    scope += ", for these runs only" if each.seeds == 1 else " and other seeds"
     return (
         f"detectable with a probability of {POWER:.0%} (p below {1 - LEVEL:.2g}): with "
         f"{counted(each.seeds, 'seed')} per cell{names} and {each.sentences:,} validation "
@@ -218,6 +330,24 @@ def _size(noun: str, size: float | None) -> str:
     return f"no {noun}" if size is None else f"a {noun} of {size:.3f}"
 
 
+def rows_of(found: Iterable[Detectable]) -> Iterator[dict[str, str | int | float | None]]:
+    """Yield what is detected as plain values: a row for each checkpoint and population."""
+    for each in found:
+        for name in each.checkpoints:
+            yield {
+                "checkpoint": name,
+                "seeds": each.seeds,
+                "sentences": each.sentences,
+                "population": each.population,
+                "covers": each.covers,
+                "power": POWER,
+                "drop": each.drop,
+                "difference": each.difference,
+                "reason": each.reason,
+                "known_from": each.spread.in_words(),
+            }
+
+
 def as_dict(each: Detectable) -> dict[str, object]:
     """Return plain values for JSON; standard errors and deviations instead of variances."""
     return {
@@ -225,6 +355,8 @@ def as_dict(each: Detectable) -> dict[str, object]:
         "seeds": each.seeds,
         "sentences": each.sentences,
         "population": each.population,
+        "sources": each.sources,
+        "reason": each.reason,
         "covers": each.covers,
         "power": POWER,
         "drop": each.drop,
@@ -234,6 +366,7 @@ def as_dict(each: Detectable) -> dict[str, object]:
             "earlier_runs": each.spread.runs,
             "seeds_assumed": each.spread.seeds_assumed,
             "se_endless_seeds": sqrt(each.spread.lasting),
+            "se_endless_seeds_sources": root(each.spread.lasting_sources),
             "sd_interaction": sqrt(each.spread.interaction),
             "sd_seeds": sqrt(each.spread.seeds),
             "correlation_same_checkpoint": SAME_CHECKPOINT,

@@ -13,6 +13,7 @@ from harness.plugin.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_st
 from harness.report.undecided import in_words, lacking, outside_budget, properties
 from harness.session.options import Planned
 from harness.session.session import Session
+from harness.stats import Interval, Refusal
 from harness.store.records import Record
 from harness.suite.plan import Cell, suite_gates
 
@@ -117,10 +118,14 @@ def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tup
     Numbers are written in full: the shortest decimal that reads back as the same float.
     """
     interval = judgement.mcc_interval
+    found = judgement.mcc_on_sources
+    on_sources = found if isinstance(found, Interval) else None
     numbers = {
         "mcc": judgement.mcc,
         "mcc_low": None if interval is None else interval.low,
         "mcc_high": None if interval is None else interval.high,
+        "mcc_low_sources": None if on_sources is None else on_sources.low,
+        "mcc_high_sources": None if on_sources is None else on_sources.high,
         "threshold": judgement.threshold,
         "margin": judgement.margin,
         **{f"mcc_seed_{seed}": mcc for seed, mcc in judgement.by_seed.items()},
@@ -138,6 +143,8 @@ def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tup
     for name, value in numbers.items():
         if value is not None:
             yield name, repr(float(value))
+    if isinstance(found, Refusal):
+        yield "sources_reason", found.reason
 
 
 @pytest.fixture

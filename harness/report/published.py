@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import BadInput
 from harness.inputs.split_files import without_folders
+from harness.judging import detectable
 from harness.judging.baseline import Baseline
 from harness.judging.column import Value
 from harness.judging.columns import COLUMNS
@@ -82,8 +83,8 @@ class Published:
 
 
 class _Document(BaseModel):
-    """leaderboard.json. `rows` and `slice_rows` are for other programs; the harness does not read
-    them."""
+    """leaderboard.json. `rows`, `slice_rows` and `detectable_rows` are for other programs; the
+    harness does not read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -101,6 +102,7 @@ class _Document(BaseModel):
     slice_rows: tuple[dict[str, Value], ...] | None = Field(
         None, exclude_if=lambda value: value is None
     )
+    detectable_rows: tuple[dict[str, Value], ...] = Field((), exclude_if=lambda value: not value)
 
 
 def publish(
@@ -184,6 +186,9 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
         schema_version=SCHEMA_VERSION,
         rows=rows,
         slice_rows=_slice_rows(published),
+        detectable_rows=tuple(
+            detectable.rows_of(detectable.detectable_of(published.cells, published.records))
+        ),
         **vars(published),
     )
     return document.model_dump_json(indent=1) + "\n"

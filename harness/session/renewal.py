@@ -10,6 +10,7 @@ from harness.kept import kept_files
 from harness.session.reuse import adopted
 from harness.session.run_status import RunStatus
 from harness.session.suite_inputs import Inputs
+from harness.store.grouping import Grouping
 from harness.store.groups import regrouped
 from harness.store.predictions import read_predictions
 from harness.store.records import Record
@@ -44,7 +45,8 @@ def renew(
     """
     names = _new_names(statuses)
     found: list[Stored] = []
-    renewed, notes = 0, []
+    renewed = with_other_sources = 0
+    notes = []
     for item in store:
         current = item
         if _is_of(item.record, inputs):
@@ -58,12 +60,24 @@ def renew(
                     "kept model may come from an earlier suite; make it writable"
                 )
         renewed += current is not item
+        before = _sources(item.record)
+        with_other_sources += before is not None and before != _sources(current.record)
         found.append(current)
     if renewed:
         notes.append(
             f"{counted(renewed, 'finished run')} got the names and data facts of the current suite"
         )
+    if with_other_sources:
+        runs = counted(with_other_sources, "finished run")
+        notes.append(
+            f"{runs} got the sources of the current suite (dataset.group_column): intervals for "
+            "sentences of other sources, and MCC by source, may differ from earlier tables"
+        )
     return found, notes
+
+
+def _sources(record: Record) -> Grouping | None:
+    return (record.groupings or {}).get("source")
 
 
 def _is_of(record: Record, inputs: Inputs) -> bool:

@@ -14,9 +14,9 @@ from harness.errors import BadInput
 from harness.session.options import home
 from harness.store.lengths import length_of
 from harness.store.slices import MOST_VALUES, Annotations, Slices, make_slices
-from harness.suite.gates import LEAST_OF_A_SLICE, LONGEST_VALUE
+from harness.suite.gates import LEAST_OF_A_SLICE, LONGEST_VALUE, sections
 from harness.suite.ids import did_you_mean
-from harness.suite.spec import DatasetSpec, GatesSpec, Thresholds, load_suite
+from harness.suite.spec import DatasetSpec, GatesSpec, load_suite
 from harness.text import counted, series, some
 
 if TYPE_CHECKING:  # data imports the library `datasets`; collecting tests must not
@@ -59,7 +59,12 @@ def find_slices(spec: DatasetSpec, base: Path, source: "Source", loaded: "Data")
     sentences, labels = rows["sentence"][:], rows["label"][:]
     every = _of_the_data(rows["source"][:], rows["domain"][:], sentences)
     columns = {name: each for name, each in every.items() if 1 < _number(each) <= MOST_VALUES}
-    notes: list[str] = []
+    notes = [
+        f"{name} of the validation sentences: {number:,} different values, and at most "
+        f"{MOST_VALUES} can be slices, so these are none"
+        for name, number in ((name, _number(each)) for name, each in every.items())
+        if number > MOST_VALUES
+    ]
     named = spec.slice_columns
     annotations = None
     own, annotated_names = _split_names(spec, base, source)
@@ -276,7 +281,7 @@ def gate_problems(gates: GatesSpec, slices: Slices | None, labels: Sequence[int]
     """
     known = {} if slices is None else {each.name: each for each in slices.each()}
     classes = np.asarray(labels)
-    for section, thresholds in _sections(gates):
+    for section, thresholds in sections(gates):
         for name, gate in thresholds.slice.items():
             where = f"{section}.slice.{name!r}"
             if name not in known:
@@ -293,13 +298,6 @@ def gate_problems(gates: GatesSpec, slices: Slices | None, labels: Sequence[int]
                 )
             elif (reason := stats.no_interval(chosen)) is not None:
                 yield f"{where}: the slice has {reason}; choose a larger slice"
-
-
-def _sections(gates: GatesSpec) -> Iterator[tuple[str, Thresholds]]:
-    yield "gates", gates
-    for kind, own in (("checkpoint", gates.checkpoint), ("cell", gates.cell)):
-        for name, thresholds in own.items():
-            yield f"gates.{kind}.{name!r}", thresholds
 
 
 def _hint(name: str, slices: Slices | None) -> str:

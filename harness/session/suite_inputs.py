@@ -12,9 +12,12 @@ from harness.inputs import checkpoints, trackers
 from harness.inputs.checkpoints import Checkpoint
 from harness.inputs.hub import Hub
 from harness.judging import baseline as baselines
+from harness.judging.gates.population import population_problems
 from harness.machine import provenance
 from harness.session.options import Options, Planned
 from harness.session.slicing import NO_SLICES, SliceInputs, find_slices, gate_problems
+from harness.stats import Refusal, Sources, sources_of
+from harness.store.grouping import groupings
 from harness.store.groups import Groups
 from harness.store.records import DatasetFacts, HubFacts, run_key
 from harness.suite.plan import Cell, Run, published_names
@@ -48,6 +51,16 @@ class Inputs:
     notes: tuple[str, ...] = ()
     groups: dict[str, Groups] = field(default_factory=dict)
     slices: SliceInputs = NO_SLICES
+
+    @property
+    def sources(self) -> Sources | Refusal | None:
+        """The sources of the validation sentences, or why there is no interval for other sources;
+        None if they are not known."""
+        of_validation = self.groups.get("validation")
+        if self.dataset is None or of_validation is None:
+            return None
+        grouping = (groupings(self.dataset.name, of_validation.sources, ()) or {}).get("source")
+        return None if grouping is None else sources_of(grouping.unpacked(self.dataset.validation))
 
     def twins(self) -> list[str]:
         """Return a note for each group of checkpoints whose files are equal."""
@@ -131,7 +144,7 @@ def find_inputs(
     """
     inputs, wrong = look_up(suite, base, cells, cola_dir, hub)
     problems = [problem for error in wrong.values() for problem in error.problems]
-    problems += setting_problems(suite, inputs.device)
+    problems += setting_problems(suite, inputs)
     if problems:
         raise BadInput(problems)
     return inputs
@@ -199,16 +212,24 @@ def look_up(
     return inputs, wrong
 
 
-def setting_problems(suite: Suite, device: str) -> list[str]:
-    """Return the suite's settings that this machine does not support, with the way out."""
+def setting_problems(suite: Suite, inputs: Inputs) -> list[str]:
+    """Return the settings that this machine or the data do not support, with the way out."""
     problems = list(trackers.missing(suite.trackers, suite.name))
     listed = suite.matrix.precision
-    if "fp16" in (listed or (suite.training.precision,)) and device == "cpu":
+    if "fp16" in (listed or (suite.training.precision,)) and inputs.device == "cpu":
         key = "training.precision" if listed is None else "matrix.precision"
         problems.append(
             f"suite {suite.name}: {key}: 'fp16': needs a GPU and this machine has "
             "none; use bf16 or fp32"
         )
+    sources = None
+    if inputs.dataset is not None:
+        of_validation = inputs.groups.get("validation")
+        sources = [""] if of_validation is None else of_validation.sources
+    problems += [
+        f"suite {suite.name}: {problem}"
+        for problem in population_problems(suite.gates, suite.dataset, sources)
+    ]
     return problems
 
 

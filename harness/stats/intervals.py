@@ -9,7 +9,14 @@ import numpy as np
 from harness.stats.checks import check
 from harness.stats.scores import BOUNDS, Statistic, linearise
 from harness.stats.sources import Sources
-from harness.stats.variance import Estimate, half_width, root, runs_of, variance_of_mean
+from harness.stats.variance import (
+    Estimate,
+    fisher_bounds,
+    half_width,
+    root,
+    runs_of,
+    variance_of_mean,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,8 @@ def mean_interval(
     this population, and `covers` is "sentences only".
 
     With sources, the interval is for sentences of other sources: the population from which the
-    sources with their sentences are a sample.
+    sources with their sentences are a sample. That of MCC is symmetric on Fisher's scale, because
+    one that is symmetric around the MCC covers the true value too rarely with few sources.
 
     Args:
         labels: (sentences,), each from 0 to `classes` - 1.
@@ -57,12 +65,17 @@ def mean_interval(
     values = linearised.values
     mean = float(values.mean())
     error = sqrt(variance.total)
-    reach = half_width(error, variance.degrees_of_freedom)
-    least, largest = BOUNDS[statistic]
+    freedom = variance.degrees_of_freedom
+    if sources is not None and statistic == "mcc":
+        low, high = fisher_bounds(mean, error, freedom)
+    else:
+        reach = half_width(error, freedom)
+        least, largest = BOUNDS[statistic]
+        low, high = max(mean - reach, least), min(mean + reach, largest)
     return Interval(
         mean=mean,
-        low=max(mean - reach, least),
-        high=min(mean + reach, largest),
+        low=low,
+        high=high,
         covers=variance.covers,
         standard_error=error,
         degrees_of_freedom=variance.degrees_of_freedom,

@@ -38,7 +38,7 @@ def seeds_needed(estimate: Interval | Difference, threshold: float) -> int | Non
     if estimate.se_endless_seeds is None or estimate.sd_one_seed is None:
         lasting = (estimate.se_sentences or 0.0) ** 2
         one_seed = systems * ASSUMED_SEED_SD**2
-    elif gap > half_width(estimate.standard_error, estimate.degrees_of_freedom):
+    elif not estimate.low <= threshold <= estimate.high:
         return seeds
     else:
         lasting, one_seed = estimate.se_endless_seeds**2, estimate.sd_one_seed**2

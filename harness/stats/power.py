@@ -29,7 +29,7 @@ class Spread:
         interaction: what one seed of each system adds through disagreement about sentences.
         seeds: what one seed of each system adds beyond this.
         freedom: degrees of freedom with which the comparison estimates its variance from
-            sentences; None for the number of sentences minus 1.
+            sentences, or from sources; None for the number of sentences minus 1.
     """
 
     lasting: float
@@ -84,8 +84,7 @@ def _power(difference: float, error: float, reach: np.ndarray) -> float:
 
 def _test(spread: Spread, seeds: int, sentences: int, *, paired: bool) -> tuple[float, np.ndarray]:
     """Return the true standard error, and (draws,) half-widths of the estimated interval."""
-    last = sentences - 1
-    freedom = last if spread.freedom is None else spread.freedom
+    freedom = sentences - 1 if spread.freedom is None else spread.freedom
     systems = 1 if paired else 2
     uniform = _uniform(systems + 1)
     interaction = spread.interaction / seeds
@@ -98,7 +97,7 @@ def _test(spread: Spread, seeds: int, sentences: int, *, paired: bool) -> tuple[
     raw = (both + spread.seeds / seeds / systems) * _chi_squared(uniform[1:], seeds - 1)
     of_sentences = np.maximum(shown, interaction)
     total = of_sentences + np.maximum(raw - both, 0).sum(axis=0)
-    uncertainty = of_sentences**2 / freedom + (raw**2 + both**2 / last).sum(axis=0) / (seeds - 1)
+    uncertainty = of_sentences**2 / freedom + (raw**2 + both**2 / freedom).sum(axis=0) / (seeds - 1)
     estimated_freedom = np.divide(
         total**2, uncertainty, out=np.full(DRAWS, float(freedom)), where=uncertainty > 0
     )

@@ -1,7 +1,7 @@
 """MCC on slices of the sentences: intervals, and differences between a slice and the rest."""
 
 from dataclasses import dataclass, replace
-from math import atanh, hypot, sqrt, tanh
+from math import atanh, hypot, sqrt
 
 import numpy as np
 
@@ -10,18 +10,16 @@ from harness.stats.intervals import Interval, mean_interval
 from harness.stats.scores import linearise
 from harness.stats.variance import (
     LEVEL,
+    PERFECT,
     Covers,
     LinearisedRuns,
-    half_width,
+    fisher_bounds,
     p_value,
     variance_of_mean,
 )
 
 LEAST_SENTENCES = 30
 """Smallest slice that gets an interval or a test; docs/statistics.md shows the coverage."""
-
-PERFECT = 1e-12
-"""If 1 - MCC^2 is not above this, Fisher's scale is not used: atanh(1) is infinite."""
 
 LEAST_OF_A_CLASS = 5
 """Least number of sentences of the rarest class of a slice that gets an interval or a test."""
@@ -77,13 +75,9 @@ def slice_interval(
     """
     plain = mean_interval(labels, predictions, classes=classes)
     level = 1 - (1 - LEVEL) / tests
-    slope = 1 - plain.mean**2
-    if slope <= PERFECT:  # every sentence of every run is classified correctly, or none
-        reach = half_width(plain.standard_error, plain.degrees_of_freedom, level)
-        return replace(plain, low=max(plain.mean - reach, -1.0), high=min(plain.mean + reach, 1.0))
-    reach = half_width(plain.standard_error / slope, plain.degrees_of_freedom, level)
-    centre = atanh(plain.mean)
-    return replace(plain, low=tanh(centre - reach), high=tanh(centre + reach))
+    error, freedom = plain.standard_error, plain.degrees_of_freedom
+    low, high = fisher_bounds(plain.mean, error, freedom, level)
+    return replace(plain, low=low, high=high)
 
 
 def against_rest(

@@ -6,7 +6,7 @@ reads the same cases in a multi-reader multi-case study (Obuchowski and Rockette
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import atanh, sqrt, tanh
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,9 @@ from harness.stats.sources import Sources
 Covers = Literal[
     "sentences and seeds", "sentences only", "seeds only", "sources and seeds", "sources only"
 ]
+
+PERFECT = 1e-12
+"""If 1 - MCC^2 is not above this, Fisher's scale is not used: atanh(1) is infinite."""
 
 LEVEL = 0.95
 """Confidence level of every interval: all messages and pages call them 95 % intervals."""
@@ -220,6 +223,22 @@ def half_width(standard_error: float, degrees_of_freedom: float, level: float = 
     from scipy.special import stdtrit  # slow to import; a plan needs none of it
 
     return float(stdtrit(degrees_of_freedom, (1 + level) / 2)) * standard_error
+
+
+def fisher_bounds(
+    mcc: float, standard_error: float, degrees_of_freedom: float, level: float = LEVEL
+) -> tuple[float, float]:
+    """Return the bounds of an interval that is symmetric on Fisher's scale, atanh(MCC).
+
+    On this scale (Fisher 1921), the standard error is that of the MCC divided by 1 - MCC^2 (the
+    delta method). If every sentence is right, or none, the interval is symmetric around the MCC.
+    """
+    slope = 1 - mcc**2
+    if slope <= PERFECT:
+        reach = half_width(standard_error, degrees_of_freedom, level)
+        return max(mcc - reach, -1.0), min(mcc + reach, 1.0)
+    reach = half_width(standard_error / slope, degrees_of_freedom, level)
+    return tanh(atanh(mcc) - reach), tanh(atanh(mcc) + reach)
 
 
 def p_value(difference: float, standard_error: float, degrees_of_freedom: float) -> float:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.store.classes import number_of_classes, pack, unpack
+from harness.store.grouping import Grouping
 from harness.store.records import FROZEN, Confusion, Record
 from harness.suite.fields import Count, Whole
 
@@ -162,8 +163,9 @@ def _natural(value: str) -> tuple[int, str, str]:
 def slice_problems(slices: Slices, records: Iterable[Record]) -> Iterator[str]:
     """Yield how slices contradict the records of runs on the same data.
 
-    Records count the sentences of each source and of each length, by label: the slices of these
-    columns must have the same.
+    Records of two classes count the sentences of each source and of each length, by label, and
+    records of any number of classes contain the source and the domain of each sentence: the slices
+    of these columns must have the same.
     """
     columns = {column.name: slices.members(column) for column in slices.columns}
     values = {column.name: column.values for column in slices.columns}
@@ -178,6 +180,15 @@ def slice_problems(slices: Slices, records: Iterable[Record]) -> Iterator[str]:
         if facts.validation != slices.sentences:
             yield f"slices: {slices.sentences} sentences, but {record.cell} has {facts.validation}"
             return
+        for kind, grouping in (record.groupings or {}).items():
+            if kind in columns and not _same_groups(
+                grouping, (("", *values[kind]), columns[kind]), slices.sentences
+            ):
+                yield (
+                    f"slices: the {kind} of some sentences is another one than in the record of "
+                    f"{record.cell} with seed {record.seed}"
+                )
+                return
         labels = unpack(record.labels, facts.validation)
         for kind, groups in record.confusion_by.items():
             if kind not in columns:
@@ -195,6 +206,23 @@ def slice_problems(slices: Slices, records: Iterable[Record]) -> Iterator[str]:
                     return
     if fingerprints and slices.fingerprint not in fingerprints:
         yield "slices: they are of other data than the records"
+
+
+def _same_groups(
+    grouping: Grouping, column: tuple[Sequence[str], np.ndarray], sentences: int
+) -> bool:
+    """Return whether a record has the same group of each sentence as a column of slices.
+
+    Args:
+        column: its values, the first for a sentence without one, and (sentences,) positions.
+    """
+    try:
+        numbers = grouping.unpacked(sentences)
+    except ValueError:  # store.consistency reports it
+        return True
+    values, positions = column
+    held = np.array(grouping.names, dtype=object)[numbers]
+    return bool((held == np.array(values, dtype=object)[positions]).all())
 
 
 def _by_label(counts: Confusion) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The gates of a suite file: what a cell, a checkpoint and the whole suite must reach."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
@@ -139,6 +140,14 @@ class GatesSpec(Thresholds):
     suite: SuiteGates = Field(default_factory=SuiteGates)
 
     _each_cell_once = field_validator("cell")(each_cell_once)
+
+
+def sections(gates: GatesSpec) -> Iterator[tuple[str, Thresholds]]:
+    """Yield the thresholds of each section of a suite's gates, with the section's name."""
+    yield "gates", gates
+    for kind, own in (("checkpoint", gates.checkpoint), ("cell", gates.cell)):
+        for name, thresholds in own.items():
+            yield f"gates.{kind}.{name!r}", thresholds
 
 
 def thresholds_of(gates: GatesSpec, checkpoint: str, cell_id: str) -> Thresholds:

@@ -60,6 +60,7 @@ def test_the_document_and_the_page_show_every_number() -> None:
     ]
     assert "19 training sentences occur more than once, 11 with several labels" in part
     assert "can reach a validation MCC above 0.993" in part
+    assert "sentences one word apart: not counted, because there are too many words" in part
     page = files["leaderboard.html"].decode()
     assert 'id="repeated-sentences"' in page
     assert "2,755" in page
@@ -67,6 +68,12 @@ def test_the_document_and_the_page_show_every_number() -> None:
     assert Duplicates.model_validate(stored) == FOUND
     assert HEADING in document
     assert document.count("Every row is a pretrained checkpoint") == 1
+
+
+def test_counted_neighbours_need_no_note() -> None:
+    known = FOUND.model_copy(update={"overlaps": FOUND.overlaps[:1]})
+    document = render(publish("sample", [CELL], [record(0, known), record(1, known)]))
+    assert b"not counted" not in document["leaderboard.md"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import BadInput
+from harness.inputs.split_files import origin
 from harness.judging.leaderboard import leaderboard
 from harness.report import publish, read_published
 from harness.report.published import as_json
@@ -319,3 +320,60 @@ def test_flags_change_a_cell_s_own_seeds_and_bring_no_cell_back(tmp_path: Path) 
 
 def test_where_nothing_ran_there_is_no_file() -> None:
     assert suite_files(publish("sample", [make_cell()], [])) == []
+
+
+GATES: dict[str, Any] = {
+    "min_mcc": 0.1,
+    "population": "sources",
+    "slice": {'topic="a.b" = c': {"min_mcc": 0.05}, "source=x": {"min_mcc": 0.2}},
+    "checkpoint": {"org/b": {"population": "sentences", "slice": {"source=x": {"min_mcc": 0.3}}}},
+    "cell": {"org-a-bs16-lr1e-5": {"slice": {"é=[1]": {"min_mcc": -0.5, "min_sentences": 50}}}},
+}
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        {"path": "data.csv", "group_column": "the author", "duplicates": "drop"},
+        {"path": "data.csv", "slice_columns": ["topic", "é"], "annotations": "facts.tsv"},
+        {
+            "train": ("train.csv",),
+            "validation": {"near": ("a.csv",), "far-away": ("b.csv", "c.csv")},
+            "group_column": "author",
+            "duplicates": "refuse",
+            "slice_columns": ["topic"],
+        },
+    ],
+)
+def test_groups_duplicates_and_slices_survive(tmp_path: Path, dataset: dict[str, Any]) -> None:
+    """Read, published, and read again from the page's file, they are the same."""
+    content: dict[str, Any] = {
+        "name": "sample",
+        "dataset": {"source": "file", **dataset},
+        "matrix": {
+            "checkpoints": ["org/a", "org/b"],
+            "batch_sizes": [16, 32],
+            "learning_rates": [1e-5],
+        },
+        "gates": GATES,
+    }
+    suite = Suite.model_validate(content)
+    cells = make_plan(suite)
+    facts = DatasetFacts(
+        name="file",
+        origin=origin(suite.dataset),
+        fingerprint="0" * 64,
+        train=10,
+        validation=5,
+        test=0,
+        text_column="sentence",
+    )
+    records = [make_record(cells[0], training=suite.training, dataset=facts)]
+    published = publish("sample", cells, records, dataset=suite.dataset)
+    path = tmp_path / "leaderboard.json"
+    path.write_text(as_json(published, leaderboard(cells, records)), encoding="utf-8")
+    ((_, text),) = suite_files(read_published(path))
+    again = read(tmp_path, text)
+    assert again.dataset == suite.dataset
+    assert [cell.gates for cell in make_plan(again)] == [cell.gates for cell in cells]
+    assert "no suite file can express" not in text

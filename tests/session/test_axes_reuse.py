@@ -118,13 +118,17 @@ def test_the_tables_of_a_store_have_each_cell_s_own_runs(tmp_path: Path) -> None
     assert [settings_of(item.record) for item in found] == [(3, 0.01), (3, 0.1), (5, 0.01)]
 
 
+def on(device: str) -> Inputs:
+    return Inputs(None, None, None, {}, {}, device)
+
+
 def test_half_precision_in_a_list_needs_a_gpu_too() -> None:
-    (line,) = setting_problems(suite_of(precision=["fp32", "fp16"]), "cpu")
+    (line,) = setting_problems(suite_of(precision=["fp32", "fp16"]), on("cpu"))
     assert line.startswith("suite sample: matrix.precision: 'fp16': needs a GPU")
-    (line,) = setting_problems(suite_of({"precision": "fp16"}), "cpu")
+    (line,) = setting_problems(suite_of({"precision": "fp16"}), on("cpu"))
     assert line.startswith("suite sample: training.precision: 'fp16': needs a GPU")
-    assert setting_problems(suite_of(precision=["fp32", "bf16"]), "cpu") == []
-    assert setting_problems(suite_of(precision=["fp32", "fp16"]), "cuda") == []
+    assert setting_problems(suite_of(precision=["fp32", "bf16"]), on("cpu")) == []
+    assert setting_problems(suite_of(precision=["fp32", "fp16"]), on("cuda")) == []
 
 
 # Against a baseline

@@ -377,6 +377,18 @@ def test_domains_and_sources_are_those_that_the_data_tell_today(here: Path) -> N
     assert renewed(here, {"validation": Groups([""] * 16, sources)})[1] == []
 
 
+def test_other_sources_of_the_same_sentences_are_noted(here: Path) -> None:
+    """As after another dataset.group_column with given splits, which changes no split."""
+    first, second = ([f"{name}{n % 8}" for n in range(16)] for name in ("author", "book"))
+    renewed(here, {"validation": Groups([""] * 16, first)})
+    store, notes = renewed(here, {"validation": Groups([""] * 16, second)})
+    assert notes[1].startswith("2 finished runs got the sources of the current suite (dataset.gr")
+    for item in store:
+        assert item.record.groupings is not None
+        assert item.record.groupings["source"].names == tuple(sorted(set(second)))
+    assert renewed(here, {"validation": Groups([""] * 16, second)})[1] == []
+
+
 def test_runs_on_other_data_keep_their_names(here: Path) -> None:
     suite, inputs = found(here, SUITE.replace('["bad", "good"]', '["no", "yes"]'))
     assert inputs.dataset is not None

@@ -15,7 +15,7 @@ from harness.inputs import data
 from harness.session.slicing import find_slices, gate_problems, slices_of_suite
 from harness.session.suite_inputs import find_inputs
 from harness.store.lengths import length_of
-from harness.store.slices import Slices, slice_column, slice_problems
+from harness.store.slices import Slices, make_slices, slice_column, slice_problems
 from harness.suite.plan import Run, make_plan
 from harness.suite.spec import DatasetSpec, GatesSpec, load_suite
 
@@ -290,6 +290,57 @@ def test_a_gate_on_a_slice_of_one_class_is_refused(tmp_path: Path) -> None:
     gates = GatesSpec.model_validate({"slice": {"kind=wrong": {"min_mcc": 0.1}}})
     (problem,) = gate_problems(gates, slices, rows["label"][:])
     assert problem.endswith("no MCC, because all labels are of one class; remove this gate")
+
+
+@pytest.mark.parametrize(("authors", "are_slices"), [(100, True), (101, False), (180, False)])
+def test_too_many_sources_are_no_slices_and_say_so(
+    tmp_path: Path, authors: int, are_slices: bool
+) -> None:
+    table = frame(400)
+    table["author"] = [f"author {n % authors}" for n in range(400)]
+    train, validation = table[:20].assign(author="nobody"), table
+    train.assign(sentence=[f"other {n}" for n in range(20)]).to_csv(tmp_path / "a.csv", index=False)
+    validation.to_csv(tmp_path / "b.csv", index=False)
+    spec = {"train": "a.csv", "validation": "b.csv", "group_column": "author"}
+    slices, notes, _ = slices_of(tmp_path, spec)
+    assert ("source" in {column.name for column in slices.columns}) == are_slices
+    expected = (
+        f"source of the validation sentences: {authors} different values, and at most 100 can be "
+        "slices, so these are none"
+    )
+    assert list(notes) == ([] if are_slices else [expected])
+
+
+@pytest.mark.parametrize("number", [2, 3, 7])
+def test_slices_of_other_groups_are_reported_for_any_number_of_classes(number: int) -> None:
+    from builders.records import make_cell, predicted_record
+
+    from harness.store.grouping import groupings
+
+    labels = np.arange(60) % number
+    sources = [f"g{n % 9}" for n in range(60)]
+    domains = ["in" if n % 2 else "" for n in range(60)]
+    record = predicted_record(
+        make_cell(seeds=(1,)),
+        1,
+        labels,
+        labels[None],
+        number=number,
+        groupings=groupings("file", sources, domains),
+    )
+    assert record.dataset is not None
+    fingerprint = record.dataset.fingerprint
+
+    def problems(**columns: list[str]) -> list[str]:
+        slices = make_slices(fingerprint, columns)
+        assert slices is not None
+        return list(slice_problems(slices, [record]))
+
+    assert problems(source=sources, domain=domains) == []
+    assert problems(topic=sources[::-1]) == []
+    for kind, values in (("source", sources[::-1]), ("domain", [*domains[1:], ""])):
+        (problem,) = problems(**{kind: values})
+        assert problem.startswith(f"slices: the {kind} of some sentences is another one than in")
 
 
 def test_slices_that_do_not_fit_the_records_are_reported(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_ind
+from scipy.stats import t, ttest_ind
 
 from harness.errors import BadInput
 from harness.stats import (
@@ -15,6 +15,7 @@ from harness.stats import (
     difference_of_parts,
     mean_interval,
     paired_difference,
+    seeds_needed,
     sources_of,
 )
 from harness.stats.scores import linearise
@@ -120,6 +121,8 @@ def test_with_a_source_for_each_sentence_both_intervals_are_the_same(
     first = asdict(mean_interval(labels, a, classes=classes))
     second = asdict(mean_interval(labels, a, classes=classes, sources=sources))
     assert second.pop("covers") == str(first.pop("covers")).replace("sentences", "sources")
+    for end in ("low", "high"):  # on Fisher's scale, see below
+        assert second.pop(end) == pytest.approx(first.pop(end), abs=0.05)
     assert second == pytest.approx(first)
     for paired in (False, True):
         kind: dict[str, Any] = {"paired_seeds": paired, "classes": classes}
@@ -259,3 +262,45 @@ def test_parts_must_have_sentences_and_share_none(
     labels, predictions = drawn(1, 2, 4)
     with pytest.raises(BadInput, match=words):
         difference_of_parts(labels, predictions, np.array(first), np.array(second))
+
+
+# Fisher's scale.
+
+
+@pytest.mark.parametrize("statistic", ["mcc", "accuracy"])
+def test_the_interval_of_mcc_is_symmetric_on_fishers_scale(statistic: Any) -> None:
+    sources = of_sizes((20,) * 10)
+    labels, predictions = drawn(4, 3, 200)
+    found = mean_interval(labels, predictions, statistic, sources=sources)
+    reach = float(t.ppf(0.975, found.degrees_of_freedom)) * found.standard_error
+    if statistic == "accuracy":
+        assert (found.low, found.high) == pytest.approx((found.mean - reach, found.mean + reach))
+        return
+    reach /= 1 - found.mean**2
+    assert np.arctanh([found.low, found.high]) == pytest.approx(
+        [np.arctanh(found.mean) - reach, np.arctanh(found.mean) + reach]
+    )
+    assert found.high - found.mean < found.mean - found.low
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_runs_that_are_always_right_or_wrong_have_bounds_too(wrong: int) -> None:
+    """atanh is infinite there."""
+    sources = of_sizes((20,) * 10)
+    labels, _ = drawn(4, 3, 200)
+    found = mean_interval(labels, np.stack([labels ^ wrong] * 2), sources=sources)
+    assert found.mean == pytest.approx(1 - 2 * wrong)
+    assert -1 <= found.low <= found.mean <= found.high <= 1
+    assert 0 < found.high - found.low < 0.5
+
+
+def test_seeds_that_are_enough_are_those_whose_interval_excludes_the_threshold() -> None:
+    """The bounds are not equally far from the mean, so a half-width does not decide."""
+    sources = of_sizes((20,) * 10)
+    labels, predictions = drawn(4, 3, 200)
+    found = mean_interval(labels, predictions, sources=sources)
+    above, below = found.high - 1e-6, found.low + 1e-6
+    assert seeds_needed(found, found.high + 1e-6) == seeds_needed(found, found.low - 1e-6) == 3
+    for inside in (above, below):
+        needed = seeds_needed(found, inside)
+        assert needed is None or needed > 3

@@ -18,6 +18,7 @@ from harness.markup import code, escaped, grid, section
 from harness.report import published_scores
 from harness.report.findings.confusion import confusion
 from harness.report.findings.looks import looks_section
+from harness.report.findings.power import detected
 from harness.report.findings.repeats import repeated_sentences
 from harness.report.findings.slices import best_of, by_slice, names_of
 from harness.report.published import Published
@@ -57,6 +58,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     if len(contestants) > 1:
         yield from _pairwise(pairs, contestants)
     yield from section("Effect of choosing the best cell", _choosing(judgements))
+    yield from detected(published)
     yield from section("Published scores", _references(published, runs))
     yield from confusion(contestants, published.class_names)
     best = [(each.name, each.runs) for each in contestants]

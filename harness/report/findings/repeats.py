@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harness.inputs.duplicates import Duplicates, Overlap, notes
+from harness.inputs.duplicates import Duplicates, Overlap, near_in_words, notes
 from harness.judging.column import MISSING
 from harness.markup import escaped, grid
 from harness.report.published import Published
@@ -33,7 +33,10 @@ def repeated_sentences(records: Sequence[Record]) -> Iterator[str]:
         if len(found) > 1:
             yield f"{escaped(origin)}:"
         yield _table(duplicates)
-        if lines := list(notes(duplicates)):
+        lines = list(notes(duplicates))
+        if any(overlap.near is None for overlap in duplicates.overlaps):
+            lines.append(near_in_words(duplicates))
+        if lines:
             yield "\n".join(f"- {escaped(line)}" for line in lines)
 
 
