@@ -10,7 +10,7 @@ TESTS := OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests/ -n auto --maxprocesses 8 --
 
 SESSIONS := (sessions or long) and not ray and not soak and not architectures
 
-.PHONY: bench test quick format sessions architectures coverage mutants soak fuzz speed docs check audit clean
+.PHONY: bench test quick format sessions architectures coverage mutants soak fuzz speed race docs check audit clean
 
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/ $(ARGS)
@@ -51,6 +51,11 @@ fuzz: $(INSTALLED)
 # Compares the speed of the harness and the tutorial's script; needs COLA_DIR, 15 minutes.
 speed: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/speed.py -s $(ARGS)
+
+# Replays races and looks on a full matrix that `pytest benchmarks/ --suite benchmarks/race.toml`
+# has trained (an hour or two): nothing is trained. ARGS: --evidence FOLDER.
+race: $(INSTALLED)
+	$(VENV)/bin/python benchmarks/replay.py $(ARGS)
 
 # Rewrites the parts of the documentation that come from the code.
 docs: $(INSTALLED)

@@ -8,6 +8,7 @@ collect this file.
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import numpy as np
 from tabulate import tabulate
 
 from harness import stats
+from harness.errors import BadInput
 from harness.judging.evidence import evidence
 from harness.judging.leaderboard import runs_by_cell
 from harness.report.published import leaderboard_in, read_published
@@ -28,7 +30,8 @@ from harness.store.run_store import write_atomically
 from harness.suite.looks import default_looks
 
 ROOT = Path(__file__).parent.parent
-EVIDENCE = ROOT / "results" / "race"
+EVIDENCE = ROOT / "results" / "local" / "race"
+"""Where `pytest benchmarks/ --suite benchmarks/race.toml` writes the full matrix."""
 REPLAYS = 1000
 RNG_SEED = 1
 FORMS: tuple[Form, ...] = ("obrien-fleming", "pocock")
@@ -69,8 +72,7 @@ def read(folder: Path) -> Matrix:
     """Return the full matrix of a results folder.
 
     Raises:
-        BadInput: the leaderboard cannot be read.
-        ValueError: some cell has fewer seeds than others, or other sentences.
+        BadInput: the leaderboard cannot be read, or some cell has other seeds or sentences.
     """
     published = read_published(leaderboard_in(folder))
     runs = runs_by_cell(published.cells, published.records)
@@ -78,7 +80,7 @@ def read(folder: Path) -> Matrix:
     first = next(iter(found.values()))
     # A cell with fewer seeds, or other ones, has nothing to be paired with.
     if any(each.seeds != first.seeds or not each.same_sentences(first) for each in found.values()):
-        raise ValueError(f"{folder}: not every cell has the same seeds and sentences")
+        raise BadInput([f"{folder}: not every cell has the same seeds and sentences; train them"])
     seconds = {
         cell: median(run.times.train for run in records if run.times is not None)
         for cell, records in runs.items()
@@ -317,7 +319,10 @@ def main() -> None:
     parser.add_argument("--replays", type=int, default=REPLAYS, help="number of random orders")
     parser.add_argument("--write", action="store_true", help="write replays.md and replays.json")
     options = parser.parse_args()
-    figures = measure(options.evidence, options.replays)
+    try:
+        figures = measure(options.evidence, options.replays)
+    except BadInput as error:
+        sys.exit("\n".join(error.problems))
     page = as_markdown(figures)
     print(page)
     if options.write:
