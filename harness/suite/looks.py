@@ -17,9 +17,6 @@ Spending = Literal["obrien-fleming", "pocock"]
 
 DEFAULT_SPENDING: Spending = "obrien-fleming"
 
-DEFAULT_OF_RACES: Spending = "pocock"
-"""Early looks save the most seeds of a race: see docs/statistics.md."""
-
 LEAST_SEEDS = 2
 """One seed does not show the spread over seeds, which a lower bound needs."""
 
@@ -55,9 +52,8 @@ class LooksSpec(BaseModel):
     )
     spending: Spending | None = Field(
         None,
-        description="how looks share the 5 %: `obrien-fleming`, little at early looks, or "
-        "`pocock`, about the same at every look; by default `pocock` in a race, otherwise "
-        "`obrien-fleming`",
+        description="how looks share the 5 %: `obrien-fleming` (the default), little at early "
+        "looks, or `pocock`, about the same at every look",
     )
     race: bool = Field(
         False,
@@ -114,7 +110,7 @@ def looks_of(suite: "Suite", most_seeds: int) -> Looks | None:
         return None
     return Looks(
         after=limits.looks or default_looks(most_seeds),
-        spending=limits.spending or (DEFAULT_OF_RACES if limits.race else DEFAULT_SPENDING),
+        spending=limits.spending or DEFAULT_SPENDING,
         race=limits.race,
         margin=limits.race_margin,
         whole=limits.race and suite.gates.suite.best_min_mcc is not None,

@@ -21,7 +21,6 @@ from harness.suite.plan import Cell
 ENDS: Mapping[str, Stage] = {
     "one-left": "won",
     "equivalent": "equivalent",
-    "unlikely": "not separable",
     "last-look": "not separated",
 }
 

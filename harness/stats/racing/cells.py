@@ -13,7 +13,6 @@ import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
-from harness.stats.racing.outlook import FEWEST_SEEDS, UNLIKELY, probability_of_drop
 from harness.stats.racing.spread import TINY, Parts, spread_over_seeds
 from harness.stats.scores import linearise
 from harness.stats.sequential import (
@@ -24,9 +23,7 @@ from harness.stats.sequential import (
     problems_of_looks,
 )
 
-End = Literal["one-left", "equivalent", "unlikely", "last-look"]
-"""One cell is left; all left are within the margin of each other; the seeds that the plan has left
-are unlikely to drop another cell; or all seeds have been looked at."""
+End = Literal["one-left", "equivalent", "last-look"]
 
 PROBED = 3
 """At a look after one seed, one cell in three has two, which show the spread over seeds."""
@@ -112,18 +109,14 @@ class _Levels:
     form: Form
     level: float
 
-    def of(self, shares: np.ndarray, cells: int, number: int) -> np.ndarray:
-        """Return the level of each pair of cells by its share, as in `nominal_levels`.
-
-        Args:
-            number: of a look, from 0.
-        """
+    def of(self, shares: np.ndarray, cells: int) -> np.ndarray:
+        """Return the level of each pair of cells by its share, as in `nominal_levels`."""
         steps = np.floor(shares / SHARE_STEP + 1e-9)
         found = np.empty_like(shares)
         for step in np.unique(steps):
             share = min(float(step) * SHARE_STEP + 1e-12, 1.0)
             levels = nominal_levels(self.looks, share, self.form, self.level, cells)
-            found[steps == step] = levels[number]
+            found[steps == step] = levels[self.number]
         return found
 
 
@@ -135,37 +128,17 @@ class _Look:
         differences: mean of the row's cell minus mean of the column's cell.
         parts: of the variance of each difference.
         levels: nominal levels.
-        last_levels: nominal levels of the last look.
-        seeds: number of seeds.
-        last: number of seeds of the last look.
     """
 
     differences: np.ndarray
     parts: Parts
     levels: np.ndarray
-    last_levels: np.ndarray
-    seeds: int
-    last: int
 
     def against(self, leader: int) -> np.ndarray:
         """Return (cells,), the p-value of each cell's difference from the leader."""
         p_values = self.parts.row(leader).p_values(self.differences[leader])
         p_values[leader] = 1.0
         return p_values
-
-    def unlikely(self, stay: np.ndarray, leader: int) -> bool:
-        """Return whether the seeds that are left are unlikely to drop any cell that stays."""
-        if not FEWEST_SEEDS <= self.seeds < self.last:
-            return False
-        probability = probability_of_drop(
-            self.differences[leader],
-            self.parts.row(leader),
-            self.seeds,
-            self.last,
-            self.last_levels[leader],
-        )
-        others = stay & (np.arange(len(stay)) != leader)
-        return bool((probability[others] < UNLIKELY).all())
 
     def equivalent(self, stay: np.ndarray, margin: float) -> bool:
         """Return whether the intervals of all pairs that stay lie within ± margin.
@@ -239,7 +212,7 @@ def race(
                 )
             )
         winner = names[still[leader]]
-        ended = _end(found, ~worse, leader, margin)
+        ended = _end(found, ~worse, margin, last=number == len(looks) - 1)
         still = [cell for cell, out in zip(still, worse, strict=True) if not out]
         if ended is not None:
             left = _named(names, still)
@@ -321,19 +294,14 @@ def _compare(
     return _Look(
         differences=means[:, None] - means,
         parts=Parts(known, of_seeds, both, spread.freedom, sentences - 1),
-        levels=levels.of(share, len(cells), levels.number),
-        last_levels=levels.of(share, len(cells), len(levels.looks) - 1),
-        seeds=seeds,
-        last=levels.looks[-1],
+        levels=levels.of(share, len(cells)),
     )
 
 
-def _end(look: _Look, stay: np.ndarray, leader: int, margin: float | None) -> End | None:
+def _end(look: _Look, stay: np.ndarray, margin: float | None, *, last: bool) -> End | None:
     """Return why a race ends at a look, or None."""
     if stay.sum() == 1:
         return "one-left"
     if margin is not None and look.equivalent(stay, margin):
         return "equivalent"
-    if look.unlikely(stay, leader):
-        return "unlikely"
-    return "last-look" if look.seeds == look.last else None
+    return "last-look" if last else None
