@@ -30,6 +30,8 @@ SPREADS = {
 
 Way = tuple[list[int], Form]
 WAYS: list[Way] = [(looks, form) for looks in ([2, 3, 5], [1, 2, 3, 5]) for form in FORMS]
+GATE_WAYS: list[Way] = [(looks, form) for looks in ([2, 3, 5], [2, 3, 5, 8]) for form in FORMS]
+GAPS = (0.0, 0.03, 0.06, 0.1)
 
 TRUTHS = {
     **{f"6 best, 6 worse by {gap:.2f}": [0.5] * 6 + [0.5 - gap] * 6 for gap in (0.03, 0.1, 0.15)},
@@ -81,19 +83,27 @@ def cell(mean: float, kind: tuple[float, float]) -> Model:
 
 
 def gates(
-    kind: tuple[float, float], gap: float, looks: Sequence[int], form: Form, studies: int
-) -> Gates:
-    """Judge cells whose true mean MCC is above a threshold by `gap`, look by look."""
+    kind: tuple[float, float], gaps: Sequence[float], ways: Sequence[Way], studies: int
+) -> list[Gates]:
+    """Judge cells whose true mean MCC is above a threshold by a gap, in each way and by each gap.
+
+    All are judged on the same studies.
+    """
     model = cell(0.5, kind)
-    generator = np.random.default_rng([round(1000 * (1 + gap)), round(1000 * kind[0]), len(looks)])
-    passed = failed = seeds = 0
+    generator = np.random.default_rng(round(1000 * kind[0]))
+    cases = [(looks, form, gap) for looks, form in ways for gap in gaps]
+    sums = np.zeros((len(cases), 3))
     for _ in range(studies):
-        study = draw(generator, model, looks[-1])
-        found = gate_verdict(study.labels, study.predictions, model.true_mcc - gap, looks, form)
-        passed += found.outcome == "pass"
-        failed += found.outcome == "fail"
-        seeds += found.seeds
-    return Gates(passed / studies, failed / studies, seeds / looks[-1] / studies)
+        study = draw(generator, model, max(looks[-1] for looks, _ in ways))
+        runs = study.labels, study.predictions
+        for number, (looks, form, gap) in enumerate(cases):
+            found = gate_verdict(*runs, model.true_mcc - gap, looks, form)
+            sums[number] += (
+                found.outcome == "pass",
+                found.outcome == "fail",
+                found.seeds / looks[-1],
+            )
+    return [Gates(*each) for each in (sums / studies).tolist()]
 
 
 def races(
@@ -123,13 +133,12 @@ def races(
 
 def gate_rows(studies: int) -> Iterator[tuple[str, ...]]:
     """Yield the rows of the table of gates."""
+    cases = [(looks, form, gap) for looks, form in GATE_WAYS for gap in GAPS]
     for name, kind in (("steady", STEADY), ("restless", RESTLESS)):
-        for looks in ([2, 3, 5], [2, 3, 5, 8]):
-            for form in FORMS:
-                for gap in (0.0, 0.03, 0.06, 0.1):
-                    found = gates(kind, gap, looks, form, studies)
-                    shares = (found.passed, found.failed, found.trained)
-                    yield (name, str(looks), form, f"{gap:.2f}", *(f"{x:.1%}" for x in shares))
+        found = gates(kind, GAPS, GATE_WAYS, studies)
+        for (looks, form, gap), each in zip(cases, found, strict=True):
+            shares = (each.passed, each.failed, each.trained)
+            yield (name, str(looks), form, f"{gap:.2f}", *(f"{share:.1%}" for share in shares))
 
 
 def equal_rows(studies: Mapping[int, int]) -> Iterator[tuple[str, ...]]:

@@ -184,7 +184,8 @@ def race(
     """
     _check(labels, predictions, looks, margin, classes)
     names = list(predictions)
-    runs = _linearised(labels, [predictions[name][: looks[-1]] for name in names], classes)
+    cells = [predictions[name][: looks[-1]] for name in names]
+    runs = _linearised(labels, cells, looks[-1], classes)
     still, dropped = list(range(len(names))), []
     used = np.zeros(len(names), dtype=int)
     for number, seeds in enumerate(looks):
@@ -248,9 +249,10 @@ def _named(names: Sequence[str], cells: Sequence[int]) -> tuple[str, ...]:
     return tuple(names[cell] for cell in cells)
 
 
-def _linearised(labels: np.ndarray, cells: Sequence[np.ndarray], classes: int) -> _Runs:
+def _linearised(labels: np.ndarray, cells: Sequence[np.ndarray], seeds: int, classes: int) -> _Runs:
     counts = np.array([len(rows) for rows in cells])
-    shape = (len(cells), max(int(counts.max()), 1))
+    # The same shape whichever runs are there, so that sums are rounded in the same way.
+    shape = (len(cells), seeds)
     values, unseen = np.full(shape, np.nan), np.zeros(shape)
     influence = np.zeros((*shape, labels.size))
     present = np.arange(shape[1]) < counts[:, None]
