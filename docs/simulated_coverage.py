@@ -459,10 +459,11 @@ def unequal_races_table() -> str:
         "seeds",
         "looks",
         "spending",
+        "ends when settled",
         "wrongly dropped",
-        "a best one dropped",
         "of the worse, dropped",
         "winner is a best one",
+        "winner overruled",
         "runs trained",
     )
 
