@@ -16,8 +16,20 @@ from pathlib import Path
 import numpy as np
 from class_studies import class_rows
 from generate import replaced
+from race_studies import WAYS, equal_rows, gate_rows, unequal_rows
 from source_studies import METHODS, source_rows
-from studies import SENTENCES, Setting, Study, draw, draw_cells, draw_pair, model_of
+from studies import (
+    RESTLESS,
+    SENTENCES,
+    STEADY,
+    WILD,
+    Setting,
+    Study,
+    draw,
+    draw_cells,
+    draw_pair,
+    model_of,
+)
 from tabulate import tabulate
 
 from harness.stats import (
@@ -36,11 +48,13 @@ DOCUMENT = Path(__file__).parent / "statistics.md"
 
 STUDIES = 4_000
 SOURCE_STUDIES = 2_000
+GATE_STUDIES = 2_000
+RACES = {4: 1_000, 12: 500, 48: 150}
+UNEQUAL_RACES = 100
 BOOTSTRAP_STUDIES = 1_000
 BOOTSTRAP_SAMPLES = 400
 
 MCCS = (0.1, 0.3, 0.58)
-STEADY, RESTLESS, WILD = (0.010, 0.97), (0.030, 0.90), (0.060, 0.90)
 KINDS = {"steady": STEADY, "restless": RESTLESS, "wild": WILD}
 SEEDS = (1, 2, 3, 5, 10)
 SEED_HEADINGS = ("1 seed", "2 seeds", "3 seeds", "5 seeds", "10 seeds")
@@ -417,6 +431,42 @@ def sources_table() -> str:
     )
 
 
+def looks_table() -> str:
+    """Verdicts of gates that are judged by looks."""
+    return _table(
+        list(gate_rows(GATE_STUDIES)),
+        "setting",
+        "looks",
+        "spending",
+        "truth above threshold by",
+        "pass",
+        "fail",
+        "seeds trained",
+    )
+
+
+def races_table() -> str:
+    """Share of races of equal cells that drop any of them."""
+    names = [f"{looks}, {form}" for looks, form in WAYS]
+    return _table(list(equal_rows(RACES)), "cells", "seeds", *names)
+
+
+def unequal_races_table() -> str:
+    """Errors and savings of races of 12 cells that differ."""
+    return _table(
+        list(unequal_rows(UNEQUAL_RACES)),
+        "true MCC of 12 cells",
+        "seeds",
+        "looks",
+        "spending",
+        "wrongly dropped",
+        "a best one dropped",
+        "of the worse, dropped",
+        "winner is a best one",
+        "runs trained",
+    )
+
+
 def _shares(values: Sequence[float]) -> list[str]:
     return [f"{value:.1%}" for value in values]
 
@@ -438,14 +488,18 @@ def main(chosen: Sequence[str]) -> None:
         "selection": selection_table,
         "classes": classes_table,
         "sources": sources_table,
+        "looks": looks_table,
+        "races": races_table,
+        "unequal races": unequal_races_table,
     }
     if unknown := sorted(set(chosen) - set(tables)):
         sys.exit(f"no table {', '.join(unknown)}; there are {', '.join(tables)}")
     for part, table in tables.items():
         if chosen and part not in chosen:
             continue
+        text = table()  # takes minutes: the document is read afterwards
         document = DOCUMENT.read_text(encoding="utf-8")
-        DOCUMENT.write_text(replaced(document, part, table()), encoding="utf-8")
+        DOCUMENT.write_text(replaced(document, part, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

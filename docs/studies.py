@@ -22,6 +22,10 @@ ACCEPTABLE = 0.7
 ACCEPTED = 0.75
 """Share of sentences that a run with mean quality and criterion accepts."""
 
+STEADY, RESTLESS, WILD = (0.010, 0.97), (0.030, 0.90), (0.060, 0.90)
+"""Standard deviation of the true MCC over seeds, and the share of a run's variance that all seeds
+share. CoLA runs that converge are like the first."""
+
 
 @dataclass(frozen=True)
 class Setting:

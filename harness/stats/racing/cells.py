@@ -1,4 +1,4 @@
-"""A race of cells: which are worse than the leader beyond chance, look by look at their seeds.
+"""A race of cells, look by look at their seeds, as a function of predictions.
 
 All pairs of cells in the race are compared, on the same sentences and with row i of every cell as
 the same seed. docs/statistics.md explains the test and shows its error rates.
@@ -13,8 +13,15 @@ import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
+from harness.stats.racing.spread import TINY, Parts, spread_over_seeds
 from harness.stats.scores import linearise
-from harness.stats.sequential import ERROR, Form, nominal_levels, problems_of_looks
+from harness.stats.sequential import (
+    ERROR,
+    SHARE_STEP,
+    Form,
+    nominal_levels,
+    problems_of_looks,
+)
 
 End = Literal["one-left", "equivalent", "last-look"]
 
@@ -57,6 +64,7 @@ class Race:
         ended: why no further look follows; None until the end.
         needed: number of seeds that each cell still in needs before the next look; empty at the
             end.
+        used: number of seeds of each cell, also of those dropped, on which the decisions are based.
     """
 
     looks_done: int
@@ -65,6 +73,7 @@ class Race:
     winner: str | None
     ended: End | None
     needed: Mapping[str, int] = field(default_factory=dict)
+    used: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,20 +94,63 @@ class _Runs:
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class _Levels:
+    """The nominal levels of one look.
+
+    Attributes:
+        looks: numbers of seeds.
+        number: of the look, from 0.
+        form: of the spending function.
+        level: error of the whole race.
+    """
+
+    looks: Sequence[int]
+    number: int
+    form: Form
+    level: float
+
+    def of(self, shares: np.ndarray, cells: int) -> np.ndarray:
+        """Return the level of each pair of cells by its share, as in `nominal_levels`."""
+        steps = np.floor(shares / SHARE_STEP + 1e-9)
+        found = np.empty_like(shares)
+        for step in np.unique(steps):
+            share = min(float(step) * SHARE_STEP + 1e-12, 1.0)
+            levels = nominal_levels(self.looks, share, self.form, self.level, cells)
+            found[steps == step] = levels[self.number]
+        return found
+
+
+@dataclass(frozen=True)
+class _Look:
     """All pairs of the cells in the race at a look; arrays are (cells, cells).
 
     Attributes:
         differences: mean of the row's cell minus mean of the column's cell.
-        p_values: two-sided; 1 of a cell with itself.
-        levels: nominal levels of this look.
-        reaches: half-widths of the intervals of confidence 1 - level.
+        parts: of the variance of each difference.
+        levels: nominal levels.
     """
 
     differences: np.ndarray
-    p_values: np.ndarray
+    parts: Parts
     levels: np.ndarray
-    reaches: np.ndarray
+
+    def against(self, leader: int) -> np.ndarray:
+        """Return (cells,), the p-value of each cell's difference from the leader."""
+        p_values = self.parts.row(leader).p_values(self.differences[leader])
+        p_values[leader] = 1.0
+        return p_values
+
+    def equivalent(self, stay: np.ndarray, margin: float) -> bool:
+        """Return whether the intervals of all pairs that stay lie within ± margin.
+
+        An interval ends within it if the distance to the margin is significant.
+        """
+        distances = margin - np.abs(self.differences)[np.ix_(stay, stay)]
+        if (distances <= 0).any():
+            return False
+        kept = self.parts.square(stay)
+        significant = kept.p_values(distances) < self.levels[np.ix_(stay, stay)]
+        return bool((significant | np.eye(len(significant), dtype=bool)).all())
 
 
 def race(
@@ -132,37 +184,40 @@ def race(
     """
     _check(labels, predictions, looks, margin, classes)
     names = list(predictions)
-    runs = _linearised(labels, [predictions[name][: looks[-1]] for name in names], classes)
+    cells = [predictions[name][: looks[-1]] for name in names]
+    runs = _linearised(labels, cells, looks[-1], classes)
     still, dropped = list(range(len(names))), []
     used = np.zeros(len(names), dtype=int)
     for number, seeds in enumerate(looks):
         needed = _needed(runs, still, seeds)
         if any(runs.counts[cell] < count for cell, count in needed.items()):
             by_name = {names[cell]: count for cell, count in needed.items()}
-            return Race(number, tuple(dropped), _named(names, still), None, None, by_name)
+            left = _named(names, still)
+            return Race(number, tuple(dropped), left, None, None, by_name, _used(names, used))
         for cell, count in needed.items():
             used[cell] = count
-        means = runs.values[:, :seeds].mean(axis=1)
-        pairs = _compare(runs, still, seeds, used, looks, form, level)
-        leader = int(np.argmax(means[still]))
-        worse = pairs.p_values[leader] < pairs.levels[leader]
-        worse &= pairs.differences[leader] > 0
+        means = runs.values[still, :seeds].mean(axis=1)
+        found = _compare(runs, still, seeds, used, _Levels(looks, number, form, level))
+        leader = int(np.argmax(means))
+        p_values = found.against(leader)
+        worse = (p_values < found.levels[leader]) & (found.differences[leader] > 0)
         for place in np.flatnonzero(worse).tolist():
             dropped.append(
                 Drop(
                     names[still[place]],
                     seeds,
                     names[still[leader]],
-                    float(pairs.differences[leader, place]),
-                    float(pairs.p_values[leader, place]),
-                    float(pairs.levels[leader, place]),
+                    float(found.differences[leader, place]),
+                    float(p_values[place]),
+                    float(found.levels[leader, place]),
                 )
             )
         winner = names[still[leader]]
-        ended = _end(pairs, ~worse, margin, last=number == len(looks) - 1)
+        ended = _end(found, ~worse, margin, last=number == len(looks) - 1)
         still = [cell for cell, out in zip(still, worse, strict=True) if not out]
         if ended is not None:
-            return Race(number + 1, tuple(dropped), _named(names, still), winner, ended)
+            left = _named(names, still)
+            return Race(number + 1, tuple(dropped), left, winner, ended, {}, _used(names, used))
     raise AssertionError("the last look ends a race")
 
 
@@ -174,6 +229,8 @@ def _check(
     classes: int,
 ) -> None:
     problems = problems_of_looks(looks)
+    if list(looks) == [1]:
+        problems.append("looks are [1]: expected one after more seeds, which show their spread")
     if len(predictions) < 2:
         problems.append(f"{len(predictions)} cells: expected at least two")
     if margin is not None and not margin > 0:
@@ -184,13 +241,18 @@ def _check(
     check(labels, rows, classes)
 
 
+def _used(names: Sequence[str], used: np.ndarray) -> dict[str, int]:
+    return dict(zip(names, used.tolist(), strict=True))
+
+
 def _named(names: Sequence[str], cells: Sequence[int]) -> tuple[str, ...]:
     return tuple(names[cell] for cell in cells)
 
 
-def _linearised(labels: np.ndarray, cells: Sequence[np.ndarray], classes: int) -> _Runs:
+def _linearised(labels: np.ndarray, cells: Sequence[np.ndarray], seeds: int, classes: int) -> _Runs:
     counts = np.array([len(rows) for rows in cells])
-    shape = (len(cells), max(int(counts.max()), 1))
+    # The same shape whichever runs are there, so that sums are rounded in the same way.
+    shape = (len(cells), seeds)
     values, unseen = np.full(shape, np.nan), np.zeros(shape)
     influence = np.zeros((*shape, labels.size))
     present = np.arange(shape[1]) < counts[:, None]
@@ -213,75 +275,35 @@ def _needed(runs: _Runs, still: Sequence[int], seeds: int) -> dict[int, int]:
 
 
 def _compare(
-    runs: _Runs,
-    still: Sequence[int],
-    seeds: int,
-    used: np.ndarray,
-    looks: Sequence[int],
-    form: Form,
-    level: float,
-) -> _Pairs:
-    """Return the comparisons of all pairs at a look."""
-    from scipy.special import stdtr, stdtrit  # slow to import; a plan needs none of it
-
+    runs: _Runs, still: Sequence[int], seeds: int, used: np.ndarray, levels: "_Levels"
+) -> _Look:
+    """Return the comparisons of all pairs of cells at a look."""
     cells = list(still)
     sentences = runs.influence.shape[2]
-    raw, interaction, freedom = _spread(runs, used)
+    spread = spread_over_seeds(runs.values, runs.influence, used)
     means = runs.values[cells, :seeds].mean(axis=1)
-    differences = means[:, None] - means
     influence = runs.influence[cells, :seeds].mean(axis=1)
     products = influence @ influence.T
     squares = np.diag(products)
     shown = np.maximum(squares[:, None] + squares - 2 * products, 0) / (sentences - 1) / sentences
     unseen = runs.unseen[cells, :seeds].mean(axis=1)
-    both, of_seeds = 2 * interaction / seeds, 2 * raw / seeds
-    of_sentences = np.maximum(shown, both) + (unseen[:, None] + unseen) ** 2
-    total = of_sentences + max(of_seeds - both, 0.0)
-    uncertainty = of_sentences**2 / (sentences - 1) + of_seeds**2 / freedom
-    errors = np.sqrt(total)
-    freedoms = total**2 / np.maximum(uncertainty, 1e-300)
-    p_values = 2 * stdtr(freedoms, -np.abs(differences) / np.maximum(errors, 1e-300))
-    np.fill_diagonal(p_values, 1.0)
-    shares = (of_sentences - both) / np.maximum(
-        of_sentences - both + 2 * max(raw, interaction), 1e-300
+    both = 2 * spread.interaction / seeds
+    known = np.maximum(shown, both) + (unseen[:, None] + unseen) ** 2
+    own = spread.by_cell[cells]
+    of_seeds = (own[:, None] + own) / seeds
+    one_seed = 2 * max(spread.pooled, spread.interaction)
+    share = (known - both) / np.maximum(known - both + one_seed, TINY)
+    return _Look(
+        differences=means[:, None] - means,
+        parts=Parts(known, of_seeds, both, spread.freedom, sentences - 1),
+        levels=levels.of(share, len(cells)),
     )
-    levels = np.empty_like(p_values)
-    pairs = len(cells) * (len(cells) - 1) // 2
-    for share in np.unique(shares):
-        found = nominal_levels(looks, float(share), form, level, max(pairs, 1))
-        levels[shares == share] = found[list(looks).index(seeds)]
-    reaches = stdtrit(freedoms, 1 - levels / 2) * errors
-    np.fill_diagonal(reaches, 0.0)
-    return _Pairs(differences, p_values, levels, reaches)
 
 
-def _spread(runs: _Runs, used: np.ndarray) -> tuple[float, float, float]:
-    """Return the variance over seeds of one cell, that of the interaction, degrees of freedom.
-
-    Cells and seeds are the factors of an additive model; its residuals are pooled over cells.
-    """
-    cell, seed = np.nonzero(np.arange(runs.values.shape[1]) < used[:, None])
-    model = np.zeros((len(cell), runs.values.shape[0] + runs.values.shape[1]))
-    model[np.arange(len(cell)), cell] = 1
-    model[np.arange(len(cell)), runs.values.shape[0] + seed] = 1
-    left, sizes, _ = np.linalg.svd(model, full_matrices=False)
-    fitted = left[:, sizes > 1e-9]
-    freedom = len(cell) - fitted.shape[1]
-    values, influence = runs.values[cell, seed], runs.influence[cell, seed]
-    sentences = influence.shape[1]
-    rest = values @ values - ((fitted.T @ values) ** 2).sum()
-    rest_influence = (influence**2).sum() - ((fitted.T @ influence) ** 2).sum()
-    raw = float(max(rest, 0.0)) / freedom
-    interaction = float(max(rest_influence, 0.0)) / freedom / (sentences - 1) / sentences
-    return raw, interaction, float(freedom)
-
-
-def _end(pairs: _Pairs, stay: np.ndarray, margin: float | None, *, last: bool) -> End | None:
+def _end(look: _Look, stay: np.ndarray, margin: float | None, *, last: bool) -> End | None:
     """Return why a race ends at a look, or None."""
     if stay.sum() == 1:
         return "one-left"
-    if margin is not None:
-        farthest = (np.abs(pairs.differences) + pairs.reaches)[np.ix_(stay, stay)]
-        if (farthest < margin).all():
-            return "equivalent"
+    if margin is not None and look.equivalent(stay, margin):
+        return "equivalent"
     return "last-look" if last else None

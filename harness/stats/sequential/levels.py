@@ -1,4 +1,4 @@
-"""Group-sequential looks at a mean over seeds: error spending, boundaries, the verdict of a gate.
+"""Nominal levels of looks at growing numbers of seeds, whose error is spent by a function.
 
 All looks score the same sentences. The covariance of the means after k and l seeds, k < l, is the
 variance after l, as if information came in independent increments (docs/statistics.md).
@@ -14,20 +14,8 @@ from typing import Literal
 import numpy as np
 
 from harness.errors import BadInput
-from harness.stats.checks import check
-from harness.stats.scores import BOUNDS, Statistic, linearise
-from harness.stats.sources import Sources
-from harness.stats.variance import (
-    LEVEL,
-    LinearisedRuns,
-    Variance,
-    half_width,
-    p_value,
-    variance_of_mean,
-)
 
 Form = Literal["obrien-fleming", "pocock"]
-Outcome = Literal["pass", "fail", "not-enough-evidence", "undecided"]
 
 ERROR = 0.05
 """Probability of a wrong verdict over all looks: that of one 95 % interval."""
@@ -41,36 +29,10 @@ SHARE_STEP = 0.05
 FARTHEST = 40.0
 """Boundaries beyond it have a nominal level of 0."""
 
+SMALLEST_RANGE_ERROR = 1e-9
+"""Below it, Tukey's level equals Bonferroni's to three digits."""
+
 PANEL_NODES = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class SequentialVerdict:
-    """The verdict of a gate by looks, at the look that decided or the last one possible so far.
-
-    Attributes:
-        outcome: "pass" or "fail" if the interval of a look excludes the threshold;
-            "not-enough-evidence" if no interval does, the last look's included; "undecided" if
-            later looks need more seeds than there are.
-        look: number of the look, from 1; 0 if there are not enough seeds for the first one.
-        seeds: number of seeds of this look.
-        mean: of the statistic over these seeds; None without a look.
-        low: lower end of this look's interval, of confidence 1 - `level`.
-        high: its upper end.
-        p_value: two-sided, for a true mean that equals the threshold.
-        level: nominal level of this look, with which `p_value` is compared.
-        share: estimated share of one seed's variance that all looks have in common.
-    """
-
-    outcome: Outcome
-    look: int
-    seeds: int
-    mean: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    level: float | None
-    share: float | None
 
 
 def spent(fraction: float, form: Form, level: float = ERROR) -> float:
@@ -93,35 +55,35 @@ def spent(fraction: float, form: Form, level: float = ERROR) -> float:
 
 
 def nominal_levels(
-    looks: Sequence[int], share: float, form: Form, level: float = ERROR, comparisons: int = 1
+    looks: Sequence[int], share: float, form: Form, level: float = ERROR, cells: int = 2
 ) -> tuple[float, ...]:
     """Return the nominal two-sided p-value of each look, such that all looks together have `level`.
 
-    With several comparisons, these are the nominal p-values of each, such that any of them at any
-    look is wrong with a probability of at most `level`: each may spend its part of what all may.
+    With more than two cells, these are the nominal p-values of the difference of each pair, such
+    that any of all pairs at any look is wrong with a probability of at most `level`.
 
     Args:
         looks: numbers of seeds, ascending. Error is spent by their fraction of the last one.
         share: of the variance of one seed's estimate that all looks have in common, because they
             have the same sentences. It is rounded down, which makes levels smaller.
         form: of the spending function.
-        comparisons: number of comparisons that share the error equally.
+        cells: number of cells, of which all pairs share the error.
 
     Raises:
-        BadInput: looks that are not ascending, a share or level outside of 0 to 1, or no
-            comparison.
+        BadInput: looks that are not ascending, a share or level outside of 0 to 1, or fewer
+            than two cells.
     """
     problems = problems_of_looks(looks)
     if not 0 <= share <= 1:
         problems.append(f"share is {share}: expected between 0 and 1")
     if not 0 < level < 1:
         problems.append(f"level is {level}: expected between 0 and 1")
-    if comparisons < 1:
-        problems.append(f"comparisons are {comparisons}: expected 1 or more")
+    if cells < 2:
+        problems.append(f"cells are {cells}: expected 2 or more")
     if problems:
         raise BadInput(problems)
     steps = int(min(share, LARGEST_SHARE) / SHARE_STEP + 1e-9)
-    return _levels(tuple(looks), steps * SHARE_STEP, form, level, comparisons)
+    return _levels(tuple(looks), steps * SHARE_STEP, form, level, cells)
 
 
 def problems_of_looks(looks: Sequence[int], least: int = 1) -> list[str]:
@@ -134,20 +96,54 @@ def problems_of_looks(looks: Sequence[int], least: int = 1) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _levels(
-    looks: tuple[int, ...], share: float, form: Form, level: float, comparisons: int
+    looks: tuple[int, ...], share: float, form: Form, level: float, cells: int
 ) -> tuple[float, ...]:
     from scipy.special import ndtr
 
     variances = [share + (1 - share) / seeds for seeds in looks]
     walk, before, found = _Walk(np.zeros(1), np.full(1, 0.5)), 0.0, []
     for number, seeds in enumerate(looks):
-        now = spent(seeds / looks[-1], form, level) / comparisons
+        now = pair_level(spent(seeds / looks[-1], form, level), cells)
         correlation = sqrt(variances[number] / variances[number - 1]) if number else 0.0
         boundary = walk.boundary(now - before, correlation)
         walk = walk.after(boundary, correlation)
         found.append(float(2 * ndtr(-boundary)) if boundary < FARTHEST else 0.0)
         before = now
     return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def pair_level(error: float, cells: int) -> float:
+    """Return the two-sided level of each pair, such that any pair is wrong with `error`.
+
+    It is Tukey's: cells are equal, and the range of their means exceeds the quantile. With it, the
+    error is below `error` if some pairs vary more than others (Tukey 1953; Kramer 1956; Hayter
+    1984). It is between `error` divided by the number of pairs (Bonferroni) and `error`.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import ndtr, ndtri
+
+    if cells == 2:
+        return error
+    fewest = error / (cells * (cells - 1) / 2)
+    if error < SMALLEST_RANGE_ERROR:
+        return fewest
+    farthest = -float(ndtri(fewest / 2)) * sqrt(2)
+    width = float(brentq(lambda at: _beyond(at, cells) - error, 0.0, farthest + 1, xtol=1e-10))
+    return max(float(2 * ndtr(-width / sqrt(2))), fewest)
+
+
+def _beyond(width: float, cells: int) -> float:
+    """Return the probability that the range of independent standard normals exceeds a width."""
+    from scipy.special import ndtr
+
+    nodes, weights = _quadrature(20.0, 0.5)
+    nodes = nodes - 10.0
+    below, within = ndtr(nodes), ndtr(nodes - width)
+    share = np.divide(within, below, out=np.zeros_like(below), where=below > 0)
+    rest = (cells - 1) * np.log1p(-np.minimum(share, 1 - 1e-16))
+    exceeds = np.exp((cells - 1) * np.log(below)) * -np.expm1(rest)
+    return float(cells * (weights * _normal(nodes)) @ exceeds)
 
 
 @dataclass(frozen=True)
@@ -205,85 +201,3 @@ def _quadrature(end: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
 def _normal(values: np.ndarray) -> np.ndarray:
     density: np.ndarray = np.exp(-(values**2) / 2) / sqrt(2 * np.pi)
     return density
-
-
-def gate_verdict(
-    labels: np.ndarray,
-    predictions: np.ndarray,
-    threshold: float,
-    looks: Sequence[int],
-    form: Form,
-    classes: int = 2,
-    statistic: Statistic = "mcc",
-    sources: Sources | None = None,
-) -> SequentialVerdict:
-    """Return whether the mean over seeds is above or below a threshold, by looks at the seeds.
-
-    At each look, the interval of the first seeds has confidence 1 - the look's nominal level. The
-    first interval that excludes the threshold decides. If the true mean is below the threshold, a
-    "pass" has a probability of at most 0.025; if above, so has a "fail".
-
-    Args:
-        labels: (sentences,), each from 0 to `classes` - 1.
-        predictions: (seeds, sentences), likewise, in the order of seeds; those beyond the last
-            look do not count.
-        threshold: of the statistic.
-        looks: numbers of seeds, ascending, each at least 2: one seed does not show the spread.
-        form: of the spending function.
-        sources: of the sentences, for a verdict about other sources.
-
-    Raises:
-        BadInput: other shapes, values or looks.
-    """
-    if problems := problems_of_looks(looks, least=2):
-        raise BadInput(problems)
-    check(labels, {"predictions": predictions}, classes)
-    runs = linearise(labels, predictions[: looks[-1]], statistic, classes)
-    possible = [seeds for seeds in looks if seeds <= len(predictions)]
-    if not possible:
-        return SequentialVerdict(
-            outcome="undecided",
-            look=0,
-            seeds=0,
-            mean=None,
-            low=None,
-            high=None,
-            p_value=None,
-            level=None,
-            share=None,
-        )
-    for number, seeds in enumerate(possible):
-        first = LinearisedRuns(
-            runs.values[:seeds], runs.influence[:seeds], float(runs.unseen[:seeds].mean())
-        )
-        variance = variance_of_mean(first, sources=sources)
-        mean, share = float(first.values.mean()), _share(variance)
-        level = nominal_levels(looks, share, form, 1 - LEVEL)[number]
-        error, freedom = sqrt(variance.total), variance.degrees_of_freedom
-        p = p_value(mean - threshold, error, freedom)
-        if p < level or seeds == possible[-1]:
-            break
-    outcome: Outcome = "undecided"
-    if p < level:
-        outcome = "pass" if mean > threshold else "fail"
-    elif seeds == looks[-1]:
-        outcome = "not-enough-evidence"
-    reach = half_width(error, freedom, 1 - level)
-    least, largest = BOUNDS[statistic]
-    return SequentialVerdict(
-        outcome=outcome,
-        look=number + 1,
-        seeds=seeds,
-        mean=mean,
-        low=max(mean - reach, least),
-        high=min(mean + reach, largest),
-        p_value=p,
-        level=level,
-        share=share,
-    )
-
-
-def _share(variance: Variance) -> float:
-    """Return the share of one seed's variance that every number of seeds has in common."""
-    lasting, one_seed = variance.lasting or 0.0, variance.one_seed or 0.0
-    return lasting / (lasting + one_seed) if lasting + one_seed > 0 else 0.0
