@@ -104,9 +104,13 @@ def looks_of(limits: LooksSpec, most_seeds: int, whole: bool) -> Looks | None:
     )
 
 
-def limits_of(looks: Looks | None) -> dict[str, Any]:
-    """Return the keys of [limits] that give cells these looks; none without looks."""
-    if looks is None:
+def limits_of(looks: Looks | None, seeds: set[int]) -> dict[str, Any]:
+    """Return the keys of [limits] that give cells these looks.
+
+    Args:
+        seeds: the numbers of seeds of the cells; if they do not fit, no key gives them the looks.
+    """
+    if looks is None or seeds != {looks.after[-1]}:
         return {}
     keys = {"looks": list(looks.after), "spending": looks.spending}
     return keys | ({"race": True, "race_margin": looks.margin} if looks.race else {})

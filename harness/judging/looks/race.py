@@ -164,33 +164,19 @@ def _reached(looks: Looks, state: Race) -> int:
 
 
 def _state(looks: Looks, first: Mapping[str, FirstSeeds]) -> Race | None:
-    """Return the race between some cells; None if none has a score, or for fewer than two.
-
-    It is computed from the seeds that its looks need only, look by look: further ones would change
-    the last digits.
-    """
+    """Return the race between some cells; None if none has a score, or for fewer than two."""
     one = next((each.found for each in first.values() if each.found is not None), None)
     if one is None or len(first) < 2:
         return None
     none = np.empty((0, one.labels.size), dtype=one.selected.dtype)
-    rows = {
-        name: none if each.found is None else each.found.selected for name, each in first.items()
-    }
-    used = dict.fromkeys(first, 0)
-    while True:
-        state = race(
-            one.labels,
-            {name: rows[name][:count] for name, count in used.items()},
-            looks.after,
-            looks.spending,
-            margin=looks.margin,
-            classes=one.classes,
-        )
-        if state.ended is not None:
-            return state
-        used |= {name: min(count, len(rows[name])) for name, count in state.needed.items()}
-        if any(used[name] < count for name, count in state.needed.items()):
-            return state
+    return race(
+        one.labels,
+        {name: none if each.found is None else each.found.selected for name, each in first.items()},
+        looks.after,
+        looks.spending,
+        margin=looks.margin,
+        classes=one.classes,
+    )
 
 
 def _on_other_data(first: Mapping[str, FirstSeeds]) -> list[str]:
