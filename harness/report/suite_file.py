@@ -112,7 +112,7 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
     content["gates.suite"] = published.gates.model_dump(exclude_defaults=True)
     if order := published.gates.order:
         content["gates.suite"]["order"] = [names[name] for name in order]
-    content["limits"] = limits_of(cells)
+    content["limits"] = limits_of(cells[0].looks, {len(cell.seeds) for cell in cells})
     text = _text(content)
     notes = [
         *_folder_notes(published, names),

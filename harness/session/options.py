@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.session.budget.amount import WITH_LOOKS, read_budget
+from harness.session.looks.mistakes import look_problems
 from harness.suite import ids
-from harness.suite.looks import look_problems
 from harness.suite.plan import Cell, make_plan
 from harness.suite.references import Reference, load_references
 from harness.suite.spec import Override, Suite, SuiteGates, load_suite

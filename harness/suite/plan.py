@@ -112,7 +112,8 @@ def make_plan(suite: Suite) -> list[Cell]:
                     settings=settings,
                 )
             )
-    looks = looks_of(suite, max((len(cell.seeds) for cell in cells), default=0))
+    most_seeds = max((len(cell.seeds) for cell in cells), default=0)
+    looks = looks_of(suite.limits, most_seeds, suite.gates.suite.best_min_mcc is not None)
     return cells if looks is None else [replace(cell, looks=looks) for cell in cells]
 
 

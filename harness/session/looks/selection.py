@@ -68,6 +68,6 @@ def _fewest_seeds(cell: Cell, whole: bool = False) -> int:
     raced = cell.looks is not None and cell.looks.race
     if raced and not whole and not cell.gates.any_set:
         return 0
-    if whole or cell.looks is None or not judged_by_looks(cell):
+    if whole or cell.looks is None or not judged_by_looks(cell.gates):
         return len(cell.seeds)
     return next(look for look in cell.looks.after if look >= LEAST_SEEDS)

@@ -1,0 +1,303 @@
+"""Looks and races decided from records alone, and what judges and tables make of them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders.records import failed_record, make_cell, predicted_record, skipped_record
+
+from harness.judging.best import best_by_checkpoint
+from harness.judging.gates import judge_suite
+from harness.judging.leaderboard import judge_all, leaderboard, rows_of
+from harness.judging.looks.race import standings
+from harness.report.brief import as_summary
+from harness.report.published import as_json, publish, read_published
+from harness.report.suite_file import suite_files
+from harness.session.looks.summary import summary
+from harness.store.records import Record
+from harness.suite.looks import Looks, default_looks
+from harness.suite.plan import Cell
+from harness.suite.spec import SuiteGates, Thresholds
+
+SEEDS = (11, 3, 7, 5, 2)
+SENTENCES = 500
+RACE = Looks(after=(2, 3, 5), race=True)
+LABELS = np.arange(SENTENCES) % 2
+
+
+def cell_of(number: int, looks: Looks | None = RACE, **changes: Any) -> Cell:
+    return make_cell(f"org/c{number}", seeds=SEEDS, looks=looks, **{"threshold": None, **changes})
+
+
+def record_of(cell: Cell, seed: int, errors: float) -> Record:
+    """Build a run that misclassifies about this share of sentences, mostly the difficult ones."""
+    difficulty = np.random.default_rng(0).random(SENTENCES)
+    own = np.random.default_rng([seed, int(cell.checkpoint[-1])]).random(SENTENCES)
+    wrong = 0.7 * difficulty + 0.3 * own < errors
+    return predicted_record(cell, seed, LABELS, np.where(wrong, 1 - LABELS, LABELS)[None])
+
+
+def runs_of(cells: list[Cell], errors: list[float], seeds: int = 5) -> dict[str, list[Record]]:
+    return {
+        cell.id: [record_of(cell, seed, share) for seed in SEEDS[:seeds]]
+        for cell, share in zip(cells, errors, strict=True)
+    }
+
+
+def every(runs: dict[str, list[Record]]) -> list[Record]:
+    return [record for own in runs.values() for record in own]
+
+
+CELLS = [cell_of(n) for n in range(3)]
+
+
+def test_a_clearly_worse_cell_is_dropped_against_the_leader_at_the_first_look_that_shows_it() -> (
+    None
+):
+    runs = runs_of(CELLS, [0.2, 0.2, 0.45])
+    found = standings(CELLS, {name: own[:2] for name, own in runs.items()})
+    worse = found[CELLS[2].id]
+    assert worse.stage == "dropped"
+    assert (worse.looked, worse.most) == (2, 2)
+    assert worse.dropped is not None
+    means = [np.mean([run.scores.mcc for run in runs[cell.id][:2] if run.scores]) for cell in CELLS]
+    leader = int(np.argmax(means))
+    assert worse.dropped.against == CELLS[leader].id
+    assert worse.dropped.difference == pytest.approx(means[leader] - means[2])
+    assert worse.dropped.p_value < worse.dropped.level < 0.05
+    assert all(found[cell.id].needed == 3 for cell in CELLS[:2])
+
+
+@pytest.mark.parametrize("seeds", [3, 4, 5])
+def test_seeds_beyond_a_look_change_nothing_that_it_decided(seeds: int) -> None:
+    runs = runs_of(CELLS, [0.2, 0.2, 0.45])
+    early = {name: own[:2] for name, own in runs.items()}
+    late = {name: own[:seeds] for name, own in runs.items()}
+    dropped = CELLS[2].id
+    assert standings(CELLS, late)[dropped] == standings(CELLS, early)[dropped]
+    # Seeds of one cell alone, such as those that trained ahead, change not even the last digit.
+    ahead = {**early, CELLS[0].id: late[CELLS[0].id]}
+    assert standings(CELLS, ahead) == standings(CELLS, early)
+
+
+def test_seeds_count_in_the_plans_order_whatever_the_order_of_the_records() -> None:
+    runs = runs_of(CELLS, [0.2, 0.22, 0.45])
+    shuffled = {name: sorted(own, key=lambda run: run.seed) for name, own in runs.items()}
+    assert standings(CELLS, shuffled) == standings(CELLS, runs)
+    # Without the plan's second seed, 3, the first look is not possible.
+    without = {name: [run for run in own if run.seed != 3] for name, own in runs.items()}
+    assert {each.looked for each in standings(CELLS, without).values()} == {0}
+
+
+def test_one_left_wins_and_needs_no_further_seed_without_a_gate() -> None:
+    runs = runs_of(CELLS, [0.2, 0.45, 0.45], seeds=2)
+    found = standings(CELLS, runs)
+    assert found[CELLS[0].id].stage == "won"
+    assert (found[CELLS[0].id].needed, found[CELLS[0].id].most) == (2, 2)
+    judged = judge_all(CELLS, runs)[CELLS[0].id]
+    assert judged.passed
+    assert judged.verdict is None
+
+
+@pytest.mark.parametrize(
+    "needing",
+    [
+        {"threshold": 0.1},
+        {"gates": Thresholds(max_train_seconds=1e6)},
+        {"looks": RACE.model_copy(update={"whole": True})},
+    ],
+)
+def test_the_winner_trains_all_seeds_if_a_gate_is_about_their_mean(
+    needing: dict[str, Any],
+) -> None:
+    cells = [cell_of(n, **needing) for n in range(3)]
+    runs = runs_of(cells, [0.2, 0.45, 0.45], seeds=2)
+    found = standings(cells, runs)[cells[0].id]
+    assert (found.stage, found.most) == ("won", 5)
+    assert not judge_all(cells, runs)[cells[0].id].passed
+    whole = {**runs, cells[0].id: runs_of(cells, [0.2, 0.45, 0.45])[cells[0].id]}
+    assert judge_all(cells, whole)[cells[0].id].passed
+
+
+def test_a_baseline_needs_all_seeds_of_the_winner() -> None:
+    runs = runs_of(CELLS, [0.2, 0.45, 0.45], seeds=2)
+    assert standings(CELLS, runs, compared=True)[CELLS[0].id].most == 5
+
+
+def test_equal_cells_within_the_margin_end_the_race() -> None:
+    looks = RACE.model_copy(update={"margin": 0.9})
+    cells = [cell_of(n, looks) for n in range(3)]
+    found = standings(cells, runs_of(cells, [0.2, 0.2, 0.2], seeds=2))
+    assert {each.stage for each in found.values()} == {"equivalent"}
+    assert {each.most for each in found.values()} == {2}
+
+
+def test_equal_cells_are_not_separated_at_the_last_look() -> None:
+    found = standings(CELLS, runs_of(CELLS, [0.2, 0.2, 0.2]))
+    assert {each.stage for each in found.values()} == {"not separated"}
+
+
+def test_a_failed_run_takes_its_cell_out_at_the_look_that_needs_it() -> None:
+    runs = runs_of(CELLS, [0.2, 0.2, 0.2])
+    failed = failed_record(CELLS[0], SEEDS[2], "RuntimeError: burnt")
+    runs[CELLS[0].id] = [*runs[CELLS[0].id][:2], failed]
+    at_first = standings(CELLS, {name: own[:2] for name, own in runs.items()})
+    assert {each.stage for each in at_first.values()} == {"going on"}
+    found = standings(CELLS, runs)
+    assert found[CELLS[0].id].stage == "left"
+    assert found[CELLS[0].id].looked == 2
+    assert "seed 7 failed: RuntimeError: burnt" in found[CELLS[0].id].in_words()
+    assert {found[cell.id].stage for cell in CELLS[1:]} == {"not separated"}
+    assert judge_all(CELLS, runs)[CELLS[0].id].verdict == "fail"
+
+
+def test_a_cell_that_cannot_run_here_is_not_in_the_race() -> None:
+    runs = runs_of(CELLS, [0.2, 0.45, 0.2], seeds=2)
+    runs[CELLS[2].id] = [skipped_record(CELLS[2], seed) for seed in SEEDS]
+    found = standings(CELLS, runs)
+    assert [found[cell.id].stage for cell in CELLS] == ["won", "dropped", "left"]
+
+
+def test_the_only_cell_that_can_run_is_trained_with_all_seeds() -> None:
+    runs = runs_of(CELLS, [0.2, 0.2, 0.2], seeds=2)
+    for cell in CELLS[1:]:
+        runs[cell.id] = [failed_record(cell, SEEDS[0])]
+    assert standings(CELLS, runs)[CELLS[0].id].needed == 5
+
+
+def test_dropped_cells_have_no_rank_and_are_not_the_best_of_their_checkpoint() -> None:
+    runs = runs_of(CELLS, [0.2, 0.45, 0.48], seeds=2)
+    rows = rows_of(leaderboard(CELLS, every(runs)))
+    assert [row["rank"] for row in rows] == [1, None, None]
+    assert [row["status"] for row in rows] == ["decided", "dropped", "dropped"]
+    assert [row["checkpoint"] for row in rows] == ["org/c0", "org/c1", "org/c2"]
+    assert rows[1]["dropped_against"] == CELLS[0].id
+    assert rows[0]["looks"] == "won after 2 of 5 seeds"
+    assert list(best_by_checkpoint(CELLS, runs)) == ["org/c0"]
+    # Even if all its seeds are known from an earlier session.
+    whole = {**runs, CELLS[1].id: runs_of(CELLS, [0.2, 0.45, 0.48])[CELLS[1].id]}
+    rows = rows_of(leaderboard(CELLS, every(whole)))
+    assert [row["rank"] for row in rows] == [1, None, None]
+    assert list(best_by_checkpoint(CELLS, whole)) == ["org/c0"]
+
+
+def test_a_gate_on_the_best_cell_does_not_wait_for_dropped_cells() -> None:
+    runs = runs_of(CELLS, [0.2, 0.45, 0.48], seeds=2)
+    runs[CELLS[0].id] = runs_of(CELLS, [0.2, 0.45, 0.48])[CELLS[0].id]
+    for least, verdict in ((0.1, "pass"), (0.99, "fail")):
+        (check,) = judge_suite(SuiteGates(best_min_mcc=least), CELLS, runs)
+        assert check.verdict == verdict
+        assert "lack" not in check.reason
+
+
+BOUND = {"looks": Looks(after=(2, 3, 5)), "threshold": None}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "verdict"), [(0.3, "pass"), (0.4, "pass"), (0.9, "fail"), (0.95, "fail")]
+)
+def test_a_gate_on_a_bound_is_decided_at_a_look(threshold: float, verdict: str) -> None:
+    cell = cell_of(0, **BOUND, gates=Thresholds(min_mcc=threshold, statistic="lower-bound"))
+    records = runs_of([cell], [0.2])[cell.id]
+    decided = next(
+        count
+        for count in (2, 3, 5)
+        if standings([cell], {cell.id: records[:count]})[cell.id].gates_decided
+    )
+    assert decided < 5
+    for count in (decided, 5):  # further seeds do not change it
+        judged = judge_all([cell], {cell.id: records[:count]})[cell.id]
+        (check,) = judged.checks
+        assert (judged.verdict, check.verdict) == (verdict, verdict)
+        assert judged.passed == (verdict == "pass")
+        assert f"after {decided} of 5 seeds" in check.reason
+        assert "at level" in check.reason
+        assert judged.standing is not None
+        assert judged.standing.most == decided
+    undecided = judge_all([cell], {cell.id: records[:1]})[cell.id]
+    assert (undecided.verdict, undecided.passed) == (None, False)
+
+
+def test_a_gate_near_the_mean_goes_on_to_the_last_look() -> None:
+    plain = cell_of(0, **BOUND)
+    records = runs_of([plain], [0.2])[plain.id]
+    near = float(np.mean([run.scores.mcc for run in records if run.scores]))
+    cell = replace(plain, gates=Thresholds(min_mcc=near, statistic="lower-bound"))
+    for count in (2, 3):
+        found = standings([cell], {cell.id: records[:count]})[cell.id]
+        assert (found.stage, found.most) == ("going on", 5)
+        assert judge_all([cell], {cell.id: records[:count]})[cell.id].verdict is None
+    judged = judge_all([cell], {cell.id: records})[cell.id]
+    assert judged.verdict == "not-enough-evidence"
+    assert "after 5 of 5 seeds" in judged.checks[0].reason
+
+
+def test_other_gates_need_all_seeds_but_a_failed_bound_ends_them() -> None:
+    for threshold, most in ((0.3, 5), (0.95, 2)):
+        gates = Thresholds(min_mcc=threshold, statistic="lower-bound", max_train_seconds=1e6)
+        cell = cell_of(0, **BOUND, gates=gates)
+        runs = {cell.id: runs_of([cell], [0.2])[cell.id][:2]}
+        assert standings([cell], runs)[cell.id].most == most
+        assert judge_all([cell], runs)[cell.id].verdict == (None if most == 5 else "fail")
+
+
+def test_a_failed_run_beyond_the_deciding_look_does_not_fail_the_cell() -> None:
+    cell = cell_of(0, **BOUND, gates=Thresholds(min_mcc=0.2, statistic="lower-bound"))
+    records = runs_of([cell], [0.2])[cell.id][:2]
+    late = [*records, failed_record(cell, SEEDS[2])]
+    assert standings([cell], {cell.id: late})[cell.id].most == 2
+    assert judge_all([cell], {cell.id: late})[cell.id].verdict == "pass"
+
+
+def test_without_looks_nothing_is_decided_early() -> None:
+    cells = [cell_of(n, None) for n in range(3)]
+    runs = runs_of(cells, [0.2, 0.45, 0.45], seeds=2)
+    assert standings(cells, runs) == {}
+    assert "looks" not in leaderboard(cells, every(runs)).columns
+    assert best_by_checkpoint(cells, runs) == {}
+
+
+def test_looks_are_published_and_read_again(tmp_path: Path) -> None:
+    looks = RACE.model_copy(update={"margin": 0.01})
+    cells = [cell_of(n, looks) for n in range(3)]
+    published = publish("sample", cells, every(runs_of(cells, [0.2, 0.45, 0.48], seeds=2)))
+    text = as_json(published, leaderboard(cells, published.records))
+    (tmp_path / "leaderboard.json").write_text(text)
+    again = read_published(tmp_path / "leaderboard.json")
+    assert again.cells == tuple(cells)
+    assert as_json(again, leaderboard(again.cells, again.records)) == text
+    ((_, file),) = suite_files(published)
+    assert 'looks = [2, 3, 5]\nspending = "obrien-fleming"\nrace = true\nrace_margin = 0.01' in file
+    assert "which no suite file can express" not in file
+
+
+def test_old_leaderboards_have_no_looks() -> None:
+    cells = [cell_of(0, None)]
+    published = publish("sample", cells, every(runs_of(cells, [0.2])))
+    assert '"looks"' not in as_json(published, leaderboard(cells, published.records))
+
+
+def test_the_summary_of_a_job_names_dropped_cells() -> None:
+    runs = runs_of(CELLS, [0.2, 0.45, 0.48], seeds=2)
+    text = as_summary("sample", leaderboard(CELLS, every(runs)))
+    assert "1 decided, 2 dropped" in text
+    assert "dropped after 2 of 5 seeds" in text
+
+
+def test_what_looks_saved_is_counted() -> None:
+    runs = runs_of(CELLS, [0.2, 0.45, 0.48], seeds=2)
+    scored = {("sample", record.cell, record.seed) for record in every(runs)}
+    ahead = ("sample", CELLS[1].id, SEEDS[2])
+    first, *_ = summary(CELLS, standings(CELLS, runs), scored, set())
+    assert first == "looks: of 15 planned runs, 6 scored, 9 not needed"
+    first, *_ = summary(CELLS, standings(CELLS, runs), scored | {ahead}, {ahead})
+    assert first.startswith("looks: of 15 planned runs, 7 scored, 8 not needed; 1 of those")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "looks"), [(2, (1, 2)), (3, (1, 2, 3)), (4, (1, 2, 3, 4)), (10, (1, 2, 3, 5, 8, 10))]
+)
+def test_a_race_without_looks_has_usual_ones(seeds: int, looks: tuple[int, ...]) -> None:
+    assert default_looks(seeds) == looks
