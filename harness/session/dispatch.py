@@ -114,6 +114,7 @@ class Dispatch:
         self._deadline: Deadline | None = None
         self._answers: dict[Future[Stored], Future[Result]] = {}
         self._stopped: dict[Future[Stored], tuple[Task, progress.Progress]] = {}
+        self._left_out: set[Future[Stored]] = set()
         self._executor, self.workers = make_executor(
             suites, missing[0].inputs.device, schedule.sharing, ray_address
         )
@@ -184,7 +185,13 @@ class Dispatch:
 
     def _took(self) -> list[tuple[float, float]]:
         """Return the expected and the actual seconds of each run that ended with times."""
-        ended = [t for t in self._tasks if t.future.done() and not t.future.cancelled()]
+        ended = [
+            task
+            for task in self._tasks
+            if task.future.done()
+            and not task.future.cancelled()
+            and task.future not in self._left_out
+        ]
         times = [(task.expected, task.future.result().record.times) for task in ended]
         return [(expected, each.total) for expected, each in times if each is not None]
 
@@ -235,6 +242,7 @@ class Dispatch:
         record = outside_record(run, self._limit.budget, expected, self.workers, basis, stopped)
         stored = task.missing.earlier or run_store.write_skipped(task.missing.results, run, record)
         self._ended.append(f"{_title(run)}: {record.reason}")
+        self._left_out.add(task.future)
         task.future.set_result(stored)
 
     def _job(self, missing: Missing) -> "Job":
