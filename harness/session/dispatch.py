@@ -119,7 +119,8 @@ class Dispatch:
         self._limit = limit
         self._deadline: Deadline | None = None
         self._answers: dict[Future[Stored], Future[Result]] = {}
-        self._stopped: dict[Future[Stored], Underway] = {}
+        self._stopped: dict[Future[Stored], tuple[Task, progress.Progress]] = {}
+        self._left_out: set[Future[Stored]] = set()
         self._executor, self.workers = make_executor(
             suites, missing[0].inputs.device, schedule.sharing, ray_address
         )
@@ -204,7 +205,13 @@ class Dispatch:
 
     def _took(self) -> list[tuple[float, float]]:
         """Return the expected and the actual seconds of each run that ended with times."""
-        ended = [t for t in self._tasks if t.future.done() and not t.future.cancelled()]
+        ended = [
+            task
+            for task in self._tasks
+            if task.future.done()
+            and not task.future.cancelled()
+            and task.future not in self._left_out
+        ]
         times = [(task.expected, task.future.result().record.times) for task in ended]
         return [(expected, each.total) for expected, each in times if each is not None]
 
@@ -213,32 +220,29 @@ class Dispatch:
         assert self._limit is not None
         left = self._limit.left_with_grace()
         absolute = self.schedule.forecast.basis is not None
-        pace = correction([*self._underway().values()], self._took(), absolute)
+        underway = [
+            Underway(task.expected, now.seconds, now.seconds_left)
+            for task, now in self._underway().values()
+        ]
+        pace = correction(underway, self._took(), absolute)
         for task in self._tasks:
             answer = self._answers.get(task.future)
             late = pace is not None and pace * task.expected > left
             if answer is not None and (every or late):
                 answer.cancel()  # does nothing if the run has begun
 
-    def _underway(self) -> "dict[Future[Stored], Underway]":
-        """Return the runs in progress by their futures."""
-        waiting = [task for task in self._tasks if not task.future.done()]
-        found = [(task, progress.read(task.job.folder)) for task in waiting]
-        return {
-            task.future: Underway(task.expected, now.seconds, now.seconds_left)
-            for task, now in found
-            if now is not None
-        }
+    def _underway(self) -> "dict[Future[Stored], tuple[Task, progress.Progress]]":
+        """Return the runs that report their progress, by their futures."""
+        running = [task for task in self._tasks if not task.future.done()]
+        found = [(task, progress.read(task.job.folder)) for task in running]
+        return {task.future: (task, now) for task, now in found if now is not None}
 
     def _stop(self) -> None:
         """Stop all runs at the end of the budget; a later session trains them."""
-        # Afterwards nothing is known about runs in progress. A worker that starts reports nothing.
-        starting = {
-            task.future: Underway(task.expected, 0.0, None)
-            for task in self._tasks
-            if (answer := self._answers.get(task.future)) is not None and answer.running()
-        }
-        self._stopped = starting | self._underway()
+        answers = ((task, self._answers.get(task.future)) for task in self._tasks)
+        begun = [task for task, each in answers if each is not None and each.running()]
+        nothing = {task.future: (task, progress.Progress()) for task in begun}
+        self._stopped = nothing | self._underway()  # afterwards nothing is known about them
         self._stopping.set()
         self._executor.close()
 
@@ -247,13 +251,18 @@ class Dispatch:
         assert self._limit is not None
         run, took = task.job.run, self._took()
         basis = "from the pace of this session" if took else self.schedule.forecast.basis
-        factor = correction([*self._stopped.values()], took, basis is not None)
+        factor = correction([], took, basis is not None)
         expected = None if factor is None else factor * task.expected
-        now = self._stopped.get(task.future)
-        stopped = None if now is None else StoppedRun(task.job.key, now.seconds)
+        stopped = None
+        if task.future in self._stopped:
+            _, now = self._stopped[task.future]
+            stopped = StoppedRun(task.job.key, now.seconds)
+            if (left := now.rough_seconds_left) is not None:
+                expected, basis = now.seconds + left, "from its pace until it was stopped"
         record = outside_record(run, self._limit.budget, expected, self.workers, basis, stopped)
         stored = task.missing.earlier or run_store.write_skipped(task.missing.results, run, record)
         self._ended.append(f"{_title(run)}: {record.reason}")
+        self._left_out.add(task.future)
         task.future.set_result(stored)
 
     def _job(self, missing: Missing) -> "Job":

@@ -47,6 +47,13 @@ class Progress:
             return None
         return (self.steps - self.step) * seconds / steps
 
+    @property
+    def rough_seconds_left(self) -> float | None:
+        """The time for the remaining steps, however few were measured; None before the second."""
+        steps, seconds = self.step - self.first_step, self.seconds - self.first_seconds
+        known = self.first_step and steps > 0
+        return (self.steps - self.step) * seconds / steps if known else None
+
 
 READER = TypeAdapter(Progress)
 

@@ -8,8 +8,8 @@ from builders.records import failed_record, make_cell, record_of_mcc, skipped_re
 
 from harness.judging.gates import judge_suite
 from harness.judging.leaderboard import judge_all, runs_by_cell
-from harness.report import NO_GATES, publish, render
-from harness.report.published import read_published
+from harness.report import publish, read_published, render
+from harness.report.published import NO_GATES
 from harness.report.undecided import in_words, lacking, outside_budget, undecided
 from harness.session.budget.outside import outside_record
 from harness.store.records import Record

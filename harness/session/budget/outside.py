@@ -56,14 +56,14 @@ def outside_record(
 
 
 def stopped_before(store: Sequence[Stored]) -> dict[str, float]:
-    """Return how many seconds each run took until an earlier session stopped it, by its key.
+    """Return how many seconds each run takes that an earlier session stopped, by its key.
 
-    It takes longer than that, whatever the forecast: otherwise every session with the same budget
-    would begin it and stop it again.
+    The forecast was too low for it. Without this, every session with the same budget would begin
+    the run and stop it again.
     """
-    known = (item.record.outside_budget for item in store)
+    known = [item.record.outside_budget for item in store]
     return {
-        each.stopped_key: each.stopped_seconds
+        each.stopped_key: max(each.stopped_seconds or 0.0, each.expected_seconds or 0.0)
         for each in known
-        if each is not None and each.stopped_key and each.stopped_seconds
+        if each is not None and each.stopped_key is not None
     }
