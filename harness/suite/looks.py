@@ -10,6 +10,8 @@ from harness.suite.gates import Thresholds
 
 Spending = Literal["obrien-fleming", "pocock"]
 
+Until = Literal["settled", "separated"]
+
 DEFAULT_SPENDING: Spending = "obrien-fleming"
 
 LEAST_SEEDS = 2
@@ -58,6 +60,12 @@ class LooksSpec(BaseModel):
         "each other",
     )
 
+    race_until: Until | None = Field(
+        None,
+        description="when a race may end early: `settled` (the default), when more seeds would "
+        "hardly change its winner, or `separated`, never for this reason",
+    )
+
     @property
     def by_looks(self) -> bool:
         """Whether cells may be judged before all their seeds are trained."""
@@ -69,7 +77,8 @@ class Looks(BaseModel):
 
     `after` are numbers of seeds, ascending; the last is the cell's number of seeds. `race` is
     whether cells that are worse than the leader are dropped, and `margin` the difference in MCC
-    below which all cells of a race count as equally good. `whole` is whether the cells that a race
+    below which all cells of a race count as equally good. `until` is whether a race ends as soon as
+    more seeds would hardly change its winner. `whole` is whether the cells that a race
     leaves are trained with all their seeds, because the suite's own gates judge their means.
     """
 
@@ -79,6 +88,7 @@ class Looks(BaseModel):
     spending: Spending = DEFAULT_SPENDING
     race: bool = False
     margin: Positive | None = None
+    until: Until = "settled"
     whole: bool = False
 
 
@@ -105,6 +115,7 @@ def looks_of(limits: LooksSpec, most_seeds: int, whole: bool) -> Looks | None:
         spending=limits.spending or DEFAULT_SPENDING,
         race=limits.race,
         margin=limits.race_margin,
+        until=limits.race_until or "settled",
         whole=limits.race and whole,
     )
 
@@ -118,7 +129,8 @@ def limits_of(looks: Looks | None, seeds: set[int]) -> dict[str, Any]:
     if looks is None or seeds != {looks.after[-1]}:
         return {}
     keys = {"looks": list(looks.after), "spending": looks.spending}
-    return keys | ({"race": True, "race_margin": looks.margin} if looks.race else {})
+    race = {"race": True, "race_margin": looks.margin, "race_until": looks.until}
+    return keys | (race if looks.race else {})
 
 
 def judged_by_looks(gates: Thresholds) -> bool:

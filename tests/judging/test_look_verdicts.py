@@ -23,7 +23,7 @@ from harness.suite.spec import SuiteGates, Thresholds
 
 SEEDS = (11, 3, 7, 5, 2)
 SENTENCES = 500
-RACE = Looks(after=(2, 3, 5), race=True)
+RACE = Looks(after=(2, 3, 5), race=True, until="separated")
 LABELS = np.arange(SENTENCES) % 2
 
 
@@ -137,6 +137,14 @@ def test_equal_cells_within_the_margin_end_the_race() -> None:
 def test_equal_cells_are_not_separated_at_the_last_look() -> None:
     found = standings(CELLS, runs_of(CELLS, [0.2, 0.2, 0.2]))
     assert {each.stage for each in found.values()} == {"not separated"}
+
+
+def test_a_race_ends_when_more_seeds_would_hardly_change_its_winner() -> None:
+    """Three equal cells: whichever leads, no other will be better beyond chance."""
+    until = [replace(cell, looks=Looks(after=(2, 3, 5), race=True)) for cell in CELLS]
+    found = standings(until, runs_of(until, [0.2, 0.2, 0.2]))
+    assert {each.stage for each in found.values()} == {"settled"}
+    assert {each.most for each in found.values()} < {2, 3}
 
 
 def test_a_failed_run_takes_its_cell_out_at_the_look_that_needs_it() -> None:
@@ -270,6 +278,7 @@ def test_looks_are_published_and_read_again(tmp_path: Path) -> None:
     assert as_json(again, leaderboard(again.cells, again.records)) == text
     ((_, file),) = suite_files(published)
     assert 'looks = [2, 3, 5]\nspending = "obrien-fleming"\nrace = true\nrace_margin = 0.01' in file
+    assert 'race_until = "separated"' in file
     assert "which no suite file can express" not in file
 
 

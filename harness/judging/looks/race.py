@@ -21,8 +21,12 @@ from harness.suite.plan import Cell
 ENDS: Mapping[str, Stage] = {
     "one-left": "won",
     "equivalent": "equivalent",
+    "settled": "settled",
     "last-look": "not separated",
 }
+
+SETTLED = 0.05
+"""A race ends when its winner would change with a smaller probability than this; see `race`."""
 
 
 def standings(
@@ -175,6 +179,7 @@ def _state(looks: Looks, first: Mapping[str, FirstSeeds]) -> Race | None:
         looks.after,
         looks.spending,
         margin=looks.margin,
+        settled=SETTLED if looks.until == "settled" else None,
         classes=one.classes,
     )
 

@@ -52,6 +52,8 @@ def _introduction(looks: Looks, published: Published) -> str:
         )
         if looks.margin is not None:
             text += f" It ends when all cells left are within {looks.margin:g} of each other."
+        if looks.until == "settled":
+            text += " It ends early when more seeds would hardly change its winner."
     else:
         text += " each gate decides wrongly in at most 5 % of cases, both directions together."
     return (
