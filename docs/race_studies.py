@@ -11,8 +11,9 @@ import numpy as np
 from scipy.optimize import brentq
 from studies import RESTLESS, STEADY, Model, Setting, draw, draw_cells, model_of
 
+from harness.stats import mcc, paired_difference
 from harness.stats.racing import race
-from harness.stats.sequential import Form, gate_verdict
+from harness.stats.sequential import ERROR, Form, gate_verdict
 
 ALIKE = 0.9
 """Correlation of the difficulty of a sentence for two cells."""
@@ -40,6 +41,9 @@ TRUTHS = {
 }
 """True mean MCC of 12 cells."""
 
+SETTLED = 0.05
+"""Probability of a better cell below which a race may end."""
+
 SAME = 1e-5
 """True means closer than this are equal but for rounding."""
 
@@ -62,6 +66,8 @@ class Races:
         lost: share of races that dropped a cell with the highest true mean.
         dropped: mean share of the truly worse cells that were dropped; 0 if there are none.
         won: share of races whose winner has the highest true mean.
+        overruled: share of races in which all runs of all cells say that the winner is worse than
+            the cell with the highest mean, beyond chance (p below 0.05, this pair alone).
         trained: mean share of all runs that the race trained.
     """
 
@@ -69,6 +75,7 @@ class Races:
     lost: float
     dropped: float
     won: float
+    overruled: float
     trained: float
 
 
@@ -107,28 +114,46 @@ def gates(
 
 
 def races(
-    models: Sequence[Model], ways: Sequence[Way], studies: int, margin: float | None = None
+    models: Sequence[Model],
+    ways: Sequence[Way],
+    studies: int,
+    *,
+    margin: float | None = None,
+    settled: float | None = None,
 ) -> list[Races]:
     """Race cells with known true means in several ways, on the same studies."""
     truths = np.array([model.true_mcc for model in models])
     best = truths >= truths.max() - SAME
     generator = np.random.default_rng([len(models), round(1e4 * float(truths.min()))])
-    sums = np.zeros((len(ways), 5))
+    sums = np.zeros((len(ways), 6))
     for _ in range(studies):
         epochs = [[model] for model in models]
         labels, runs, _ = draw_cells(generator, epochs, ways[0][0][-1], alike=ALIKE)
         predictions = {str(cell): rows[:, 0] for cell, rows in enumerate(runs)}
         for number, (looks, form) in enumerate(ways):
-            found = race(labels, predictions, looks, form, margin=margin)
+            found = race(labels, predictions, looks, form, margin=margin, settled=settled)
             out = [(int(drop.cell), int(drop.against)) for drop in found.dropped]
             sums[number] += (
                 any(truths[against] <= truths[cell] + SAME for cell, against in out),
                 any(best[cell] for cell, _ in out),
                 sum(not best[cell] for cell, _ in out) / max(int((~best).sum()), 1),
                 found.winner is not None and best[int(found.winner)],
+                _overruled(labels, predictions, found.winner),
                 sum(found.used.values()) / (len(models) * looks[-1]),
             )
     return [Races(*each) for each in (sums / studies).tolist()]
+
+
+def _overruled(
+    labels: np.ndarray, predictions: Mapping[str, np.ndarray], winner: str | None
+) -> bool:
+    """Return whether all runs say that a winner is worse than the best cell, beyond chance."""
+    means = {cell: float(mcc(labels, rows).mean()) for cell, rows in predictions.items()}
+    best = max(means, key=lambda cell: means[cell])
+    if winner is None or winner == best:
+        return False
+    runs = predictions[best], predictions[winner]
+    return paired_difference(labels, *runs, paired_seeds=True).p_value < ERROR
 
 
 def gate_rows(studies: int) -> Iterator[tuple[str, ...]]:
@@ -151,10 +176,13 @@ def equal_rows(studies: Mapping[int, int]) -> Iterator[tuple[str, ...]]:
 
 
 def unequal_rows(studies: int) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table of races of unequal cells."""
+    """Yield the rows of the table of races of cells that differ."""
     for name, means in TRUTHS.items():
         for kind_name, kind in (("steady", STEADY), ("restless", RESTLESS)):
-            found = races([cell(mean, kind) for mean in means], WAYS, studies)
-            for (looks, form), each in zip(WAYS, found, strict=True):
-                shares = (each.wrong, each.lost, each.dropped, each.won, each.trained)
-                yield (name, kind_name, str(looks), form, *(f"{share:.1%}" for share in shares))
+            models = [cell(mean, kind) for mean in means]
+            for ends, settled in (("no", None), ("yes", SETTLED)):
+                found = races(models, WAYS, studies, settled=settled)
+                for (looks, form), each in zip(WAYS, found, strict=True):
+                    shares = (each.wrong, each.dropped, each.won, each.overruled, each.trained)
+                    words = (name, kind_name, str(looks), form, ends)
+                    yield (*words, *(f"{share:.1%}" for share in shares))

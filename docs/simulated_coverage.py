@@ -48,7 +48,7 @@ DOCUMENT = Path(__file__).parent / "statistics.md"
 
 STUDIES = 4_000
 SOURCE_STUDIES = 2_000
-GATE_STUDIES = 2_000
+GATE_STUDIES = 500
 RACES = {4: 1_000, 12: 500, 48: 150}
 UNEQUAL_RACES = 100
 BOOTSTRAP_STUDIES = 1_000
@@ -459,10 +459,11 @@ def unequal_races_table() -> str:
         "seeds",
         "looks",
         "spending",
+        "ends when settled",
         "wrongly dropped",
-        "a best one dropped",
         "of the worse, dropped",
         "winner is a best one",
+        "winner overruled",
         "runs trained",
     )
 

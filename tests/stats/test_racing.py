@@ -16,6 +16,7 @@ from studies import RESTLESS, STEADY, draw_cells  # noqa: E402
 from harness.errors import BadInput  # noqa: E402
 from harness.stats import mcc, paired_difference  # noqa: E402
 from harness.stats.racing import Race, race  # noqa: E402
+from harness.stats.racing.pairs import Look  # noqa: E402
 from harness.stats.racing.spread import Parts, spread_over_seeds  # noqa: E402
 from harness.stats.sequential import Form, nominal_levels  # noqa: E402
 
@@ -175,6 +176,44 @@ def test_a_race_ends_when_all_left_are_within_the_margin() -> None:
     )
 
 
+def test_a_race_ends_when_no_cell_left_would_probably_be_better_than_the_leader() -> None:
+    for number in range(4):
+        labels, runs = drawn(0.5, 0.49, 0.42, 0.1, number=number)
+        whole = race(labels, runs, [2, 3, 5], "obrien-fleming")
+        found = race(labels, runs, [2, 3, 5], "obrien-fleming", settled=0.2)
+        assert found.dropped == whole.dropped[: len(found.dropped)]
+        assert found.ended in ("settled", "one-left", "last-look")
+        assert sum(found.used.values()) <= sum(whole.used.values())
+        never = race(labels, runs, [2, 3, 5], "obrien-fleming", settled=1e-12)
+        assert never == whole
+    assert race(labels, runs, [2, 3, 5], "obrien-fleming", settled=0.999).looks_done == 1
+    assert race(labels, runs, [1, 3, 5], "pocock", settled=0.999).looks_done == 2
+
+
+@pytest.mark.parametrize("difference", [0.0, 0.01, 0.03])
+@pytest.mark.parametrize("lasting", [0.0, 2e-4])
+def test_the_prediction_of_a_better_cell_is_that_of_simulated_looks(
+    difference: float, lasting: float
+) -> None:
+    one_seed, now, last, number = 8e-4, 2, 5, 400_000
+    generator = np.random.default_rng(0)
+    # Any true difference is as likely as any other; kept are those that look like `difference`.
+    truth = generator.uniform(-0.15, 0.15, number)
+    common = np.sqrt(lasting) * generator.standard_normal(number)
+    seeds = np.sqrt(one_seed) * generator.standard_normal((last, number))
+    means = [truth + common + seeds[:count].mean(axis=0) for count in (now, last)]
+    alike = np.abs(means[0] - difference) < 0.002
+    reach = 1.959964 * np.sqrt(lasting + one_seed / last)
+    expected = (means[1][alike] < -reach).mean()
+    parts = Parts(np.full((2, 2), lasting), np.full((2, 2), one_seed / now), 0.0, 1e9, 1e9)
+    differences = np.array([[0.0, difference], [-difference, 0.0]])
+    look = Look(differences, parts, np.zeros((2, 2)))
+    found = look.overtaken(0, np.array([True, True]), now, last, 0.05)
+    error = 4 * np.sqrt(found * (1 - found) / alike.sum()) + 0.003
+    assert found == pytest.approx(expected, abs=error)
+    assert look.overtaken(0, np.array([True, False]), now, last, 0.05) == 0
+
+
 @pytest.mark.parametrize("looks", LOOKS)
 def test_identical_and_collapsed_cells_are_never_worse_than_each_other(looks: list[int]) -> None:
     labels, runs = drawn(0.5, 0.5)
@@ -211,6 +250,13 @@ def test_nothing_trained_needs_the_first_look() -> None:
     used = dict.fromkeys(runs, 0)
     expected = Race(0, (), ("cell 0", "cell 1"), None, None, dict.fromkeys(runs, 2), used)
     assert race(labels, nothing, [2, 3], "pocock") == expected
+
+
+def test_a_wrong_probability_gets_a_clear_error() -> None:
+    labels, runs = drawn(0.5, 0.4)
+    for wrong in (0.0, 1.0, -1.0, float("nan")):
+        with pytest.raises(BadInput, match=f"settled is {wrong}"):
+            race(labels, runs, [2, 3], "pocock", settled=wrong)
 
 
 @pytest.mark.parametrize(
@@ -251,4 +297,13 @@ def test_races_drop_what_is_much_worse_early_and_keep_the_best() -> None:
         assert found.wrong <= 0.1
         assert found.dropped > 0.95
         assert found.won > 0.95
+        assert found.trained < 0.6
+
+
+@pytest.mark.simulation
+def test_the_winner_of_a_settled_race_is_rarely_overruled_by_all_runs() -> None:
+    studies, models = 60, [cell(mean, STEADY) for mean in [0.5, 0.5, 0.48, 0.48, 0.46, 0.46]]
+    ways = [way for way in WAYS if way[0][0] == 2]
+    for found in races(models, ways, studies, settled=0.05):
+        assert found.overruled <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
         assert found.trained < 0.6

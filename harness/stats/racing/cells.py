@@ -13,17 +13,12 @@ import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
+from harness.stats.racing.pairs import Levels, Look
 from harness.stats.racing.spread import TINY, Parts, spread_over_seeds
 from harness.stats.scores import linearise
-from harness.stats.sequential import (
-    ERROR,
-    SHARE_STEP,
-    Form,
-    nominal_levels,
-    problems_of_looks,
-)
+from harness.stats.sequential import ERROR, Form, problems_of_looks
 
-End = Literal["one-left", "equivalent", "last-look"]
+End = Literal["one-left", "equivalent", "settled", "last-look"]
 
 PROBED = 3
 """At a look after one seed, one cell in three has two, which show the spread over seeds."""
@@ -93,66 +88,6 @@ class _Runs:
     counts: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Levels:
-    """The nominal levels of one look.
-
-    Attributes:
-        looks: numbers of seeds.
-        number: of the look, from 0.
-        form: of the spending function.
-        level: error of the whole race.
-    """
-
-    looks: Sequence[int]
-    number: int
-    form: Form
-    level: float
-
-    def of(self, shares: np.ndarray, cells: int) -> np.ndarray:
-        """Return the level of each pair of cells by its share, as in `nominal_levels`."""
-        steps = np.floor(shares / SHARE_STEP + 1e-9)
-        found = np.empty_like(shares)
-        for step in np.unique(steps):
-            share = min(float(step) * SHARE_STEP + 1e-12, 1.0)
-            levels = nominal_levels(self.looks, share, self.form, self.level, cells)
-            found[steps == step] = levels[self.number]
-        return found
-
-
-@dataclass(frozen=True)
-class _Look:
-    """All pairs of the cells in the race at a look; arrays are (cells, cells).
-
-    Attributes:
-        differences: mean of the row's cell minus mean of the column's cell.
-        parts: of the variance of each difference.
-        levels: nominal levels.
-    """
-
-    differences: np.ndarray
-    parts: Parts
-    levels: np.ndarray
-
-    def against(self, leader: int) -> np.ndarray:
-        """Return (cells,), the p-value of each cell's difference from the leader."""
-        p_values = self.parts.row(leader).p_values(self.differences[leader])
-        p_values[leader] = 1.0
-        return p_values
-
-    def equivalent(self, stay: np.ndarray, margin: float) -> bool:
-        """Return whether the intervals of all pairs that stay lie within ± margin.
-
-        An interval ends within it if the distance to the margin is significant.
-        """
-        distances = margin - np.abs(self.differences)[np.ix_(stay, stay)]
-        if (distances <= 0).any():
-            return False
-        kept = self.parts.square(stay)
-        significant = kept.p_values(distances) < self.levels[np.ix_(stay, stay)]
-        return bool((significant | np.eye(len(significant), dtype=bool)).all())
-
-
 def race(
     labels: np.ndarray,
     predictions: Mapping[str, np.ndarray],
@@ -162,6 +97,7 @@ def race(
     margin: float | None = None,
     classes: int = 2,
     level: float = ERROR,
+    settled: float | None = None,
 ) -> Race:
     """Return how far the race is, from the predictions alone, whenever each of them arrived.
 
@@ -176,13 +112,17 @@ def race(
             has the same seed in every cell. A cell may have 0 rows.
         looks: numbers of seeds, ascending.
         form: of the spending function.
-        margin: the race also ends when the intervals of all differences lie within ± margin.
+        margin: the race also ends when the intervals of all differences lie within ± margin, at a
+            look after at least two seeds.
         level: probability that any cell is dropped wrongly.
+        settled: the race also ends when the predicted probability is below this that, after the
+            last look, any cell still in would be better than the leader beyond chance (at `level`,
+            compared with it alone); None never.
 
     Raises:
         BadInput: other shapes, values or looks, or fewer than two cells.
     """
-    _check(labels, predictions, looks, margin, classes)
+    _check(labels, predictions, looks, margin, settled, classes)
     names = list(predictions)
     cells = [predictions[name][: looks[-1]] for name in names]
     runs = _linearised(labels, cells, looks[-1], classes)
@@ -197,7 +137,7 @@ def race(
         for cell, count in needed.items():
             used[cell] = count
         means = runs.values[still, :seeds].mean(axis=1)
-        found = _compare(runs, still, seeds, used, _Levels(looks, number, form, level))
+        found = _compare(runs, still, seeds, used, Levels(looks, number, form, level))
         leader = int(np.argmax(means))
         p_values = found.against(leader)
         worse = (p_values < found.levels[leader]) & (found.differences[leader] > 0)
@@ -213,7 +153,10 @@ def race(
                 )
             )
         winner = names[still[leader]]
-        ended = _end(found, ~worse, margin, last=number == len(looks) - 1)
+        ended = _end(found, ~worse, margin if seeds > 1 else None, last=number == len(looks) - 1)
+        if ended is None and settled is not None and seeds > 1:
+            overtaken = found.overtaken(leader, ~worse, seeds, looks[-1], level)
+            ended = "settled" if overtaken < settled else None
         still = [cell for cell, out in zip(still, worse, strict=True) if not out]
         if ended is not None:
             left = _named(names, still)
@@ -226,6 +169,7 @@ def _check(
     predictions: Mapping[str, np.ndarray],
     looks: Sequence[int],
     margin: float | None,
+    settled: float | None,
     classes: int,
 ) -> None:
     problems = problems_of_looks(looks)
@@ -235,6 +179,8 @@ def _check(
         problems.append(f"{len(predictions)} cells: expected at least two")
     if margin is not None and not margin > 0:
         problems.append(f"margin is {margin}: expected above 0")
+    if settled is not None and not 0 < settled < 1:
+        problems.append(f"settled is {settled}: expected between 0 and 1")
     if problems:
         raise BadInput(problems)
     rows = {f"predictions of {name}": rows for name, rows in predictions.items() if len(rows)}
@@ -275,8 +221,8 @@ def _needed(runs: _Runs, still: Sequence[int], seeds: int) -> dict[int, int]:
 
 
 def _compare(
-    runs: _Runs, still: Sequence[int], seeds: int, used: np.ndarray, levels: "_Levels"
-) -> _Look:
+    runs: _Runs, still: Sequence[int], seeds: int, used: np.ndarray, levels: Levels
+) -> Look:
     """Return the comparisons of all pairs of cells at a look."""
     cells = list(still)
     sentences = runs.influence.shape[2]
@@ -293,14 +239,14 @@ def _compare(
     of_seeds = (own[:, None] + own) / seeds
     one_seed = 2 * max(spread.pooled, spread.interaction)
     share = (known - both) / np.maximum(known - both + one_seed, TINY)
-    return _Look(
+    return Look(
         differences=means[:, None] - means,
         parts=Parts(known, of_seeds, both, spread.freedom, sentences - 1),
         levels=levels.of(share, len(cells)),
     )
 
 
-def _end(look: _Look, stay: np.ndarray, margin: float | None, *, last: bool) -> End | None:
+def _end(look: Look, stay: np.ndarray, margin: float | None, *, last: bool) -> End | None:
     """Return why a race ends at a look, or None."""
     if stay.sum() == 1:
         return "one-left"
