@@ -18,12 +18,17 @@ LEAST_SEEDS = 2
 """One seed does not show the spread over seeds, which a lower bound needs."""
 
 
-def _ascending(values: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    if values and list(values) != sorted(set(values)):
+def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
+    if list(values) != sorted(set(values)):
         raise PydanticCustomError(
             "looks", "input should be ascending numbers of seeds, such as [2, 3, 5]"
         )
     return values
+
+
+LookSizes = Annotated[
+    tuple[Count, ...], Field(min_length=1, strict=False), AfterValidator(_ascending)
+]
 
 
 class LooksSpec(BaseModel):
@@ -34,10 +39,7 @@ class LooksSpec(BaseModel):
 
     model_config = STRICT
 
-    looks: (
-        Annotated[tuple[Count, ...], Field(min_length=1, strict=False), AfterValidator(_ascending)]
-        | None
-    ) = Field(
+    looks: LookSizes | None = Field(
         None,
         description="numbers of seeds after which cells are judged, ascending; the last is the "
         "number of seeds of every cell. A gate on a lower bound that is decided at a look, and a "
@@ -84,7 +86,7 @@ class Looks(BaseModel):
 
     model_config = STRICT
 
-    after: Annotated[tuple[int, ...], Field(strict=False)]
+    after: LookSizes
     spending: Spending = DEFAULT_SPENDING
     race: bool = False
     margin: Positive | None = None

@@ -1,5 +1,6 @@
 """Looks and races decided from records alone, and what judges and tables make of them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 from builders.records import failed_record, make_cell, predicted_record, skipped_record
 
+from harness.errors import BadInput
 from harness.judging.best import best_by_checkpoint
-from harness.judging.gates import judge_suite
+from harness.judging.gates import explain, judge_suite
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of
 from harness.judging.looks.race import standings
 from harness.report.brief import as_summary
@@ -158,7 +160,9 @@ def test_a_failed_run_takes_its_cell_out_at_the_look_that_needs_it() -> None:
     assert found[CELLS[0].id].looked == 2
     assert "seed 7 failed: RuntimeError: burnt" in found[CELLS[0].id].in_words()
     assert {found[cell.id].stage for cell in CELLS[1:]} == {"not separated"}
-    assert judge_all(CELLS, runs)[CELLS[0].id].verdict == "fail"
+    judged = judge_all(CELLS, runs)[CELLS[0].id]
+    assert judged.verdict == "fail"
+    assert "left the race: the run with seed 7" in explain(CELLS[0], judged, Path("runs"))
 
 
 def test_a_cell_that_cannot_run_here_is_not_in_the_race() -> None:
@@ -280,6 +284,16 @@ def test_looks_are_published_and_read_again(tmp_path: Path) -> None:
     assert 'looks = [2, 3, 5]\nspending = "obrien-fleming"\nrace = true\nrace_margin = 0.01' in file
     assert 'race_until = "separated"' in file
     assert "which no suite file can express" not in file
+
+
+@pytest.mark.parametrize("after", [[], [3, 2], [0, 5], [2, 2]])
+def test_looks_that_no_suite_can_have_are_not_read(after: list[int], tmp_path: Path) -> None:
+    published = publish("sample", CELLS, every(runs_of(CELLS, [0.2, 0.45, 0.48], seeds=2)))
+    content = json.loads(as_json(published, leaderboard(CELLS, published.records)))
+    content["cells"][0]["looks"]["after"] = after
+    (tmp_path / "leaderboard.json").write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=r"cells\[0\]\.looks\.after"):
+        read_published(tmp_path / "leaderboard.json")
 
 
 def test_old_leaderboards_have_no_looks() -> None:

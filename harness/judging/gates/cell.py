@@ -158,6 +158,8 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
         for seed in cell.seeds
         if judgement.by_seed.get(seed) is None and seed not in judgement.failures
     ]
+    if judgement.standing is not None and judgement.standing.out:
+        lines.append(f"{cell.id}: {judgement.standing.in_words()}")
     missed = [check for check in judgement.checks if check.verdict != "pass"]
     lines += [f"{cell.id}: {check.reason}" for check in missed]
     seeds = ", ".join(

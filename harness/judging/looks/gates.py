@@ -75,7 +75,7 @@ def gate_progress(first: FirstSeeds, more_gates: bool) -> GateProgress:
 def by_looks(first: FirstSeeds) -> bool:
     """Return whether a cell's gates on a lower bound are judged by looks."""
     cell = first.cell
-    if cell.looks is None or not judged_by_looks(cell.gates):
+    if cell.looks is None or not judged_by_looks(cell.gates) or not _looks(cell):
         return False
     if first.found is None or cell.gates.population != "sources":
         return first.found is not None or first.stop is None
