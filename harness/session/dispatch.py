@@ -261,7 +261,8 @@ class Dispatch:
                 expected, basis = now.seconds + left, "from its pace until it was stopped"
         record = outside_record(run, self._limit.budget, expected, self.workers, basis, stopped)
         stored = task.missing.earlier or run_store.write_skipped(task.missing.results, run, record)
-        self._ended.append(f"{_title(run)}: {record.reason}")
+        stays = "" if task.missing.earlier is None else "; its earlier result stays"
+        self._ended.append(f"{_title(run)}: {record.reason}{stays}")
         self._left_out.add(task.future)
         task.future.set_result(stored)
 
