@@ -322,7 +322,7 @@ def test_where_nothing_ran_there_is_no_file() -> None:
     assert suite_files(publish("sample", [make_cell()], [])) == []
 
 
-GATES: dict[str, Any] = {
+ON_SLICES: dict[str, Any] = {
     "min_mcc": 0.1,
     "population": "sources",
     "slice": {'topic="a.b" = c': {"min_mcc": 0.05}, "source=x": {"min_mcc": 0.2}},
@@ -355,7 +355,7 @@ def test_groups_duplicates_and_slices_survive(tmp_path: Path, dataset: dict[str,
             "batch_sizes": [16, 32],
             "learning_rates": [1e-5],
         },
-        "gates": GATES,
+        "gates": ON_SLICES,
     }
     suite = Suite.model_validate(content)
     cells = make_plan(suite)
