@@ -16,6 +16,7 @@ from harness.forecast.schedule import describe, schedule
 from harness.inputs import hub
 from harness.inputs.duplicates import near_in_words
 from harness.judging import detectable
+from harness.judging.decided import aims_of, never_stopped
 from harness.judging.detectable import Detectable
 from harness.machine import contention
 from harness.machine.contention import Moment
@@ -97,7 +98,8 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
     from harness.session import overwriting  # it loads pandas, which no other command line needs
 
     store, unreadable = run_store.read_store(session.results / planned.suite.name)
-    statuses = run_statuses(planned.suite, planned.cells, inputs, store, session.rerun)
+    aims = aims_of(planned.suite, planned.cells, session.baseline_of(planned.suite.name))
+    statuses = run_statuses(planned.suite, planned.cells, inputs, store, session.rerun, aims)
     works = [inputs.work(item.run) for item in statuses if item.state == "to train"]
     refused = "; ".join(refusals([planned], planned.cells, session)) or overwriting.foreseen(
         planned, statuses, store, len(works), inputs, session
@@ -115,7 +117,8 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
         plan = schedule(works, workers, records, contention.since(began))
         forecast.append(describe(plan, plan.sharing.workers))
     found = _detectable(planned, inputs, earlier)
-    return _Plan(planned, inputs, statuses, refused, found, [*forecast, *unreadable])
+    remarks = [*forecast, *never_stopped(aims), *unreadable]
+    return _Plan(planned, inputs, statuses, refused, found, remarks)
 
 
 def _detectable(planned: Planned, inputs: Inputs, earlier: Sequence[Record]) -> list[Detectable]:

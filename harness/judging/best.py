@@ -19,19 +19,22 @@ class Best:
 
 
 def best_by_checkpoint(
-    cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]
+    cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]], with_stopped: bool = False
 ) -> dict[str, Best]:
     """Return each checkpoint's cell with the highest mean MCC over seeds; of equals the first.
 
-    A cell with a seed without a score is left out.
+    A cell with a seed without a score is left out, and so is one with a stopped run.
 
     Args:
         runs: the records of each cell, by its id.
+        with_stopped: whether cells with a stopped run count with the mean that they have at least.
     """
     best: dict[str, Best] = {}
     for cell in cells:
         scored = tuple(run for run in runs[cell.id] if run.scores is not None)
         if not scored or len(scored) < len(cell.seeds):
+            continue
+        if not with_stopped and any(run.stopped is not None for run in scored):
             continue
         # Exact and rounded once, as in a cell's gates.
         mcc = mean(run.scores.mcc for run in scored if run.scores is not None)

@@ -10,6 +10,7 @@ from harness.judging.column import Facts, Row
 from harness.judging.columns import columns_of
 from harness.judging.further_columns.classes import CLASSES
 from harness.judging.further_columns.sources import SOURCES
+from harness.judging.further_columns.stopped import STOPPED, UNKNOWN
 from harness.judging.gates import Judgement, judge
 from harness.store.records import Record, classes_of
 from harness.store.slices import Slices
@@ -37,6 +38,9 @@ def leaderboard(
     the interval for sentences of other sources, `sources` is the number of sources here, and
     `sources_reason` is why there is no such interval.
 
+    In rows with a stopped run, `stopped` says after which epoch, `mcc_at_least` is the mean MCC,
+    which that of whole runs cannot be below, and what is only known of whole runs is null.
+
     `warnings` contains each warning of the runs once, then the reasons why their times are
     unreliable (costs.doubts). `threshold_statistic` is what must reach the threshold: the `mean` or
     the lower bound of its interval (`lower-bound`). `times` is ROUGH if only the order of magnitude
@@ -59,11 +63,21 @@ def leaderboard(
         names.add(CLASSES.name)
     if any(each.mcc_on_sources is not None for each in judgements.values()):
         names.add(SOURCES.name)
+    if any(each.mcc_at_least is not None for each in judgements.values()):
+        names.add(STOPPED.name)
     columns = columns_of(names)
     facts = [
         Facts(cell, runs[cell.id], scored(runs[cell.id]), judgements[cell.id]) for cell in cells
     ]
-    rows = [{column.name: column.value(each) for column in columns} for each in facts]
+    rows = [
+        {
+            column.name: None
+            if column.name in UNKNOWN and each.judgement.mcc_at_least is not None
+            else column.value(each)
+            for column in columns
+        }
+        for each in facts
+    ]
     types = {column.name: column.type for column in columns}
     frame = pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
     frame["rank"] = frame["mcc"].rank(method="min", ascending=False).astype("Int64")

@@ -89,15 +89,22 @@ def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tup
     Numbers are written in full: the shortest decimal that reads back as the same float.
     """
     interval = judgement.mcc_interval
+    stopped = {run.seed: run.stopped.text for run in records if run.stopped is not None}
     numbers = {
         "mcc": judgement.mcc,
+        "mcc_at_least": judgement.mcc_at_least,
         "mcc_low": None if interval is None else interval.low,
         "mcc_high": None if interval is None else interval.high,
         "threshold": judgement.threshold,
         "margin": judgement.margin,
-        **{f"mcc_seed_{seed}": mcc for seed, mcc in judgement.by_seed.items()},
         **{
-            f"train_seconds_seed_{record.seed}": record.times.train
+            f"mcc{'_at_least' if seed in stopped else ''}_seed_{seed}": mcc
+            for seed, mcc in judgement.by_seed.items()
+        },
+        **{
+            f"train_seconds{'_until_stop' if record.seed in stopped else ''}_seed_{record.seed}": (
+                record.times.train
+            )
             for record in records
             if record.times is not None
         },
@@ -105,6 +112,8 @@ def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tup
     yield "verdict", judgement.verdict or "none"
     for check in judgement.checks:
         yield f"gate_{check.gate}", check.verdict
+    for seed, text in stopped.items():
+        yield f"stopped_seed_{seed}", text
     for name, value in numbers.items():
         if value is not None:
             yield name, repr(float(value))

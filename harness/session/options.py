@@ -64,6 +64,11 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "--max-drop": ("gates.max_drop", _float, "the largest loss of MCC allowed against --baseline"),
     "--executor": ("limits.executor", str, "local or ray"),
     "--workers": ("limits.workers", _int, "runs at a time, or auto"),
+    "--stop": (
+        "limits.stop",
+        str,
+        "never, or decided: a run ends once the gates of its cell are met for certain",
+    ),
 }
 
 

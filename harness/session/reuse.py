@@ -9,6 +9,7 @@ from harness.session.suite_inputs import Inputs
 from harness.store import records
 from harness.store.records import Record
 from harness.store.run_store import Stored
+from harness.store.stopped import verdict_of
 from harness.suite.plan import Cell, Run, runs_of, training_of
 from harness.suite.spec import Suite
 
@@ -23,13 +24,12 @@ def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
     """
     cell, scores = run.cell, stored.record.scores
     assert scores is not None
-    passed = None if cell.threshold is None else scores.mcc >= cell.threshold
     current: dict[str, object] = {
         "suite": cell.suite,
         "cell": cell.id,
         "checkpoint": cell.checkpoint,
         "threshold": cell.threshold,
-        "verdict": None if passed is None else "pass" if passed else "fail",
+        "verdict": verdict_of(scores.mcc, cell.threshold, stored.record.stopped is not None),
         "target_mcc": cell.target,
         "time_to_target_seconds": records.time_to_target(stored.record.epochs, cell.target),
     }

@@ -13,6 +13,7 @@ from harness.executors.local import start_fork_server
 from harness.forecast.schedule import schedule
 from harness.inputs import hub
 from harness.judging.baseline import Baseline
+from harness.judging.decided import aims_of, never_stopped
 from harness.kept import kept_files
 from harness.machine import contention
 from harness.session.dispatch import PRELOAD, Dispatch, Missing
@@ -22,6 +23,7 @@ from harness.session.overwriting import objection
 from harness.session.renewal import renew
 from harness.session.reuse import adopted, best_by_checkpoint, latest, matching_setup
 from harness.session.run_status import RunState, run_statuses, skipped
+from harness.session.stops import Stops
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.store import lock, run_store
 from harness.store.records import Record
@@ -59,6 +61,8 @@ class Session:
         self._store: dict[str, list[Stored]] = {}
         self._began: contention.Moment | None = None
         self._waited: set[tuple[str, str]] = set()
+        self._aims: dict[tuple[str, str], float] = {}
+        self._beside: list[Missing] = []  # finished runs of cells with missing runs
         self.dispatch: Dispatch | None = None
         self._locks = contextlib.ExitStack()
 
@@ -216,18 +220,27 @@ class Session:
         folder, cells, inputs = self.folder(name), self.selected(name), self._inputs[name]
         self.notes += [f"{name}: {note}" for note in inputs.twins()]
         store, rejected = run_store.read_store_and_move_rejected(folder)
-        before = run_statuses(suite, cells, inputs, store, self._options.rerun)
+        aims = aims_of(suite, cells, self.baseline(name))
+        self.notes += [f"{name}: {line}" for line in never_stopped(aims)]
+        before = run_statuses(suite, cells, inputs, store, self._options.rerun, aims)
         store, renewed = renew(before, store, suite, inputs)
         self._store[name] = store
         self.notes += [f"{name}: {line}" for line in (*rejected, *renewed, *inputs.slices.notes)]
-        statuses = run_statuses(suite, cells, inputs, store, self._options.rerun)
+        statuses = run_statuses(suite, cells, inputs, store, self._options.rerun, aims)
         self.counts[name] = Counter(item.state for item in statuses)
         for item in statuses:
             if item.unavailable is not None:
                 self._set_result(item.run, _skip(folder, item.run, item.unavailable))
             elif item.stored is not None:
                 self._set_result(item.run, adopted(item.run, item.stored, inputs))
-        return [Missing(s, suite, inputs, folder) for s in statuses if s.state == "to train"]
+        missing = [Missing(s, suite, inputs, folder) for s in statuses if s.state == "to train"]
+        self._aims |= {(name, cell): aim.mcc for cell, aim in aims.items() if aim.mcc is not None}
+        unfinished = {each.status.run.cell.id for each in missing}
+        for item in statuses:
+            if item.stored is not None and item.run.cell.id in unfinished:
+                found = replace(item, stored=adopted(item.run, item.stored, inputs))
+                self._beside.append(Missing(found, suite, inputs, folder))
+        return missing
 
     def _objection(self, planned: Planned, to_train: int) -> str | None:
         """Return why a suite's tables may not be replaced, or None; see overwriting.
@@ -254,7 +267,16 @@ class Session:
         works = [item.inputs.work(item.status.run) for item in missing]
         others = contention.since(self._began, os.getpid())
         plan = schedule(works, min(requested, default=None), earlier, others)
-        self.dispatch = Dispatch(suites, missing, plan, self._options.ray_address)
+        finished = [each.status.stored for each in self._beside if each.status.stored is not None]
+        cells = dict.fromkeys(each.status.run.cell for each in missing)
+        stops = Stops(cells, self._aims, [item.record for item in finished])
+        held = [
+            each
+            for each, item in zip(self._beside, finished, strict=True)
+            if item.record.stopped is not None
+        ]
+        address = self._options.ray_address
+        self.dispatch = Dispatch(suites, missing, plan, address, stops, held)
         self._runs |= self.dispatch.runs
         self.dispatch.begin()
 

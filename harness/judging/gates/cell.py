@@ -12,6 +12,7 @@ from harness.judging.costs import COSTS, all_measured, amount, disagreement
 from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.judging.gates.by_slice import slice_checks
 from harness.judging.gates.check import WORST_FIRST, Check, Verdict
+from harness.judging.gates.stopped import any_stopped, checks_of_stopped
 from harness.judging.populations import IN_WORDS, UNKNOWN, difference, source_interval
 from harness.stats import Interval, Refusal
 from harness.store.records import Record
@@ -28,12 +29,13 @@ class Judgement:
     If a run failed, `verdict` is `fail`. Otherwise it is None if some seed has no score, or if
     there is neither a threshold nor a baseline. `passed` is whether the cell's test passes; the
     suite decides whether `not-enough-evidence` passes. `mcc` is the mean over `scored`, the
-    scored runs, `margin` is `mcc - threshold`. `evidence` contains the predictions of the scored
-    runs; None if they have none. The intervals are None if they cannot be computed; they are for
-    other sentences of the same sources. `mcc_on_sources` is the one for sentences of other sources,
-    or why there is none; None if the records contain no sources. `by_seed`
-    contains each run's MCC, None without a score; `failures` contains the reason of each failed
-    run, by seed.
+    scored runs, `margin` is `mcc - threshold`. If a run was stopped, both are None, and
+    `mcc_at_least` is the mean, which the mean of whole runs cannot be below. `evidence` contains
+    the predictions of the scored runs; None if they have none. The intervals are None if they
+    cannot be computed; they are for other sentences of the same sources. `mcc_on_sources` is the
+    one for sentences of other sources, or why there is none; None if the records contain no
+    sources. `by_seed` contains each run's MCC, None without a score; `failures` contains the
+    reason of each failed run, by seed.
     """
 
     verdict: Verdict | None
@@ -49,6 +51,7 @@ class Judgement:
     failures: dict[int, str]
     checks: tuple[Check, ...]
     mcc_on_sources: Interval | Refusal | None = None
+    mcc_at_least: float | None = None
 
 
 def judge(
@@ -70,19 +73,26 @@ def judge(
     by_seed = {r.seed: None if r.scores is None else r.scores.mcc for r in records}
     failures = {r.seed: r.reason or "no reason" for r in records if r.status == "failed"}
     scored = [record for record in records if record.scores is not None]
-    mcc = mean(_mccs(scored)) if scored else None
+    stopped = any_stopped(scored)
+    mcc_at_least = mean(_mccs(scored)) if scored else None
+    mcc = None if stopped else mcc_at_least
     found, missing = _evidence(scored)
     intervals = {
-        "mcc": _interval(found, "mcc", _mccs(scored)),
-        "accuracy": _interval(found, "accuracy", _accuracies(scored)),
+        "mcc": None if stopped else _interval(found, "mcc", _mccs(scored)),
+        "accuracy": None if stopped else _interval(found, "accuracy", _accuracies(scored)),
     }
     on_sources = None if found is None else source_interval(found)
     used, obstacle = _for_gates(cell, found, intervals, missing)
     judged = not failures and all(by_seed.get(seed) is not None for seed in cell.seeds)
     checks: tuple[Check, ...] = ()
     if judged:
+        of_cell = (
+            checks_of_stopped(cell, scored, baseline)
+            if stopped
+            else _checks(cell, scored, used, obstacle, baseline)
+        )
         checks = (
-            *_checks(cell, scored, used, obstacle, baseline),
+            *of_cell,
             *slice_checks(cell.gates, found, slices, missing),
         )
     verdict: Verdict | None = min((c.verdict for c in checks), key=WORST_FIRST.index, default=None)
@@ -103,6 +113,7 @@ def judge(
         failures=failures,
         checks=checks,
         mcc_on_sources=on_sources,
+        mcc_at_least=mcc_at_least if stopped else None,
     )
 
 
@@ -144,8 +155,10 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
     ]
     missed = [check for check in judgement.checks if check.verdict != "pass"]
     lines += [f"{cell.id}: {check.reason}" for check in missed]
+    stopped = {run.seed for run in judgement.scored if run.stopped is not None}
     seeds = ", ".join(
-        f"seed {seed}: {'not scored' if mcc is None else f'{mcc:.4f}'}"
+        f"seed {seed}: {'at least ' if seed in stopped else ''}"
+        f"{'not scored' if mcc is None else f'{mcc:.4f}'}"
         for seed, mcc in judgement.by_seed.items()
     )
     lines.append(f"  MCC by seed: {seeds}")

@@ -7,6 +7,7 @@ from itertools import combinations, pairwise
 
 from harness.judging.best import Best, best_by_checkpoint
 from harness.judging.gates.check import Check, Verdict
+from harness.judging.gates.stopped import any_stopped
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.suite.spec import SuiteGates
@@ -19,8 +20,8 @@ def judge_suite(
     """Judge the best cells of a suite by the suite's gates.
 
     A cell with a seed without a score is not counted yet, but may still become its checkpoint's
-    best. If the scores of such cells could still change a failure or a pass, the verdict is
-    `not-enough-evidence`.
+    best. A cell with a stopped run counts with the mean that it has at least. If the scores of such
+    cells could still change a failure or a pass, the verdict is `not-enough-evidence`.
 
     Args:
         gates: with `order` in published names.
@@ -31,9 +32,11 @@ def judge_suite(
         cell.checkpoint
         for cell in cells
         if sum(run.scores is not None for run in runs[cell.id]) < len(cell.seeds)
+        or any_stopped(runs[cell.id])
     ]
     names = list(dict.fromkeys(cell.checkpoint for cell in cells))
-    state = _State(names, best_by_checkpoint(cells, runs), Counter(lacking), len(cells))
+    best = best_by_checkpoint(cells, runs, with_stopped=True)
+    state = _State(names, best, Counter(lacking), len(cells))
     checks = []
     if gates.best_min_mcc is not None:
         checks.append(_best_min_mcc(gates.best_min_mcc, state))
@@ -56,7 +59,7 @@ class _State:
     Attributes:
         names: the checkpoints, in the plan's order.
         best: the best cell of each checkpoint that has one.
-        waiting: by checkpoint, the number of cells with a seed without a score.
+        waiting: by checkpoint, the number of cells with a seed without a score, or a stopped run.
         cells: number of cells.
     """
 
@@ -77,16 +80,21 @@ def _best_min_mcc(least: float, state: _State) -> Check:
     message = (
         f"no cell has a score; an MCC of at least {least:.4f} is required"
         if best is None
-        else f"the best cell, {best.cell.id}, has MCC {mcc:.4f}; at least {least:.4f} is required"
+        else f"the best cell, {best.cell.id}, has MCC {_known(best)}; "
+        f"at least {least:.4f} is required"
     )
     return _check("best_min_mcc", least, mcc, not met and not state.waiting, met, message, state)
+
+
+def _known(best: Best) -> str:
+    return f"{'at least ' if any_stopped(best.runs) else ''}{best.mcc:.4f}"
 
 
 def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
     known = {name: state.best[name].mcc for name in state.names if name in state.best}
     below = {name: mcc for name, mcc in known.items() if mcc < least}
     if below:
-        listed = ", ".join(f"{name} {mcc:.4f}" for name, mcc in below.items())
+        listed = ", ".join(f"{name} {_known(state.best[name])}" for name in below)
         message = f"best MCC below {least:.4f}: {listed}"
     else:
         reach = "reaches" if len(state.names) == 1 else "reach"
@@ -131,6 +139,6 @@ def _check(
     without = sum(state.waiting.values())
     if without and verdict == "not-enough-evidence":
         lack = "lacks" if without == 1 else "lack"
-        message += f"; {without} of {counted(state.cells, 'cell')} {lack} the score of a seed"
+        message += f"; {without} of {counted(state.cells, 'cell')} {lack} the score of a whole run"
     reason = f"{message} (gates.suite.{gate})"
     return Check(gate, threshold, measured, None, None, verdict, reason)
