@@ -5,6 +5,7 @@ Of a row with a stopped run, only what also holds for its whole runs is shown.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from harness.judging.column import MISSING, Column, Facts, Row, with_after
 from harness.store.records import Record
@@ -59,5 +60,6 @@ def _at_least(facts: Facts) -> float | None:
 def with_stopped(columns: Sequence[Column]) -> list[Column]:
     """Return the columns with those of stopped runs after the MCC, which shows its lower bound."""
     further = (Column("mcc_at_least", "Float64", _at_least), STOPPED)
-    shown = [replace(each, if_none=bound) if each.name == "mcc" else each for each in columns]
+    changes: dict[str, Any] = {"if_none": bound, "is_informative": lambda rows, name: True}
+    shown = [replace(each, **changes) if each.name == "mcc" else each for each in columns]
     return with_after("mcc", further, shown)
