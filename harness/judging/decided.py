@@ -20,13 +20,14 @@ from harness.suite.spec import Suite
 from harness.suite.training import TrainingSpec
 from harness.text import some
 
-COSTS = (
-    "max_train_seconds",
-    "min_samples_per_second",
-    "max_eval_ms_per_sentence",
-    "max_peak_memory_mb",
-)
-"""Gates on what a whole run costs."""
+DECIDABLE = frozenset({"min_mcc", "max_drop"})
+"""Gates of a cell that a mean MCC meets for certain. Every other gate needs whole runs."""
+
+MANNERS = frozenset({"statistic", "on_doubt", "population"})
+"""Keys of Thresholds that are no gates."""
+
+SUITE_DECIDABLE = frozenset({"best_min_mcc", "every_checkpoint_min_mcc"})
+"""Gates of a suite that the mean MCC of its cells meets for certain."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,23 @@ def _obstacles(
         yield 'gates.statistic is "lower-bound", and the interval may become wider'
     if own.population == "sources" and baseline is not None:
         yield 'gates.population is "sources", and its interval is that of whole runs'
-    if own.min_accuracy is not None:
-        yield "gates.min_accuracy: the accuracy of the selected epoch may fall"
-    if own.slice:
-        yield "gates.slice: the MCC on a slice may fall"
-    for name in COSTS:
-        if getattr(own, name) is not None:
-            yield f"gates.{name} is about whole runs"
-    if gates.order:
-        yield "gates.suite.order compares the MCC of whole runs"
+    for name in needs_whole_runs(own):
+        yield f"gates.{name} needs whole runs"
+    for name in SuiteGates.model_fields:
+        if name not in SUITE_DECIDABLE and getattr(gates, name):
+            yield f"gates.suite.{name} needs whole runs"
+
+
+def needs_whole_runs(gates: Thresholds) -> list[str]:
+    """Return the gates of a cell that cannot be decided before its runs are whole.
+
+    Accuracy, and the MCC on a slice, are those of the selected epoch, and may fall if a later epoch
+    is selected. A new gate is one of these until it is listed in DECIDABLE.
+    """
+    known = DECIDABLE | MANNERS
+    unset: tuple[object, ...] = (None, {})
+    names = (name for name in Thresholds.model_fields if name not in known)
+    return [name for name in names if getattr(gates, name) not in unset]
 
 
 def needed_for_drop(cell: Cell, training: TrainingSpec, baseline: Baseline) -> float | str:

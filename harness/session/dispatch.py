@@ -194,7 +194,7 @@ class Dispatch:
         with self._lock:
             stopped, repeated = dict(self._stopped), dict(self._repeated)
         again = [task for place, (task, _) in stopped.items() if place in repeated]
-        for task in dict.fromkeys((*self._tasks, *again)):
+        for task in {task.place: task for task in (*self._tasks, *again)}.values():
             if task.future.done():
                 times = None if task.future.cancelled() else task.future.result().record.times
                 if times is not None:

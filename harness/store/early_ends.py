@@ -9,12 +9,9 @@ from harness.store.stopped import Stopped
 
 def early_end_problems(record: Record) -> Iterator[str]:
     """Check that a run trained until its rule ended it, or to its last epoch."""
-    patience, trained, planned = (
-        record.training.patience,
-        len(record.epochs),
-        record.training.epochs,
-    )
-    end = None if patience is None else _end([e.scores.mcc for e in record.epochs], patience)
+    trained, planned = len(record.epochs), record.training.epochs
+    patience, mccs = record.training.patience, [epoch.scores.mcc for epoch in record.epochs]
+    end = None if patience is None else _end(mccs, patience)
     if record.stopped is not None:
         yield from _stopped(record, record.stopped)
         if end is not None:

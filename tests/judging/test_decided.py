@@ -1,5 +1,6 @@
 """Which gates can be decided before the last epoch, and at which mean MCC."""
 
+from dataclasses import replace
 from statistics import mean
 from typing import Any
 
@@ -9,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judging.baseline import Baseline
-from harness.judging.decided import Aim, aim_of, never_stopped, reached, stopped_to_reuse, target
+from harness.judging.decided import (
+    DECIDABLE,
+    MANNERS,
+    Aim,
+    aim_of,
+    needs_whole_runs,
+    never_stopped,
+    reached,
+    stopped_to_reuse,
+    target,
+)
 from harness.judging.gates import judge
 from harness.store.stopped import Stopped
 from harness.suite.gates import SuiteGates, Thresholds
@@ -169,3 +180,13 @@ def test_the_reasons_are_listed_once_with_their_cells() -> None:
         "--stop decided stops no run of any cell: why"
     ]
     assert never_stopped({"one": Aim(0.3)}) == []
+
+
+def test_every_gate_but_those_on_the_mean_mcc_needs_whole_runs() -> None:
+    cell = make_cell(gates=Thresholds(min_mcc=0.4))
+    every = set(Thresholds.model_fields) - DECIDABLE - MANNERS
+    values = {"slice": {"domain=in": {"min_mcc": 0.1}}}
+    for name in every:
+        gates = Thresholds(min_mcc=0.4, **{name: values.get(name, 0.5)})
+        assert needs_whole_runs(gates) == [name]
+        assert aim_of(replace(cell, gates=gates), PLAIN, SuiteGates()).mcc is None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import mean
 
 from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
-from harness.judging.decided import COSTS, needed_for_drop
+from harness.judging.decided import needed_for_drop, needs_whole_runs
 from harness.judging.gates.check import Check, Verdict
 from harness.store.records import Record
 from harness.suite.plan import Cell
@@ -41,13 +41,11 @@ def checks_of_stopped(
         reason += f" ({some_runs})"
         reason += "" if met else f": not enough evidence; {WAY_OUT}"
         yield Check("min_mcc", least, measured, None, None, verdict, reason)
-    if gates.min_accuracy is not None:
-        yield _undecided("min_accuracy", gates.min_accuracy, some_runs)
     if baseline is not None:
         yield _drop(cell, runs, mean(mccs), baseline, some_runs)
-    for name in COSTS:
-        if (limit := getattr(gates, name)) is not None:
-            yield _undecided(name, limit, some_runs)
+    for name in needs_whole_runs(gates):
+        if name != "slice":
+            yield _undecided(name, getattr(gates, name), some_runs)
 
 
 def _undecided(gate: str, threshold: float, why: str) -> Check:
