@@ -26,6 +26,7 @@ from harness.session.strictness import refusals
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.store import lock, run_store
 from harness.store.records import Record
+from harness.store.stopped import at_least
 from harness.text import counted, printable
 
 MOST_CHECKPOINTS = 12
@@ -165,6 +166,16 @@ def _mcc(item: RunStatus) -> float | None:
     return None if scores is None else scores.mcc
 
 
+def _stopped(item: RunStatus) -> bool:
+    return item.stored is not None and item.stored.record.stopped is not None
+
+
+def _mcc_as_text(item: RunStatus) -> str:
+    if (mcc := _mcc(item)) is None:
+        return ""
+    return at_least(mcc) if _stopped(item) else f"{mcc:.3f}"
+
+
 def _data_as_dict(inputs: Inputs) -> dict[str, object] | None:
     """Return the contents of the data; None if it cannot be reached."""
     if inputs.dataset is None:
@@ -229,7 +240,8 @@ def _run_as_dict(item: RunStatus) -> dict[str, object]:
         "seed": item.run.seed,
         "state": item.state,
         "key": item.key,
-        "mcc": _mcc(item),
+        "mcc": None if _stopped(item) else _mcc(item),
+        **({"mcc_at_least": _mcc(item)} if _stopped(item) else {}),
         "reason": None if item.unavailable is None else str(item.unavailable),
     }
 
@@ -247,9 +259,8 @@ def _as_text(plan: _Plan) -> str:
     lines += [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
     lines += [*map(printable, detectable.in_words(plan.detectable)), *_skipped(inputs, statuses)]
     rows = [
-        (item.run.cell.id, item.run.seed, item.state, "" if mcc is None else f"{mcc:.3f}")
+        (item.run.cell.id, item.run.seed, item.state, _mcc_as_text(item))
         for item in statuses
-        for mcc in [_mcc(item)]
         if item.unavailable is None
     ]
     if rows:

@@ -14,9 +14,11 @@ from harness.judging.comparison import Contestant, compare
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.gates import explain, judge, judge_suite
 from harness.judging.leaderboard import leaderboard, rows_of, runs_by_cell
+from harness.judging.sides import side
 from harness.plugin.fixtures import _properties
 from harness.report import publish, read_published, render
 from harness.report.brief import as_summary, terminal_table, terminal_warnings
+from harness.report.replacement import left_out, runs_of_records, shortfall
 from harness.store.consistency import inconsistency
 from harness.store.records import Record
 from harness.store.stopped import Stopped, at_least, verdict_of
@@ -241,3 +243,20 @@ def test_the_column_of_stops_is_shown_only_where_there_are_any() -> None:
     assert "stopped" in names
     names = {column.name for column in informative(rows_of(leaderboard([WHOLE], RECORDS[2:])))}
     assert "stopped" not in names
+
+
+def test_tables_of_whole_runs_are_not_replaced_by_parts_of_the_same_runs() -> None:
+    run = whole(BEST, 0, 0.5)
+    part = stopped(BEST, 0, 0.5)
+    assert run.key == part.key
+    shown, partly = (runs_of_records([record]) for record in (run, part))
+    assert left_out(shown, partly) == shown
+    assert "have none, or were stopped, in this session" in (shortfall(shown, partly) or "")
+    assert left_out(partly, shown) == left_out(partly, partly) == left_out(shown, shown) == []
+    newer = runs_of_records([part.model_copy(update={"key": "0" * 16})])
+    assert left_out(shown, newer) == []  # other files or versions: another run of that setting
+
+
+def test_a_comparison_says_that_epochs_of_a_stopped_run_are_a_maximum() -> None:
+    assert side(RECORDS[:2], 1).trained == "at most 5 epochs"
+    assert side(RECORDS[2:], 1).trained == "5 epochs"
