@@ -178,7 +178,7 @@ def runs_in_tables(folder: Path) -> list[Shown] | None:
 
 def left_out(before: Sequence[Shown], now: Sequence[Shown]) -> list[Shown]:
     """Return the runs of old tables that new tables do not show, or of which they show a part."""
-    same = {run.key: run for run in now if run.key is not None}
+    same: dict[str | None, Shown] = {run.key: run for run in now if run.key is not None}
     ignored = _ignored(before)
     by_setting = _by_setting(now, ignored)
 

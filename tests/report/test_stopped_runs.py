@@ -235,7 +235,7 @@ def test_a_stopped_checkpoint_that_may_become_best_leaves_an_order_open() -> Non
         SuiteGates(order=("org/best", "org/whole")), CELLS, runs_by_cell(CELLS, low)
     )
     assert check.verdict == "not-enough-evidence"
-    assert "1 of 2 cells lacks the score of a whole run" in check.reason
+    assert "1 of 2 cells has stopped runs" in check.reason
 
 
 def test_the_column_of_stops_is_shown_only_where_there_are_any() -> None:

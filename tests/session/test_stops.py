@@ -173,3 +173,16 @@ def test_a_failed_run_decides_its_cell_so_nothing_trains_again() -> None:
     failed = trained(cell, 1, [0.1, 0.1], None).model_copy(update={"scores": None})
     assert stops.end(failed) is None
     assert stops.settled(second)
+
+
+def test_cells_of_the_same_name_in_two_suites_have_their_own_targets() -> None:
+    one, other = (make_cell(seeds=(0, 1), suite=suite) for suite in ("one", "other"))
+    stops = Stops([one, other], {("one", one.id): 0.4, ("other", other.id): 0.2}, [])
+    runs = [Run(cell, 0, TrainingSpec()) for cell in (one, other)]
+    assert [stops.start(run) for run in runs] == [0.4, 0.2]
+    stops.end(trained(one, 0, [0.6, 0.6], 0.4))
+    assert stops.start(Run(one, 1, TrainingSpec())) == pytest.approx(0.2)
+    assert stops.start(Run(other, 1, TrainingSpec())) == pytest.approx(0.2)
+    without = make_cell("org/without", seeds=(0,))
+    assert stops.start(Run(without, 0, TrainingSpec())) is None
+    assert stops.settled(Run(without, 0, TrainingSpec()))

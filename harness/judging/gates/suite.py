@@ -32,11 +32,11 @@ def judge_suite(
         cell.checkpoint
         for cell in cells
         if sum(run.scores is not None for run in runs[cell.id]) < len(cell.seeds)
-        or any_stopped(runs[cell.id])
     ]
+    stopped = [cell.checkpoint for cell in cells if any_stopped(runs[cell.id])]
     names = list(dict.fromkeys(cell.checkpoint for cell in cells))
     best = best_by_checkpoint(cells, runs, with_stopped=True)
-    state = _State(names, best, Counter(lacking), len(cells))
+    state = _State(names, best, Counter(lacking), Counter(stopped), len(cells))
     checks = []
     if gates.best_min_mcc is not None:
         checks.append(_best_min_mcc(gates.best_min_mcc, state))
@@ -59,18 +59,25 @@ class _State:
     Attributes:
         names: the checkpoints, in the plan's order.
         best: the best cell of each checkpoint that has one.
-        waiting: by checkpoint, the number of cells with a seed without a score, or a stopped run.
+        waiting: by checkpoint, the number of cells with a seed without a score.
+        stopped: by checkpoint, the number of cells with a stopped run.
         cells: number of cells.
     """
 
     names: Sequence[str]
     best: Mapping[str, Best]
     waiting: Mapping[str, int]
+    stopped: Mapping[str, int]
     cells: int
 
     def final(self, name: str) -> bool:
         """Return whether the best cell of a checkpoint can no longer change."""
-        return name in self.best and name not in self.waiting
+        return name in self.best and name not in self.waiting and name not in self.stopped
+
+    @property
+    def complete(self) -> bool:
+        """Whether all runs are whole and have a score."""
+        return not self.waiting and not self.stopped
 
 
 def _best_min_mcc(least: float, state: _State) -> Check:
@@ -83,7 +90,7 @@ def _best_min_mcc(least: float, state: _State) -> Check:
         else f"the best cell, {best.cell.id}, has MCC {_known(best)}; "
         f"at least {least:.4f} is required"
     )
-    return _check("best_min_mcc", least, mcc, not met and not state.waiting, met, message, state)
+    return _check("best_min_mcc", least, mcc, not met and state.complete, met, message, state)
 
 
 def _known(best: Best) -> str:
@@ -139,6 +146,9 @@ def _check(
     without = sum(state.waiting.values())
     if without and verdict == "not-enough-evidence":
         lack = "lacks" if without == 1 else "lack"
-        message += f"; {without} of {counted(state.cells, 'cell')} {lack} the score of a whole run"
+        message += f"; {without} of {counted(state.cells, 'cell')} {lack} the score of a seed"
+    if (parts := sum(state.stopped.values())) and verdict == "not-enough-evidence":
+        have = "has" if parts == 1 else "have"
+        message += f"; {parts} of {counted(state.cells, 'cell')} {have} stopped runs"
     reason = f"{message} (gates.suite.{gate})"
     return Check(gate, threshold, measured, None, None, verdict, reason)
