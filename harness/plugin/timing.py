@@ -56,8 +56,6 @@ def record_timing(benchmark: Any, records: Sequence[Record], judgement: Judgemen
         "dataset_origin": data and data.origin,
         "dataset_fingerprint": data and data.fingerprint,
         "mcc": judgement.mcc,
-        "mcc_at_least": judgement.mcc_at_least,
-        "stopped": {r.seed: r.stopped.text for r in records if r.stopped is not None},
         "mcc_by_seed": judgement.by_seed,
         "mcc_interval": None if interval is None else [interval.low, interval.high],
         "threshold": judgement.threshold,
@@ -68,6 +66,8 @@ def record_timing(benchmark: Any, records: Sequence[Record], judgement: Judgemen
         "concurrency": [record.concurrency for record in records],
         "keys": [record.key for record in records],
     }
+    if stopped := {run.seed: run.stopped.text for run in records if run.stopped is not None}:
+        info |= {"mcc_at_least": judgement.mcc_at_least, "stopped": stopped}
     benchmark.extra_info.update(_plain(info))
 
 
