@@ -1,11 +1,12 @@
 """The best kept model of a results folder, according to its leaderboard."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.judging.leaderboard import leaderboard
+from harness.judging.leaderboard import leaderboard, runs_by_cell
 from harness.kept import kept_files
 from harness.report import LEADERBOARD, leaderboard_in, read_published
 from harness.report.pictures.charts import Line, lines_of, with_score
@@ -51,6 +52,7 @@ def best_model(results: Path) -> BestModel:
     It belongs to the best-ranked cell that has a kept model; of cells of equal rank, to the first
     one in the leaderboard, which keeps the suite's order. Of the cell's kept runs, it belongs to
     the one with the highest MCC. Gates do not influence the choice, because they change no rank.
+    Cells with stopped runs have no rank, and come after the others, by their lower bounds.
 
     Args:
         results: a suite's folder, or the leaderboard.json in it.
@@ -66,15 +68,21 @@ def best_model(results: Path) -> BestModel:
     table = leaderboard(
         published.cells, published.records, published.baseline, slices=published.slices
     )
-    lines = with_score(lines_of(published, table))
-    of_line = [[kept[run.key] for run in line.runs if run.key in kept] for line in lines]
-    held = [(line, runs) for line, runs in zip(lines, of_line, strict=True) if runs]
+    every = lines_of(published, table)
+    lines = with_score(every)
+    stopped = [line for line in every if line.number("mcc_at_least") is not None]
+    stopped.sort(key=lambda line: -(line.number("mcc_at_least") or 0.0))
+    runs_of = runs_by_cell(published.cells, published.records)
+    held = [
+        (line, runs)
+        for line in (*lines, *stopped)
+        if (runs := [kept[run.key] for run in runs_of[line.cell.id] if run.key in kept])
+    ]
     if not held:
         others = sorted(str(item.folder / kept_files.FOLDER) for item in kept.values())
         raise BadInput([f"--results: {results}: {_nothing_kept(lines, others)}", *notes])
     line, runs = held[0]
-    rank = line.number("rank")
-    assert rank is not None  # it has a score
+    rank = line.number("rank") or math.inf
     best = best_run(runs)
     return BestModel(
         folder=best.folder / kept_files.FOLDER,
@@ -91,9 +99,12 @@ def in_words(best: BestModel) -> list[str]:
     """Return lines that name the model, its score and its weaknesses."""
     record, row, cell = best.record, best.line.row, best.line.cell.id
     assert record.scores is not None
+    ranked = f"cell ranked {row['rank']} of {best.ranked}"
+    if row["rank"] is None:
+        ranked = f"cell without a rank, because runs were {row['stopped']}"
     lines = [
-        f"model: {cell}, seed {record.seed}: validation MCC {record.scores.mcc:.3f}, cell ranked "
-        f"{row['rank']} of {best.ranked}: {best.folder}"
+        f"model: {cell}, seed {record.seed}: validation MCC {record.scores.mcc:.3f}, "
+        f"{ranked}: {best.folder}"
     ]
     if best.above:
         lines.append(f"note: cells ranked above have no kept model: {', '.join(best.above)}")

@@ -18,6 +18,7 @@ from harness.inputs.duplicates import near_in_words
 from harness.inputs.hub import Hub
 from harness.judging import baseline as baselines
 from harness.judging.baseline import Baseline
+from harness.judging.decided import aims_of
 from harness.machine import provenance
 from harness.session import overwriting
 from harness.session.options import Options, Planned
@@ -160,7 +161,8 @@ def _runs(
     store, _ = read_store(options.results / suite.name)
     available = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
     known = available if inputs.dataset is not None else []
-    statuses = run_statuses(suite, known, inputs, store, options.rerun)
+    aims = aims_of(suite, known, options.baseline_of(suite.name))
+    statuses = run_statuses(suite, known, inputs, store, options.rerun, aims)
     total = sum(len(cell.seeds) for cell in planned.cells)
     finished = sum(item.stored is not None for item in statuses)
     impossible = sum(

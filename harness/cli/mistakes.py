@@ -83,6 +83,7 @@ def _runs(
         BadInput: an unknown cell, or no scored cell.
     """
     from harness.judging.comparison import best_cells
+    from harness.judging.gates.stopped import any_stopped
     from harness.judging.leaderboard import runs_by_cell, scored
     from harness.report import TRAIN_FIRST
 
@@ -97,6 +98,8 @@ def _runs(
                 "no cell has scores of all its runs yet; finish them with `pytest benchmarks/`, or "
                 "name partly scored cells with --cell ID"
             )
+            if any(map(any_stopped, known.values())):
+                problem += "; stopped runs do not count: train them without --stop decided"
             raise BadInput([f"{results}: {problem} ({', '.join(known)})"])
         return {**best}
     problem = f"not a scored cell of {results}, which has {', '.join(known)}"

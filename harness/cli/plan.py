@@ -17,6 +17,7 @@ from harness.forecast.schedule import describe, schedule
 from harness.inputs import hub
 from harness.inputs.duplicates import near_in_words
 from harness.judging import detectable
+from harness.judging.decided import aims_of, never_stopped
 from harness.judging.detectable import Detectable
 from harness.machine import contention
 from harness.machine.contention import Moment
@@ -30,6 +31,7 @@ from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.stats import Sources
 from harness.store import lock, run_store
 from harness.store.records import Record
+from harness.store.stopped import at_least
 from harness.text import counted, printable
 
 MOST_CHECKPOINTS = 12
@@ -110,7 +112,8 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
     from harness.session import overwriting  # it loads pandas, which no other command line needs
 
     store, unreadable = run_store.read_store(session.results / planned.suite.name)
-    statuses = run_statuses(planned.suite, planned.cells, inputs, store, session.rerun)
+    aims = aims_of(planned.suite, planned.cells, session.baseline_of(planned.suite.name))
+    statuses = run_statuses(planned.suite, planned.cells, inputs, store, session.rerun, aims)
     works = [inputs.work(item.run) for item in statuses if item.state == "to train"]
     refused = "; ".join(refusals([planned], planned.cells, session)) or overwriting.foreseen(
         planned, statuses, store, len(works), inputs, session
@@ -129,7 +132,8 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
         forecast.append(describe(plan, plan.sharing.workers))
     forecast += looks_in_words(planned.cells)
     found = _detectable(planned, inputs, earlier)
-    return _Plan(planned, inputs, statuses, refused, found, [*forecast, *unreadable])
+    remarks = [*forecast, *never_stopped(aims), *unreadable]
+    return _Plan(planned, inputs, statuses, refused, found, remarks)
 
 
 def _within_budget(plans: Sequence[_Plan], session: Options, others: float | None) -> list[_Plan]:
@@ -227,6 +231,16 @@ def _mcc(item: RunStatus) -> float | None:
     return None if scores is None else scores.mcc
 
 
+def _stopped(item: RunStatus) -> bool:
+    return item.stored is not None and item.stored.record.stopped is not None
+
+
+def _mcc_as_text(item: RunStatus) -> str:
+    if (mcc := _mcc(item)) is None:
+        return ""
+    return at_least(mcc) if _stopped(item) else f"{mcc:.3f}"
+
+
 def _data_as_dict(inputs: Inputs) -> dict[str, object] | None:
     """Return the contents of the data; None if it cannot be reached."""
     if inputs.dataset is None:
@@ -297,7 +311,8 @@ def _run_as_dict(item: RunStatus, state: RunState) -> dict[str, object]:
         "seed": item.run.seed,
         "state": state,
         "key": item.key,
-        "mcc": _mcc(item),
+        "mcc": None if _stopped(item) else _mcc(item),
+        **({"mcc_at_least": _mcc(item)} if _stopped(item) else {}),
         "reason": None if item.unavailable is None else str(item.unavailable),
     }
 
@@ -321,9 +336,8 @@ def _as_text(plan: _Plan) -> str:
     lines += [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
     lines += [*map(printable, detectable.in_words(plan.detectable)), *_skipped(inputs, statuses)]
     rows = [
-        (item.run.cell.id, item.run.seed, _state(plan, item), "" if mcc is None else f"{mcc:.3f}")
+        (item.run.cell.id, item.run.seed, _state(plan, item), _mcc_as_text(item))
         for item in statuses
-        for mcc in [_mcc(item)]
         if item.unavailable is None
     ]
     if rows:

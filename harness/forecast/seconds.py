@@ -177,7 +177,7 @@ def seconds_by_records(
         assert record.times is not None
         assert record.dataset is not None
         sentences = _sentences_trained(record.dataset.train, record.dataset.validation)
-        trained = epochs_trained(record.training, record.epochs)
+        trained = epochs_trained(record.training, record.epochs, record.stopped)
         pace = record.times.train / (trained * sentences)
         if work.device == "cpu" and record.concurrency is not None and record.threads is not None:
             load = 0.0

@@ -33,21 +33,24 @@ def is_whole(cell: Cell, scored: int, standing: Standing | None) -> bool:
 
 
 def best_by_checkpoint(
-    cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]
+    cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]], with_stopped: bool = False
 ) -> dict[str, Best]:
     """Return each checkpoint's cell with the highest mean MCC over seeds; of equals the first.
 
     A cell with a seed without a score is left out, unless looks have decided that it needs fewer;
-    so is a cell that left a race.
+    so is a cell that left a race, and one with a stopped run.
 
     Args:
         runs: the records of each cell, by its id.
+        with_stopped: whether cells with a stopped run count with the mean that they have at least.
     """
     best: dict[str, Best] = {}
     found = standings(cells, runs)
     for cell in cells:
         scored = tuple(run for run in runs[cell.id] if run.scores is not None)
         if not scored or not is_whole(cell, len(scored), found.get(cell.id)):
+            continue
+        if not with_stopped and any(run.stopped is not None for run in scored):
             continue
         # Exact and rounded once, as in a cell's gates.
         mcc = mean(run.scores.mcc for run in scored if run.scores is not None)

@@ -48,6 +48,7 @@ class Column:
         meaning: its line in the legend.
         write: formats a value that is not None.
         text_of: formats the value from the whole row, if it needs other columns.
+        if_none: formats the row if the value is None.
         first: whether the page shows it at once; other columns are shown on request.
         spread: whether its standard deviation, a separate column, is shown with it.
         optional: whether CSV and JSON omit it if no row has a value.
@@ -63,6 +64,7 @@ class Column:
     meaning: str = ""
     write: Callable[[float], str] = str
     text_of: Callable[[Row], str] | None = None
+    if_none: Callable[[Row], str] = lambda row: MISSING
     first: bool = False
     spread: bool = False
     timed: bool = False
@@ -83,7 +85,7 @@ class Column:
         """
         value = row[self.name]
         if value is None:
-            return MISSING
+            return self.if_none(row)
         if self.text_of is not None:
             return self.text_of(row)
         if isinstance(value, str):

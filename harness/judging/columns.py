@@ -24,6 +24,7 @@ from harness.judging.further_columns.classes import CLASSES, MACRO_F1
 from harness.judging.further_columns.looks import LOOKS, with_looks
 from harness.judging.further_columns.settings import settings_in
 from harness.judging.further_columns.sources import SOURCE_COLUMNS, SOURCES, for_these_sources
+from harness.judging.further_columns.stopped import STOPPED, with_stopped
 from harness.stats import Interval
 from harness.store.records import time_to_target
 from harness.text import scientific
@@ -37,18 +38,20 @@ ROUGHLY = (
 
 def informative(rows: Sequence[Row]) -> list[Column]:
     """Return those of the columns shown to people that are worth showing for these rows."""
-    shown = [column for column in columns_of(rows[0] if rows else ()) if column.heading]
-    return [column for column in shown if column.is_informative(rows, column.name)]
+    columns = columns_of(rows[0] if rows else ())
+    return [each for each in columns if each.heading and each.is_informative(rows, each.name)]
 
 
 def columns_of(names: Collection[str]) -> list[Column]:
     """Return COLUMNS, after the learning rate the settings that are among these names.
 
     If CLASSES is among them, F1 is the macro-F1, and the number of classes comes last. If SOURCES
-    is, the interval for other sources follows the first one. LOOKS follow the verdict.
+    is, the interval for other sources follows the first one. LOOKS follow the verdict. For
+    STOPPED, see with_stopped.
     """
     columns = with_after("learning_rate", settings_in(names), COLUMNS)
     columns = with_looks(columns) if LOOKS.name in names else columns
+    columns = with_stopped(columns) if STOPPED.name in names else columns
     if SOURCES.name in names:
         columns = with_after("mcc_high", SOURCE_COLUMNS, columns)
         columns = [for_these_sources(each) if each.name == "mcc_low" else each for each in columns]

@@ -341,5 +341,8 @@ def _ratio(pair: Comparison, found: Ratio) -> str:
 
 
 def mean_mcc(contestant: Contestant) -> float | None:
-    """Return the mean MCC over seeds; None if a run has no score."""
-    return mean(None if run.scores is None else run.scores.mcc for run in contestant.runs)
+    """Return the mean MCC over seeds; None if a run has no score, or was stopped."""
+    return mean(
+        None if run.scores is None or run.stopped is not None else run.scores.mcc
+        for run in contestant.runs
+    )

@@ -162,7 +162,9 @@ def value_of(cost: Cost, values: Iterable[float | None]) -> float | None:
 
 
 def amount(cost: Cost, runs: Sequence[Record]) -> Amount:
-    """Return the cost of a cell's runs."""
+    """Return the cost of a cell's runs; unknown if one was stopped, as whole runs cost more."""
+    if _stopped(runs):
+        return Amount(None, None, False)
     values = [*map(cost.measure, runs)]
     return Amount(value_of(cost, values), deviation(values), cost.timed and rough(runs))
 
@@ -183,6 +185,9 @@ def ratio(cost: Cost, a: str, runs_a: Sequence[Record], b: str, runs_b: Sequence
 def _obstacles(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> tuple[Reason, ...]:
     """Return the reasons why the costs of two cells cannot be compared, if any."""
     for name, runs in cells.items():
+        if _stopped(runs):
+            text = f"a run of {name} was stopped before its last epoch"
+            return (Reason("a run was stopped before its last epoch", text),)
         values = all_measured(map(cost.measure, runs))
         if not values:
             text = f"the {cost.noun} of some run of {name} was not measured"
@@ -212,8 +217,10 @@ def disagreement(cost: Cost, runs: Sequence[Record]) -> str | None:
     """Return by how much a cost differs between seeds of a cell; None if by a third or less.
 
     Runs of a cell do the same work. If the largest value is more than 4/3 of the smallest, the
-    difference has another cause than the work.
+    difference has another cause than the work. Stopped runs do not do the same work.
     """
+    if _stopped(runs):
+        return None
     values = all_measured(map(cost.measure, runs))
     # Computed values, such as speeds, are rounded: 4/3 itself is not more than 4/3.
     if len(values) < 2 or 3 * max(values) <= 4 * min(values) * (1 + 1e-9):
@@ -324,7 +331,13 @@ def beside_other_programs(runs: Iterable[Record]) -> bool:
 def compares(column: str, runs: Sequence[Record]) -> bool:
     """Return whether a cell's cost in this leaderboard column can be compared with other cells'."""
     cost = COSTS[column]
+    if _stopped(runs):
+        return False
     return disagreement(cost, runs) is None and differing_circumstances(runs, cost.timed) is None
+
+
+def _stopped(runs: Iterable[Record]) -> bool:
+    return any(run.stopped is not None for run in runs)
 
 
 def _short(value: float) -> str:

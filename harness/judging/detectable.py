@@ -276,10 +276,10 @@ def detectable_of(cells: Sequence[Cell], records: Sequence[Record]) -> list[Dete
 
 
 def _by_settings(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Yield the scored runs of each cell, whatever its name; of equal runs the last one."""
+    """Yield the whole runs of each cell, whatever its name; of equal runs the last one."""
     cells: dict[tuple[object, ...], dict[int, Record]] = defaultdict(dict)
     for record in records:
-        if record.scores is not None:
+        if record.scores is not None and record.stopped is None:
             training = record.training.model_dump_json()
             cells[record.batch_size, record.learning_rate, training][record.seed] = record
     yield from (list(runs.values()) for runs in cells.values())

@@ -78,12 +78,18 @@ def evidence(records: Sequence[Record]) -> Evidence:
     """Return the predictions of the scored runs among a cell's records.
 
     Raises:
-        NoEvidence: no run was scored, a record has no predictions or predictions that contradict
-            its score, or the runs have different sentences or epochs.
+        NoEvidence: no run was scored, a run was stopped, a record has no predictions or predictions
+            that contradict its score, or the runs have different sentences or epochs.
     """
     scored = sorted((r for r in records if r.scores is not None), key=lambda r: r.seed)
     if not scored:
         raise NoEvidence("no run was scored")
+    for record in scored:
+        if record.stopped is not None:
+            raise NoEvidence(
+                f"the run of {record.cell} with seed {record.seed} is not whole: "
+                f"{record.stopped.text}; train it without --stop decided"
+            )
     first = scored[0]
     assert first.dataset is not None  # a record that is ok has one
     kind = _kind(first)

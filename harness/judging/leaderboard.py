@@ -11,6 +11,7 @@ from harness.judging.columns import columns_of
 from harness.judging.further_columns.classes import CLASSES
 from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.sources import SOURCES
+from harness.judging.further_columns.stopped import STOPPED, UNKNOWN
 from harness.judging.gates import Judgement, judge
 from harness.judging.looks.race import standings
 from harness.store.records import Record, classes_of
@@ -42,6 +43,9 @@ def leaderboard(
     the interval for sentences of other sources, `sources` is the number of sources here, and
     `sources_reason` is why there is no such interval.
 
+    In rows with a stopped run, `stopped` says after which epoch, `mcc_at_least` is the mean MCC,
+    which that of whole runs cannot be below, and what is only known of whole runs is null.
+
     `warnings` contains each warning of the runs once, then the reasons why their times are
     unreliable (costs.doubts). `threshold_statistic` is what must reach the threshold: the `mean` or
     the lower bound of its interval (`lower-bound`). `times` is ROUGH if only the order of magnitude
@@ -66,11 +70,21 @@ def leaderboard(
         names.add(SOURCES.name)
     if any(cell.looks is not None for cell in cells):
         names.add(LOOKS.name)
+    if any(each.mcc_at_least is not None for each in judgements.values()):
+        names.add(STOPPED.name)
     columns = columns_of(names)
     facts = [
         Facts(cell, runs[cell.id], scored(runs[cell.id]), judgements[cell.id]) for cell in cells
     ]
-    rows = [{column.name: column.value(each) for column in columns} for each in facts]
+    rows = [
+        {
+            column.name: None
+            if column.name in UNKNOWN and each.judgement.mcc_at_least is not None
+            else column.value(each)
+            for column in columns
+        }
+        for each in facts
+    ]
     types = {column.name: column.type for column in columns}
     frame = pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
     out = [_place_after_race(judgements[cell.id]) for cell in cells]

@@ -41,7 +41,8 @@ def side(runs: Sequence[Record], chosen_of: int) -> Side:
         epochs=first.training.epochs,
         seeds=tuple(run.seed for run in runs),
         chosen_of=chosen_of,
-        may_stop=first.training.patience is not None,
+        may_stop=first.training.patience is not None
+        or any(run.stopped is not None for run in runs),
     )
 
 

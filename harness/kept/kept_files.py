@@ -40,7 +40,8 @@ def write_card(folder: Path, record: Record, names: tuple[str, ...]) -> None:
     """
     from harness.kept.model_card import model_card  # imports everything for reports
 
-    found = evidence([record])
+    # The card is about this model, so its interval is known even if the run was stopped.
+    found = evidence([record.model_copy(update={"stopped": None})])
     interval = stats.mean_interval(found.labels, found.selected, classes=found.classes)
     bounds = (interval.low, interval.high)
     card = model_card(record, names, bounds, source_interval(found))

@@ -166,8 +166,11 @@ def _recipe(record: Record, facts: DatasetFacts) -> Iterator[tuple[str, ...]]:
     training = record.training
     yield "training sentences", f"{facts.train:,}, from {escaped(facts.origin)}"
     most = f" of at most {training.epochs}, with a patience of {training.patience}"
-    trained = epochs_trained(training, record.epochs)
-    yield "epochs", f"{trained}{'' if training.patience is None else most}"
+    trained = epochs_trained(training, record.epochs, record.stopped)
+    if record.stopped is not None:
+        yield "epochs", f"{trained} of {training.epochs}, {record.stopped.text}"
+    else:
+        yield "epochs", f"{trained}{'' if training.patience is None else most}"
     yield "batch size", str(record.batch_size)
     yield "peak learning rate", f"{record.learning_rate:g}, {code(training.lr_scheduler)}"
     yield "warm-up ratio", f"{training.warmup_ratio:g}"

@@ -120,17 +120,24 @@ def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tup
     interval = judgement.mcc_interval
     found = judgement.mcc_on_sources
     on_sources = found if isinstance(found, Interval) else None
+    stopped = {run.seed: run.stopped.text for run in records if run.stopped is not None}
     numbers = {
         "mcc": judgement.mcc,
+        "mcc_at_least": judgement.mcc_at_least,
         "mcc_low": None if interval is None else interval.low,
         "mcc_high": None if interval is None else interval.high,
         "mcc_low_sources": None if on_sources is None else on_sources.low,
         "mcc_high_sources": None if on_sources is None else on_sources.high,
         "threshold": judgement.threshold,
         "margin": judgement.margin,
-        **{f"mcc_seed_{seed}": mcc for seed, mcc in judgement.by_seed.items()},
         **{
-            f"train_seconds_seed_{record.seed}": record.times.train
+            f"mcc{'_at_least' if seed in stopped else ''}_seed_{seed}": mcc
+            for seed, mcc in judgement.by_seed.items()
+        },
+        **{
+            f"train_seconds{'_until_stop' if record.seed in stopped else ''}_seed_{record.seed}": (
+                record.times.train
+            )
             for record in records
             if record.times is not None
         },
@@ -140,6 +147,8 @@ def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tup
         yield f"gate_{check.gate}", check.verdict
     if judgement.standing is not None:
         yield "looks", judgement.standing.in_words()
+    for seed, text in stopped.items():
+        yield f"stopped_seed_{seed}", text
     for name, value in numbers.items():
         if value is not None:
             yield name, repr(float(value))

@@ -66,6 +66,8 @@ def record_timing(benchmark: Any, records: Sequence[Record], judgement: Judgemen
         "concurrency": [record.concurrency for record in records],
         "keys": [record.key for record in records],
     }
+    if stopped := {run.seed: run.stopped.text for run in records if run.stopped is not None}:
+        info |= {"mcc_at_least": judgement.mcc_at_least, "stopped": stopped}
     benchmark.extra_info.update(_plain(info))
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from harness.judging.column import MISSING, Value, gate
+from harness.judging.column import MISSING, Row, Value, gate
 from harness.judging.columns import SHOWN, informative
 from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.settings import settings_in
+from harness.judging.further_columns.stopped import bound
 from harness.judging.leaderboard import doubts_by_cell, rows_of
 from harness.markup import code, grid
-from harness.report.published import warned_runs
+from harness.report.published import stopped_runs, warned_runs
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import printable
@@ -29,6 +30,7 @@ DISPENSABLE = (
     "mcc_adjusted",
     "concurrency",
     "accuracy",
+    "stopped",
     "seeds",
 )
 """Columns that are dropped, in this order, if the table is too wide."""
@@ -71,11 +73,15 @@ def terminal_table(frame: pd.DataFrame, width: int = 120) -> str:
 
 
 def terminal_warnings(cells: Sequence[Cell], records: Iterable[Record]) -> list[str]:
-    """Return a line for each warning, with its runs, and for each doubt about a cell's times."""
+    """Return a line for each warning, with its runs, and for each doubt about a cell's times.
+
+    Before them, a line for each place where runs were stopped, with these runs.
+    """
     records = list(records)
+    stops = [printable(f"note: {line}") for line in stopped_runs(cells, records, str)]
     given = [(runs, warning) for warning, runs in warned_runs(cells, records, str)]
     given += doubts_by_cell(cells, records)
-    return [printable(f"warning: {where}: {text}") for where, text in given]
+    return [*stops, *(printable(f"warning: {where}: {text}") for where, text in given)]
 
 
 def as_summary(suite: str, frame: pd.DataFrame) -> str:
@@ -103,7 +109,7 @@ def as_summary(suite: str, frame: pd.DataFrame) -> str:
         settings = (code(texts["checkpoint"]), texts["batch_size"], texts["learning_rate"])
         further = [column.text(row) for column in different]
         threshold = gate(_three(row["threshold"]), row["threshold_statistic"])
-        of_scores = [_three(row["mcc"]), texts["mcc_low"], threshold, verdict]
+        of_scores = [_mcc(row), texts["mcc_low"], threshold, verdict]
         of_scores += [LOOKS.text(row)] if LOOKS.name in row else []
         lines.append([*settings, *further, *of_scores])
     headings = [*HEADINGS[:3], *(column.heading for column in different), *HEADINGS[3:]]
@@ -122,6 +128,13 @@ def append_summary(path: Path, text: str) -> str | None:
     except OSError as error:
         return f"GITHUB_STEP_SUMMARY: {path}: cannot be written ({error.strerror})"
     return None
+
+
+def _mcc(row: Row) -> str:
+    """Return a row's MCC; with stopped runs, what it is at least, and where they were stopped."""
+    if row["mcc"] is not None or row.get("stopped") is None:
+        return _three(row["mcc"])
+    return f"{bound(row)} ({row['stopped']})"
 
 
 def _three(value: Value) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from harness.judging.column import MISSING, Column, Row
 from harness.judging.columns import informative
 from harness.judging.costs import beside_other_programs, likely_cause, rough
+from harness.judging.gates.stopped import any_stopped
 from harness.judging.leaderboard import doubts_by_cell, runs_by_cell, scored
 from harness.judging.populations import IN_WORDS
 from harness.machine.provenance import Machine
@@ -15,8 +16,9 @@ from harness.report.findings.domain_differences import domain_differences
 from harness.report.findings.looks import not_needed
 from harness.report.parts import caption, in_text, lines_on_parts, parts
 from harness.report.pictures.charts import Line, Picture
-from harness.report.published import Published, by_text, warned_runs
+from harness.report.published import Published, by_text, stopped_runs, warned_runs
 from harness.store.records import Record
+from harness.store.stopped import at_least
 from harness.suite.plan import Cell
 from harness.text import counted, scientific
 
@@ -52,6 +54,7 @@ def as_markdown(
         *introduction(published),
         *populations(rows),
         _table(columns, rows),
+        *section("Stopped runs", stopped_runs(published.cells, published.records, code)),
         *section("Runs without a score", without_score(published)),
         *section("Warnings", warnings(published)),
         *_shown(pictures),
@@ -105,7 +108,7 @@ def introduction(published: Published) -> Iterator[str]:
     settings = dict.fromkeys(
         (
             run.dataset.model_copy(update={"duplicates": None}),  # unknown in older records
-            _epochs(run, listed),
+            _epochs(run, listed, any_stopped(runs)),
             _selection(run, listed),
         )
         for run in runs
@@ -149,17 +152,25 @@ def populations(rows: Iterable[Row]) -> Iterator[str]:
             yield f"No interval for {IN_WORDS['sources']}: {escaped(str(reason))}."
 
 
-def _epochs(run: Record, listed: Collection[str]) -> str:
+def _mcc(run: Record) -> str:
+    if run.scores is None:
+        return MISSING
+    return at_least(run.scores.mcc, 4) if run.stopped else f"{run.scores.mcc:z.4f}"
+
+
+def _epochs(run: Record, listed: Collection[str], stopped: bool) -> str:
     """Return how many epochs a run trained.
 
     Args:
         listed: settings in which the leaderboard's cells differ.
+        stopped: whether some runs were stopped.
     """
     training = run.training
     if "epochs" in listed:
         return "the epochs of the row"
     number = counted(training.epochs, "epoch")
-    return number if training.patience is None and "patience" not in listed else f"at most {number}"
+    whole = training.patience is None and "patience" not in listed and not stopped
+    return number if whole else f"at most {number}"
 
 
 def _selection(run: Record, listed: Collection[str]) -> str:
@@ -323,7 +334,7 @@ def runs_in_full(published: Published) -> Iterator[str]:
             [
                 code(run.cell),
                 str(run.seed),
-                MISSING if run.scores is None else f"{run.scores.mcc:z.4f}",
+                _mcc(run),
                 MISSING if run.started_at is None else _utc(run.started_at),
                 MISSING if run.key is None else code(run.key[:8]),
             ]

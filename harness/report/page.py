@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from harness.judging.column import MISSING, Column
 from harness.judging.columns import SHOWN, informative
 from harness.judging.further_columns.settings import SETTINGS
-from harness.markup import section
+from harness.markup import code, section
 from harness.report.findings.domain_differences import domain_differences
 from harness.report.markdown import (
     NO_LOGITS,
@@ -40,7 +40,7 @@ from harness.report.pictures import charts
 from harness.report.pictures.chart_data import chart_data
 from harness.report.pictures.charts import Line
 from harness.report.pictures.race import race_paths, race_svg
-from harness.report.published import Published
+from harness.report.published import Published, stopped_runs
 from harness.report.suite_file import suite_files
 from harness.text import counted, printable, scientific
 
@@ -125,6 +125,7 @@ def as_html(
     prose = _sections(
         [
             *found,
+            *section("Stopped runs", stopped_runs(published.cells, published.records, code)),
             *section("Runs without a score", without_score(published)),
             *section("Warnings", warnings(published)),
             *section("Checkpoints", origins(published)),

@@ -158,6 +158,15 @@ def warned_runs(
     return by_text(cells, given, name)
 
 
+def stopped_runs(
+    cells: Sequence[Cell], records: Iterable[Record], name: Callable[[str], str]
+) -> Iterator[str]:
+    """Yield where runs were stopped before their last epoch, each place once with all its runs."""
+    given = ((run.stopped.text, run.cell, run.seed) for run in records if run.stopped is not None)
+    for text, runs in by_text(cells, given, name):
+        yield f"{runs}: {text}"
+
+
 def by_text(
     cells: Sequence[Cell], texts: Iterable[tuple[str, str, int]], name: Callable[[str], str]
 ) -> Iterator[tuple[str, str]]:

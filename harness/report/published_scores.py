@@ -38,6 +38,7 @@ USUAL = (
 """Settings that references have no field for: a row must have the default of each."""
 
 NO_RUNS = "no cell of this checkpoint has a score for all its seeds"
+STOPPED = "runs of its cells were stopped before their last epoch"
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,15 @@ def against(
         None if no cell has a checkpoint of this name, or one that claims this source.
     """
     candidates: list[tuple[tuple[int, float], Against]] = []
-    known = False
+    known = stopped = False
     for cell in cells:
         certain, claims = source_of(runs[cell.id], cell.checkpoint)
         if reference.checkpoint not in {certain, *claims}:
             continue
         known = True
         scored = [run for run in runs[cell.id] if run.scores is not None]
-        if not scored or len(scored) < len(cell.seeds):
+        stopped |= any(run.stopped is not None for run in scored)
+        if not scored or len(scored) < len(cell.seeds) or any(run.stopped for run in scored):
             continue
         reasons = list(_unlike(reference, cell, scored))
         if certain != reference.checkpoint:
@@ -117,7 +119,7 @@ def against(
         candidates.append(((-len(found.reasons), found.mcc), found))
     if candidates:
         return max(candidates, key=lambda each: each[0])[1]
-    return Against(reference, reasons=(NO_RUNS,)) if known else None
+    return Against(reference, reasons=(STOPPED if stopped else NO_RUNS,)) if known else None
 
 
 def _claimed(reference: Reference) -> str:

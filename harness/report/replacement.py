@@ -38,7 +38,8 @@ class Shown:
 
     `digest` is the digest of its checkpoint's files, `folder` their location, and `file` the
     location of the data; None and UNKNOWN if not known. `data_settings` are the data's in the suite
-    file, None if not known. See harness.report.locations.
+    file, None if not known. See harness.report.locations. `stopped` is whether it is only the first
+    epochs of a run.
     """
 
     cell: str
@@ -53,6 +54,7 @@ class Shown:
     folder: Digests = UNKNOWN
     file: Digests = UNKNOWN
     data_settings: str | None = None
+    stopped: bool = False
 
     def setting(self, ignored: Collection[str] = EXACT) -> tuple[Any, ...]:
         """Return the requested setting, regardless of result, files, data and versions.
@@ -84,6 +86,7 @@ def runs_of_records(records: Iterable[Record], where: Locations = NO_LOCATIONS) 
             training=record.training,
             facts=record.dataset,
             key=record.key,
+            stopped=record.stopped is not None,
             digest=record.checkpoint_digest,
             folder=where.checkpoints.get(record.checkpoint, UNKNOWN),
             **_data(record.dataset, where),
@@ -174,16 +177,16 @@ def runs_in_tables(folder: Path) -> list[Shown] | None:
 
 
 def left_out(before: Sequence[Shown], now: Sequence[Shown]) -> list[Shown]:
-    """Return the runs of old tables that new tables do not show."""
-    keys = {run.key for run in now} - {None}
+    """Return the runs of old tables that new tables do not show, or of which they show a part."""
+    same: dict[str | None, Shown] = {run.key: run for run in now if run.key is not None}
     ignored = _ignored(before)
     by_setting = _by_setting(now, ignored)
 
     def is_shown(run: Shown) -> bool:
+        if (found := same.get(run.key)) is not None:
+            return run.stopped or not found.stopped
         candidates = by_setting.get(run.setting(ignored), ())
-        return run.key in keys or any(
-            _same_checkpoint(run, other) and _same_data(run, other) for other in candidates
-        )
+        return any(_same_checkpoint(run, other) and _same_data(run, other) for other in candidates)
 
     return [run for run in before if not is_shown(run)]
 
@@ -276,9 +279,11 @@ def shortfall(before: Sequence[Shown], now: Sequence[Shown]) -> str | None:
     """Return a message on runs in old tables that got no score in this session, or None."""
     if not (lost := left_out(before, now)):
         return None
+    whole = {run.key for run in lost} & {run.key for run in now if run.stopped}
+    none = "none, or were stopped," if whole - {None} else "none"
     return printable(
         f"its tables show {counted(len(before), 'run')} with a score, of which {len(lost)} have "
-        f"none in this session: {_cells(lost)}; the same command replaces the tables when these "
+        f"{none} in this session: {_cells(lost)}; the same command replaces the tables when these "
         "runs have a score, --replace replaces them now"
     )
 

@@ -3,32 +3,31 @@
 import contextlib
 import shutil
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.executors import Executor, KilledForMemory, WorkerLost, call
-from harness.executors.local import LocalExecutor
+from harness.executors import KilledForMemory, WorkerLost, call
 from harness.forecast.schedule import Schedule
-from harness.forecast.seconds import Sharing, Underway, correction, seconds_left
+from harness.forecast.seconds import Underway, correction, seconds_left
 from harness.redaction import redact_file
 from harness.session.budget.deadline import Deadline, Limit
 from harness.session.budget.outside import StoppedRun, outside_record
 from harness.session.display import State
 from harness.session.lateness import Lateness
-from harness.session.looks.needed import RunId, run_id
+from harness.session.looks.needed import RunId
 from harness.session.looks.turns import Turns
-from harness.session.run_status import RunStatus
-from harness.session.suite_inputs import Inputs
+from harness.session.tasks.executor import make_executor
+from harness.session.tasks.stops import Stops
+from harness.session.tasks.task import Missing, Task
 from harness.store import run_store
 from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.plan import Run
 from harness.suite.spec import Suite
-from harness.text import duration
 from harness.training import progress
 
 if TYPE_CHECKING:  # job imports the library `datasets`; collecting tests must not
@@ -37,58 +36,8 @@ if TYPE_CHECKING:  # job imports the library `datasets`; collecting tests must n
     from harness.session.looks.needed import Needs
     from harness.training.job import Job, Result
 
-PRELOAD = ("harness.training.worker",)
-"""Modules that every run imports; an executor imports them once for all runs."""
-
 EXECUTE: "Callable[[Job], Result]" = partial(call, "harness.training.worker", "execute")
 """Executes a job in a worker; the session need not import what workers use, such as torch."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A run that must be trained, with its inputs; `results` is its suite's results folder.
-
-    `earlier` is its result of an earlier session, if it trains again.
-    """
-
-    status: RunStatus
-    suite: Suite
-    inputs: Inputs
-    results: Path
-    earlier: Stored | None = None
-
-
-@dataclass(frozen=True)
-class Task:
-    """A missing run, its job, its expected duration in seconds, and the future of its result."""
-
-    missing: Missing
-    job: "Job"
-    expected: float
-    future: "Future[Stored]"
-
-
-def make_executor(
-    suites: Sequence[Suite], device: str, sharing: Sharing, ray_address: str | None
-) -> tuple[Executor, int]:
-    """Return the executor that the suites require, and how many runs it trains at a time.
-
-    Raises:
-        BadInput: Ray is not available, or its cluster is too small.
-    """
-    if all(suite.limits.executor == "local" for suite in suites):
-        return LocalExecutor(sharing.workers, preload=PRELOAD), sharing.workers
-    from harness.executors.ray import RayExecutor
-
-    number_given = any(isinstance(suite.limits.workers, int) for suite in suites)
-    ray = RayExecutor(
-        None if ray_address and not number_given else sharing.workers,
-        cpus=sharing.threads,
-        gpus=1 if device == "cuda" else 0,
-        address=ray_address,
-        preload=PRELOAD,
-    )
-    return ray, ray.workers
 
 
 class Dispatch:
@@ -101,6 +50,8 @@ class Dispatch:
         ray_address: the cluster to join if a suite requires Ray.
         needs: returns which runs are needed according to the results so far; by default all are.
         limit: when the training ends, if the session has a budget.
+        stops: when runs may stop, if any may; then there are neither looks nor a budget.
+        held: stopped runs of earlier sessions, of cells with missing runs.
 
     Raises:
         BadInput: Ray is not available, or its cluster is too small.
@@ -114,12 +65,14 @@ class Dispatch:
         ray_address: str | None,
         needs: "Callable[[], Needs] | None" = None,
         limit: Limit | None = None,
+        stops: Stops | None = None,
+        held: Sequence[Missing] = (),
     ) -> None:
         self.schedule = schedule
         self._limit = limit
         self._deadline: Deadline | None = None
         self._answers: dict[Future[Stored], Future[Result]] = {}
-        self._stopped: dict[Future[Stored], tuple[Task, progress.Progress]] = {}
+        self._interrupted: dict[Future[Stored], tuple[Task, progress.Progress]] = {}
         self._left_out: set[Future[Stored]] = set()
         self._executor, self.workers = make_executor(
             suites, missing[0].inputs.device, schedule.sharing, ray_address
@@ -128,6 +81,10 @@ class Dispatch:
         self._ended: list[str] = []
         self._lateness = Lateness()
         self.turns = Turns(needs)
+        self._stops = Stops((), {}, ()) if stops is None else stops
+        self._lock = threading.RLock()  # of the stops, and of the three collections below
+        self._stopped: dict[RunId, tuple[Task, Stored]] = {}  # results that may not be final
+        self._repeated: dict[RunId, str] = {}
         try:
             self._tasks = [
                 Task(
@@ -138,6 +95,12 @@ class Dispatch:
                 )
                 for position in schedule.order
             ]
+            self._waiting = deque(self._tasks if self._stops else ())
+            for each in held:
+                stored = each.status.stored
+                assert stored is not None
+                task = Task(each, self._job(each), self._expected(each.status.run), Future())
+                self._stopped[task.place] = task, stored
         except BaseException:  # a Ctrl-C, too: nobody else knows the executor yet
             self._executor.close()
             raise
@@ -145,27 +108,55 @@ class Dispatch:
     @property
     def runs(self) -> dict[tuple[str, str, int], "Future[Stored]"]:
         """The `Future` of each run's result, by suite, cell and seed."""
-        runs = ((task.job.run, task.future) for task in self._tasks)
-        return {(run.cell.suite, run.cell.id, run.seed): future for run, future in runs}
+        held = [task for task, _ in self._stopped.values()]
+        return {task.place: task.future for task in (*self._tasks, *held)}
 
     def begin(self) -> None:
-        """Submit every run that is needed now; the others follow when results need them."""
+        """Submit the runs that are needed now; the others follow when results need them."""
+        if self._stops:
+            for _ in range(self.workers):
+                self._submit_next()
+        else:
+            self._submit_due()
+        if self._limit is not None:
+            self._deadline = Deadline(self._limit, partial(self._cancel, every=True), self._stop)
+
+    def _submit_due(self) -> None:
+        """Submit every run that looks need now: all runs, if there are no looks."""
         with self.turns.lock:
             if self._closing.is_set():
                 return
-            waiting = {run_id(task.job.run): task for task in self._tasks}
+            waiting = {task.place: task for task in self._tasks}
             for each in self.turns.due(list(waiting), self._finished(), self.workers):
                 self._submit(waiting[each], waiting[each].job)
-        if self._limit is not None and self._deadline is None:
-            self._deadline = Deadline(self._limit, partial(self._give_up, every=True), self._stop)
+
+    def _submit_next(self) -> None:
+        """Submit the next waiting run, if there is one, with the MCC at which it may stop.
+
+        That depends on the runs that ended, so one is submitted whenever one ends.
+        """
+        with self._lock:
+            if not self._waiting or self._closing.is_set():
+                return
+            task = self._waiting.popleft()
+            stop_at = self._stops.start(task.job.run)
+        whole = task.missing.status.whole_before
+        job = replace(task.job, stop_at=None if whole else stop_at)
+        try:
+            self._submit(task, job)
+        except RuntimeError as error:  # the session is closing, or cannot start another thread
+            if not self._closing.is_set():
+                from harness.training.job import failure
+
+                self._deliver(task, Stored(failure(job, error), job.folder))
 
     def spared(self) -> set[RunId]:
         """Return the runs that have not ended and will never be needed."""
-        planned = {run_id(task.job.run) for task in self._tasks}
+        planned = {task.place for task in self._tasks}
         return (planned & self.turns.released) - self._finished()
 
     def _finished(self) -> set[RunId]:
-        return {run_id(task.job.run) for task in self._tasks if task.future.done()}
+        return {task.place for task in self._tasks if task.future.done()}
 
     def close(self) -> None:
         """Stop all runs, and return when their processes have ended."""
@@ -173,6 +164,19 @@ class Dispatch:
         if self._deadline is not None:
             self._deadline.close()
         self._executor.close()
+        if self._stops:
+            for task in (*self._tasks, *(task for task, _ in self._stopped.values())):
+                self._abandon(task)
+
+    def _abandon(self, task: Task) -> None:
+        """Cancel a run that will not end; if it was stopped before, that is its result."""
+        with self._lock:
+            if task.future.done():
+                return
+            if task.place in self._stopped:
+                task.future.set_result(self._stopped[task.place][1])
+            else:
+                task.future.cancel()
 
     def state(self) -> State:
         """Return the progress of the training; see State."""
@@ -181,27 +185,34 @@ class Dispatch:
         waiting: list[float] = []
         took = self._took()
         basis = self.schedule.forecast.basis
-        for task in self._tasks:
-            if task.future.done():
+        with self._lock:
+            stopped, repeated = dict(self._stopped), dict(self._repeated)
+        again = [task for place, (task, _) in stopped.items() if place in repeated]
+        for task in {task.place: task for task in (*self._tasks, *again)}.values():
+            if task.future.done() or (task.place in stopped and task.place not in repeated):
                 continue
             if (now := progress.read(task.job.folder)) is None:
-                if run_id(task.job.run) not in self.turns.released:
+                if task.place not in self.turns.released:
                     waiting.append(task.expected)
             else:
-                underway.append((_title(task.job.run), now))
-                self._lateness.note(_title(task.job.run), task.expected, now, basis)
+                underway.append((task.title, now))
+                self._lateness.note(task.title, task.expected, now, basis)
                 ages.append(Underway(task.expected, now.seconds, now.seconds_left))
         left = None
         if waiting or ages:
             left = seconds_left(waiting, ages, took, self.workers, basis is not None)
         return State(
             done=len(self._ended),
-            total=len(self._tasks) - len(self.spared()),
+            total=len(self._tasks) + len(repeated) - len(self.spared()),
             running=underway,
             ended=tuple(self._ended),
             seconds_left=left,
-            late=(*self._lateness.lines.values(), *self.turns.problems),
+            late=(*self._lateness.lines.values(), *repeated.values(), *self.turns.problems),
         )
+
+    def _expected(self, run: Run) -> float:
+        """Return how long a run is expected to take, from the other seeds of its cell."""
+        return max(task.expected for task in self._tasks if task.job.run.cell == run.cell)
 
     def _took(self) -> list[tuple[float, float]]:
         """Return the expected and the actual seconds of each run that ended with times."""
@@ -215,7 +226,7 @@ class Dispatch:
         times = [(task.expected, task.future.result().record.times) for task in ended]
         return [(expected, each.total) for expected, each in times if each is not None]
 
-    def _give_up(self, every: bool = False) -> None:
+    def _cancel(self, every: bool = False) -> None:
         """Cancel runs that have not begun: all, or those that cannot end in time at this pace."""
         assert self._limit is not None
         left = self._limit.left_with_grace()
@@ -242,7 +253,7 @@ class Dispatch:
         answers = ((task, self._answers.get(task.future)) for task in self._tasks)
         begun = [task for task, each in answers if each is not None and each.running()]
         nothing = {task.future: (task, progress.Progress()) for task in begun}
-        self._stopped = nothing | self._underway()  # afterwards nothing is known about them
+        self._interrupted = nothing | self._underway()  # afterwards nothing is known about them
         self._stopping.set()
         self._executor.close()
 
@@ -254,15 +265,15 @@ class Dispatch:
         factor = correction([], took, basis is not None)
         expected = None if factor is None else factor * task.expected
         stopped = None
-        if task.future in self._stopped:
-            _, now = self._stopped[task.future]
+        if task.future in self._interrupted:
+            _, now = self._interrupted[task.future]
             stopped = StoppedRun(task.job.key, now.seconds)
             if (left := now.rough_seconds_left) is not None:
                 expected, basis = now.seconds + left, "from its pace until it was stopped"
         record = outside_record(run, self._limit.budget, expected, self.workers, basis, stopped)
         stored = task.missing.earlier or run_store.write_skipped(task.missing.results, run, record)
         stays = "" if task.missing.earlier is None else "; its earlier result stays"
-        self._ended.append(f"{_title(run)}: {record.reason}{stays}")
+        self._ended.append(f"{task.title}: {record.reason}{stays}")
         self._left_out.add(task.future)
         task.future.set_result(stored)
 
@@ -302,12 +313,34 @@ class Dispatch:
             reason = f"the session could not store the run's result: {type(error).__name__}"
             record = describe(job).model_copy(update={"reason": reason})
         if record is not None:
-            self._ended.append(_outcome(job.run, record))
-            task.future.set_result(Stored(record, job.folder))
-            with contextlib.suppress(RuntimeError):  # the session is closing
-                self.begin()
+            self._deliver(task, Stored(record, job.folder))
         if self._limit is not None and not (answer.cancelled() or self._closing.is_set()):
-            self._give_up()
+            self._cancel()
+
+    def _deliver(self, task: Task, stored: Stored) -> None:
+        """Set the result of a run that ended, and those of stopped runs that its cell now decides.
+
+        If the cell is not decided when all its runs have ended, a stopped one trains again.
+        """
+        run, record = task.job.run, stored.record
+        ready = [(task, stored)]
+        with self._lock:
+            self._ended.append(task.outcome(record))
+            again = self._stops.end(record)
+            self._stopped.pop(task.place, None)
+            if record.stopped is not None:
+                self._stopped[task.place] = ready.pop()
+            if self._stops.settled(run):
+                final = [place for place in self._stopped if place[:2] == task.place[:2]]
+                ready += [self._stopped.pop(place) for place in final]
+            elif again is not None:
+                repeated, _ = self._stopped[run.cell.suite, run.cell.id, again]
+                self._repeated[repeated.place] = repeated.repetition()
+                self._waiting.appendleft(repeated)
+        for each, result in ready:
+            each.future.set_result(result)
+        with contextlib.suppress(RuntimeError):  # the session is closing
+            self._submit_next() if self._stops else self._submit_due()
 
     def _store_result(self, task: Task, job: "Job", answer: "Future[Result]") -> Record | None:
         """Write a run's record and return it; None if the run was cancelled or submitted again.
@@ -319,7 +352,7 @@ class Dispatch:
         shutil.rmtree(job.folder / "scratch", ignore_errors=True)
         progress.discard(job.folder)
         if self._closing.is_set() and (answer.cancelled() or answer.exception() is not None):
-            task.future.cancel()  # stopped by the session's end: counts as not run
+            self._abandon(task)  # killed by the session's end: counts as not run
             return None
         error = None if answer.cancelled() else answer.exception()
         if error is not None:
@@ -337,7 +370,7 @@ class Dispatch:
                 return None
             except RuntimeError:  # the session is closing, or cannot start another thread
                 if self._closing.is_set():
-                    task.future.cancel()
+                    self._abandon(task)
                     return None
         try:
             result = answer.result()
@@ -345,21 +378,11 @@ class Dispatch:
             result = Result(failure(job, error), None)
         record = result.record
         # If a finished run is trained again and fails, its old record stays.
-        if record.status == "ok" or not task.missing.status.trained_before:
+        before = task.missing.status.trained_before or task.place in self._repeated
+        if record.status == "ok" or not before:
             try:
                 record = run_store.write_record(job.folder, record, result.predictions)
                 run_store.discard_run(run_store.run_folder(task.missing.results, job.run, None))
             except Exception as error:  # for example a full disk
                 record = failure(job, error)
         return record
-
-
-def _title(run: Run) -> str:
-    seed = f" seed {run.seed}" if len(run.cell.seeds) > 1 else ""
-    return f"{run.cell.suite}/{run.cell.id}{seed}"
-
-
-def _outcome(run: Run, record: Record) -> str:
-    if record.scores is None or record.times is None:
-        return f"{_title(run)}: failed: {record.reason}"
-    return f"{_title(run)}: MCC {record.scores.mcc:.3f} in {duration(record.times.total)}"

@@ -9,6 +9,7 @@ from harness.session.suite_inputs import Inputs
 from harness.store import records
 from harness.store.records import Record
 from harness.store.run_store import Stored
+from harness.store.stopped import verdict_of
 from harness.suite.plan import Cell, Run, runs_of, training_of
 from harness.suite.spec import Suite
 
@@ -23,13 +24,12 @@ def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
     """
     cell, scores = run.cell, stored.record.scores
     assert scores is not None
-    passed = None if cell.threshold is None else scores.mcc >= cell.threshold
     current: dict[str, object] = {
         "suite": cell.suite,
         "cell": cell.id,
         "checkpoint": cell.checkpoint,
         "threshold": cell.threshold,
-        "verdict": None if passed is None else "pass" if passed else "fail",
+        "verdict": verdict_of(scores.mcc, cell.threshold, stored.record.stopped is not None),
         "target_mcc": cell.target,
         "time_to_target_seconds": records.time_to_target(stored.record.epochs, cell.target),
     }
@@ -38,6 +38,12 @@ def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
         if (found := inputs.checkpoints.get(cell.checkpoint)) is not None:
             current |= {"checkpoint_revision": found.revision, "origin": found.origin}
     return Stored(stored.record.model_copy(update=current), stored.folder)
+
+
+def as_kept(stored: Stored) -> Stored:
+    """Return a run whose record states whether its model exists now: it may have been removed."""
+    kept = stored.record.model_kept and kept_files.is_kept(stored.folder)
+    return Stored(stored.record.model_copy(update={"model_kept": kept}), stored.folder)
 
 
 def reusable(

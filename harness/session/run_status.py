@@ -1,10 +1,11 @@
 """The status of a plan's runs: which are finished, which must train, which cannot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import Unavailable
+from harness.judging.decided import Aim, stopped_to_reuse
 from harness.session.reuse import matching_setup, reusable
 from harness.session.suite_inputs import Inputs
 from harness.store import run_store
@@ -12,6 +13,8 @@ from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.plan import Cell, Run, runs_of
 from harness.suite.spec import Suite
+
+NO_AIMS: Mapping[str, Aim] = {}
 
 RunState = Literal["finished", "to train", "skipped", "outside the budget"]
 
@@ -22,8 +25,9 @@ class RunStatus:
 
     `unavailable` is the reason why it cannot run here; `key` is None then. `stored` is the
     finished run that is reused for it. If both are None, the run must train. `trained_before` is
-    true if it was finished earlier, even if it must train again because of `--rerun` or because
-    its model was not kept.
+    true if it was finished earlier, even if it must train again because of `--rerun`, because its
+    model was not kept, or because it was stopped. `whole_before` is true if it was whole: then it
+    is not stopped when it trains again.
     """
 
     run: Run
@@ -31,6 +35,7 @@ class RunStatus:
     stored: Stored | None
     unavailable: Unavailable | None
     trained_before: bool
+    whole_before: bool = False
 
     @property
     def state(self) -> RunState:
@@ -41,13 +46,19 @@ class RunStatus:
 
 
 def run_statuses(
-    suite: Suite, cells: Sequence[Cell], inputs: Inputs, store: Sequence[Stored], rerun: bool
+    suite: Suite,
+    cells: Sequence[Cell],
+    inputs: Inputs,
+    store: Sequence[Stored],
+    rerun: bool,
+    aims: Mapping[str, Aim] = NO_AIMS,
 ) -> list[RunStatus]:
     """Return the status of every run of some cells, in the order of cells and seeds.
 
     Args:
         store: every record of the suite.
         rerun: whether to train finished runs again.
+        aims: of the cells by id, if the suite stops runs; see harness.judging.decided.
     """
     runs = [run for cell in cells for run in runs_of(cell, suite.training)]
     keys = {
@@ -60,13 +71,39 @@ def run_statuses(
     candidates = matching_setup(store, suite, inputs)
     usable = {} if rerun else reusable(of_plan, suite, candidates)
 
+    answers = {
+        (cell.id, seed)
+        for cell in cells
+        for seed in _stopped_to_reuse(cell, aims.get(cell.id), usable, keys)
+    }
+
     def status(run: Run) -> RunStatus:
         key = keys.get((run.cell.id, run.seed))
         if key is None:
             return RunStatus(run, None, None, inputs.obstacle(run.cell), False)
-        return RunStatus(run, key, usable.get(key), None, key in of_plan)
+        earlier, found = of_plan.get(key), usable.get(key)
+        if found is not None and found.record.stopped and (run.cell.id, run.seed) not in answers:
+            found = None
+        whole = earlier is not None and earlier.record.stopped is None
+        return RunStatus(run, key, found, None, earlier is not None, whole)
 
     return [status(run) for run in runs]
+
+
+def _stopped_to_reuse(
+    cell: Cell, aim: Aim | None, usable: Mapping[str, Stored], keys: Mapping[tuple[str, int], str]
+) -> set[int]:
+    """Return the seeds of a cell whose stopped runs in the store answer its gates."""
+    if aim is None or aim.mcc is None:
+        return set()
+    whole: dict[int, float] = {}
+    stopped: dict[int, float] = {}
+    for seed in cell.seeds:
+        item = usable.get(keys.get((cell.id, seed), ""))
+        if item is not None and item.record.scores is not None:
+            found = whole if item.record.stopped is None else stopped
+            found[seed] = item.record.scores.mcc
+    return stopped_to_reuse(aim.mcc, len(cell.seeds), whole, stopped)
 
 
 def skipped(run: Run, unavailable: Unavailable) -> Record:

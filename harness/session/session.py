@@ -10,12 +10,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from harness.errors import BadInput, Unavailable
+from harness.errors import BadInput
 from harness.executors.local import start_fork_server
 from harness.forecast.schedule import schedule
 from harness.forecast.seconds import Work
 from harness.inputs import hub
 from harness.judging.baseline import Baseline
+from harness.judging.decided import aims_of, never_stopped
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.kept import kept_files
@@ -29,7 +30,7 @@ from harness.session.budget.selection import (
     has_own_gate,
     select,
 )
-from harness.session.dispatch import PRELOAD, Dispatch, Missing
+from harness.session.dispatch import Dispatch
 from harness.session.display import State
 from harness.session.looks.needed import Looked, Needs, RunId, looked, needs, run_id
 from harness.session.looks.selection import looks_in_words
@@ -37,9 +38,12 @@ from harness.session.looks.summary import summary
 from harness.session.options import Options, Planned
 from harness.session.overwriting import objection
 from harness.session.renewal import renew
-from harness.session.reuse import adopted, best_by_checkpoint, latest, matching_setup
+from harness.session.reuse import adopted, as_kept, best_by_checkpoint, latest, matching_setup
 from harness.session.run_status import RunState, RunStatus, run_statuses, skipped
 from harness.session.suite_inputs import Inputs, find_all_inputs
+from harness.session.tasks.executor import PRELOAD
+from harness.session.tasks.stops import stops_and_held
+from harness.session.tasks.task import Missing, missing_and_beside
 from harness.store import lock, run_store
 from harness.store.records import Record
 from harness.store.run_store import Stored
@@ -78,6 +82,8 @@ class Session:
         self._limit: Limit | None = None
         self._began: contention.Moment | None = None
         self._waited: set[tuple[str, str]] = set()
+        self._aims: dict[tuple[str, str], float] = {}
+        self._beside: list[Missing] = []  # finished runs of cells with missing runs
         self.dispatch: Dispatch | None = None
         self._locks = contextlib.ExitStack()
 
@@ -250,7 +256,7 @@ class Session:
             if suite == name:
                 found[cell_id, seed] = item
         places = [(cell.id, seed) for cell in planned.cells for seed in cell.seeds]
-        return [_as_kept(found[place]) for place in places if place in found]
+        return [as_kept(found[place]) for place in places if place in found]
 
     def _ended(self) -> dict[RunId, Stored]:
         """Return the runs that ended, by suite, cell and seed."""
@@ -297,26 +303,26 @@ class Session:
         folder, cells, inputs = self.folder(name), self.selected(name), self._inputs[name]
         self.notes += [f"{name}: {note}" for note in inputs.twins()]
         store, rejected = run_store.read_store_and_move_rejected(folder)
-        before = run_statuses(suite, cells, inputs, store, self._options.rerun)
+        aims = aims_of(suite, cells, self.baseline(name))
+        self.notes += [f"{name}: {line}" for line in never_stopped(aims)]
+        before = run_statuses(suite, cells, inputs, store, self._options.rerun, aims)
         store, renewed = renew(before, store, suite, inputs)
         self._store[name] = store
         self.notes += [f"{name}: {line}" for line in (*rejected, *renewed, *inputs.slices.notes)]
-        statuses = run_statuses(suite, cells, inputs, store, self._options.rerun)
+        statuses = run_statuses(suite, cells, inputs, store, self._options.rerun, aims)
         self.counts[name] = Counter(item.state for item in statuses)
         self.notes += [f"{name}: {line}" for line in looks_in_words(cells)]
         for item in statuses:
             if item.unavailable is not None:
-                self._set_result(item.run, _skip(folder, item.run, item.unavailable))
+                record = skipped(item.run, item.unavailable)
+                self._set_result(item.run, run_store.write_skipped(folder, item.run, record))
             elif item.stored is not None:
                 self._set_result(item.run, adopted(item.run, item.stored, inputs))
         self._statuses += statuses
-        earlier = dict(run_store.finished(store))
-        return [
-            Missing(s, suite, inputs, folder, None if found is None else adopted(s.run, found))
-            for s in statuses
-            if s.state == "to train"
-            for found in [earlier.get(s.key or "")]
-        ]
+        self._aims |= {(name, cell): aim.mcc for cell, aim in aims.items() if aim.mcc is not None}
+        missing, beside = missing_and_beside(statuses, suite, inputs, folder, store)
+        self._beside += beside
+        return missing
 
     def _objection(self, planned: Planned, to_train: int) -> str | None:
         """Return why a suite's tables may not be replaced, or None; see overwriting.
@@ -351,9 +357,17 @@ class Session:
             fitting = self._within_budget(missing, works, plan_of, self._limit)
             missing, plan = [missing[i] for i in fitting.chosen], fitting.schedule
         by_looks = any(cell.looks is not None for cell in self._selected)
-        needs = self._needs if by_looks else None
-        address = self._options.ray_address
-        self.dispatch = Dispatch(suites, missing, plan, address, needs, self._limit)
+        stops, held = stops_and_held(missing, self._beside, self._aims)
+        self.dispatch = Dispatch(
+            suites,
+            missing,
+            plan,
+            self._options.ray_address,
+            needs=self._needs if by_looks else None,
+            limit=self._limit,
+            stops=stops,
+            held=held,
+        )
         self._runs |= self.dispatch.runs
         self.dispatch.begin()
 
@@ -385,14 +399,3 @@ class Session:
             self.counts[item.suite.name]["outside the budget"] += 1
         self.notes.append(found.note)
         return found
-
-
-def _skip(suite_folder: Path, run: Run, unavailable: Unavailable) -> Stored:
-    """Write the record of a run that cannot run here."""
-    return run_store.write_skipped(suite_folder, run, skipped(run, unavailable))
-
-
-def _as_kept(stored: Stored) -> Stored:
-    """Return a run whose record states whether its model exists now: it may have been removed."""
-    kept = stored.record.model_kept and kept_files.is_kept(stored.folder)
-    return Stored(stored.record.model_copy(update={"model_kept": kept}), stored.folder)

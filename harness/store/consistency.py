@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from harness.store.class_counts import confusion_matrix, count
 from harness.store.classes import Counts, number_of_classes, pack, tally, unpack
+from harness.store.early_ends import early_end_problems
 from harness.store.groups import scores_of, with_groups
 from harness.store.predictions import logits_of
 from harness.store.records import (
@@ -25,6 +26,7 @@ from harness.store.records import (
     selected_classes,
     time_to_target,
 )
+from harness.store.stopped import verdict_of
 
 RECIPE_WITH_ONE_CLOCK = 3
 """From this recipe on, epochs and their evaluation are timed by one clock."""
@@ -53,8 +55,8 @@ def inconsistency(record: Record) -> str | None:
         return problem
     found = [*_dates(record)]
     if record.status == "ok":
-        found += [*_derived(record), *_stop(record), *_counts(record), *_groupings(record)]
-        found += [*_durations(record), *_sizes(record)]
+        found += [*_derived(record), *early_end_problems(record), *_counts(record)]
+        found += [*_groupings(record), *_durations(record), *_sizes(record)]
     return _listed(found)
 
 
@@ -78,7 +80,7 @@ def _derived(record: Record) -> Iterator[str]:
     assert times is not None
     assert facts is not None
     assert scores is not None
-    trained = facts.train * epochs_trained(record.training, record.epochs)
+    trained = facts.train * epochs_trained(record.training, record.epochs, record.stopped)
     rates = (
         (
             "samples_per_second",
@@ -107,28 +109,12 @@ def _derived(record: Record) -> Iterator[str]:
         )
     if record.verdict is not None:
         threshold = record.threshold
-        passed = None if threshold is None else "pass" if scores.mcc >= threshold else "fail"
+        passed = verdict_of(scores.mcc, threshold, record.stopped is not None)
         if record.verdict != passed:
             yield (
                 f"verdict is {record.verdict}, but MCC {_text(scores.mcc)} and threshold "
                 f"{_text(threshold)} give {_text(passed)}"
             )
-
-
-def _stop(record: Record) -> Iterator[str]:
-    """Check that a run with a patience trained until its rule stopped it, or to its last epoch."""
-    patience, best, waited = record.training.patience, -math.inf, 0
-    if patience is None:
-        return
-    trained, expected = len(record.epochs), record.training.epochs
-    for number, epoch in enumerate(record.epochs, start=1):
-        waited = 0 if epoch.scores.mcc > best else waited + 1
-        best = max(best, epoch.scores.mcc)
-        if waited >= patience:
-            expected = min(number, expected)
-            break
-    if trained != expected:
-        yield f"it has {trained} epochs, but patience {patience} and its MCCs give {expected}"
 
 
 def _counts(record: Record) -> Iterator[str]:

@@ -18,6 +18,7 @@ from harness.store.class_counts import ClassCounts, packed_counts
 from harness.store.classes import Counts, number_of_classes
 from harness.store.grouping import Grouping
 from harness.store.outside_budget import OutsideBudget
+from harness.store.stopped import Stopped
 from harness.suite.fields import Count, Whole
 from harness.suite.plan import Run
 from harness.suite.spec import BatchSize, LearningRate, Seed, TrainingSpec
@@ -196,7 +197,8 @@ class Record(BaseModel):
     """One run: its settings, scores, times and environment.
 
     A number that was not measured is None, never 0. `key` is the result of `run_key`; None for a
-    run that was skipped. `scores` are the validation scores of the selected epoch's model.
+    run that was skipped, `stopped` for a whole run. `scores` are the validation scores of the
+    selected epoch's model.
     `verdict` compares this run's MCC with its cell's threshold at the time of training (the gate
     itself tests the cell's mean over seeds, whenever a table is made).
     `batch_size` is the number of sentences per training step. A step computes `accumulation` parts
@@ -250,6 +252,7 @@ class Record(BaseModel):
     labels: PackedClasses | None = None
     epochs: tuple[Epoch, ...] = ()
     selected_epoch: Count | None = None
+    stopped: Stopped | None = Field(None, exclude_if=_unknown)
     times: Times | None = None
     samples_per_second: float | None = None
     eval_ms_per_sentence: float | None = None
@@ -291,9 +294,11 @@ def time_to_target(epochs: Sequence[Epoch], target: float | None) -> float | Non
     return next((epoch.seconds for epoch in epochs if epoch.scores.mcc >= target), None)
 
 
-def epochs_trained(training: TrainingSpec, epochs: Sequence[object]) -> int:
+def epochs_trained(
+    training: TrainingSpec, epochs: Sequence[object], stopped: Stopped | None = None
+) -> int:
     """Return how many epochs a scored run trained: fewer than planned if it stopped early."""
-    return training.epochs if training.patience is None else len(epochs)
+    return training.epochs if training.patience is None and stopped is None else len(epochs)
 
 
 def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: str) -> str:

@@ -113,6 +113,11 @@ class LimitsSpec(LooksSpec):
         "local", description="where runs train: on this machine, or Ray (`pip install .[ray]`)"
     )
     workers: int | str = Field("auto", description="parallel runs: a number, or `auto`")
+    stop: Literal["never", "decided"] = Field(
+        "never",
+        description="`decided` ends a run after the epoch at which the gates of its cell are met "
+        "for certain; its MCC is then a lower bound; not part of a run's key",
+    )
 
     @field_validator("workers", mode="before")
     @classmethod

@@ -25,7 +25,7 @@ from harness.store.records import Epoch, Padding
 from harness.suite.spec import TrainingSpec
 from harness.training import proof
 from harness.training.clock import TrainingClock
-from harness.training.history import METRIC, History
+from harness.training.history import METRIC, History, StopAtTarget
 from harness.training.proof import Sample
 from harness.training.speedups import MEMORY_CHECKPOINT, SORTED_EVALUATION
 from harness.training.speedups.apply import Applied, apply, undo
@@ -43,6 +43,7 @@ class Settings:
 
     `trackers` record the run as `title` in `project`; by default there are none.
     Each batch is computed in `accumulation` equal parts, and their gradients are summed.
+    Training ends after the first epoch whose MCC is at least `stop_at`; None trains all epochs.
     """
 
     batch_size: int
@@ -55,6 +56,7 @@ class Settings:
     project: str = ""
     trackers: tuple[str, ...] = ()
     accumulation: int = 1
+    stop_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -270,9 +272,14 @@ def _set_up(
 
 
 def _stopping(settings: Settings) -> list[TrainerCallback]:
-    """Return the callback that stops a training which no longer improves, if it is requested."""
+    """Return the callbacks that end a training early: without improvement, or at a target."""
     patience = settings.training.patience
-    return [] if patience is None else [EarlyStoppingCallback(patience)]
+    callbacks: list[TrainerCallback] = []
+    if patience is not None:
+        callbacks.append(EarlyStoppingCallback(patience))
+    if settings.stop_at is not None:
+        callbacks.append(StopAtTarget(settings.stop_at))
+    return callbacks
 
 
 def _test_logits(setup: _Setup, applied: Applied) -> np.ndarray:

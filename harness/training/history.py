@@ -4,7 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from transformers import EvalPrediction, TrainerCallback, TrainerState, TrainingArguments
+from transformers import (
+    EvalPrediction,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from harness.store import classes
 from harness.store.records import Epoch, Scores
@@ -111,6 +117,21 @@ class Reporting(TrainerCallback):
         mcc: float = given["metrics"][f"eval_{METRIC}"]
         self._mcc, self._best = mcc, mcc if self._best is None else max(self._best, mcc)
         self.on_step_end(args, state, control)
+
+
+class StopAtTarget(TrainerCallback):
+    """Ends training after the first epoch whose MCC is at least the target.
+
+    The learning rate schedule is planned before training for all epochs, so the epochs until then
+    are those of the whole training.
+    """
+
+    def __init__(self, target: float) -> None:
+        self._target = target
+
+    def on_evaluate(self, args: Any, state: Any, control: TrainerControl, **given: Any) -> None:
+        if given["metrics"][f"eval_{METRIC}"] >= self._target:
+            control.should_training_stop = True
 
 
 def _epoch(state: TrainerState) -> int:

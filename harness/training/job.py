@@ -26,6 +26,7 @@ class Job:
     `folder` is the run's folder in the store; the worker writes its log, progress, scratch files
     and a kept model there. `concurrency` is the number of runs that share the machine.
     Each batch is computed in at least `parts` parts: more than one if fewer did not fit.
+    The run ends after the first epoch whose MCC is at least `stop_at`; None trains all epochs.
     """
 
     run: Run
@@ -40,6 +41,7 @@ class Job:
     keep_model: bool
     trackers: tuple[str, ...] = ()
     parts: int = 1
+    stop_at: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import math
 import resource
 import sys
+from collections.abc import Sequence
 
 import datasets
 import numpy as np
@@ -17,7 +18,8 @@ from harness.store.grouping import groupings
 from harness.store.groups import confusion_by, counts_by, scores_by_domain
 from harness.store.lengths import length_of
 from harness.store.predictions import LOGIT, schema_of
-from harness.store.records import Record, Scores, Times
+from harness.store.records import Epoch, Record, Scores, Times
+from harness.store.stopped import Stopped, verdict_of
 from harness.training import diagnosis
 from harness.training.finetune import Outcome
 from harness.training.job import Job, describe
@@ -51,12 +53,13 @@ def scored_record(
         "length": [length_of(sentence) for sentence in splits["validation"]["sentence"]],
     }
     least = diagnosis.least_loss(run.training.label_smoothing, number)
-    threshold = run.cell.threshold
+    stopped = _stopped(job, outcome.epochs)
+    trained = records.epochs_trained(run.training, outcome.epochs, stopped)
     return describe(job).model_copy(
         update={
             "status": "ok",
             "reason": None,
-            "verdict": None if threshold is None else "pass" if scores.mcc >= threshold else "fail",
+            "verdict": verdict_of(scores.mcc, run.cell.threshold, stopped is not None),
             "scores": scores,
             "scores_in_domain": _domain_scores(logits, labels, domains == "in"),
             "scores_out_of_domain": _domain_scores(logits, labels, domains == "out"),
@@ -76,9 +79,8 @@ def scored_record(
             "epochs": outcome.epochs,
             "selected_epoch": outcome.selected_epoch,
             "times": times,
-            "samples_per_second": job.dataset.train
-            * records.epochs_trained(run.training, outcome.epochs)
-            / outcome.train_seconds,
+            "stopped": stopped,
+            "samples_per_second": job.dataset.train * trained / outcome.train_seconds,
             "eval_ms_per_sentence": 1000 * outcome.evaluate_seconds / len(labels),
             "time_to_target_seconds": records.time_to_target(outcome.epochs, run.cell.target),
             "peak_memory_mb": _peak_memory_mb(job.device),
@@ -90,8 +92,7 @@ def scored_record(
                     outcome.epochs,
                     one_class(logits),
                     encoded.truncated,
-                    math.ceil(job.dataset.train / run.cell.batch_size)
-                    * records.epochs_trained(run.training, outcome.epochs),
+                    math.ceil(job.dataset.train / run.cell.batch_size) * trained,
                     outcome.alike,
                     least,
                 )
@@ -99,6 +100,18 @@ def scored_record(
             "model_kept": job.keep_model,
         }
     )
+
+
+def _stopped(job: Job, epochs: Sequence[Epoch]) -> Stopped | None:
+    """Return where a run was stopped; None if it ended as it would have without a target.
+
+    The first epoch that reaches the target has a higher MCC than those before it, so a patience
+    does not end the run at the same epoch.
+    """
+    target, planned = job.stop_at, job.run.training.epochs
+    if target is None or len(epochs) == planned or epochs[-1].scores.mcc < target:
+        return None
+    return Stopped(after_epoch=len(epochs), of=planned, because="gate met", target=target)
 
 
 def predictions_table(splits: datasets.DatasetDict, encoded: Encoded, outcome: Outcome) -> pa.Table:

@@ -152,6 +152,7 @@ def _settings(job: Job) -> Settings:
         title=f"{run.cell.id}-seed-{run.seed}",
         project=run.cell.suite,
         trackers=job.trackers,
+        stop_at=job.stop_at,
     )
 
 

@@ -4,6 +4,7 @@ Every value is plausible unless a test sets it; the same call gives the same res
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def _costs(cell: Cell, seed: int, values: dict[str, Any]) -> dict[str, Any]:
         load=1.0, tokenise=2.0, train=train, evaluate=evaluate, total=train + evaluate + 4
     )
     times = values.get("times") or usual
-    trained = epochs_trained(values["training"], epochs)
+    trained = epochs_trained(values["training"], epochs, values.get("stopped"))
     speed = facts.train * trained / times.train if times.train else None
     start, finish = (
         datetime.fromisoformat(CIRCUMSTANCES[name]) for name in ("started_at", "finished_at")
@@ -145,6 +146,20 @@ def _costs(cell: Cell, seed: int, values: dict[str, Any]) -> dict[str, Any]:
         "time_to_target_seconds": time_to_target(epochs, cell.target),
         "finished_at": finish.isoformat(timespec="seconds"),
     }
+
+
+def scores_of_epochs(mccs: Sequence[float]) -> tuple[Epoch, ...]:
+    """Build the epochs of a run with these MCCs."""
+    return tuple(
+        Epoch(
+            epoch=epoch,
+            train_loss=0.65 / epoch,
+            eval_loss=0.6,
+            scores=Scores(mcc=mcc, accuracy=0.6, f1=0.7),
+            seconds=50.0 * epoch,
+        )
+        for epoch, mcc in enumerate(mccs, start=1)
+    )
 
 
 def predicted_record(

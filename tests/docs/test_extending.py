@@ -244,7 +244,7 @@ else:
             "harness/suite/spec.py": [
                 ('Literal["local", "ray"]', 'Literal["local", "ray", "here"]')
             ],
-            "harness/session/dispatch.py": [
+            "harness/session/tasks/executor.py": [
                 (
                     "    from harness.executors.ray import RayExecutor\n",
                     '    if any(suite.limits.executor == "here" for suite in suites):\n'
@@ -256,7 +256,7 @@ else:
         },
         """
 from harness.forecast.seconds import Sharing
-from harness.session.dispatch import make_executor
+from harness.session.tasks.executor import make_executor
 from harness.suite.spec import LimitsSpec, MatrixSpec, Suite
 suite = Suite(
     name="toy",

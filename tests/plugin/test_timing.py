@@ -10,11 +10,12 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from builders.records import make_cell, make_record
+from builders.records import make_cell, make_record, record_of_mcc
 
 from harness.judging.gates import judge
 from harness.plugin.timing import record_timing
 from harness.store.records import Record
+from harness.store.stopped import Stopped
 
 ROOT = Path(__file__).parents[2]
 
@@ -179,3 +180,15 @@ def test_what_json_does_not_have_does_not_reach_it() -> None:
     assert written["mcc"] is None
     assert written["threshold"] == 0.5
     assert written["mcc_by_seed"] == {"5": None}
+
+
+def test_a_stopped_run_is_told_with_its_bound() -> None:
+    cell = make_cell(seeds=(5,))
+    stop = Stopped(after_epoch=1, of=5, because="gate met", target=0.3)
+    record = record_of_mcc(cell, 5, 0.4, stopped=stop)
+    benchmark = _Benchmark()
+    record_timing(benchmark, [record], judge(cell, [record]))
+    assert record.scores is not None
+    assert benchmark.extra_info["mcc"] is None
+    assert benchmark.extra_info["mcc_at_least"] == record.scores.mcc
+    assert benchmark.extra_info["stopped"] == {"5": "stopped after epoch 1 of 5: gate met"}

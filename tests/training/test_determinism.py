@@ -12,7 +12,7 @@ from builders.tiny_checkpoints import make_checkpoint
 
 from harness.executors import Executor
 from harness.executors.local import LocalExecutor
-from harness.session.dispatch import PRELOAD
+from harness.session.tasks.executor import PRELOAD
 from harness.training.job import Job
 
 ROWS = 200

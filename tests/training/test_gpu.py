@@ -28,7 +28,7 @@ from transformers import AutoTokenizer
 from harness.executors.local import LocalExecutor
 from harness.inputs import data
 from harness.models.encode import encode
-from harness.session.dispatch import PRELOAD
+from harness.session.tasks.executor import PRELOAD
 from harness.suite.spec import DatasetSpec, Speedup, TrainingSpec
 from harness.training.finetune import Outcome, Settings, finetune
 from harness.training.job import Job

@@ -13,6 +13,7 @@ from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.judging.gates.at_looks import checks_by_looks
 from harness.judging.gates.by_slice import slice_checks
 from harness.judging.gates.check import WORST_FIRST, Check, Verdict
+from harness.judging.gates.stopped import any_stopped, checks_of_stopped
 from harness.judging.looks.standing import Standing
 from harness.judging.populations import IN_WORDS, UNKNOWN, difference, source_interval
 from harness.stats import Interval, Refusal
@@ -30,12 +31,14 @@ class Judgement:
     If a run failed, `verdict` is `fail`. Otherwise it is None if some seed has no score, or if
     there is neither a threshold nor a baseline. `passed` is whether the cell's test passes; the
     suite decides whether `not-enough-evidence` passes. `mcc` is the mean over `scored`, the
-    scored runs, `margin` is `mcc - threshold`. `evidence` contains the predictions of the scored
-    runs; None if they have none. The intervals are None if they cannot be computed; they are for
-    other sentences of the same sources. `mcc_on_sources` is the one for sentences of other sources,
-    or why there is none; None if the records contain no sources. `by_seed`
-    contains each run's MCC, None without a score; `failures` contains the reason of each failed
-    run, by seed. `standing` is how far the looks at the cell have come, None without looks.
+    scored runs, `margin` is `mcc - threshold`. If a run was stopped, both are None, and
+    `mcc_at_least` is the mean, which the mean of whole runs cannot be below. `evidence` contains
+    the predictions of the scored runs; None if they have none. The intervals are None if they
+    cannot be computed; they are for other sentences of the same sources. `mcc_on_sources` is the
+    one for sentences of other sources, or why there is none; None if the records contain no
+    sources. `by_seed` contains each run's MCC, None without a score; `failures` contains the
+    reason of each failed run, by seed. `standing` is how far the looks at the cell have come, None
+    without looks.
     """
 
     verdict: Verdict | None
@@ -52,6 +55,7 @@ class Judgement:
     checks: tuple[Check, ...]
     mcc_on_sources: Interval | Refusal | None = None
     standing: Standing | None = None
+    mcc_at_least: float | None = None
 
 
 def judge(
@@ -80,11 +84,13 @@ def judge(
         if r.status == "failed" and (r.seed in needed or (standing and standing.stage == "left"))
     }
     scored = [record for record in records if record.scores is not None]
-    mcc = mean(_mccs(scored)) if scored else None
+    stopped = any_stopped(scored)
+    mcc_at_least = mean(_mccs(scored)) if scored else None
+    mcc = None if stopped else mcc_at_least
     found, missing = _evidence(scored)
     intervals = {
-        "mcc": _interval(found, "mcc", _mccs(scored)),
-        "accuracy": _interval(found, "accuracy", _accuracies(scored)),
+        "mcc": None if stopped else _interval(found, "mcc", _mccs(scored)),
+        "accuracy": None if stopped else _interval(found, "accuracy", _accuracies(scored)),
     }
     on_sources = None if found is None else source_interval(found)
     used, obstacle = _for_gates(cell, found, intervals, missing)
@@ -92,9 +98,14 @@ def judge(
     looked = checks_by_looks(cell, records, complete)
     checks: tuple[Check, ...] = looked
     if complete:
+        of_cell = (
+            checks_of_stopped(cell, scored, baseline)
+            if stopped
+            else _checks(cell, scored, {} if looked else used, obstacle, baseline)
+        )
         checks = (
             *looked,
-            *_checks(cell, scored, {} if looked else used, obstacle, baseline),
+            *of_cell,
             *slice_checks(cell.gates, found, slices, missing),
         )
     judged = complete or (standing is not None and standing.gates_decided and not failures)
@@ -119,6 +130,7 @@ def judge(
         checks=checks,
         mcc_on_sources=on_sources,
         standing=standing,
+        mcc_at_least=mcc_at_least if stopped else None,
     )
 
 
@@ -162,8 +174,10 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
         lines.append(f"{cell.id}: {judgement.standing.in_words()}")
     missed = [check for check in judgement.checks if check.verdict != "pass"]
     lines += [f"{cell.id}: {check.reason}" for check in missed]
+    stopped = {run.seed for run in judgement.scored if run.stopped is not None}
     seeds = ", ".join(
-        f"seed {seed}: {'not scored' if mcc is None else f'{mcc:.4f}'}"
+        f"seed {seed}: {'at least ' if seed in stopped else ''}"
+        f"{'not scored' if mcc is None else f'{mcc:.4f}'}"
         for seed, mcc in judgement.by_seed.items()
     )
     lines.append(f"  MCC by seed: {seeds}")

@@ -7,6 +7,7 @@ from itertools import combinations, pairwise
 
 from harness.judging.best import Best, best_by_checkpoint, is_whole
 from harness.judging.gates.check import Check, Verdict
+from harness.judging.gates.stopped import any_stopped
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.store.records import Record
@@ -21,8 +22,8 @@ def judge_suite(
     """Judge the best cells of a suite by the suite's gates.
 
     A cell with a seed without a score is not counted yet, but may still become its checkpoint's
-    best. If the scores of such cells could still change a failure or a pass, the verdict is
-    `not-enough-evidence`.
+    best. A cell with a stopped run counts with the mean that it has at least. If the scores of such
+    cells could still change a failure or a pass, the verdict is `not-enough-evidence`.
 
     Args:
         gates: with `order` in published names.
@@ -35,8 +36,10 @@ def judge_suite(
         for cell in cells
         if not _has_result(cell, runs[cell.id], found.get(cell.id))
     ]
+    stopped = [cell.checkpoint for cell in cells if any_stopped(runs[cell.id])]
     names = list(dict.fromkeys(cell.checkpoint for cell in cells))
-    state = _State(names, best_by_checkpoint(cells, runs), Counter(lacking), len(cells))
+    best = best_by_checkpoint(cells, runs, with_stopped=True)
+    state = _State(names, best, Counter(lacking), Counter(stopped), len(cells))
     checks = []
     if gates.best_min_mcc is not None:
         checks.append(_best_min_mcc(gates.best_min_mcc, state))
@@ -71,17 +74,24 @@ class _State:
         names: the checkpoints, in the plan's order.
         best: the best cell of each checkpoint that has one.
         waiting: by checkpoint, the number of cells with a seed without a score.
+        stopped: by checkpoint, the number of cells with a stopped run.
         cells: number of cells.
     """
 
     names: Sequence[str]
     best: Mapping[str, Best]
     waiting: Mapping[str, int]
+    stopped: Mapping[str, int]
     cells: int
 
     def final(self, name: str) -> bool:
         """Return whether the best cell of a checkpoint can no longer change."""
-        return name in self.best and name not in self.waiting
+        return name in self.best and name not in self.waiting and name not in self.stopped
+
+    @property
+    def complete(self) -> bool:
+        """Whether all runs are whole and have a score."""
+        return not self.waiting and not self.stopped
 
 
 def _best_min_mcc(least: float, state: _State) -> Check:
@@ -91,16 +101,21 @@ def _best_min_mcc(least: float, state: _State) -> Check:
     message = (
         f"no cell has a score; an MCC of at least {least:.4f} is required"
         if best is None
-        else f"the best cell, {best.cell.id}, has MCC {mcc:.4f}; at least {least:.4f} is required"
+        else f"the best cell, {best.cell.id}, has MCC {_known(best)}; "
+        f"at least {least:.4f} is required"
     )
-    return _check("best_min_mcc", least, mcc, not met and not state.waiting, met, message, state)
+    return _check("best_min_mcc", least, mcc, not met and state.complete, met, message, state)
+
+
+def _known(best: Best) -> str:
+    return f"{'at least ' if any_stopped(best.runs) else ''}{best.mcc:.4f}"
 
 
 def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
     known = {name: state.best[name].mcc for name in state.names if name in state.best}
     below = {name: mcc for name, mcc in known.items() if mcc < least}
     if below:
-        listed = ", ".join(f"{name} {mcc:.4f}" for name, mcc in below.items())
+        listed = ", ".join(f"{name} {_known(state.best[name])}" for name in below)
         message = f"best MCC below {least:.4f}: {listed}"
     else:
         reach = "reaches" if len(state.names) == 1 else "reach"
@@ -146,5 +161,8 @@ def _check(
     if without and verdict == "not-enough-evidence":
         lack = "lacks" if without == 1 else "lack"
         message += f"; {without} of {counted(state.cells, 'cell')} {lack} the score of a seed"
+    if (parts := sum(state.stopped.values())) and verdict == "not-enough-evidence":
+        have = "has" if parts == 1 else "have"
+        message += f"; {parts} of {counted(state.cells, 'cell')} {have} stopped runs"
     reason = f"{message} (gates.suite.{gate})"
     return Check(gate, threshold, measured, None, None, verdict, reason)

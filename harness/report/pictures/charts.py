@@ -42,6 +42,8 @@ ROUGH_FACTOR = 10
 class Line:
     """A row of the leaderboard with its cell and its scored `runs`, by seed.
 
+    A cell with a stopped run has no `runs`: its scores are not compared with those of whole runs.
+
     `further` are the training settings in which the leaderboard's cells differ, as text.
     """
 
@@ -145,7 +147,7 @@ def lines_of(published: Published, frame: pd.DataFrame) -> list[Line]:
         Line(
             row,
             cell,
-            tuple(scored(runs[cell.id])),
+            () if row.get("mcc_at_least") is not None else tuple(scored(runs[cell.id])),
             {column.heading: column.text(row) for column in different},
         )
         for row in rows

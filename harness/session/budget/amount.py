@@ -7,12 +7,6 @@ from harness.text import shortened
 
 FORM = re.compile(r"(?:([0-9]{1,9})h)? ?(?:([0-9]{1,9})m)? ?(?:([0-9]{1,9})s)?")
 
-WITH_LOOKS = (
-    "limits.race or limits.looks: cannot be combined with --budget yet: a budget selects runs "
-    "before training, looks during it; leave out one of them"
-)
-"""Why a session with a budget has no looks."""
-
 MOST_SECONDS = 365 * 24 * 3600
 """A year: longer budgets are mistakes."""
 

@@ -1,0 +1,44 @@
+"""The options that choose what runs: declared, read, and checked."""
+
+from harness.session.options.declared import (
+    DEFAULT_SUITES,
+    OPTIONS,
+    OVERRIDES,
+    SWITCHES,
+    Option,
+    flag_of,
+    name_of,
+)
+from harness.session.options.folders import (
+    Chosen,
+    baseline_file,
+    cola_folder,
+    home,
+    left_behind,
+    passes,
+    results_folder,
+)
+from harness.session.options.session_options import Options, session_options
+from harness.session.options.suites import Planned, planned_suites, suite_files
+
+__all__ = [
+    "DEFAULT_SUITES",
+    "OPTIONS",
+    "OVERRIDES",
+    "SWITCHES",
+    "Chosen",
+    "Option",
+    "Options",
+    "Planned",
+    "baseline_file",
+    "cola_folder",
+    "flag_of",
+    "home",
+    "left_behind",
+    "name_of",
+    "passes",
+    "planned_suites",
+    "results_folder",
+    "session_options",
+    "suite_files",
+]

@@ -1,0 +1,68 @@
+"""The options of a command line, and the folders and files that they name."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.session.options.declared import DEFAULT_RESULTS
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The options of a command line.
+
+    `values` has each option's value by its name, None (False for a switch) if it was not given.
+    Paths are relative to `here`, the working folder; the default suites and results are in
+    `project`.
+    """
+
+    values: Mapping[str, Any]
+    here: Path
+    project: Path
+
+
+def passes(test: Callable[[Path], bool], path: Path) -> bool:
+    """Return the result of a test of a path, such as Path.is_dir; False if it cannot be tested."""
+    try:
+        return test(path)
+    except (OSError, ValueError):  # too long, no path, or in a folder without read permission
+        return False
+
+
+def left_behind(chosen: Chosen, suites: Sequence[str]) -> list[str]:
+    """Return a line for each suite with runs in results/, where earlier versions stored them."""
+    if chosen.values.get("results_dir") is not None:
+        return []
+    now = chosen.project / DEFAULT_RESULTS
+    before = {suite: now.parent / suite / "runs" for suite in suites}
+    return [
+        f"{suite}: earlier runs lie in {old} and are not read; move them to {now / suite}/, or "
+        f"name --results-dir {now.parent}"
+        for suite, old in before.items()
+        if passes(lambda folder: any(folder.glob("*/*/record.json")), old)
+    ]
+
+
+def results_folder(chosen: Chosen) -> Path:
+    """Return the folder that holds the results folder of each suite."""
+    named = chosen.values.get("results_dir")
+    return chosen.project / DEFAULT_RESULTS if named is None else chosen.here / home(named)
+
+
+def cola_folder(chosen: Chosen) -> Path | None:
+    """Return the folder of CoLA given by an option or the environment, or None."""
+    named = chosen.values.get("cola_dir") or os.environ.get("COLA_DIR")
+    return chosen.here / home(named) if named else None
+
+
+def baseline_file(chosen: Chosen) -> Path | None:
+    """Return the file of the session's baseline, or None."""
+    named = chosen.values.get("baseline")
+    return chosen.here / home(named) if named else None
+
+
+def home(path: str) -> str:
+    """Return a path with the home folder for ~, unchanged if it is ~NAME of no user."""
+    return os.path.expanduser(path)  # noqa: PTH111 (Path's raises for a user that does not exist)

@@ -1,0 +1,64 @@
+"""The options of a session, except its suites."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import BadInput
+from harness.judging.baseline import Baseline
+from harness.session.budget.amount import read_budget
+from harness.session.options.folders import Chosen, baseline_file, cola_folder, results_folder
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a session, except its suites; `budget` is in seconds."""
+
+    results: Path
+    cola_dir: Path | None
+    rerun: bool
+    ray_address: str | None = None
+    baseline: Baseline | None = None
+    replace: bool = False
+    strict: bool = False
+    budget: int | None = None
+
+    def baseline_of(self, suite: str) -> Baseline | None:
+        """Return the baseline that a suite's cells are compared with, or None."""
+        given = self.baseline
+        return given if given is not None and given.suite == suite else None
+
+
+def session_options(chosen: Chosen) -> Options:
+    """Return the session's options, from the command line and the environment.
+
+    Raises:
+        BadInput: the baseline or the budget cannot be read, or --max-drop is given without a
+            baseline.
+    """
+    problems: list[str] = []
+    if chosen.values.get("max_drop") is not None and not chosen.values.get("baseline"):
+        drop = chosen.values["max_drop"]
+        problems.append(f"--max-drop: {drop}: has no effect without --baseline FILE; add it")
+    baseline = budget = None
+    if (time := chosen.values.get("budget")) is not None:
+        try:
+            budget = read_budget(time)
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(problems)
+    if (path := baseline_file(chosen)) is not None:
+        from harness.report import read_published  # pandas, rarely needed
+
+        published = read_published(path)
+        baseline = Baseline(path.name, published.suite, published.records)
+    return Options(
+        results=results_folder(chosen),
+        cola_dir=cola_folder(chosen),
+        rerun=bool(chosen.values.get("rerun")),
+        replace=bool(chosen.values.get("replace")),
+        strict=bool(chosen.values.get("strict")),
+        ray_address=chosen.values.get("ray_address"),
+        baseline=baseline,
+        budget=budget,
+    )

@@ -1,0 +1,1 @@
+"""The runs that a session trains, and when they may stop."""
