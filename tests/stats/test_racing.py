@@ -120,8 +120,8 @@ def test_the_pooled_spread_is_the_mean_square_of_the_residuals_of_a_regression()
     model = np.concatenate([np.eye(5)[rows], np.eye(5)[columns]], axis=1)
 
     def residuals(outcomes: np.ndarray) -> np.ndarray:
-        fitted: np.ndarray = model @ np.linalg.lstsq(model, outcomes, rcond=None)[0]
-        return outcomes - fitted
+        rest: np.ndarray = outcomes - model @ np.linalg.lstsq(model, outcomes, rcond=None)[0]
+        return rest
 
     freedom = len(rows) - 9
     found = spread_over_seeds(values, influence, counts)
