@@ -24,6 +24,8 @@ def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
     return values
 
 
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
 LookSizes = Annotated[
     tuple[Count, ...], Field(min_length=1, strict=False), AfterValidator(_ascending)
 ]
@@ -59,6 +61,11 @@ class LooksSpec(BaseModel):
         description="the race also ends when all cells left are shown to be within this MCC of "
         "each other",
     )
+    race_settled: Probability | None = Field(
+        None,
+        description="the race also ends when the predicted probability is below this, such as "
+        "0.05, that with all seeds another cell left would be better than the leader beyond chance",
+    )
 
 
 class Looks(BaseModel):
@@ -66,7 +73,8 @@ class Looks(BaseModel):
 
     `after` are numbers of seeds, ascending; the last is the cell's number of seeds. `race` is
     whether cells that are worse than the leader are dropped, and `margin` the difference in MCC
-    below which all cells of a race count as equally good. `whole` is whether the cells that a race
+    below which all cells of a race count as equally good; `settled` is the probability below which
+    a race ends, of another winner. `whole` is whether the cells that a race
     leaves are trained with all their seeds, because the suite's own gates judge their means.
     """
 
@@ -76,6 +84,7 @@ class Looks(BaseModel):
     spending: Spending = DEFAULT_SPENDING
     race: bool = False
     margin: Positive | None = None
+    settled: Probability | None = None
     whole: bool = False
 
 
@@ -102,6 +111,7 @@ def looks_of(limits: LooksSpec, most_seeds: int, whole: bool) -> Looks | None:
         spending=limits.spending or DEFAULT_SPENDING,
         race=limits.race,
         margin=limits.race_margin,
+        settled=limits.race_settled,
         whole=limits.race and whole,
     )
 
@@ -115,7 +125,9 @@ def limits_of(looks: Looks | None, seeds: set[int]) -> dict[str, Any]:
     if looks is None or seeds != {looks.after[-1]}:
         return {}
     keys = {"looks": list(looks.after), "spending": looks.spending}
-    return keys | ({"race": True, "race_margin": looks.margin} if looks.race else {})
+    if not looks.race:
+        return keys
+    return {**keys, "race": True, "race_margin": looks.margin, "race_settled": looks.settled}
 
 
 def judged_by_looks(gates: Thresholds) -> bool:

@@ -21,6 +21,7 @@ from harness.suite.plan import Cell
 ENDS: Mapping[str, Stage] = {
     "one-left": "won",
     "equivalent": "equivalent",
+    "settled": "settled",
     "last-look": "not separated",
 }
 
@@ -176,6 +177,7 @@ def _state(looks: Looks, first: Mapping[str, FirstSeeds]) -> Race | None:
         looks.spending,
         margin=looks.margin,
         classes=one.classes,
+        settled=looks.settled,
     )
 
 
