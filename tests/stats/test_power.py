@@ -12,8 +12,8 @@ from scipy.stats import nct, t
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
 
-from simulated_coverage import CHECKPOINTS, RESTLESS, STEADY, VERSIONS, Comparison  # noqa: E402
-from studies import SENTENCES, Setting, draw_pair, model_of  # noqa: E402
+from simulated_coverage import CHECKPOINTS, VERSIONS, Comparison  # noqa: E402
+from studies import RESTLESS, SENTENCES, STEADY, Setting, draw_pair, model_of  # noqa: E402
 
 from harness.stats import Difference, paired_difference  # noqa: E402
 from harness.stats.power import Spread, power_of, smallest_detectable  # noqa: E402

@@ -51,7 +51,8 @@ def paths(looks: list[int], share: float, number: int) -> np.ndarray:
     own = np.sqrt(1 - share) * generator.standard_normal((looks[-1], number))
     means = np.stack([common + own[:seeds].mean(axis=0) for seeds in looks])
     deviations = [np.sqrt(share + (1 - share) / seeds) for seeds in looks]
-    return means / np.array(deviations)[:, None]
+    scores: np.ndarray = means / np.array(deviations)[:, None]
+    return scores
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -15,7 +15,6 @@ sys.path.insert(0, str(DOCS))
 
 from simulated_coverage import (  # noqa: E402
     CHECKPOINTS,
-    STEADY,
     VERSIONS,
     Comparison,
     both_sources,
@@ -27,7 +26,7 @@ from simulated_coverage import (  # noqa: E402
     selection,
     sentences_only,
 )
-from studies import Setting, draw, model_of  # noqa: E402
+from studies import STEADY, Setting, draw, model_of  # noqa: E402
 
 from harness.stats import accuracy, mcc  # noqa: E402
 

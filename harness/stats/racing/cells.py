@@ -126,7 +126,8 @@ def race(
     names = list(predictions)
     cells = [predictions[name][: looks[-1]] for name in names]
     runs = _linearised(labels, cells, looks[-1], classes)
-    still, dropped = list(range(len(names))), []
+    still = list(range(len(names)))
+    dropped: list[Drop] = []
     used = np.zeros(len(names), dtype=int)
     for number, seeds in enumerate(looks):
         needed = _needed(runs, still, seeds)
