@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from tabulate import tabulate
@@ -23,12 +23,11 @@ from harness import stats
 from harness.errors import BadInput
 from harness.judging.evidence import evidence
 from harness.judging.leaderboard import runs_by_cell
-from harness.judging.looks.race import SETTLED
 from harness.report.published import leaderboard_in, read_published
 from harness.stats.racing import race
 from harness.stats.sequential import Form, gate_verdict
 from harness.store.run_store import write_atomically
-from harness.suite.looks import Until, default_looks
+from harness.suite.looks import SETTLED, default_looks
 
 ROOT = Path(__file__).parent.parent
 EVIDENCE = ROOT / "results" / "local" / "race"
@@ -93,7 +92,7 @@ def read(folder: Path) -> Matrix:
 
 
 def replay_race(
-    matrix: Matrix, order: Sequence[int], looks: Sequence[int], form: Form, until: Until
+    matrix: Matrix, order: Sequence[int], looks: Sequence[int], form: Form, settled: float | None
 ) -> Replayed:
     """Return what a race decides if the seeds are trained in an order.
 
@@ -104,7 +103,6 @@ def replay_race(
     trained = dict.fromkeys(ordered, 0)
     while True:
         so_far = {cell: rows[: trained[cell]] for cell, rows in ordered.items()}
-        settled = SETTLED if until == "settled" else None
         state = race(matrix.labels, so_far, looks, form, settled=settled)
         if state.ended is not None:
             break
@@ -126,19 +124,19 @@ def race_row(
     orders: Sequence[Sequence[int]],
     looks: Sequence[int],
     form: Form,
-    until: Until,
+    settled: float | None,
 ) -> dict[str, Any]:
     """Return how often races in some orders find the full matrix' winner, and what they spend."""
     means = _means(matrix)
     best = max(means, key=lambda cell: means[cell])
     as_good = _not_worse_than(matrix, best)
     # Orders of five seeds repeat: each is replayed once.
-    once = {order: replay_race(matrix, order, looks, form, until) for order in set(orders)}
+    once = {order: replay_race(matrix, order, looks, form, settled) for order in set(orders)}
     replayed = [once[order] for order in orders]
     return {
         "looks": list(looks),
         "spending": form,
-        "until": until,
+        "settled": settled,
         "replays": len(replayed),
         "different_orders": len(once),
         "time": float(np.mean([each.time for each in replayed])),
@@ -227,10 +225,10 @@ def measure(folder: Path, replays: int) -> dict[str, Any]:
         "rng_seed": RNG_SEED,
         "means": _means(matrix),
         "races": [
-            race_row(matrix, orders, looks, form, until)
+            race_row(matrix, orders, looks, form, settled)
             for looks in (from_one, from_two)
             for form in FORMS
-            for until in get_args(Until)
+            for settled in (SETTLED, None)
         ],
         "gates": [row for form in FORMS for row in gate_rows(matrix, orders, from_two, form)],
     }
@@ -242,7 +240,7 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
         [
             ", ".join(map(str, row["looks"])),
             row["spending"],
-            row["until"],
+            "-" if row["settled"] is None else f"{row['settled']:g}",
             f"{row['time']:.2f}",
             f"{row['time_most']:.2f}",
             f"{row['runs']:.2f}",
@@ -281,7 +279,7 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
                 [
                     "looks",
                     "spending",
-                    "until",
+                    "settled",
                     "time",
                     "time at most",
                     "runs",

@@ -10,9 +10,10 @@ from harness.suite.gates import Thresholds
 
 Spending = Literal["obrien-fleming", "pocock"]
 
-Until = Literal["settled", "separated"]
-
 DEFAULT_SPENDING: Spending = "obrien-fleming"
+
+SETTLED = 0.05
+"""By default, a race ends when its winner would change with a smaller probability than this."""
 
 LEAST_SEEDS = 2
 """One seed does not show the spread over seeds, which a lower bound needs."""
@@ -25,6 +26,8 @@ def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
         )
     return values
 
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
 
 LookSizes = Annotated[
     tuple[Count, ...], Field(min_length=1, strict=False), AfterValidator(_ascending)
@@ -61,11 +64,11 @@ class LooksSpec(BaseModel):
         description="the race also ends when all cells left are shown to be within this MCC of "
         "each other",
     )
-
-    race_until: Until | None = Field(
+    race_settled: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None,
-        description="when a race may end early: `settled` (the default), when more seeds would "
-        "hardly change its winner, or `separated`, never for this reason",
+        description="the race also ends when the predicted probability is below this that with all "
+        "seeds another cell left would be better than the leader beyond chance; by default 0.05; "
+        "with 0 it never ends for this reason",
     )
 
     @property
@@ -79,8 +82,8 @@ class Looks(BaseModel):
 
     `after` are numbers of seeds, ascending; the last is the cell's number of seeds. `race` is
     whether cells that are worse than the leader are dropped, and `margin` the difference in MCC
-    below which all cells of a race count as equally good. `until` is whether a race ends as soon as
-    more seeds would hardly change its winner. `whole` is whether the cells that a race
+    below which all cells of a race count as equally good; `settled` is the probability below which
+    a race ends, of another winner. `whole` is whether the cells that a race
     leaves are trained with all their seeds, because the suite's own gates judge their means.
     """
 
@@ -90,7 +93,7 @@ class Looks(BaseModel):
     spending: Spending = DEFAULT_SPENDING
     race: bool = False
     margin: Positive | None = None
-    until: Until = "settled"
+    settled: Probability | None = None
     whole: bool = False
 
 
@@ -117,7 +120,7 @@ def looks_of(limits: LooksSpec, most_seeds: int, whole: bool) -> Looks | None:
         spending=limits.spending or DEFAULT_SPENDING,
         race=limits.race,
         margin=limits.race_margin,
-        until=limits.race_until or "settled",
+        settled=SETTLED if limits.race_settled is None else limits.race_settled or None,
         whole=limits.race and whole,
     )
 
@@ -131,8 +134,9 @@ def limits_of(looks: Looks | None, seeds: set[int]) -> dict[str, Any]:
     if looks is None or seeds != {looks.after[-1]}:
         return {}
     keys = {"looks": list(looks.after), "spending": looks.spending}
-    race = {"race": True, "race_margin": looks.margin, "race_until": looks.until}
-    return keys | (race if looks.race else {})
+    if not looks.race:
+        return keys
+    return {**keys, "race": True, "race_margin": looks.margin, "race_settled": looks.settled or 0.0}
 
 
 def judged_by_looks(gates: Thresholds) -> bool:

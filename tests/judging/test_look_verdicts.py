@@ -25,7 +25,7 @@ from harness.suite.spec import SuiteGates, Thresholds
 
 SEEDS = (11, 3, 7, 5, 2)
 SENTENCES = 500
-RACE = Looks(after=(2, 3, 5), race=True, until="separated")
+RACE = Looks(after=(2, 3, 5), race=True)
 LABELS = np.arange(SENTENCES) % 2
 
 
@@ -136,6 +136,14 @@ def test_equal_cells_within_the_margin_end_the_race() -> None:
     assert {each.most for each in found.values()} == {2}
 
 
+def test_a_race_whose_winner_would_hardly_change_is_settled_and_drops_nobody() -> None:
+    """The predicted probability is certainly below 1, so the first look ends it."""
+    cells = [cell_of(n, RACE.model_copy(update={"settled": 0.999})) for n in range(2)]
+    runs = runs_of(cells, [0.2, 0.21], seeds=2)
+    assert {each.stage for each in standings(cells, runs).values()} == {"settled"}
+    assert [row["rank"] for row in rows_of(leaderboard(cells, every(runs)))] == [1, 2]
+
+
 def test_equal_cells_are_not_separated_at_the_last_look() -> None:
     found = standings(CELLS, runs_of(CELLS, [0.2, 0.2, 0.2]))
     assert {each.stage for each in found.values()} == {"not separated"}
@@ -143,7 +151,7 @@ def test_equal_cells_are_not_separated_at_the_last_look() -> None:
 
 def test_a_race_ends_when_more_seeds_would_hardly_change_its_winner() -> None:
     """Three equal cells: whichever leads, no other will be better beyond chance."""
-    until = [replace(cell, looks=Looks(after=(2, 3, 5), race=True)) for cell in CELLS]
+    until = [replace(cell, looks=Looks(after=(2, 3, 5), race=True, settled=0.05)) for cell in CELLS]
     found = standings(until, runs_of(until, [0.2, 0.2, 0.2]))
     assert {each.stage for each in found.values()} == {"settled"}
     assert {each.most for each in found.values()} < {2, 3}
@@ -272,7 +280,7 @@ def test_without_looks_nothing_is_decided_early() -> None:
 
 
 def test_looks_are_published_and_read_again(tmp_path: Path) -> None:
-    looks = RACE.model_copy(update={"margin": 0.01})
+    looks = RACE.model_copy(update={"margin": 0.01, "settled": 0.001})
     cells = [cell_of(n, looks) for n in range(3)]
     published = publish("sample", cells, every(runs_of(cells, [0.2, 0.45, 0.48], seeds=2)))
     text = as_json(published, leaderboard(cells, published.records))
@@ -282,7 +290,7 @@ def test_looks_are_published_and_read_again(tmp_path: Path) -> None:
     assert as_json(again, leaderboard(again.cells, again.records)) == text
     ((_, file),) = suite_files(published)
     assert 'looks = [2, 3, 5]\nspending = "obrien-fleming"\nrace = true\nrace_margin = 0.01' in file
-    assert 'race_until = "separated"' in file
+    assert "race_settled = 0.001" in file
     assert "which no suite file can express" not in file
 
 

@@ -244,6 +244,8 @@ def test_the_fewest_runs_of_a_plan(folder: Path, limits: str, fewest: int) -> No
         ("looks = [2, 3]\nrace = true", ["[2, 3]", "encoder-bs8-lr1e-03 has 2 more"]),
         ("looks = [2, 5]", ["nothing is decided at these looks", "lower-bound"]),
         ("race_margin = 0.02", ["limits.race_margin: 0.02", "--race"]),
+        ("race_settled = 0.05", ["limits.race_settled: 0.05", "--race"]),
+        ("race = true\nrace_settled = 1.0", ["limits.race_settled: 1.0"]),
         ("race = true\nrace_margin = 0.0", ["limits.race_margin: 0.0"]),
         ('spending = "pocock"', ["limits.spending: 'pocock'", "limits.looks"]),
         ('race = true\nspending = "linear"', ["limits.spending", "obrien-fleming"]),

@@ -25,9 +25,6 @@ ENDS: Mapping[str, Stage] = {
     "last-look": "not separated",
 }
 
-SETTLED = 0.05
-"""A race ends when its winner would change with a smaller probability than this; see `race`."""
-
 
 def standings(
     cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]], compared: bool = False
@@ -179,8 +176,8 @@ def _state(looks: Looks, first: Mapping[str, FirstSeeds]) -> Race | None:
         looks.after,
         looks.spending,
         margin=looks.margin,
-        settled=SETTLED if looks.until == "settled" else None,
         classes=one.classes,
+        settled=looks.settled,
     )
 
 

@@ -10,8 +10,8 @@ Stage = Literal[
 ]
 """What the looks have shown about a cell: nothing yet; its gates are decided; it is worse than the
 leader of the race; it left the race without a comparison, because a run failed; it is the only one
-left; all left are equally good; more seeds would hardly change the winner; or the last look leaves
-it among several."""
+left; all left are equally good; more seeds would hardly change the leader of those left; or the
+last look leaves it among several."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Standing:
             "left": str(self.reason),
             "won": "the only cell left in the race",
             "equivalent": "all cells left are shown to be within the margin",
-            "settled": "more seeds would hardly change the winner of the race",
+            "settled": "more seeds would hardly show another cell to be better than the leader",
             "not separated": "the race ended at its last look with several cells left",
         }
         reason = reasons.get(self.stage)

@@ -52,8 +52,13 @@ def _introduction(looks: Looks, published: Published) -> str:
         )
         if looks.margin is not None:
             text += f" It ends when all cells left are within {looks.margin:g} of each other."
-        if looks.until == "settled":
-            text += " It ends early when more seeds would hardly change its winner."
+        if looks.settled is not None:
+            text += (
+                " It also ends when more seeds would hardly change the winner: the predicted "
+                f"probability is below {looks.settled:g} that, with all seeds, another cell left "
+                "would be better than the leader beyond chance; this drops no cell and claims no "
+                "difference."
+            )
     else:
         text += " each gate decides wrongly in at most 5 % of cases, both directions together."
     return (

@@ -21,16 +21,12 @@ def look_problems(suite: Suite, cells: Sequence[Cell]) -> Iterator[str]:
     if limits.race:
         yield from _race_problems(suite, cells)
     else:
-        if limits.race_margin is not None:
-            yield (
-                f"limits.race_margin: {limits.race_margin}: has no effect without a race; set "
-                "limits.race = true (--race), or remove it"
-            )
-        if limits.race_until is not None:
-            yield (
-                f"limits.race_until: {limits.race_until!r}: has no effect without a race; set "
-                "limits.race = true (--race), or remove it"
-            )
+        for key in ("race_margin", "race_settled"):
+            if (value := getattr(limits, key)) is not None:
+                yield (
+                    f"limits.{key}: {value}: has no effect without a race; set "
+                    "limits.race = true (--race), or remove it"
+                )
         if limits.looks is not None and not any(map(_judged, cells)):
             yield (
                 f"limits.looks: {list(limits.looks)}: nothing is decided at these looks: no cell "
