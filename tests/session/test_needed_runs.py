@@ -117,6 +117,7 @@ def test_the_order_of_arrival_changes_no_decision(
         assert each.spared > 0
 
 
+@pytest.mark.long
 def test_a_race_interrupted_anywhere_and_begun_again_takes_the_same_path(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_race_interrupted_anywhere_and_begun_again_takes_the_same_path(
         assert not set(before.trained) & set(after.trained), "a finished run was trained again"
 
 
+@pytest.mark.long
 def test_finished_seeds_beyond_the_current_look_do_not_count(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
