@@ -14,11 +14,11 @@ from harness.executors import Executor, KilledForMemory, call
 from harness.executors.local import LocalExecutor
 from harness.forecast.schedule import Schedule
 from harness.forecast.seconds import Sharing, Underway, seconds_left
+from harness.judging.decided.stops import Stops
 from harness.redaction import redact_file
 from harness.session.display import State
 from harness.session.lateness import Lateness
 from harness.session.run_status import RunStatus
-from harness.session.stops import Stops
 from harness.session.suite_inputs import Inputs
 from harness.store import run_store
 from harness.store.records import Record

@@ -14,6 +14,7 @@ from harness.forecast.schedule import schedule
 from harness.inputs import hub
 from harness.judging.baseline import Baseline
 from harness.judging.decided import aims_of, never_stopped
+from harness.judging.decided.stops import Stops
 from harness.kept import kept_files
 from harness.machine import contention
 from harness.session.dispatch import PRELOAD, Dispatch, Missing
@@ -23,7 +24,6 @@ from harness.session.overwriting import objection
 from harness.session.renewal import renew
 from harness.session.reuse import adopted, best_by_checkpoint, latest, matching_setup
 from harness.session.run_status import RunState, run_statuses, skipped
-from harness.session.stops import Stops
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.store import lock, run_store
 from harness.store.records import Record
