@@ -94,9 +94,7 @@ def _test_mccs(facts: Facts) -> list[float | None]:
 
 
 def _end(interval: Interval | None, end: Literal["low", "high"]) -> float | None:
-    if interval is None:
-        return None
-    return interval.low if end == "low" else interval.high
+    return None if interval is None else interval.low if end == "low" else interval.high
 
 
 def _threshold_statistic(facts: Facts) -> str | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.executors import KilledForMemory, WorkerLost, call
 from harness.forecast.schedule import Schedule
 from harness.forecast.seconds import Underway, correction, seconds_left
+from harness.judging.decided.stops import Stops
 from harness.redaction import redact_file
 from harness.session.budget.deadline import Deadline, Limit
 from harness.session.budget.outside import StoppedRun, outside_record
@@ -21,7 +22,6 @@ from harness.session.lateness import Lateness
 from harness.session.looks.needed import RunId
 from harness.session.looks.turns import Turns
 from harness.session.tasks.executor import make_executor
-from harness.session.tasks.stops import Stops
 from harness.session.tasks.task import Missing, Task
 from harness.store import run_store
 from harness.store.records import Record

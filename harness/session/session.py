@@ -42,7 +42,7 @@ from harness.session.reuse import adopted, as_kept, best_by_checkpoint, latest, 
 from harness.session.run_status import RunState, RunStatus, run_statuses, skipped
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.session.tasks.executor import PRELOAD
-from harness.session.tasks.stops import stops_and_held
+from harness.session.tasks.held import stops_and_held
 from harness.session.tasks.task import Missing, missing_and_beside
 from harness.store import lock, run_store
 from harness.store.records import Record

@@ -198,9 +198,8 @@ class Record(BaseModel):
 
     A number that was not measured is None, never 0. `key` is the result of `run_key`; None for a
     run that was skipped, `stopped` for a whole run. `scores` are the validation scores of the
-    selected epoch's model.
-    `verdict` compares this run's MCC with its cell's threshold at the time of training (the gate
-    itself tests the cell's mean over seeds, whenever a table is made).
+    selected epoch's model. `verdict` compares this run's MCC with its cell's threshold at the time
+    of training (the gate itself tests the cell's mean over seeds, whenever a table is made).
     `batch_size` is the number of sentences per training step. A step computes `accumulation` parts
     of `batch_size_used` sentences each: smaller parts if memory ran out.
     `origin` is where the checkpoint's files come from.

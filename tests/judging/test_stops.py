@@ -10,8 +10,8 @@ from statistics import mean
 import pytest
 from builders.records import make_cell, make_record, scores_of_epochs
 
+from harness.judging.decided.stops import Stops
 from harness.judging.gates import judge
-from harness.session.tasks.stops import Stops
 from harness.store.records import Record
 from harness.store.stopped import Stopped
 from harness.suite.plan import Cell, Run

@@ -6,11 +6,10 @@ train again, one at a time, until the cell is decided or all its runs are whole.
 those of whole runs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.judging.decided import reached, target
-from harness.session.tasks.task import Missing
 from harness.store.records import Record
 from harness.suite.plan import Cell, Run
 
@@ -82,25 +81,6 @@ class Stops:
         return len(state.ended) == state.seeds and (
             not state.stopped or reached(state.aim, [*state.ended.values()])
         )
-
-
-def stops_and_held(
-    missing: Sequence[Missing], beside: Sequence[Missing], aims: Mapping[CellKey, float]
-) -> tuple[Stops, list[Missing]]:
-    """Return when runs may stop, and the stopped runs of earlier sessions that may train again.
-
-    Args:
-        missing: the runs that train.
-        beside: finished runs of their cells.
-        aims: see Stops.
-    """
-    finished = [each for each in beside if each.status.stored is not None]
-    records = [each.status.stored.record for each in finished if each.status.stored is not None]
-    cells = dict.fromkeys(each.status.run.cell for each in missing)
-    held = [
-        each for each, record in zip(finished, records, strict=True) if record.stopped is not None
-    ]
-    return Stops(cells, aims, records), held
 
 
 def _add(state: _State, record: Record) -> None:
