@@ -356,14 +356,13 @@ class Session:
         else:
             fitting = self._within_budget(missing, works, plan_of, self._limit)
             missing, plan = [missing[i] for i in fitting.chosen], fitting.schedule
-        by_looks = any(cell.looks is not None for cell in self._selected)
         stops, held = stops_and_held(missing, self._beside, self._aims)
         self.dispatch = Dispatch(
             suites,
             missing,
             plan,
             self._options.ray_address,
-            needs=self._needs if by_looks else None,
+            needs=self._needs if any(cell.looks for cell in self._selected) else None,
             limit=self._limit,
             stops=stops,
             held=held,

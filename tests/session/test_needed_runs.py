@@ -248,6 +248,7 @@ def test_the_fewest_runs_of_a_plan(folder: Path, limits: str, fewest: int) -> No
         ("race_margin = 0.02", ["limits.race_margin: 0.02", "--race"]),
         ("race_settled = 0.05", ["limits.race_settled: 0.05", "--race"]),
         ("race = true\nrace_settled = 1.0", ["limits.race_settled: 1.0"]),
+        ('race = true\nspending = "pocock"', ["limits.spending: 'pocock'", "begin limits.looks"]),
         ("race = true\nrace_margin = 0.0", ["limits.race_margin: 0.0"]),
         ('spending = "pocock"', ["limits.spending: 'pocock'", "limits.looks"]),
         ('race = true\nspending = "linear"', ["limits.spending", "obrien-fleming"]),

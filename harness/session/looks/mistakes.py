@@ -58,6 +58,12 @@ def _race_problems(suite: Suite, cells: Sequence[Cell]) -> Iterator[str]:
             f"{cells[0].id}, {list(cells[0].seeds)}: not those of {some(other, MOST_CELLS)}; give "
             "them the same seeds in the same order, or leave out the race"
         )
+    looks = suite.limits.looks
+    if suite.limits.spending == "pocock" and (looks is None or looks[0] < LEAST_SEEDS):
+        yield (
+            "limits.spending: 'pocock': a race that looks after one seed drops too many cells "
+            f"wrongly in this form; begin limits.looks with {LEAST_SEEDS}, or use 'obrien-fleming'"
+        )
     gates = suite.gates.suite
     for name, value in (
         ("every_checkpoint_min_mcc", gates.every_checkpoint_min_mcc),
