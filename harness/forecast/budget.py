@@ -7,7 +7,7 @@ from harness.forecast.seconds import makespan
 
 AROUND_SECONDS = 15.0
 """Time that a session needs besides training: it starts processes, and writes the tables at the
-end. Measured on two cores; large matrices take longer."""
+end. An estimate for two cores that do nothing else; large matrices take longer."""
 
 CLOSE = 1e-9
 """Relative rounding error of sums of seconds that is left to the exact computation."""

@@ -286,6 +286,26 @@ def test_several_mistakes_are_reported_at_once(folder: Path) -> None:
     assert "at least two cells" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"race": True, "budget": "30m"}, ["a race", "--budget"]),
+        ({"race": True, "stop": "decided"}, ["a race", "--stop decided"]),
+        ({"stop": "decided", "budget": "30m"}, ["--stop decided", "--budget"]),
+        ({"race": True, "stop": "decided", "budget": "1h"}, ["a race", "--stop", "--budget"]),
+    ],
+)
+def test_a_session_leaves_training_out_in_one_way(
+    folder: Path, given: dict[str, object], named: list[str]
+) -> None:
+    (folder / "tiny.toml").write_text(SUITE, encoding="utf-8")
+    with pytest.raises(BadInput) as caught:
+        planned_suites(Chosen({"suite": ["tiny.toml"], **given}, folder, folder))
+    (problem,) = caught.value.problems
+    assert all(name in problem for name in named)
+    assert "keep one of them" in problem
+
+
 def test_the_flag_begins_a_race_with_usual_looks(folder: Path) -> None:
     (folder / "tiny.toml").write_text(SUITE, encoding="utf-8")
     chosen = Chosen({"suite": ["tiny.toml"], "race": True}, folder, folder)
