@@ -13,7 +13,8 @@ from statistics import median
 from harness.forecast.workload import FLOPS_EVALUATED, FLOPS_TRAINED, Tokens, flops, size_of
 from harness.machine import provenance
 from harness.machine.contention import load_message, threads_left, wanted_then
-from harness.store.records import Record, epochs_trained
+from harness.store.records import Record
+from harness.store.stopped import epochs_trained
 from harness.suite.spec import TrainingSpec
 
 PACKED_EFFICIENCY = 0.6

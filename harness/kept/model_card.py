@@ -9,7 +9,8 @@ from tabulate import tabulate
 from harness.judging.populations import IN_WORDS
 from harness.markup import code, escaped
 from harness.stats import Interval, Refusal
-from harness.store.records import DatasetFacts, Record, classes_of, epochs_trained
+from harness.store.records import DatasetFacts, Record, classes_of
+from harness.store.stopped import epochs_trained
 from harness.suite.training import TrainingSpec
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)

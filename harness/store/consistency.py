@@ -22,11 +22,10 @@ from harness.store.records import (
     Times,
     classes_of,
     contradiction,
-    epochs_trained,
     selected_classes,
     time_to_target,
 )
-from harness.store.stopped import verdict_of
+from harness.store.stopped import epochs_trained, verdict_of
 
 RECIPE_WITH_ONE_CLOCK = 3
 """From this recipe on, epochs and their evaluation are timed by one clock."""

@@ -293,13 +293,6 @@ def time_to_target(epochs: Sequence[Epoch], target: float | None) -> float | Non
     return next((epoch.seconds for epoch in epochs if epoch.scores.mcc >= target), None)
 
 
-def epochs_trained(
-    training: TrainingSpec, epochs: Sequence[object], stopped: Stopped | None = None
-) -> int:
-    """Return how many epochs a scored run trained: fewer than planned if it stopped early."""
-    return training.epochs if training.patience is None and stopped is None else len(epochs)
-
-
 def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: str) -> str:
     """Return the content key of a run: 16 hex digits, a hash of everything that affects results."""
     return _key(

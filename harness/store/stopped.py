@@ -1,10 +1,12 @@
 """Where a run was stopped because its cell's gates were decided: a prefix of the whole run."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.suite.fields import Count
+from harness.suite.training import TrainingSpec
 
 
 class Stopped(BaseModel):
@@ -52,3 +54,10 @@ def verdict_of(
     if threshold is None or (stopped and mcc < threshold):
         return None
     return "pass" if mcc >= threshold else "fail"
+
+
+def epochs_trained(
+    training: TrainingSpec, epochs: Sequence[object], stopped: Stopped | None = None
+) -> int:
+    """Return how many epochs a scored run trained: fewer than planned if it stopped early."""
+    return training.epochs if training.patience is None and stopped is None else len(epochs)

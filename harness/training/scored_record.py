@@ -19,7 +19,7 @@ from harness.store.groups import confusion_by, counts_by, scores_by_domain
 from harness.store.lengths import length_of
 from harness.store.predictions import LOGIT, schema_of
 from harness.store.records import Epoch, Record, Scores, Times
-from harness.store.stopped import Stopped, verdict_of
+from harness.store.stopped import Stopped, epochs_trained, verdict_of
 from harness.training import diagnosis
 from harness.training.finetune import Outcome
 from harness.training.job import Job, describe
@@ -54,7 +54,7 @@ def scored_record(
     }
     least = diagnosis.least_loss(run.training.label_smoothing, number)
     stopped = _stopped(job, outcome.epochs)
-    trained = records.epochs_trained(run.training, outcome.epochs, stopped)
+    trained = epochs_trained(run.training, outcome.epochs, stopped)
     return describe(job).model_copy(
         update={
             "status": "ok",

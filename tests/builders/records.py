@@ -23,11 +23,11 @@ from harness.store.records import (
     Scores,
     Times,
     classes_of,
-    epochs_trained,
     key_of,
     time_to_target,
 )
 from harness.store.run_store import Stored, run_folder, write_record
+from harness.store.stopped import epochs_trained
 from harness.suite.plan import Cell, Run
 from harness.suite.spec import Thresholds, TrainingSpec
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 from io import BytesIO
 
 import matplotlib as mpl
@@ -22,8 +23,14 @@ from harness.report import Published, publish, render
 from harness.report.markdown import as_markdown
 from harness.report.pictures.charts import PICTURES, Picture, lines_of, with_score
 from harness.report.pictures.plots import MOST_CURVES, MOST_POINTS, draw, pictures
+from harness.report.pictures.race import RacePath, race_figure, race_svg
 from harness.store.records import Record, Times
 from harness.suite.plan import Cell
+
+WITHOUT_RACE = tuple(name for name in PICTURES if name != "race")
+
+PATHS = [RacePath("a <b>", (0.1, 0.12), True), RacePath("c", (0.3, 0.28, 0.29), False)]
+"""A race of two cells."""
 
 HOSTILE = (
     "$\\frac{",
@@ -73,7 +80,7 @@ print("matplotlib.pyplot" in sys.modules)
         for seed, language in (("1", "C"), ("2", "de_DE.UTF-8"))
     }
     (said,) = printed
-    assert said.count(".png") == said.count(".svg") == len(PICTURES)
+    assert said.count(".png") == said.count(".svg") == len(WITHOUT_RACE)
     assert said.endswith("\nFalse\n")
 
 
@@ -86,8 +93,8 @@ def test_drawing_leaves_the_settings_of_matplotlib_as_they_were() -> None:
 
 def test_the_files_are_whole_pictures_of_what_was_asked() -> None:
     found = pictures_of(small())
-    assert list(found) == list(PICTURES)
-    files = draw(found.values())
+    assert list(found) == list(WITHOUT_RACE)
+    files = draw([*found.values(), Picture("race", "the race", "", partial(race_figure, PATHS))])
     for name in PICTURES:
         with Image.open(BytesIO(files[f"{name}.png"])) as image:
             image.load()
@@ -104,7 +111,17 @@ def test_only_what_is_known_is_drawn() -> None:
     alone = make_record(cell, epochs=epoch, selected_epoch=1, eval_ms_per_sentence=None)
     assert list(of([cell], [alone])) == ["pareto-training"]
     assert list(of([cell], [make_record(cell)])) == list(PICTURES[:3])
-    assert list(of([cell, other], [make_record(cell), make_record(other)])) == list(PICTURES)
+    assert list(of([cell, other], [make_record(cell), make_record(other)])) == list(WITHOUT_RACE)
+
+
+def test_a_dropped_cell_ends_early_with_a_cross_in_document_and_page() -> None:
+    (axes,) = race_figure(PATHS).axes
+    ends = [line for line in axes.lines if line.get_marker() in ("x", "o")]
+    drawn = [(line.get_marker(), float(np.asarray(line.get_xdata())[0])) for line in ends]
+    assert drawn == [("x", 2.0), ("o", 3.0)]
+    page = ElementTree.fromstring(race_svg(PATHS))
+    assert "1 are dropped" in str(page.get("aria-label"))
+    assert race_svg([]) == ""
 
 
 def test_the_front_is_drawn_for_each_circumstance_with_the_intervals() -> None:
@@ -169,7 +186,7 @@ def test_any_name_is_drawn_as_text_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         files = draw(pictures_of(published).values())
-    assert len(files) == 2 * len(PICTURES)
+    assert len(files) == 2 * len(WITHOUT_RACE)
 
 
 def test_the_document_shows_every_picture_with_its_words() -> None:

@@ -110,5 +110,8 @@ def test_the_document_holds_the_figures_of_every_table() -> None:
         "selection",
         "classes",
         "sources",
+        "looks",
+        "races",
+        "unequal races",
     ]
     assert all(table.startswith("|") and table.count("\n") > 3 for _, table in parts)

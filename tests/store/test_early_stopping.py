@@ -12,7 +12,8 @@ from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.kept.model_card import model_card
 from harness.store.consistency import inconsistency
-from harness.store.records import Record, epochs_trained
+from harness.store.records import Record
+from harness.store.stopped import epochs_trained
 from harness.suite.spec import TrainingSpec
 
 CELL = make_cell(seeds=(0, 1, 2))
