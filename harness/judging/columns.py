@@ -45,9 +45,8 @@ def informative(rows: Sequence[Row]) -> list[Column]:
 def columns_of(names: Collection[str]) -> list[Column]:
     """Return COLUMNS, after the learning rate the settings that are among these names.
 
-    If CLASSES is among them, F1 is the macro-F1, and the number of classes comes last. If SOURCES
-    is, the interval for other sources follows the first one. LOOKS follow the verdict. For
-    STOPPED, see with_stopped.
+    With CLASSES, F1 is the macro-F1, and the number of classes comes last. With SOURCES, the
+    interval for other sources follows the first one. LOOKS: see with_looks; STOPPED: with_stopped.
     """
     columns = with_after("learning_rate", settings_in(names), COLUMNS)
     columns = with_looks(columns) if LOOKS.name in names else columns
