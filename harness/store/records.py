@@ -211,8 +211,7 @@ class Record(BaseModel):
     `confusion_matrix` has, of more than two classes, the validation sentences by label (row) and
     the selected epoch's class (column); `confusion_by` is then empty, and `counts_by` holds the
     numbers by class for groups by `length`. `groupings` tell each sentence's group, by `source` and
-    `domain` where known. `outside_budget` is set for a run that was skipped because it did not fit
-    a session's budget.
+    `domain` where known. `outside_budget` is set if a run did not fit a session's budget.
     """
 
     model_config = FROZEN
