@@ -1,7 +1,7 @@
 """The best kept model of a results folder, according to its leaderboard."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from harness.report.pictures.charts import Line, lines_of, with_score
 from harness.session.reuse import best_run
 from harness.store.records import Record
 from harness.store.run_store import finished, read_store
+from harness.store.stopped import at_least
 from harness.text import shortened
 
 KEEP = 'keep_models = "best" in its suite makes `pytest benchmarks/` keep them'
@@ -29,7 +30,8 @@ class BestModel:
         ranked: number of ranked cells.
         above: ids of the cells of a better rank, which have no kept model.
         equal: ids of the other cells of the same rank that have a kept model.
-        notes: lines about runs that were ignored because their records failed verification.
+        notes: lines about runs that were ignored because their records failed verification, and
+            about cells without a rank that are at least as good.
     """
 
     folder: Path
@@ -84,6 +86,7 @@ def best_model(results: Path) -> BestModel:
     line, runs = held[0]
     rank = line.number("rank") or math.inf
     best = best_run(runs)
+    notes = [*notes, *_surely_better(line, stopped)]
     return BestModel(
         folder=best.folder / kept_files.FOLDER,
         record=best.record,
@@ -115,6 +118,19 @@ def in_words(best: BestModel) -> list[str]:
     if row["status"] != "ok":
         lines.append(f"note: {cell} is ranked by some of its seeds only: {row['status']}")
     return [*lines, *(f"note: {note}" for note in best.notes)]
+
+
+def _surely_better(chosen: Line, stopped: Sequence[Line]) -> Iterator[str]:
+    """Yield a line for each cell without a rank whose MCC is at least that of the chosen one."""
+    mcc = chosen.number("mcc")
+    for line in stopped:
+        least = line.number("mcc_at_least")
+        if mcc is not None and least is not None and least >= mcc:
+            yield (
+                f"{line.cell.id} has no rank, because runs were {line.row['stopped']}, but its MCC "
+                f"is {at_least(least)}; name its model as MODEL_FOLDER, or train it without "
+                "--stop decided"
+            )
 
 
 def _leaderboard(results: Path) -> Path:

@@ -23,13 +23,16 @@ class Best:
 def is_whole(cell: Cell, scored: int, standing: Standing | None) -> bool:
     """Return whether a cell has all the seeds that it needs, and did not leave a race.
 
+    If the suite's own gates judge means, these are all seeds, also of a cell that failed its own.
+
     Args:
         scored: number of its seeds with a score.
         standing: how far the looks at it have come, None without looks.
     """
-    if standing is None:
+    if standing is None or cell.looks is None:
         return scored == len(cell.seeds)
-    return not standing.out and scored >= standing.most
+    needed = len(cell.seeds) if cell.looks.whole else standing.most
+    return not standing.out and scored >= needed
 
 
 def best_by_checkpoint(

@@ -147,7 +147,7 @@ def as_html(
         introduction=_rendered(
             [*introduction(published), *populations(line.row for line in every)]
         ),
-        best=_best(lines),
+        best=_best(every),
         facts=_facts(published, len(every), len(lines)),
         navigation=navigation,
         columns=[
@@ -273,7 +273,9 @@ def _best(lines: Sequence[Line]) -> dict[str, str] | None:
     shared = "" if not others else f" (and {others:,} more with the same MCC)"
     gate = f" (gate {texts['threshold']})" if "threshold" in texts else ""
     status = "" if row["status"] == "ok" else f"; status: {texts['status']}"
+    stopped = any(line.row.get("stopped") is not None for line in lines)
     return {
+        "title": "Best of the cells whose runs are whole" if stopped else "Best",
         "mcc": texts["mcc"],
         "interval": f" (95 % interval {texts['mcc_low']})" if "mcc_low" in texts else "",
         "checkpoint": printable(first[0].cell.checkpoint),

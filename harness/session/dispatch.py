@@ -1,6 +1,5 @@
 """Training the missing runs of a session: submitted to an executor, stored when each one ends."""
 
-import contextlib
 import shutil
 import threading
 from collections import deque
@@ -127,8 +126,9 @@ class Dispatch:
             if self._closing.is_set():
                 return
             waiting = {task.place: task for task in self._tasks}
-            for each in self.turns.due(list(waiting), self._finished(), self.workers):
-                self._submit(waiting[each], waiting[each].job)
+            due = self.turns.due(list(waiting), self._finished(), self.workers)
+        for each in due:
+            self._begin(waiting[each], waiting[each].job)
 
     def _submit_next(self) -> None:
         """Submit the next waiting run, if there is one, with the MCC at which it may stop.
@@ -141,7 +141,10 @@ class Dispatch:
             task = self._waiting.popleft()
             stop_at = self._stops.start(task.job.run)
         whole = task.missing.status.whole_before
-        job = replace(task.job, stop_at=None if whole else stop_at)
+        self._begin(task, replace(task.job, stop_at=None if whole else stop_at))
+
+    def _begin(self, task: Task, job: "Job") -> None:
+        """Submit a run; if that is impossible, it fails, so that nobody waits for it."""
         try:
             self._submit(task, job)
         except RuntimeError as error:  # the session is closing, or cannot start another thread
@@ -339,8 +342,7 @@ class Dispatch:
                 self._waiting.appendleft(repeated)
         for each, result in ready:
             each.future.set_result(result)
-        with contextlib.suppress(RuntimeError):  # the session is closing
-            self._submit_next() if self._stops else self._submit_due()
+        self._submit_next() if self._stops else self._submit_due()
 
     def _store_result(self, task: Task, job: "Job", answer: "Future[Result]") -> Record | None:
         """Write a run's record and return it; None if the run was cancelled or submitted again.

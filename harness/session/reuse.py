@@ -140,11 +140,22 @@ def latest(
         for cell in cells:
             if item.record.status != "ok" and item.record.cell != cell.id:
                 continue
+            if _unusable(item.record, cell):
+                continue
             checkpoint = inputs.checkpoints.get(cell.checkpoint)
             if belongs_to(item.record, cell, None if checkpoint is None else checkpoint.digest):
                 run = Run(cell, item.record.seed, training_of(cell, suite.training))
                 newest[cell.id, item.record.seed] = as_planned(run, item, inputs)
     return newest
+
+
+def _unusable(record: Record, cell: Cell) -> bool:
+    """Return whether a record is of a stopped run of a cell that looks judge.
+
+    Looks judge whole runs, and train what they need. A stopped run beyond the seeds that they need
+    must not take a decided cell's verdict, its rank, or its place in a race.
+    """
+    return cell.looks is not None and record.stopped is not None
 
 
 def as_planned(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
@@ -168,6 +179,7 @@ def records_for_plan(
             for item in store
             if (run := runs.get((item.record.cell, item.record.seed))) is not None
             and belongs_to(item.record, run.cell)
+            and not _unusable(item.record, run.cell)
             and item.record.training == run.training
         ),
         key=lambda item: item.record.finished_at or "",

@@ -199,22 +199,19 @@ class Record(BaseModel):
     A number that was not measured is None, never 0. `key` is the result of `run_key`; None for a
     run that was skipped, `stopped` for a whole run. `scores` are the validation scores of the
     selected epoch's model. `verdict` compares this run's MCC with its cell's threshold at the time
-    of training (the gate itself tests the cell's mean over seeds, whenever a table is made).
-    `batch_size` is the number of sentences per training step. A step computes `accumulation` parts
-    of `batch_size_used` sentences each: smaller parts if memory ran out.
-    `origin` is where the checkpoint's files come from.
-    `initialised` are the names of the randomly initialised parameters, which the checkpoint did
-    not contain: those of the head, and of a pooler if the pretraining had none.
-    `labels` are the validation split's, packed by harness.store.classes. `confusion_by` holds the
-    selected epoch's counts for groups of validation sentences: by `source` where known, by `length`
-    in words. `scores_by_domain` are the validation scores on the files that a suite names by
-    domain; a domain of one class has none, and CoLA's two have fields of their own. `f1` is the F1
-    of class 1 of two; of more classes, the mean of their F1 (macro-F1). `confusion_matrix` has, of
-    more than two classes, the numbers of validation sentences by label (row) and class predicted by
-    the selected epoch's model (column); `confusion_by` is then empty, and `counts_by` holds the
-    numbers by class for groups by `length`.
-    `groupings` tell the group of each validation sentence, by `source` and `domain` where known.
-    `outside_budget` is set for a run that was skipped because it did not fit a session's budget.
+    of training (the gate itself tests the cell's mean over seeds). `batch_size` is the number of
+    sentences per training step. A step computes `accumulation` parts of `batch_size_used` sentences
+    each: smaller parts if memory ran out. `origin` is where the checkpoint's files come from.
+    `initialised` are the randomly initialised parameters, absent from the checkpoint: the head,
+    perhaps a pooler. `labels` are the validation split's, packed by harness.store.classes.
+    `confusion_by` counts, for the selected epoch, groups of validation sentences: by `source` where
+    known, by `length` in words. `scores_by_domain` are the validation scores on the files that a
+    suite names by domain; a domain of one class has none, and CoLA's two have fields of their own.
+    `f1` is the F1 of class 1 of two; of more classes, the mean of their F1 (macro-F1).
+    `confusion_matrix` has, of more than two classes, the validation sentences by label (row) and
+    the selected epoch's class (column); `confusion_by` is then empty, and `counts_by` holds the
+    numbers by class for groups by `length`. `groupings` tell each sentence's group, by `source` and
+    `domain` where known. `outside_budget` is set if a run did not fit a session's budget.
     """
 
     model_config = FROZEN

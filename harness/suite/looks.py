@@ -83,8 +83,9 @@ class Looks(BaseModel):
     `after` are numbers of seeds, ascending; the last is the cell's number of seeds. `race` is
     whether cells that are worse than the leader are dropped, and `margin` the difference in MCC
     below which all cells of a race count as equally good; `settled` is the probability below which
-    a race ends, of another winner. `whole` is whether the cells that a race
-    leaves are trained with all their seeds, because the suite's own gates judge their means.
+    a race ends, of another winner. `whole` is whether cells are trained with
+    all their seeds unless they fail their own gates or are dropped, because the suite's own gates
+    judge their means.
     """
 
     model_config = STRICT
@@ -111,7 +112,7 @@ def looks_of(limits: LooksSpec, most_seeds: int, whole: bool) -> Looks | None:
 
     Args:
         most_seeds: the largest number of seeds of a cell.
-        whole: see Looks; it has no effect without a race.
+        whole: see Looks.
     """
     if not limits.by_looks:
         return None
@@ -121,7 +122,7 @@ def looks_of(limits: LooksSpec, most_seeds: int, whole: bool) -> Looks | None:
         race=limits.race,
         margin=limits.race_margin,
         settled=SETTLED if limits.race_settled is None else limits.race_settled or None,
-        whole=limits.race and whole,
+        whole=whole,
     )
 
 

@@ -113,7 +113,7 @@ def make_plan(suite: Suite) -> list[Cell]:
                 )
             )
     most_seeds = max((len(cell.seeds) for cell in cells), default=0)
-    looks = looks_of(suite.limits, most_seeds, suite.gates.suite.best_min_mcc is not None)
+    looks = looks_of(suite.limits, most_seeds, suite.gates.suite != SuiteGates())
     return cells if looks is None else [replace(cell, looks=looks) for cell in cells]
 
 

@@ -17,7 +17,9 @@ from harness.judging.leaderboard import leaderboard
 from harness.report.published import as_csv, as_json, publish
 from harness.store.records import DatasetFacts
 from harness.store.run_store import Stored
+from harness.store.stopped import Stopped
 from harness.suite.plan import Cell
+from harness.suite.spec import TrainingSpec
 
 LABELS = np.arange(40) % 2
 
@@ -115,6 +117,38 @@ def test_a_gate_changes_no_choice_and_is_told(tmp_path: Path) -> None:
     best = best_model(tmp_path)
     assert chosen(best) == (cell_id(1e-5), 1)
     assert in_words(best)[1] == f"note: verdict of the gates of {cell_id(1e-5)}: fail"
+
+
+def test_a_cell_without_a_rank_that_is_surely_better_is_told(tmp_path: Path) -> None:
+    facts = COLA.model_copy(update={"validation": 40, "text_column": "text"})
+    five = TrainingSpec(epochs=5)
+    stop = Stopped(after_epoch=1, of=5, because="gate met", target=0.3)
+    for least, told in ((36, True), (22, False)):
+        folder = tmp_path / str(least)
+        cells = [make_cell(learning_rate=rate, seeds=(1,), threshold=0.1) for rate in (1e-5, 2e-5)]
+        whole = predicted_record(
+            cells[0], 1, LABELS, np.repeat(right(30), 5, axis=0), dataset=facts, training=five
+        )
+        better = predicted_record(
+            cells[1],
+            1,
+            LABELS,
+            right(least),
+            dataset=facts,
+            training=five,
+            stopped=stop.model_copy(update={"target": 0.1}),
+        )
+        for cell, record in zip(cells, (whole, better), strict=True):
+            item = keep(folder, cell, record)
+            (item.folder / "model").mkdir()
+            (item.folder / "model" / "config.json").write_text('{"model_type": "bert"}')
+        published = publish("sample", cells, [whole, better])
+        frame = leaderboard(published.cells, published.records)
+        (folder / "leaderboard.json").write_text(as_json(published, frame))
+        best = best_model(folder)
+        assert best.line.cell.id == cells[0].id
+        lines = [line for line in in_words(best) if cells[1].id in line]
+        assert [("at least 0.800" in line) for line in lines] == [True] * told
 
 
 def test_a_record_that_fails_verification_is_no_best_model(tmp_path: Path) -> None:

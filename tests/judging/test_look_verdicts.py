@@ -19,9 +19,10 @@ from harness.report.published import as_json, publish, read_published
 from harness.report.suite_file import suite_files
 from harness.session.looks.summary import summary
 from harness.store.records import Record
+from harness.suite.gates import GatesSpec
 from harness.suite.looks import Looks, default_looks
-from harness.suite.plan import Cell
-from harness.suite.spec import SuiteGates, Thresholds
+from harness.suite.plan import Cell, make_plan
+from harness.suite.spec import DatasetSpec, LimitsSpec, MatrixSpec, Suite, SuiteGates, Thresholds
 
 SEEDS = (11, 3, 7, 5, 2)
 SENTENCES = 500
@@ -210,6 +211,50 @@ def test_a_gate_on_the_best_cell_does_not_wait_for_dropped_cells() -> None:
         (check,) = judge_suite(SuiteGates(best_min_mcc=least), CELLS, runs)
         assert check.verdict == verdict
         assert "lack" not in check.reason
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [
+        SuiteGates(best_min_mcc=0.4),
+        SuiteGates(every_checkpoint_min_mcc=0.4),
+        SuiteGates(order=("org/c0", "org/c1")),
+    ],
+)
+def test_gates_of_a_suite_judge_the_means_of_all_seeds(gates: SuiteGates) -> None:
+    """A cell whose own gate is decided at a look still trains the seeds of the suite's gates."""
+    own = Thresholds(min_mcc=0.3, statistic="lower-bound")
+    suite = Suite(
+        name="sample",
+        dataset=DatasetSpec(source="cola"),
+        matrix=MatrixSpec(
+            checkpoints=("org/c0", "org/c1"),
+            batch_sizes=(16,),
+            learning_rates=(2e-5,),
+            seeds=SEEDS,
+        ),
+        gates=GatesSpec(**own.model_dump(exclude_none=True), suite=gates),
+        limits=LimitsSpec(looks=(2, 3, 5)),
+    )
+    cells = make_plan(suite)
+    early = runs_of(cells, [0.2, 0.22], seeds=2)
+    assert {each.most for each in standings(cells, early).values()} == {5}
+    (check,) = judge_suite(gates, cells, early)
+    assert check.verdict == "not-enough-evidence"
+    (check,) = judge_suite(gates, cells, runs_of(cells, [0.2, 0.22]))
+    assert check.verdict == "pass"
+    alone = [replace(cell, looks=Looks(after=(2, 3, 5))) for cell in cells]
+    assert all(each.most < 5 for each in standings(alone, early).values())
+
+
+def test_a_cell_that_fails_at_a_look_does_not_count_for_gates_of_its_suite() -> None:
+    looks = Looks(after=(2, 3, 5), whole=True)
+    gates = Thresholds(min_mcc=0.95, statistic="lower-bound")
+    cells = [cell_of(n, looks, gates=gates) for n in range(2)]
+    runs = runs_of(cells, [0.2, 0.2], seeds=2)
+    assert {each.most for each in standings(cells, runs).values()} == {2}
+    (check,) = judge_suite(SuiteGates(best_min_mcc=0.1), cells, runs)
+    assert check.verdict == "not-enough-evidence"
 
 
 BOUND = {"looks": Looks(after=(2, 3, 5)), "threshold": None}

@@ -131,6 +131,10 @@ def test_every_table_says_at_least() -> None:
         assert "at least 0.550" in texts[name], name
         assert "stopped after epoch 1 of 5: gate met" in texts[name], name
     assert "for at most 5 epochs" in texts["leaderboard.md"]
+    assert "the ranks are those among the rows whose runs are whole" in texts["leaderboard.md"]
+    assert "Best of the cells whose runs are whole: <strong>MCC 0.41" in texts["leaderboard.html"]
+    only_whole = render(publish("sample", [WHOLE], RECORDS[2:]))["leaderboard.html"].decode()
+    assert "Best: <strong>MCC 0.41" in only_whole
     header, *lines = texts["leaderboard.csv"].splitlines()
     (line,) = (each for each in lines if "org/best" in each)
     row = dict(zip(header.split(","), line.split(","), strict=True))

@@ -1,8 +1,10 @@
 """A session trains what its looks need: in any order of arrival, interrupted, with failed runs."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders.scripted_executor import ScriptedExecutor
@@ -313,3 +315,41 @@ def test_the_flag_begins_a_race_with_usual_looks(folder: Path) -> None:
     looks = planned.cells[0].looks
     assert looks is not None
     assert (looks.after, looks.race) == ((1, 2, 3, 5), True)
+
+
+class Refusing(ScriptedExecutor):
+    """Cannot start another thread for one of the submissions."""
+
+    submitted = 0
+
+    def submit(self, function: Any, job: Job, seconds: float | None = None) -> Future[Any]:
+        self.submitted += 1
+        if self.submitted == REFUSED:
+            raise RuntimeError("can't start new thread")
+        return super().submit(function, job, seconds)
+
+
+REFUSED = 10
+"""Eight runs are submitted at the beginning: this one follows a look."""
+
+
+def test_a_run_that_cannot_be_submitted_fails_and_nobody_waits_for_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(folder)
+    executor = Refusing(usual, 0, 2)
+    monkeypatch.setattr(dispatch, "make_executor", lambda *_: (executor, 2))
+    session = Session([planned], planned.cells, Options(tmp_path, None, rerun=False))
+    session.start()
+    try:
+        while executor.step():
+            pass
+        assert session.dispatch is not None
+        released = session.dispatch.turns.released
+        runs = session.dispatch.runs
+        assert [run for run in runs if not (runs[run].done() or run in released)] == []
+        failed = [item.record.reason for item in session.stored(planned) if not item.record.scores]
+        assert any("can't start new thread" in (reason or "") for reason in failed)
+    finally:
+        session.close()
+        session.release()

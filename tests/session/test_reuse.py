@@ -1,11 +1,22 @@
 """Which records of a store count for a plan when nothing but the store is asked."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from builders.records import COLA, failed_record, keep, make_cell, make_record, skipped_record
+from builders.records import (
+    COLA,
+    failed_record,
+    keep,
+    make_cell,
+    make_record,
+    record_of_mcc,
+    skipped_record,
+)
 
 from harness.session.reuse import records_for_plan
 from harness.store.run_store import Stored, read_store
+from harness.store.stopped import Stopped
+from harness.suite.looks import Looks
 from harness.suite.plan import Cell
 from harness.suite.spec import DatasetSpec, MatrixSpec, Suite, TrainingSpec
 
@@ -72,6 +83,20 @@ def test_a_skipped_run_counts_only_where_none_ended(tmp_path: Path) -> None:
         (1, "skipped"),
         (2, "failed"),
     ]
+
+
+def test_looks_judge_whole_runs_only(tmp_path: Path) -> None:
+    training = TrainingSpec(epochs=5)
+    stop = Stopped(after_epoch=1, of=5, because="gate met", target=0.4)
+    cell = make_cell(seeds=(1, 2))
+    for seed in (1, 2):
+        run = record_of_mcc(cell, seed, 0.4, training=training, stopped=stop)
+        keep(tmp_path, cell, run)
+    suite = SUITE.model_copy(update={"training": training})
+    store = read_store(tmp_path)[0]
+    assert len(records_for_plan(suite, [cell], store)[0]) == 2
+    by_looks = replace(cell, looks=Looks(after=(1, 2), race=True))
+    assert records_for_plan(suite, [by_looks], store) == ([], [])
 
 
 def test_thresholds_are_those_of_the_plan(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from builders.small_suite import write_suite
 
 from harness.executors import WorkerLost
 from harness.judging.gates import judge
+from harness.judging.leaderboard import judge_all, runs_by_cell
 from harness.machine import provenance
 from harness.session import dispatch as dispatching
 from harness.session import session as sessions
@@ -279,6 +280,22 @@ def test_a_session_that_does_not_stop_trains_whole_runs(start: Start) -> None:
     assert session.counts["tiny"]["finished"] == 3
     session.close()
     session.release()
+
+
+def test_a_stopped_run_that_looks_do_not_need_changes_no_verdict(start: Start) -> None:
+    """The table of a session by looks has the verdict of its tests: pass, after two seeds."""
+    session, executor = start(GOOD)
+    finish(session, executor)
+    by_looks = SUITE.replace('stop = "decided"', "looks = [2, 3]")
+    by_looks = by_looks.replace("min_mcc = 0.4", 'min_mcc = 0.4\nstatistic = "lower-bound"')
+    session, executor = start(dict.fromkeys(GOOD, (1.0, 1.0, 1.0)), text=by_looks)
+    found = finish(session, executor)
+    cells = session.planned[0].cells
+    standing = session.standings("tiny")[cells[0].id]
+    assert ([record.seed for record in found], standing.most) == ([1, 2], 2)
+    assert judge(cells[0], found, standing=standing).verdict == "pass"
+    shown = runs_by_cell(cells, [item.record for item in session.stored(session.planned[0])])
+    assert judge_all(cells, shown)[cells[0].id].verdict == "pass"
 
 
 def test_a_whole_run_stays_whole_when_it_trains_again(start: Start) -> None:

@@ -48,7 +48,7 @@ STOPPED = Column(
     "stopped",
     "after which epoch runs were stopped, because no later epoch can change whether the gates are "
     'met; the MCC of whole runs is "at least" the one shown, and nothing else of them is known, so '
-    "the row has no rank",
+    "the row has no rank, and the ranks are those among the rows whose runs are whole",
     first=True,
 )
 

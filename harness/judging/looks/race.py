@@ -41,13 +41,14 @@ def standings(
     if not looked or looked[0].looks is None:
         return {}
     if not looked[0].looks.race:
-        return {name: _by_gates(each, compared) for name, each in first.items()}
+        more_gates = compared or looked[0].looks.whole
+        return {name: _by_gates(each, more_gates) for name, each in first.items()}
     return _raced(looked[0].looks, first, compared)
 
 
-def _by_gates(first: FirstSeeds, compared: bool) -> Standing:
+def _by_gates(first: FirstSeeds, more_gates: bool) -> Standing:
     """Return the standing of a cell that is in no race."""
-    progress = gate_progress(first, compared)
+    progress = gate_progress(first, more_gates)
     return Standing(
         seeds=len(first.cell.seeds),
         looked=progress.looked,
