@@ -232,9 +232,11 @@ def test_every_block_says_its_language_so_that_none_is_overlooked() -> None:
 def test_every_suite_that_is_shown_loads(tmp_path: Path) -> None:
     suites = [block for block in BLOCKS if block.language == "toml"]
     assert len(suites) >= 2
+    whole = (ROOT / "examples" / "own-data" / "messages.toml").read_text(encoding="utf-8")
     for block in suites:
         path = tmp_path / "suite.toml"
-        path.write_text(block.content, encoding="utf-8")
+        is_part = not re.search("^name *=", block.content, re.MULTILINE)
+        path.write_text(whole + block.content if is_part else block.content, encoding="utf-8")
         assert load_suite(path).matrix.checkpoints
 
 

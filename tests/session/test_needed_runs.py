@@ -322,7 +322,7 @@ class Refusing(ScriptedExecutor):
 
     submitted = 0
 
-    def submit(self, function: Any, job: Job, seconds: float | None = None) -> Future[Any]:
+    def submit(self, function: Any, job: Any, seconds: float | None = None) -> Future[Any]:
         self.submitted += 1
         if self.submitted == REFUSED:
             raise RuntimeError("can't start new thread")

@@ -36,6 +36,7 @@ min_mcc = -0.9
 [limits]
 looks = [2, 3, 5]
 race = true
+race_settled = 0.0
 """
 
 DECISIONS = ("looks", "looked_seeds", "dropped_against", "dropped_difference", "dropped_p_value")
