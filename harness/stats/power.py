@@ -5,7 +5,6 @@ from functools import cache
 from math import sqrt
 
 import numpy as np
-from scipy.special import gammaincinv, ndtr, stdtrit
 
 from harness.stats.variance import LEVEL
 
@@ -75,6 +74,8 @@ def smallest_detectable(spread: Spread, seeds: int, sentences: int, *, paired: b
 
 
 def _power(difference: float, error: float, reach: np.ndarray) -> float:
+    from scipy.special import ndtr  # slow to import; most commands need none of it
+
     if error == 0:
         return float(difference != 0)
     above = ndtr((difference - reach) / error)
@@ -106,12 +107,16 @@ def _test(spread: Spread, seeds: int, sentences: int, *, paired: bool) -> tuple[
 
 
 def _half_widths(variance: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    from scipy.special import stdtrit  # see _power
+
     widths: np.ndarray = stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance)
     return widths
 
 
 def _chi_squared(uniform: np.ndarray, freedom: float) -> np.ndarray:
     """Return quantiles of chi² with some degrees of freedom, divided by them."""
+    from scipy.special import gammaincinv  # see _power
+
     quantiles: np.ndarray = gammaincinv(freedom / 2, uniform) * 2 / freedom
     return quantiles
 

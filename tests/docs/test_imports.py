@@ -86,7 +86,7 @@ def test_collecting_the_benchmarks_imports_no_heavy_library_and_lists_every_cell
     program = """
 import sys, pytest
 code = pytest.main(["benchmarks", "--collect-only", "-q", "-p", "no:cacheprovider"])
-heavy = {"torch", "transformers", "datasets", "evaluate", "accelerate", "ray", "sklearn"}
+heavy = {"torch", "transformers", "datasets", "evaluate", "accelerate", "ray", "sklearn", "scipy"}
 print("heavy:", sorted(heavy & set(sys.modules)), "code:", int(code))
 """
     done = subprocess.run(
