@@ -14,6 +14,7 @@ from harness.stats.sources import Sources
 from harness.stats.variance import (
     Estimate,
     LinearisedRuns,
+    Variance,
     half_width,
     p_value,
     root,
@@ -84,9 +85,24 @@ def paired_difference(
     else:
         groups = [runs_of(runs_a), _negated(runs_of(runs_b))]
     variance = variance_of_mean(*groups, sources=sources)
+    return difference_with(variance, difference, statistic, (runs_a, runs_b))
+
+
+def difference_with(
+    variance: Variance,
+    difference: float,
+    statistic: Statistic,
+    systems: tuple[Linearised, Linearised],
+) -> Difference:
+    """Return a difference with its interval and p-value, from its variance.
+
+    Args:
+        systems: the runs of both sides.
+    """
     error = sqrt(variance.total)
     reach = half_width(error, variance.degrees_of_freedom)
     least, largest = BOUNDS[statistic]
+    seeds_a, seeds_b = (len(runs.values) for runs in systems)
     return Difference(
         difference=difference,
         low=max(difference - reach, least - largest),
@@ -95,13 +111,13 @@ def paired_difference(
         covers=variance.covers,
         standard_error=error,
         degrees_of_freedom=variance.degrees_of_freedom,
-        seeds_a=len(a),
-        seeds_b=len(b),
+        seeds_a=seeds_a,
+        seeds_b=seeds_b,
         se_sentences=sqrt(variance.sentences),
         se_seeds=root(variance.seeds),
         se_endless_seeds=root(variance.lasting),
         sd_one_seed=root(variance.one_seed),
-        one_class_or_perfect=int((runs_a.unseen > 0).sum() + (runs_b.unseen > 0).sum()),
+        one_class_or_perfect=sum(int((runs.unseen > 0).sum()) for runs in systems),
     )
 
 

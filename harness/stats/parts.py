@@ -1,22 +1,13 @@
 """The difference of one system on two parts of the sentences, such as two domains."""
 
-from math import sqrt
-
 import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
-from harness.stats.differences import Difference
-from harness.stats.scores import BOUNDS, Statistic, linearise
+from harness.stats.differences import Difference, difference_with
+from harness.stats.scores import Statistic, linearise
 from harness.stats.sources import Sources
-from harness.stats.variance import (
-    combined,
-    half_width,
-    p_value,
-    root,
-    runs_of,
-    variance_of_mean,
-)
+from harness.stats.variance import combined, runs_of, variance_of_mean
 
 
 def difference_of_parts(
@@ -60,22 +51,4 @@ def difference_of_parts(
     ]
     values = parts[0].values - parts[1].values
     variance = combined(of_parts, values)
-    difference, error = float(values.mean()), sqrt(variance.total)
-    reach = half_width(error, variance.degrees_of_freedom)
-    least, largest = BOUNDS[statistic]
-    return Difference(
-        difference=difference,
-        low=max(difference - reach, least - largest),
-        high=min(difference + reach, largest - least),
-        p_value=p_value(difference, error, variance.degrees_of_freedom),
-        covers=variance.covers,
-        standard_error=error,
-        degrees_of_freedom=variance.degrees_of_freedom,
-        seeds_a=len(values),
-        seeds_b=len(values),
-        se_sentences=sqrt(variance.sentences),
-        se_seeds=root(variance.seeds),
-        se_endless_seeds=root(variance.lasting),
-        sd_one_seed=root(variance.one_seed),
-        one_class_or_perfect=sum(int((part.unseen > 0).sum()) for part in parts),
-    )
+    return difference_with(variance, float(values.mean()), statistic, (parts[0], parts[1]))
