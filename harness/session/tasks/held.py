@@ -16,10 +16,9 @@ def stops_and_held(
         beside: finished runs of their cells.
         aims: see Stops.
     """
-    finished = [each for each in beside if each.status.stored is not None]
-    records = [each.status.stored.record for each in finished if each.status.stored is not None]
-    cells = dict.fromkeys(each.status.run.cell for each in missing)
-    held = [
-        each for each, record in zip(finished, records, strict=True) if record.stopped is not None
+    finished = [
+        (each, each.status.stored.record) for each in beside if each.status.stored is not None
     ]
-    return Stops(cells, aims, records), held
+    cells = dict.fromkeys(each.status.run.cell for each in missing)
+    stops = Stops(cells, aims, [record for _, record in finished])
+    return stops, [each for each, record in finished if record.stopped is not None]
