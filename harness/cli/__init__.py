@@ -18,6 +18,7 @@ from harness.cli.mistakes import mistakes
 from harness.cli.plan import plan
 from harness.cli.predict import predict
 from harness.cli.report import report
+from harness.cli.restore import restore
 from harness.cli.submit import submit
 from harness.errors import BadInput, Unavailable
 from harness.machine import provenance
@@ -27,6 +28,7 @@ COMMANDS: tuple[click.Command, ...] = (
     doctor,
     plan,
     report,
+    restore,
     compare,
     mistakes,
     predict,

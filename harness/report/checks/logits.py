@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,23 +122,17 @@ def _checked(path: Path, published: Published) -> tuple[bytes, list[str], list[s
     if not table.schema.equals(schema):
         return content, [f"has other columns than {', '.join(schema.names)}"], []
     ended = _ended(published)
-    times = Counter(run.key for run in ended)
+    known = {run.key for run in ended}
     wrong = [
         f"has predictions of a run of which {LEADERBOARD} has no record (it was removed there, or "
         f"the files are of different runs): key {key!r}"
         for key in pc.unique(table["key"]).to_pylist()
-        if key not in times
+        if key not in known
     ]
     unchecked: list[str] = []
-    seen: Counter[str | None] = Counter()
     ours = written_by == f"parquet-cpp-arrow version {pa.__version__}"
-    for run in ended:
-        rows = table.filter(pc.equal(table["key"], pa.scalar(run.key, pa.string())))
-        # Two names of one checkpoint share a key.
-        share, rest = divmod(rows.num_rows, times[run.key])
-        rows = rows.slice(seen[run.key] * share, share)
-        seen[run.key] += 1
-        if not share or rest:
+    for run, rows in _by_run(table, ended):
+        if rows is None:
             wrong.append(f"has predictions of other runs, and none of {_named(run)}")
             continue
         if (problem := _problem(run, rows)) is None:
@@ -153,6 +147,30 @@ def _checked(path: Path, published: Published) -> tuple[bytes, list[str], list[s
                 f"{pa.__version__} is installed; labels, classes and scores match the record"
             )
     return content, wrong, unchecked
+
+
+def rows_by_run(folder: Path, published: Published) -> Iterator[tuple[Record, pa.Table]]:
+    """Yield every scored run with its predictions, as the run wrote them.
+
+    Args:
+        folder: with a predictions.parquet that `predictions_beside` has checked.
+    """
+    for run, rows in _by_run(pq.read_table(folder / PREDICTIONS), _ended(published)):
+        assert rows is not None
+        yield run, rows_of_run(rows, classes_of(run))
+
+
+def _by_run(table: pa.Table, ended: list[Record]) -> Iterator[tuple[Record, pa.Table | None]]:
+    """Yield each run with its rows of a predictions.parquet; None if the table has other rows."""
+    times = Counter(run.key for run in ended)
+    seen: Counter[str | None] = Counter()
+    for run in ended:
+        rows = table.filter(pc.equal(table["key"], pa.scalar(run.key, pa.string())))
+        # Two names of one checkpoint share a key.
+        share, rest = divmod(rows.num_rows, times[run.key])
+        rows = rows.slice(seen[run.key] * share, share)
+        seen[run.key] += 1
+        yield run, rows if share and not rest else None
 
 
 OTHER_DIGEST = "its predictions do not have the digest in its record"

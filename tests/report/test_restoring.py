@@ -1,0 +1,107 @@
+"""Published runs can be stored again: the same records, predictions and digests as in the store."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders.commands import harness
+from builders.records import keep, make_cell, predicted_record
+
+from harness.errors import BadInput
+from harness.report import read_published, write_tables
+from harness.report.restoring import Restored, restore
+from harness.store.run_store import Stored, read_store
+
+CELLS = [make_cell(learning_rate=rate, seeds=(1, 2)) for rate in (2e-5, 5e-5)]
+# A second name for the files of the first: their runs have the same keys, and the same logits.
+ALIAS = make_cell("org/alias", seeds=(1, 2))
+RUNS = 6
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Stored]]:
+    """Published tables, and the store that they were made from."""
+    folder = tmp_path_factory.mktemp("published") / "sample"
+    labels = np.arange(40) % 2
+    stored = []
+    for place, cell in enumerate([*CELLS, ALIAS]):
+        for seed in cell.seeds:
+            wrong = np.arange(40) < 4 + seed + place % 2
+            given = np.where(wrong, 1 - labels, labels)
+            digest = hashlib.sha256(b"org/encoder").hexdigest()
+            record = predicted_record(
+                cell, seed, labels, given[np.newaxis], checkpoint_digest=digest
+            )
+            stored.append(keep(folder.with_name("store"), cell, record))
+    write_tables(folder, "sample", [*CELLS, ALIAS], stored)
+    return folder, stored
+
+
+def test_the_restored_store_has_the_records_and_predictions_of_the_first(
+    made: tuple[Path, list[Stored]], tmp_path: Path
+) -> None:
+    folder, stored = made
+    published = read_published(folder / "leaderboard.json")
+
+    assert restore(folder, published, tmp_path) == Restored(RUNS, 0, ())
+
+    found, rejected = read_store(tmp_path)
+    assert not rejected
+    by_run = {(item.record.cell, item.record.seed): item for item in stored}
+    assert len(found) == RUNS
+    for item in found:
+        before = by_run[item.record.cell, item.record.seed]
+        assert item.record == before.record
+        for name in ("record.json", "predictions.parquet"):
+            assert (item.folder / name).read_bytes() == (before.folder / name).read_bytes()
+
+
+def test_runs_in_the_store_stay_as_they_are(
+    made: tuple[Path, list[Stored]], tmp_path: Path
+) -> None:
+    folder, _ = made
+    published = read_published(folder / "leaderboard.json")
+    restore(folder, published, tmp_path)
+    first = next(tmp_path.glob("runs/*/*/record.json"))
+    first.write_bytes(first.read_bytes() + b"\n")
+    shutil.rmtree(next(path for path in tmp_path.glob("runs/*/*") if path != first.parent))
+
+    assert restore(folder, published, tmp_path) == Restored(1, RUNS - 1, ())
+    assert first.read_bytes().endswith(b"\n\n")
+
+
+def test_a_name_that_leaves_the_store_is_refused_and_nothing_written(
+    made: tuple[Path, list[Stored]], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(made[0], tmp_path / "sample"))
+    file = folder / "leaderboard.json"
+    document = json.loads(file.read_text())
+    document["records"][0]["key"] = "../../../outside"
+    file.write_text(json.dumps(document))
+
+    with pytest.raises(BadInput, match=r"key '../../../outside': cannot be the name of a folder"):
+        restore(folder, read_published(file), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_tables_without_predictions_cannot_be_restored(
+    made: tuple[Path, list[Stored]], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(made[0], tmp_path / "sample"))
+    (folder / "predictions.parquet").unlink()
+
+    with pytest.raises(BadInput, match=r"predictions\.parquet: missing"):
+        restore(folder, read_published(folder / "leaderboard.json"), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_command_says_what_it_restored(
+    made: tuple[Path, list[Stored]], tmp_path: Path
+) -> None:
+    for line in ("6 runs restored, 0 there before", "0 runs restored, 6 there before"):
+        done = harness("restore", str(made[0]), "--results-dir", str(tmp_path))
+        assert done.code == 0
+        assert line in done.output
