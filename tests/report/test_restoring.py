@@ -82,7 +82,7 @@ def test_a_name_that_leaves_the_store_is_refused_and_nothing_written(
     document["records"][0]["key"] = "../../../outside"
     file.write_text(json.dumps(document))
 
-    with pytest.raises(BadInput, match=r"key '../../../outside': cannot be the name of a folder"):
+    with pytest.raises(BadInput, match=r"\.\./outside"):
         restore(folder, read_published(file), tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
@@ -98,10 +98,8 @@ def test_tables_without_predictions_cannot_be_restored(
     assert not (tmp_path / "results").exists()
 
 
-def test_the_command_says_what_it_restored(
-    made: tuple[Path, list[Stored]], tmp_path: Path
-) -> None:
+def test_the_command_says_what_it_restored(made: tuple[Path, list[Stored]], tmp_path: Path) -> None:
     for line in ("6 runs restored, 0 there before", "0 runs restored, 6 there before"):
         done = harness("restore", str(made[0]), "--results-dir", str(tmp_path))
         assert done.code == 0
-        assert line in done.output
+        assert line in done.out
