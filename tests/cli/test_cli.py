@@ -84,7 +84,7 @@ def test_a_shell_completes_commands_and_options() -> None:
         capture_output=True,
         text=True,
     )
-    assert done.stdout == "plain,report\n"
+    assert done.stdout == "plain,report\nplain,restore\n"
 
 
 def test_a_wrong_command_line_is_exit_code_2_and_bad_input_4(tmp_path: Path) -> None:
