@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="the results folder that contains the cells or checkpoints A and B",
 )
-@click.option("--check", is_flag=True, help="exit 1 if A is worse than B in any comparison")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="exit 1 if A is worse than B in any comparison, or if no pair could be compared",
+)
 @click.option("-v", "--verbose", is_flag=True, help="for many cells, print sentences, not a table")
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: bool) -> None:
@@ -40,7 +44,8 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
     whose common cells are compared one by one in a table, with p-values corrected for their
     number (Holm).
 
-    The output contains the cells, their settings, and the settings that differ. A checkpoint's
+    The output contains the cells, their settings, and the settings, recipe and package versions
+    that differ. Cells that were scored on different data are refused (exit code 4). A checkpoint's
     best cell is selected by its score, so its MCC is optimistic; the output notes this, but does
     not correct for it.
 
@@ -59,6 +64,7 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
     from harness.judging.comparison import compare as compared
 
     named = _pairs(a, b, results)
+    _refuse_other_data(named)
     pairs = corrected([compared(one, other) for _, one, other in named])
     if as_json:
         click.echo(json.dumps({"comparisons": [as_dict(pair) for pair in pairs]}, indent=1))
@@ -67,6 +73,27 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
         _print(pairs, None if verbose else (f"A is {a}, B is {b}.", names))
     if check and any(pair.verdict == "worse" for pair in pairs):
         sys.exit(1)
+    if check and all(pair.verdict == "not comparable" for pair in pairs):
+        click.echo("--check: no pair could be compared, so nothing was checked", err=True)
+        sys.exit(1)
+
+
+def _refuse_other_data(named: "Sequence[tuple[str, Contestant, Contestant]]") -> None:
+    """Raise BadInput with each pair whose cells were scored on different data."""
+    problems = []
+    for _, *both in named:
+        a, b = (
+            dict.fromkeys(run.dataset.fingerprint[:12] for run in each.runs if run.dataset)
+            for each in both
+        )
+        if a.keys() != b.keys():
+            problems.append(
+                f"{both[0].name}, {both[1].name}: scored on different data (fingerprint "
+                f"{' and '.join(a)} against {' and '.join(b)}); scores on different sentences "
+                "cannot be compared; train both on the same data"
+            )
+    if problems:
+        raise BadInput(problems)
 
 
 def _print(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -> None:

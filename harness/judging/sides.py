@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.machine.provenance import RESULT_PACKAGES
 from harness.store.records import Record
 from harness.text import counted, scientific
 
@@ -47,7 +48,7 @@ def side(runs: Sequence[Record], chosen_of: int) -> Side:
 
 
 def differing_settings(a: Sequence[Record], b: Sequence[Record]) -> dict[str, tuple[str, str]]:
-    """Return both values of each training setting that differs between the runs of two cells.
+    """Return both values of each setting, recipe or package version that differs between cells.
 
     The checkpoint is excluded, because the comparison is about it.
     """
@@ -67,6 +68,9 @@ def _settings(runs: Sequence[Record]) -> dict[str, str]:
     }
     for field in type(runs[0].training).model_fields:
         found[field.replace("_", " ")] = [_as_text(getattr(run.training, field)) for run in runs]
+    found["recipe"] = [str(run.recipe_version) for run in runs]
+    for package in RESULT_PACKAGES:
+        found[package] = [run.versions.get(package) or "unknown" for run in runs]
     return {name: " and ".join(dict.fromkeys(values)) for name, values in found.items()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.commands import ROOT, Done, harness, imported_by
-from builders.records import keep, make_cell, make_record, predicted_record
+from builders.records import keep, make_cell, make_record, predicted_record, with_key
 
 from harness.cli.pairs import pairs_table
 from harness.judging.comparison import Comparison, Contestant, corrected
@@ -291,6 +291,47 @@ def test_check_says_no_where_a_is_worse(results: Path) -> None:
     assert compare(results, "new", "old", "--check").code == 1
     assert compare(results, "old", "new", "--check").code == 0
     assert compare(results, "bad", "good", "--results", "new", "--check").code == 1
+
+
+def _copy_changed(source: Path, folder: Path, **changes: Any) -> Path:
+    """Write the leaderboard of a folder again, with changed records."""
+    read = read_published(source / "leaderboard.json")
+    cells = {cell.id: cell for cell in read.cells}
+    stored = [
+        keep(folder, cells[run.cell], with_key(run.model_copy(update=changes)))
+        for run in read.records
+    ]
+    write_tables(folder, "sample", list(read.cells), stored)
+    return folder
+
+
+def test_check_fails_where_no_pair_could_be_compared(tmp_path: Path) -> None:
+    cells = [make_cell(f"org/{name}", seeds=(1,), id=name) for name in ("good", "bad")]
+    stored = [keep(tmp_path / "no", cell, make_record(cell, 1)) for cell in cells]
+    write_tables(tmp_path / "no", "sample", cells, stored)
+    done = compare(tmp_path, "no", "no", "--check")
+    assert done.code == 1
+    assert "--check: no pair could be compared, so nothing was checked" in done.err
+    assert compare(tmp_path, "no", "no").code == 0
+
+
+def test_other_recipe_and_package_versions_are_named(results: Path, tmp_path: Path) -> None:
+    versions = {"torch": "2.12.0", "transformers": "5.23.0"}
+    other = _copy_changed(results / "new", tmp_path / "b", recipe_version=3, versions=versions)
+    out = compare(results, "new", str(other)).out
+    told = "settings differ, A against B: all rows: recipe (4 against 3), torch (2.13.0 against"
+    assert f"{told} 2.12.0)." in out
+
+
+def test_other_data_are_refused(results: Path, tmp_path: Path) -> None:
+    (first, *_) = read_published(results / "new" / "leaderboard.json").records
+    assert first.dataset is not None
+    data = first.dataset.model_copy(update={"fingerprint": "d" * 64})
+    other = _copy_changed(results / "new", tmp_path / "b", dataset=data)
+    done = compare(results, "new", str(other), "--check")
+    assert (done.code, done.out) == (4, "")
+    assert done.err.count("scored on different data") == 2
+    assert "against dddddddddddd); scores on different sentences" in done.err
 
 
 def test_unknown_names_are_told_with_those_there_are(results: Path) -> None:
