@@ -14,6 +14,7 @@ import click
 
 from harness.cli.compare import compare
 from harness.cli.doctor import doctor
+from harness.cli.judge import judge
 from harness.cli.mistakes import mistakes
 from harness.cli.plan import plan
 from harness.cli.predict import predict
@@ -30,6 +31,7 @@ COMMANDS: tuple[click.Command, ...] = (
     report,
     restore,
     compare,
+    judge,
     mistakes,
     predict,
     submit,

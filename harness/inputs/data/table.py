@@ -10,7 +10,13 @@ from harness.inputs.data.rows import shown
 COLUMNS_SHOWN = 10
 
 Key = Literal[
-    "text_column", "label_column", "group_column", "slice_columns", "delimiter", "quoting"
+    "text_column",
+    "prediction_column",
+    "label_column",
+    "group_column",
+    "slice_columns",
+    "delimiter",
+    "quoting",
 ]
 """Settings of a file, named as in the suite's [dataset] section."""
 
@@ -29,6 +35,7 @@ class Wanted:
         group: the column of groups; None if no groups are read.
         by_options: whether the settings are command-line options instead of suite keys.
         further: other columns that are read, in this order.
+        text_key: the setting that names `text`; the values may be predictions instead.
     """
 
     text: str | None
@@ -39,6 +46,7 @@ class Wanted:
     group: str | None = None
     by_options: bool = False
     further: tuple[str, ...] = ()
+    text_key: Literal["text_column", "prediction_column"] = "text_column"
 
     @property
     def named(self) -> list[tuple[Key, str | None]]:
@@ -49,7 +57,7 @@ class Wanted:
         ]
         further: list[tuple[Key, str | None]] = [("slice_columns", name) for name in self.further]
         return [
-            ("text_column", self.text),
+            (self.text_key, self.text),
             *((key, name) for key, name in known if name is not None),
             *further,
         ]

@@ -215,7 +215,7 @@ def _checks(
         if threshold is not None and statistic in intervals:  # the others are judged by looks
             by_bound = gates.statistic == "lower-bound"
             interval = intervals[statistic]
-            yield _score_check(name, statistic, threshold, values, interval, by_bound, missing)
+            yield score_check(name, statistic, threshold, values, interval, by_bound, missing)
     if baseline is not None:
         allowed = DEFAULT_MAX_DROP if gates.max_drop is None else gates.max_drop
         yield _drop_check(cell, allowed, runs, baseline)
@@ -224,7 +224,7 @@ def _checks(
             yield _cost_check(gate, limit, column, text, runs)
 
 
-def _score_check(
+def score_check(
     name: str,
     statistic: stats.Statistic,
     threshold: float,
@@ -233,8 +233,8 @@ def _score_check(
     by_bound: bool,
     missing: str | None,
 ) -> Check:
-    # Exact and rounded once: with fmean, seeds of 0.1, 0.2 and 0.3 miss a threshold of 0.2.
-    measured = mean(values)
+    """Judge the mean of one score's values, one a seed, or its interval's lower bound."""
+    measured = mean(values)  # exact: with fmean, seeds of 0.1, 0.2 and 0.3 miss 0.2
     score = f"{name} {measured:.4f}{_in_brackets(interval)}"
     margin = f"the threshold {threshold:.4f} (margin {_signed(measured - threshold)})"
     verdict: Verdict
