@@ -78,6 +78,8 @@ def full_matrix(published: Published) -> Matrix | str:
             found[cell] = evidence(records)
         except NoEvidence as error:
             return f"{cell}: {error}"
+    if not found:
+        return "it has no cells"
     first = next(iter(found.values()))
     # A cell with fewer seeds, or other ones, has nothing to be paired with.
     if any(each.seeds != first.seeds or not each.same_sentences(first) for each in found.values()):
