@@ -53,7 +53,8 @@ speed: $(INSTALLED)
 	$(VENV)/bin/pytest benchmarks/speed.py -s $(ARGS)
 
 # Replays races and looks on a full matrix that `pytest benchmarks/ --suite benchmarks/race.toml`
-# has trained (an hour or two): nothing is trained. ARGS: --evidence FOLDER.
+# has trained (an hour or two), and `--stop decided` on any whole runs: nothing is trained. ARGS:
+# --evidence FOLDER.
 race: $(INSTALLED)
 	$(VENV)/bin/python benchmarks/replay.py $(ARGS)
 

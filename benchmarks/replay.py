@@ -1,9 +1,10 @@
-"""Replays of a full matrix: what races and looks would have decided, and spent: `make race`.
+"""Replays of whole runs: what the ways to end early would have decided, and spent: `make race`.
 
-Nothing is trained. The records of a full matrix (`benchmarks/race.toml`) are given to the decisions
-one seed at a time, in 1,000 random orders of the seeds, as if a session had trained them in this
-order. The verdicts are compared with those of the full matrix. `pytest benchmarks/` does not
-collect this file.
+Nothing is trained. The records of a results folder are given to the decisions in many orders of the
+seeds, as if a session had trained them in this order, and the verdicts are compared with those of
+all whole runs. Races and looks need a full matrix (`benchmarks/race.toml`), `--stop decided` only
+cells with whole runs (`benchmarks/race-gates.toml`). `pytest benchmarks/` does not collect this
+file.
 """
 
 import argparse
@@ -17,13 +18,15 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import stop_replays
 from tabulate import tabulate
 
 from harness import stats
 from harness.errors import BadInput
-from harness.judging.evidence import evidence
+from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.leaderboard import runs_by_cell
-from harness.report.published import leaderboard_in, read_published
+from harness.markup import escaped
+from harness.report.published import Published, leaderboard_in, read_published
 from harness.stats.racing import race
 from harness.stats.sequential import Form, gate_verdict
 from harness.store.run_store import write_atomically
@@ -48,13 +51,11 @@ class Matrix:
         labels: (sentences,), 0 or 1.
         predictions: by cell, (seeds, sentences); row i has the same seed in every cell.
         seconds: by cell, the median training time of its runs: of a run, whichever its seed.
-        processor: on which it was trained.
     """
 
     labels: np.ndarray
     predictions: Mapping[str, np.ndarray]
     seconds: Mapping[str, float]
-    processor: str
 
 
 @dataclass(frozen=True)
@@ -68,27 +69,31 @@ class Replayed:
     time: float
 
 
-def read(folder: Path) -> Matrix:
-    """Return the full matrix of a results folder.
-
-    Raises:
-        BadInput: the leaderboard cannot be read, or some cell has other seeds or sentences.
-    """
-    published = read_published(leaderboard_in(folder))
+def full_matrix(published: Published) -> Matrix | str:
+    """Return the full matrix of a leaderboard, or why races and looks cannot be replayed on it."""
     runs = runs_by_cell(published.cells, published.records)
-    found = {cell: evidence(records) for cell, records in runs.items()}
+    found = {}
+    for cell, records in runs.items():
+        try:
+            found[cell] = evidence(records)
+        except NoEvidence as error:
+            return f"{cell}: {error}"
+    if not found:
+        return "it has no cells"
     first = next(iter(found.values()))
     # A cell with fewer seeds, or other ones, has nothing to be paired with.
     if any(each.seeds != first.seeds or not each.same_sentences(first) for each in found.values()):
-        raise BadInput([f"{folder}: not every cell has the same seeds and sentences; train them"])
+        return "not every cell has the same seeds and sentences; train the missing runs"
+    if len(first.seeds) < 2:
+        return "every cell has one seed, which leaves no order to choose; train two or more"
+    if first.classes > 2:
+        return f"the data have {first.classes} classes, and replays are for two"
     seconds = {
         cell: median(run.times.train for run in records if run.times is not None)
         for cell, records in runs.items()
     }
-    machine = published.records[0].machine
-    processor = "unknown" if machine is None else machine.processor or "unknown"
     predictions = {cell: each.selected for cell, each in found.items()}
-    return Matrix(first.labels, predictions, seconds, processor)
+    return Matrix(first.labels, predictions, seconds)
 
 
 def replay_race(
@@ -210,19 +215,43 @@ def _share(values: Any) -> float:
 
 
 def measure(folder: Path, replays: int) -> dict[str, Any]:
-    """Return all figures of the replays of a results folder."""
-    matrix = read(folder)
+    """Return all figures of the replays of a results folder.
+
+    Args:
+        replays: number of random orders of the seeds.
+
+    Raises:
+        BadInput: the leaderboard cannot be read, or nothing in it can be replayed.
+    """
+    published = read_published(leaderboard_in(folder))
+    matrix = full_matrix(published)
+    stops = stop_replays.measure(
+        published.cells, published.records, replays, np.random.default_rng(RNG_SEED)
+    )
+    if isinstance(matrix, str) and not stops["cells"]:
+        reasons = [f"no races and looks: {matrix}", *stops["left_out"]]
+        raise BadInput([f"{folder}: nothing can be replayed: {reason}" for reason in reasons])
+    machine = published.records[0].machine
+    return {
+        "evidence": folder.name,
+        "processor": None if machine is None else machine.processor,
+        "rng_seed": RNG_SEED,
+        "no_full_matrix": matrix if isinstance(matrix, str) else None,
+        **({} if isinstance(matrix, str) else measure_matrix(matrix, replays)),
+        "stops": stops,
+    }
+
+
+def measure_matrix(matrix: Matrix, replays: int) -> dict[str, Any]:
+    """Return the figures of races, and of gates at looks, on a full matrix."""
     seeds = len(next(iter(matrix.predictions.values())))
     rng = np.random.default_rng(RNG_SEED)
     orders = [tuple(rng.permutation(seeds).tolist()) for _ in range(replays)]
     from_one = default_looks(seeds)
     from_two = tuple(look for look in from_one if look > 1)
     return {
-        "evidence": folder.name,
         "cells": len(matrix.predictions),
         "seeds": seeds,
-        "processor": matrix.processor,
-        "rng_seed": RNG_SEED,
         "means": _means(matrix),
         "races": [
             race_row(matrix, orders, looks, form, settled)
@@ -236,6 +265,23 @@ def measure(folder: Path, replays: int) -> dict[str, Any]:
 
 def as_markdown(figures: Mapping[str, Any]) -> str:
     """Return the figures as a Markdown page."""
+    reason = figures["no_full_matrix"]
+    without = f"Races and looks are not replayed: {escaped(reason or '')}."
+    processor = escaped(figures["processor"] or "an unknown processor")
+    return "\n".join(
+        [
+            f"# Replays of {escaped(figures['evidence'])}",
+            "",
+            f"Whole runs, trained on {processor} and replayed by `make race`. Nothing was trained "
+            "for this page.",
+            "",
+            *(_matrix_sections(figures) if reason is None else [without, ""]),
+            *stop_replays.as_markdown(figures["stops"]),
+        ]
+    )
+
+
+def _matrix_sections(figures: Mapping[str, Any]) -> list[str]:
     races = [
         [
             ", ".join(map(str, row["looks"])),
@@ -262,61 +308,58 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
         ]
         for row in figures["gates"]
     ]
-    return "\n".join(
-        [
-            f"# Replays of {figures['evidence']}",
-            "",
-            f"{figures['cells']} cells with {figures['seeds']} seeds each, replayed in "
-            f"{figures['races'][0]['replays']:,} random orders of the seeds "
-            f"({figures['races'][0]['different_orders']} different ones), by `make race`. Nothing "
-            f"was trained for this page. Shares are of the full matrix; time is the median "
-            f"training time of each cell's runs, on {figures['processor']}.",
-            "",
-            "## Races",
-            "",
-            tabulate(
-                races,
-                [
-                    "looks",
-                    "spending",
-                    "settled",
-                    "time",
-                    "time at most",
-                    "runs",
-                    "same winner",
-                    "winner not worse beyond chance",
-                    "winner dropped",
-                    "ended",
-                ],
-                tablefmt="github",
-            ),
-            "",
-            "## Gates on a lower bound",
-            "",
-            "Each cell with thresholds below and above its mean MCC over all seeds.",
-            "",
-            tabulate(
-                gates,
-                [
-                    "spending",
-                    "mean minus threshold",
-                    "runs",
-                    "decided",
-                    "decided by all seeds at once",
-                    "opposite verdicts",
-                ],
-                tablefmt="github",
-            ),
-            "",
-        ]
-    )
+    return [
+        "## Races",
+        "",
+        f"{figures['cells']} cells with {figures['seeds']} seeds each, in "
+        f"{figures['races'][0]['replays']:,} random orders of the seeds "
+        f"({figures['races'][0]['different_orders']} different ones). Shares are of the full "
+        f"matrix; time is the median training time of each cell's runs.",
+        "",
+        tabulate(
+            races,
+            [
+                "looks",
+                "spending",
+                "settled",
+                "time",
+                "time at most",
+                "runs",
+                "same winner",
+                "winner not worse beyond chance",
+                "winner dropped",
+                "ended",
+            ],
+            tablefmt="github",
+        ),
+        "",
+        "## Gates on a lower bound",
+        "",
+        "Each cell with thresholds below and above its mean MCC over all seeds.",
+        "",
+        tabulate(
+            gates,
+            [
+                "spending",
+                "mean minus threshold",
+                "runs",
+                "decided",
+                "decided by all seeds at once",
+                "opposite verdicts",
+            ],
+            tablefmt="github",
+        ),
+        "",
+    ]
 
 
 def main() -> None:
     """Replay, print, and write the page beside the evidence."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--evidence", type=Path, default=EVIDENCE, help="results of a full matrix")
-    parser.add_argument("--replays", type=int, default=REPLAYS, help="number of random orders")
+    parser.add_argument("--evidence", type=Path, default=EVIDENCE, help="results of whole runs")
+    parser.add_argument(
+        "--replays", type=int, default=REPLAYS, help="number of random orders of the seeds"
+    )
     parser.add_argument("--write", action="store_true", help="write replays.md and replays.json")
     options = parser.parse_args()
     try:
