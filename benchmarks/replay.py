@@ -33,8 +33,8 @@ from harness.store.run_store import write_atomically
 from harness.suite.looks import SETTLED, default_looks
 
 ROOT = Path(__file__).parent.parent
-EVIDENCE = ROOT / "results" / "local" / "race"
-"""Where `pytest benchmarks/ --suite benchmarks/race.toml` writes the full matrix."""
+EVIDENCE = ROOT / "results" / "race"
+"""The published full matrix of `benchmarks/race.toml`."""
 REPLAYS = 1000
 RNG_SEED = 1
 FORMS: tuple[Form, ...] = ("obrien-fleming", "pocock")

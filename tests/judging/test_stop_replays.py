@@ -58,6 +58,18 @@ def study() -> dict[str, Any]:
     return measured(published.cells, published.records)
 
 
+@pytest.mark.parametrize("name", ["race-gates", "race"])
+def test_no_verdict_on_the_evidence_of_races_differs_from_that_of_whole_runs(name: str) -> None:
+    published = read_published(leaderboard_in(ROOT / "results" / name))
+    found = measured(published.cells, published.records, most=20)
+    assert found["left_out"] == []
+    assert [row["different_verdicts"] for row in found["margins"]] == [0] * 12
+    # A gate that is met by a wide margin leaves out epochs; one that is not met leaves out none.
+    by_margin = {row["margin"]: row["epochs"] for row in found["margins"] if row["at_once"] == 1}
+    assert by_margin[0.15] < by_margin[0.10] < by_margin[0.05] < by_margin[0.02] < 1
+    assert by_margin[-0.02] == by_margin[-0.05] == 1
+
+
 def test_every_verdict_on_the_committed_study_is_that_of_whole_runs(study: dict[str, Any]) -> None:
     assert study["left_out"] == []
     # Four cells of three seeds and two of two, in every order.
