@@ -79,7 +79,6 @@ def install(folder: Path) -> Installed:
     subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    script = f"#!{python}\nimport sys, pytest\nsys.exit(pytest.console_main())\n"
-    (programs / "pytest").write_text(script)
+    (programs / "pytest").write_text(f'#!/bin/sh\nexec "{python}" -m pytest "$@"\n')
     (programs / "pytest").chmod(0o755)
     return Installed(wheel, sdist, programs)
