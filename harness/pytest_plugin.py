@@ -11,7 +11,16 @@ import pytest
 
 from harness.errors import BadInput
 from harness.forecast.schedule import describe
-from harness.plugin.gates import fallback_reason, gate_of, left_out, named_paths
+from harness.plugin import elsewhere
+from harness.plugin.collection import (
+    FILES,
+    as_collected,
+    collect_suites,
+    named_suites,
+    suites_of,
+)
+from harness.plugin.elsewhere import option_value, spelled
+from harness.plugin.gates import fallback_reason, gate_of, left_out
 from harness.plugin.interrupt import hold_interrupt
 from harness.plugin.ledger import Ledger, by_reason, uncounted_failures, unjudged
 from harness.plugin.needs import hide_timing_table, need_timer, show_reasons
@@ -51,23 +60,19 @@ from harness.suite import ids
 from harness.suite.plan import Cell
 from harness.text import counted
 
-pytest_plugins = ("harness.plugin.gates", "harness.plugin.fixtures")
+pytest_plugins = ("harness.plugin.gates", "harness.plugin.fixtures", "harness.plugin.collection")
 
 NO_SCORE = "No selected cell was scored: a session without a score does not pass."
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("harness", "fine-tuning benchmark")
-    for option in OPTIONS:
-        if option.metavar is None:
-            group.addoption(option.flag, action="store_true", help=option.help)
-        else:
-            action = "append" if option.repeatable else "store"
-            group.addoption(option.flag, action=action, metavar=option.metavar, help=option.help)
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    if not pluginmanager.has_plugin(elsewhere.__name__):
+        elsewhere.add_options(parser, "--")
 
 
 def _chosen(config: pytest.Config) -> Chosen:
-    values = {option.name: config.getoption(option.name) for option in OPTIONS}
+    values = {option.name: option_value(config, option.name) for option in OPTIONS}
+    values["suite"] = named_suites(config)
     values["strict"] = is_strict(config)
     return Chosen(values, here=config.invocation_params.dir, project=config.rootpath)
 
@@ -78,29 +83,26 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEDGER] = Ledger()
     # A cell that failed, was skipped or was interrupted has no time to measure.
     config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used")
-    benchmarks = config.rootpath / "benchmarks"
-    paths = named_paths(config)
-    if not any(p.is_relative_to(benchmarks) or benchmarks.is_relative_to(p) for p in paths):
+    if not collect_suites(config):
         return
     config.args[:] = map(as_collected, config.args)
     config.option.deselect = [*map(as_collected, config.option.deselect or ())]
     if config.getoption("tx", None):
         # Checked here, because pytest-xdist does not show errors of its workers.
         raise pytest.UsageError(
-            "pytest-xdist (-n) cannot share the runs of a session; leave it out, and use --workers "
-            "to train several at a time"
+            "pytest-xdist (-n) cannot share the runs of a session; leave it out, and use "
+            f"{spelled(config, '--workers')} to train several at a time"
         )
     need_timer(config)
     chosen, planned = _chosen(config), _planned(config)
+    if FILES in config.stash and PROBLEMS in config.stash:  # files that pytest could not collect
+        raise _refusal(config, config.stash[PROBLEMS])
     results = [results_folder(chosen) / each.suite.name for each in planned]
     refuse_early(config, read_files(chosen, planned), results)
 
 
-def as_collected(arg: str) -> str:
-    """Return a test's id with its learning rate spelled as in the cell's id."""
-    test, bracket, cell = arg.removesuffix("]").rpartition("[")
-    of_a_cell = test.endswith("::test_finetune") and bracket and arg[-1] == "]"
-    return f"{test}[{ids.usual(cell)}]" if of_a_cell else arg
+def _refusal(config: pytest.Config, problems: Sequence[str]) -> pytest.UsageError:
+    return pytest.UsageError(spelled(config, str(BadInput(problems))))
 
 
 def _planned(config: pytest.Config) -> Sequence[Planned]:
@@ -117,8 +119,9 @@ def _planned(config: pytest.Config) -> Sequence[Planned]:
     return config.stash[PLANNED]
 
 
-def _gated(config: pytest.Config) -> list[Planned]:
-    return [planned for planned in _planned(config) if planned.has_own_gates]
+def _gated(node: pytest.Collector | pytest.Item) -> list[Planned]:
+    planned = _planned(node.config)
+    return [each for each in suites_of(node, planned) if each.has_own_gates]
 
 
 def pytest_pycollect_makeitem(
@@ -126,18 +129,18 @@ def pytest_pycollect_makeitem(
 ) -> list[pytest.Item] | None:
     """Leave out the test of gated suites if no suite has its own gates."""
     parameters = inspect.signature(obj).parameters if inspect.isfunction(obj) else {}
-    return [] if "gated_suite" in parameters and not _gated(collector.config) else None
+    return [] if "gated_suite" in parameters and not _gated(collector) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test for every cell of the chosen suites, and for every suite with its own gates."""
     if "cell" in metafunc.fixturenames:
         # By name, so that readers of a test's parameters, such as pytest-benchmark, get text.
-        _planned(metafunc.config)
-        cells = [*metafunc.config.stash[CELLS]]
+        planned = suites_of(metafunc.definition, _planned(metafunc.config))
+        cells = [f"{cell.suite}/{cell.id}" for each in planned for cell in each.cells]
         metafunc.parametrize("cell", cells, ids=cells, indirect=True)
     if "gated_suite" in metafunc.fixturenames:
-        gated = [planned.suite.name for planned in _gated(metafunc.config)]
+        gated = [planned.suite.name for planned in _gated(metafunc.definition)]
         metafunc.parametrize("gated_suite", gated, ids=gated, indirect=True)
 
 
@@ -149,7 +152,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if (cells or PROBLEMS in config.stash) and not config.option.collectonly:
         _shield(config)  # first, because a plugin's traceback would replace later error messages
     if PROBLEMS in config.stash:
-        raise pytest.UsageError(str(BadInput(config.stash[PROBLEMS])))
+        raise _refusal(config, config.stash[PROBLEMS])
     if not cells or config.option.collectonly:
         if not (session.items or config.option.collectonly):
             config.stash[OPEN] = _nothing_selected(session)
@@ -159,10 +162,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         options = session_options(_chosen(config))
     except BadInput as error:
-        raise pytest.UsageError(str(error)) from None
+        raise _refusal(config, error.problems) from None
     planned = config.stash[PLANNED]
     if refused := [*refusals(planned, cells, options), *race_refusals(planned, cells)]:
-        raise pytest.UsageError("\n".join(refused))
+        raise pytest.UsageError(spelled(config, "\n".join(refused)))
     started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), options)
     started.notes += without_baseline(cells, options)
     names = [planned.suite.name for planned in started.planned]
@@ -177,7 +180,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         started.start(problems(config, started))
     except BadInput as error:
         del config.stash[SESSION]
-        raise pytest.UsageError(str(error)) from None
+        raise _refusal(config, error.problems) from None
 
 
 def _selected(session: pytest.Session) -> list[Cell]:
@@ -254,7 +257,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     ]
     if session.dispatch is not None:
         lines.append(describe(session.dispatch.schedule, session.dispatch.workers))
-    return lines + session.notes + _other_spelling(config)
+    return [spelled(config, line) for line in lines + session.notes] + _other_spelling(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -362,16 +365,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     summarize_all(config)
     show_all(terminalreporter)
     for line in config.stash[OPEN]:
-        terminalreporter.write_line(line, red=is_strict(config), yellow=not is_strict(config))
+        shown = spelled(config, line)
+        terminalreporter.write_line(shown, red=is_strict(config), yellow=not is_strict(config))
     if config.stash[OPEN] and is_strict(config):
         terminalreporter.write_line(
             "With --strict a session passes only if every gate of its suites was judged.", red=True
         )
     running = config.stash[SESSION]
     if gates := left_open(config.stash[LEDGER], running):
-        terminalreporter.write_line(explanation(gates), red=True)
+        terminalreporter.write_line(spelled(config, explanation(gates)), red=True)
     for problem in config.stash.get(PROBLEMS, ()):
-        terminalreporter.write_line(problem, red=True)
+        terminalreporter.write_line(spelled(config, problem), red=True)
     if not running.scored():
         terminalreporter.write_line(NO_SCORE, red=True)
     if exitstatus == pytest.ExitCode.INTERRUPTED:

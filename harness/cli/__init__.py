@@ -1,8 +1,8 @@
 """The command `harness`, one file per subcommand.
 
 Exit codes: 0 success; 1 the check failed; 2 wrong usage; 4 bad input, as for pytest's usage
-errors; 130 interrupted and 141 closed pipe, as for programs that end by these signals. docs/cli.md
-describes the exit codes of each subcommand.
+errors; 130 interrupted and 141 closed pipe, as for programs that end by these signals. Those of
+`harness run` are pytest's. docs/cli.md describes the exit codes of each subcommand.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from harness.cli.plan import plan
 from harness.cli.predict import predict
 from harness.cli.report import report
 from harness.cli.restore import restore
+from harness.cli.run import run
 from harness.cli.submit import submit
 from harness.errors import BadInput, Unavailable
 from harness.machine import provenance
@@ -28,6 +29,7 @@ from harness.machine.provenance import DISTRIBUTION
 COMMANDS: tuple[click.Command, ...] = (
     doctor,
     plan,
+    run,
     report,
     restore,
     compare,
@@ -46,14 +48,14 @@ NOT_READ = 141
 @click.group(
     commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="`harness COMMAND --help` has examples. Training is pytest's: pytest benchmarks/",
+    epilog="`harness COMMAND --help` has examples. In a checkout, `pytest benchmarks/` trains too.",
 )
 @click.version_option(
     provenance.versions((DISTRIBUTION,))[DISTRIBUTION] or "unknown (not installed)",
     prog_name="harness",
 )
 def harness() -> None:
-    """Inspect, rebuild and use the results of `pytest benchmarks/`."""
+    """Train suites; inspect, rebuild and use their results."""
 
 
 def main() -> None:

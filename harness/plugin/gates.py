@@ -163,7 +163,8 @@ def _left_out_by(session: pytest.Session, gate: Gate) -> str:
         return "--lf" if by_last_failed else "a plugin or conftest.py"
     benchmarks = config.rootpath / "benchmarks"
     found = []
-    if not any(map(benchmarks.is_relative_to, named_paths(config))):
+    paths = named_paths(config)
+    if not any(benchmarks.is_relative_to(p) or p.suffix == ".toml" for p in paths):
         found.append(f"the paths of the command line ({' '.join(config.args)})")
     if by_last_failed and config.pluginmanager.has_plugin("lfplugin-collskip"):
         found.append("--lf")

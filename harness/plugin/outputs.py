@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.inputs import trackers
+from harness.plugin.elsewhere import spelled
 from harness.report import file_names
 from harness.session.options import flag_of
 from harness.session.places import Place, ReadFile, conflicting, overwritten, unusable
@@ -64,7 +65,7 @@ def refuse_early(config: pytest.Config, read: Sequence[ReadFile], results: Seque
     ]
     at_once = [place for place in named if place.name in OPENED_AT_ONCE]
     if lost or (not config.option.collectonly and unusable(at_once)):
-        raise pytest.UsageError("\n".join([*lost, *unusable(named)]))
+        raise pytest.UsageError(spelled(config, "\n".join([*lost, *unusable(named)])))
 
 
 def _places(config: pytest.Config) -> list[Place]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.plugin.elsewhere import spelled
 from harness.plugin.ledger import Ledger
 from harness.session.display import Display
 from harness.session.options import Planned
@@ -40,6 +41,7 @@ def is_strict(config: pytest.Config) -> bool:
 
 def print_line(config: pytest.Config, line: str) -> None:
     """Print a line on the terminal at the end of a session, with or without pytest's reporter."""
+    line = spelled(config, line)
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None:
         print(line, file=sys.stderr)

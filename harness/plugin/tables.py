@@ -13,6 +13,7 @@ from harness.judging.gates import judge_suite
 from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.markup import code, escaped
+from harness.plugin.elsewhere import option_value, spelled
 from harness.plugin.stash import PROBLEMS, SESSION, TABLE_NOTES, WRITTEN
 from harness.report import LEADERBOARD, replacement, write_tables
 from harness.report.brief import (
@@ -54,7 +55,7 @@ def write_all(
             continue  # published tables are not replaced by a session in which nothing could run
         if _is_its_own_baseline(running, planned, read_from):
             problems.append(
-                f"{config.getoption('baseline')} is the baseline, and not every cell passed "
+                f"{option_value(config, 'baseline')} is the baseline, and not every cell passed "
                 "against it: it is not replaced, because the next session would compare with "
                 "the new one; name another --results-dir to keep both"
             )
@@ -93,7 +94,7 @@ def _reason_to_keep_tables(
     folder = running.folder(name)
     here = where(planned, running.inputs(name), folder)
     now = replacement.runs_of_records(records, here)
-    protected = not config.getoption("replace")
+    protected = not option_value(config, "replace")
     try:
         before = replacement.runs_in_tables(folder)
     except BadInput as error:
@@ -178,13 +179,13 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
             for line in running.looks_at_end(name):
                 reporter.write_line(line)
         for line in _undecided(running, planned):
-            reporter.write_line(line, yellow=True)
+            reporter.write_line(spelled(config, line), yellow=True)
         if written is None:
             earlier = (running.folder(name) / LEADERBOARD).exists()
             failed = note is None and PROBLEMS in config.stash  # perhaps while writing them
             unchanged = f"the tables in {folder} are unchanged" if earlier and not failed else None
             lines = filter(None, ("no table was written", unchanged, note))
-            reporter.write_line("; ".join(lines), yellow=True)
+            reporter.write_line(spelled(config, "; ".join(lines)), yellow=True)
             continue
         names = [path.name for path in written]
         tables = [each for each in names if not each.endswith((".png", ".svg"))]
@@ -192,8 +193,8 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         pictures = f" and {counted(count, 'picture')}" if count else ""
         reporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
         if note is not None:
-            reporter.write_line(note, yellow=True)
-        for line in _missed(planned, records, folder, config.getoption("cola_dir")):
+            reporter.write_line(spelled(config, note), yellow=True)
+        for line in _missed(planned, records, folder, option_value(config, "cola_dir")):
             reporter.write_line(line)
 
 

@@ -139,7 +139,8 @@ def copy_checkout(to: Path, home: Path, shortened: bool) -> Path:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, to / name)
     shutil.copytree(home / "my-model", to / "my-model")
-    for suite in [*(to / "benchmarks").glob("*.toml"), *(to / "examples").rglob("*.toml")]:
+    folders = [to / name for name in ("benchmarks", "examples", "harness/suite/files")]
+    for suite in [file for folder in folders for file in folder.rglob("*.toml")]:
         if shortened and suite.name != "references.toml":
             text = suite.read_text(encoding="utf-8")
             text = re.sub(r"^epochs = .*", "epochs = 1", text, flags=re.MULTILINE)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.errors import BadInput
 from harness.inputs import checkpoints
-from harness.pytest_plugin import as_collected
+from harness.plugin.collection import as_collected
 from harness.report.submission import Candidate, choose
 from harness.session.options import OVERRIDES, Chosen, planned_suites
 from harness.suite import ids

@@ -19,7 +19,7 @@ from harness.session.options.folders import (
     results_folder,
 )
 from harness.session.options.session_options import Options, session_options
-from harness.session.options.suites import Planned, planned_suites, suite_files
+from harness.session.options.suites import Planned, located, planned_suites, suite_files
 
 __all__ = [
     "DEFAULT_SUITES",
@@ -35,6 +35,7 @@ __all__ = [
     "flag_of",
     "home",
     "left_behind",
+    "located",
     "name_of",
     "passes",
     "planned_suites",

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from harness.errors import BadInput
+from harness.suite.by_name import NAMES
 
 DEFAULT_SUITES = ("benchmarks/quickstart.toml", "benchmarks/cola.toml")
 DEFAULT_RESULTS = "results/local"
@@ -97,7 +98,8 @@ def flag_of(name: str) -> str:
 OPTIONS = (
     Option(
         "--suite",
-        f"suite file to run, repeatable; by default {' and '.join(DEFAULT_SUITES)}",
+        f"suite to run: a file, or {', '.join(NAMES)}; repeatable; by default "
+        f"{' and '.join(DEFAULT_SUITES)}, or the same ones by name where these files are not",
         "FILE",
         repeatable=True,
     ),

@@ -13,6 +13,7 @@ from harness.session.looks.mistakes import look_problems
 from harness.session.options.declared import DEFAULT_SUITES, OVERRIDES, SWITCHES, name_of
 from harness.session.options.folders import Chosen, home, passes
 from harness.suite import ids
+from harness.suite.by_name import NAMES, shipped
 from harness.suite.plan import Cell, make_plan
 from harness.suite.references import Reference, load_references
 from harness.suite.spec import Override, Suite, SuiteGates, load_suite
@@ -42,9 +43,19 @@ class Planned:
 
 def suite_files(chosen: Chosen) -> list[Path]:
     """Return the files of the chosen suites, even if they cannot be read."""
-    named = chosen.values.get("suite")
-    folder = chosen.here if named else chosen.project
-    return [folder / name for name in (named or DEFAULT_SUITES)]
+    if named := chosen.values.get("suite"):
+        return [located(name, chosen.here) for name in named]
+    own = [chosen.project / name for name in DEFAULT_SUITES]
+    return (
+        own
+        if passes(Path.is_file, own[0])
+        else [located(path.stem, chosen.project) for path in own]
+    )
+
+
+def located(name: str, here: Path) -> Path:
+    """Return the file of a suite: the shipped suite of this name, or else the path."""
+    return shipped(name) or here / name
 
 
 def planned_suites(chosen: Chosen) -> list[Planned]:
@@ -76,6 +87,8 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
             problems += _unknown_cells(file)
         except BadInput as error:
             problems += error.problems
+            if not path.suffix and not passes(Path.exists, path):
+                problems[-1] += f", or one of {', '.join(NAMES)}"
             continue
         if any(suite.name == other.suite.name for other in planned):
             problems.append(
