@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.records import predicted_record, predictions_of
-from builders.small_suite import write_suite
+from builders.small_suite import THREE_SEEDS, write_suite
 
 from harness.executors import WorkerLost
 from harness.forecast.schedule import Schedule
@@ -26,20 +26,7 @@ from harness.suite.plan import make_plan
 from harness.suite.spec import load_suite
 from harness.training.job import Job, Result
 
-SUITE = """
-name = "tiny"
-[dataset]
-source = "file"
-path = "data.csv"
-validation_size = 20
-[matrix]
-checkpoints = ["./encoder"]
-batch_sizes = [8]
-learning_rates = [1e-3]
-seeds = [1, 2, 3]
-[training]
-epochs = 3
-[gates]
+SUITE = f"""{THREE_SEEDS}[gates]
 min_mcc = 0.4
 [limits]
 stop = "decided"
