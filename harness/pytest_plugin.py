@@ -252,7 +252,11 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     lines = [
         f"{name}: {counts['finished']} of {counted(counts.total(), 'run')} finished before, "
         f"{counts['to train']} to train, {counts['skipped']} skipped"
-        + (f", {outside} outside the budget" if (outside := counts["outside the budget"]) else "")
+        + "".join(
+            f", {number} {state}"
+            for state in ("not needed", "outside the budget")
+            if (number := counts[state])
+        )
         for name, counts in session.counts.items()
     ]
     if session.dispatch is not None:

@@ -216,7 +216,7 @@ def _contestants(published: "Published") -> "Iterator[tuple[str, Contestant]]":
     from harness.judging.leaderboard import runs_by_cell, scored
 
     runs = runs_by_cell(published.cells, published.records)
-    for contestant in best_cells(published.cells, runs, published.slices):
+    for contestant in best_cells(published.cells, runs, published.standings, published.slices):
         yield contestant.name, contestant
     for cell in published.cells:
         if ended := scored(runs[cell.id]):

@@ -92,7 +92,8 @@ def _runs(
     if not known:
         raise BadInput([f"{results}: no run was scored yet; {TRAIN_FIRST}"])
     if not requested:
-        best = {each.runs[0].cell: each.runs for each in best_cells(published.cells, runs)}
+        contestants = best_cells(published.cells, runs, published.standings)
+        best = {each.runs[0].cell: each.runs for each in contestants}
         if not best:
             problem = (
                 "no cell has scores of all its runs yet; finish them with `pytest benchmarks/`, or "

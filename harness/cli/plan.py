@@ -24,6 +24,7 @@ from harness.machine.contention import Moment
 from harness.session.budget.outside import stopped_before
 from harness.session.budget.selection import as_candidates, select
 from harness.session.looks.selection import fewest_runs, looks_in_words
+from harness.session.looks.unneeded import with_unneeded
 from harness.session.options import Options, Planned, planned_suites, session_options
 from harness.session.run_status import RunState, RunStatus, run_statuses
 from harness.session.strictness import refusals
@@ -48,7 +49,8 @@ def plan(as_json: bool, **values: Any) -> None:
     Finds data and checkpoints as a session does, which may download a checkpoint from the hub,
     and trains nothing. Shows the contents of each split, and the time and memory that training
     should take here. A run is finished if the store contains it with the same data, checkpoint,
-    settings, seed, device and package versions. Also shows if a session would be refused because
+    settings, seed, device and package versions; it is not needed if looks at finished runs have
+    decided without it. Also shows if a session would be refused because
     it would replace tables that contain other runs, or, with --strict, because of its gates.
 
     If the suite has looks or a race, shows them, with the fewest and the most runs that they may
@@ -112,14 +114,16 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
     from harness.session import overwriting  # it loads pandas, which no other command line needs
 
     store, unreadable = run_store.read_store(session.results / planned.suite.name)
-    aims = aims_of(planned.suite, planned.cells, session.baseline_of(planned.suite.name))
+    baseline = session.baseline_of(planned.suite.name)
+    aims = aims_of(planned.suite, planned.cells, baseline)
     statuses = run_statuses(planned.suite, planned.cells, inputs, store, session.rerun, aims)
+    statuses = with_unneeded(statuses, planned.cells, baseline is not None)
     works = [inputs.work(item.run) for item in statuses if item.state == "to train"]
     refused = "; ".join(refusals([planned], planned.cells, session)) or overwriting.foreseen(
         planned, statuses, store, len(works), inputs, session
     )
     earlier = [item.record for item in store]
-    if (baseline := session.baseline_of(planned.suite.name)) is not None:
+    if baseline is not None:
         earlier += baseline.records
     forecast = []
     if session.strict and (skipped := sum(item.state == "skipped" for item in statuses)):

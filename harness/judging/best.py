@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 
-from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.store.records import Record
 from harness.suite.plan import Cell
@@ -36,7 +35,10 @@ def is_whole(cell: Cell, scored: int, standing: Standing | None) -> bool:
 
 
 def best_by_checkpoint(
-    cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]], with_stopped: bool = False
+    cells: Sequence[Cell],
+    runs: Mapping[str, Sequence[Record]],
+    standings: Mapping[str, Standing],
+    with_stopped: bool = False,
 ) -> dict[str, Best]:
     """Return each checkpoint's cell with the highest mean MCC over seeds; of equals the first.
 
@@ -45,13 +47,13 @@ def best_by_checkpoint(
 
     Args:
         runs: the records of each cell, by its id.
+        standings: how far the looks at each cell have come, by its id; see judging.looks.race.
         with_stopped: whether cells with a stopped run count with the mean that they have at least.
     """
     best: dict[str, Best] = {}
-    found = standings(cells, runs)
     for cell in cells:
         scored = tuple(run for run in runs[cell.id] if run.scores is not None)
-        if not scored or not is_whole(cell, len(scored), found.get(cell.id)):
+        if not scored or not is_whole(cell, len(scored), standings.get(cell.id)):
             continue
         if not with_stopped and any(run.stopped is not None for run in scored):
             continue

@@ -9,6 +9,7 @@ from harness import stats
 from harness.judging.best import best_by_checkpoint
 from harness.judging.costs import COSTS, Ratio, mean, ratio
 from harness.judging.evidence import Evidence, NoEvidence, evidence
+from harness.judging.looks.standing import Standing
 from harness.judging.populations import IN_WORDS, difference
 from harness.judging.sides import (
     Side,
@@ -201,7 +202,10 @@ def _holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def best_cells(
-    cells: Sequence[Cell], runs: dict[str, list[Record]], slices: Slices | None = None
+    cells: Sequence[Cell],
+    runs: dict[str, list[Record]],
+    standings: Mapping[str, Standing],
+    slices: Slices | None = None,
 ) -> list[Contestant]:
     """Return each checkpoint's cell with the highest mean MCC, under the checkpoint's name.
 
@@ -209,10 +213,11 @@ def best_cells(
 
     Args:
         runs: the records of each cell, by its id.
+        standings: how far the looks at each cell have come, by its id.
     """
     return [
         Contestant(checkpoint, best.runs, best.tried, slices)
-        for checkpoint, best in best_by_checkpoint(cells, runs).items()
+        for checkpoint, best in best_by_checkpoint(cells, runs, standings).items()
     ]
 
 

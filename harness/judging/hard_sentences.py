@@ -13,6 +13,7 @@ from harness.inputs.hub import Hub
 from harness.judging.comparison import best_cells
 from harness.judging.evidence import NoEvidence
 from harness.judging.leaderboard import runs_by_cell
+from harness.judging.looks.race import standings
 from harness.judging.mistakes import Missed, missed_by
 from harness.store.records import Record
 from harness.suite.plan import Cell
@@ -73,10 +74,17 @@ def hard_sentences(missed: Missed, source: "Source") -> list[HardSentence]:
     ]
 
 
-def missed_by_best(cells: Sequence[Cell], records: Sequence[Record]) -> Missed | None:
-    """Return the sentences that every checkpoint's best cell misses; None without evidence."""
+def missed_by_best(
+    cells: Sequence[Cell], records: Sequence[Record], compared: bool
+) -> Missed | None:
+    """Return the sentences that every checkpoint's best cell misses; None without evidence.
+
+    Args:
+        compared: whether the cells are compared with a baseline.
+    """
+    runs = runs_by_cell(cells, records)
     try:
-        best = best_cells(cells, runs_by_cell(cells, records))
+        best = best_cells(cells, runs, standings(cells, runs, compared))
         return missed_by([each.runs for each in best])
     except NoEvidence:
         return None

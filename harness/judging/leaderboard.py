@@ -14,6 +14,7 @@ from harness.judging.further_columns.sources import SOURCES
 from harness.judging.further_columns.stopped import STOPPED, UNKNOWN
 from harness.judging.gates import Judgement, judge
 from harness.judging.looks.race import standings
+from harness.judging.looks.standing import Standing
 from harness.store.records import Record, classes_of
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
@@ -114,9 +115,14 @@ def judge_all(
     runs: Mapping[str, Sequence[Record]],
     baseline: Baseline | None = None,
     slices: Slices | None = None,
+    known: Mapping[str, Standing] | None = None,
 ) -> dict[str, Judgement]:
-    """Judge every cell by its records, and return the judgements by cell id."""
-    found = standings(cells, runs, baseline is not None)
+    """Judge every cell by its records, and return the judgements by cell id.
+
+    Args:
+        known: how far the looks at each cell have come, if that was computed before.
+    """
+    found = standings(cells, runs, baseline is not None) if known is None else known
     return {
         cell.id: judge(cell, runs[cell.id], baseline, slices, found.get(cell.id)) for cell in cells
     }

@@ -8,6 +8,7 @@ import pytest
 
 from harness.judging.gates import Check, Judgement, explain, explain_suite, judge, judge_suite
 from harness.judging.leaderboard import runs_by_cell
+from harness.judging.looks.race import standings
 from harness.plugin.ledger import record_result
 from harness.plugin.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_strict
 from harness.report.undecided import in_words, lacking, outside_budget, properties
@@ -190,7 +191,10 @@ def suite_checks(
             pytest.skip("every cell was skipped")
         gates = suite_gates(gated_suite.suite)
         runs = runs_by_cell(gated_suite.cells, records)
-        found = judge_suite(gates, gated_suite.cells, runs)
+        compared = session.baseline(gated_suite.suite.name) is not None
+        found = judge_suite(
+            gates, gated_suite.cells, runs, standings(gated_suite.cells, runs, compared)
+        )
         verdicts = {check.verdict for check in found}
         if outside_budget(records) and "not-enough-evidence" in verdicts and "fail" not in verdicts:
             pytest.skip(f"outside the budget: {explain_suite(gated_suite.suite.name, found)}")

@@ -12,6 +12,7 @@ from harness.errors import BadInput
 from harness.judging.gates import judge_suite
 from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
+from harness.judging.looks.race import standings
 from harness.markup import code, escaped
 from harness.plugin.elsewhere import option_value, spelled
 from harness.plugin.stash import PROBLEMS, SESSION, TABLE_NOTES, WRITTEN
@@ -156,8 +157,9 @@ def _undecided(
         return
     cells, suite = planned.cells, planned.suite.name
     runs, baseline = runs_by_cell(cells, records), running.baseline(suite)
-    judgements = judge_all(cells, runs, baseline, running.inputs(suite).slices.slices)
-    checks = judge_suite(suite_gates(planned.suite), cells, runs)
+    found = standings(cells, runs, baseline is not None)
+    judgements = judge_all(cells, runs, baseline, running.inputs(suite).slices.slices, found)
+    checks = judge_suite(suite_gates(planned.suite), cells, runs, found)
     yield from undecided(cells, runs, judgements, checks, baseline is not None, name, plain)
 
 
@@ -194,15 +196,21 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(f"written to {folder}: {', '.join(tables)}{pictures}")
         if note is not None:
             reporter.write_line(spelled(config, note), yellow=True)
-        for line in _missed(planned, records, folder, option_value(config, "cola_dir")):
+        compared = running.baseline(name) is not None
+        cola_dir = option_value(config, "cola_dir")
+        for line in _missed(planned, records, compared, folder, cola_dir):
             reporter.write_line(line)
 
 
 def _missed(
-    planned: Planned, records: Sequence[Record], folder: str, cola_dir: str | None
+    planned: Planned, records: Sequence[Record], compared: bool, folder: str, cola_dir: str | None
 ) -> Iterator[str]:
-    """Yield some sentences that every run misclassifies, and the command that prints all."""
-    missed = missed_by_best(planned.cells, records)
+    """Yield some sentences that every run misclassifies, and the command that prints all.
+
+    Args:
+        compared: whether the cells are compared with a baseline.
+    """
+    missed = missed_by_best(planned.cells, records, compared)
     if missed is None or not missed.positions:
         return
     yield (

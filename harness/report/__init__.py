@@ -141,7 +141,9 @@ def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
     from harness.report.page import as_html
 
     runs = runs_by_cell(published.cells, published.records)
-    judgements = judge_all(published.cells, runs, published.baseline, published.slices)
+    judgements = judge_all(
+        published.cells, runs, published.baseline, published.slices, published.standings
+    )
     frame = leaderboard(published.cells, published.records, judgements=judgements)
     lines = lines_of(published, frame)
     found = list(findings(published, judgements))

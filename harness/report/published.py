@@ -1,7 +1,8 @@
 """The published evidence of a suite: its plan and every record, in one JSON file."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Final, Literal
@@ -18,6 +19,8 @@ from harness.judging.column import Value
 from harness.judging.columns import COLUMNS
 from harness.judging.comparison import best_cells
 from harness.judging.leaderboard import rows_of, runs_by_cell
+from harness.judging.looks.race import standings
+from harness.judging.looks.standing import Standing
 from harness.judging.slices import rows_by_slice
 from harness.report.published_scores import source_of
 from harness.store.consistency import inconsistency
@@ -80,6 +83,12 @@ class Published:
         on_hub = (facts.hub.class_names for facts in self.datasets if facts.hub is not None)
         named = None if self.dataset is None else self.dataset.class_names
         return named or next(on_hub, None)
+
+    @cached_property
+    def standings(self) -> dict[str, Standing]:
+        """How far the looks at each cell have come, by cell id; empty for cells without looks."""
+        runs = runs_by_cell(self.cells, self.records)
+        return standings(self.cells, runs, self.baseline is not None)
 
 
 class _Document(BaseModel):
@@ -198,7 +207,7 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
         detectable_rows=tuple(
             detectable.rows_of(detectable.detectable_of(published.cells, published.records))
         ),
-        **vars(published),
+        **{each.name: getattr(published, each.name) for each in fields(published)},
     )
     return document.model_dump_json(indent=1) + "\n"
 
@@ -206,7 +215,8 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
 def _slice_rows(published: Published) -> tuple[dict[str, Value], ...] | None:
     if published.slices is None:
         return None
-    best = best_cells(published.cells, runs_by_cell(published.cells, published.records))
+    runs = runs_by_cell(published.cells, published.records)
+    best = best_cells(published.cells, runs, published.standings)
     return tuple(rows_by_slice({each.name: each.runs for each in best}, published.slices))
 
 

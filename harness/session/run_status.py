@@ -16,7 +16,7 @@ from harness.suite.spec import Suite
 
 NO_AIMS: Mapping[str, Aim] = {}
 
-RunState = Literal["finished", "to train", "skipped", "outside the budget"]
+RunState = Literal["finished", "to train", "skipped", "not needed", "outside the budget"]
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,11 @@ class RunStatus:
     """The status of one run of a plan.
 
     `unavailable` is the reason why it cannot run here; `key` is None then. `stored` is the
-    finished run that is reused for it. If both are None, the run must train. `trained_before` is
-    true if it was finished earlier, even if it must train again because of `--rerun`, because its
-    model was not kept, or because it was stopped. `whole_before` is true if it was whole: then it
-    is not stopped when it trains again.
+    finished run that is reused for it. If both are None, the run must train, unless `needed` is
+    false: looks at finished runs have shown that it will never be needed. `trained_before` is true
+    if it was finished earlier, even if it must train again because of `--rerun`, because its model
+    was not kept, or because it was stopped. `whole_before` is true if it was whole: then it is not
+    stopped when it trains again.
     """
 
     run: Run
@@ -36,13 +37,16 @@ class RunStatus:
     unavailable: Unavailable | None
     trained_before: bool
     whole_before: bool = False
+    needed: bool = True
 
     @property
     def state(self) -> RunState:
         """What a session does with the run."""
         if self.unavailable is not None:
             return "skipped"
-        return "to train" if self.stored is None else "finished"
+        if self.stored is not None:
+            return "finished"
+        return "to train" if self.needed else "not needed"
 
 
 def run_statuses(

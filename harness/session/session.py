@@ -35,13 +35,14 @@ from harness.session.display import State
 from harness.session.looks.needed import Looked, Needs, RunId, looked, needs, run_id
 from harness.session.looks.selection import looks_in_words
 from harness.session.looks.summary import summary
+from harness.session.looks.unneeded import with_unneeded
 from harness.session.options import Options, Planned
 from harness.session.overwriting import objection
 from harness.session.renewal import renew
 from harness.session.reuse import adopted, as_kept, best_by_checkpoint, latest, matching_setup
 from harness.session.run_status import RunState, RunStatus, run_statuses, skipped
 from harness.session.suite_inputs import Inputs, find_all_inputs
-from harness.session.tasks.executor import PRELOAD
+from harness.session.tasks.executor import PRELOAD, may_train_here
 from harness.session.tasks.held import stops_and_held
 from harness.session.tasks.task import Missing, missing_and_beside
 from harness.store import lock, run_store
@@ -130,7 +131,7 @@ class Session:
             except BadInput as error:
                 problems += error.problems
         problems += known
-        if self._may_train():
+        if may_train_here(self.planned, self._selected, self._options):
             start_fork_server(PRELOAD)  # it imports while data and checkpoints are read
         self._inputs, mistakes = find_all_inputs(
             self.planned, self._selected, self._options, hub.probe()
@@ -164,7 +165,9 @@ class Session:
 
     def _awaited(self, runs: Sequence[RunId]) -> list[Future[Stored]]:
         """Return the results of the runs that are or may become needed."""
-        released = frozenset() if self.dispatch is None else self.dispatch.turns.released
+        released = self._unneeded()
+        if self.dispatch is not None:
+            released |= self.dispatch.turns.released
         return [self._runs[run] for run in runs if run not in released]
 
     def _awaited_by_race(self, cells: Sequence[Cell]) -> list[Future[Stored]]:
@@ -185,10 +188,14 @@ class Session:
 
     def spared(self, suite: str) -> list[Run]:
         """Return the runs of a suite that looks made unnecessary, and that have not ended."""
-        left = set() if self.dispatch is None else self.dispatch.spared()
+        left = self._unneeded() | (set() if self.dispatch is None else self.dispatch.spared())
         planned = next(each for each in self.planned if each.suite.name == suite)
         runs = [run for cell in planned.cells for run in runs_of(cell, planned.suite.training)]
         return [run for run in runs if run_id(run) in left]
+
+    def _unneeded(self) -> set[RunId]:
+        """Return the runs that looks made unnecessary before the session began."""
+        return {run_id(item.run) for item in self._statuses if item.state == "not needed"}
 
     def looks_at_end(self, suite: str) -> list[str]:
         """Return lines on what the looks at a suite's cells decided and saved."""
@@ -283,20 +290,6 @@ class Session:
         self._locks.callback(lock.release, held)
         self.notes += [] if held.warning is None else [f"{suite}: {held.warning}"]
 
-    def _may_train(self) -> bool:
-        """Return whether to start the fork server early; nothing else depends on it.
-
-        True if a run may have to train on this machine: with --rerun, or if a selected run has no
-        record here. Records are not verified yet.
-        """
-        if any(planned.suite.limits.executor != "local" for planned in self.planned):
-            return False
-        return self._options.rerun or any(
-            not any((self.folder(c.suite) / "runs" / c.id).glob(f"seed-{seed}-*/record.json"))
-            for c in self._selected
-            for seed in c.seeds
-        )
-
     def _missing(self, planned: Planned) -> list[Missing]:
         """Set the results of the runs that need no training, and return the others."""
         suite, name = planned.suite, planned.suite.name
@@ -310,6 +303,7 @@ class Session:
         self._store[name] = store
         self.notes += [f"{name}: {line}" for line in (*rejected, *renewed, *inputs.slices.notes)]
         statuses = run_statuses(suite, cells, inputs, store, self._options.rerun, aims)
+        statuses = with_unneeded(statuses, cells, self.baseline(name) is not None)
         self.counts[name] = Counter(item.state for item in statuses)
         self.notes += [f"{name}: {line}" for line in looks_in_words(cells)]
         for item in statuses:

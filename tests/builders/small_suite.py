@@ -31,6 +31,13 @@ seeds = [1, 2]
 epochs = 2
 """
 
+THREE_SEEDS = (
+    SUITE.replace(', "org/unreachable"', "")
+    .replace("seeds = [1, 2]", "seeds = [1, 2, 3]")
+    .replace("epochs = 2", "epochs = 3")
+)
+"""One cell with three seeds; further keys of [training], then other sections, may follow."""
+
 
 def write_suite(folder: Path, suite: str, rows: int = 80) -> Path:
     """Write a suite as tiny.toml, its data.csv and its checkpoint ./encoder; return the folder."""

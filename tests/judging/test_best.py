@@ -36,7 +36,7 @@ def test_the_best_cell_is_the_first_of_the_highest_mean(
     mccs: list[list[float]], expected: int
 ) -> None:
     cells, runs = cells_of(*mccs)
-    best = best_by_checkpoint(cells, runs)["a"]
+    best = best_by_checkpoint(cells, runs, {})["a"]
     assert best.cell == cells[expected]
     assert best.mcc == pytest.approx(sum(mccs[expected]) / 2)
     assert best.tried == sum(len(values) == 2 for values in mccs)
@@ -44,7 +44,7 @@ def test_the_best_cell_is_the_first_of_the_highest_mean(
 
 def test_comparisons_and_gates_mean_the_same_cell_where_two_are_equal() -> None:
     cells, runs = cells_of([0.1, 0.3], [0.3, 0.1])
-    (contestant,) = best_cells(cells, runs)
-    (check,) = judge_suite(SuiteGates(best_min_mcc=0.9), cells, runs)
+    (contestant,) = best_cells(cells, runs, {})
+    (check,) = judge_suite(SuiteGates(best_min_mcc=0.9), cells, runs, {})
     assert contestant.runs[0].cell == cells[0].id
     assert f"the best cell, {cells[0].id}, has MCC" in check.reason

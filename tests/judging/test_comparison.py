@@ -191,12 +191,12 @@ def test_each_checkpoint_is_represented_by_its_best_cell() -> None:
         high.id: [make_record(high, mcc=0.3)],
         none.id: [],
     }
-    (best,) = best_cells([low, high, none], runs)
+    (best,) = best_cells([low, high, none], runs, {})
     assert best.name == "a"
     assert best.runs[0].cell == high.id
     survivors = make_cell("a", 64, seeds=(0, 1))
     runs[survivors.id] = [make_record(survivors, 0, mcc=0.9), failed_record(survivors, 1)]
-    assert best_cells([low, high, none, survivors], runs) == [best]
+    assert best_cells([low, high, none, survivors], runs, {}) == [best]
 
 
 def test_a_verdict_follows_the_adjusted_p_value() -> None:

@@ -4,20 +4,25 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from builders.records import failed_record, make_cell, predicted_record, skipped_record
 
 from harness.errors import BadInput
+from harness.judging.baseline import Baseline
 from harness.judging.best import best_by_checkpoint
+from harness.judging.comparison import best_cells
 from harness.judging.gates import explain, judge_suite
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of
 from harness.judging.looks.race import standings
+from harness.report import render
 from harness.report.brief import as_summary
 from harness.report.published import as_json, publish, read_published
 from harness.report.suite_file import suite_files
 from harness.session.looks.summary import summary
+from harness.stats.racing import race
 from harness.store.records import Record
 from harness.suite.gates import GatesSpec
 from harness.suite.looks import Looks, default_looks
@@ -129,6 +134,24 @@ def test_a_baseline_needs_all_seeds_of_the_winner() -> None:
     assert standings(CELLS, runs, compared=True)[CELLS[0].id].most == 5
 
 
+def test_a_winner_that_lacks_seeds_for_the_baseline_represents_no_checkpoint() -> None:
+    """Nor does a document compare it: its mean is not final, and its row is partial."""
+    runs = runs_of(CELLS, [0.2, 0.45, 0.48], seeds=2)
+    assert [each.name for each in best_cells(CELLS, runs, standings(CELLS, runs))] == ["org/c0"]
+    baseline = Baseline("before.json", "sample", tuple(every(runs)))
+    published = publish("sample", CELLS, every(runs), baseline)
+    assert published.standings == standings(CELLS, runs, compared=True)
+    assert best_cells(CELLS, runs, published.standings) == []
+
+
+def test_a_report_judges_its_looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Mock(side_effect=race)
+    monkeypatch.setattr("harness.judging.looks.race.race", looked)
+    published = publish("sample", CELLS, every(runs_of(CELLS, [0.2, 0.2, 0.2], seeds=3)))
+    assert render(published)
+    assert looked.call_count == 1
+
+
 def test_equal_cells_within_the_margin_end_the_race() -> None:
     looks = RACE.model_copy(update={"margin": 0.9})
     cells = [cell_of(n, looks) for n in range(3)]
@@ -196,19 +219,19 @@ def test_dropped_cells_have_no_rank_and_are_not_the_best_of_their_checkpoint() -
     assert [row["checkpoint"] for row in rows] == ["org/c0", "org/c1", "org/c2"]
     assert rows[1]["dropped_against"] == CELLS[0].id
     assert rows[0]["looks"] == "won after 2 of 5 seeds"
-    assert list(best_by_checkpoint(CELLS, runs)) == ["org/c0"]
+    assert list(best_by_checkpoint(CELLS, runs, standings(CELLS, runs))) == ["org/c0"]
     # Even if all its seeds are known from an earlier session.
     whole = {**runs, CELLS[1].id: runs_of(CELLS, [0.2, 0.45, 0.48])[CELLS[1].id]}
     rows = rows_of(leaderboard(CELLS, every(whole)))
     assert [row["rank"] for row in rows] == [1, None, None]
-    assert list(best_by_checkpoint(CELLS, whole)) == ["org/c0"]
+    assert list(best_by_checkpoint(CELLS, whole, standings(CELLS, whole))) == ["org/c0"]
 
 
 def test_a_gate_on_the_best_cell_does_not_wait_for_dropped_cells() -> None:
     runs = runs_of(CELLS, [0.2, 0.45, 0.48], seeds=2)
     runs[CELLS[0].id] = runs_of(CELLS, [0.2, 0.45, 0.48])[CELLS[0].id]
     for least, verdict in ((0.1, "pass"), (0.99, "fail")):
-        (check,) = judge_suite(SuiteGates(best_min_mcc=least), CELLS, runs)
+        (check,) = judge_suite(SuiteGates(best_min_mcc=least), CELLS, runs, standings(CELLS, runs))
         assert check.verdict == verdict
         assert "lack" not in check.reason
 
@@ -239,9 +262,10 @@ def test_gates_of_a_suite_judge_the_means_of_all_seeds(gates: SuiteGates) -> Non
     cells = make_plan(suite)
     early = runs_of(cells, [0.2, 0.22], seeds=2)
     assert {each.most for each in standings(cells, early).values()} == {5}
-    (check,) = judge_suite(gates, cells, early)
+    (check,) = judge_suite(gates, cells, early, standings(cells, early))
     assert check.verdict == "not-enough-evidence"
-    (check,) = judge_suite(gates, cells, runs_of(cells, [0.2, 0.22]))
+    late = runs_of(cells, [0.2, 0.22])
+    (check,) = judge_suite(gates, cells, late, standings(cells, late))
     assert check.verdict == "pass"
     alone = [replace(cell, looks=Looks(after=(2, 3, 5))) for cell in cells]
     assert all(each.most < 5 for each in standings(alone, early).values())
@@ -253,7 +277,7 @@ def test_a_cell_that_fails_at_a_look_does_not_count_for_gates_of_its_suite() -> 
     cells = [cell_of(n, looks, gates=gates) for n in range(2)]
     runs = runs_of(cells, [0.2, 0.2], seeds=2)
     assert {each.most for each in standings(cells, runs).values()} == {2}
-    (check,) = judge_suite(SuiteGates(best_min_mcc=0.1), cells, runs)
+    (check,) = judge_suite(SuiteGates(best_min_mcc=0.1), cells, runs, standings(cells, runs))
     assert check.verdict == "not-enough-evidence"
 
 
@@ -314,6 +338,20 @@ def test_a_failed_run_beyond_the_deciding_look_does_not_fail_the_cell() -> None:
     late = [*records, failed_record(cell, SEEDS[2])]
     assert standings([cell], {cell.id: late})[cell.id].most == 2
     assert judge_all([cell], {cell.id: late})[cell.id].verdict == "pass"
+    (row,) = rows_of(leaderboard([cell], late))
+    assert (row["status"], row["verdict"]) == ("decided", "pass")
+    early = [records[0], failed_record(cell, SEEDS[1])]
+    (row,) = rows_of(leaderboard([cell], early))
+    assert (row["status"], row["verdict"]) == ("failed", "fail")
+    failed = judge_all([cell], {cell.id: early})[cell.id]
+    assert "out of memory" in explain(cell, failed, Path("runs"))
+
+
+def test_a_failed_run_beyond_the_look_that_dropped_its_cell_does_not_fail_the_cell() -> None:
+    runs = runs_of(CELLS, [0.2, 0.2, 0.45], seeds=2)
+    late = [*every(runs), failed_record(CELLS[2], SEEDS[3])]
+    rows = {row["checkpoint"]: row["status"] for row in rows_of(leaderboard(CELLS, late))}
+    assert rows["org/c2"] == "dropped"
 
 
 def test_without_looks_nothing_is_decided_early() -> None:
@@ -321,7 +359,7 @@ def test_without_looks_nothing_is_decided_early() -> None:
     runs = runs_of(cells, [0.2, 0.45, 0.45], seeds=2)
     assert standings(cells, runs) == {}
     assert "looks" not in leaderboard(cells, every(runs)).columns
-    assert best_by_checkpoint(cells, runs) == {}
+    assert best_by_checkpoint(cells, runs, {}) == {}
 
 
 def test_looks_are_published_and_read_again(tmp_path: Path) -> None:

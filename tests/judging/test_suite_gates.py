@@ -17,7 +17,7 @@ def the_check(mccs: dict[str, list[float | None]], **gates: Any) -> Check:
             cell = make_cell(name, batch_size=2**position)
             cells.append(cell)
             found[cell.id] = [] if mcc is None else [make_record(cell, mcc=mcc)]
-    (check,) = judge_suite(SuiteGates(**gates), cells, found)
+    (check,) = judge_suite(SuiteGates(**gates), cells, found, {})
     return check
 
 
@@ -168,12 +168,12 @@ def test_a_suites_check_says_what_was_measured_against_what(
 def test_a_suites_mean_is_the_cells_own_to_the_last_bit() -> None:
     cell = make_cell(seeds=(0, 1, 2), threshold=0.2)
     records = [make_record(cell, seed, mcc) for seed, mcc in enumerate((0.1, 0.2, 0.3))]
-    (check,) = judge_suite(SuiteGates(best_min_mcc=0.2), [cell], {cell.id: records})
+    (check,) = judge_suite(SuiteGates(best_min_mcc=0.2), [cell], {cell.id: records}, {})
     assert (check.verdict, judge(cell, records).verdict) == ("pass", "pass")
 
 
 def test_an_order_that_names_a_checkpoint_without_cells_says_so() -> None:
     cell = make_cell("a")
     records = {cell.id: [make_record(cell)]}
-    (check,) = judge_suite(SuiteGates(order=("a", "b")), [cell], records)
+    (check,) = judge_suite(SuiteGates(order=("a", "b")), [cell], records, {})
     assert "without b (no cell in this session)" in check.reason

@@ -229,14 +229,14 @@ def test_a_stopped_run_passes_against_a_baseline_it_is_certain_to_keep_up_with()
     ],
 )
 def test_gates_of_a_suite_use_the_bound(gates: dict[str, Any], expected: str) -> None:
-    (check,) = judge_suite(SuiteGates(**gates), CELLS, runs_by_cell(CELLS, RECORDS))
+    (check,) = judge_suite(SuiteGates(**gates), CELLS, runs_by_cell(CELLS, RECORDS), {})
     assert check.verdict == expected
 
 
 def test_a_stopped_checkpoint_that_may_become_best_leaves_an_order_open() -> None:
     low = [stopped(BEST, 0, 0.35), stopped(BEST, 1, 0.35), *RECORDS[2:]]
     (check,) = judge_suite(
-        SuiteGates(order=("org/best", "org/whole")), CELLS, runs_by_cell(CELLS, low)
+        SuiteGates(order=("org/best", "org/whole")), CELLS, runs_by_cell(CELLS, low), {}
     )
     assert check.verdict == "not-enough-evidence"
     assert "1 of 2 cells has stopped runs" in check.reason

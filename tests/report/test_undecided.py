@@ -30,7 +30,7 @@ def lines(
     cells: Sequence[Cell], records: Sequence[Record], gates: SuiteGates = NO_GATES, **changes: Any
 ) -> list[str]:
     runs = runs_by_cell(cells, records)
-    checks = judge_suite(gates, cells, runs)
+    checks = judge_suite(gates, cells, runs, {})
     fields = {"against_baseline": False, **changes}
     return list(undecided(cells, runs, judge_all(cells, runs), checks, **fields))
 

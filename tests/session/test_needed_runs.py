@@ -1,5 +1,7 @@
 """A session trains what its looks need: in any order of arrival, interrupted, with failed runs."""
 
+import json
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.commands import harness
 from builders.scripted_executor import ScriptedExecutor
 from builders.small_suite import write_suite
 
@@ -195,6 +198,59 @@ def test_gates_on_a_bound_end_at_the_look_that_decides_them(
     assert (good.stage, bad.stage) == ("decided", "decided")
     assert good.most < 5
     assert outcome.spared >= 3
+
+
+def begin(
+    planned: Planned, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Session, ScriptedExecutor]:
+    """Start a session on what others have left in a results folder; nothing trains in it."""
+    executor = ScriptedExecutor(usual, 0, 2)
+    monkeypatch.setattr(dispatch, "make_executor", lambda *_: (executor, 2))
+    session = Session([planned], planned.cells, Options(results, None, rerun=False))
+    session.start()
+    return session, executor
+
+
+def test_a_race_that_finished_runs_have_settled_has_nothing_to_train(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(folder)
+    whole = hold_session(planned, tmp_path, monkeypatch)
+    assert whole.spared > 0
+    session, executor = begin(planned, tmp_path, monkeypatch)
+    try:
+        counts = session.counts["tiny"]
+        assert counts["to train"] == 0
+        assert counts["not needed"] == whole.spared == len(session.spared("tiny"))
+        assert counts.total() == 20
+        assert executor.waiting() == []
+        records = session.wait(planned.cells, lambda: None)
+        assert len(records) == counts["finished"] == session.state().total
+        assert session.standings("tiny") == whole.standings
+        (line, *_) = session.looks_at_end("tiny")
+        assert f"{whole.spared} not needed" in line
+    finally:
+        session.close()
+        session.release()
+
+
+def test_a_plan_and_a_session_announce_the_same_runs_of_an_interrupted_race(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two cells are dropped already: what they lack is not to train, unlike runs of the others."""
+    planned = plan(folder)
+    results = tmp_path / "results"
+    hold_session(planned, results, monkeypatch, stop_after=8, workers=1)
+    session, _ = begin(planned, results, monkeypatch)
+    counts = session.counts["tiny"]
+    session.close()
+    session.release()
+    assert 0 < counts["to train"] < 12
+    assert counts["to train"] + counts["not needed"] == 12
+    named = ("--suite", "tiny.toml", "--results-dir", str(results), "--json")
+    (shown,) = json.loads(harness("plan", *named, cwd=folder).out)["suites"]
+    assert Counter(run["state"] for run in shown["runs"]) == Counter(counts)
+    assert shown["refused"] is None
 
 
 def looked(planned: Planned) -> Looked:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.records import predicted_record, predictions_of
-from builders.small_suite import write_suite
+from builders.small_suite import THREE_SEEDS, write_suite
 
 from harness.executors import WorkerLost
+from harness.forecast.schedule import Schedule
+from harness.forecast.seconds import Forecast, Sharing, Work
 from harness.judging.gates import judge
 from harness.judging.leaderboard import judge_all, runs_by_cell
 from harness.machine import provenance
@@ -24,20 +26,7 @@ from harness.suite.plan import make_plan
 from harness.suite.spec import load_suite
 from harness.training.job import Job, Result
 
-SUITE = """
-name = "tiny"
-[dataset]
-source = "file"
-path = "data.csv"
-validation_size = 20
-[matrix]
-checkpoints = ["./encoder"]
-batch_sizes = [8]
-learning_rates = [1e-3]
-seeds = [1, 2, 3]
-[training]
-epochs = 3
-[gates]
+SUITE = f"""{THREE_SEEDS}[gates]
 min_mcc = 0.4
 [limits]
 stop = "decided"
@@ -100,6 +89,16 @@ class Curved:
         )
 
 
+RUN_SECONDS, BUDGET = 1000.0, 1500
+"""Of a run, as the forecast says, and of a session: enough for one run, not for two."""
+
+
+def slowly(works: Sequence[Work], **_: object) -> Schedule:
+    """Plan runs that take long, one at a time."""
+    forecast = Forecast((RUN_SECONDS,) * len(works), "given")
+    return Schedule(tuple(range(len(works))), Sharing(1, 1), forecast, 1.0, None, None)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_suite(tmp_path_factory.mktemp("suite"), SUITE)
@@ -113,7 +112,11 @@ def start(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Star
     """Return a function that starts a session with given curves, and releases it afterwards."""
 
     def started(
-        curves: Curves, workers: int = 1, text: str = SUITE, rerun: bool = False
+        curves: Curves,
+        workers: int = 1,
+        text: str = SUITE,
+        rerun: bool = False,
+        budget: int | None = None,
     ) -> tuple[Session, Curved]:
         path = folder / "suite.toml"
         path.write_text(text, encoding="utf-8")
@@ -122,7 +125,10 @@ def start(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Star
         executor = Curved(curves)
         monkeypatch.setattr(sessions, "start_fork_server", lambda _: None)
         monkeypatch.setattr(dispatching, "make_executor", lambda *_: (executor, workers))
-        session = Session([planned], planned.cells, Options(tmp_path, None, rerun, replace=True))
+        if budget is not None:
+            monkeypatch.setattr(sessions, "schedule", slowly)
+        options = Options(tmp_path, None, rerun, replace=True, budget=budget)
+        session = Session([planned], planned.cells, options)
         session.start()
         return session, executor
 
@@ -280,6 +286,33 @@ def test_a_session_that_does_not_stop_trains_whole_runs(start: Start) -> None:
     assert session.counts["tiny"]["finished"] == 3
     session.close()
     session.release()
+
+
+def test_a_budget_that_leaves_a_stopped_run_out_is_the_reason_of_its_record(start: Start) -> None:
+    """The stopped run is no result of a session that does not stop runs."""
+    session, executor = start(GOOD)
+    finish(session, executor)
+    never = SUITE.replace('"decided"', '"never"')
+    session, executor = start(GOOD, text=never, budget=BUDGET)
+    assert session.counts["tiny"]["outside the budget"] == 2
+    assert [job.run.seed for job, _ in executor.jobs] == [1]
+    found = finish(session, executor)
+    assert [record.status for record in found] == ["ok", "skipped", "skipped"]
+    assert [record.stopped for record in found] == [None] * 3
+    assert all(record.outside_budget is not None for record in found[1:])
+    assert [cell.id for cell in session.outside_budget()] == ["encoder-bs8-lr1e-03"]
+
+
+def test_a_run_in_place_of_a_stopped_one_is_as_informative_as_a_new_one(start: Start) -> None:
+    """Seeds 1 and 2 were stopped by an earlier session, and nothing is known of seed 3."""
+    session, executor = start(GOOD)
+    executor.end()
+    executor.end()
+    session.close()
+    session.release()
+    session, executor = start(GOOD, text=SUITE.replace('"decided"', '"never"'), budget=BUDGET)
+    assert [job.run.seed for job, _ in executor.jobs] == [1]
+    finish(session, executor)
 
 
 def test_a_stopped_run_that_looks_do_not_need_changes_no_verdict(start: Start) -> None:

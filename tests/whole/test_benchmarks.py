@@ -79,7 +79,7 @@ def test_a_session_ends_with_sentences_that_no_run_gets_right_and_tables_hold_no
 ) -> None:
     results = folder / "results" / "tiny"
     published = read_published(results / "leaderboard.json")
-    missed = missed_by_best(published.cells, published.records)
+    missed = missed_by_best(published.cells, published.records, compared=False)
     assert missed is not None
     if missed.positions:
         count = f"{len(missed.positions)} of 20 validation sentences are misclassified by every run"

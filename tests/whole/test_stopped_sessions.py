@@ -6,26 +6,13 @@ from pathlib import Path
 
 import pytest
 from builders.sessions import run
-from builders.small_suite import write_suite
+from builders.small_suite import THREE_SEEDS, write_suite
 
 from harness.store.records import Record
 
 pytestmark = pytest.mark.sessions
 
-SUITE = """
-name = "tiny"
-[dataset]
-source = "file"
-path = "data.csv"
-validation_size = 20
-[matrix]
-checkpoints = ["./encoder"]
-batch_sizes = [8]
-learning_rates = [1e-3]
-seeds = [1, 2, 3]
-[training]
-epochs = 3
-max_length = 32
+SUITE = f"""{THREE_SEEDS}max_length = 32
 [gates]
 min_mcc = -1
 """

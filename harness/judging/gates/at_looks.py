@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from harness.judging.gates.check import Check
+from harness.judging.gates.check import Check, Verdict
 from harness.judging.looks.first_seeds import first_seeds
-from harness.judging.looks.gates import by_looks, look_checks
+from harness.judging.looks.gates import LookCheck, by_looks, look_checks
 from harness.store.records import Record
 from harness.suite.plan import Cell
 
@@ -19,16 +19,11 @@ def checks_by_looks(cell: Cell, records: Sequence[Record], complete: bool) -> tu
         return ()
     first = first_seeds(cell, records)
     found = look_checks(first) if by_looks(first) else ()
-    return tuple(
-        Check(
-            each.gate,
-            each.threshold,
-            each.measured,
-            each.low,
-            each.high,
-            "not-enough-evidence" if each.outcome == "undecided" else each.outcome,
-            each.reason,
-        )
-        for each in found
-        if each.decided or complete
-    )
+    return tuple(_check(each) for each in found if each.decided or complete)
+
+
+def _check(found: LookCheck) -> Check:
+    look, outcome = found.verdict, found.outcome
+    measured, low, high = (None,) * 3 if look is None else (look.mean, look.low, look.high)
+    verdict: Verdict = "not-enough-evidence" if outcome == "undecided" else outcome
+    return Check(found.gate, found.threshold, measured, low, high, verdict, found.reason)

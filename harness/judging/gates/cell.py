@@ -77,11 +77,11 @@ def judge(
         standing: how far the looks at the cell have come; see judging.looks.
     """
     by_seed = {r.seed: None if r.scores is None else r.scores.mcc for r in records}
-    needed = cell.seeds if standing is None else cell.seeds[: standing.most]
+    needed = cell.seeds[: None if standing is None else standing.seeds_counted]
     failures = {
         r.seed: r.reason or "no reason"
         for r in records
-        if r.status == "failed" and (r.seed in needed or (standing and standing.stage == "left"))
+        if r.status == "failed" and r.seed in needed
     }
     scored = [record for record in records if record.scores is not None]
     stopped = any_stopped(scored)

@@ -8,7 +8,6 @@ from itertools import combinations, pairwise
 from harness.judging.best import Best, best_by_checkpoint, is_whole
 from harness.judging.gates.check import Check, Verdict
 from harness.judging.gates.stopped import any_stopped
-from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.store.records import Record
 from harness.suite.plan import Cell
@@ -17,7 +16,10 @@ from harness.text import counted
 
 
 def judge_suite(
-    gates: SuiteGates, cells: Sequence[Cell], runs: Mapping[str, Sequence[Record]]
+    gates: SuiteGates,
+    cells: Sequence[Cell],
+    runs: Mapping[str, Sequence[Record]],
+    standings: Mapping[str, Standing],
 ) -> tuple[Check, ...]:
     """Judge the best cells of a suite by the suite's gates.
 
@@ -29,16 +31,16 @@ def judge_suite(
         gates: with `order` in published names.
         cells: all cells of the suite.
         runs: the records of each cell, by its id.
+        standings: how far the looks at each cell have come, by its id; see judging.looks.race.
     """
-    found = standings(cells, runs)
     lacking = [
         cell.checkpoint
         for cell in cells
-        if not _has_result(cell, runs[cell.id], found.get(cell.id))
+        if not _has_result(cell, runs[cell.id], standings.get(cell.id))
     ]
     stopped = [cell.checkpoint for cell in cells if any_stopped(runs[cell.id])]
     names = list(dict.fromkeys(cell.checkpoint for cell in cells))
-    best = best_by_checkpoint(cells, runs, with_stopped=True)
+    best = best_by_checkpoint(cells, runs, standings, with_stopped=True)
     state = _State(names, best, Counter(lacking), Counter(stopped), len(cells))
     checks = []
     if gates.best_min_mcc is not None:

@@ -16,18 +16,23 @@ from harness.text import counted
 class LookCheck:
     """A gate on a lower bound after the look that decided it, or the last one possible so far.
 
-    `gate`, `threshold`, `measured`, `low`, `high` and `reason` are those of a Check; the interval
-    is the look's. `seeds` is the number of seeds at this look, 0 before the first one.
+    `verdict` is that of the look; None before the first one. `reason` says how it was found.
     """
 
     gate: str
     threshold: float
-    measured: float | None
-    low: float | None
-    high: float | None
-    outcome: Outcome
+    verdict: SequentialVerdict | None
     reason: str
-    seeds: int
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the look shows."""
+        return "undecided" if self.verdict is None else self.verdict.outcome
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds at this look, 0 before the first one."""
+        return 0 if self.verdict is None else self.verdict.seeds
 
     @property
     def decided(self) -> bool:
@@ -99,7 +104,7 @@ def _look_check(
     assert cell.looks is not None
     if found is None or first.scored < _looks(cell)[0]:
         reason = f"{name} against {margin}: undecided before the first look"
-        return LookCheck(gate, threshold, None, None, None, "undecided", reason, 0)
+        return LookCheck(gate, threshold, None, reason)
     sources = found.sources if cell.gates.population == "sources" else None
     assert not isinstance(sources, stats.Refusal)
     verdict = gate_verdict(
@@ -113,16 +118,7 @@ def _look_check(
         sources=sources,
     )
     reason = _reason(name, margin, verdict, len(cell.seeds), cell.gates.population == "sources")
-    return LookCheck(
-        gate,
-        threshold,
-        verdict.mean,
-        verdict.low,
-        verdict.high,
-        verdict.outcome,
-        reason,
-        verdict.seeds,
-    )
+    return LookCheck(gate, threshold, verdict, reason)
 
 
 def _reason(

@@ -58,6 +58,15 @@ class Standing:
         """Whether the cell left a race, so that it is not among the best."""
         return self.stage in ("dropped", "left")
 
+    @property
+    def seeds_counted(self) -> int:
+        """How many of its first seeds count: of those beyond, a failed run fails no cell.
+
+        All of them until its gates are decided, because a failed run is then the reason why they
+        cannot be, unless it was dropped.
+        """
+        return self.most if self.gates_decided or self.dropped is not None else self.seeds
+
     def briefly(self) -> str:
         """Return the standing in a few words."""
         after = f"after {self.looked} of {counted(self.seeds, 'seed')}"

@@ -40,13 +40,13 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
         judgements: by cell id.
     """
     runs = runs_by_cell(published.cells, published.records)
-    checks = judge_suite(published.gates, published.cells, runs)
+    checks = judge_suite(published.gates, published.cells, runs, published.standings)
     against = published.baseline is not None
     open_lines = undecided(published.cells, runs, judgements, checks, against, code, escaped)
     yield from section("Outside the budget", open_lines)
     yield from section("Gates", _gates(published, judgements, checks))
     yield from looks_section(published, judgements)
-    contestants = best_cells(published.cells, runs)
+    contestants = best_cells(published.cells, runs, published.standings)
     shown = best_of(contestants)
     in_slices = {each.name for each in shown}
     pairs = compare_all(

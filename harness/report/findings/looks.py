@@ -3,9 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 from harness.judging.gates import Judgement
-from harness.judging.leaderboard import runs_by_cell
-from harness.judging.looks.race import standings
-from harness.judging.looks.standing import Standing
 from harness.markup import code, escaped
 from harness.report.published import Published
 from harness.suite.looks import Looks
@@ -70,15 +67,9 @@ def _introduction(looks: Looks, published: Published) -> str:
 
 def not_needed(published: Published) -> set[tuple[str, int]]:
     """Return the runs that looks have made unnecessary, by cell and seed."""
-    found = _standings(published)
     return {
         (cell.id, seed)
         for cell in published.cells
-        if cell.id in found
-        for seed in cell.seeds[found[cell.id].most :]
+        if cell.id in published.standings
+        for seed in cell.seeds[published.standings[cell.id].most :]
     }
-
-
-def _standings(published: Published) -> dict[str, Standing]:
-    runs = runs_by_cell(published.cells, published.records)
-    return standings(published.cells, runs, published.baseline is not None)

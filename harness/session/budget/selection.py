@@ -179,7 +179,7 @@ def as_candidates(
                 place=item.run.cell.seeds.index(item.run.seed),
                 before=finished[_cell(item)],
                 gated=gated[_cell(item)],
-                again=item.trained_before,
+                again=item.whole_before,
                 seconds=own,
             )
             for item, own in zip(to_train, seconds, strict=True)

@@ -1,10 +1,12 @@
-"""The executor of a session's runs."""
+"""The executor of a session's runs, and whether to prepare this machine for it early."""
 
 from collections.abc import Sequence
 
 from harness.executors import Executor
 from harness.executors.local import LocalExecutor
 from harness.forecast.seconds import Sharing
+from harness.session.options import Options, Planned
+from harness.suite.plan import Cell
 from harness.suite.spec import Suite
 
 PRELOAD = ("harness.training.worker",)
@@ -32,3 +34,21 @@ def make_executor(
         preload=PRELOAD,
     )
     return ray, ray.workers
+
+
+def may_train_here(planned: Sequence[Planned], cells: Sequence[Cell], options: Options) -> bool:
+    """Return whether to start the fork server early; nothing else depends on it.
+
+    True if a run may have to train on this machine: with --rerun, or if a selected run has no
+    record here. Records are not verified yet.
+
+    Args:
+        cells: the selected ones.
+    """
+    if any(each.suite.limits.executor != "local" for each in planned):
+        return False
+    return options.rerun or any(
+        not any((options.results / c.suite / "runs" / c.id).glob(f"seed-{seed}-*/record.json"))
+        for c in cells
+        for seed in c.seeds
+    )

@@ -26,8 +26,8 @@ class Missing:
     """A run that must be trained, with its inputs; `results` is its suite's results folder.
 
     Or a run that an earlier session stopped, and that must only train again if its cell's other
-    runs leave the cell undecided: then `status` has the stored run. `earlier` is its result of an
-    earlier session, if it trains again.
+    runs leave the cell undecided: then `status` has the stored run. `earlier` is the result of an
+    earlier session, if a whole run trains again.
     """
 
     status: RunStatus
@@ -50,7 +50,7 @@ def missing_and_beside(
         results: the suite's results folder.
         store: every record of the suite.
     """
-    earlier = dict(run_store.finished(store))
+    earlier = {key: item for key, item in run_store.finished(store) if item.record.stopped is None}
     missing = [
         Missing(item, suite, inputs, results, None if found is None else adopted(item.run, found))
         for item in statuses
