@@ -13,7 +13,6 @@ from generate import generated, generated_files, replaced  # noqa: E402
 from harness.report import read_published, render  # noqa: E402
 from harness.session.options import OPTIONS, OVERRIDES  # noqa: E402
 
-
 PARTS = ["leaderboard", "packages", "keys", "commands", "github job", "gitlab job", "domains"]
 
 
