@@ -75,7 +75,7 @@ def test_the_suite_plans_what_the_flags_say(folder: Path) -> None:
 
 
 def test_the_printed_commands_work_and_everything_is_found_from_the_output_folder(
-    folder: Path, tmp_path: Path
+    folder: Path,
 ) -> None:
     done = init(folder, "--output", "new/suites", "--min-mcc", "0.1")
     assert done.code == 0, done.err
@@ -198,6 +198,11 @@ def test_a_name_that_is_no_plain_name_is_refused(folder: Path, name: str) -> Non
     assert files_in(folder.parent) == before
 
 
+def test_a_second_mistake_of_a_job_is_told_with_those_of_the_suite(folder: Path) -> None:
+    done = init(folder, "--seeds", "x", "--ci", "gitlab")
+    assert [line.split(":")[0] for line in done.err.splitlines()] == ["--seeds", "--ci"]
+
+
 @pytest.mark.parametrize("odd", ['a "quoted" name', "größe und 文", "it's #1; $(x)", "new\nline"])
 def test_odd_paths_and_class_names_are_quoted(folder: Path, odd: str) -> None:
     write_rows(folder / odd / "data.csv", labels=("'it #1", '"a ""b"" \\ü"'))
@@ -208,6 +213,7 @@ def test_odd_paths_and_class_names_are_quoted(folder: Path, odd: str) -> None:
     assert suite.dataset.class_names == ("'it #1", 'a "b" \\ü')
     assert init(folder, "--output", odd).code == 0
     assert load_suite(folder / odd / "mine.toml").dataset.path == "../data.csv"
+    (folder / ".git").mkdir()
     refused = init(folder, "--output", f"{odd}/ci", "--min-mcc", "0.1", "--ci", "github")
     assert refused.code == 4
     assert refused.err.startswith("--output: ")
