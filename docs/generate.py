@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from tabulate import tabulate
 
 from harness.cli import COMMANDS
+from harness.cli.init.jobs import EXAMPLE, FILES, job_text
 from harness.session.options import OVERRIDES, SWITCHES
 from harness.suite.spec import Suite
 from harness.suite.training import TrainingAxes
@@ -30,7 +31,9 @@ LISTS = (
 
 
 def main() -> None:
-    """Rewrite every generated part in place."""
+    """Rewrite every generated part, and every generated file, in place."""
+    for path, text in generated_files():
+        path.write_text(text, encoding="utf-8")
     for path, part, text in generated():
         path.write_text(replaced(path.read_text(encoding="utf-8"), part, text), encoding="utf-8")
 
@@ -42,7 +45,16 @@ def generated() -> Iterator[tuple[Path, str, str]]:
     yield ROOT / "docs" / "architecture.md", "packages", packages.table()
     yield ROOT / "docs" / "suites.md", "keys", suite_keys()
     yield ROOT / "docs" / "cli.md", "commands", commands()
+    for service in FILES:
+        job = f"```yaml\n{job_text(service, EXAMPLE)}```"
+        yield ROOT / "docs" / "ci.md", f"{service} job", job
     yield ROOT / "docs" / "study.md", "domains", domains.table(ROOT / "results" / "cola")
+
+
+def generated_files() -> Iterator[tuple[Path, str]]:
+    """Yield every file that is generated as a whole, with its text."""
+    for service in FILES:
+        yield ROOT / "examples" / "ci" / f"{service}.yml", job_text(service, EXAMPLE)
 
 
 def replaced(document: str, part: str, text: str) -> str:

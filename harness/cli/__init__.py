@@ -14,6 +14,7 @@ import click
 
 from harness.cli.compare import compare
 from harness.cli.doctor import doctor
+from harness.cli.init import init
 from harness.cli.judge import judge
 from harness.cli.mistakes import mistakes
 from harness.cli.plan import plan
@@ -27,6 +28,7 @@ from harness.machine import provenance
 from harness.machine.provenance import DISTRIBUTION
 
 COMMANDS: tuple[click.Command, ...] = (
+    init,
     doctor,
     plan,
     run,

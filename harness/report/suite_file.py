@@ -4,7 +4,6 @@ It plans exactly the cells, seeds, gates and training of the leaderboard, in the
 cannot express, or what was not recorded, is noted in a comment.
 """
 
-import json
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 from harness.inputs.split_files import origin, split_files
 from harness.report.published import Published
 from harness.store.records import DatasetFacts, Record
+from harness.suite.file_text import Content, file_text, value_text
 from harness.suite.looks import limits_of
 from harness.suite.plan import Cell, make_plan, suite_gates
 from harness.suite.spec import DatasetSpec, Suite, SuiteGates, Thresholds, TrainingSpec
@@ -35,9 +35,6 @@ UNKNOWN_OF_THE_HUB = (
 
 Coordinates = tuple[str, int, float, tuple[tuple[str, Any], ...]]
 """Checkpoint, batch size, learning rate and other settings: what distinguishes a plan's cells."""
-
-Content = dict[str, Any]
-"""A suite file's tables by dotted name, with their values; "" for the top-level keys."""
 
 
 def suite_files(published: Published) -> list[tuple[str, str]]:
@@ -113,7 +110,7 @@ def _suite_file(published: Published, cells: Sequence[Cell], run: Record) -> str
     if order := published.gates.order:
         content["gates.suite"]["order"] = [names[name] for name in order]
     content["limits"] = limits_of(cells[0].looks, {len(cell.seeds) for cell in cells})
-    text = _text(content)
+    text = file_text(content)
     notes = [
         *_folder_notes(published, names),
         *_file_notes(dataset),
@@ -175,18 +172,18 @@ def _folder_notes(published: Published, names: Mapping[str, str]) -> Iterator[st
     }
     for name, name_here in names.items():
         if name in folders:
-            yield f"{_value(name_here)}: put the checkpoint's folder next to this file"
+            yield f"{value_text(name_here)}: put the checkpoint's folder next to this file"
 
 
 def _file_notes(dataset: Content) -> Iterator[str]:
     """Yield a note for each of the user's own data files."""
     if "annotations" in dataset:
-        yield f"{_value(dataset['annotations'])}: put the file of annotations next to this one"
+        yield f"{value_text(dataset['annotations'])}: put the file of annotations next to this one"
     if "path" in dataset:
-        yield f"{_value(dataset['path'])}: put the file next to this one"
+        yield f"{value_text(dataset['path'])}: put the file next to this one"
     elif dataset["source"] == "file":
         for file in split_files(DatasetSpec.model_validate(dataset)):
-            yield f"{_value(file.path)}: put the file next to this one"
+            yield f"{value_text(file.path)}: put the file next to this one"
 
 
 def _dataset(spec: DatasetSpec | None, facts: DatasetFacts | None) -> tuple[Content, list[str]]:
@@ -252,7 +249,7 @@ def _matrix(
     }
     grid = {key: list(values) for key, values in common.items()}
     matrix = {"checkpoints": list(names.values()), **grid, **lists}
-    own = {f"matrix.checkpoint.{_value(name)}": part for name, part in own_parts.items()}
+    own = {f"matrix.checkpoint.{value_text(name)}": part for name, part in own_parts.items()}
     return {"matrix": matrix, **own}
 
 
@@ -283,7 +280,7 @@ def _own_seeds(cells: Sequence[Cell], planned: Iterable[Cell]) -> Content:
     """Return sections for cells whose seeds differ from the matrix, or which are not planned."""
     seeds = {_coordinates(cell): cell.seeds for cell in cells}
     return {
-        f"matrix.cell.{_value(cell.id)}": {"seeds": list(seeds.get(_coordinates(cell), ()))}
+        f"matrix.cell.{value_text(cell.id)}": {"seeds": list(seeds.get(_coordinates(cell), ()))}
         for cell in planned
         if seeds.get(_coordinates(cell)) != cell.seeds
     }
@@ -308,9 +305,13 @@ def _gates(
     own: dict[str, Thresholds] = {}
     common: Content = {}
     if any(by_checkpoint[cell.checkpoint] != cell.gates for cell in cells):
-        own = {f"cell.{_value(ids.get(_coordinates(cell), cell.id))}": cell.gates for cell in cells}
+        own = {
+            f"cell.{value_text(ids.get(_coordinates(cell), cell.id))}": cell.gates for cell in cells
+        }
     elif len(set(map(repr, by_checkpoint.values()))) > 1:
-        own = {f"checkpoint.{_value(names[name])}": each for name, each in by_checkpoint.items()}
+        own = {
+            f"checkpoint.{value_text(names[name])}": each for name, each in by_checkpoint.items()
+        }
     else:
         common = next(iter(by_checkpoint.values())).model_dump()
     tables = {"gates": {**common, **target}}
@@ -327,13 +328,13 @@ def _nested(section: str, values: Content) -> Iterator[tuple[str, Content]]:
     slices = values.get("slice", {})
     yield section, {key: each for key, each in values.items() if key != "slice"}
     for name, own in slices.items():
-        yield f"{section}.slice.{_value(name)}", own
+        yield f"{section}.slice.{value_text(name)}", own
 
 
 def _planned(content: Content) -> list[Cell]:
     """Return the cells that a file plans; none if it is not a valid suite."""
     try:
-        return make_plan(_read(_text(content)))
+        return make_plan(_read(file_text(content)))
     except ValidationError:
         return []
 
@@ -355,7 +356,7 @@ def _deviations(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        yield f"no suite file can plan this: {_value(where)}: {_value(first['msg'])}"
+        yield f"no suite file can plan this: {value_text(where)}: {value_text(first['msg'])}"
         return
     planned = make_plan(suite)
     if list(map(_coordinates, planned)) != list(map(_coordinates, cells)):
@@ -364,9 +365,10 @@ def _deviations(
         if _coordinates(cell) != _coordinates(reread):
             continue
         if cell.id != reread.id:
-            yield f"{_value(reread.id)} was {_value(cell.id)}: {_other_id(cell, reread)}"
+            yield f"{value_text(reread.id)} was {value_text(cell.id)}: {_other_id(cell, reread)}"
         if replace(cell, id=reread.id) != reread:
-            yield f"{_value(reread.id)} had other seeds or gates, which no suite file can express"
+            named = value_text(reread.id)
+            yield f"{named} had other seeds or gates, which no suite file can express"
     if suite_gates(suite) != gates:
         yield "the suite had other gates, which no suite file can express"
     if _without(suite.training, lists) != _without(training, lists):
@@ -378,19 +380,3 @@ def _other_id(cell: Cell, reread: Cell) -> str:
     if cell.id.startswith(f"{reread.id}-"):
         return "the suite had further values of a setting"
     return "its folder was in another place"
-
-
-def _text(content: Content) -> str:
-    """Write a suite file, without keys and tables that have no value."""
-    text = ""
-    for name, values in content.items():
-        known = {key: value for key, value in values.items() if value is not None}
-        if known:
-            text += f"\n[{name}]\n" if name else ""
-            text += "".join(f"{key} = {_value(value)}\n" for key, value in known.items())
-    return text
-
-
-def _value(value: Any) -> str:
-    """Write a value as TOML, whose text, numbers and lists look like JSON."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -37,6 +37,7 @@ __all__ = [
     "SuiteGates",
     "Thresholds",
     "TrainingSpec",
+    "checked_suite",
     "load_suite",
     "thresholds_of",
 ]
@@ -196,6 +197,22 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
         _remove_list(raw, override.key)
     problems += [line for line in _problems(raw, path, flags) if line not in problems]
     if problems:
+        raise BadInput(problems)
+    return Suite.model_validate(raw)
+
+
+def checked_suite(raw: Mapping[str, Any], path: Path, flags: Mapping[str, str]) -> Suite:
+    """Return the suite of a file that is not written yet.
+
+    Args:
+        raw: the file's content.
+        flags: the command-line flag of each value that has one, by its dotted key.
+
+    Raises:
+        BadInput: every mistake in the content at once, as from `load_suite`.
+    """
+    by_place = {tuple(key.split(".")): flag for key, flag in flags.items()}
+    if problems := [*_problems(dict(raw), path, by_place)]:
         raise BadInput(problems)
     return Suite.model_validate(raw)
 

@@ -190,7 +190,7 @@ def test_the_project_s_address_and_commit_are_evidently_placeholders() -> None:
         for step in loaded("github.yml")["jobs"]["gate"]["steps"]
         if "repository" in step.get("with", {})
     ]
-    variables = loaded("gitlab.yml")["gate"]["variables"]
+    variables = loaded("gitlab.yml")["train-gate"]["variables"]
     assert "YOUR-" in checkout["repository"]
     assert "YOUR-" in variables["BENCHMARK_URL"]
     assert checkout["ref"] == variables["BENCHMARK_COMMIT"] == "0" * 40

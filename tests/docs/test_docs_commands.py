@@ -205,7 +205,8 @@ def test_every_command_of_a_document_does_what_a_reader_expects(
             text=True,
         )
         # A gate that a command names is for the reader's model: here it may say no.
-        gated = any(flag in command for command in script for flag in GATES)
+        trained = [command for command in script if not command.startswith("harness init")]
+        gated = any(flag in command for command in trained for flag in GATES)
         assert done.returncode in ((0, 1) if gated else (0,)), f"{script}\n{done.stdout}"
         assert "Traceback" not in done.stdout, f"{script}\n{done.stdout}"
         assert not gated or "fail" in done.stdout or " passed" in done.stdout, done.stdout

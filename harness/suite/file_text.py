@@ -1,0 +1,23 @@
+"""The text of a suite file, from its tables and values."""
+
+import json
+from typing import Any
+
+Content = dict[str, Any]
+"""A suite file's tables by dotted name, with their values; "" for the top-level keys."""
+
+
+def file_text(content: Content) -> str:
+    """Return a suite file's text, without keys and tables that have no value."""
+    text = ""
+    for name, values in content.items():
+        known = {key: value for key, value in values.items() if value is not None}
+        if known:
+            text += f"\n[{name}]\n" if name else ""
+            text += "".join(f"{key} = {value_text(value)}\n" for key, value in known.items())
+    return text
+
+
+def value_text(value: Any) -> str:
+    """Return a value as TOML, whose text, finite numbers and lists look like JSON."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
