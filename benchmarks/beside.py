@@ -210,7 +210,7 @@ def _busy_program() -> Iterator[None]:
 
 def main(checkpoint: str) -> None:
     """Read a number of threads per line, and train once for each; see Way."""
-    from harness.cli.quiet import quiet
+    from harness.cli.predict.quiet import quiet
 
     with tempfile.TemporaryDirectory() as folder:
         with quiet():

@@ -11,7 +11,7 @@ import pytest
 from builders.records import COLA, keep, make_cell, predicted_record
 from sklearn.metrics import matthews_corrcoef
 
-from harness.cli.best_model import BestModel, best_model, in_words
+from harness.cli.predict.best_model import BestModel, best_model, in_words
 from harness.errors import BadInput
 from harness.judging.leaderboard import leaderboard
 from harness.report.published import as_csv, as_json, publish

@@ -10,7 +10,7 @@ import pytest
 from builders.commands import ROOT, Done, harness, imported_by
 from builders.records import keep, make_cell, make_record, predicted_record, with_key
 
-from harness.cli.pairs import pairs_table
+from harness.cli.compare.pairs import pairs_table
 from harness.judging.comparison import Comparison, Contestant, corrected
 from harness.judging.comparison import compare as comparison
 from harness.judging.leaderboard import runs_by_cell

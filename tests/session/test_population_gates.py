@@ -7,7 +7,7 @@ import pytest
 from builders.own_files import problems_of
 from builders.waiting import UNREACHABLE
 
-from harness.cli.checkup import checkup
+from harness.cli.doctor.checkup import checkup
 from harness.errors import BadInput
 from harness.judging.gates.population import population_problems
 from harness.session.options import Chosen, planned_suites, session_options

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.pairs import pairs_table
+from harness.cli.compare.pairs import pairs_table
 from harness.errors import BadInput
 from harness.suite import ids
 from harness.text import printable

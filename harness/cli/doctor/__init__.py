@@ -30,7 +30,7 @@ def doctor(**values: Any) -> None:
       harness doctor --suite mine.toml --checkpoints ./my-model --seeds 1,2,3
       harness doctor --suite benchmarks/cola.toml --cola-dir ~/cola_public
     """
-    from harness.cli.checkup import checkup
+    from harness.cli.doctor.checkup import checkup
 
     typed = chosen(values)
     found = checkup(planned_suites(typed), session_options(typed), hub.probe())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.choices import STDIN
-from harness.cli.quiet import quiet
+from harness.cli.predict.quiet import quiet
 from harness.machine import contention
 from harness.text import printable
 
@@ -95,14 +95,14 @@ def predict(
         raise click.UsageError(
             "- must be the only sentence argument: give standard input or sentences, not both"
         )
-    from harness.cli.sentences import check_columns, check_sentences, read_sentences
+    from harness.cli.predict.sentences import check_columns, check_sentences, read_sentences
 
     check_sentences(model or results, sentences)
     check_columns(file, described)
     column: str | None = None
     notes: list[str] = []
     if results is not None:
-        from harness.cli.best_model import best_model, in_words
+        from harness.cli.predict.best_model import best_model, in_words
 
         best = best_model(results)
         model, column = best.folder, best.text_column
