@@ -1,14 +1,18 @@
 """`harness judge`: predictions of any program meet the gates of a trained cell."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders.commands import ROOT, harness
+from builders.commands import ROOT, Done, harness
 from sklearn.metrics import accuracy_score, matthews_corrcoef
+
+from harness.inputs import data
+from harness.suite.spec import load_suite
 
 
 def test_a_published_cell_has_the_numbers_of_its_leaderboard(tmp_path: Path) -> None:
@@ -73,3 +77,96 @@ def test_a_gate_that_predictions_cannot_answer_is_refused(tmp_path: Path) -> Non
     done = harness("judge", "a.csv", "--suite", "suite.toml", cwd=tmp_path)
     assert done.code == 4
     assert "gates.max_train_seconds" in done.err
+
+
+OWN = (
+    'name = "s"\ndataset.source = "file"\ndataset.path = "own.csv"\n'
+    'dataset.text_column = "text"\ndataset.class_names = ["bad", "good"]\n'
+    'matrix = { checkpoints = ["a"], batch_sizes = [16], learning_rates = [5e-5], seeds = [1] }\n'
+    "gates = { min_mcc = 0.1 }\n"
+)
+
+
+def own_data(folder: Path) -> list[tuple[str, str]]:
+    """Write a suite with its data; return the sentences and labels of its validation split."""
+    rows = "".join(
+        f'"Sentence ""{number}"", with marks",{("bad", "good")[number % 2]}\n'
+        for number in range(100)
+    )
+    (folder / "own.csv").write_text("text,label\n" + rows, encoding="utf-8")
+    (folder / "suite.toml").write_text(OWN, encoding="utf-8")
+    spec = load_suite(folder / "suite.toml").dataset
+    split = data.load(data.find_now(spec, None, folder)).splits["validation"]
+    names = ("bad", "good")
+    return [(row["sentence"], names[row["label"]]) for row in split.to_list()]
+
+
+def given(folder: Path, rows: Sequence[tuple[str, str]], text: str = "text") -> Done:
+    """Judge predictions that are the labels."""
+    table = {
+        text: [sentence for sentence, _ in rows],
+        "label": [label for _, label in rows],
+        "prediction": [label for _, label in rows],
+    }
+    pq.write_table(pa.table(table), folder / "given.parquet")
+    return harness("judge", "given.parquet", "--suite", "suite.toml", cwd=folder)
+
+
+def test_labels_are_compared_with_the_validation_split(tmp_path: Path) -> None:
+    rows = own_data(tmp_path)
+    same = given(tmp_path, rows)
+    assert (same.code, same.err) == (0, "")
+    assert "labels: those of the validation split of file own.csv" in same.out
+
+    fewer = given(tmp_path, rows[1:])
+    assert fewer.code == 4
+    assert f"{len(rows) - 1} rows, but the validation split of file own.csv" in fewer.err
+
+    opposite = {"bad": "good", "good": "bad"}
+    other = [*rows]
+    for row in (1, 4):
+        other[row] = (rows[row][0], opposite[rows[row][1]])
+    flipped = given(tmp_path, other)
+    assert flipped.code == 4
+    assert f"2 of {len(rows)} labels are not those" in flipped.err
+    assert f"rows 2, 5; the first is {other[1][1]!r}, there {rows[1][1]!r}" in flipped.err
+
+
+def test_another_order_is_seen_by_the_sentences(tmp_path: Path) -> None:
+    rows = own_data(tmp_path)
+    first, second = [n for n, row in enumerate(rows) if row[1] == "good"][:2]
+    swapped = [*rows]
+    swapped[first], swapped[second] = rows[second], rows[first]
+    moved = given(tmp_path, swapped)
+    assert moved.code == 4
+    assert f"2 of {len(rows)} sentences are not those" in moved.err
+    assert "the same in another order" in moved.err
+    assert "Sentence" not in moved.err
+    # Without the suite's column of sentences only labels can be compared, and these are the same.
+    assert given(tmp_path, swapped, text="other").code == 0
+
+
+def test_data_that_cannot_be_reached_leave_labels_unchecked(tmp_path: Path) -> None:
+    rows = own_data(tmp_path)
+    (tmp_path / "own.csv").unlink()
+    done = given(tmp_path, rows[:-2])
+    assert done.code == 0
+    (line,) = [line for line in done.out.splitlines() if line.startswith("labels")]
+    assert line.startswith("labels not checked: ")
+    assert "own.csv" in line
+
+
+def test_a_mistyped_folder_of_cola_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("label,prediction\n1,1\n0,0\n", encoding="utf-8")
+    (tmp_path / "suite.toml").write_text(
+        'name = "s"\ndataset.source = "cola"\nmatrix = { checkpoints = ["a"], '
+        "batch_sizes = [16], learning_rates = [5e-5], seeds = [1] }\n",
+        encoding="utf-8",
+    )
+    options = ("--suite", "suite.toml", "--min-mcc", "0.1")
+    done = harness("judge", "a.csv", *options, "--cola-dir", "nowhere", cwd=tmp_path)
+    assert done.code == 4
+    assert "nowhere" in done.err
+    offline = harness("judge", "a.csv", *options, cwd=tmp_path)
+    assert offline.code == 0
+    assert "labels not checked: " in offline.out

@@ -1,0 +1,167 @@
+"""`harness judge`: holds predictions of any program to the gates of a trained cell."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.choices import delimiter as delimiter_option
+from harness.cli.choices import delimiter_of, options, quoting_of
+from harness.cli.choices import quoting as quoting_option
+from harness.cli.judge.labels import split_of
+from harness.errors import BadInput
+from harness.suite.gates import GatesSpec
+from harness.suite.spec import Suite, load_suite
+from harness.text import counted, printable
+
+if TYPE_CHECKING:  # it imports the library `datasets`
+    from harness.inputs.given_labels import ValidationSplit
+    from harness.inputs.given_predictions import GivenRun
+
+
+@click.command(short_help="hold predictions of any program to a gate")
+@click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--suite", type=click.Path(path_type=Path), help="its gates, class names and labels count"
+)
+@options(("cola_dir",))
+@click.option("--min-mcc", type=click.FloatRange(-1, 1), help="minimum MCC; replaces the suite's")
+@click.option("--label-column", default="label", show_default=True)
+@click.option("--prediction-column", default="prediction", show_default=True)
+@delimiter_option
+@quoting_option
+@click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
+def judge(
+    predictions: tuple[Path, ...],
+    suite: Path | None,
+    cola_dir: str | None,
+    min_mcc: float | None,
+    label_column: str,
+    prediction_column: str,
+    delimiter: str | None,
+    quoting: str | None,
+    as_json: bool,
+) -> None:
+    """Judge labels and predicted classes in files: CSV, TSV, JSON lines or Parquet.
+
+    Several files are seeds of one cell, in this order: they have the same sentences in the same
+    order. Classes are written as names or as numbers from 0; without --suite there are two, 0
+    and 1. MCC, accuracy and their 95 % intervals are computed as for a trained cell.
+
+    With --suite, the number of rows, their order and their labels must be those of the suite's
+    validation split; also their sentences, if the files have the suite's column of sentences. Where
+    the data cannot be reached, one line says that the labels were not checked; without --suite they
+    are never checked.
+
+    Gates that predictions alone cannot answer, such as max_train_seconds, are refused. Exit code
+    1 means that a gate is not met.
+
+    \b
+    Examples:
+      harness judge seed1.csv seed2.csv --min-mcc 0.45
+      harness judge seed1.csv --label-column gold --suite mine.toml
+      harness judge seed1.csv --suite mine.toml --cola-dir ~/cola_public
+    """
+    from harness.inputs.given_predictions import Columns, read_runs, together
+    from harness.judging.gates.given import cannot_judge, given_checks, given_intervals
+
+    read = None if suite is None else load_suite(suite)
+    gates = GatesSpec() if read is None else read.gates
+    if min_mcc is not None:
+        gates = gates.model_copy(update={"min_mcc": min_mcc})
+    problems = [
+        f"{suite}: gates.{name}: labels and predictions cannot answer it; remove it, or judge "
+        "with a suite without it"
+        for name in cannot_judge(gates)
+    ]
+    if gates.min_mcc is None and gates.min_accuracy is None:
+        place = "no gate" if suite is None else f"{suite}: no gates.min_mcc or gates.min_accuracy"
+        problems.append(f"{place}; name one with --min-mcc")
+    if problems:
+        raise BadInput(problems)
+    split = None if read is None or suite is None else split_of(read, suite, cola_dir)
+    columns = Columns(
+        label=label_column,
+        prediction=prediction_column,
+        text=None if read is None else read.dataset.text_column,
+        class_names=_class_names(suite, read, split),
+        delimiter=delimiter_of(delimiter),
+        quoting=quoting_of(quoting),
+    )
+    runs = read_runs(predictions, columns)
+    labels, predicted = together(runs)
+    names = columns.class_names
+    checked = _labels_checked(runs, split)
+    intervals = given_intervals(labels, predicted, len(names))
+    checks = given_checks(labels, predicted, len(names), gates)
+    if as_json:
+        scores: dict[str, object] = {name: asdict(interval) for name, interval in intervals.items()}
+        content = {
+            "sentences": len(labels),
+            **checked,
+            **scores,
+            "gates": [asdict(each) for each in checks],
+        }
+        click.echo(json.dumps(content, indent=1))
+    else:
+        seeds = counted(len(predicted), "seed")
+        click.echo(f"{counted(len(labels), 'sentence')}, {seeds}")
+        if checked["labels_of"] is not None:
+            click.echo(
+                printable(f"labels: those of the validation split of {checked['labels_of']}")
+            )
+        elif suite is not None:
+            click.echo(printable(f"labels not checked: {checked['labels_not_checked']}"))
+        for name, found in intervals.items():
+            text = f"{name} {found.mean:.4f} (95 % interval {found.low:.4f} to {found.high:.4f}"
+            click.echo(f"{text}, {found.covers})")
+        for each in checks:
+            click.echo(printable(f"{each.verdict}: {each.reason}"))
+    passing = ("pass", "not-enough-evidence") if gates.on_doubt == "pass" else ("pass",)
+    if any(each.verdict not in passing for each in checks):
+        sys.exit(1)
+
+
+def _class_names(
+    suite: Path | None, read: Suite | None, split: "ValidationSplit | str | None"
+) -> Sequence[str]:
+    """Return the names of the classes, which only the data may know.
+
+    Raises:
+        BadInput: neither suite nor data name them.
+    """
+    if read is None:
+        return ("0", "1")
+    if split is not None and not isinstance(split, str):
+        return split.class_names
+    if not read.dataset.class_names:
+        raise BadInput(
+            [
+                f"{suite}: dataset.class_names: only the data name the classes, and {split}; "
+                "name the classes there"
+            ]
+        )
+    return read.dataset.class_names
+
+
+def _labels_checked(
+    runs: "Sequence[GivenRun]", split: "ValidationSplit | str | None"
+) -> dict[str, str | None]:
+    """Return of which data the labels are, or why they were not checked; as for JSON.
+
+    Raises:
+        BadInput: a line for each file whose labels or sentences are not those of the split.
+    """
+    if split is None:
+        return {"labels_of": None, "labels_not_checked": "no --suite"}
+    if isinstance(split, str):
+        return {"labels_of": None, "labels_not_checked": split}
+    from harness.inputs.given_labels import unlike_split
+
+    if problems := [problem for run in runs if (problem := unlike_split(run, split)) is not None]:
+        raise BadInput(problems)
+    return {"labels_of": split.origin, "labels_not_checked": None}
