@@ -1,5 +1,7 @@
 """Labels and predictions that another program made, read from one table a seed."""
 
+import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +32,15 @@ class Columns:
         prediction: the column of predicted classes.
         text: the column of sentences, which a file need not have; None if it is not known.
         class_names: of the classes, in the order of their numbers.
+        logit: the names of the columns of scores before the class' number; the class with the
+            largest is predicted. None if only `prediction` counts.
     """
 
     label: str
     prediction: str
     text: str | None
     class_names: Sequence[str]
+    logit: str | None = None
     delimiter: str | None = None
     quoting: Literal["csv", "none"] | None = None
 
@@ -47,7 +52,7 @@ class GivenRun:
     Attributes:
         where: the file, for messages.
         labels: (sentences,), each a class from 0.
-        predicted: (sentences,), likewise.
+        predicted: (sentences,), likewise; of scores the class with the largest, as in training.
         texts: the sentences, as `comparable` returns them; None if the file does not have them.
     """
 
@@ -62,7 +67,8 @@ def read_runs(paths: Sequence[Path], columns: Columns) -> list[GivenRun]:
 
     Raises:
         BadInput: every mistake of all files at once: a column that is missing, a value that is
-            not a class, or no rows.
+            not a class, a score that is not a finite number, scores of other classes, a class that
+            is not the one with the largest score, or no rows.
     """
     problems: list[str] = []
     found: list[GivenRun] = []
@@ -134,44 +140,100 @@ def _unlike_first(first: GivenRun, others: Sequence[GivenRun]) -> Iterator[str]:
 
 def _read(path: Path, columns: Columns) -> GivenRun:
     existing = _column_names(path, columns)
+    logits = _logit_columns(path, existing, columns)
     text = columns.text
     if text not in existing or text in (columns.label, columns.prediction):
         text = None
+    prediction = columns.prediction if columns.prediction in existing or not logits else None
+    named = [name for name in (prediction, *logits, text) if name is not None]
     wanted = Wanted(
-        text=columns.prediction,
+        text=named[0],
         label=columns.label,
         class_names=columns.class_names,
         delimiter=columns.delimiter,
         quoting=columns.quoting,
         by_options=True,
-        further=() if text is None else (text,),
+        further=tuple(named[1:]),
         text_key="prediction_column",
     )
     table = reader_of(path)(path, wanted)
     classes = classes_of_labels(columns.class_names)
     problems = list(table.problems)
     found: list[tuple[int, int]] = []
+    texts: list[str] = []
     for row in table.records:
-        labelled, predicted = (
-            classes.get(meaning_of(value)) for value in (row.label, row.sentence)
-        )
-        for column, value, number in (
-            (columns.label, row.label, labelled),
-            (columns.prediction, row.sentence, predicted),
-        ):
-            if number is None:
-                names = listed(columns.class_names, 10)
-                allowed = f"allowed are {names} and their numbers from 0"
-                problems.append(f"{row.where}: column {shown(column)}: {shown(value)}; {allowed}")
+        values = dict(zip(named, (row.sentence, *row.further), strict=True))
+        labelled = classes.get(meaning_of(row.label))
+        by_scores, row_problems = _largest([(name, values[name]) for name in logits])
+        predicted = by_scores
+        if labelled is None:
+            row_problems.append(_no_class(columns.label, row.label, columns))
+        if prediction is not None:
+            predicted = classes.get(meaning_of(values[prediction]))
+            if predicted is None:
+                row_problems.append(_no_class(prediction, values[prediction], columns))
+            elif by_scores not in (None, predicted):
+                row_problems.append(
+                    f"column {shown(prediction)}: {shown(values[prediction])}, but "
+                    f"{logits[by_scores]} is the largest of the scores; remove one of both, or "
+                    "name the column of classes with --prediction-column"
+                )
+        problems += [f"{row.where}: {problem}" for problem in row_problems]
         if labelled is not None and predicted is not None:
             found.append((labelled, predicted))
+        if text is not None:
+            texts.append(comparable(str(values[text])))
     if problems:
         raise BadInput(capped(problems, path))
     if not found:
         raise BadInput([f"{path}: no rows; it must contain labels and predictions"])
     numbers = np.asarray(found, dtype=np.int16)
-    texts = None if text is None else tuple(comparable(str(r.further[0])) for r in table.records)
-    return GivenRun(str(path), numbers[:, 0], numbers[:, 1], texts)
+    return GivenRun(str(path), numbers[:, 0], numbers[:, 1], None if text is None else tuple(texts))
+
+
+def _logit_columns(path: Path, existing: Sequence[str], columns: Columns) -> list[str]:
+    """Return the columns of scores in the order of the classes; none if the file has none.
+
+    Raises:
+        BadInput: scores of other classes, or predictions of many runs.
+    """
+    prefix = columns.logit
+    if prefix is None:
+        return []
+    there = [name for name in existing if re.fullmatch(re.escape(prefix) + "[0-9]+", name)]
+    expected = [f"{prefix}{number}" for number in range(len(columns.class_names))]
+    if not there:
+        return []
+    if "key" in existing:
+        raise BadInput([f"{path}: predictions of many runs; name one of its cells with --cell ID"])
+    if sorted(there) != sorted(expected):
+        raise BadInput(
+            [
+                f"{path}: columns {listed(there, 10)}; the {len(expected)} classes "
+                f"{listed(columns.class_names, 10)} need {expected[0]} to {expected[-1]}, each once"
+            ]
+        )
+    return expected
+
+
+def _largest(scores: Sequence[tuple[str, object]]) -> tuple[int | None, list[str]]:
+    """Return the position of the largest score, of equal ones the first, and what is no score."""
+    numbers: list[float] = []
+    problems: list[str] = []
+    for name, value in scores:
+        try:
+            number = float(value) if isinstance(value, int | float | str) else math.nan
+        except ValueError:
+            number = math.nan
+        if isinstance(value, bool) or not math.isfinite(number):
+            problems.append(f"column {shown(name)}: {shown(value)}; it must be a finite number")
+        numbers.append(number)
+    return (None if problems or not numbers else int(np.argmax(numbers))), problems
+
+
+def _no_class(column: str, value: object, columns: Columns) -> str:
+    allowed = f"allowed are {listed(columns.class_names, 10)} and their numbers from 0"
+    return f"column {shown(column)}: {shown(value)}; {allowed}"
 
 
 def _column_names(path: Path, columns: Columns) -> tuple[str, ...]:

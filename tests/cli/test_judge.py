@@ -3,9 +3,11 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from builders.commands import ROOT, Done, harness
@@ -14,32 +16,82 @@ from sklearn.metrics import accuracy_score, matthews_corrcoef
 from harness.inputs import data
 from harness.suite.spec import load_suite
 
+BOARD = json.loads((ROOT / "results/cola/leaderboard.json").read_text(encoding="utf-8"))
+SETTINGS = ("checkpoint", "batch_size", "learning_rate")
 
-def test_a_published_cell_has_the_numbers_of_its_leaderboard(tmp_path: Path) -> None:
-    board = json.loads((ROOT / "results/cola/leaderboard.json").read_text(encoding="utf-8"))
-    row = board["rows"][0]
-    same = ("checkpoint", "batch_size", "learning_rate")
-    runs = [r for r in board["records"] if all(r[name] == row[name] for name in same)]
-    table = pq.read_table(ROOT / "results/cola/predictions.parquet")
-    paths = []
-    for run in sorted(runs, key=lambda r: r["seed"]):
-        of_run = [
-            each
-            for each in table.filter(pa.compute.equal(table["key"], run["key"])).to_pylist()
-            if each["split"] == "validation"
-        ]
-        labels = [each["label"] for each in of_run]
-        predicted = [int(each["logit_1"] > each["logit_0"]) for each in of_run]
-        paths.append(tmp_path / f"{run['seed']}.parquet")
-        pq.write_table(pa.table({"label": labels, "prediction": predicted}), paths[-1])
-    done = harness("judge", *map(str, paths), "--min-mcc", "0.3", "--json", cwd=tmp_path)
-    assert (done.code, done.err) == (0, "")
+
+@pytest.mark.parametrize("planned", BOARD["cells"], ids=lambda planned: planned["id"])
+def test_a_published_cell_has_the_numbers_of_its_leaderboard(planned: dict[str, Any]) -> None:
+    (row,) = (r for r in BOARD["rows"] if all(r[name] == planned[name] for name in SETTINGS))
+    done = harness("judge", "results/cola", "--cell", planned["id"], "--min-mcc", "-1", "--json")
+    assert done.code == 0
     found = json.loads(done.out)
-    assert len(paths) == row["seeds"]
     for name in ("mcc", "accuracy"):
         measured = [found[name][key] for key in ("mean", "low", "high")]
         expected = [row[name], row[f"{name}_low"], row[f"{name}_high"]]
         assert measured == pytest.approx(expected, abs=1e-12)
+    assert found["mcc"]["seeds"] == row["seeds"] == len(planned["seeds"])
+
+
+def files_of(cell: str, folder: Path) -> list[Path]:
+    """Write the labels and logits of a published cell, one file a seed, as in training."""
+    table = pq.read_table(ROOT / "results/cola/predictions.parquet")
+    runs = sorted((r for r in BOARD["records"] if r["cell"] == cell), key=lambda r: r["seed"])
+    paths = []
+    for run in runs:
+        rows = table.filter(pc.equal(table["key"], run["key"]))
+        rows = rows.filter(pc.equal(rows["split"], "validation"))
+        paths.append(folder / f"{cell}-{run['seed']}.parquet")
+        pq.write_table(rows.select(["label", "logit_0", "logit_1"]), paths[-1])
+    return paths
+
+
+def test_scores_in_files_are_judged_as_those_of_the_leaderboard(tmp_path: Path) -> None:
+    cell = BOARD["cells"][-1]["id"]
+    paths = files_of(cell, tmp_path)
+    of_files = harness("judge", *map(str, paths), "--min-mcc", "0.3", "--json")
+    of_cell = harness("judge", "results/cola", "--cell", cell, "--min-mcc", "0.3", "--json")
+    assert len(paths) == 2
+    one, other = json.loads(of_files.out), json.loads(of_cell.out)
+    assert (one["mcc"], one["accuracy"]) == (other["mcc"], other["accuracy"])
+
+
+def test_the_class_with_the_largest_score_is_predicted_and_of_equal_ones_the_first(
+    tmp_path: Path,
+) -> None:
+    rows = "0,2.5,2.5\n1,-3,-2.5\n1,1e-3,2e-3\n0,1,0.5\n"
+    (tmp_path / "a.csv").write_text("label,logit_0,logit_1\n" + rows, encoding="utf-8")
+    done = harness("judge", "a.csv", "--min-mcc", "1", "--json", cwd=tmp_path)
+    assert json.loads(done.out)["accuracy"]["mean"] == 1
+
+
+def test_mistakes_of_scores_are_listed_at_once(tmp_path: Path) -> None:
+    header = "label,logit_0,logit_1,"
+    for name, text in {
+        "a": f"{header}prediction\n1,nan,1,1\n1,2,1,1\n",
+        "b": "label,logit_0,logit_1,logit_2\n1,0,1,2\n",
+        "c": f"{header}key\n1,0,1,x\n",
+    }.items():
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+    done = harness("judge", "a.csv", "b.csv", "c.csv", "--min-mcc", "0.3", cwd=tmp_path)
+    assert done.code == 4
+    first, second, third, fourth = done.err.splitlines()
+    assert first.startswith("a.csv:2: column 'logit_0': 'nan'")
+    assert second.startswith("a.csv:3: column 'prediction': '1', but logit_0 is the largest")
+    assert third.startswith("b.csv: columns 'logit_0', 'logit_1', 'logit_2'; the 2 classes")
+    assert fourth.startswith("c.csv: predictions of many runs")
+
+
+def test_cells_that_cannot_be_judged_are_refused() -> None:
+    unknown = harness("judge", "results/cola", "--cell", "minilm-l7-bs16-lr1e-4")
+    assert unknown.code == 4
+    assert "minilm-l6-bs16-lr1e-04" in unknown.err
+    ungated = harness("judge", "results/cola", "--cell", "minilm-l3-bs16-lr1e-4")
+    assert ungated.code == 4
+    assert "minilm-l3-bs16-lr1e-04: no gates.min_mcc" in ungated.err
+    cell = ("--cell", "minilm-l6-bs16-lr1e-4", "--min-mcc", "0")
+    ignored = harness("judge", "results/cola", *cell, "--label-column", "gold")
+    assert (ignored.code, "--label-column" in ignored.err) == (2, True)
 
 
 def test_scores_are_those_of_scikit_learn_and_decide_the_exit_code(tmp_path: Path) -> None:

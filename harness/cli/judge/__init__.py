@@ -14,17 +14,25 @@ from harness.cli.choices import delimiter_of, options, quoting_of
 from harness.cli.choices import quoting as quoting_option
 from harness.cli.judge.labels import split_of
 from harness.errors import BadInput
+from harness.session.options import flag_of
 from harness.suite.gates import GatesSpec
 from harness.suite.spec import Suite, load_suite
 from harness.text import counted, printable
 
-if TYPE_CHECKING:  # it imports the library `datasets`
+if TYPE_CHECKING:  # they import `datasets` and pandas
+    from harness.cli.judge.published import PublishedCell
     from harness.inputs.given_labels import ValidationSplit
     from harness.inputs.given_predictions import GivenRun
+
+FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
+"""Options that describe files of predictions."""
 
 
 @click.command(short_help="hold predictions of any program to a gate")
 @click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--cell", metavar="ID", help="judge this cell of a results folder, which is PREDICTIONS then"
+)
 @click.option(
     "--suite", type=click.Path(path_type=Path), help="its gates, class names and labels count"
 )
@@ -37,6 +45,7 @@ if TYPE_CHECKING:  # it imports the library `datasets`
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def judge(
     predictions: tuple[Path, ...],
+    cell: str | None,
     suite: Path | None,
     cola_dir: str | None,
     min_mcc: float | None,
@@ -46,11 +55,16 @@ def judge(
     quoting: str | None,
     as_json: bool,
 ) -> None:
-    """Judge labels and predicted classes in files: CSV, TSV, JSON lines or Parquet.
+    """Judge labels and predictions in files: CSV, TSV, JSON lines or Parquet.
 
     Several files are seeds of one cell, in this order: they have the same sentences in the same
     order. Classes are written as names or as numbers from 0; without --suite there are two, 0
-    and 1. MCC, accuracy and their 95 % intervals are computed as for a trained cell.
+    and 1. Instead of a class, a file may have scores in the columns logit_0, logit_1, ...: the
+    class with the largest is predicted. MCC, accuracy and their 95 % intervals are computed as for
+    a trained cell.
+
+    With --cell, PREDICTIONS is a results folder with a leaderboard.json and a predictions.parquet.
+    The runs of that cell are judged, by its own gates unless --suite names others.
 
     With --suite, the number of rows, their order and their labels must be those of the suite's
     validation split; also their sentences, if the files have the suite's column of sentences. Where
@@ -65,34 +79,46 @@ def judge(
       harness judge seed1.csv seed2.csv --min-mcc 0.45
       harness judge seed1.csv --label-column gold --suite mine.toml
       harness judge seed1.csv --suite mine.toml --cola-dir ~/cola_public
+      harness judge results/cola --cell minilm-l6-bs32-lr1e-4 --min-mcc 0.2
     """
     from harness.inputs.given_predictions import Columns, read_runs, together
     from harness.judging.gates.given import cannot_judge, given_checks, given_intervals
+    from harness.store.predictions import LOGIT
 
     read = None if suite is None else load_suite(suite)
+    published = None if cell is None else _published(predictions, cell)
     gates = GatesSpec() if read is None else read.gates
+    where = None if suite is None else str(suite)
+    if read is None and published is not None:
+        gates = GatesSpec.model_validate(published.cell.gates.model_dump(exclude_none=True))
+        where = f"{predictions[0]}: {published.cell.id}"
     if min_mcc is not None:
         gates = gates.model_copy(update={"min_mcc": min_mcc})
     problems = [
-        f"{suite}: gates.{name}: labels and predictions cannot answer it; remove it, or judge "
+        f"{where}: gates.{name}: labels and predictions cannot answer it; remove it, or judge "
         "with a suite without it"
         for name in cannot_judge(gates)
     ]
     if gates.min_mcc is None and gates.min_accuracy is None:
-        place = "no gate" if suite is None else f"{suite}: no gates.min_mcc or gates.min_accuracy"
+        place = "no gate" if where is None else f"{where}: no gates.min_mcc or gates.min_accuracy"
         problems.append(f"{place}; name one with --min-mcc")
     if problems:
         raise BadInput(problems)
     split = None if read is None or suite is None else split_of(read, suite, cola_dir)
+    named = _named(FILE_OPTIONS)
+    if published is not None and named:
+        flags = ", ".join(map(flag_of, named))
+        raise click.UsageError(f"{flags}: for files of predictions; leave it out with --cell")
     columns = Columns(
         label=label_column,
         prediction=prediction_column,
         text=None if read is None else read.dataset.text_column,
-        class_names=_class_names(suite, read, split),
+        class_names=_class_names(suite, read, split, published),
+        logit=None if "prediction_column" in named else LOGIT,
         delimiter=delimiter_of(delimiter),
         quoting=quoting_of(quoting),
     )
-    runs = read_runs(predictions, columns)
+    runs = read_runs(predictions, columns) if published is None else published.runs
     labels, predicted = together(runs)
     names = columns.class_names
     checked = _labels_checked(runs, split)
@@ -126,14 +152,55 @@ def judge(
         sys.exit(1)
 
 
+def _published(predictions: Sequence[Path], cell: str) -> "PublishedCell":
+    """Read the cell that is judged, and print which of its predictions could not be checked."""
+    if len(predictions) > 1:
+        raise click.UsageError("--cell: a cell is of one results folder; name one")
+    from harness.cli.judge.published import published_cell
+
+    found = published_cell(predictions[0], cell)
+    for line in found.unchecked:
+        click.echo(printable(line), err=True)
+    return found
+
+
+def _named(options: Sequence[str]) -> list[str]:
+    """Return those of the options that were typed."""
+    context = click.get_current_context()
+    return [
+        name
+        for name in options
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+
+
 def _class_names(
-    suite: Path | None, read: Suite | None, split: "ValidationSplit | str | None"
+    suite: Path | None,
+    read: Suite | None,
+    split: "ValidationSplit | str | None",
+    published: "PublishedCell | None",
 ) -> Sequence[str]:
     """Return the names of the classes, which only the data may know.
 
     Raises:
-        BadInput: neither suite nor data name them.
+        BadInput: neither suite nor data name them, or a published cell has another number.
     """
+    names = _names_of_suite(suite, read, split)
+    if published is None:
+        return names
+    if read is not None and len(names) != published.classes:
+        raise BadInput(
+            [
+                f"{suite}: {counted(len(names), 'class', 'classes')}, but {published.cell.id} has "
+                f"{published.classes}; name the suite of its data"
+            ]
+        )
+    return tuple(map(str, range(published.classes))) if read is None else names
+
+
+def _names_of_suite(
+    suite: Path | None, read: Suite | None, split: "ValidationSplit | str | None"
+) -> Sequence[str]:
     if read is None:
         return ("0", "1")
     if split is not None and not isinstance(split, str):
