@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from builders.commands import ROOT, Done, harness
 from sklearn.metrics import accuracy_score, matthews_corrcoef
 
 from harness.inputs import data
+from harness.judging.baseline import Baseline
+from harness.judging.gates.cell import judge
+from harness.report import read_published
+from harness.suite.gates import Thresholds
 from harness.suite.spec import load_suite
 
 BOARD = json.loads((ROOT / "results/cola/leaderboard.json").read_text(encoding="utf-8"))
@@ -222,3 +227,68 @@ def test_a_mistyped_folder_of_cola_is_a_mistake(tmp_path: Path) -> None:
     offline = harness("judge", "a.csv", *options, cwd=tmp_path)
     assert offline.code == 0
     assert "labels not checked: " in offline.out
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "paired"),
+    [
+        ("minilm-l6-bs16-lr1e-04", "minilm-l6-bs32-lr1e-04", True),
+        ("minilm-l6-bs32-lr1e-04", "mpnet-base-bs16-lr3e-05", False),
+    ],
+)
+def test_a_baseline_is_compared_as_two_cells_are(
+    a: str, b: str, paired: bool, tmp_path: Path
+) -> None:
+    names = [str(path) for path in files_of(a, tmp_path)]
+    names += [word for path in files_of(b, tmp_path) for word in ("--baseline", str(path))]
+    done = harness("judge", *names, *(["--paired-seeds"] if paired else []), "--json")
+    found = json.loads(done.out)
+    compared = json.loads(harness("compare", a, b, "--json").out)["comparisons"][0]
+    for name in ("difference", "low", "high", "p_value", "covers"):
+        assert found["difference"][name] == pytest.approx(compared[name], abs=1e-12)
+    (gate,) = found["gates"]
+    published = read_published(ROOT / "results/cola/leaderboard.json")
+    cell = next(each for each in published.cells if each.id == a)
+    if paired:  # a trained cell is judged against an earlier cell of its own settings
+        before = [
+            run.model_copy(update={"cell": a, "batch_size": cell.batch_size})
+            for run in published.records
+            if run.cell == b
+        ]
+        own = [run for run in published.records if run.cell == a]
+        cell = replace(cell, gates=Thresholds(max_drop=0.02))
+        (check,) = judge(cell, own, Baseline("earlier", "cola", tuple(before))).checks
+        assert gate["verdict"] == check.verdict
+        measured = [gate[name] for name in ("threshold", "measured", "low", "high")]
+        expected = [check.threshold, check.measured, check.low, check.high]
+        assert measured == pytest.approx(expected, abs=1e-12)
+    assert done.code == (0 if gate["verdict"] == "pass" else 1)
+
+
+def test_a_drop_beyond_the_allowed_one_fails(tmp_path: Path) -> None:
+    labels = np.tile([0, 1], 200)
+    for name, wrong in (("old", 10), ("new", 120)):
+        predicted = np.where(np.arange(400) < wrong, 1 - labels, labels)
+        rows = "".join(f"{a},{b}\n" for a, b in zip(labels, predicted, strict=True))
+        (tmp_path / f"{name}.csv").write_text("label,prediction\n" + rows, encoding="utf-8")
+    worse = harness("judge", "new.csv", "--baseline", "old.csv", cwd=tmp_path)
+    assert worse.code == 1
+    assert "difference of mcc from the baseline -0.55" in worse.out
+    assert "allowed 0.0200" in worse.out
+    allowed = ("--baseline", "old.csv", "--max-drop", "0.9")
+    assert harness("judge", "new.csv", *allowed, cwd=tmp_path).code == 0
+
+
+def test_baselines_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("label,prediction\n1,1\n0,0\n1,0\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("label,prediction\n1,1\n1,0\n0,0\n", encoding="utf-8")
+    other = harness("judge", "a.csv", "--baseline", "b.csv", cwd=tmp_path)
+    assert other.code == 4
+    assert "b.csv: labels differ from those of a.csv in rows 2, 3" in other.err
+    two = ("--baseline", "a.csv", "--baseline", "a.csv", "--paired-seeds")
+    uneven = harness("judge", "a.csv", *two, cwd=tmp_path)
+    assert uneven.code == 4
+    assert "--paired-seeds: 1 seed, but 2 of --baseline" in uneven.err
+    alone = harness("judge", "a.csv", "--max-drop", "0.1", cwd=tmp_path)
+    assert alone.code == 4
+    assert "--max-drop: there is no baseline" in alone.err

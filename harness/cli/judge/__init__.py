@@ -17,7 +17,7 @@ from harness.errors import BadInput
 from harness.session.options import flag_of
 from harness.suite.gates import GatesSpec
 from harness.suite.spec import Suite, load_suite
-from harness.text import counted, printable
+from harness.text import counted, printable, series
 
 if TYPE_CHECKING:  # they import `datasets` and pandas
     from harness.cli.judge.published import PublishedCell
@@ -38,6 +38,23 @@ FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
 )
 @options(("cola_dir",))
 @click.option("--min-mcc", type=click.FloatRange(-1, 1), help="minimum MCC; replaces the suite's")
+@click.option(
+    "--baseline",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="repeatable, one file a seed: predictions on the same sentences to compare with",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 1),
+    help="the largest loss of MCC allowed against --baseline; replaces the suite's; else 0.02",
+)
+@click.option(
+    "--paired-seeds",
+    is_flag=True,
+    help="the first file and the first --baseline were trained with the same seed, and so on",
+)
 @click.option("--label-column", default="label", show_default=True)
 @click.option("--prediction-column", default="prediction", show_default=True)
 @delimiter_option
@@ -49,6 +66,9 @@ def judge(
     suite: Path | None,
     cola_dir: str | None,
     min_mcc: float | None,
+    baseline: tuple[Path, ...],
+    max_drop: float | None,
+    paired_seeds: bool,
     label_column: str,
     prediction_column: str,
     delimiter: str | None,
@@ -71,6 +91,9 @@ def judge(
     the data cannot be reached, one line says that the labels were not checked; without --suite they
     are never checked.
 
+    With --baseline, MCC is compared with that of other predictions as `harness compare` compares
+    two cells: difference, interval and p-value. The gate on the drop is that of a trained cell.
+
     Gates that predictions alone cannot answer, such as max_train_seconds, are refused. Exit code
     1 means that a gate is not met.
 
@@ -80,9 +103,16 @@ def judge(
       harness judge seed1.csv --label-column gold --suite mine.toml
       harness judge seed1.csv --suite mine.toml --cola-dir ~/cola_public
       harness judge results/cola --cell minilm-l6-bs32-lr1e-4 --min-mcc 0.2
+      harness judge new1.csv new2.csv --baseline old1.csv --baseline old2.csv --max-drop 0.02
     """
     from harness.inputs.given_predictions import Columns, read_runs, together
-    from harness.judging.gates.given import cannot_judge, given_checks, given_intervals
+    from harness.judging.gates.given import (
+        cannot_judge,
+        given_checks,
+        given_difference,
+        given_drop_check,
+        given_intervals,
+    )
     from harness.store.predictions import LOGIT
 
     read = None if suite is None else load_suite(suite)
@@ -94,19 +124,25 @@ def judge(
         where = f"{predictions[0]}: {published.cell.id}"
     if min_mcc is not None:
         gates = gates.model_copy(update={"min_mcc": min_mcc})
+    if max_drop is not None:
+        gates = gates.model_copy(update={"max_drop": max_drop})
     problems = [
-        f"{where}: gates.{name}: labels and predictions cannot answer it; remove it, or judge "
-        "with a suite without it"
-        for name in cannot_judge(gates)
+        f"{where}: gates.{name}: labels and predictions cannot answer it; "
+        f"{'name a --baseline' if name == 'max_drop' else 'remove it'}, or judge with a suite "
+        "without it"
+        for name in cannot_judge(gates, with_baseline=bool(baseline) or max_drop is not None)
     ]
-    if gates.min_mcc is None and gates.min_accuracy is None:
+    if not baseline and (max_drop is not None or paired_seeds):
+        flag = "--max-drop" if max_drop is not None else "--paired-seeds"
+        problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
+    if not baseline and gates.min_mcc is None and gates.min_accuracy is None:
         place = "no gate" if where is None else f"{where}: no gates.min_mcc or gates.min_accuracy"
         problems.append(f"{place}; name one with --min-mcc")
     if problems:
         raise BadInput(problems)
     split = None if read is None or suite is None else split_of(read, suite, cola_dir)
     named = _named(FILE_OPTIONS)
-    if published is not None and named:
+    if published is not None and named and not baseline:
         flags = ", ".join(map(flag_of, named))
         raise click.UsageError(f"{flags}: for files of predictions; leave it out with --cell")
     columns = Columns(
@@ -118,18 +154,37 @@ def judge(
         delimiter=delimiter_of(delimiter),
         quoting=quoting_of(quoting),
     )
-    runs = read_runs(predictions, columns) if published is None else published.runs
-    labels, predicted = together(runs)
+    if published is None:
+        runs = read_runs((*predictions, *baseline), columns)
+    else:
+        runs = [*published.runs, *read_runs(baseline, columns)]
+    labels, both = together(runs)
+    ours = len(runs) - len(baseline)
+    if paired_seeds and ours != len(baseline):
+        raise BadInput(
+            [
+                f"--paired-seeds: {counted(ours, 'seed')}, but {len(baseline)} of --baseline; name "
+                "as many files for both, in the same order of seeds"
+            ]
+        )
+    predicted, before = both[:ours], both[ours:]
     names = columns.class_names
     checked = _labels_checked(runs, split)
     intervals = given_intervals(labels, predicted, len(names))
     checks = given_checks(labels, predicted, len(names), gates)
+    difference = None
+    if baseline:
+        compared = (labels, predicted, before, len(names))
+        difference = given_difference(*compared, paired_seeds)
+        source = series([*map(str, baseline)])
+        checks.append(given_drop_check(*compared, gates, source, paired_seeds))
     if as_json:
         scores: dict[str, object] = {name: asdict(interval) for name, interval in intervals.items()}
         content = {
             "sentences": len(labels),
             **checked,
             **scores,
+            "difference": None if difference is None else asdict(difference),
             "gates": [asdict(each) for each in checks],
         }
         click.echo(json.dumps(content, indent=1))
@@ -145,6 +200,12 @@ def judge(
         for name, found in intervals.items():
             text = f"{name} {found.mean:.4f} (95 % interval {found.low:.4f} to {found.high:.4f}"
             click.echo(f"{text}, {found.covers})")
+        if difference is not None:
+            click.echo(
+                f"difference of mcc from the baseline {difference.difference:+.4f} (95 % interval "
+                f"{difference.low:+.4f} to {difference.high:+.4f}, p = {difference.p_value:.2g}, "
+                f"{difference.covers})"
+            )
         for each in checks:
             click.echo(printable(f"{each.verdict}: {each.reason}"))
     passing = ("pass", "not-enough-evidence") if gates.on_doubt == "pass" else ("pass",)
