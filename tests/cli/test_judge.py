@@ -88,6 +88,8 @@ def test_mistakes_of_scores_are_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_cells_that_cannot_be_judged_are_refused() -> None:
+    unnamed = harness("judge", "results/cola", "--min-mcc", "0")
+    assert (unnamed.code, "a folder; name" in unnamed.err) == (4, True)
     unknown = harness("judge", "results/cola", "--cell", "minilm-l7-bs16-lr1e-4")
     assert unknown.code == 4
     assert "minilm-l6-bs16-lr1e-04" in unknown.err

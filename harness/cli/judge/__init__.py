@@ -132,6 +132,13 @@ def judge(
         "without it"
         for name in cannot_judge(gates, with_baseline=bool(baseline) or max_drop is not None)
     ]
+    folders = [*(predictions if cell is None else ()), *baseline]
+    problems += [
+        f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the results "
+        "folder that is judged"
+        for path in folders
+        if path.is_dir()
+    ]
     if not baseline and (max_drop is not None or paired_seeds):
         flag = "--max-drop" if max_drop is not None else "--paired-seeds"
         problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
