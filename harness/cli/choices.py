@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
+from harness.errors import BadInput
 from harness.session.options import DEFAULT_SUITES, OPTIONS, Chosen, Planned, planned_suites
+from harness.suite.dataset import DELIMITER_IN_WORDS, separates
 
 EVERY = tuple(option.name for option in OPTIONS)
 """All options of a session."""
@@ -49,6 +51,38 @@ strict = click.option(
     "that cannot run",
 )
 """Declared here and not in OPTIONS: for pytest it is pytest's own option."""
+
+
+delimiter = click.option(
+    "--delimiter",
+    metavar="CHARACTER",
+    help=r"between a table's columns, like dataset.delimiter in a suite; \t is a tab",
+)
+
+quoting = click.option(
+    "--quoting",
+    type=click.Choice(["csv", "none"]),
+    help="a table's quotation marks, like dataset.quoting in a suite",
+)
+
+
+def delimiter_of(typed: str | None) -> str | None:
+    r"""Return the delimiter; \t is accepted for a tab, which is hard to type in a shell.
+
+    Raises:
+        BadInput: it is no delimiter.
+    """
+    delimiter = "\t" if typed == r"\t" else typed
+    if delimiter is not None and not separates(delimiter):
+        raise BadInput([f"--delimiter: {delimiter!r}: must be {DELIMITER_IN_WORDS}"])
+    return delimiter
+
+
+def quoting_of(typed: str | None) -> Literal["csv", "none"] | None:
+    """Return how quotation marks are read, from the value of the option `quoting`."""
+    if typed is None:
+        return None
+    return "none" if typed == "none" else "csv"
 
 
 def chosen(values: Mapping[str, Any]) -> Chosen:

@@ -115,7 +115,7 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
         BadInput: more than one suite, no suite although one is needed, or missing data.
         Unavailable: the data is on the hub, which cannot be reached.
     """
-    from harness.inputs import data, hub
+    from harness.inputs import data
 
     typed = chosen(values)
     named = {facts.name: facts.origin for facts in published.datasets}
@@ -127,12 +127,7 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
         raise BadInput([problem])
     else:
         spec, base = _named_data(published), typed.here
-    folder = cola_folder(typed)
-    needs_hub = spec.source == "hub" or (
-        spec.source == "cola" and folder is None and spec.path is None
-    )
-    probed_hub = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
-    return data.find(spec, folder, probed_hub, base)
+    return data.find_now(spec, cola_folder(typed), base)
 
 
 def _named_data(published: "Published") -> "DatasetSpec":

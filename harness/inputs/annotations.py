@@ -99,7 +99,7 @@ def annotate(
     if problems:
         raise BadInput(problems)
     wanted = Wanted(text=text, further=tuple(chosen))
-    known = [_normalised(sentence) for sentence in sentences]
+    known = [comparable(sentence) for sentence in sentences]
     rows, matched = max(_readings(path, wanted, known), key=lambda reading: reading[1])
     note = f"{path.name}: {matched:,} of {counted(len(known), 'validation sentence')} annotated"
     if matched < LEAST_MATCHED * len(known):
@@ -193,7 +193,7 @@ def _by_sentence(
     seen: dict[str, dict[str, set[str]]] = {}
     problems = []
     for record in records:
-        own = seen.setdefault(_normalised(str(record.sentence)), {})
+        own = seen.setdefault(comparable(str(record.sentence)), {})
         for name, value in zip(wanted.further, record.further, strict=True):
             text = text_of(value)
             if len(text) > LONGEST_VALUE:
@@ -211,7 +211,8 @@ def _by_sentence(
     }
 
 
-def _normalised(sentence: str) -> str:
+def comparable(sentence: str) -> str:
+    """Return a sentence in Unicode normal form C, with one blank between words: for comparing."""
     return " ".join(unicodedata.normalize("NFC", sentence).split())
 
 

@@ -104,14 +104,10 @@ def slices_of_suite(path: Path, cola_dir: Path | None, fingerprints: Set[str]) -
         BadInput: a mistake in the suite or its data, or other data than the runs'.
         Unavailable: the data cannot be reached.
     """
-    from harness.inputs import data, hub
+    from harness.inputs import data
 
     spec, base = load_suite(path).dataset, path.resolve().parent
-    needs_hub = spec.source == "hub" or (
-        spec.source == "cola" and cola_dir is None and spec.path is None
-    )
-    probed = hub.probe() if needs_hub else hub.Hub("", False, "not asked")
-    source = data.find(spec, cola_dir, probed, base)
+    source = data.find_now(spec, cola_dir, base)
     loaded = data.load(source)
     if loaded.fingerprint not in fingerprints:
         raise BadInput(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.choices import STDIN
+from harness.cli.choices import STDIN, delimiter, quoting
 from harness.cli.predict.quiet import quiet
 from harness.machine import contention
 from harness.text import printable
@@ -34,16 +34,8 @@ if TYPE_CHECKING:  # it imports torch
     metavar="NAME",
     help="the table's column of sentences; with --results by default the training file's column",
 )
-@click.option(
-    "--delimiter",
-    metavar="CHARACTER",
-    help=r"between a table's columns, like dataset.delimiter in a suite; \t is a tab",
-)
-@click.option(
-    "--quoting",
-    type=click.Choice(["csv", "none"]),
-    help="a table's quotation marks, like dataset.quoting in a suite",
-)
+@delimiter
+@quoting
 @click.option(
     "--format",
     "as_format",

@@ -4,18 +4,17 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import click
 
-from harness.cli.choices import STDIN
+from harness.cli.choices import STDIN, delimiter_of, quoting_of
 from harness.errors import BadInput
 from harness.inputs.data.formats import READERS, is_table
 from harness.inputs.data.rows import read_text
 from harness.inputs.data.sentences import read_column, read_lines
 from harness.inputs.data.table import Wanted
 from harness.session.options import flag_of, passes
-from harness.suite.dataset import DELIMITER_IN_WORDS, DELIMITERS, separates
+from harness.suite.dataset import DELIMITERS
 from harness.suite.file_names import extension
 
 
@@ -53,9 +52,7 @@ def check_columns(file: str | None, described: Mapping[str, str | None]) -> None
     if file is not None and format_options and extension(file) not in DELIMITERS:
         flags = ", ".join(map(flag_of, format_options))
         raise click.UsageError(f"{flags}: for CSV and TSV files only; leave it out")
-    delimiter = _delimiter(described)
-    if delimiter is not None and not separates(delimiter):
-        raise BadInput([f"--delimiter: {delimiter!r}: must be {DELIMITER_IN_WORDS}"])
+    delimiter_of(described["delimiter"])
 
 
 def read_sentences(
@@ -77,21 +74,13 @@ def read_sentences(
     notes = []
     if named is None and column is not None:
         notes = [f"column {column!r} of {file}: the model was trained on the column of that name"]
-    marks: Literal["csv", "none"] | None = None
-    if described["quoting"] is not None:
-        marks = "none" if described["quoting"] == "none" else "csv"
     wanted = Wanted(
         text=column if named is None else named,
-        delimiter=_delimiter(described),
-        quoting=marks,
+        delimiter=delimiter_of(described["delimiter"]),
+        quoting=quoting_of(described["quoting"]),
         by_options=True,
     )
     return tuple(read_column(Path(file), wanted)), notes
-
-
-def _delimiter(described: Mapping[str, str | None]) -> str | None:
-    r"""Return the delimiter; \t is accepted for a tab, which is hard to type in a shell."""
-    return "\t" if described["delimiter"] == r"\t" else described["delimiter"]
 
 
 def _paths(named: Path | None, sentences: Sequence[str]) -> Iterator[str]:

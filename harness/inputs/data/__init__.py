@@ -16,6 +16,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.errors import BadInput
 from harness.inputs import duplicates
+from harness.inputs import hub as hubs
 from harness.inputs.data import (
     cola_folder,
     cola_hub,
@@ -124,6 +125,18 @@ def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Sour
         return Source("hub", None, cola_hub.pin(hub), spec)
     cola_folder.locate(folder)
     return Source("folder", str(folder), None, spec)
+
+
+def find_now(spec: DatasetSpec, cola_dir: Path | None, base: Path) -> Source:
+    """Return what `find` returns; asks whether the hub can be reached only if the data needs it.
+
+    Raises:
+        Unavailable, BadInput: as `find`.
+    """
+    needs_hub = spec.source == "hub" or (
+        spec.source == "cola" and cola_dir is None and spec.path is None
+    )
+    return find(spec, cola_dir, hubs.probe() if needs_hub else Hub("", False, "not asked"), base)
 
 
 def is_here(source: Source) -> bool:

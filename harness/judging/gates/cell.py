@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
@@ -13,9 +14,10 @@ from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.judging.gates.at_looks import checks_by_looks
 from harness.judging.gates.by_slice import slice_checks
 from harness.judging.gates.check import WORST_FIRST, Check, Verdict
+from harness.judging.gates.drop import drop_check, sampled, undecided_drop
 from harness.judging.gates.stopped import any_stopped, checks_of_stopped
 from harness.judging.looks.standing import Standing
-from harness.judging.populations import IN_WORDS, UNKNOWN, difference, source_interval
+from harness.judging.populations import IN_WORDS, UNKNOWN, source_interval
 from harness.stats import Interval, Refusal
 from harness.store.records import Record
 from harness.store.slices import Slices
@@ -262,21 +264,14 @@ def _way_out(interval: Interval, threshold: float) -> str:
     needed = stats.seeds_needed(interval, threshold)
     if needed is None:
         return (
-            f"; no number of seeds would be enough: there are too few {_sampled(interval)} for a "
+            f"; no number of seeds would be enough: there are too few {sampled(interval)} for a "
             "threshold this close"
         )
     return f"; about {needed} seeds in total would be enough"
 
 
-def _sampled(estimate: stats.Interval | stats.Difference) -> str:
-    """Return what more of would make an estimate more precise, beside seeds."""
-    return "sources" if "sources" in estimate.covers else "validation sentences"
-
-
 def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Baseline) -> Check:
-    def undecided(reason: str, drop: float | None = None) -> Check:
-        text = f"max_drop {allowed:.4f} against {baseline.source}: not enough evidence, {reason}"
-        return Check("max_drop", allowed, drop, None, None, "not-enough-evidence", text)
+    undecided = partial(undecided_drop, allowed, baseline.source)
 
     before = runs_of_cell(baseline, cell, runs[0].training)
     if not (mccs_before := _mccs(before)):
@@ -289,36 +284,16 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
     ours, obstacle = _evidence(runs)
     if ours is None:
         return undecided(f"{obstacle}", drop)
-    if not ours.same_sentences(theirs):
-        return undecided("the baseline was scored on other sentences", drop)
-    paired = ours.seeds == theirs.seeds
-    population = cell.gates.population or "sentences"
-    found = difference(theirs, ours, paired_seeds=paired, population=population)
-    if isinstance(found, Refusal):
-        return undecided(f"there is no interval for {IN_WORDS[population]}: {found.reason}", drop)
-    reason = (
-        f"MCC {mcc:.4f} against the baseline's {mcc_before:.4f}: a drop of "
-        f"{drop:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, {found.covers}; "
-        f"p = {found.p_value:.2g}), allowed {allowed:.4f}{_training_changes(before[0], runs[0])}"
+    return drop_check(
+        allowed,
+        baseline.source,
+        theirs,
+        ours,
+        (mcc_before, mcc),
+        cell.gates,
+        paired_seeds=ours.seeds == theirs.seeds,
+        remark=_training_changes(before[0], runs[0]),
     )
-    by_bound = cell.gates.statistic == "lower-bound"
-    verdict: Verdict
-    if by_bound and not found.covers_other_seeds and found.low < found.high:
-        return undecided("one seed does not show the spread over seeds", drop)
-    if found.high <= allowed or (drop <= allowed and not by_bound):
-        verdict = "pass"
-    elif found.low > (allowed if by_bound else 0.0):
-        verdict = "fail"
-    else:
-        verdict = "not-enough-evidence"
-        needed = stats.seeds_needed(found, allowed if by_bound else 0.0)
-        reason += "; it may be larger than allowed" if by_bound else "; the drop may be chance"
-        reason += (
-            f", about {needed} seeds in total would be enough to decide"
-            if needed is not None
-            else f", and no number of seeds would be enough: there are too few {_sampled(found)}"
-        )
-    return Check("max_drop", allowed, drop, found.low, found.high, verdict, reason)
 
 
 def _training_changes(before: Record, now: Record) -> str:

@@ -1,0 +1,302 @@
+"""`harness judge`: holds predictions of any program to the gates of a trained cell."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.choices import delimiter as delimiter_option
+from harness.cli.choices import delimiter_of, options, quoting_of
+from harness.cli.choices import quoting as quoting_option
+from harness.cli.judge.labels import split_of
+from harness.errors import BadInput
+from harness.session.options import flag_of
+from harness.suite.gates import GatesSpec
+from harness.suite.spec import Suite, load_suite
+from harness.text import counted, printable, series
+
+if TYPE_CHECKING:  # they import `datasets` and pandas
+    from harness.cli.judge.published import PublishedCell
+    from harness.inputs.given_labels import ValidationSplit
+    from harness.inputs.given_predictions import GivenRun
+
+FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
+"""Options that describe files of predictions."""
+
+
+@click.command(short_help="hold predictions of any program to a gate")
+@click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--cell", metavar="ID", help="judge this cell of a results folder, which is PREDICTIONS then"
+)
+@click.option(
+    "--suite", type=click.Path(path_type=Path), help="its gates, class names and labels count"
+)
+@options(("cola_dir",))
+@click.option("--min-mcc", type=click.FloatRange(-1, 1), help="minimum MCC; replaces the suite's")
+@click.option(
+    "--baseline",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="repeatable, one file a seed: predictions on the same sentences to compare with",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 1),
+    help="the largest loss of MCC allowed against --baseline; replaces the suite's; else 0.02",
+)
+@click.option(
+    "--paired-seeds",
+    is_flag=True,
+    help="the first file and the first --baseline were trained with the same seed, and so on",
+)
+@click.option("--label-column", default="label", show_default=True)
+@click.option("--prediction-column", default="prediction", show_default=True)
+@delimiter_option
+@quoting_option
+@click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
+def judge(
+    predictions: tuple[Path, ...],
+    cell: str | None,
+    suite: Path | None,
+    cola_dir: str | None,
+    min_mcc: float | None,
+    baseline: tuple[Path, ...],
+    max_drop: float | None,
+    paired_seeds: bool,
+    label_column: str,
+    prediction_column: str,
+    delimiter: str | None,
+    quoting: str | None,
+    as_json: bool,
+) -> None:
+    """Judge labels and predictions in files: CSV, TSV, JSON lines or Parquet.
+
+    Several files are seeds of one cell, in this order: they have the same sentences in the same
+    order. Classes are written as names or as numbers from 0; without --suite there are two, 0
+    and 1. Instead of a class, a file may have scores in the columns logit_0, logit_1, ...: the
+    class with the largest is predicted. MCC, accuracy and their 95 % intervals are computed as for
+    a trained cell.
+
+    With --cell, PREDICTIONS is a results folder with a leaderboard.json and a predictions.parquet.
+    The runs of that cell are judged, by its own gates unless --suite names others.
+
+    With --suite, the number of rows, their order and their labels must be those of the suite's
+    validation split; also their sentences, if the files have the suite's column of sentences. Where
+    the data cannot be reached, one line says that the labels were not checked; without --suite they
+    are never checked.
+
+    With --baseline, MCC is compared with that of other predictions as `harness compare` compares
+    two cells: difference, interval and p-value. The gate on the drop is that of a trained cell.
+
+    Gates that predictions alone cannot answer, such as max_train_seconds, are refused. Exit code
+    1 means that a gate is not met.
+
+    \b
+    Examples:
+      harness judge seed1.csv seed2.csv --min-mcc 0.45
+      harness judge seed1.csv --label-column gold --suite mine.toml
+      harness judge seed1.csv --suite mine.toml --cola-dir ~/cola_public
+      harness judge results/cola --cell minilm-l6-bs32-lr1e-4 --min-mcc 0.2
+      harness judge new1.csv new2.csv --baseline old1.csv --baseline old2.csv --max-drop 0.02
+    """
+    from harness.inputs.given_predictions import Columns, read_runs, together
+    from harness.judging.gates.given import (
+        cannot_judge,
+        given_checks,
+        given_difference,
+        given_drop_check,
+        given_intervals,
+    )
+    from harness.store.predictions import LOGIT
+
+    read = None if suite is None else load_suite(suite)
+    published = None if cell is None else _published(predictions, cell)
+    gates = GatesSpec() if read is None else read.gates
+    where = None if suite is None else str(suite)
+    if read is None and published is not None:
+        gates = GatesSpec.model_validate(published.cell.gates.model_dump(exclude_none=True))
+        where = f"{predictions[0]}: {published.cell.id}"
+    if min_mcc is not None:
+        gates = gates.model_copy(update={"min_mcc": min_mcc})
+    if max_drop is not None:
+        gates = gates.model_copy(update={"max_drop": max_drop})
+    problems = [
+        f"{where}: gates.{name}: labels and predictions cannot answer it; "
+        f"{'name a --baseline' if name == 'max_drop' else 'remove it'}, or judge with a suite "
+        "without it"
+        for name in cannot_judge(gates, with_baseline=bool(baseline) or max_drop is not None)
+    ]
+    folders = [*(predictions if cell is None else ()), *baseline]
+    problems += [
+        f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the results "
+        "folder that is judged"
+        for path in folders
+        if path.is_dir()
+    ]
+    if not baseline and (max_drop is not None or paired_seeds):
+        flag = "--max-drop" if max_drop is not None else "--paired-seeds"
+        problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
+    if not baseline and gates.min_mcc is None and gates.min_accuracy is None:
+        place = "no gate" if where is None else f"{where}: no gates.min_mcc or gates.min_accuracy"
+        problems.append(f"{place}; name one with --min-mcc")
+    if problems:
+        raise BadInput(problems)
+    split = None if read is None or suite is None else split_of(read, suite, cola_dir)
+    named = _named(FILE_OPTIONS)
+    if published is not None and named and not baseline:
+        flags = ", ".join(map(flag_of, named))
+        raise click.UsageError(f"{flags}: for files of predictions; leave it out with --cell")
+    columns = Columns(
+        label=label_column,
+        prediction=prediction_column,
+        text=None if read is None else read.dataset.text_column,
+        class_names=_class_names(suite, read, split, published),
+        logit=None if "prediction_column" in named else LOGIT,
+        delimiter=delimiter_of(delimiter),
+        quoting=quoting_of(quoting),
+    )
+    if published is None:
+        runs = read_runs((*predictions, *baseline), columns)
+    else:
+        runs = [*published.runs, *read_runs(baseline, columns)]
+    labels, both = together(runs)
+    ours = len(runs) - len(baseline)
+    if paired_seeds and ours != len(baseline):
+        raise BadInput(
+            [
+                f"--paired-seeds: {counted(ours, 'seed')}, but {len(baseline)} of --baseline; name "
+                "as many files for both, in the same order of seeds"
+            ]
+        )
+    predicted, before = both[:ours], both[ours:]
+    names = columns.class_names
+    checked = _labels_checked(runs, split)
+    intervals = given_intervals(labels, predicted, len(names))
+    checks = given_checks(labels, predicted, len(names), gates)
+    difference = None
+    if baseline:
+        compared = (labels, predicted, before, len(names))
+        difference = given_difference(*compared, paired_seeds)
+        source = series([*map(str, baseline)])
+        checks.append(given_drop_check(*compared, gates, source, paired_seeds))
+    if as_json:
+        scores: dict[str, object] = {name: asdict(interval) for name, interval in intervals.items()}
+        content = {
+            "sentences": len(labels),
+            **checked,
+            **scores,
+            "difference": None if difference is None else asdict(difference),
+            "gates": [asdict(each) for each in checks],
+        }
+        click.echo(json.dumps(content, indent=1))
+    else:
+        seeds = counted(len(predicted), "seed")
+        click.echo(f"{counted(len(labels), 'sentence')}, {seeds}")
+        if checked["labels_of"] is not None:
+            click.echo(
+                printable(f"labels: those of the validation split of {checked['labels_of']}")
+            )
+        elif suite is not None:
+            click.echo(printable(f"labels not checked: {checked['labels_not_checked']}"))
+        for name, found in intervals.items():
+            text = f"{name} {found.mean:.4f} (95 % interval {found.low:.4f} to {found.high:.4f}"
+            click.echo(f"{text}, {found.covers})")
+        if difference is not None:
+            click.echo(
+                f"difference of mcc from the baseline {difference.difference:+.4f} (95 % interval "
+                f"{difference.low:+.4f} to {difference.high:+.4f}, p = {difference.p_value:.2g}, "
+                f"{difference.covers})"
+            )
+        for each in checks:
+            click.echo(printable(f"{each.verdict}: {each.reason}"))
+    passing = ("pass", "not-enough-evidence") if gates.on_doubt == "pass" else ("pass",)
+    if any(each.verdict not in passing for each in checks):
+        sys.exit(1)
+
+
+def _published(predictions: Sequence[Path], cell: str) -> "PublishedCell":
+    """Read the cell that is judged, and print which of its predictions could not be checked."""
+    if len(predictions) > 1:
+        raise click.UsageError("--cell: a cell is of one results folder; name one")
+    from harness.cli.judge.published import published_cell
+
+    found = published_cell(predictions[0], cell)
+    for line in found.unchecked:
+        click.echo(printable(line), err=True)
+    return found
+
+
+def _named(options: Sequence[str]) -> list[str]:
+    """Return those of the options that were typed."""
+    context = click.get_current_context()
+    return [
+        name
+        for name in options
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+
+
+def _class_names(
+    suite: Path | None,
+    read: Suite | None,
+    split: "ValidationSplit | str | None",
+    published: "PublishedCell | None",
+) -> Sequence[str]:
+    """Return the names of the classes, which only the data may know.
+
+    Raises:
+        BadInput: neither suite nor data name them, or a published cell has another number.
+    """
+    names = _names_of_suite(suite, read, split)
+    if published is None:
+        return names
+    if read is not None and len(names) != published.classes:
+        raise BadInput(
+            [
+                f"{suite}: {counted(len(names), 'class', 'classes')}, but {published.cell.id} has "
+                f"{published.classes}; name the suite of its data"
+            ]
+        )
+    return tuple(map(str, range(published.classes))) if read is None else names
+
+
+def _names_of_suite(
+    suite: Path | None, read: Suite | None, split: "ValidationSplit | str | None"
+) -> Sequence[str]:
+    if read is None:
+        return ("0", "1")
+    if split is not None and not isinstance(split, str):
+        return split.class_names
+    if not read.dataset.class_names:
+        raise BadInput(
+            [
+                f"{suite}: dataset.class_names: only the data name the classes, and {split}; "
+                "name the classes there"
+            ]
+        )
+    return read.dataset.class_names
+
+
+def _labels_checked(
+    runs: "Sequence[GivenRun]", split: "ValidationSplit | str | None"
+) -> dict[str, str | None]:
+    """Return of which data the labels are, or why they were not checked; as for JSON.
+
+    Raises:
+        BadInput: a line for each file whose labels or sentences are not those of the split.
+    """
+    if split is None:
+        return {"labels_of": None, "labels_not_checked": "no --suite"}
+    if isinstance(split, str):
+        return {"labels_of": None, "labels_not_checked": split}
+    from harness.inputs.given_labels import unlike_split
+
+    if problems := [problem for run in runs if (problem := unlike_split(run, split)) is not None]:
+        raise BadInput(problems)
+    return {"labels_of": split.origin, "labels_not_checked": None}

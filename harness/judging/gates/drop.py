@@ -1,0 +1,76 @@
+"""Judges the drop in MCC from a baseline to a cell, both with their predictions."""
+
+from harness import stats
+from harness.judging.evidence import Evidence
+from harness.judging.gates.check import Check, Verdict
+from harness.judging.populations import IN_WORDS, difference
+from harness.stats import Refusal
+from harness.suite.gates import Thresholds
+
+
+def drop_check(
+    allowed: float,
+    source: str,
+    theirs: Evidence,
+    ours: Evidence,
+    mccs: tuple[float, float],
+    gates: Thresholds,
+    *,
+    paired_seeds: bool,
+    remark: str = "",
+) -> Check:
+    """Judge the drop in MCC, the baseline's mean minus the cell's, on the same sentences.
+
+    Args:
+        allowed: the largest drop that is allowed.
+        source: names the baseline, for the message.
+        theirs: of the baseline.
+        mccs: the means over seeds: the baseline's, the cell's.
+        gates: for their statistic and population.
+        paired_seeds: both have the same seeds, in the same order.
+        remark: the end of the reason.
+    """
+    mcc_before, mcc = mccs
+    drop = mcc_before - mcc
+    if not ours.same_sentences(theirs):
+        return undecided_drop(allowed, source, "the baseline was scored on other sentences", drop)
+    population = gates.population or "sentences"
+    found = difference(theirs, ours, paired_seeds=paired_seeds, population=population)
+    if isinstance(found, Refusal):
+        none = f"there is no interval for {IN_WORDS[population]}: {found.reason}"
+        return undecided_drop(allowed, source, none, drop)
+    reason = (
+        f"MCC {mcc:.4f} against the baseline's {mcc_before:.4f}: a drop of "
+        f"{drop:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, {found.covers}; "
+        f"p = {found.p_value:.2g}), allowed {allowed:.4f}{remark}"
+    )
+    by_bound = gates.statistic == "lower-bound"
+    verdict: Verdict
+    if by_bound and not found.covers_other_seeds and found.low < found.high:
+        one_seed = "one seed does not show the spread over seeds"
+        return undecided_drop(allowed, source, one_seed, drop)
+    if found.high <= allowed or (drop <= allowed and not by_bound):
+        verdict = "pass"
+    elif found.low > (allowed if by_bound else 0.0):
+        verdict = "fail"
+    else:
+        verdict = "not-enough-evidence"
+        needed = stats.seeds_needed(found, allowed if by_bound else 0.0)
+        reason += "; it may be larger than allowed" if by_bound else "; the drop may be chance"
+        reason += (
+            f", about {needed} seeds in total would be enough to decide"
+            if needed is not None
+            else f", and no number of seeds would be enough: there are too few {sampled(found)}"
+        )
+    return Check("max_drop", allowed, drop, found.low, found.high, verdict, reason)
+
+
+def undecided_drop(allowed: float, source: str, reason: str, drop: float | None = None) -> Check:
+    """Return the check of a drop that lacks evidence; `drop` is the measured one, if known."""
+    text = f"max_drop {allowed:.4f} against {source}: not enough evidence, {reason}"
+    return Check("max_drop", allowed, drop, None, None, "not-enough-evidence", text)
+
+
+def sampled(estimate: stats.Interval | stats.Difference) -> str:
+    """Return what more of would make an estimate more precise, beside seeds."""
+    return "sources" if "sources" in estimate.covers else "validation sentences"
