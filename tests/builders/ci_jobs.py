@@ -114,16 +114,17 @@ def _environment(workspace: Path) -> dict[str, str]:
     programs = workspace.parent / f"{workspace.name}-bin"
     programs.mkdir(parents=True)
     # The files for pip must exist, and the job must run this command only.
-    installs = 'test "$*" = "install -c constraints.txt ."'
+    installs = 'test "$1 $2 $#" = "install -c 4"'
     for name, content in {
-        "pytest": f'exec "{sys.executable}" -m pytest "$@"',
-        "pip": f"{installs} && test -f constraints.txt -a -f pyproject.toml",
+        "harness": f'exec "{sys.executable}" -m harness "$@"',
+        "pip": f'{installs} && test -f "$3" -a -f "$4/pyproject.toml"',
     }.items():
         (programs / name).write_text(f"#!/bin/sh\n{content}\n", encoding="utf-8")
         (programs / name).chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if name not in NOT_FROM_HERE}
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    return kept | {"PATH": path, "CI": "true", "OMP_NUM_THREADS": "1"}
+    installed = {"PYTHONPATH": str(workspace / "cola-benchmark")}
+    return kept | installed | {"PATH": path, "CI": "true", "OMP_NUM_THREADS": "1"}
 
 
 def _shell(script: str, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:

@@ -82,7 +82,7 @@ def test_the_printed_commands_work_and_everything_is_found_from_the_output_folde
     commands = [line.strip() for line in done.out.partition("next:\n")[2].splitlines()]
     assert commands[0] == "harness doctor --suite new/suites/mine.toml"
     assert commands[1] == "harness plan --suite new/suites/mine.toml"
-    assert commands[2].startswith(f"pytest benchmarks/ --suite {folder}/new/suites/mine.toml")
+    assert commands[2] == commands[1].replace("plan --suite", "run")
     content = tomllib.loads((folder / "new/suites/mine.toml").read_text(encoding="utf-8"))
     assert content["dataset"]["path"] == "../../data.csv"
     assert content["matrix"]["checkpoints"] == ["../../my-model"]
@@ -125,7 +125,7 @@ def test_every_name_gives_valid_yaml_of_one_job(folder: Path, name: str) -> None
     github = yaml.safe_load((folder / f"github/.github/workflows/{name}.yml").read_text("utf-8"))
     assert github["name"] == name
     commands = [step["run"] for step in github["jobs"]["gate"]["steps"] if "run" in step]
-    assert f"pytest benchmarks/ --suite ../{name}.toml --strict" in commands[-1]
+    assert f"harness run {name}.toml --strict" in commands[-1]
     gitlab = yaml.safe_load((folder / f"gitlab/.gitlab-ci.{name}.yml").read_text("utf-8"))
     assert list(gitlab) == [f"train-{name}"]
     assert gitlab[f"train-{name}"]["variables"]["HF_HUB_OFFLINE"] == "0"

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.sessions
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "ci"
 PROJECT = "YOUR-ORGANISATION/cola-finetuning-benchmark"
-PAGE = {f"cola-benchmark/results/local/gate/leaderboard.{kind}" for kind in ("html", "md", "json")}
+PAGE = {f"results/local/gate/leaderboard.{kind}" for kind in ("html", "md", "json")}
 
 
 def loaded(name: str) -> dict[Any, Any]:
@@ -148,7 +148,7 @@ def test_a_higher_gate_fails_the_job_without_training_and_still_uploads(
 
 def to_train(repository: Path, store: Path) -> list[str]:
     """Return the state of each run that a session on this checkout would find."""
-    results = store / "cola-benchmark" / "results" / "local"
+    results = store / "results" / "local"
     suite = str(repository / "gate" / "gate.toml")
     done = harness("plan", "--suite", suite, "--results-dir", str(results), "--json")
     assert done.code == 0, done.err

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from harness.errors import BadInput
-from harness.session.options import DEFAULT_SUITES, OVERRIDES, name_of
+from harness.session.options import OVERRIDES, name_of
 from harness.text import printable
 
 if TYPE_CHECKING:
@@ -149,8 +149,4 @@ def init(
 def _next(suite: Path) -> Sequence[str]:
     """Return the commands to type next."""
     here = shlex.quote(str(suite))
-    train = f"pytest benchmarks/ --suite {here}"
-    if not Path(DEFAULT_SUITES[0]).is_file():
-        whole = shlex.quote(str(suite.absolute()))
-        train = f"pytest benchmarks/ --suite {whole}   # in a checkout of this project"
-    return [f"harness doctor --suite {here}", f"harness plan --suite {here}", train]
+    return [f"harness doctor --suite {here}", f"harness plan --suite {here}", f"harness run {here}"]
