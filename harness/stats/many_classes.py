@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.products import dot, matrix_product
+
 NO_VARIATION = 1e-18
 """Mean square of influences below which they are 0 but for rounding."""
 
@@ -133,9 +135,9 @@ def _terms(hits: np.ndarray, predicted: np.ndarray, labelled: np.ndarray) -> _Te
         predicted: (runs, classes), shares p of the predicted classes.
         labelled: (classes,), shares t of the labels.
     """
-    expected = predicted @ labelled
+    expected = matrix_product(predicted, labelled)
     predicted_spread = 1 - (predicted**2).sum(axis=1)
-    labelled_spread = 1 - float(labelled @ labelled)
+    labelled_spread = 1 - dot(labelled, labelled)
     product = predicted_spread * labelled_spread
     some = product > 0  # otherwise one class only, and the caller replaces the influences
     scale = 1 / np.sqrt(np.where(some, product, 1.0))

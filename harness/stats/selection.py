@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import BadInput
+from harness.products import dot
 from harness.stats.checks import check
 from harness.stats.many_classes import rk_of_sums
 from harness.stats.scores import mcc, mcc_of_counts
@@ -114,7 +115,7 @@ def expected_best_of(scores: Sequence[float]) -> tuple[float, ...]:
     shares = np.full(count, 1 / count) if count else ordered
     expected = []
     for size in range(1, count + 1):
-        expected.append(float(shares @ ordered))
+        expected.append(dot(shares, ordered))
         if size < count:
             shares = shares * ((ranks - size) / size * ((size + 1) / (count - size)))
     return tuple(expected)

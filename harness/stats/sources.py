@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.products import dot
+
 LEAST_SOURCES = 6
 """The fewest for which docs/statistics.md shows the coverage of 95 % intervals."""
 
@@ -52,7 +54,7 @@ class Sources:
         """
         sentences = self.numbers.size
         weights = 1 / (sentences**2 * (1 - self.sizes / sentences))
-        return float(weights @ self.sums(influence) ** 2)
+        return dot(weights, self.sums(influence) ** 2)
 
     def correlation(self, influence: np.ndarray) -> float:
         """Return the fitted correlation of two sentences of one source; a negative one is 0.
@@ -60,7 +62,7 @@ class Sources:
         It is the mean product of two influences of one source, divided by their mean square.
         """
         pairs = float((self.sizes * (self.sizes - 1.0)).sum())
-        square = float(influence @ influence)
+        square = dot(influence, influence)
         if pairs == 0 or square == 0:
             return 0.0
         products = float((self.sums(influence) ** 2).sum()) - square
@@ -79,7 +81,7 @@ class Sources:
         # D_gh = [g = h] v_g - p_g v_h - v_g p_h + p_g p_h sum(v), without a table of pairs.
         whole = float(own.sum())
         diagonal = own - 2 * share * own + share**2 * whole
-        trace = float(weights @ diagonal)
+        trace = dot(weights, diagonal)
         a, b = share, own
         off_squares = _squares_of_rest(weights, a, b, whole)
         rest = -2 * a * b + a**2 * whole
@@ -91,9 +93,9 @@ def _squares_of_rest(
     weights: np.ndarray, share: np.ndarray, own: np.ndarray, whole: float
 ) -> float:
     """Return the sum over g and h of w_g w_h (p_g p_h V - p_g v_h - v_g p_h)²."""
-    pp = float(weights @ share**2)
-    pv = float(weights @ (share * own))
-    vv = float(weights @ own**2)
+    pp = dot(weights, share**2)
+    pv = dot(weights, share * own)
+    vv = dot(weights, own**2)
     return whole**2 * pp**2 + 2 * pp * vv + 2 * pv**2 - 4 * whole * pp * pv
 
 

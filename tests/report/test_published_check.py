@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -134,6 +137,20 @@ def test_what_was_published_passes(folder: Path) -> None:
     assert done.code == 1
     assert len(told(done)) == 6
     assert all("predictions.parquet: " in line for line in told(done))
+
+
+@pytest.mark.sessions
+@pytest.mark.parametrize("processor", ["Prescott", "Haswell"])
+def test_tables_are_the_same_bytes_with_the_arithmetic_of_other_processors(
+    processor: str,
+) -> None:
+    """OpenBLAS, numpy's matrix products, adds in another order on each kind of processor."""
+    command = [sys.executable, "-m", "harness", "report", "results/race-gates", "--check"]
+    environment = {**os.environ, "OPENBLAS_CORETYPE": processor}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from harness.errors import BadInput
+from harness.products import matrix_product
 from harness.stats.checks import check
 from harness.stats.racing.pairs import Levels, Look
 from harness.stats.racing.spread import TINY, Parts, spread_over_seeds
@@ -230,7 +231,7 @@ def _compare(
     spread = spread_over_seeds(runs.values, runs.influence, used)
     means = runs.values[cells, :seeds].mean(axis=1)
     influence = runs.influence[cells, :seeds].mean(axis=1)
-    products = influence @ influence.T
+    products = matrix_product(influence, influence)
     squares = np.diag(products)
     shown = np.maximum(squares[:, None] + squares - 2 * products, 0) / (sentences - 1) / sentences
     unseen = runs.unseen[cells, :seeds].mean(axis=1)

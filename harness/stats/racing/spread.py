@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from harness.products import matrix_product
+
 TINY = 1e-300
 """Instead of 0 where a variance divides."""
 
@@ -98,10 +100,10 @@ def spread_over_seeds(values: np.ndarray, influence: np.ndarray, counts: np.ndar
     cells, seeds = values.shape
     cell, seed = np.nonzero(np.arange(seeds) < counts[:, None])
     residual, freedom = _residuals(tuple(counts.tolist()), seeds)
-    rest = residual @ values[cell, seed]
+    rest = matrix_product(residual, values[cell, seed])
     shown = influence[cell, seed]
     sentences = shown.shape[1]
-    rest_squares = float((residual * (shown @ shown.T)).sum())
+    rest_squares = float((residual * (matrix_product(shown, shown))).sum())
     interaction = max(rest_squares, 0.0) / freedom / (sentences - 1) / sentences
     own_freedom = np.bincount(cell, np.diag(residual), minlength=cells)
     squares = np.bincount(cell, rest**2, minlength=cells)
@@ -120,4 +122,4 @@ def _residuals(counts: tuple[int, ...], seeds: int) -> tuple[np.ndarray, float]:
     model[np.arange(len(cell)), len(counts) + seed] = 1
     left, sizes, _ = np.linalg.svd(model, full_matrices=False)
     fitted = left[:, sizes > 1e-9]
-    return np.eye(len(cell)) - fitted @ fitted.T, float(len(cell) - fitted.shape[1])
+    return np.eye(len(cell)) - matrix_product(fitted, fitted), float(len(cell) - fitted.shape[1])

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from harness.errors import BadInput
+from harness.products import dot, matrix_product
 
 Form = Literal["obrien-fleming", "pocock"]
 
@@ -143,7 +144,7 @@ def _beyond(width: float, cells: int) -> float:
     share = np.divide(within, below, out=np.zeros_like(below), where=below > 0)
     rest = (cells - 1) * np.log1p(-np.minimum(share, 1 - 1e-16))
     exceeds = np.exp((cells - 1) * np.log(below)) * -np.expm1(rest)
-    return float(cells * (weights * _normal(nodes)) @ exceeds)
+    return cells * dot(weights * _normal(nodes), exceeds)
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class _Walk:
         spread = sqrt(1 - correlation**2)
         middles = correlation * self.nodes
         beyond = ndtr((middles - boundary) / spread) + ndtr((-middles - boundary) / spread)
-        return float(2 * self.masses @ beyond)
+        return 2 * dot(self.masses, beyond)
 
     def after(self, boundary: float, correlation: float) -> "_Walk":
         """Return the density at the next look of the paths that stay within its boundary."""
@@ -186,7 +187,7 @@ class _Walk:
         middles = correlation * self.nodes
         density = _normal((nodes[:, None] - middles) / spread)
         density += _normal((nodes[:, None] + middles) / spread)
-        return _Walk(nodes, weights * (density @ self.masses) / spread)
+        return _Walk(nodes, weights * matrix_product(density, self.masses) / spread)
 
 
 def _quadrature(end: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
