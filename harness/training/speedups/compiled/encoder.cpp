@@ -689,20 +689,20 @@ Index scratch_of(const Batch<T>* batch) {
 
 }  // namespace
 
-#define EXPORT(T, NAME)                                                                        \
-  extern "C" Index size_##NAME(const Batch<T>* batch, int32_t keep) {                          \
+#define EXPORT(T)                                                                        \
+  extern "C" Index size_##T(const Batch<T>* batch, int32_t keep) {                          \
     return size_of(batch, keep != 0);                                                          \
   }                                                                                            \
-  extern "C" Index scratch_##NAME(const Batch<T>* batch) { return scratch_of(batch); }         \
-  extern "C" void forward_##NAME(const Batch<T>* batch, const Layer<T>* layers, char* buffer,  \
+  extern "C" Index scratch_##T(const Batch<T>* batch) { return scratch_of(batch); }         \
+  extern "C" void forward_##T(const Batch<T>* batch, const Layer<T>* layers, char* buffer,  \
                                  int32_t keep, const T* hidden, const Index* rows, T* out) {   \
     run_forward(batch, layers, buffer, keep != 0, hidden, rows, out);                          \
   }                                                                                            \
-  extern "C" void backward_##NAME(const Batch<T>* batch, const Layer<T>* layers, char* buffer, \
+  extern "C" void backward_##T(const Batch<T>* batch, const Layer<T>* layers, char* buffer, \
                                   char* scratch, const T* gradient, const Index* rows,         \
                                   T* hidden) {                                                 \
     run_backward(batch, layers, buffer, scratch, gradient, rows, hidden);                      \
   }
 
-EXPORT(float, float)
-EXPORT(double, double)
+EXPORT(float)
+EXPORT(double)

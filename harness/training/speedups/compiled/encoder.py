@@ -15,15 +15,13 @@ from torch import Tensor, nn
 from transformers.activations import GELUActivation
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
-from harness.training.speedups.compiled.library import Library
+from harness.training.speedups.compiled.library import KINDS, Library
 from harness.training.speedups.layers import Encoder, Layer
 
 LEVELS = 2**16
 """Dropout's random words have 16 bits: its probability is rounded to the nearest 1/65536."""
 SEED_WORDS = 64
 ALIGNMENT = 64
-
-_KINDS = {torch.float32: "float", torch.float64: "double"}
 
 
 _PARAMETERS = (
@@ -82,7 +80,7 @@ def supports(encoder: Encoder) -> bool:
     kinds = {(p.dtype, p.device.type, p.requires_grad) for p in parameters}
     return (
         len(kinds) == 1
-        and kinds <= {(dtype, "cpu", True) for dtype in _KINDS}
+        and kinds <= {(dtype, "cpu", True) for dtype in KINDS}
         and all(_is_plain(layer) for layer in encoder.layers)
     )
 
@@ -126,7 +124,7 @@ def rewrite_forward(encoder: Encoder, library: Library) -> Compiled:
         encoder=encoder,
         functions=library.functions,
         gemm=library.gemm[dtype],
-        kind=_KINDS[dtype],
+        kind=KINDS[dtype],
         layers=layers,
         tensors=tuple(tensors),
         joined=joined,
@@ -141,8 +139,8 @@ def undo(compiled: Compiled) -> None:
     for part in compiled.joined:
         for parameter in part.parameters():
             parameter.data = parameter.data.clone()
-    for parameter, _ in compiled.tensors:
-        parameter.grad = None
+    for tensor, _ in compiled.tensors:
+        tensor.grad = None
 
 
 def _fill(filled: Any, layer: Layer) -> list[tuple[Tensor, Tensor]]:
@@ -153,16 +151,19 @@ def _fill(filled: Any, layer: Layer) -> list[tuple[Tensor, Tensor]]:
     tensors: list[tuple[Tensor, Tensor]] = []
     weights, gradients = [], []
     three = (layer.query, layer.key, layer.value)
-    for parameters in ([part.weight for part in three], [part.bias for part in three]):
+    of_three: tuple[list[Tensor], ...] = ([p.weight for p in three], [p.bias for p in three])
+    for parameters in of_three:
         whole = torch.cat([parameter.detach() for parameter in parameters])
         gradient = torch.empty_like(whole)
-        for parameter, part, of in zip(parameters, whole.chunk(3), gradient.chunk(3), strict=True):
+        parts = zip(parameters, whole.chunk(3), gradient.chunk(3), strict=True)
+        for parameter, part, part_of_gradient in parts:
             parameter.data = part
-            tensors.append((parameter, of))
+            tensors.append((parameter, part_of_gradient))
         weights.append(whole)
         gradients.append(gradient)
     for module in (layer.projection, layer.attention_norm, layer.up, layer.down, layer.output_norm):
-        for parameter in (module.weight, module.bias):
+        own: tuple[Tensor, ...] = (module.weight, module.bias)
+        for parameter in own:
             parameter.data = parameter.data.contiguous()
             tensors.append((parameter, torch.empty_like(parameter.data)))
             weights.append(parameter.data)

@@ -28,6 +28,9 @@ FLAGS = (
 )
 COMPILE_SECONDS = 120.0
 
+KINDS = {torch.float32: "float", torch.float64: "double"}
+"""The end of a function's name, by the type of element that it computes with."""
+
 
 @dataclass(frozen=True)
 class Library:

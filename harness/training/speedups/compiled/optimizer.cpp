@@ -11,17 +11,18 @@ namespace {
 
 using Index = int64_t;
 
+template <class T>
 struct Tensor {
-  float *parameter, *gradient, *mean, *square;
+  T *parameter, *gradient, *mean, *square;
   Index count;
 };
 
 constexpr Index kBlock = 4096;
 
 // Calls `work` with each tensor, and the part of it that lies in [begin, end) of all elements.
-template <class Work>
-void each_part(const Tensor* tensors, Index count, Index begin, Index end, const Work& work) {
-  for (const Tensor* t = tensors; t != tensors + count && end > 0; ++t) {
+template <class T, class Work>
+void each_part(const Tensor<T>* tensors, Index count, Index begin, Index end, const Work& work) {
+  for (const Tensor<T>* t = tensors; t != tensors + count && end > 0; ++t) {
     const Index from = std::max<Index>(begin, 0), to = std::min(end, t->count);
     if (from < to) work(*t, from, to);
     begin -= t->count;
@@ -29,44 +30,62 @@ void each_part(const Tensor* tensors, Index count, Index begin, Index end, const
   }
 }
 
-}  // namespace
-
 // Returns the sum of the squared gradients in [begin, end). Blocks are added in double precision.
-extern "C" double squared_norm(const Tensor* tensors, Index count, Index begin, Index end) {
+template <class T>
+double squared_norm(const Tensor<T>* tensors, Index count, Index begin, Index end) {
   double total = 0;
-  each_part(tensors, count, begin, end, [&](const Tensor& t, Index from, Index to) {
+  each_part(tensors, count, begin, end, [&](const Tensor<T>& t, Index from, Index to) {
     for (Index block = from; block < to; block += kBlock) {
       const Index last = std::min(block + kBlock, to);
-      const float* gradient = t.gradient;
-      float sum = 0;
+      const T* gradient = t.gradient;
+      T sum = 0;
 #pragma omp simd reduction(+ : sum)
       for (Index i = block; i < last; ++i) sum += gradient[i] * gradient[i];
-      total += sum;
+      total += double(sum);
     }
   });
   return total;
 }
 
-// Takes step number `step` (from 1) with gradients multiplied by `scale`.
-extern "C" void adamw(const Tensor* tensors, Index count, Index begin, Index end,
-                      double learning_rate, double decay, double beta1, double beta2,
-                      double epsilon, Index step, double scale) {
-  const float rate = float(learning_rate / (1 - std::pow(beta1, double(step))));
-  const float correction = float(1 / std::sqrt(1 - std::pow(beta2, double(step))));
-  const float mean_weight = float(1 - beta1), square_weight = float(1 - beta2);
-  const float shrink = float(1 - learning_rate * decay);
-  const float kept_square = float(beta2), least = float(epsilon), factor = float(scale);
-  each_part(tensors, count, begin, end, [&](const Tensor& t, Index from, Index to) {
-    float *parameter = t.parameter, *mean = t.mean, *square = t.square;
-    const float* gradient = t.gradient;
+struct Settings {
+  double learning_rate, decay, beta1, beta2, epsilon;
+  Index step;    // from 1
+  double scale;  // of the gradients
+};
+
+template <class T>
+void adamw(const Tensor<T>* tensors, Index count, Index begin, Index end, const Settings* by) {
+  const T rate = T(by->learning_rate / (1 - std::pow(by->beta1, double(by->step))));
+  const T correction = T(1 / std::sqrt(1 - std::pow(by->beta2, double(by->step))));
+  const T shrink = T(1 - by->learning_rate * by->decay), mean_weight = T(1 - by->beta1);
+  const T kept_square = T(by->beta2), square_weight = T(1 - by->beta2);
+  const T epsilon = T(by->epsilon), scale = T(by->scale);
+  each_part(tensors, count, begin, end, [&](const Tensor<T>& t, Index from, Index to) {
+    T *parameter = t.parameter, *mean = t.mean, *square = t.square;
+    const T* gradient = t.gradient;
 #pragma omp simd
     for (Index i = from; i < to; ++i) {
-      const float g = gradient[i] * factor;
-      const float m = mean[i] + mean_weight * (g - mean[i]);
-      const float s = kept_square * square[i] + square_weight * g * g;
+      const T g = gradient[i] * scale;
+      const T m = mean[i] + mean_weight * (g - mean[i]);
+      const T s = kept_square * square[i] + square_weight * g * g;
       mean[i] = m;
       square[i] = s;
-      parameter[i] = parameter[i] * shrink - rate * m / (std::sqrt(s) * correction + least);
+      parameter[i] = parameter[i] * shrink - rate * m / (std::sqrt(s) * correction + epsilon);
     }
   });
 }
+
+}  // namespace
+
+#define EXPORT(T)                                                                             \
+  extern "C" double squared_norm_##T(const Tensor<T>* tensors, Index count, Index begin,      \
+                                     Index end) {                                             \
+    return squared_norm(tensors, count, begin, end);                                          \
+  }                                                                                           \
+  extern "C" void adamw_##T(const Tensor<T>* tensors, Index count, Index begin, Index end,    \
+                            const Settings* settings) {                                       \
+    adamw(tensors, count, begin, end, settings);                                              \
+  }
+
+EXPORT(float)
+EXPORT(double)

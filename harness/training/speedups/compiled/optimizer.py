@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import Trainer
 
-from harness.training.speedups.compiled.library import Library
+from harness.training.speedups.compiled.library import KINDS, Library
 
 EPSILON = 1e-6
 """Added to the norm as in torch.nn.utils.clip_grad_norm_."""
@@ -28,24 +28,36 @@ class _Tensor(ctypes.Structure):
     )
 
 
+class _Settings(ctypes.Structure):
+    _fields_ = (
+        *((n, ctypes.c_double) for n in ("learning_rate", "decay", "beta1", "beta2", "epsilon")),
+        ("step", ctypes.c_int64),
+        ("scale", ctypes.c_double),
+    )
+
+
 def supports(parameters: Iterable[Tensor]) -> bool:
     """Return whether compiled code can update these parameters."""
-    return all(
-        p.dtype == torch.float32 and p.device.type == "cpu" and p.is_contiguous()
-        for p in parameters
+    parameters = list(parameters)
+    kinds = {(parameter.dtype, parameter.device.type) for parameter in parameters}
+    return (
+        len(kinds) == 1
+        and kinds <= {(dtype, "cpu") for dtype in KINDS}
+        and all(parameter.is_contiguous() for parameter in parameters)
     )
 
 
 class CompiledAdamW(torch.optim.AdamW):
-    """AdamW for float32 parameters on the CPU; gradients are clipped while they are used.
+    """AdamW for parameters of one type on the CPU; gradients are clipped while they are used.
 
     Call `clip` before `step`, in place of torch.nn.utils.clip_grad_norm_.
     """
 
     def __init__(self, params: Any, *, library: Library, **settings: Any) -> None:
         super().__init__(params, **settings)
-        functions = library.functions
-        self._squared_norm, self._adamw = functions.squared_norm, functions.adamw
+        kind = KINDS[self.param_groups[0]["params"][0].dtype]
+        self._squared_norm = library.functions[f"squared_norm_{kind}"]
+        self._adamw = library.functions[f"adamw_{kind}"]
         self._squared_norm.restype, self._adamw.restype = ctypes.c_double, None
         self._scale = 1.0
 
@@ -53,7 +65,7 @@ class CompiledAdamW(torch.optim.AdamW):
         """Return the norm of all gradients; `step` multiplies them as clipping would."""
         tensors = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
         table = (_Tensor * len(tensors))(
-            *(_Tensor(gradient=_address(p.grad), count=p.numel()) for p in tensors)
+            *(_Tensor(gradient=_gradient(p), count=p.numel()) for p in tensors)
         )
         norm = math.sqrt(sum(_in_threads(self._squared_norm, table)))
         scale = max_norm / (norm + EPSILON)
@@ -66,16 +78,11 @@ class CompiledAdamW(torch.optim.AdamW):
         if closure is not None:
             raise ValueError("CompiledAdamW takes no closure")
         for group in self.param_groups:
-            beta1, beta2 = map(ctypes.c_double, group["betas"])
             for number, parameters in self._by_step(group["params"]).items():
                 table = (_Tensor * len(parameters))(*map(self._describe, parameters))
-                _in_threads(
-                    self._adamw,
-                    table,
-                    *map(ctypes.c_double, (group["lr"], group["weight_decay"])),
-                    *(beta1, beta2, ctypes.c_double(group["eps"])),
-                    *(ctypes.c_int64(number), ctypes.c_double(self._scale)),
-                )
+                rate, decay, epsilon = group["lr"], group["weight_decay"], group["eps"]
+                settings = _Settings(rate, decay, *group["betas"], epsilon, number, self._scale)
+                _in_threads(self._adamw, table, ctypes.byref(settings))
         self._scale = 1.0
 
     def _by_step(self, parameters: Iterable[Tensor]) -> dict[int, list[Tensor]]:
@@ -97,7 +104,7 @@ class CompiledAdamW(torch.optim.AdamW):
         state = self.state[parameter]
         return _Tensor(
             parameter.data_ptr(),
-            _address(parameter.grad),
+            _gradient(parameter),
             state["exp_avg"].data_ptr(),
             state["exp_avg_sq"].data_ptr(),
             parameter.numel(),
@@ -121,14 +128,15 @@ def use_compiled_optimizer(trainer: Trainer, library: Library) -> None:
     trainer.accelerator.clip_grad_norm_ = clip
 
 
-def _address(gradient: Tensor | None) -> int:
-    """Return the address of a gradient's numbers.
+def _gradient(parameter: Tensor) -> int:
+    """Return the address of a parameter's gradient.
 
     Raises:
-        ValueError: the gradient is not stored like its parameter.
+        ValueError: it is not stored like the parameter.
     """
-    if gradient is None or gradient.dtype != torch.float32 or not gradient.is_contiguous():
-        raise ValueError("a gradient is missing, or not contiguous float32")
+    gradient = parameter.grad
+    if gradient is None or gradient.dtype != parameter.dtype or not gradient.is_contiguous():
+        raise ValueError("a gradient is missing, or is not stored like its parameter")
     return gradient.data_ptr()
 
 
