@@ -16,6 +16,8 @@ namespace {
 using Index = int64_t;
 using Word = uint16_t;
 
+constexpr int kLanes = 16;
+
 // Fortran's GEMM: column-major, every argument a pointer.
 template <class T>
 using Gemm = void (*)(const char*, const char*, const int*, const int*, const int*, const T*,
@@ -280,7 +282,7 @@ class Encoder {
 
  private:
   struct Scratch {
-    T *middle, *dropped, *inner, *context, *query, *key, *weights;
+    T *middle, *dropped, *inner, *context, *query, *key, *scores, *applied;
   };
 
   const Batch<T>& batch_;
@@ -297,7 +299,8 @@ class Encoder {
     s.context = area.take<T>(rows * width);
     s.query = area.take<T>(tokens * 3 * width);
     s.key = area.take<T>(tokens * 2 * width);
-    s.weights = area.take<T>(longest_ * longest_);
+    s.scores = area.take<T>(longest_ * longest_);
+    s.applied = area.take<T>(longest_ * longest_);
     return s;
   }
 
@@ -397,6 +400,39 @@ class Encoder {
     }
   }
 
+  // out (width) = the sum over `count` rows, `stride` apart, each multiplied by its factor.
+  static void weighted_sum(const T* factors, Index factor_stride, Index count, const T* rows,
+                           Index stride, Index width, T* out) {
+    Index begin = 0;
+    for (; begin + kLanes <= width; begin += kLanes) {
+      T sums[kLanes] = {};
+      for (Index i = 0; i < count; ++i) {
+        const T factor = factors[i * factor_stride];
+        const T* row = rows + i * stride + begin;
+#pragma omp simd
+        for (int lane = 0; lane < kLanes; ++lane) sums[lane] += factor * row[lane];
+      }
+      std::memcpy(out + begin, sums, sizeof sums);
+    }
+    for (; begin < width; ++begin) {
+      T sum = 0;
+      for (Index i = 0; i < count; ++i) sum += factors[i * factor_stride] * rows[i * stride + begin];
+      out[begin] = sum;
+    }
+  }
+
+  // Transposed (depth, padded), with zeros beyond the rows.
+  static void transpose(const T* rows, Index count, Index stride, Index depth, Index padded,
+                        T* transposed) {
+    for (Index d = 0; d < depth; ++d) {
+      T* to = transposed + d * padded;
+      for (Index i = 0; i < count; ++i) to[i] = rows[i * stride + d];
+      std::fill(to + count, to + padded, T(0));
+    }
+  }
+
+  static Index padded(Index count) { return (count + kLanes - 1) / kLanes * kLanes; }
+
   void attend(const Layer<T>& layer, const Saved<T>& s, Random& random, bool first) const {
     const Index heads = batch_.heads, depth = batch_.width / heads;
     const T scaling = 1 / std::sqrt(T(depth));
@@ -405,59 +441,46 @@ class Encoder {
     if (drops) random.fill(s.attention_words, heads * (first ? tokens : squares_));
     const T scale = factor(layer.attention_dropped);
     Index place = 0;
-    std::vector<T> transposed(longest_ * depth), used(longest_);
+    std::vector<T> transposed(padded(longest_) * depth), scores(padded(longest_));
     for (Index sentence = 0; sentence < batch_.sentences; ++sentence) {
       const Index start = batch_.starts[sentence];
       const Index keys = batch_.starts[sentence + 1] - start, queries = first ? 1 : keys;
-      const Index query_start = first ? sentence : start;
+      const Index query_start = first ? sentence : start, room = padded(keys);
       for (Index head = 0; head < heads; ++head) {
-        const T* key = s.key + start * s.key_stride + head * depth;
-        const T* value = s.value + start * s.key_stride + head * depth;
-        for (Index j = 0; j < keys; ++j)
-          for (Index d = 0; d < depth; ++d) transposed[d * keys + j] = key[j * s.key_stride + d];
+        const Index offset = start * s.key_stride + head * depth;
+        transpose(s.key + offset, keys, s.key_stride, depth, room, transposed.data());
         for (Index i = 0; i < queries; ++i, place += keys) {
           const T* query = s.query + (query_start + i) * s.query_stride + head * depth;
-          T* weights = s.weights + place;
-          std::fill(weights, weights + keys, T(0));
-          for (Index d = 0; d < depth; ++d) {
-            const T q = query[d] * scaling;
-            const T* column = transposed.data() + d * keys;
-#pragma omp simd
-            for (Index j = 0; j < keys; ++j) weights[j] += q * column[j];
-          }
-          if (batch_.bias != nullptr) {
-            const T* bias = batch_.bias + (head * batch_.length + i) * batch_.length;
-            for (Index j = 0; j < keys; ++j) weights[j] += bias[j];
-          }
-          softmax(weights, keys);
-          const T* applied = weights;
+          T* score = scores.data();
+          weighted_sum(query, 1, depth, transposed.data(), room, room, score);
+          const T* bias = nullptr;
+          if (batch_.bias != nullptr) bias = batch_.bias + (head * batch_.length + i) * batch_.length;
+          for (Index j = 0; j < keys; ++j)
+            score[j] = score[j] * scaling + (bias != nullptr ? bias[j] : T(0));
+          softmax(score, keys);
+          std::memcpy(s.weights + place, score, sizeof(T) * keys);
           if (drops) {
             const Word* word = s.attention_words + place;
             for (Index j = 0; j < keys; ++j)
-              used[j] = word[j] >= layer.attention_dropped ? weights[j] * scale : T(0);
-            applied = used.data();
+              score[j] = word[j] >= layer.attention_dropped ? score[j] * scale : T(0);
           }
-          T* context = s.context + (query_start + i) * batch_.width + head * depth;
-          std::fill(context, context + depth, T(0));
-          for (Index j = 0; j < keys; ++j) {
-            const T a = applied[j];
-            const T* v = value + j * s.key_stride;
-#pragma omp simd
-            for (Index d = 0; d < depth; ++d) context[d] += a * v[d];
-          }
+          weighted_sum(score, 1, keys, s.value + offset, s.key_stride, depth,
+                       s.context + (query_start + i) * batch_.width + head * depth);
         }
       }
     }
   }
 
+  // Whole vectors are computed: x has room for padded(count).
   static void softmax(T* x, Index count) {
     T highest = x[0], sum = 0;
     for (Index i = 1; i < count; ++i) highest = std::max(highest, x[i]);
-#pragma omp simd reduction(+ : sum)
-    for (Index i = 0; i < count; ++i) {
-      x[i] = exponential(x[i] - highest);
-      sum += x[i];
+    for (Index begin = 0; begin < count; begin += kLanes) {
+#pragma omp simd
+      for (int lane = 0; lane < kLanes; ++lane)
+        x[begin + lane] = exponential(std::min(x[begin + lane] - highest, T(0)));
     }
+    for (Index i = 0; i < count; ++i) sum += x[i];
     const T inverse = 1 / sum;
     for (Index i = 0; i < count; ++i) x[i] *= inverse;
   }
@@ -585,60 +608,44 @@ class Encoder {
     T* query_gradient = x.query;
     T* key_gradient = first ? x.key : x.query + width;
     T* value_gradient = key_gradient + width;
-    const Index tokens = batch_.starts[batch_.sentences];
-    if (first)
-      std::fill(x.key, x.key + tokens * 2 * width, T(0));
-    else
-      std::fill(x.query, x.query + tokens * 3 * width, T(0));
-    std::vector<T> transposed(longest_ * depth), applied(longest_), d_weights(longest_);
+    std::vector<T> transposed(padded(longest_) * depth), gradients(padded(longest_));
     Index place = 0;
     for (Index sentence = 0; sentence < batch_.sentences; ++sentence) {
       const Index start = batch_.starts[sentence];
       const Index keys = batch_.starts[sentence + 1] - start, queries = first ? 1 : keys;
-      const Index query_start = first ? sentence : start;
+      const Index query_start = first ? sentence : start, room = padded(keys);
       for (Index head = 0; head < heads; ++head) {
         const Index offset = start * s.key_stride + head * depth;
-        const T *key = s.key + offset, *value = s.value + offset;
-        T *dk = key_gradient + offset, *dv = value_gradient + offset;
-        for (Index j = 0; j < keys; ++j)
-          for (Index d = 0; d < depth; ++d) transposed[d * keys + j] = value[j * s.key_stride + d];
+        const Index query_offset = query_start * s.query_stride + head * depth;
+        const T* context = x.context + query_start * width + head * depth;
+        transpose(s.value + offset, keys, s.key_stride, depth, room, transposed.data());
         for (Index i = 0; i < queries; ++i, place += keys) {
           const T* weights = s.weights + place;
           const Word* word = s.attention_words + place;
-          const T* dc = x.context + (query_start + i) * width + head * depth;
-          const T* query = s.query + (query_start + i) * s.query_stride + head * depth;
-          T* dq = query_gradient + (query_start + i) * s.query_stride + head * depth;
-          std::fill(d_weights.begin(), d_weights.begin() + keys, T(0));
-          for (Index d = 0; d < depth; ++d) {
-            const T c = dc[d];
-            const T* column = transposed.data() + d * keys;
-#pragma omp simd
-            for (Index j = 0; j < keys; ++j) d_weights[j] += c * column[j];
-          }
+          T *applied = x.applied + i * keys, *d_scores = x.scores + i * keys;
+          T* d = gradients.data();
+          weighted_sum(context + i * width, 1, depth, transposed.data(), room, room, d);
           T sum = 0;
           for (Index j = 0; j < keys; ++j) {
             const T kept = !drops ? T(1) : word[j] >= layer.attention_dropped ? scale : T(0);
             applied[j] = weights[j] * kept;
-            d_weights[j] *= kept;
-            sum += d_weights[j] * weights[j];
+            d[j] *= kept;
+            sum += d[j] * weights[j];
           }
-          for (Index j = 0; j < keys; ++j) d_weights[j] = weights[j] * (d_weights[j] - sum);
+          for (Index j = 0; j < keys; ++j) d[j] = weights[j] * (d[j] - sum);
           if (batch_.bias_gradient != nullptr) {
             T* to = batch_.bias_gradient + (head * batch_.length + i) * batch_.length;
-            for (Index j = 0; j < keys; ++j) to[j] += d_weights[j];
+            for (Index j = 0; j < keys; ++j) to[j] += d[j];
           }
-          if (first) std::fill(dq, dq + depth, T(0));
-          for (Index j = 0; j < keys; ++j) {
-            const T a = applied[j], d_score = d_weights[j] * scaling;
-            const T* k = key + j * s.key_stride;
-            T *dkj = dk + j * s.key_stride, *dvj = dv + j * s.key_stride;
-#pragma omp simd
-            for (Index d = 0; d < depth; ++d) {
-              dvj[d] += a * dc[d];
-              dkj[d] += d_score * query[d];
-              dq[d] += d_score * k[d];
-            }
-          }
+          for (Index j = 0; j < keys; ++j) d_scores[j] = d[j] * scaling;
+          weighted_sum(d_scores, 1, keys, s.key + offset, s.key_stride, depth,
+                       query_gradient + query_offset + i * s.query_stride);
+        }
+        for (Index j = 0; j < keys; ++j) {
+          const Index to = offset + j * s.key_stride;
+          weighted_sum(x.scores + j, keys, queries, s.query + query_offset, s.query_stride, depth,
+                       key_gradient + to);
+          weighted_sum(x.applied + j, keys, queries, context, width, depth, value_gradient + to);
         }
       }
     }
