@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.cpp", "optimizer.cpp"))
+HEADERS = tuple(Path(__file__).with_name(name) for name in ("elements.h", "products.h"))
 FLAGS = (
     *("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC"),
     # Vector instructions in loops marked so. It starts no threads.
@@ -91,7 +92,12 @@ def _compiled(compiler: str) -> Path:
         [compiler, "--version"], capture_output=True, text=True, check=True, timeout=COMPILE_SECONDS
     ).stdout
     digest = hashlib.sha256()
-    for part in (version, " ".join(FLAGS), _processor(), *map(Path.read_text, SOURCES)):
+    for part in (
+        version,
+        " ".join(FLAGS),
+        _processor(),
+        *map(Path.read_text, (*SOURCES, *HEADERS)),
+    ):
         digest.update(part.encode() + b"\0")
     folder = _cache()
     library = folder / f"{digest.hexdigest()[:32]}.so"
