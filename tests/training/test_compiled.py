@@ -243,10 +243,8 @@ def test_gradients_that_are_not_finite_change_weights_as_torch_s_own_do() -> Non
 def forgotten() -> Iterator[None]:
     """Forget whether there is a compiled library, before and after."""
     library.find.cache_clear()
-    library.load.cache_clear()
     yield
     library.find.cache_clear()
-    library.load.cache_clear()
 
 
 def test_without_a_compiler_the_plain_twins_train(

@@ -8,10 +8,11 @@
 
 namespace {
 
-// Fortran's GEMM: column-major, every argument a pointer.
+// Fortran's GEMM: column-major, every argument a pointer. Its integers have 32 or 64 bits, by build;
+// a little-endian pointer to 64 bits serves both.
 template <class T>
-using Gemm = void (*)(const char*, const char*, const int*, const int*, const int*, const T*,
-                      const T*, const int*, const T*, const int*, const T*, T*, const int*);
+using Gemm = void (*)(const char*, const char*, const Index*, const Index*, const Index*, const T*,
+                      const T*, const Index*, const T*, const Index*, const T*, T*, const Index*);
 
 // A matrix product of row-major matrices with rows `stride` apart.
 template <class T>
@@ -37,9 +38,8 @@ struct Products {
  private:
   void call(char ta, char tb, Index m, Index n, Index k, const T* a, Index lda, const T* b,
             Index ldb, T beta, T* c, Index ldc) const {
-    const int mi = int(m), ni = int(n), ki = int(k), ai = int(lda), bi = int(ldb), ci = int(ldc);
     const T one = 1;
-    gemm(&ta, &tb, &mi, &ni, &ki, &one, a, &ai, b, &bi, &beta, c, &ci);
+    gemm(&ta, &tb, &m, &n, &k, &one, a, &lda, b, &ldb, &beta, c, &ldc);
   }
 };
 
