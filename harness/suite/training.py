@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError
 from harness.suite.fields import STRICT, Count, distinct
 
 Speedup = Literal[
+    "compiled-layers",
+    "compiled-optimizer",
     "fast-dropout",
     "first-token",
     "kept-memory",

@@ -29,6 +29,7 @@ from harness.training.history import METRIC, History, StopAtTarget
 from harness.training.proof import Sample
 from harness.training.speedups import MEMORY_CHECKPOINT, SORTED_EVALUATION
 from harness.training.speedups.apply import Applied, apply, undo
+from harness.training.speedups.compiled.optimizer import use_compiled_optimizer
 from harness.training.speedups.memory import BestEpoch, read_best_epoch
 from harness.training.speedups.sorted_evaluation import evaluated_places, evaluation_positions
 from harness.training.speedups.vocabulary import DecayOfUnusedRows
@@ -155,7 +156,13 @@ def finetune(
     if padding.alone:
         settings = _each_sentence_alone(settings)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    applied = apply(settings.training.speedups, model, tokenizer, encoded.splits)
+    applied = apply(
+        settings.training.speedups,
+        model,
+        tokenizer,
+        encoded.splits,
+        plain_arithmetic=settings.device == "cpu" and settings.training.precision == "fp32",
+    )
     setup = _set_up(model, tokenizer, applied, settings, scratch, padding, listeners)
     validation = encoded.splits["validation"]
     batches = proof.choose(setup.trainer, validation, setup.positions["validation"])
@@ -256,6 +263,8 @@ def _set_up(
         else partial(_loss_of_part, smoothing=settings.training.label_smoothing),
         callbacks=[KeptPadToken(model), history, decay, *_stopping(settings), *listeners],
     )
+    if applied.library is not None:
+        use_compiled_optimizer(trainer, applied.library)
     if not names_its_inputs(model):
         trainer.args.remove_unused_columns = False  # Trainer would remove every input
     clock.attach(trainer)

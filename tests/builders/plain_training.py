@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from harness.training.speedups import (
+    COMPILED_LAYERS,
     FAST_DROPOUT,
     FIRST_TOKEN,
     PACKING,
@@ -30,6 +31,7 @@ def without_dropout(model: nn.Module) -> None:
 FAMILIES = ("bert", "distilbert", "roberta", "electra", "mpnet")
 
 REWRITING = (FAST_DROPOUT, FIRST_TOKEN, PACKING)
+COMPILED = (COMPILED_LAYERS, *REWRITING)
 
 Batch = dict[str, Tensor]
 

@@ -19,6 +19,7 @@ import pytest
 import torch
 from builders.jobs import execute_ok, file_spec, make_job, make_settings, sentences, write_rows
 from builders.plain_training import (
+    COMPILED,
     FAMILIES,
     REWRITING,
     Computed,
@@ -51,6 +52,7 @@ from harness.training.finetune import Outcome, Settings, finetune
 from harness.training.loading import load_checkpoint
 from harness.training.score import score
 from harness.training.speedups import (
+    COMPILED_OPTIMIZER,
     FAST_DROPOUT,
     FIRST_TOKEN,
     KEPT_MEMORY,
@@ -71,7 +73,10 @@ OTHERS = tuple(name for name in ARCHITECTURES if name not in FAMILIES)
 # The architectures whose embedding matrix is trimmed.
 TRIMMED = ("bert", "distilbert", "roberta", "albert", "electra", "deberta-v2", "mpnet")
 
-REWRITES = ((FIRST_TOKEN,), (PACKING,), (FIRST_TOKEN, PACKING), (FAST_DROPOUT,), REWRITING)
+REWRITES = (
+    *((FIRST_TOKEN,), (PACKING,), (FIRST_TOKEN, PACKING), (FAST_DROPOUT,)),
+    *(REWRITING, COMPILED),
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -457,7 +462,7 @@ def test_dropout_at_every_site_has_the_distribution_of_the_model_s_own(
     drop_at_site(0.3)
     plain = draw_logits(model, seed=0)
     assert (plain.std(0) > 0).all()
-    for names in ((FIRST_TOKEN, PACKING), REWRITING):
+    for names in ((FIRST_TOKEN, PACKING), REWRITING, COMPILED):
         fast = sped_up(names, model, tokenizers[family], lambda: draw_logits(model, seed=1))
         assert deviation(plain, fast) < 5
     # The same measure tells another probability apart.
@@ -735,8 +740,11 @@ def assert_same_weights(plain: Finished, fast: Finished, tolerance: float) -> No
 
 EXPECTED = {
     **dict.fromkeys(FAMILIES, NAMES),
-    "deberta-v2": (KEPT_MEMORY, MEMORY_CHECKPOINT, SORTED_EVALUATION, USED_VOCABULARY),
-    "gpt2": (KEPT_MEMORY, MEMORY_CHECKPOINT, SORTED_EVALUATION),
+    "deberta-v2": (
+        *(COMPILED_OPTIMIZER, KEPT_MEMORY, MEMORY_CHECKPOINT, SORTED_EVALUATION),
+        USED_VOCABULARY,
+    ),
+    "gpt2": (COMPILED_OPTIMIZER, KEPT_MEMORY, MEMORY_CHECKPOINT, SORTED_EVALUATION),
 }
 
 

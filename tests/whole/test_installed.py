@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders.installed import Installed, build, install
+from builders.sessions import ROOT
 from builders.small_suite import write_suite
 
 pytestmark = pytest.mark.sessions
@@ -58,6 +59,11 @@ def test_the_source_archive_builds_the_same_wheel(installed: Installed, tmp_path
     suites = {name for name in first if name.startswith("harness/suite/files/")}
     names = ("quickstart", "cola", "cola-full", "references")
     assert suites == {f"harness/suite/files/{name}.toml" for name in names}
+    # The compiled speed-ups are compiled where they train: their sources are part of the wheel.
+    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "harness").rglob("*.[ch]*")}
+    sources = {name for name in sources if name.endswith((".cpp", ".h"))}
+    assert len(sources) >= 2
+    assert sources <= set(first)
 
 
 def test_harness_run_trains_judges_and_continues(installed: Installed, folder: Path) -> None:

@@ -29,6 +29,7 @@ from harness.store import lock
 from harness.store.records import DatasetFacts
 from harness.store.run_store import read_store
 from harness.text import counted
+from harness.training.speedups.compiled import compiler
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LEAST_DISK_GB = 5.0
@@ -70,7 +71,8 @@ def checkup(planned: Sequence[Planned], options: Options, hub: Hub) -> Checkup:
     baseline = list(_baseline(options.baseline, suites))
     folder = _results(options.results, [item.suite.name for item in planned])
     ray = _ray(planned, options.ray_address)
-    findings += [*baseline, folder, _disk(options.results), _memory(), _gpu(), ray, _browser()]
+    findings += [*baseline, folder, _disk(options.results), _memory()]
+    findings += [_gpu(), _compiler(), ray, _browser()]
     refused = any(finding.state == "missing" for finding in (*baseline, folder, ray))
     refused = refused or any(suite.refused for suite in suites)
     possible = any(suite.possible for suite in suites)
@@ -268,6 +270,13 @@ def _gpu() -> Finding:
         return Finding("ok", "GPU", provenance.machine().accelerator or "one")
     way_out = "on a machine with one, install torch's CUDA build"
     return Finding("optional", "GPU", "none found: training runs on the CPU", way_out)
+
+
+def _compiler() -> Finding:
+    if (obstacle := compiler.obstacle()) is None:
+        return Finding("ok", "C++ compiler", str(compiler.find()))
+    way_out = "with one (apt-get install g++), training on the CPU is faster: docs/performance.md"
+    return Finding("optional", "C++ compiler", obstacle, way_out)
 
 
 def _ray(planned: Sequence[Planned], address: str | None) -> Finding:

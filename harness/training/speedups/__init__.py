@@ -6,6 +6,10 @@ other random numbers of the same distribution (fast-dropout rounds its probabili
 models, settings and machines that it does not support.
 """
 
+COMPILED_LAYERS = "compiled-layers"
+"""The layers run as compiled code; needs packing, first-token and fast-dropout, and a compiler."""
+COMPILED_OPTIMIZER = "compiled-optimizer"
+"""Gradients are clipped in the pass over memory in which compiled code updates the weights."""
 FAST_DROPOUT = "fast-dropout"
 """Dropout masks inside the layers are made from 64-bit random words, four decisions per word."""
 FIRST_TOKEN = "first-token"  # noqa: S105 - no password

@@ -8,12 +8,19 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.training.speedups import (
+    COMPILED_LAYERS,
+    COMPILED_OPTIMIZER,
     FAST_DROPOUT,
     FIRST_TOKEN,
     KEPT_MEMORY,
     PACKING,
     USED_VOCABULARY,
 )
+from harness.training.speedups.compiled import encoder as compiled_encoder
+from harness.training.speedups.compiled import library as compiled_library
+from harness.training.speedups.compiled import optimizer as compiled_optimizer
+from harness.training.speedups.compiled.encoder import Compiled
+from harness.training.speedups.compiled.library import Library
 from harness.training.speedups.dropout import dropout
 from harness.training.speedups.layers import Encoder, find_encoder
 from harness.training.speedups.memory import keep_freed_memory
@@ -29,12 +36,16 @@ class Applied:
         names: the active speed-ups.
         splits: the encoded splits, with new token ids if the vocabulary was trimmed.
         encoder: the encoder with a rewritten forward, if any.
+        compiled: the same encoder, if its layers run as compiled code.
+        library: the compiled code of the optimizer, if it is used.
         trimmed: the trimmed embedding matrix, if any.
     """
 
     names: frozenset[str]
     splits: DatasetDict
     encoder: Encoder | None
+    compiled: Compiled | None
+    library: Library | None
     trimmed: Trimmed | None
 
 
@@ -43,15 +54,31 @@ def apply(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     splits: DatasetDict,
+    plain_arithmetic: bool = True,
 ) -> Applied:
-    """Change a model in place with those of the named speed-ups that support its family."""
+    """Change a model in place with those of the named speed-ups that support its family.
+
+    Args:
+        plain_arithmetic: whether the model computes on the CPU, in the precision of its weights.
+    """
     applied = set()
-    encoder = None
+    encoder = compiled = None
+    wanted = {COMPILED_LAYERS, COMPILED_OPTIMIZER} & set(names)
+    library = compiled_library.load() if wanted and plain_arithmetic else None
     rewritten = {FAST_DROPOUT, FIRST_TOKEN, PACKING} & set(names)
     # A sentence's first token is found by its position, which padding on the left shifts.
     if rewritten and tokenizer.padding_side == "right":
         encoder = find_encoder(model)
-    if encoder is not None:
+    if (
+        encoder is not None
+        and library is not None
+        and COMPILED_LAYERS in names
+        and {FAST_DROPOUT, FIRST_TOKEN, PACKING} <= set(names)
+        and compiled_encoder.supports(encoder)
+    ):
+        compiled = compiled_encoder.rewrite_forward(encoder, library)
+        applied |= rewritten | {COMPILED_LAYERS}
+    elif encoder is not None:
         rewrite_forward(
             encoder,
             pack=PACKING in names,
@@ -66,9 +93,13 @@ def apply(
     if USED_VOCABULARY in names and one_pad_token and (result := trim(model, splits)) is not None:
         splits, trimmed = result
         applied.add(USED_VOCABULARY)
+    if COMPILED_OPTIMIZER not in names or not compiled_optimizer.supports(model.parameters()):
+        library = None
+    if library is not None:
+        applied.add(COMPILED_OPTIMIZER)
     if KEPT_MEMORY in names and keep_freed_memory():
         applied.add(KEPT_MEMORY)
-    return Applied(frozenset(applied), splits, encoder, trimmed)
+    return Applied(frozenset(applied), splits, encoder, compiled, library, trimmed)
 
 
 def undo(model: PreTrainedModel, applied: Applied, decay: float) -> None:
@@ -77,7 +108,9 @@ def undo(model: PreTrainedModel, applied: Applied, decay: float) -> None:
     Args:
         decay: see vocabulary.restore.
     """
-    if applied.encoder is not None:
+    if applied.compiled is not None:
+        compiled_encoder.undo(applied.compiled)
+    elif applied.encoder is not None:
         del applied.encoder.module.forward
     if applied.trimmed is not None:
         restore(model, applied.trimmed, decay)

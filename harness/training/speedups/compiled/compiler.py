@@ -1,0 +1,83 @@
+"""Compiles this package's C++ for the machine's own processor, once; without torch.
+
+The result is kept in the user's cache folder: in XDG_CACHE_HOME, or else ~/.cache.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.cpp", "optimizer.cpp"))
+HEADERS = tuple(Path(__file__).with_name(name) for name in ("elements.h", "products.h"))
+FLAGS = (
+    *("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC"),
+    # Vector instructions in loops marked so. It starts no threads.
+    "-fopenmp-simd",
+    # Nobody reads errno or floating-point exceptions; without them, more loops become vectors.
+    *("-fno-math-errno", "-fno-trapping-math"),
+)
+COMPILE_SECONDS = 120.0
+COMPILERS = ("c++", "g++", "clang++")
+
+
+def obstacle() -> str | None:
+    """Return why this machine cannot compile, as a phrase; None if it can be tried."""
+    if sys.platform != "linux" or sys.byteorder != "little":
+        return f"needs Linux on a little-endian processor, not {sys.platform} ({sys.byteorder})"
+    return None if find() is not None else f"no C++ compiler ({', '.join(COMPILERS)}) is installed"
+
+
+def find() -> str | None:
+    """Return the path of a C++ compiler, None if there is none."""
+    return next((path for name in COMPILERS if (path := shutil.which(name))), None)
+
+
+def compiled(compiler: str) -> Path:
+    """Return the compiled library's path.
+
+    Raises:
+        subprocess.SubprocessError: the compiler failed, or took more than COMPILE_SECONDS.
+        OSError: the cache folder cannot be written.
+    """
+    version = subprocess.run(
+        [compiler, "--version"], capture_output=True, text=True, check=True, timeout=COMPILE_SECONDS
+    ).stdout
+    digest = hashlib.sha256()
+    sources = map(Path.read_text, (*SOURCES, *HEADERS))
+    for part in (version, " ".join(FLAGS), _processor(), *sources):
+        digest.update(part.encode() + b"\0")
+    folder = _cache()
+    library = folder / f"{digest.hexdigest()[:32]}.so"
+    if library.exists():
+        return library
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Under a name of its own first: simultaneous runs may compile, too, and one may be killed.
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = Path(scratch) / "library.so"
+        subprocess.run(
+            [compiler, *FLAGS, *map(str, SOURCES), "-o", str(made)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=COMPILE_SECONDS,
+        )
+        made.replace(library)
+    return library
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "cola-finetuning-benchmark"
+
+
+def _processor() -> str:
+    """Return the processor's features: a home folder may be shared by different machines."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return ""

@@ -1,0 +1,297 @@
+"""The compiled layers and optimizer beyond test_speedups.py, and machines without a compiler."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from builders.jobs import make_settings
+from builders.plain_training import COMPILED, batch_of, compute, sped_up
+from builders.tiny_checkpoints import make_checkpoint
+from datasets import DatasetDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AutoTokenizer
+
+from harness.training.loading import load_checkpoint
+from harness.training.speedups import COMPILED_LAYERS, COMPILED_OPTIMIZER
+from harness.training.speedups.apply import apply, undo
+from harness.training.speedups.compiled import library
+from harness.training.speedups.compiled.optimizer import CompiledAdamW
+
+FOUND = library.find()
+needs_compiler = pytest.mark.skipif(isinstance(FOUND, str), reason=f"no compiled code: {FOUND}")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint("bert", tmp_path_factory.mktemp("checkpoints") / "bert")
+
+
+@pytest.fixture
+def tokenizer(checkpoint: Path) -> Any:
+    return AutoTokenizer.from_pretrained(checkpoint)
+
+
+@pytest.fixture
+def model(checkpoint: Path, tokenizer: Any) -> Any:
+    return load_checkpoint(str(checkpoint), tokenizer, make_settings()).model
+
+
+# Layers.
+
+
+@needs_compiler
+def test_with_dropout_gradients_are_those_of_the_masks_that_were_drawn(
+    model: Any, tokenizer: Any
+) -> None:
+    """With one seed the loss is a smooth function: its slope is a difference of two losses."""
+    model.double().train()
+    batch = batch_of("bert", [5, 9, 1])
+    generator = torch.Generator().manual_seed(0)
+    direction = {
+        name: torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        for name, parameter in model.named_parameters()
+    }
+
+    def loss(step: float) -> float:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            for name, parameter in model.named_parameters():
+                parameter += step * direction[name]
+            torch.manual_seed(7)
+            value = float(model(**batch).loss)
+            for name, parameter in model.named_parameters():
+                parameter -= step * direction[name]
+        return value
+
+    def slopes() -> tuple[float, float]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(7)
+            gradients = compute(model, batch).gradients
+        by_gradient = sum(
+            float((gradient * direction[name]).sum())
+            for name, gradient in gradients.items()
+            if gradient is not None
+        )
+        step = 1e-6
+        return by_gradient, (loss(step) - loss(-step)) / (2 * step)
+
+    assert any(part.p > 0 for part in model.modules() if isinstance(part, nn.Dropout))
+    by_gradient, by_difference = sped_up(COMPILED, model, tokenizer, slopes)
+    assert by_gradient == pytest.approx(by_difference, rel=1e-5)
+
+
+@needs_compiler
+def test_parts_of_a_batch_add_up_to_its_gradients(model: Any, tokenizer: Any) -> None:
+    model.double().eval()
+    batch = batch_of("bert", [4, 8, 6, 2])
+    whole = compute(model, batch).gradients
+
+    def in_parts() -> dict[str, Tensor]:
+        model.zero_grad()
+        for rows in (slice(0, 1), slice(1, 4)):
+            part = {name: tensor[rows] for name, tensor in batch.items()}
+            (model(**part).loss * len(part["labels"]) / 4).backward()
+        return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+    for name, gradient in sped_up(COMPILED, model, tokenizer, in_parts).items():
+        torch.testing.assert_close(gradient, whole[name], atol=1e-12, rtol=0)
+
+
+@needs_compiler
+def test_a_model_is_saved_and_read_back_as_before(
+    model: Any, tokenizer: Any, tmp_path: Path
+) -> None:
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    applied = apply(COMPILED, model, tokenizer, DatasetDict())
+    model.save_pretrained(tmp_path / "during")
+    undo(model, applied, decay=1.0)
+    model.save_pretrained(tmp_path / "after")
+    for folder in ("during", "after"):
+        kept = load_file(tmp_path / folder / "model.safetensors")
+        assert kept.keys() == before.keys()
+        assert all(torch.equal(kept[name], tensor) for name, tensor in before.items())
+    owners = [parameter.untyped_storage().data_ptr() for parameter in model.parameters()]
+    assert len(set(owners)) == len(owners)
+
+
+@needs_compiler
+def test_frozen_layers_and_other_activations_keep_the_plain_layers(
+    checkpoint: Path, tokenizer: Any
+) -> None:
+    def names(change: Any) -> frozenset[str]:
+        model = load_checkpoint(str(checkpoint), tokenizer, make_settings()).model
+        change(model)
+        return apply(COMPILED, model, tokenizer, DatasetDict()).names
+
+    def freeze(model: Any) -> None:
+        model.bert.encoder.layer[0].output.dense.weight.requires_grad = False
+
+    def approximate(model: Any) -> None:
+        model.bert.encoder.layer[1].intermediate.intermediate_act_fn = nn.GELU(approximate="tanh")
+
+    assert names(lambda model: None) == set(COMPILED)
+    assert names(freeze) == set(COMPILED) - {COMPILED_LAYERS}
+    assert names(approximate) == set(COMPILED) - {COMPILED_LAYERS}
+    assert names(nn.Module.bfloat16) == set(COMPILED) - {COMPILED_LAYERS}
+
+
+# The optimizer.
+
+
+@needs_compiler
+@settings(max_examples=30, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 6000), min_size=1, max_size=4),
+    max_norm=st.sampled_from([0.01, 1.0, 1e6]),
+    betas=st.tuples(st.sampled_from([0.0, 0.9]), st.sampled_from([0.0, 0.99, 0.999])),
+    decay=st.sampled_from([0.0, 0.1]),
+    threads=st.sampled_from([1, 2, 3]),
+    seed=st.integers(0, 2**31),
+)
+def test_the_optimizer_steps_as_torch_clips_and_steps(
+    sizes: list[int],
+    max_norm: float,
+    betas: tuple[float, float],
+    decay: float,
+    threads: int,
+    seed: int,
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+
+    def random(size: int) -> Tensor:
+        return torch.randn(size, generator=generator, dtype=torch.float64)
+
+    start = [random(size) for size in sizes]
+    plain, fast = ([nn.Parameter(tensor.clone()) for tensor in start] for _ in range(2))
+    by: dict[str, Any] = {"lr": 1e-2, "betas": betas, "eps": 1e-8}
+
+    def groups(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
+        return [
+            {"params": parameters[:1], "weight_decay": decay},
+            {"params": parameters[1:], "weight_decay": 0.0},
+        ]
+
+    reference = torch.optim.AdamW(groups(plain), **by)
+    assert not isinstance(FOUND, str)
+    tested = CompiledAdamW(groups(fast), library=FOUND, **by)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for step in range(4):
+            for place, (one, other) in enumerate(zip(plain, fast, strict=True)):
+                # A parameter without a gradient is left alone, and counts no step.
+                gradient = None if place == step else random(one.numel())
+                one.grad = gradient
+                other.grad = None if gradient is None else gradient.clone()
+            norm = nn.utils.clip_grad_norm_(plain, max_norm)
+            assert float(tested.clip(max_norm)) == pytest.approx(float(norm), rel=1e-6)
+            reference.step()
+            tested.step()
+            for one, other in zip(plain, fast, strict=True):
+                torch.testing.assert_close(other, one, atol=1e-12, rtol=1e-12)
+    finally:
+        torch.set_num_threads(before)
+
+
+@needs_compiler
+def test_the_optimizer_in_single_precision_is_as_near_to_double_as_torch_s_own() -> None:
+    torch.manual_seed(0)
+    assert not isinstance(FOUND, str)
+    start = torch.randn(100_000, dtype=torch.float64)
+    exact = nn.Parameter(start.clone())
+    plain, fast = (nn.Parameter(start.float()) for _ in range(2))
+    pairs: list[tuple[nn.Parameter, Any]] = [
+        (exact, torch.optim.AdamW([exact], lr=1e-3)),
+        (plain, torch.optim.AdamW([plain], lr=1e-3, fused=True)),
+        (fast, CompiledAdamW([fast], library=FOUND, lr=1e-3)),
+    ]
+    for _ in range(20):
+        gradient = torch.randn(100_000, dtype=torch.float64)
+        for parameter, optimizer in pairs:
+            parameter.grad = gradient.to(parameter.dtype)
+            optimizer.step()
+    error, own = ((p.double() - exact).abs().max().item() for p in (fast, plain))
+    assert error < 2 * own
+
+
+@needs_compiler
+def test_gradients_that_are_not_finite_change_weights_as_torch_s_own_do() -> None:
+    assert not isinstance(FOUND, str)
+    plain, fast = (nn.Parameter(torch.ones(3)) for _ in range(2))
+    reference = torch.optim.AdamW([plain], lr=0.1)
+    tested = CompiledAdamW([fast], library=FOUND, lr=0.1)
+    for parameter in (plain, fast):
+        parameter.grad = torch.tensor([1.0, float("inf"), 2.0])
+    nn.utils.clip_grad_norm_([plain], 1.0)
+    tested.clip(1.0)
+    reference.step()
+    tested.step()
+    torch.testing.assert_close(fast, plain, equal_nan=True)
+
+
+# Machines.
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Forget whether there is a compiled library, before and after."""
+    library.find.cache_clear()
+    yield
+    library.find.cache_clear()
+
+
+def test_without_a_compiler_the_plain_twins_train(
+    forgotten: None, monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert "no C++ compiler" in str(library.find())
+    applied = apply((*COMPILED, COMPILED_OPTIMIZER), model, tokenizer, DatasetDict())
+    assert applied.names == set(COMPILED) - {COMPILED_LAYERS}
+    undo(model, applied, decay=1.0)
+
+
+@needs_compiler
+def test_a_compiler_that_fails_and_a_cache_that_cannot_be_written_are_told(
+    forgotten: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "c++"
+    broken.write_text("#!/bin/sh\n[ $# = 1 ] && exit 0\necho 'unknown option' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(shutil, "which", lambda _: str(broken))
+    assert library.find() == "the C++ compiler failed: unknown option"
+    assert list((tmp_path / "cache").rglob("*.so")) == []
+    monkeypatch.undo()
+    library.find.cache_clear()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert "cannot be kept or loaded" in str(library.find())
+
+
+@needs_compiler
+@pytest.mark.sessions
+def test_processes_that_compile_at_the_same_time_each_get_the_whole_library(
+    tmp_path: Path,
+) -> None:
+    program = (
+        "from harness.training.speedups.compiled import library; "
+        "found = library.find(); assert not isinstance(found, str), found; "
+        "print(found.functions.adamw_float is not None)"
+    )
+    environment = {"XDG_CACHE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    assert [process.communicate()[0] for process in started] == ["True\n"] * 3
+    (kept,) = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert kept.suffix == ".so"
