@@ -17,7 +17,7 @@ from typing import Any
 from harness.errors import BadInput, Unavailable
 from harness.inputs.checkpoints import resolve
 from harness.inputs.hub import Hub
-from harness.machine import provenance
+from harness.machine import contention, provenance
 from harness.store.run_store import write_atomically
 from speed import beside, commits, disturbance, full, ladder, sections, short
 from speed.commands import CHECKPOINT, ROOT, Failed
@@ -89,6 +89,9 @@ def measure(names: Sequence[str], revision: str | None) -> None:
         Failed: a command that is measured failed.
     """
     disturbance.adopt_orphans()
+    load = contention.since(contention.now(os.getpid()), os.getpid())
+    if message := contention.load_message(load, provenance.available_cores()):
+        print(f"{message}: every figure will be disturbed, and may be too noisy", flush=True)
     cola_dir = Path()
     if set(names) != {"beside"}:
         if not (named := os.environ.get("COLA_DIR")):
