@@ -71,7 +71,7 @@ def test_a_folder_without_a_harness_would_be_compared_with_the_installed_one(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "tree").mkdir()
-    with pytest.raises(BadInput, match="compared with itself|no harness can be imported"):
+    with pytest.raises(BadInput, match=r"compared with itself|no harness can be imported"):
         commits.check_imports(tmp_path / "tree")
 
 
