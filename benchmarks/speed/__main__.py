@@ -7,6 +7,7 @@ in turn, repeated, with an interval; what is too noisy is not a figure. See docs
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -88,6 +89,7 @@ def measure(names: Sequence[str], revision: str | None) -> None:
         Unavailable: the checkpoint is not installed.
         Failed: a command that is measured failed.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that folders are removed
     disturbance.adopt_orphans()
     load = contention.since(contention.now(os.getpid()), os.getpid())
     if message := contention.load_message(load, provenance.available_cores()):
