@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.inputs.data import cola_folder
 from harness.inputs.data.rows import Rows
+from harness.machine import provenance
 from speed import disturbance
 from speed.disturbance import Disturbance
 
@@ -118,7 +119,8 @@ def session(
         tree: the checkout whose harness trains.
 
     Raises:
-        Failed: the session failed, or has other runs than the cells'.
+        Failed: the session failed, has other runs than the cells', or ran other files of this
+            checkout than those at the start.
     """
     folder = Path(tempfile.mkdtemp(dir=folder))
     suite = folder / "speed.toml"
@@ -147,6 +149,10 @@ def session(
     trained = {(record["batch_size"], record["learning_rate"]) for record in records}
     if trained != set(cells) or any(record["status"] != "ok" for record in records):
         raise Failed(command, 0, f"it trained {trained}, where {set(cells)} were wanted")
+    recorded = {record.get("commit") for record in records}
+    if tree == ROOT and recorded != {provenance.commit()}:
+        why = f"its worker ran commit {recorded}, where {provenance.commit()} was measured before"
+        raise Failed(command, 0, f"{why}: the checkout must not change meanwhile")
     return Session(timed, records)
 
 

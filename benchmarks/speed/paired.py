@@ -72,7 +72,7 @@ def from_pairs(pairs: Sequence[float | None]) -> Ratio:
         return _refused(kept, f"too noisy: {impossible} of {len(kept)} pairs impossible")
     interval = seeds_interval([math.log(pair) for pair in possible])
     if interval is None:
-        return _refused(kept, "fewer than two pairs show no spread")
+        return _refused(kept, "at least two rounds are needed")
     middle = float(np.median(possible))
     with np.errstate(over="ignore"):  # infinite is too wide
         low, high = (float(np.exp(end)) for end in (interval.low, interval.high))

@@ -1,6 +1,8 @@
 """`make speed ARGS="--short --against REV"`: the other commit's own files train, or none do."""
 
 import csv
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness.errors import BadInput
+from harness.machine import provenance
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -83,6 +86,44 @@ def test_a_command_that_fails_says_how_and_its_last_lines() -> None:
     assert "exit code 7" in text
     assert text.splitlines()[-1] == "29"
     assert "\n9\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("recorded", "batch_size", "said"),
+    [
+        (provenance.commit(), 16, None),
+        ("0123456789ab", 16, "the checkout must not change meanwhile"),
+        (provenance.commit(), 32, "it trained {(32, 2e-05)}, where {(16, 2e-05)} were wanted"),
+    ],
+)
+def test_a_session_that_ran_other_files_or_cells_is_no_measurement(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: str | None,
+    batch_size: int,
+    said: str | None,
+) -> None:
+    record = {
+        "status": "ok",
+        "commit": recorded,
+        "batch_size": batch_size,
+        "learning_rate": 2e-5,
+    }
+
+    def run(*command: str, **_: object) -> Timed:
+        suite = Path(command[command.index("--suite") + 1])
+        (suite.parent / "speed").mkdir()
+        board = suite.parent / "speed" / "leaderboard.json"
+        board.write_text(json.dumps({"records": [record]}))
+        return Timed(9.0, "", QUIET)
+
+    monkeypatch.setattr(commands, "run", run)
+    if said is None:
+        found = commands.session({"source": "embedded"}, [(16, 2e-5)], tmp_path)
+        assert found.timed.seconds == 9.0
+    else:
+        with pytest.raises(Failed, match=re.escape(said)):
+            commands.session({"source": "embedded"}, [(16, 2e-5)], tmp_path)
 
 
 def session_of(seconds: float, record: Mapping[str, Any]) -> Session:

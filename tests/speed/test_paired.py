@@ -109,9 +109,7 @@ def test_an_impossible_pair_is_never_left_out(
 @pytest.mark.parametrize("pairs", [[], [2.2]])
 def test_a_single_pair_shows_no_spread(pairs: list[float]) -> None:
     found = paired.from_pairs(pairs)
-    assert found == paired.Ratio(
-        tuple(pairs), None, None, None, "fewer than two pairs show no spread"
-    )
+    assert found == paired.Ratio(tuple(pairs), None, None, None, "at least two rounds are needed")
 
 
 @given(
