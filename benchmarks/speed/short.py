@@ -76,8 +76,9 @@ def check_against(
         raise BadInput(
             [
                 f"--against {revision}: the harness at {commit[:12]} cannot train with today's "
-                f"suite file and flags, so the two cannot be compared; choose a later commit. "
-                f"{type(error).__name__}: {error}"
+                "suite file and flags, so the two cannot be compared; choose a later commit. "
+                f"{type(error).__name__}:",
+                *str(error).splitlines(),
             ]
         ) from None
     if found["commit"] is None or not commit.startswith(found["commit"]):

@@ -154,8 +154,12 @@ def test_a_commit_that_cannot_train_today_s_cells_is_said(
     monkeypatch.setattr(short, "rehearse", rehearse)
     with pytest.raises(BadInput) as refused:
         short.check_against("v1", "0" * 40, tmp_path, tmp_path, tmp_path)
-    (problem,) = refused.value.problems
-    for part in ("--against v1", "cannot train with today's suite file", "exit code 4", "--suite"):
+    problem, *output = refused.value.problems
+    assert output == ["pytest", "ended with exit code 4:", "unrecognized arguments: --suite"]
+    for part in (
+        "--against v1: the harness at 000000000000",
+        "cannot train with today's suite file",
+    ):
         assert part in problem
 
 
