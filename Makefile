@@ -48,9 +48,9 @@ fuzz: $(INSTALLED)
 	for reader in suite references leaderboard table cola record progress checkpoint; do \
 	  $(VENV)/bin/python tests/fuzz.py $$reader -max_total_time=$(SECONDS) || exit 1; done
 
-# Compares the speed of the harness and the tutorial's script; needs COLA_DIR, an hour on two quiet
-# cores. ARGS=--short: one figure in six minutes; ARGS="--short --against REV": also against another
-# commit, 12 minutes; ARGS="--only beside": one section.
+# Compares the speed of the harness and the tutorial's script; needs COLA_DIR, about an hour on two quiet
+# cores. ARGS=--short: one figure, about six minutes; ARGS="--short --against REV": also against another
+# commit, about twelve; ARGS="--only beside": one section.
 speed: $(INSTALLED)
 	PYTHONPATH=benchmarks $(VENV)/bin/python -m speed $(ARGS)
 
