@@ -48,9 +48,11 @@ fuzz: $(INSTALLED)
 	for reader in suite references leaderboard table cola record progress checkpoint; do \
 	  $(VENV)/bin/python tests/fuzz.py $$reader -max_total_time=$(SECONDS) || exit 1; done
 
-# Compares the speed of the harness and the tutorial's script; needs COLA_DIR, 15 minutes.
+# Compares the speed of the harness and the tutorial's script; needs COLA_DIR, about an hour on two quiet
+# cores. ARGS=--short: one figure, about six minutes; ARGS="--short --against REV": also against another
+# commit, about twelve; ARGS="--only beside": one section.
 speed: $(INSTALLED)
-	$(VENV)/bin/pytest benchmarks/speed.py -s $(ARGS)
+	PYTHONPATH=benchmarks $(VENV)/bin/python -m speed $(ARGS)
 
 # Replays races and looks on a full matrix that `pytest benchmarks/ --suite benchmarks/race.toml`
 # has trained (an hour or two), and `--stop decided` on any whole runs: nothing is trained. ARGS:

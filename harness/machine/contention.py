@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -74,10 +75,11 @@ def now(family: int | None = None) -> Moment | None:
     return None
 
 
-def _busy_seconds() -> float:
-    """Return the processor time used on the cores that this process may use.
+def core_times() -> list[Any]:
+    """Return the processor times of each core that this process may use, in seconds by kind.
 
-    Time that a virtual machine's host gave to others counts as used.
+    Raises:
+        NotImplementedError: the system does not tell which cores these are.
     """
     import psutil
 
@@ -87,12 +89,19 @@ def _busy_seconds() -> float:
         if len(cores) != len(allowed):
             raise NotImplementedError
         allowed = None
+    return [times for core, times in enumerate(cores) if allowed is None or core in allowed]
+
+
+def _busy_seconds() -> float:
+    """Return the processor time used on the cores that this process may use.
+
+    Time that a virtual machine's host gave to others counts as used.
+    """
     seconds = 0.0
-    for core, times in enumerate(cores):
-        if allowed is None or core in allowed:
-            # Linux also counts a guest's time as user time.
-            unused = sum(getattr(times, name, 0.0) for name in ("idle", "iowait", "guest"))
-            seconds += sum(times) - unused - getattr(times, "guest_nice", 0.0)
+    for times in core_times():
+        # Linux also counts a guest's time as user time.
+        unused = sum(getattr(times, name, 0.0) for name in ("idle", "iowait", "guest"))
+        seconds += sum(times) - unused - getattr(times, "guest_nice", 0.0)
     return seconds
 
 

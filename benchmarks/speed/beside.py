@@ -7,32 +7,32 @@ import contextlib
 import csv
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from harness.machine import contention, provenance
+from harness.machine import provenance
+from speed import disturbance, paired
+from speed.commands import CHECKPOINT, ROOT
+from speed.disturbance import Disturbance
+from speed.paired import Ratio
+from speed.sections import conditions, in_cells, measured_with
 
 if TYPE_CHECKING:  # the measuring process does not need torch
     from harness.training.job import Job
 
-ROOT = Path(__file__).parent.parent
-
 SENTENCES, VALIDATION, EPOCHS = 64, 16, 3
-ROUNDS = 4
+ROUNDS = 6
 BUSY_BOUND = 1.3
 """Upper bound of the harness' training time beside one busy program, divided by a fair share's."""
 QUIET_BOUND = 1.03
 """Upper bound of the harness' training time on a quiet machine, divided by a thread per core's."""
-QUIET_LOAD = 0.1
-"""Maximum number of cores that other programs keep busy on a quiet machine."""
 
 
 @dataclass(frozen=True)
@@ -65,67 +65,62 @@ def fair_share(cores: int) -> float:
     return cores / (cores - 0.5)
 
 
-def measure(checkpoint: str) -> dict[str, Any]:
+def measure() -> Iterator[dict[str, Any]]:
     """Train in every way, on the quiet machine and beside a busy program, round by round.
 
-    Args:
-        checkpoint: its name as in a suite.
-
-    Returns the seconds of training by place and way, one per round, and the load of other programs
-    during the measurement.
+    Yields after every round: the seconds of training by place and way, one per round, and what
+    disturbed each place of each round.
     """
     seconds: dict[str, dict[str, list[float]]] = {
         place: {way.name: [] for way in WAYS} for place in ("quiet", "beside")
     }
-    others: list[float] = []
+    found: list[Disturbance] = []
     with contextlib.ExitStack() as stack:
         trainers: dict[tuple[tuple[str, str], ...], subprocess.Popen[str]] = {}
         for way in WAYS:
             if way.variables not in trainers:
-                trainers[way.variables] = stack.enter_context(_trainer(checkpoint, way.variables))
+                trainers[way.variables] = stack.enter_context(_trainer(way.variables))
         for trainer in trainers.values():  # all started first, so they import in parallel
             _train(trainer, 1)  # libraries load at their first use
         for number in range(ROUNDS):
             for place, measured in seconds.items():
                 with _busy_program() if place == "beside" else contextlib.nullcontext():
-                    before = contention.now(os.getpid())
-                    for way in WAYS if number % 2 else WAYS[::-1]:
+                    before = disturbance.read()
+                    for way in paired.order(WAYS, number):
                         took = _train(trainers[way.variables], way.threads)
                         measured[way.name].append(took)
-                    after = contention.now(os.getpid())
-                found = contention.between(before, after)
-                others += [] if found is None else [found]
-    return {
-        "checkpoint": checkpoint,
-        "sentences": SENTENCES,
-        "epochs": EPOCHS,
-        "seconds": seconds,
-        "other_programs": max(others, default=None),
-        "machine": provenance.machine().model_dump(),
-        "versions": provenance.versions(),
-        "commit": provenance.commit(),
-    }
+                    found.append(disturbance.between(before, disturbance.read()))
+            yield {
+                "checkpoint": CHECKPOINT,
+                "sentences": SENTENCES,
+                "epochs": EPOCHS,
+                "seconds": seconds,
+                "disturbances": [asdict(each) for each in found],
+                **conditions(),
+            }
 
 
-def ratios(measured: Mapping[str, Any], place: str, name: str) -> list[float]:
-    """Return a way's time divided by a thread per core's on the quiet machine, by round."""
+def ratio(measured: Mapping[str, Any], place: str, name: str) -> Ratio:
+    """Return a way's time divided by a thread per core's on the quiet machine, paired by round."""
     seconds = measured["seconds"]
-    pairs = zip(seconds[place][name], seconds["quiet"][ALL.name], strict=True)
-    return [ours / theirs for ours, theirs in pairs]
+    return paired.ratio_of(seconds[place][name], seconds["quiet"][ALL.name])
 
 
-def bounds(measured: Mapping[str, Any]) -> list[tuple[str, float, float]]:
-    """Return for each promise: its description, the measured median and the bound."""
+def bounds(measured: Mapping[str, Any]) -> list[tuple[str, float | None, float]]:
+    """Return for each promise: its description, the measured median and the bound.
+
+    The median is None where it is not measured, because it is too noisy.
+    """
     share = fair_share(measured["machine"]["cores"])
-    busy = [ratio / share for ratio in ratios(measured, "beside", HARNESS.name)]
-    quiet = ratios(measured, "quiet", HARNESS.name)
+    busy = ratio(measured, "beside", HARNESS.name).ratio
+    quiet = ratio(measured, "quiet", HARNESS.name).ratio
     return [
-        ("beside one busy program, over a fair share's time", statistics.median(busy), BUSY_BOUND),
         (
-            "on a quiet machine, over a thread a core's time",
-            statistics.median(quiet),
-            QUIET_BOUND,
+            "beside one busy program, over a fair share's time",
+            None if busy is None else busy / share,
+            BUSY_BOUND,
         ),
+        ("on a quiet machine, over a thread a core's time", quiet, QUIET_BOUND),
     ]
 
 
@@ -136,51 +131,51 @@ def describe(measured: Mapping[str, Any]) -> str:
     rows = []
     for place, where in (("quiet", "quiet machine"), ("beside", "beside a busy program")):
         for way in measured["seconds"][place]:
-            found = ratios(measured, place, way)
-            rows.append((where, way, statistics.median(found), min(found), max(found)))
-    lines = [
-        f"- {what}: {value:.2f}, "
-        + (f"within the bound of {bound}" if value <= bound else f"**over the bound of {bound}**")
-        for what, value, bound in bounds(measured)
-    ]
-    load = measured["other_programs"]
-    if load is None or load > QUIET_LOAD:
-        amount = "an unknown number of" if load is None else f"up to {load:.1f}"
-        lines += [f"- **The machine was not quiet**: others kept {amount} cores busy meanwhile."]
+            if (place, way) != ("quiet", ALL.name):  # what all are compared with
+                rows.append((where, way, *in_cells(asdict(ratio(measured, place, way)))))
+    found = [Disturbance(each["others"], each["stolen"]) for each in measured["disturbances"]]
     return "\n".join(
         [
             "## Beside a busy program",
             "",
             f"{measured['checkpoint']}, {measured['sentences']} sentences, batch 16, "
-            f"{measured['epochs']} epochs, on {machine['cores']} cores ({machine['processor']}). "
-            "Training time over that of a thread a core on the quiet machine, paired, "
-            f"{len(measured['seconds']['quiet'][ALL.name])} rounds in turn:",
+            f"{measured['epochs']} epochs. Training time over that of a thread a core on the quiet "
+            f"machine, paired, {len(measured['seconds']['quiet'][ALL.name])} rounds in turn. "
+            f"{measured_with(measured)}",
             "",
             tabulate(
                 rows,
-                ("where", "threads", "median", "min", "max"),
+                ("where", "threads", "median", "95 % interval"),
                 tablefmt="pipe",
-                floatfmt=".2f",
+                disable_numparse=True,
             ),
             "",
             "A fair share is all cores but half of one, which the busy program shares half and "
             f"half: {share:.2f} times the quiet machine's time. The harness, median:",
             "",
-            *lines,
+            *(f"- {what}: {_within(value, bound)}" for what, value, bound in bounds(measured)),
+            f"- The machine meanwhile, without that busy program: {disturbance.in_words(found)}.",
             "",
         ]
     )
 
 
+def _within(value: float | None, bound: float) -> str:
+    if value is None:
+        return f"not measured, so it is unknown whether it is within the bound of {bound}"
+    if value <= bound:
+        return f"{value:.2f}, within the bound of {bound}"
+    return f"{value:.2f}, **over the bound of {bound}**"
+
+
 @contextlib.contextmanager
-def _trainer(
-    checkpoint: str, variables: Sequence[tuple[str, str]]
-) -> "Iterator[subprocess.Popen[str]]":
+def _trainer(variables: Sequence[tuple[str, str]]) -> "Iterator[subprocess.Popen[str]]":
     controlled = {"OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}
     environment = {name: value for name, value in os.environ.items() if name not in controlled}
     with subprocess.Popen(
-        [sys.executable, __file__, checkpoint],
-        env={**environment, **dict(variables)},
+        [sys.executable, "-m", "speed.beside"],
+        env={**environment, **dict(variables), "PYTHONPATH": str(ROOT / "benchmarks")},
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -208,13 +203,13 @@ def _busy_program() -> Iterator[None]:
             process.kill()
 
 
-def main(checkpoint: str) -> None:
+def main() -> None:
     """Read a number of threads per line, and train once for each; see Way."""
     from harness.cli.predict.quiet import quiet
 
     with tempfile.TemporaryDirectory() as folder:
         with quiet():
-            job = _job(checkpoint, Path(folder))
+            job = _job(CHECKPOINT, Path(folder))
         for number, line in enumerate(sys.stdin):
             threads = json.loads(line)
             numbered = replace(job, folder=Path(folder) / str(number))
@@ -300,4 +295,4 @@ def _plain(job: "Job", threads: int) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()
