@@ -42,6 +42,16 @@ def runs_of_cell(baseline: Baseline, cell: Cell, training: TrainingSpec) -> list
     return found
 
 
+def training_changes(before: Record, now: Record) -> str:
+    """Return the training settings that changed since the baseline, or an empty string."""
+    pairs = {
+        name: (getattr(before.training, name), getattr(now.training, name))
+        for name in TrainingSpec.model_fields
+    }
+    changed = [f"{name} {old} then, {new} now" for name, (old, new) in pairs.items() if old != new]
+    return f"; the training differs: {', '.join(changed)}" if changed else ""
+
+
 def problems(
     baseline: Baseline | None, datasets: Mapping[str, DatasetFacts | None]
 ) -> Iterator[str]:

@@ -52,6 +52,21 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
         "the mean MCC required of every cell, even of cells with their own gate",
     ),
     "--max-drop": ("gates.max_drop", _float, "the largest loss of MCC allowed against --baseline"),
+    "--max-train-seconds-ratio": (
+        "gates.max_train_seconds_ratio",
+        _float,
+        "the longest training time allowed, divided by that of --baseline, such as 1.2",
+    ),
+    "--max-eval-ms-per-sentence-ratio": (
+        "gates.max_eval_ms_per_sentence_ratio",
+        _float,
+        "the longest time allowed to classify a sentence, divided by that of --baseline",
+    ),
+    "--max-peak-memory-mb-ratio": (
+        "gates.max_peak_memory_mb_ratio",
+        _float,
+        "the largest peak memory allowed, divided by that of --baseline",
+    ),
     "--executor": ("limits.executor", str, "local or ray"),
     "--workers": ("limits.workers", _int, "runs at a time, or auto"),
     "--stop": (
@@ -118,7 +133,7 @@ OPTIONS = (
     Option(
         "--baseline",
         "an earlier leaderboard.json: a cell whose MCC fell below it by more than "
-        "gates.max_drop fails",
+        "gates.max_drop fails, or whose costs rose by more than gates.max_..._ratio allow",
         "FILE",
     ),
     Option(
