@@ -18,8 +18,8 @@ LONGEST_VALUE = 100
 AGAINST_BASELINE = (
     "max_drop",
     "max_train_seconds_ratio",
-    "max_eval_ms_per_sentence_ratio",
-    "max_peak_memory_mb_ratio",
+    "max_eval_ms_ratio",
+    "max_peak_memory_ratio",
 )
 """Keys of Thresholds that compare a cell with a baseline: without one they have no effect."""
 
@@ -85,13 +85,13 @@ class Thresholds(BaseModel):
         description="maximum training time of a cell, divided by that of the same cell of "
         "`--baseline`, means over seeds",
     )
-    max_eval_ms_per_sentence_ratio: Positive | None = Field(
+    max_eval_ms_ratio: Positive | None = Field(
         None,
         exclude_if=_unset,
         description="maximum time to classify a sentence, divided by that of the same cell of "
         "`--baseline`, means over seeds",
     )
-    max_peak_memory_mb_ratio: Positive | None = Field(
+    max_peak_memory_ratio: Positive | None = Field(
         None,
         exclude_if=_unset,
         description="maximum peak memory of a cell, divided by that of the same cell of "

@@ -19,8 +19,8 @@ from harness.suite.spec import Thresholds, TrainingSpec
 
 TRAIN, EVAL, MEMORY = (
     "max_train_seconds_ratio",
-    "max_eval_ms_per_sentence_ratio",
-    "max_peak_memory_mb_ratio",
+    "max_eval_ms_ratio",
+    "max_peak_memory_ratio",
 )
 RATIOS = {TRAIN: "time", EVAL: "evaluation", MEMORY: "memory"}
 """Each gate's ratio in `harness compare`."""

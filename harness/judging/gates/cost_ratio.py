@@ -10,8 +10,8 @@ from harness.suite.plan import Cell
 
 COLUMNS = {
     "max_train_seconds_ratio": "train_seconds",
-    "max_eval_ms_per_sentence_ratio": "eval_ms_per_sentence",
-    "max_peak_memory_mb_ratio": "peak_memory_mb",
+    "max_eval_ms_ratio": "eval_ms_per_sentence",
+    "max_peak_memory_ratio": "peak_memory_mb",
 }
 """Column of the leaderboard with the cost that each gate limits."""
 

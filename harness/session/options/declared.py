@@ -57,13 +57,13 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
         _float,
         "the longest training time allowed, divided by that of --baseline, such as 1.2",
     ),
-    "--max-eval-ms-per-sentence-ratio": (
-        "gates.max_eval_ms_per_sentence_ratio",
+    "--max-eval-ms-ratio": (
+        "gates.max_eval_ms_ratio",
         _float,
         "the longest time allowed to classify a sentence, divided by that of --baseline",
     ),
-    "--max-peak-memory-mb-ratio": (
-        "gates.max_peak_memory_mb_ratio",
+    "--max-peak-memory-ratio": (
+        "gates.max_peak_memory_ratio",
         _float,
         "the largest peak memory allowed, divided by that of --baseline",
     ),
