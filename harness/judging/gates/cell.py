@@ -192,7 +192,7 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
     return "\n".join([*lines, f"  records: {folder}"])
 
 
-_COSTS = {
+COST_GATES = {
     "max_train_seconds": ("train_seconds", "training takes {} s"),
     "min_samples_per_second": ("samples_per_second", "training processes {} sentences/s"),
     "max_eval_ms_per_sentence": ("eval_ms_per_sentence", "evaluating a sentence takes {} ms"),
@@ -221,7 +221,7 @@ def _checks(
     if baseline is not None:
         allowed = DEFAULT_MAX_DROP if gates.max_drop is None else gates.max_drop
         yield _drop_check(cell, allowed, runs, baseline)
-    for gate, (column, text) in _COSTS.items():
+    for gate, (column, text) in COST_GATES.items():
         if (limit := getattr(gates, gate)) is not None:
             yield _cost_check(gate, limit, column, text, runs)
     if baseline is not None:
