@@ -17,6 +17,7 @@ from harness.forecast.schedule import describe, schedule
 from harness.inputs import hub
 from harness.inputs.duplicates import near_in_words
 from harness.judging import detectable
+from harness.judging.baseline import software_changes, software_here
 from harness.judging.decided import aims_of, never_stopped
 from harness.judging.detectable import Detectable
 from harness.machine import contention
@@ -136,7 +137,8 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
         forecast.append(describe(plan, plan.sharing.workers))
     forecast += looks_in_words(planned.cells)
     found = _detectable(planned, inputs, earlier)
-    remarks = [*forecast, *never_stopped(aims), *unreadable]
+    changes = software_changes(baseline, software_here())
+    remarks = [*forecast, *changes, *never_stopped(aims), *unreadable]
     return _Plan(planned, inputs, statuses, refused, found, remarks)
 
 

@@ -15,7 +15,7 @@ from harness.executors.local import start_fork_server
 from harness.forecast.schedule import schedule
 from harness.forecast.seconds import Work
 from harness.inputs import hub
-from harness.judging.baseline import Baseline
+from harness.judging.baseline import Baseline, software_changes, software_here
 from harness.judging.decided import aims_of, never_stopped
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
@@ -294,7 +294,8 @@ class Session:
         """Set the results of the runs that need no training, and return the others."""
         suite, name = planned.suite, planned.suite.name
         folder, cells, inputs = self.folder(name), self.selected(name), self._inputs[name]
-        self.notes += [f"{name}: {note}" for note in inputs.twins()]
+        changes = software_changes(self.baseline(name), software_here())
+        self.notes += [f"{name}: {note}" for note in (*inputs.twins(), *changes)]
         store, rejected = run_store.read_store_and_move_rejected(folder)
         aims = aims_of(suite, cells, self.baseline(name))
         self.notes += [f"{name}: {line}" for line in never_stopped(aims)]

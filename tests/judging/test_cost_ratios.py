@@ -1,17 +1,21 @@
 """Gates on a cell's costs, divided by those of the same cell of a baseline."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.records import COLA, MACHINE, failed_record, make_cell, make_record
+from builders.records import COLA, MACHINE, failed_record, make_cell, make_record, with_key
 
-from harness.judging.baseline import Baseline
+from harness.judging.baseline import Baseline, software_changes, software_here
 from harness.judging.comparison import Contestant, compare
 from harness.judging.gates import Check, explain, judge
 from harness.machine.contention import Contention
+from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES
+from harness.report import publish, render
 from harness.store.records import Record, Times
 from harness.store.stopped import Stopped
 from harness.suite.plan import Cell
@@ -260,3 +264,63 @@ def test_doubt_about_costs_passes_only_where_the_suite_says_so(tmp_path: Path) -
         found = judge(cell, runs(NOW), baseline)
         assert (found.verdict, found.passed) == ("not-enough-evidence", passed)
         assert f"{cell.id}: {TRAIN} 1.2 against old.json: not" in explain(cell, found, tmp_path)
+
+
+# --- what else differs from the baseline ---
+
+
+def baseline_of(*changes: dict[str, Any]) -> Baseline:
+    """Return a baseline with a run for each of these changes."""
+    records = [run(seed, 200.0).model_copy(update=each) for seed, each in enumerate(changes, 1)]
+    return Baseline("old.json", "sample", tuple(records))
+
+
+def test_recipe_and_versions_that_differ_from_the_baseline_are_named_with_both_values() -> None:
+    now = [{"recipe": "4", **dict.fromkeys(RESULT_PACKAGES, "unknown"), "torch": "2.13.0"}]
+    same = {"recipe_version": 4, "versions": {"torch": "2.13.0", "numpy": "1"}}
+    older = {"recipe_version": 3, "versions": {"torch": "2.12.0", "accelerate": "1.0"}}
+    assert software_changes(None, now) == []
+    assert software_changes(baseline_of(same), now) == []
+    said = "recipe or package versions differ from those of the baseline old.json, now against then"
+    assert software_changes(baseline_of(older), now) == [
+        f"{said}: recipe (4 against 3), torch (2.13.0 against 2.12.0), "
+        "accelerate (unknown against 1.0)"
+    ]
+    assert software_changes(baseline_of(same, {**same, "recipe_version": 3}), now) == [
+        f"{said}: recipe (4 against 4 and 3)"
+    ]
+    failed = Baseline("old.json", "sample", (failed_record(cell_of({}), 1),))
+    assert software_changes(failed, now) == []  # none of its runs is compared
+
+
+def test_the_software_of_this_machine_is_what_its_records_have() -> None:
+    (here,) = software_here()
+    assert here == {"recipe": str(RECIPE_VERSION), **{p: version(p) for p in RESULT_PACKAGES}}
+
+
+# --- tables ---
+
+
+def test_tables_show_ratios_and_changes_of_software() -> None:
+    cell = cell_of({TRAIN: 1.1, MEMORY: 1.2})
+    older = runs(BEFORE, versions={"torch": "2.12.0", "transformers": "5.23.0"})
+    now = [with_key(record) for record in runs(NOW)]
+    before = tuple(with_key(record) for record in older)
+    published = publish("sample", [cell], now, Baseline("old.json", "sample", before))
+    shown = render(published)
+    markdown, page = shown["leaderboard.md"].decode(), shown["leaderboard.html"].decode()
+    for text in (
+        "recipe or package versions differ from those of the baseline old.json, now against "
+        "then: torch (2.13.0 against 2.12.0)",
+        "fail: `encoder-bs16-lr2e-05`: the training time is 1.15 times the baseline",
+        "pass: `encoder-bs16-lr2e-05`: the memory is 1.143 times the baseline",
+    ):
+        assert markdown.count(text) == 1
+        assert text.rpartition(": ")[2] in page
+    content = json.loads(shown["leaderboard.json"])
+    (gates,) = (each["gates"] for each in content["cells"])
+    assert {name: gates[name] for name in gates if name.endswith("_ratio")} == {
+        TRAIN: 1.1,
+        MEMORY: 1.2,
+    }
+    assert [row["verdict"] for row in content["rows"]] == ["fail"]

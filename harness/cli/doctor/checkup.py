@@ -227,7 +227,9 @@ def _baseline(baseline: Baseline | None, suites: Sequence[_CheckedSuite]) -> Ite
     for problem in problems:
         yield Finding("missing", "baseline", problem)
     if not problems:
-        yield Finding("ok", "baseline", f"{baseline.source}, of {baseline.suite}")
+        notes = baselines.software_changes(baseline, baselines.software_here())
+        text = "; ".join([f"{baseline.source}, of {baseline.suite}", *notes])
+        yield Finding("ok", "baseline", text)
 
 
 def _existing(folder: Path) -> Path:
