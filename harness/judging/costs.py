@@ -271,6 +271,7 @@ def _facts(runs: Sequence[Record], timed: bool) -> dict[str, list[object]]:
             "threads per run": [run.threads for run in runs],
             "other programs": [_other_programs(run) for run in runs],
             "runs at a time": [run.concurrency for run in runs],
+            "executor": [run.executor or "not recorded" for run in runs],
         }
     return facts
 

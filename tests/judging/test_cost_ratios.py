@@ -142,6 +142,8 @@ OTHER = MACHINE.model_copy(update={"processor": "Other CPU"})
         ({"machine": MACHINE.model_copy(update={"cores": 64})}, "cores: 2 and 64", False),
         ({"threads": 1}, "threads per run: 2 and 1", False),
         ({"concurrency": 4}, "runs at a time: 1 and 4", False),
+        ({"executor": "ray"}, "executor: local and ray", False),
+        ({"executor": None}, "executor: local and not recorded", False),
         ({"contention": BUSY}, "other programs: none and busy", False),
         ({"contention": None}, "other programs: none and not recorded", False),
         ({"device": "cuda"}, "device: cpu and cuda", True),
@@ -157,7 +159,8 @@ OTHER = MACHINE.model_copy(update={"processor": "Other CPU"})
 def test_costs_of_other_circumstances_are_doubt_that_names_both_values(
     gate: str, changes: dict[str, Any], said: str, of_memory: bool
 ) -> None:
-    now, before = runs(BEFORE, contention=CALM), runs(BEFORE, **{"contention": CALM, **changes})
+    usual = {"contention": CALM, "executor": "local"}
+    now, before = runs(BEFORE, **usual), runs(BEFORE, **{**usual, **changes})
     check = the_check(cell_of({gate: 100.0}), now, before)
     if gate == MEMORY and not of_memory:  # it depends on the device only
         assert (check.verdict, check.measured) == ("pass", 1.0)

@@ -65,7 +65,7 @@ def test_a_session_trains_every_run_and_passes(folder: Path, first: Session) -> 
         (f"encoder-bs8-lr{rate}", seed) for rate in ("1e-03", "1e-04") for seed in (1, 2)
     }
     assert all(item.record.status == "ok" for item in stored)
-    assert all(item.record.concurrency == 2 for item in stored)
+    assert {(item.record.concurrency, item.record.executor) for item in stored} == {(2, "local")}
     assert all(item.record.scores_test is not None for item in stored)
     names = {path.name for path in (folder / "results" / "tiny").iterdir() if path.is_file()}
     pictures = {name for name in names if name.endswith((".png", ".svg"))}
