@@ -15,8 +15,9 @@ from harness.executors.local import start_fork_server
 from harness.forecast.schedule import schedule
 from harness.forecast.seconds import Work
 from harness.inputs import hub
-from harness.judging.baseline import Baseline, software_changes, software_here
+from harness.judging.baseline import Baseline
 from harness.judging.decided import aims_of, never_stopped
+from harness.judging.gates.before_training import baseline_notes
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.kept import kept_files
@@ -294,8 +295,7 @@ class Session:
         """Set the results of the runs that need no training, and return the others."""
         suite, name = planned.suite, planned.suite.name
         folder, cells, inputs = self.folder(name), self.selected(name), self._inputs[name]
-        changes = software_changes(self.baseline(name), software_here())
-        self.notes += [f"{name}: {note}" for note in (*inputs.twins(), *changes)]
+        self.notes += [f"{name}: {note}" for note in inputs.twins()]
         store, rejected = run_store.read_store_and_move_rejected(folder)
         aims = aims_of(suite, cells, self.baseline(name))
         self.notes += [f"{name}: {line}" for line in never_stopped(aims)]
@@ -306,6 +306,9 @@ class Session:
         statuses = run_statuses(suite, cells, inputs, store, self._options.rerun, aims)
         statuses = with_unneeded(statuses, cells, self.baseline(name) is not None)
         self.counts[name] = Counter(item.state for item in statuses)
+        training = dict.fromkeys(item.run.cell for item in statuses if item.state == "to train")
+        changed = baseline_notes(suite, [*training], self.baseline(name), inputs.device)
+        self.notes += [f"{name}: {line}" for line in changed]
         self.notes += [f"{name}: {line}" for line in looks_in_words(cells)]
         for item in statuses:
             if item.unavailable is not None:

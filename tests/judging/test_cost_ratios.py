@@ -13,13 +13,14 @@ from builders.records import COLA, MACHINE, failed_record, make_cell, make_recor
 from harness.judging.baseline import Baseline, software_changes, software_here
 from harness.judging.comparison import Contestant, compare
 from harness.judging.gates import Check, explain, judge
+from harness.judging.gates.before_training import baseline_notes
 from harness.machine.contention import Contention
-from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES
+from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, machine
 from harness.report import publish, render
 from harness.store.records import Record, Times
 from harness.store.stopped import Stopped
 from harness.suite.plan import Cell
-from harness.suite.spec import Thresholds, TrainingSpec
+from harness.suite.spec import Suite, Thresholds, TrainingSpec
 
 TRAIN, EVAL, MEMORY = (
     "max_train_seconds_ratio",
@@ -327,3 +328,78 @@ def test_tables_show_ratios_and_changes_of_software() -> None:
         MEMORY: 1.2,
     }
     assert [row["verdict"] for row in content["rows"]] == ["fail"]
+
+
+# --- what is known before anything trains ---
+
+HERE: dict[str, Any] = {"machine": machine(), "executor": "local"}
+"""Circumstances of this machine, in a record."""
+
+FORESEEN = " of encoder-bs16-lr2e-05 cannot be judged from runs that train now: "
+
+
+def notes(
+    baseline: Baseline | None, gates: dict[str, Any], executor: str = "local", seeds: int = 2
+) -> list[str]:
+    """Return the notes on a cell with these gates, without the one on other software."""
+    suite = Suite.model_validate(
+        {
+            "name": "sample",
+            "dataset": {"source": "embedded"},
+            "matrix": {"checkpoints": ("org/encoder",), "batch_sizes": (16,)}
+            | {"learning_rates": (2e-5,), "seeds": tuple(range(1, seeds + 1))},
+            "limits": {"executor": executor},
+        }
+    )
+    found = baseline_notes(suite, [cell_of(gates, seeds)], baseline, "cpu")
+    return [line for line in found if not line.startswith("recipe or package versions")]
+
+
+def test_a_baseline_of_this_machine_foretells_no_doubt() -> None:
+    every = dict.fromkeys(RATIOS, 1.2)
+    assert notes(baseline_of(HERE, HERE), every) == []
+    assert notes(None, every) == []
+    other = {**HERE, "machine": OTHER}
+    assert notes(baseline_of(other), {"min_mcc": 0.1}) == []
+    assert notes(Baseline("old.json", "sample", ()), every) == []
+
+
+def test_a_baseline_of_another_machine_foretells_doubt_of_times_only() -> None:
+    other = {**HERE, "machine": machine().model_copy(update={"processor": "Other CPU"})}
+    (line,) = notes(baseline_of(other, other), dict.fromkeys(RATIOS, 1.2))
+    assert line == (
+        f"gates.{TRAIN} and gates.{EVAL}{FORESEEN}circumstances here and of the baseline differ "
+        f"(processor: {machine().processor} and Other CPU)"
+    )
+
+
+def test_a_baseline_of_another_device_foretells_doubt_of_memory_too() -> None:
+    (line,) = notes(baseline_of({**HERE, "device": "cuda"}), {MEMORY: 1.2})
+    assert line.startswith(f"gates.{MEMORY}{FORESEEN}")
+    assert line.endswith("(device: cpu and cuda)")
+
+
+def test_a_rough_baseline_foretells_doubt_of_times() -> None:
+    (line,) = notes(baseline_of({**HERE, "contention": BUSY}), {TRAIN: 1.2, MEMORY: 1.2})
+    assert line.startswith(f"gates.{TRAIN}{FORESEEN}")
+    assert line.endswith(": the times of the baseline are of the order of magnitude only")
+
+
+def test_machines_of_a_cluster_are_not_known_before() -> None:
+    other = {"machine": OTHER, "executor": "ray"}
+    assert notes(baseline_of(other), {TRAIN: 1.2}, executor="ray") == []
+    (line,) = notes(baseline_of(HERE), {TRAIN: 1.2}, executor="ray")
+    assert line.endswith("(executor: ray and local)")
+
+
+def test_software_is_noted_without_any_gate_on_costs() -> None:
+    suite = Suite.model_validate(
+        {
+            "name": "sample",
+            "dataset": {"source": "embedded"},
+            "matrix": {"checkpoints": ("a",), "batch_sizes": (16,), "learning_rates": (2e-5,)},
+        }
+    )
+    old = {**HERE, "versions": {}}
+    (line,) = baseline_notes(suite, [], baseline_of(old), "cpu")
+    assert f"torch ({version('torch')} against unknown)" in line

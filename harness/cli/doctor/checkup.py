@@ -227,9 +227,9 @@ def _baseline(baseline: Baseline | None, suites: Sequence[_CheckedSuite]) -> Ite
     for problem in problems:
         yield Finding("missing", "baseline", problem)
     if not problems:
-        notes = baselines.software_changes(baseline, baselines.software_here())
-        text = "; ".join([f"{baseline.source}, of {baseline.suite}", *notes])
-        yield Finding("ok", "baseline", text)
+        yield Finding("ok", "baseline", f"{baseline.source}, of {baseline.suite}")
+        for note in baselines.software_changes(baseline, baselines.software_here()):
+            yield Finding("ok", "note on baseline", note)
 
 
 def _existing(folder: Path) -> Path:
