@@ -132,8 +132,8 @@ OPTIONS = (
     Option("--results-dir", f"where results go; by default {DEFAULT_RESULTS}/", "FOLDER"),
     Option(
         "--baseline",
-        "an earlier leaderboard.json: a cell whose MCC fell below it by more than "
-        "gates.max_drop fails, or whose costs rose by more than gates.max_..._ratio allow",
+        "an earlier leaderboard.json: a cell fails whose MCC fell below it by more than "
+        "gates.max_drop, or a cost of which is more than gates.max_..._ratio times as high",
         "FILE",
     ),
     Option(
