@@ -9,6 +9,7 @@ import click
 from harness.errors import BadInput
 from harness.session.options import DEFAULT_SUITES, OPTIONS, Chosen, Planned, planned_suites
 from harness.suite.dataset import DELIMITER_IN_WORDS, separates
+from harness.suite.gates import AGAINST_BASELINE
 
 EVERY = tuple(option.name for option in OPTIONS)
 """All options of a session."""
@@ -19,7 +20,8 @@ STDIN = "-"
 """The file name for standard input."""
 
 MATRIX = (
-    *("checkpoints", "batch_sizes", "learning_rates", "seeds", "epochs", "min_mcc", "max_drop"),
+    *("checkpoints", "batch_sizes", "learning_rates", "seeds", "epochs", "min_mcc"),
+    *AGAINST_BASELINE,
     "race",
 )
 """Options that change the cells of a suite, their gates and looks."""

@@ -19,6 +19,7 @@ from harness.inputs.duplicates import near_in_words
 from harness.judging import detectable
 from harness.judging.decided import aims_of, never_stopped
 from harness.judging.detectable import Detectable
+from harness.judging.gates.before_training import baseline_notes
 from harness.machine import contention
 from harness.machine.contention import Moment
 from harness.session.budget.outside import stopped_before
@@ -136,7 +137,9 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
         forecast.append(describe(plan, plan.sharing.workers))
     forecast += looks_in_words(planned.cells)
     found = _detectable(planned, inputs, earlier)
-    remarks = [*forecast, *never_stopped(aims), *unreadable]
+    training = dict.fromkeys(item.run.cell for item in statuses if item.state == "to train")
+    changed = baseline_notes(planned.suite, [*training], baseline, inputs.device)
+    remarks = [*forecast, *changed, *never_stopped(aims), *unreadable]
     return _Plan(planned, inputs, statuses, refused, found, remarks)
 
 

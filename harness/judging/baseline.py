@@ -1,8 +1,10 @@
 """An earlier leaderboard with which each cell of a session is compared."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from harness.judging.sides import differing, differing_software, software, software_of
+from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
 from harness.store.records import DatasetFacts, Record
 from harness.suite.plan import Cell
 from harness.suite.training import TrainingSpec
@@ -40,6 +42,37 @@ def runs_of_cell(baseline: Baseline, cell: Cell, training: TrainingSpec) -> list
     if len({record.cell for record in found}) > 1:
         return [record for record in found if record.training == training]
     return found
+
+
+def training_changes(before: Record, now: Record) -> str:
+    """Return the training settings that changed since the baseline, or an empty string."""
+    pairs = {
+        name: (getattr(before.training, name), getattr(now.training, name))
+        for name in TrainingSpec.model_fields
+    }
+    changed = [f"{name} {old} then, {new} now" for name, (old, new) in pairs.items() if old != new]
+    return f"; the training differs: {', '.join(changed)}" if changed else ""
+
+
+def software_changes(baseline: Baseline | None, now: Iterable[Mapping[str, str]]) -> list[str]:
+    """Return a line if recipe or package versions differ from those of the baseline's runs.
+
+    Args:
+        now: recipe and versions of the other side, from `software`.
+    """
+    then = [] if baseline is None else [run for run in baseline.records if run.scores is not None]
+    differences = differing_software(now, software_of(then)) if then else {}
+    if baseline is None or not differences:
+        return []
+    return [
+        f"recipe or package versions differ from those of the baseline {baseline.source}, now "
+        f"against then: {differing(differences)}"
+    ]
+
+
+def software_here() -> list[dict[str, str]]:
+    """Return the recipe and the package versions with which this machine trains."""
+    return [software(RECIPE_VERSION, versions(RESULT_PACKAGES))]
 
 
 def problems(

@@ -195,14 +195,6 @@ def _obstacles(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> tuple[Reaso
         if max(values) == 0:
             return (Reason("0 in every run of a cell", f"the {cost.noun} of {name} is 0"),)
     all_runs = [*chain.from_iterable(cells.values())]
-    found = [
-        Reason(
-            "seeds of one cell differ by more than a third",
-            f"{cost.plural} of {name}'s seeds differ by {extent}",
-        )
-        for name, runs in cells.items()
-        if (extent := disagreement(cost, runs)) is not None
-    ]
     texts = []
     if unknown := [name for name, values in _facts(all_runs, cost.timed).items() if None in values]:
         texts.append(f"the circumstances of measurement are not recorded ({', '.join(unknown)})")
@@ -210,7 +202,19 @@ def _obstacles(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> tuple[Reaso
         texts.append(f"they were measured under different circumstances ({differences})")
     if cost.timed and all(map(_busy, all_runs)):  # if only some were busy, that is a difference
         texts.append("other programs kept a core busy while these runs trained")
-    return (*found, *(Reason(text, text) for text in texts))
+    return (*disagreements(cost, cells), *(Reason(text, text) for text in texts))
+
+
+def disagreements(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> list[Reason]:
+    """Return a reason for each of these cells, by name, whose seeds disagree on a cost."""
+    return [
+        Reason(
+            "seeds of one cell differ by more than a third",
+            f"{cost.plural} of {name}'s seeds differ by {extent}",
+        )
+        for name, runs in cells.items()
+        if (extent := disagreement(cost, runs)) is not None
+    ]
 
 
 def disagreement(cost: Cost, runs: Sequence[Record]) -> str | None:
@@ -267,6 +271,7 @@ def _facts(runs: Sequence[Record], timed: bool) -> dict[str, list[object]]:
             "threads per run": [run.threads for run in runs],
             "other programs": [_other_programs(run) for run in runs],
             "runs at a time": [run.concurrency for run in runs],
+            "executor": [run.executor or "not recorded" for run in runs],
         }
     return facts
 

@@ -1,6 +1,6 @@
 """The two sides of a comparison: the cell of each side, and the settings that differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.machine.provenance import RESULT_PACKAGES
@@ -52,26 +52,54 @@ def differing_settings(a: Sequence[Record], b: Sequence[Record]) -> dict[str, tu
 
     The checkpoint is excluded, because the comparison is about it.
     """
-    others = _settings(b)
-    return {
-        setting: (value, others[setting])
-        for setting, value in _settings(a).items()
-        if value != others[setting]
-    }
+    return _unequal(_settings(a), _settings(b))
+
+
+def differing_software(
+    a: Iterable[Mapping[str, str]], b: Iterable[Mapping[str, str]]
+) -> dict[str, tuple[str, str]]:
+    """Return both values of the recipe and of each package version that differ; see `software`."""
+    return _unequal(_merged(a), _merged(b))
+
+
+def software(recipe: int, versions: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the recipe, and the versions of the packages that affect results, by name."""
+    packages = {package: versions.get(package) or "unknown" for package in RESULT_PACKAGES}
+    return {"recipe": str(recipe), **packages}
+
+
+def software_of(runs: Iterable[Record]) -> list[dict[str, str]]:
+    """Return the software of each run."""
+    return [software(run.recipe_version, run.versions) for run in runs]
+
+
+def _unequal(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    return {name: (value, b[name]) for name, value in a.items() if value != b[name]}
+
+
+def _merged(each: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the values by name, all of them where they differ."""
+    found: dict[str, list[str]] = {}
+    for values in each:
+        for name, value in values.items():
+            found.setdefault(name, []).append(value)
+    return {name: " and ".join(dict.fromkeys(values)) for name, values in found.items()}
 
 
 def _settings(runs: Sequence[Record]) -> dict[str, str]:
     """Return every setting as text, by name; all values if the runs differ in a setting."""
-    found = {
-        "batch size": [str(run.batch_size) for run in runs],
-        "learning rate": [scientific(run.learning_rate) for run in runs],
-    }
-    for field in type(runs[0].training).model_fields:
-        found[field.replace("_", " ")] = [_as_text(getattr(run.training, field)) for run in runs]
-    found["recipe"] = [str(run.recipe_version) for run in runs]
-    for package in RESULT_PACKAGES:
-        found[package] = [run.versions.get(package) or "unknown" for run in runs]
-    return {name: " and ".join(dict.fromkeys(values)) for name, values in found.items()}
+    return _merged(
+        {
+            "batch size": str(run.batch_size),
+            "learning rate": scientific(run.learning_rate),
+            **{
+                field.replace("_", " "): _as_text(getattr(run.training, field))
+                for field in type(run.training).model_fields
+            },
+            **software(run.recipe_version, run.versions),
+        }
+        for run in runs
+    )
 
 
 def in_words(name: str, one: Side) -> str:

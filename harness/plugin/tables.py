@@ -30,6 +30,7 @@ from harness.session.overwriting import where
 from harness.session.session import Session
 from harness.store.records import Record
 from harness.store.run_store import Stored
+from harness.suite.gates import AGAINST_BASELINE
 from harness.suite.plan import suite_gates
 from harness.text import counted, printable
 
@@ -122,7 +123,7 @@ def _is_its_own_baseline(running: Session, planned: Planned, read_from: Path | N
     records = [item.record for item in running.stored(planned)]
     judgements = judge_all(planned.cells, runs_by_cell(planned.cells, records), baseline)
     checks = [check for each in judgements.values() for check in each.checks]
-    return any(check.gate == "max_drop" and check.verdict != "pass" for check in checks)
+    return any(check.gate in AGAINST_BASELINE and check.verdict != "pass" for check in checks)
 
 
 def summarize_all(config: pytest.Config) -> None:

@@ -20,7 +20,7 @@ from harness.session.display import State
 from harness.session.lateness import Lateness
 from harness.session.looks.needed import RunId
 from harness.session.looks.turns import Turns
-from harness.session.tasks.executor import make_executor
+from harness.session.tasks.executor import executor_name, make_executor
 from harness.session.tasks.task import Missing, Task
 from harness.store import run_store
 from harness.store.records import Record
@@ -76,6 +76,7 @@ class Dispatch:
         self._executor, self.workers = make_executor(
             suites, missing[0].inputs.device, schedule.sharing, ray_address
         )
+        self._executor_name = executor_name(suites)
         self._closing, self._stopping = threading.Event(), threading.Event()
         self._ended: list[str] = []
         self._lateness = Lateness()
@@ -297,6 +298,7 @@ class Dispatch:
             device=inputs.device,
             threads=self.schedule.sharing.threads,
             concurrency=self.workers,
+            executor=self._executor_name,
             keep_model=missing.suite.keep_models != "none",
             trackers=missing.suite.trackers,
         )

@@ -17,6 +17,7 @@ from harness.forecast.seconds import Work
 from harness.inputs import hub
 from harness.judging.baseline import Baseline
 from harness.judging.decided import aims_of, never_stopped
+from harness.judging.gates.before_training import baseline_notes
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.kept import kept_files
@@ -305,6 +306,9 @@ class Session:
         statuses = run_statuses(suite, cells, inputs, store, self._options.rerun, aims)
         statuses = with_unneeded(statuses, cells, self.baseline(name) is not None)
         self.counts[name] = Counter(item.state for item in statuses)
+        training = dict.fromkeys(item.run.cell for item in statuses if item.state == "to train")
+        changed = baseline_notes(suite, [*training], self.baseline(name), inputs.device)
+        self.notes += [f"{name}: {line}" for line in changed]
         self.notes += [f"{name}: {line}" for line in looks_in_words(cells)]
         for item in statuses:
             if item.unavailable is not None:

@@ -3,22 +3,29 @@
 from collections.abc import Sequence
 
 from harness.session.options import Options, Planned
+from harness.suite.gates import AGAINST_BASELINE
 from harness.suite.plan import Cell
-from harness.text import some
+from harness.text import series, some
 
 MOST_CELLS = 10
 """Maximum number of cells that a message names."""
 
 
 def without_baseline(cells: Sequence[Cell], options: Options) -> list[str]:
-    """Return a line for every suite that has a max_drop gate but no baseline."""
-    suites = dict.fromkeys(cell.suite for cell in cells if cell.gates.max_drop is not None)
-    return [
-        f"{suite}: gates.max_drop has no effect without a baseline of this suite; "
-        "give its earlier leaderboard.json with --baseline FILE"
-        for suite in suites
-        if options.baseline_of(suite) is None
-    ]
+    """Return a line for every suite that has gates against a baseline, but no baseline."""
+    lines = []
+    for suite in dict.fromkeys(cell.suite for cell in cells):
+        own = [cell.gates for cell in cells if cell.suite == suite]
+        keys = [
+            key for key in AGAINST_BASELINE if any(getattr(each, key) is not None for each in own)
+        ]
+        if keys and options.baseline_of(suite) is None:
+            names = series([f"gates.{key}" for key in keys])
+            lines.append(
+                f"{suite}: {names} {'has' if len(keys) == 1 else 'have'} no effect without a "
+                "baseline of this suite; give its earlier leaderboard.json with --baseline FILE"
+            )
+    return lines
 
 
 def refusals(planned: Sequence[Planned], cells: Sequence[Cell], options: Options) -> list[str]:

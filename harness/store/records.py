@@ -211,7 +211,8 @@ class Record(BaseModel):
     `confusion_matrix` has, of more than two classes, the validation sentences by label (row) and
     the selected epoch's class (column); `confusion_by` is then empty, and `counts_by` holds the
     numbers by class for groups by `length`. `groupings` tell each sentence's group, by `source` and
-    `domain` where known. `outside_budget` is set if a run did not fit a session's budget.
+    `domain` where known. `executor` is `local` or `ray`, None in records of earlier versions.
+    `outside_budget` is set if a run did not fit a session's budget.
     """
 
     model_config = FROZEN
@@ -264,6 +265,7 @@ class Record(BaseModel):
     device: str | None = None
     threads: Count | None = None
     concurrency: Count | None = None
+    executor: str | None = Field(None, exclude_if=_unknown)
     contention: Contention | None = Field(None, exclude_if=_unknown)
     model_kept: bool = False
     predictions_sha256: str | None = None

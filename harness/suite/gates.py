@@ -1,7 +1,7 @@
 """The gates of a suite file: what a cell, a checkpoint and the whole suite must reach."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -14,6 +14,19 @@ LEAST_OF_A_SLICE = 30
 
 LONGEST_VALUE = 100
 """Maximum number of characters of a value that names a slice."""
+
+AGAINST_BASELINE = (
+    "max_drop",
+    "max_train_seconds_ratio",
+    "max_eval_ms_ratio",
+    "max_peak_memory_ratio",
+)
+"""Keys of Thresholds that compare a cell with a baseline: without one they have no effect."""
+
+
+def _unset(value: object) -> bool:
+    """Return whether to omit a threshold from a file, as versions without its key do."""
+    return value is None
 
 
 class SliceThreshold(BaseModel):
@@ -66,6 +79,24 @@ class Thresholds(BaseModel):
     max_peak_memory_mb: Positive | None = Field(
         None, description="maximum peak memory in MiB of any of a cell's runs"
     )
+    max_train_seconds_ratio: Positive | None = Field(
+        None,
+        exclude_if=_unset,
+        description="maximum training time of a cell, divided by that of the same cell of "
+        "`--baseline`, means over seeds",
+    )
+    max_eval_ms_ratio: Positive | None = Field(
+        None,
+        exclude_if=_unset,
+        description="maximum time to classify a sentence, divided by that of the same cell of "
+        "`--baseline`, means over seeds",
+    )
+    max_peak_memory_ratio: Positive | None = Field(
+        None,
+        exclude_if=_unset,
+        description="maximum peak memory of a cell, divided by that of the same cell of "
+        "`--baseline`, each the maximum over its runs",
+    )
     statistic: Literal["mean", "lower-bound"] | None = Field(
         None,
         description="`mean` (the default) compares the mean; `lower-bound` requires that the whole "
@@ -78,7 +109,7 @@ class Thresholds(BaseModel):
     )
     population: Literal["sentences", "sources"] | None = Field(
         None,
-        exclude_if=lambda value: value is None,
+        exclude_if=_unset,
         description="what the intervals of `min_mcc`, `min_accuracy` and `max_drop` are about: "
         "`sentences` (the default), other sentences of the same sources; `sources`, sentences of "
         "other sources (CoLA's publications, or `dataset.group_column`)",
@@ -94,6 +125,10 @@ class Thresholds(BaseModel):
         """Whether there is a threshold to reach."""
         how = {"statistic", "on_doubt", "population"}
         return bool(self.model_dump(exclude=how, exclude_none=True))
+
+    def without_baseline(self) -> Self:
+        """Return the thresholds that have an effect without a baseline."""
+        return self.model_copy(update=dict.fromkeys(AGAINST_BASELINE))
 
 
 class SuiteGates(BaseModel):

@@ -27,6 +27,7 @@ class Job:
     and a kept model there. `concurrency` is the number of runs that share the machine.
     Each batch is computed in at least `parts` parts: more than one if fewer did not fit.
     The run ends after the first epoch whose MCC is at least `stop_at`; None trains all epochs.
+    `executor` is where it is computed, `local` or `ray`; None outside a session.
     """
 
     run: Run
@@ -42,6 +43,7 @@ class Job:
     trackers: tuple[str, ...] = ()
     parts: int = 1
     stop_at: float | None = None
+    executor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def describe(job: Job) -> Record:
         device=job.device,
         threads=job.threads,
         concurrency=job.concurrency,
+        executor=job.executor,
     )
 
 

@@ -3,12 +3,13 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from builders.commands import Done, harness
-from builders.records import EMBEDDED, make_cell, make_record
+from builders.records import EMBEDDED, MACHINE, make_cell, make_record, with_key
 from builders.small_suite import SUITE, finish, write_suite
 from builders.tiny_checkpoints import make_checkpoint
 
@@ -16,8 +17,11 @@ from harness.cli.choices import EVERY
 from harness.cli.doctor import doctor
 from harness.cli.plan import plan
 from harness.judging.leaderboard import leaderboard
+from harness.machine.provenance import RECIPE_VERSION
 from harness.report.published import as_json, publish
 from harness.session.options import OPTIONS
+from harness.suite.plan import make_plan
+from harness.suite.spec import load_suite
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +156,31 @@ def test_a_baseline_is_judged_by_doctor_and_plan_as_by_a_session(folder: Path) -
     done, found = checked(folder, "--baseline", "ours.json")
     assert (done.code, found["baseline"][0]) == (1, "MISSING")
     assert "contains no scored run" in found["baseline"][1]
+
+
+def test_what_differs_from_a_baseline_is_told_before_training(folder: Path, tmp_path: Path) -> None:
+    record = finish(folder, tmp_path, seed=2)
+    elsewhere = MACHINE.model_copy(update={"accelerator": "Example GPU"})
+    changes = {"recipe_version": RECIPE_VERSION - 1, "machine": elsewhere}
+    older = with_key(record.model_copy(update=changes))
+    cell = replace(make_plan(load_suite(folder / "tiny.toml"))[0], seeds=(2,))
+    published = publish("tiny", [cell], [older])
+    (folder / "older.json").write_text(as_json(published, leaderboard([cell], [older])))
+    options = ("--baseline", "older.json", "--max-peak-memory-ratio", "1.2")
+    changed = (
+        "recipe or package versions differ from those of the baseline older.json, now against "
+        f"then: recipe ({RECIPE_VERSION} against {RECIPE_VERSION - 1})"
+    )
+    done, found = checked(folder, *options)
+    assert (done.code, found["baseline"]) == (0, ("OK", "older.json, of tiny"))
+    assert found["note on baseline"] == ("OK", changed)
+    planned = harness("plan", "--suite", "tiny.toml", *options, cwd=folder)
+    assert planned.out.count(changed) == 1
+    assert (
+        f"gates.max_peak_memory_ratio of {cell.id} cannot be judged from runs that train now: "
+        "circumstances here and of the baseline differ (" in planned.out
+    )
+    assert "Example GPU" in planned.out
 
 
 def test_the_folder_of_cola_is_the_session_s(folder: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from harness.judging.decided import (
 )
 from harness.judging.gates import judge
 from harness.store.stopped import Stopped
-from harness.suite.gates import SuiteGates, Thresholds
+from harness.suite.gates import AGAINST_BASELINE, SuiteGates, Thresholds
 from harness.suite.spec import TrainingSpec
 
 MCC = st.floats(-1, 1)
@@ -186,7 +186,17 @@ def test_every_gate_but_those_on_the_mean_mcc_needs_whole_runs() -> None:
     cell = make_cell(gates=Thresholds(min_mcc=0.4))
     every = set(Thresholds.model_fields) - DECIDABLE - MANNERS
     values = {"slice": {"domain=in": {"min_mcc": 0.1}}}
+    before = record_of_mcc(cell, 0, 0.3)
+    baseline = Baseline("before.json", cell.suite, (before,))
     for name in every:
         gates = Thresholds(min_mcc=0.4, **{name: values.get(name, 0.5)})
-        assert needs_whole_runs(gates) == [name]
-        assert aim_of(replace(cell, gates=gates), PLAIN, SuiteGates()).mcc is None
+        assert needs_whole_runs(gates, compared=True) == [name]
+        found = aim_of(replace(cell, gates=gates), PLAIN, SuiteGates(), baseline)
+        assert (found.mcc, found.reason) == (None, f"gates.{name} needs whole runs")
+
+
+@pytest.mark.parametrize("name", AGAINST_BASELINE)
+def test_a_gate_against_a_baseline_hinders_no_stop_without_one(name: str) -> None:
+    gates = Thresholds(min_mcc=0.4, **{name: 0.5})
+    assert needs_whole_runs(gates, compared=False) == []
+    assert aim_of(make_cell(gates=gates), PLAIN, SuiteGates()).mcc == 0.4

@@ -64,6 +64,7 @@ def test_it_plans_the_same_cells_and_training(
     content["gates"] = {
         "min_mcc": common,
         "max_train_seconds": 900.0,
+        "max_train_seconds_ratio": 1.2,
         "statistic": "lower-bound",
         "target_mcc": target,
         "checkpoint": {

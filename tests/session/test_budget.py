@@ -83,10 +83,12 @@ def test_a_time_is_read_as_it_is_written(seconds: int) -> None:
 
 
 def test_mistakes_of_all_options_are_reported_together(tmp_path: Path) -> None:
-    typed = Chosen({"budget": "30", "max_drop": "0.1"}, tmp_path, tmp_path)
+    flags = {"max_drop": "0.1", "max_eval_ms_ratio": "1.2", "max_peak_memory_ratio": "1.1"}
+    typed = Chosen({"budget": "30", **flags}, tmp_path, tmp_path)
     with pytest.raises(BadInput) as error:
         session_options(typed)
-    assert [line.partition(":")[0] for line in error.value.problems] == ["--max-drop", "--budget"]
+    named = ["--max-drop", "--max-eval-ms-ratio", "--max-peak-memory-ratio", "--budget"]
+    assert [line.partition(":")[0] for line in error.value.problems] == named
 
 
 def status(cell: Cell, seed: int, finished: bool = False) -> RunStatus:
@@ -242,7 +244,7 @@ def test_finished_runs_cost_nothing_and_count_as_seeds_of_their_cell() -> None:
         ({}, False),
         ({"min_mcc": 0.3}, True),
         ({"max_train_seconds": 60}, True),
-        ({"max_drop": 0.01}, False),  # needs a baseline
+        ({"max_drop": 0.01, "max_train_seconds_ratio": 1.2}, False),  # need a baseline
         ({"statistic": "lower-bound"}, False),
     ],
 )

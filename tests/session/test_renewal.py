@@ -411,7 +411,15 @@ def test_every_field_of_a_record_is_in_its_key_or_renewed_or_of_its_time() -> No
         *("schema_version", "status", "reason", "scores", "scores_test", "labels", "epochs"),
         *("selected_epoch", "times", "samples_per_second", "eval_ms_per_sentence"),
         *("peak_memory_mb", "parameters", "truncated_sentences", "speedups", "warnings"),
-        *("threads", "concurrency", "contention", "predictions_sha256", "commit", "machine"),
+        *(
+            "threads",
+            "concurrency",
+            "executor",
+            "contention",
+            "predictions_sha256",
+            "commit",
+            "machine",
+        ),
         *("started_at", "finished_at", "batch_size_used", "accumulation"),
         *("initialised", "padding", "confusion_matrix", "counts_by", "stopped", "outside_budget"),
     }

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.session.options import Chosen, Options, planned_suites
-from harness.session.strictness import refusals
+from harness.session.strictness import refusals, without_baseline
 
 SUITE = """
 name = "tiny"
@@ -43,6 +44,35 @@ def test_a_cell_that_no_gate_judges_is_named(
     lines = refusals(planned, planned[0].cells, options)
     told = f"tiny: --strict: no gate judges {open_cells}, which would pass with any score; set "
     assert [line.startswith(told) for line in lines] == [True] * (open_cells is not None)
+
+
+def test_gates_against_a_baseline_that_is_not_given_are_named_once_a_suite(tmp_path: Path) -> None:
+    gates = "gates.max_eval_ms_ratio = 1.2\n" + OF_ONE + "max_train_seconds_ratio = 1.2\n"
+    (tmp_path / "tiny.toml").write_text(SUITE + gates)
+    (planned,) = planned_suites(Chosen({"suite": ["tiny.toml"]}, tmp_path, tmp_path))
+    (line,) = without_baseline(planned.cells, OPTIONS)
+    assert line == (
+        "tiny: gates.max_train_seconds_ratio and gates.max_eval_ms_ratio have no effect without a "
+        "baseline of this suite; give its earlier leaderboard.json with --baseline FILE"
+    )
+    assert line in refusals([planned], planned.cells, OPTIONS)
+    assert without_baseline(planned.cells[1:], OPTIONS)[0].startswith("tiny: gates.max_eval")
+    assert without_baseline(planned.cells, replace(OPTIONS, baseline=EARLIER)) == []
+
+
+def test_a_flag_sets_a_gate_on_a_ratio_of_every_cell(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(SUITE + OF_ONE + "max_train_seconds_ratio = 9.0\n")
+    values = {"suite": ["tiny.toml"], "max_train_seconds_ratio": "1.2"}
+    (planned,) = planned_suites(Chosen(values, tmp_path, tmp_path))
+    assert [cell.gates.max_train_seconds_ratio for cell in planned.cells] == [1.2, 1.2]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "much", "nan"])
+def test_a_ratio_that_no_cost_can_have_is_refused(value: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(SUITE)
+    values = {"suite": ["tiny.toml"], "max_peak_memory_ratio": value}
+    with pytest.raises(BadInput, match="--max-peak-memory-ratio"):
+        planned_suites(Chosen(values, tmp_path, tmp_path))
 
 
 def test_of_the_selected_cells_those_without_a_gate_are_named_once(tmp_path: Path) -> None:

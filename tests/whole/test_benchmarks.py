@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -22,6 +23,7 @@ from builders.tiny_checkpoints import SENTENCES, make_checkpoint
 from builders.waiting import wait_for
 
 from harness.judging.hard_sentences import missed_by_best
+from harness.machine.provenance import RECIPE_VERSION
 from harness.report import read_published, write_tables
 from harness.store.predictions import read_predictions
 from harness.store.records import Record, key_of
@@ -65,7 +67,7 @@ def test_a_session_trains_every_run_and_passes(folder: Path, first: Session) -> 
         (f"encoder-bs8-lr{rate}", seed) for rate in ("1e-03", "1e-04") for seed in (1, 2)
     }
     assert all(item.record.status == "ok" for item in stored)
-    assert all(item.record.concurrency == 2 for item in stored)
+    assert {(item.record.concurrency, item.record.executor) for item in stored} == {(2, "local")}
     assert all(item.record.scores_test is not None for item in stored)
     names = {path.name for path in (folder / "results" / "tiny").iterdir() if path.is_file()}
     pictures = {name for name in names if name.endswith((".png", ".svg"))}
@@ -609,6 +611,55 @@ def test_a_baseline_gates_a_suite_that_has_no_threshold(
     assert "a drop of +" in table
 
 
+def test_costs_are_held_to_those_of_a_baseline(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    """The finished runs are judged again, against themselves and against cheaper ones."""
+    own = copy_store(folder, tmp_path) / "leaderboard.json"
+    published = folder / "results" / "tiny" / "leaderboard.json"
+
+    def judged(limit: str, **changes: Any) -> tuple[Session, dict[str, str | None]]:
+        content = json.loads(published.read_bytes())
+        for record in content["records"]:
+            record["peak_memory_mb"] /= changes.get("factor", 1)
+            record["machine"] |= changes.get("machine", {})
+            record["recipe_version"] -= changes.get("older", 0)
+            record["key"] = key_of(Record.model_validate(record))
+        own.write_text(json.dumps(content), encoding="utf-8")
+        file = tmp_path / "junit.xml"
+        session = run(
+            tmp_path,
+            *("--baseline", str(own), "--max-peak-memory-ratio", limit, f"--junitxml={file}"),
+            suite=folder / "tiny.toml",
+        )
+        case = ElementTree.parse(file).find(".//testcase[properties]")
+        assert case is not None
+        properties = {each.get("name", ""): each.get("value") for each in case.iter("property")}
+        return session, properties
+
+    same, properties = judged("1")
+    assert same.code == 0, same.output
+    assert properties["gate_max_peak_memory_ratio"] == "pass"
+    assert "recipe or package versions differ" not in same.output
+
+    costly, properties = judged("1.99", factor=2, older=1)
+    assert costly.code == 1
+    assert costly.output.count("the memory is 2 times the baseline's (") >= 2  # of both cells
+    assert "at most 1.99 times is allowed (max_peak_memory_ratio)" in costly.output
+    assert properties["gate_max_peak_memory_ratio"] == "fail"
+    note = "tiny: recipe or package versions differ from those of the baseline leaderboard.json"
+    versions = f"recipe ({RECIPE_VERSION} against {RECIPE_VERSION - 1})"
+    assert costly.output.count(f"{note}, now against then: {versions}") == 1
+    assert "is the baseline, and not every cell passed against it" in costly.output
+    kept = json.loads(own.read_bytes())["records"][0]
+    assert kept["recipe_version"] == RECIPE_VERSION - 1
+
+    elsewhere, properties = judged("100", machine={"accelerator": "Example GPU"})
+    assert elsewhere.code == 1
+    assert "(accelerator: none and Example GPU)" in elsewhere.output
+    assert properties["gate_max_peak_memory_ratio"] == "not-enough-evidence"
+
+
 def test_a_baseline_that_was_not_reached_is_not_replaced_by_what_fell_short_of_it(
     folder: Path, first: Session, tmp_path: Path
 ) -> None:
@@ -663,9 +714,10 @@ def flawless(published: Path) -> str:
 
 
 def test_a_limited_drop_against_nothing_is_told(tmp_path: Path) -> None:
-    session = run(tmp_path, "--max-drop", "0.1")
+    session = run(tmp_path, "--max-drop", "0.1", "--max-train-seconds-ratio", "1.2")
     assert session.code == pytest.ExitCode.USAGE_ERROR
     assert "--max-drop: 0.1: has no effect without --baseline FILE" in session.output
+    assert "--max-train-seconds-ratio: 1.2: has no effect without --baseline" in session.output
 
 
 def test_a_limited_drop_of_a_suite_without_a_baseline_is_told_and_under_strict_refused(

@@ -230,6 +230,8 @@ def _baseline(baseline: Baseline | None, suites: Sequence[_CheckedSuite]) -> Ite
         yield Finding("missing", "baseline", problem)
     if not problems:
         yield Finding("ok", "baseline", f"{baseline.source}, of {baseline.suite}")
+        for note in baselines.software_changes(baseline, baselines.software_here()):
+            yield Finding("ok", "note on baseline", note)
 
 
 def _existing(folder: Path) -> Path:

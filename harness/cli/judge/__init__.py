@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # they import `datasets` and pandas
 FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
 """Options that describe files of predictions."""
 
+COSTS_UNKNOWN = "the costs of given predictions are not known"
+UNANSWERED = "labels and predictions cannot answer it"
+
 
 @click.command(short_help="hold predictions of any program to a gate")
 @click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -107,6 +110,7 @@ def judge(
     """
     from harness.inputs.given_predictions import Columns, read_runs, together
     from harness.judging.gates.given import (
+        COSTS,
         cannot_judge,
         given_checks,
         given_difference,
@@ -127,7 +131,7 @@ def judge(
     if max_drop is not None:
         gates = gates.model_copy(update={"max_drop": max_drop})
     problems = [
-        f"{where}: gates.{name}: labels and predictions cannot answer it; "
+        f"{where}: gates.{name}: {COSTS_UNKNOWN if name in COSTS else UNANSWERED}; "
         f"{'name a --baseline' if name == 'max_drop' else 'remove it'}, or judge with a suite "
         "without it"
         for name in cannot_judge(gates, with_baseline=bool(baseline) or max_drop is not None)

@@ -90,23 +90,27 @@ def _obstacles(
         yield 'gates.statistic is "lower-bound", and the interval may become wider'
     if own.population == "sources" and baseline is not None:
         yield 'gates.population is "sources", and its interval is that of whole runs'
-    for name in needs_whole_runs(own):
+    for name in needs_whole_runs(own, baseline is not None):
         yield f"gates.{name} needs whole runs"
     for name in SuiteGates.model_fields:
         if name not in SUITE_DECIDABLE and getattr(gates, name):
             yield f"gates.suite.{name} needs whole runs"
 
 
-def needs_whole_runs(gates: Thresholds) -> list[str]:
+def needs_whole_runs(gates: Thresholds, compared: bool) -> list[str]:
     """Return the gates of a cell that cannot be decided before its runs are whole.
 
     Accuracy, and the MCC on a slice, are those of the selected epoch, and may fall if a later epoch
     is selected. A new gate is one of these until it is listed in DECIDABLE.
+
+    Args:
+        compared: whether the cell is compared with a baseline; gates that need one count then only.
     """
     known = DECIDABLE | MANNERS
+    used = gates if compared else gates.without_baseline()
     unset: tuple[object, ...] = (None, {})
     names = (name for name in Thresholds.model_fields if name not in known)
-    return [name for name in names if getattr(gates, name) not in unset]
+    return [name for name in names if getattr(used, name) not in unset]
 
 
 def needed_for_drop(cell: Cell, training: TrainingSpec, baseline: Baseline) -> float | str:

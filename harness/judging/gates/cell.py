@@ -8,12 +8,13 @@ from pathlib import Path
 from statistics import mean
 
 from harness import stats
-from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
+from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell, training_changes
 from harness.judging.costs import COSTS, all_measured, amount, disagreement
 from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.judging.gates.at_looks import checks_by_looks
 from harness.judging.gates.by_slice import slice_checks
 from harness.judging.gates.check import WORST_FIRST, Check, Verdict
+from harness.judging.gates.cost_ratio import cost_ratio_checks
 from harness.judging.gates.drop import drop_check, sampled, undecided_drop
 from harness.judging.gates.stopped import any_stopped, checks_of_stopped
 from harness.judging.looks.standing import Standing
@@ -22,7 +23,6 @@ from harness.stats import Interval, Refusal
 from harness.store.records import Record
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
-from harness.suite.training import TrainingSpec
 from harness.text import two_digits
 
 
@@ -192,7 +192,7 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
     return "\n".join([*lines, f"  records: {folder}"])
 
 
-_COSTS = {
+COST_GATES = {
     "max_train_seconds": ("train_seconds", "training takes {} s"),
     "min_samples_per_second": ("samples_per_second", "training processes {} sentences/s"),
     "max_eval_ms_per_sentence": ("eval_ms_per_sentence", "evaluating a sentence takes {} ms"),
@@ -221,9 +221,11 @@ def _checks(
     if baseline is not None:
         allowed = DEFAULT_MAX_DROP if gates.max_drop is None else gates.max_drop
         yield _drop_check(cell, allowed, runs, baseline)
-    for gate, (column, text) in _COSTS.items():
+    for gate, (column, text) in COST_GATES.items():
         if (limit := getattr(gates, gate)) is not None:
             yield _cost_check(gate, limit, column, text, runs)
+    if baseline is not None:
+        yield from cost_ratio_checks(cell, runs, baseline)
 
 
 def score_check(
@@ -292,18 +294,8 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
         (mcc_before, mcc),
         cell.gates,
         paired_seeds=ours.seeds == theirs.seeds,
-        remark=_training_changes(before[0], runs[0]),
+        remark=training_changes(before[0], runs[0]),
     )
-
-
-def _training_changes(before: Record, now: Record) -> str:
-    """Return the training settings that changed since the baseline, or an empty string."""
-    pairs = {
-        name: (getattr(before.training, name), getattr(now.training, name))
-        for name in TrainingSpec.model_fields
-    }
-    changed = [f"{name} {old} then, {new} now" for name, (old, new) in pairs.items() if old != new]
-    return f"; the training differs: {', '.join(changed)}" if changed else ""
 
 
 def _cost_check(gate: str, limit: float, column: str, text: str, runs: Sequence[Record]) -> Check:

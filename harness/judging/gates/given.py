@@ -8,13 +8,17 @@ import numpy as np
 from harness import stats
 from harness.judging.baseline import DEFAULT_MAX_DROP
 from harness.judging.evidence import Evidence
-from harness.judging.gates.cell import score_check
+from harness.judging.gates.cell import COST_GATES, score_check
 from harness.judging.gates.check import Check
+from harness.judging.gates.cost_ratio import COLUMNS
 from harness.judging.gates.drop import drop_check
 from harness.judging.populations import difference
 from harness.suite.gates import GatesSpec, Thresholds
 
 JUDGED = ("min_mcc", "min_accuracy")
+
+COSTS = frozenset({*COST_GATES, *COLUMNS})
+"""Gates on costs, which predictions do not tell."""
 
 
 def cannot_judge(gates: GatesSpec, with_baseline: bool = False) -> Iterator[str]:

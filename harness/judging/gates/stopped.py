@@ -43,7 +43,7 @@ def checks_of_stopped(
         yield Check("min_mcc", least, measured, None, None, verdict, reason)
     if baseline is not None:
         yield _drop(cell, runs, mean(mccs), baseline, some_runs)
-    for name in needs_whole_runs(gates):
+    for name in needs_whole_runs(gates, baseline is not None):
         if name != "slice":
             yield _undecided(name, getattr(gates, name), some_runs)
 

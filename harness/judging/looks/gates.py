@@ -148,9 +148,6 @@ def _looks(cell: Cell) -> tuple[int, ...]:
 
 
 def _other_gates(cell: Cell) -> bool:
-    """Return whether a cell has gates that only all its seeds decide.
-
-    `max_drop` alone is none: it counts with a baseline only.
-    """
-    gates = cell.gates.model_copy(update={"min_mcc": None, "min_accuracy": None, "max_drop": None})
-    return gates.any_set
+    """Return whether a cell has gates that only all its seeds decide, without a baseline."""
+    alone = cell.gates.without_baseline()
+    return alone.model_copy(update={"min_mcc": None, "min_accuracy": None}).any_set

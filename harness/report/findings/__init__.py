@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from harness import stats
+from harness.judging.baseline import software_changes
 from harness.judging.column import MISSING
 from harness.judging.comparison import Comparison, Contestant, best_cells, compare_all, conclusion
 from harness.judging.evidence import NoEvidence
@@ -13,7 +14,7 @@ from harness.judging.gates import Check, Judgement, judge_suite
 from harness.judging.leaderboard import runs_by_cell
 from harness.judging.mistakes import by_group, missed_by
 from harness.judging.populations import IN_WORDS
-from harness.judging.sides import in_words, side
+from harness.judging.sides import in_words, side, software_of
 from harness.markup import code, escaped, grid, section
 from harness.report import published_scores
 from harness.report.findings.confusion import confusion
@@ -73,9 +74,14 @@ def _gates(
     judgements: Mapping[str, Judgement],
     of_suite: Sequence[Check],
 ) -> Iterator[str]:
-    """Yield every check of the suite, and the cells' checks that the table does not show."""
+    """Yield every check of the suite, and the cells' checks that the table does not show.
+
+    What has changed in the software since the baseline comes before the checks against it.
+    """
     for check in of_suite:
         yield f"{check.verdict}: the suite: {escaped(check.reason)}"
+    now = software_of(run for run in published.records if run.scores is not None)
+    yield from map(escaped, software_changes(published.baseline, now))
     for cell in published.cells:
         for check in judgements[cell.id].checks:
             if check.gate != "min_mcc" or check.verdict != "pass":

@@ -190,8 +190,7 @@ def as_candidates(
 
 def has_own_gate(cell: Cell, options: Options) -> bool:
     """Return whether a gate judges this cell alone: a threshold, or a baseline."""
-    own = cell.gates.model_copy(update={"max_drop": None})  # needs a baseline
-    return own.any_set or options.baseline_of(cell.suite) is not None
+    return cell.gates.without_baseline().any_set or options.baseline_of(cell.suite) is not None
 
 
 def _cell(item: RunStatus) -> tuple[str, str]:

@@ -52,6 +52,21 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
         "the mean MCC required of every cell, even of cells with their own gate",
     ),
     "--max-drop": ("gates.max_drop", _float, "the largest loss of MCC allowed against --baseline"),
+    "--max-train-seconds-ratio": (
+        "gates.max_train_seconds_ratio",
+        _float,
+        "the longest training time allowed, divided by that of --baseline, such as 1.2",
+    ),
+    "--max-eval-ms-ratio": (
+        "gates.max_eval_ms_ratio",
+        _float,
+        "the longest time allowed to classify a sentence, divided by that of --baseline",
+    ),
+    "--max-peak-memory-ratio": (
+        "gates.max_peak_memory_ratio",
+        _float,
+        "the largest peak memory allowed, divided by that of --baseline",
+    ),
     "--executor": ("limits.executor", str, "local or ray"),
     "--workers": ("limits.workers", _int, "runs at a time, or auto"),
     "--stop": (
@@ -117,8 +132,8 @@ OPTIONS = (
     Option("--results-dir", f"where results go; by default {DEFAULT_RESULTS}/", "FOLDER"),
     Option(
         "--baseline",
-        "an earlier leaderboard.json: a cell whose MCC fell below it by more than "
-        "gates.max_drop fails",
+        "an earlier leaderboard.json: a cell fails whose MCC fell below it by more than "
+        "gates.max_drop, or a cost of which is more than gates.max_..._ratio times as high",
         "FILE",
     ),
     Option(

@@ -6,7 +6,9 @@ from pathlib import Path
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.session.budget.amount import read_budget
+from harness.session.options.declared import flag_of
 from harness.session.options.folders import Chosen, baseline_file, cola_folder, results_folder
+from harness.suite.gates import AGAINST_BASELINE
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,16 @@ def session_options(chosen: Chosen) -> Options:
     """Return the session's options, from the command line and the environment.
 
     Raises:
-        BadInput: the baseline or the budget cannot be read, or --max-drop is given without a
-            baseline.
+        BadInput: the baseline or the budget cannot be read, or a gate against a baseline is given
+            without one.
     """
     problems: list[str] = []
-    if chosen.values.get("max_drop") is not None and not chosen.values.get("baseline"):
-        drop = chosen.values["max_drop"]
-        problems.append(f"--max-drop: {drop}: has no effect without --baseline FILE; add it")
+    if not chosen.values.get("baseline"):
+        problems += [
+            f"{flag_of(name)}: {value}: has no effect without --baseline FILE; add it"
+            for name in AGAINST_BASELINE
+            if (value := chosen.values.get(name)) is not None
+        ]
     baseline = budget = None
     if (time := chosen.values.get("budget")) is not None:
         try:

@@ -1,6 +1,6 @@
 """The executor of a session's runs, and whether to prepare this machine for it early."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.executors import Executor
 from harness.executors.local import LocalExecutor
@@ -21,7 +21,7 @@ def make_executor(
     Raises:
         BadInput: Ray is not available, or its cluster is too small.
     """
-    if all(suite.limits.executor == "local" for suite in suites):
+    if executor_name(suites) == "local":
         return LocalExecutor(sharing.workers, preload=PRELOAD), sharing.workers
     from harness.executors.ray import RayExecutor
 
@@ -34,6 +34,12 @@ def make_executor(
         preload=PRELOAD,
     )
     return ray, ray.workers
+
+
+def executor_name(suites: Iterable[Suite]) -> str:
+    """Return the executor of a session: `local`, unless a suite requires another for all runs."""
+    names = [suite.limits.executor for suite in suites]
+    return next((name for name in names if name != "local"), "local")
 
 
 def may_train_here(planned: Sequence[Planned], cells: Sequence[Cell], options: Options) -> bool:
