@@ -19,13 +19,13 @@ SENTENCES = {"cpu": 768, "cuda": 1024}
 VALIDATION = 64
 ROUNDS = 4
 PLAIN = "none"
+RUNGS = (
+    *("kept-memory", "used-vocabulary", "packing", "first-token", "fast-dropout"),
+    *("compiled-layers", "compiled-optimizer"),
+)
 LADDER = {
     PLAIN: (),
-    "kept-memory": ("kept-memory",),
-    "used-vocabulary": ("kept-memory", "used-vocabulary"),
-    "packing": ("kept-memory", "used-vocabulary", "packing"),
-    "first-token": ("kept-memory", "used-vocabulary", "packing", "first-token"),
-    "fast-dropout": ("kept-memory", "used-vocabulary", "packing", "first-token", "fast-dropout"),
+    **{name: RUNGS[: place + 1] for place, name in enumerate(RUNGS)},
 }
 """The speed-ups of each rung, by the name of its last."""
 
