@@ -22,9 +22,15 @@ from harness.plugin.collection import (
 from harness.plugin.elsewhere import option_value, spelled
 from harness.plugin.gates import fallback_reason, gate_of, left_out
 from harness.plugin.interrupt import hold_interrupt
-from harness.plugin.ledger import Ledger, by_reason, uncounted_failures, unjudged
-from harness.plugin.needs import hide_timing_table, need_timer, show_reasons
-from harness.plugin.open_gates import explanation, left_open
+from harness.plugin.ledger import (
+    Ledger,
+    beyond_budget,
+    by_reason,
+    left_open,
+    uncounted_failures,
+    unjudged,
+)
+from harness.plugin.needs import hide_timing_table, need_timer, refuse_xdist, show_reasons
 from harness.plugin.outputs import problems, refuse_early, unwritten
 from harness.plugin.shield import shield
 from harness.plugin.stash import (
@@ -60,7 +66,12 @@ from harness.suite import ids
 from harness.suite.plan import Cell
 from harness.text import counted
 
-pytest_plugins = ("harness.plugin.gates", "harness.plugin.fixtures", "harness.plugin.collection")
+pytest_plugins = (
+    "harness.plugin.gates",
+    "harness.plugin.fixtures",
+    "harness.plugin.collection",
+    "harness.plugin.patience",
+)
 
 NO_SCORE = "No selected cell was scored: a session without a score does not pass."
 
@@ -87,12 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.args[:] = map(as_collected, config.args)
     config.option.deselect = [*map(as_collected, config.option.deselect or ())]
-    if config.getoption("tx", None):
-        # Checked here, because pytest-xdist does not show errors of its workers.
-        raise pytest.UsageError(
-            "pytest-xdist (-n) cannot share the runs of a session; leave it out, and use "
-            f"{spelled(config, '--workers')} to train several at a time"
-        )
+    refuse_xdist(config)
     need_timer(config)
     chosen, planned = _chosen(config), _planned(config)
     if FILES in config.stash and PROBLEMS in config.stash:  # files that pytest could not collect
@@ -330,7 +336,7 @@ def _finish(session: pytest.Session, running: Session) -> None:
     if config.pluginmanager.getplugin("terminalreporter") is None:  # nothing else prints a summary
         summarize_all(config)
         gates = left_open(config.stash[LEDGER], running)
-        undecided = [explanation(gates)] if gates else []
+        undecided = [beyond_budget(gates)] if gates else []
         for line in (*config.stash[OPEN], *undecided, *config.stash.get(PROBLEMS, ())):
             print_line(config, line)
         if not running.scored():
@@ -377,7 +383,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         )
     running = config.stash[SESSION]
     if gates := left_open(config.stash[LEDGER], running):
-        terminalreporter.write_line(spelled(config, explanation(gates)), red=True)
+        terminalreporter.write_line(spelled(config, beyond_budget(gates)), red=True)
     for problem in config.stash.get(PROBLEMS, ()):
         terminalreporter.write_line(spelled(config, problem), red=True)
     if not running.scored():

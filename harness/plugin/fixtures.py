@@ -10,6 +10,7 @@ from harness.judging.gates import Check, Judgement, explain, explain_suite, judg
 from harness.judging.leaderboard import runs_by_cell
 from harness.judging.looks.race import standings
 from harness.plugin.ledger import record_result
+from harness.plugin.patience import keep_to_limit
 from harness.plugin.stash import CELLS, DISPLAY, LEDGER, PLANNED, SESSION, is_strict
 from harness.report.undecided import in_words, lacking, outside_budget, properties
 from harness.session.options import Planned
@@ -77,8 +78,15 @@ def _skip_if_dropped(request: pytest.FixtureRequest, cell: Cell, records: Sequen
 def _wait(config: pytest.Config, cells: Sequence[Cell]) -> list[Record]:
     """Wait until all runs of some cells ended, display the progress, and return the records."""
     session, display = config.stash[SESSION], config.stash[DISPLAY]
+
+    def tick() -> None:
+        display.update(session.state())
+        keep_to_limit(config)
+
     try:
-        return session.wait(cells, lambda: display.update(session.state()))
+        records = session.wait(cells, tick)
+        display.update(session.state())
+        return records
     finally:
         display.clear()
 

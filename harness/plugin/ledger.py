@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.session.options import Planned
-from harness.text import some
+from harness.session.session import Session
+from harness.text import counted, some
 
 Gate = tuple[str, str | None]
 """A suite and the id of a cell, for the gates of that cell; None for the suite's own gates."""
@@ -62,6 +63,24 @@ def unjudged(
         if gate not in ledger.judged and gate not in ledger.dropped
     }
     return [f"not judged: {line}" for line in by_reason(reasons)]
+
+
+def left_open(ledger: Ledger, running: Session) -> list[Gate]:
+    """Return the gates whose verdict needs a run outside the session's budget."""
+    lacking = running.outside_budget()
+    cells = [cell for cell in lacking if running.has_own_gate(cell)]
+    gated = {each.suite.name for each in running.planned if each.has_own_gates}
+    suites = dict.fromkeys(cell.suite for cell in lacking if cell.suite in gated)
+    gates: list[Gate] = [*((cell.suite, cell.id) for cell in cells), *((s, None) for s in suites)]
+    return [gate for gate in gates if gate not in ledger.judged]
+
+
+def beyond_budget(gates: Sequence[Gate]) -> str:
+    """Return why a session with these open gates does not pass, in a line."""
+    return (
+        f"{counted(len(gates), 'gate')} not decided within the budget ({named(gates)}): the "
+        "session does not pass; the same command goes on with the missing runs"
+    )
 
 
 def by_reason(reasons: Mapping[Gate, str]) -> list[str]:

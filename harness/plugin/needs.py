@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from harness.plugin.elsewhere import spelled
+
 TIMER = "pytest_benchmark.plugin"
 
 FAILED_ONLY = "fE"
@@ -28,6 +30,22 @@ def show_reasons(config: pytest.Config) -> None:
     """
     if config.getoption("reportchars", None) == FAILED_ONLY:
         config.option.reportchars = ALL_BUT_PASSED
+
+
+def refuse_xdist(config: pytest.Config) -> None:
+    """Refuse a session whose tests would be distributed: its runs are trained by one process.
+
+    Checked before pytest-xdist starts its workers, because it does not show their errors.
+
+    Raises:
+        UsageError: pytest-xdist is to start workers.
+    """
+    if config.getoption("tx", None):
+        raise pytest.UsageError(
+            "pytest-xdist (-n) cannot share the runs of a session; leave it out, or add `-n 0` if "
+            f"pytest's settings have it, and use {spelled(config, '--workers')} to train several "
+            "at a time"
+        )
 
 
 def need_timer(config: pytest.Config) -> None:

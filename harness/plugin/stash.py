@@ -26,6 +26,8 @@ DISPLAY = pytest.StashKey[Display]()
 LEDGER = pytest.StashKey[Ledger]()
 HELD = pytest.StashKey[tuple[contextlib.ExitStack, Callable[[], bool]]]()
 """The context that delays Ctrl-C at the end, and a function that returns whether one came."""
+TIME_LIMIT = pytest.StashKey[tuple[float, float]]()
+"""When the waiting of the running test of a gate ends (monotonic clock), and its whole seconds."""
 WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
 """The files of each suite whose tables were written."""
 TABLE_NOTES = pytest.StashKey[dict[str, str]]()

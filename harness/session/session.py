@@ -160,7 +160,6 @@ class Session:
             others, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED
         ):
             tick()
-        tick()
         ended = self._ended()
         return [ended[run].record for run in runs if run in ended]
 

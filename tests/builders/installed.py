@@ -13,6 +13,8 @@ from builders.sessions import ROOT, Session
 
 BUILD = "import sys; from setuptools.build_meta import {0}; print({0}(sys.argv[1]))"
 
+SETTINGS = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTEST_ADDOPTS": "-p no:randomly"}
+
 
 @dataclass(frozen=True)
 class Installed:
@@ -29,12 +31,15 @@ class Installed:
         folder: Path,
         variables: Mapping[str, str] | None = None,
     ) -> Session:
-        """Run `pytest`, `harness` or `python` in a folder, without the network."""
+        """Run `pytest`, `harness` or `python` in a folder, without the network.
+
+        Tests run in their usual order, unless the variables have another PYTEST_ADDOPTS.
+        """
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         done = subprocess.run(
             [self.programs / program, *arguments],
             cwd=folder,
-            env=kept | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | dict(variables or {}),
+            env=kept | SETTINGS | dict(variables or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
