@@ -111,8 +111,8 @@ def test_every_rung_is_compared_with_none_of_its_round(
 
     monkeypatch.setattr(commands, "run", run)
     *_, figures = ladder.ladders("checkpoint", tmp_path, tmp_path)
-    assert asked[:12] == [0, 1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 0]
-    assert len(asked) == 6 * ladder.ROUNDS
+    assert asked[:16] == [0, 1, 2, 3, 4, 5, 6, 7, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert len(asked) == 8 * ladder.ROUNDS
     assert {name: ratio["ratio"] for name, ratio in figures["ratios"].items()} == pytest.approx(
         {
             f"all-MiniLM-L6: {name}": number

@@ -7,7 +7,7 @@ from builders.sessions import ROOT
 
 sys.path.append(str(ROOT / "benchmarks"))
 
-import startup  # noqa: E402
+import startup
 
 
 @pytest.mark.parametrize(("milliseconds", "verdict"), [(9, "within"), (11, "OVER")])
