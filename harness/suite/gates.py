@@ -66,6 +66,17 @@ class Thresholds(BaseModel):
     max_peak_memory_mb: Positive | None = Field(
         None, description="maximum peak memory in MiB of any of a cell's runs"
     )
+    max_latency_ms: Positive | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="maximum milliseconds in which a trained model answers one sentence: the mean "
+        "over a cell's seeds of the median over sentences",
+    )
+    max_latency_p95_ms: Positive | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="the same for the 95th percentile over sentences",
+    )
     statistic: Literal["mean", "lower-bound"] | None = Field(
         None,
         description="`mean` (the default) compares the mean; `lower-bound` requires that the whole "
