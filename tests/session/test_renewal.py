@@ -410,9 +410,9 @@ def test_every_field_of_a_record_is_in_its_key_or_renewed_or_of_its_time() -> No
     of_its_time = {
         *("schema_version", "status", "reason", "scores", "scores_test", "labels", "epochs"),
         *("selected_epoch", "times", "samples_per_second", "eval_ms_per_sentence"),
-        *("peak_memory_mb", "parameters", "truncated_sentences", "speedups", "warnings"),
-        *("threads", "concurrency", "contention", "predictions_sha256", "commit", "machine"),
-        *("started_at", "finished_at", "batch_size_used", "accumulation"),
+        *("peak_memory_mb", "serving", "parameters", "truncated_sentences", "speedups"),
+        *("warnings", "threads", "concurrency", "contention", "predictions_sha256", "commit"),
+        *("machine", "started_at", "finished_at", "batch_size_used", "accumulation"),
         *("initialised", "padding", "confusion_matrix", "counts_by", "stopped", "outside_budget"),
     }
     known = in_key | asked | of_its_time | set(renewal.RENEWED)
