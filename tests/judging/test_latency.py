@@ -1,5 +1,7 @@
 """Latencies in tables, comparisons and gates: means over seeds, and which of them compare."""
 
+import csv
+import json
 from statistics import fmean
 from typing import Any
 
@@ -21,6 +23,7 @@ from harness.judging.decided import needs_whole_runs
 from harness.judging.gates import judge
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.machine.contention import Contention
+from harness.report import publish, render
 from harness.report.brief import terminal_table
 from harness.store.records import Record
 from harness.suite.gates import GatesSpec, thresholds_of
@@ -116,6 +119,23 @@ def test_a_narrow_terminal_drops_them_before_scores() -> None:
     narrow = terminal_table(frame, 100)
     assert "lat ms" not in narrow
     assert "verdict" in narrow
+
+
+def test_published_tables_have_them_and_those_of_before_do_not() -> None:
+    files = render(publish("sample", [CELL], runs_of(CELL, (5.0, 5.1, 5.2))))
+    (row,) = csv.DictReader(files["leaderboard.csv"].decode().splitlines())
+    assert float(row["latency_ms"]) == pytest.approx(5.1)
+    assert float(row["latency_p95_ms"]) == pytest.approx(10.2)
+    assert "5.10 ± 0.10" in files["leaderboard.md"].decode()
+    page = files["leaderboard.html"].decode()
+    assert ">latency ms<" in page
+    assert ">5.10" in page
+    (published,) = json.loads(files["leaderboard.json"])["rows"]
+    assert published["predictions_batch_size"] == "8"
+    before = render(publish("sample", [CELL], runs_of(CELL, (None,) * 3)))
+    for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.json"):
+        assert b"latency" not in before[name]
+    assert ">latency ms<" not in before["leaderboard.html"].decode()
 
 
 # --- comparisons ---
