@@ -30,7 +30,7 @@ FEWEST, MOST = 32, 256
 SIZES = (8, 32, 128, 512)
 """Numbers of sentences in a batch that are tried, in this order, while there is time."""
 
-FEWEST_BATCHES, FEWEST_IN_BATCHES = 4, 128
+FEWEST_BATCHES, FEWEST_IN_BATCHES = 4, 64
 """At least so many batches of a size are timed, and so many sentences, if the split has them."""
 
 Batch = dict[str, torch.Tensor]
