@@ -53,6 +53,7 @@ class Column:
         spread: whether its standard deviation, a separate column, is shown with it.
         optional: whether CSV and JSON omit it if no row has a value.
         timed: whether it is rounded in rows with times of the order of magnitude only.
+        times: the column that says in which rows this is so.
         is_informative: whether it is worth showing for these rows.
     """
 
@@ -68,6 +69,7 @@ class Column:
     first: bool = False
     spread: bool = False
     timed: bool = False
+    times: str = "times"
     optional: bool = False
     is_informative: Callable[[Sequence[Row], str], bool] = lambda rows, name: (
         values_of(rows, name) != {None}
@@ -90,7 +92,7 @@ class Column:
             return self.text_of(row)
         if isinstance(value, str):
             return value
-        if self.timed and row["times"] == ROUGH:
+        if self.timed and row[self.times] == ROUGH:
             return f"~{two_digits(float(value))}"
         sd = row.get(f"{self.name}_sd") if self.spread else None
         return self.write(value) + spread(sd, self.write)

@@ -19,9 +19,11 @@ from harness.judging.column import (
     values_of,
     with_after,
 )
-from harness.judging.costs import COSTS, all_measured, deviation, mean
+from harness.judging.costs import all_measured, deviation, mean
 from harness.judging.further_columns.classes import CLASSES, MACRO_F1
+from harness.judging.further_columns.costs import cost_columns
 from harness.judging.further_columns.looks import LOOKS, with_looks
+from harness.judging.further_columns.serving import SERVING, SERVING_COLUMNS
 from harness.judging.further_columns.settings import settings_in
 from harness.judging.further_columns.sources import SOURCE_COLUMNS, SOURCES, for_these_sources
 from harness.judging.further_columns.stopped import STOPPED, with_stopped
@@ -46,11 +48,14 @@ def columns_of(names: Collection[str]) -> list[Column]:
     """Return COLUMNS, after the learning rate the settings that are among these names.
 
     If CLASSES is among them, F1 is the macro-F1, and the number of classes comes last. If SOURCES
-    is, the interval for other sources follows the first one. Others: with_looks, with_stopped.
+    is, the interval for other sources follows the first one, and if SERVING is, the columns of the
+    models' answers follow that of evaluation. Others: with_looks, with_stopped.
     """
     columns = with_after("learning_rate", settings_in(names), COLUMNS)
     columns = with_looks(columns) if LOOKS.name in names else columns
     columns = with_stopped(columns) if STOPPED.name in names else columns
+    if SERVING.name in names:
+        columns = with_after("eval_ms_per_sentence_sd", SERVING_COLUMNS, columns)
     if SOURCES.name in names:
         columns = with_after("mcc_high", SOURCE_COLUMNS, columns)
         columns = [for_these_sources(each) if each.name == "mcc_low" else each for each in columns]
@@ -129,26 +134,6 @@ def _count_of_warnings(row: Row) -> str:
 def _interval(row: Row) -> str:
     write = decimals(3)
     return f"{write(float(row['mcc_low'] or 0))} to {write(float(row['mcc_high'] or 0))}"
-
-
-def _cost(name: str, heading: str, short: str, meaning: str, first: bool) -> tuple[Column, Column]:
-    """Return the column of a cost, and the column of its standard deviation."""
-    cost = COSTS[name]
-    return (
-        Column(
-            name,
-            "Float64",
-            lambda facts: costs.value_of(cost, map(cost.measure, facts.scored)),
-            heading,
-            short,
-            meaning,
-            decimals(cost.digits),
-            first=first,
-            spread=True,
-            timed=cost.timed,
-        ),
-        Column(f"{name}_sd", "Float64", lambda facts: deviation(map(cost.measure, facts.scored))),
-    )
 
 
 COLUMNS = (
@@ -296,7 +281,7 @@ COLUMNS = (
         "F1 of the class labelled 1",
         decimals(3),
     ),
-    *_cost(
+    *cost_columns(
         "train_seconds",
         "train s",
         "train s",
@@ -304,21 +289,21 @@ COLUMNS = (
         f"times and speeds; {ROUGHLY}",
         first=True,
     ),
-    *_cost(
+    *cost_columns(
         "samples_per_second",
         "sentences/s",
         "sent/s",
         "training sentences per second; the time includes each epoch's evaluation",
         first=False,
     ),
-    *_cost(
+    *cost_columns(
         "eval_ms_per_sentence",
         "eval ms",
         "eval ms",
         "milliseconds of evaluation per sentence",
         first=True,
     ),
-    *_cost(
+    *cost_columns(
         "peak_memory_mb",
         "peak MB",
         "MB",

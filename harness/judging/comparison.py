@@ -35,8 +35,11 @@ COMPARED = {
     "time": "train_seconds",
     "evaluation": "eval_ms_per_sentence",
     "memory": "peak_memory_mb",
+    "latency": "latency_ms",
 }
-"""The costs that have a ratio: its name, and the leaderboard's column."""
+"""The costs that have a ratio: its name, and the leaderboard's column.
+
+Latency has one only if some run measured it: records of earlier versions do not contain it."""
 
 ALPHA = 0.05
 """The probability that a table reports at least one difference that does not exist is at most this
@@ -115,6 +118,7 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
     ratios = {
         name: ratio(COSTS[column], a.name, a.runs, b.name, b.runs)
         for name, column in COMPARED.items()
+        if name != "latency" or any(run.serving is not None for run in (*a.runs, *b.runs))
     }
     empty = Comparison(
         a=a.name,

@@ -25,6 +25,7 @@ class Cost:
         measure: returns its value from a record; None if it was not measured.
         timed: whether other programs and the number of runs on the machine influence it.
         largest: whether a cell's value is the maximum over its runs, not the mean.
+        served: whether it is measured after training, on the trained model alone.
     """
 
     noun: str
@@ -34,10 +35,15 @@ class Cost:
     measure: Callable[[Record], float | None]
     timed: bool = True
     largest: bool = False
+    served: bool = False
 
     def write(self, value: float) -> str:
         """Format a value for people."""
         return f"{value:.{self.digits}f}"
+
+
+def _of_answers(name: str) -> Callable[[Record], float | None]:
+    return lambda run: None if run.serving is None else getattr(run.serving, name)
 
 
 COSTS = {
@@ -66,6 +72,30 @@ COSTS = {
         lambda run: run.peak_memory_mb,
         timed=False,
         largest=True,
+    ),
+    "latency_ms": Cost(
+        "latency",
+        "latencies",
+        "ms",
+        2,
+        _of_answers("latency_ms"),
+        served=True,
+    ),
+    "latency_p95_ms": Cost(
+        "95th percentile of latency",
+        "95th percentiles of latency",
+        "ms",
+        2,
+        _of_answers("latency_p95_ms"),
+        served=True,
+    ),
+    "predictions_per_second": Cost(
+        "prediction speed",
+        "prediction speeds",
+        "sentences/s",
+        0,
+        _of_answers("best_sentences_per_second"),
+        served=True,
     ),
 }
 """By column of the leaderboard."""
@@ -166,7 +196,9 @@ def amount(cost: Cost, runs: Sequence[Record]) -> Amount:
     if _stopped(runs):
         return Amount(None, None, False)
     values = [*map(cost.measure, runs)]
-    return Amount(value_of(cost, values), deviation(values), cost.timed and rough(runs))
+    return Amount(
+        value_of(cost, values), deviation(values), cost.timed and rough(runs, cost.served)
+    )
 
 
 def ratio(cost: Cost, a: str, runs_a: Sequence[Record], b: str, runs_b: Sequence[Record]) -> Ratio:
@@ -196,12 +228,13 @@ def _obstacles(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> tuple[Reaso
             return (Reason("0 in every run of a cell", f"the {cost.noun} of {name} is 0"),)
     all_runs = [*chain.from_iterable(cells.values())]
     texts = []
-    if unknown := [name for name, values in _facts(all_runs, cost.timed).items() if None in values]:
+    if unknown := [name for name, values in _facts(all_runs, cost).items() if None in values]:
         texts.append(f"the circumstances of measurement are not recorded ({', '.join(unknown)})")
-    elif (differences := differing_circumstances(all_runs, cost.timed)) is not None:
+    elif (differences := differing_circumstances(all_runs, cost)) is not None:
         texts.append(f"they were measured under different circumstances ({differences})")
-    if cost.timed and all(map(_busy, all_runs)):  # if only some were busy, that is a difference
-        texts.append("other programs kept a core busy while these runs trained")
+    if cost.timed and all(_busy(run, cost.served) for run in all_runs):  # else a difference
+        when = "these models answered" if cost.served else "these runs trained"
+        texts.append(f"other programs kept a core busy while {when}")
     return (*disagreements(cost, cells), *(Reason(text, text) for text in texts))
 
 
@@ -236,15 +269,12 @@ def disagreement(cost: Cost, runs: Sequence[Record]) -> str | None:
     return f"a factor of {max(values) / min(values):.3g} ({listed})" if min(values) else listed
 
 
-def differing_circumstances(runs: Sequence[Record], timed: bool = True) -> str | None:
-    """Return the circumstances of measurement that differ between runs; None if none does.
-
-    Args:
-        timed: whether times were measured, which depend on all circumstances, or memory, which
-            depends on the device only.
-    """
+def differing_circumstances(
+    runs: Sequence[Record], cost: Cost = COSTS["train_seconds"]
+) -> str | None:
+    """Return the circumstances that differ between runs, those that the cost depends on, or None."""
     differences = []
-    for name, values in _facts(runs, timed).items():
+    for name, values in _facts(runs, cost).items():
         distinct = [str(value) for value in dict.fromkeys(values) if value is not None]
         if len(distinct) > 1:
             differences.append(f"{name}: {series(distinct)}")
@@ -253,38 +283,52 @@ def differing_circumstances(runs: Sequence[Record], timed: bool = True) -> str |
 
 def circumstances(runs: Iterable[Record]) -> frozenset[tuple[object, ...]]:
     """Return the circumstances under which runs were timed; times compare if there is only one."""
-    return frozenset(zip(*_facts([*runs], True).values(), strict=True))
+    return frozenset(zip(*_facts([*runs], COSTS["train_seconds"]).values(), strict=True))
 
 
-def _facts(runs: Sequence[Record], timed: bool) -> dict[str, list[object]]:
+def _facts(runs: Sequence[Record], cost: Cost) -> dict[str, list[object]]:
     """Return the circumstances of measurement by name: a list with one value for each run."""
     machines = [run.machine for run in runs]
     facts: dict[str, list[object]] = {"device": [run.device for run in runs]}
     facts["accelerator"] = [each and (each.accelerator or "none") for each in machines]
-    if timed:
+    if cost.timed:
         facts |= {
             "processor": [each and each.processor for each in machines],
             "cores": [each and each.cores for each in machines],
             "GB of memory": [each and (each.memory_gb or "unknown") for each in machines],
             "system": [each and each.system for each in machines],
             "Python": [each and each.python for each in machines],
-            "threads per run": [run.threads for run in runs],
-            "other programs": [_other_programs(run) for run in runs],
+            "threads per run": [_threads(run, cost.served) for run in runs],
+            "other programs": [_other_programs(run, cost.served) for run in runs],
             "runs at a time": [run.concurrency for run in runs],
             "executor": [run.executor or "not recorded" for run in runs],
         }
     return facts
 
 
-def _other_programs(run: Record) -> str:
-    if run.contention is None:  # an older record, or a run on a GPU
+def _threads(run: Record, served: bool) -> int | None:
+    return run.serving.threads if served and run.serving is not None else run.threads
+
+
+def _other_programs(run: Record, served: bool) -> str:
+    if (cores := _taken(run, served)) is None:  # an older record, or a run on a GPU
         return "not recorded"
-    return "busy" if _busy(run) else "none"
+    return "busy" if cores > TAKEN else "none"
 
 
-def _busy(run: Record) -> bool:
+def _busy(run: Record, served: bool = False) -> bool:
     """Return whether other programs are known to have kept a core busy."""
-    return run.contention is not None and run.contention.other_programs > TAKEN
+    return (_taken(run, served) or 0.0) > TAKEN
+
+
+def _taken(run: Record, served: bool) -> float | None:
+    """Return how many cores other programs kept busy while a run trained, or its model answered.
+
+    If the answers took too short to tell, it is that of the training just before.
+    """
+    if served and run.serving is not None and run.serving.other_programs is not None:
+        return run.serving.other_programs
+    return None if run.contention is None else run.contention.other_programs
 
 
 def doubts(runs: Sequence[Record]) -> list[str]:
@@ -315,16 +359,20 @@ def likely_cause(runs: Iterable[Record]) -> str:
     return f"likely {busy}, or not all of these runs had {most - 1} more beside them all the time"
 
 
-def rough(runs: Sequence[Record]) -> bool:
+def rough(runs: Sequence[Record], served: bool = False) -> bool:
     """Return whether only the order of magnitude of a cell's times is meaningful.
 
     This is so if a time differs between seeds by more than a third, if seeds were timed under
-    different circumstances, or if other programs kept a core busy during a training.
+    different circumstances, or if other programs kept a core busy meanwhile.
+
+    Args:
+        served: whether these are the times of the trained models' answers, or of the training.
     """
+    alike = [cost for cost in COSTS.values() if cost.timed and cost.served == served]
     return (
-        any(disagreement(cost, runs) is not None for cost in COSTS.values() if cost.timed)
-        or differing_circumstances(runs) is not None
-        or beside_other_programs(runs)
+        any(disagreement(cost, runs) is not None for cost in alike)
+        or differing_circumstances(runs, alike[0]) is not None
+        or any(_busy(run, served) for run in runs)
     )
 
 
@@ -338,7 +386,7 @@ def compares(column: str, runs: Sequence[Record]) -> bool:
     cost = COSTS[column]
     if _stopped(runs):
         return False
-    return disagreement(cost, runs) is None and differing_circumstances(runs, cost.timed) is None
+    return disagreement(cost, runs) is None and differing_circumstances(runs, cost) is None
 
 
 def _stopped(runs: Iterable[Record]) -> bool:

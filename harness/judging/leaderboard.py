@@ -10,6 +10,7 @@ from harness.judging.column import Facts, Row
 from harness.judging.columns import columns_of
 from harness.judging.further_columns.classes import CLASSES
 from harness.judging.further_columns.looks import LOOKS
+from harness.judging.further_columns.serving import SERVING
 from harness.judging.further_columns.sources import SOURCES
 from harness.judging.further_columns.stopped import STOPPED, UNKNOWN
 from harness.judging.gates import Judgement, judge
@@ -47,6 +48,10 @@ def leaderboard(
     In rows with a stopped run, `stopped` says after which epoch, `mcc_at_least` is the mean MCC,
     which that of whole runs cannot be below, and what is only known of whole runs is null.
 
+    If a run measured how fast its model answers, `latency_ms` and `latency_p95_ms` are the time of
+    one sentence, `predictions_per_second` is the speed at the best batch size, which is
+    `predictions_batch_size`, and `serving_times` is to these what `times` is to the other times.
+
     `warnings` contains each warning of the runs once, then the reasons why their times are
     unreliable (costs.doubts). `threshold_statistic` is what must reach the threshold: the `mean` or
     the lower bound of its interval (`lower-bound`). `times` is ROUGH if only the order of magnitude
@@ -69,6 +74,8 @@ def leaderboard(
         names.add(CLASSES.name)
     if any(each.mcc_on_sources is not None for each in judgements.values()):
         names.add(SOURCES.name)
+    if any(run.serving is not None for own in runs.values() for run in own):
+        names.add(SERVING.name)
     if any(cell.looks is not None for cell in cells):
         names.add(LOOKS.name)
     if any(each.mcc_at_least is not None for each in judgements.values()):

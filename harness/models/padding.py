@@ -135,7 +135,7 @@ def answers(
     Args:
         batch_size: maximum sentences per batch.
     """
-    usable = [_accepted_row(model, row) for row in rows]
+    usable = [accepted_row(model, row) for row in rows]
     counts = token_counts(rows)
     order = np.argsort(counts, kind="stable")
     shortest = fewest_tokens(model, tokenizer, usable[order[0]]) or 1
@@ -158,7 +158,7 @@ def logits_of(outputs: Any) -> Tensor:
     return logits
 
 
-def _accepted_row(model: PreTrainedModel, row: EncodedRow) -> EncodedRow:
+def accepted_row(model: PreTrainedModel, row: EncodedRow) -> EncodedRow:
     """Drop the columns that a model does not accept, as Trainer does."""
     names = accepted(model, row) - {"label"}
     return {name: value for name, value in row.items() if name in names}
@@ -203,7 +203,7 @@ def _resized(model: PreTrainedModel, row: EncodedRow, tokens: int, special: int)
     """Return a sentence of another length; its last `special` tokens stay at its end."""
     end = len(row["input_ids"]) - special
     kept = [*(number % end for number in range(tokens - special)), *range(end, end + special)]
-    columns = _accepted_row(model, row)
+    columns = accepted_row(model, row)
     return {name: [values[number] for number in kept] for name, values in columns.items()}
 
 

@@ -20,8 +20,10 @@ from harness.suite.plan import Cell
 from harness.text import printable
 
 DISPENSABLE = (
+    *("predictions_batch_size", "predictions_per_second", "latency_p95_ms"),
     "parameters_m",
     "eval_ms_per_sentence",
+    "latency_ms",
     "f1",
     "samples_per_second",
     "time_to_target_seconds",

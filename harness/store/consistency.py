@@ -12,6 +12,7 @@ from harness.store.class_counts import confusion_matrix, count
 from harness.store.classes import Counts, number_of_classes, pack, tally, unpack
 from harness.store.early_ends import early_end_problems
 from harness.store.groups import scores_of, with_groups
+from harness.store.measured.serving import serving_problems
 from harness.store.predictions import logits_of
 from harness.store.records import (
     TOLERANCE,
@@ -56,6 +57,8 @@ def inconsistency(record: Record) -> str | None:
     if record.status == "ok":
         found += [*_derived(record), *early_end_problems(record), *_counts(record)]
         found += [*_groupings(record), *_durations(record), *_sizes(record)]
+        assert record.dataset is not None  # a record that is ok has one
+        found += serving_problems(record.serving, record.dataset.validation, record.threads)
     return _listed(found)
 
 

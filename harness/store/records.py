@@ -17,6 +17,7 @@ from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, Machine,
 from harness.store.class_counts import ClassCounts, packed_counts
 from harness.store.classes import Counts, number_of_classes
 from harness.store.grouping import Grouping
+from harness.store.measured.serving import Serving
 from harness.store.outside_budget import OutsideBudget
 from harness.store.stopped import Stopped
 from harness.suite.fields import Count, Whole
@@ -157,7 +158,8 @@ class Times(BaseModel):
     """Where a run's wall time went, in seconds.
 
     `train` is the time of `trainer.train()` from its first epoch on. It includes the evaluation
-    after each epoch and excludes experiment trackers, whose time is part of `total`.
+    after each epoch and excludes experiment trackers, whose time is part of `total`, as is that of
+    measuring `serving`.
     """
 
     model_config = FROZEN
@@ -256,6 +258,7 @@ class Record(BaseModel):
     target_mcc: float | None = None
     time_to_target_seconds: float | None = None
     peak_memory_mb: float | None = None
+    serving: Serving | None = Field(None, exclude_if=_unknown)
     parameters: Whole | None = None
     initialised: tuple[str, ...] | None = Field(None, exclude_if=_unknown)
     truncated_sentences: Whole | None = None

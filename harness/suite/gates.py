@@ -97,6 +97,17 @@ class Thresholds(BaseModel):
         description="maximum peak memory of a cell, divided by that of the same cell of "
         "`--baseline`, each the maximum over its runs",
     )
+    max_latency_ms: Positive | None = Field(
+        None,
+        exclude_if=_unset,
+        description="maximum milliseconds in which a trained model answers one sentence: the mean "
+        "over a cell's seeds of the median over sentences",
+    )
+    max_latency_p95_ms: Positive | None = Field(
+        None,
+        exclude_if=_unset,
+        description="the same for the 95th percentile over sentences",
+    )
     statistic: Literal["mean", "lower-bound"] | None = Field(
         None,
         description="`mean` (the default) compares the mean; `lower-bound` requires that the whole "

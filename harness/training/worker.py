@@ -20,6 +20,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from harness.inputs import checkpoint_files, data, trackers
+from harness.kept import speed
 from harness.models import out_of_memory
 from harness.models.completeness import Weights
 from harness.models.configuration import read_tokenizer
@@ -27,6 +28,7 @@ from harness.models.padding import settle
 from harness.models.reading import Reading, read
 from harness.redaction import redact_file, redacted
 from harness.store import records
+from harness.store.measured.serving import Serving
 from harness.store.records import Padding, Times
 from harness.text import counted, one_line
 from harness.training import diagnosis, kept_model, launchers, progress
@@ -45,6 +47,12 @@ from harness.training.loading import load_checkpoint
 from harness.training.progress import Progress
 from harness.training.scored_record import predictions_table, scored_record
 from harness.training.yielding import Yielding
+
+ANSWERED_PER_TRAINED = 8
+"""So many sentences are answered in the memory in which one is trained, by a model of six layers.
+
+For gradients, a layer of width w keeps about 16 w numbers for each token. An answer needs 10 w for
+all layers, because the next layer uses the same memory."""
 
 
 def execute(job: Job) -> Result:
@@ -92,9 +100,13 @@ def _train_and_score(
         total=time.perf_counter() - started,
     )
     record = scored_record(job, ready.splits, encoded, outcome, times)
+    part = settings.batch_size // accumulation
+    serving, unmeasured = _serving(job, ready, outcome, part, yielding)
     used = {
+        "serving": serving,
+        "times": times.model_copy(update={"total": time.perf_counter() - started}),
         "accumulation": accumulation,
-        "batch_size_used": settings.batch_size // accumulation,
+        "batch_size_used": part,
         "contention": None if yielding is None else yielding.contention(),
         "initialised": ready.weights.initialised,
         "padding": ready.padding,
@@ -105,6 +117,7 @@ def _train_and_score(
             *record.warnings,
             *diagnosis.padded(ready.padding),
             *diagnosis.halved(settings.batch_size, accumulation),
+            *unmeasured,
         ),
     }
     record = record.model_copy(update=used)
@@ -246,6 +259,38 @@ def _finetune(
             torch.cuda.reset_peak_memory_stats()  # record the peak of the attempt that fits
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
+
+
+def _serving(
+    job: Job, ready: _Ready, outcome: Outcome, part: int, yielding: Yielding | None
+) -> tuple[Serving | None, tuple[str, ...]]:
+    """Measure how fast the selected epoch's model answers; return a warning if that fails.
+
+    The run is scored: whatever fails here must not lose it.
+
+    Args:
+        part: sentences that a training step computed at a time.
+    """
+    largest = None
+    if ready.padding.alone:
+        largest = 1
+    elif job.device == "cpu":  # the kernel may kill a process that needs too much memory
+        largest = ANSWERED_PER_TRAINED * part
+    others = None if yielding is None else yielding.hold()
+    try:
+        found = speed.measure(
+            outcome.model,
+            ready.tokenizer,
+            ready.reading.encoded.splits["validation"],
+            speed.seconds_allowed(outcome.train_seconds),
+            shortest=ready.padding.shortest,
+            largest=largest,
+        )
+    except Exception as error:
+        os.write(2, redacted(traceback.format_exc()).encode())
+        reason = redacted(one_line(str(error))) or type(error).__name__
+        return None, (f"how fast the model answers was not measured: {reason}",)
+    return found.model_copy(update={"other_programs": others and others()}), ()
 
 
 @contextlib.contextmanager

@@ -80,10 +80,25 @@ class Yielding(TrainerCallback):
         self._ended = self._read()
         self._own_seconds += time.process_time()
 
+    def hold(self) -> Callable[[], float | None]:
+        """Set the threads by the load now, and keep them; for measurements after training.
+
+        Returns:
+            a function that returns the mean number of cores that other programs have kept busy
+            since; None if not known.
+        """
+        _use(self._watch.look(at_once=True))
+        began = self._read()
+        return lambda: contention.between(began, self._read())
+
     def _take(self, threads: int) -> None:
         self._fewest = min(self._fewest, threads)
-        if threads != torch.get_num_threads():
-            torch.set_num_threads(threads)
+        _use(threads)
+
+
+def _use(threads: int) -> None:
+    if threads != torch.get_num_threads():
+        torch.set_num_threads(threads)
 
 
 def _family() -> int:

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.commands import harness
-from builders.records import MACHINE, keep, make_cell, make_record, predicted_record
+from builders.records import (
+    MACHINE,
+    keep,
+    make_cell,
+    make_record,
+    make_serving,
+    predicted_record,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -250,18 +257,26 @@ CELLS, RECORDS = board(disturbed=DISTURBED, steady=STEADY, single=(500.0,))
 
 def test_every_cost_has_its_deviation_over_seeds_and_one_seed_none() -> None:
     cell = make_cell(seeds=(1, 2, 3))
-    measured = {
+    measured: dict[str, tuple[float, ...]] = {
         "samples_per_second": (10.0, 12.0, 13.0),
         "eval_ms_per_sentence": (1.5, 1.25, 1.6),
         "peak_memory_mb": (700.0, 900.0, 800.0),
     }
+    latencies = (5.0, 5.5, 6.0)
     runs = [
-        make_record(cell, seed, times=times(STEADY[seed - 1]))
+        make_record(
+            cell, seed, times=times(STEADY[seed - 1]), serving=make_serving(latencies[seed - 1])
+        )
         .model_copy(update={name: values[seed - 1] for name, values in measured.items()})
         for seed in cell.seeds
     ]  # fmt: skip
     (row,) = rows_of(leaderboard([cell], runs))
-    for name, values in {**measured, "train_seconds": STEADY}.items():
+    of_answers = {
+        "latency_ms": latencies,
+        "latency_p95_ms": (10.0, 11.0, 12.0),
+        "predictions_per_second": tuple(4000 / each for each in latencies),
+    }
+    for name, values in {**measured, **of_answers, "train_seconds": STEADY}.items():
         expected = max(values) if name == "peak_memory_mb" else fmean(values)
         assert row[name] == expected, name
         assert row[f"{name}_sd"] == pytest.approx(stdev(values)), name

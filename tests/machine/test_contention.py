@@ -257,6 +257,28 @@ def test_the_threads_of_an_attempt_that_ran_out_of_memory_are_forgotten(
     assert (found.fewest_threads, found.other_programs) == (fewest, 0.0)
 
 
+@pytest.mark.parametrize(("busy_before", "threads"), [(0, 2), (1, 1)])
+def test_threads_are_set_once_after_training_and_the_load_since_then_is_known(
+    busy_before: int, threads: int
+) -> None:
+    import torch
+
+    from harness.training.yielding import Yielding
+
+    cores, before = provenance.available_cores(), torch.get_num_threads()
+    load = cores * busy_before
+    # When the run begins, when its threads are set (read twice), and 2 s later.
+    moments = [Moment(0, 0, 0), Moment(1, load, 0), Moment(1, load, 0), Moment(3, load + 1, 0)]
+    readings = iter(moments)
+    yielding = Yielding(2, 1, lambda: next(readings))
+    try:
+        others = yielding.hold()
+        assert torch.get_num_threads() == threads
+        assert others() == 0.5  # of a core: one second of two
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """Return the record of a run of two threads beside a busy program a core."""
@@ -275,6 +297,8 @@ def test_a_run_beside_busy_programs_trains_in_one_thread_and_says_so(beside: Rec
     assert beside.contention.fewest_threads == 1
     assert beside.contention.other_programs > contention.TAKEN
     assert 0 < beside.contention.own_cores < 1.1  # one thread's
+    assert beside.serving is not None
+    assert beside.serving.threads == 1
 
 
 def test_a_record_keeps_what_other_programs_took_and_an_older_one_has_no_such_field(

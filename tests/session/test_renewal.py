@@ -410,7 +410,7 @@ def test_every_field_of_a_record_is_in_its_key_or_renewed_or_of_its_time() -> No
     of_its_time = {
         *("schema_version", "status", "reason", "scores", "scores_test", "labels", "epochs"),
         *("selected_epoch", "times", "samples_per_second", "eval_ms_per_sentence"),
-        *("peak_memory_mb", "parameters", "truncated_sentences", "speedups", "warnings"),
+        *("peak_memory_mb", "serving", "parameters", "truncated_sentences", "speedups", "warnings"),
         *(
             "threads",
             "concurrency",

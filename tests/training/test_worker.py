@@ -25,7 +25,10 @@ from transformers import (
     BertForSequenceClassification,
 )
 
+from harness.kept import speed
+from harness.kept.speed import FEWEST
 from harness.machine.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
+from harness.models.padding import settle
 from harness.store import records, run_store
 from harness.store.classes import unpack
 from harness.store.consistency import inconsistency, unlike_predictions
@@ -195,11 +198,61 @@ def test_a_record_tells_what_was_asked_and_what_it_took(
     assert record.eval_ms_per_sentence == pytest.approx(1000 * times.evaluate / VALIDATION)
     assert record.peak_memory_mb is not None
     assert 50 < record.peak_memory_mb < 50_000
+    serving = record.serving
+    assert serving is not None
+    assert serving.sentences == min(VALIDATION, FEWEST)
+    assert 0 < serving.latency_ms <= serving.latency_p95_ms < 1000 * times.total
+    assert serving.sentences / serving.sentences_per_second[1] < times.total
+    assert serving.threads == 1
     assert record.truncated_sentences == 0
     assert record.model_kept is False
     assert record.scores_in_domain is None
     assert record.scores_out_of_domain is None
     assert record.scores_test is None
+
+
+def test_a_measurement_that_fails_loses_no_run(
+    bert: Path, telling: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr(speed, "measure", fails)
+    job = make_job(bert, telling, tmp_path, keep_model=True)
+    record, predictions = execute_ok(job)
+    assert (inconsistency(record), unlike_predictions(record, predictions)) == (None, None)
+    assert record.serving is None
+    assert "how fast the model answers was not measured: no such kernel" in record.warnings
+    assert (job.folder / "model" / "config.json").is_file()
+    assert "no such kernel" in log_of(job)
+
+
+@pytest.mark.parametrize(
+    ("parts", "alone", "largest"), [(1, False, 8 * 16), (4, False, 8 * 4), (1, True, 1)]
+)
+def test_batches_of_answers_are_bounded_by_those_of_training(
+    bert: Path,
+    telling: DatasetSpec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    parts: int,
+    alone: bool,
+    largest: int,
+) -> None:
+    given: dict[str, Any] = {}
+
+    def spied(*_: Any, **named: Any) -> None:
+        given.update(named)
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr(speed, "measure", spied)
+
+    def settled(*arguments: Any) -> Any:
+        return settle(*arguments).model_copy(update={"alone": alone})
+
+    monkeypatch.setattr("harness.training.worker.settle", settled)
+    execute_ok(replace(make_job(bert, telling, tmp_path, on_oom="halve"), parts=parts))
+    assert given["largest"] == largest
 
 
 def test_the_selected_epoch_is_the_first_of_the_best(

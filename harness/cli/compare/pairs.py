@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.judging.comparison import Comparison
     from harness.judging.costs import Ratio
 
-COSTS = {"time": "time", "eval": "evaluation", "memory": "memory"}
+COSTS = {"time": "time", "eval": "evaluation", "memory": "memory", "latency": "latency"}
 """Headings of ratios with their names; a column without any ratio is left out."""
 
 MISSING = "-"
@@ -56,12 +56,12 @@ def _row(name: str, pair: "Comparison") -> dict[str, str]:
         "95 % interval": interval or MISSING,
         "p": written(pair.adjusted, "{:.2g}"),
         "A is": pair.verdict,
-        **{heading: _times(pair.ratios[name]) for heading, name in COSTS.items()},
+        **{heading: _times(pair.ratios.get(name)) for heading, name in COSTS.items()},
     }
 
 
-def _times(found: "Ratio") -> str:
-    if found.value is None:
+def _times(found: "Ratio | None") -> str:
+    if found is None or found.value is None:
         return MISSING
     return f"{'~' if found.rough else ''}{found.write(found.value)}"
 
@@ -74,7 +74,8 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
     notes += [f"{'; '.join(about)}."] if about else []
     notes += _without_sources(names, pairs)
     if costs:
-        nouns = [pairs[0].ratios[COSTS[heading]].cost.noun for heading in costs]
+        known = {name: found.cost.noun for pair in pairs for name, found in pair.ratios.items()}
+        nouns = [known[COSTS[heading]] for heading in costs]
         notes.append(f"{series(costs)}: A's {series(nouns)}, divided by B's.")
     few = [
         name

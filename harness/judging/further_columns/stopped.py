@@ -17,6 +17,8 @@ UNKNOWN = frozenset(
         *("train_seconds", "train_seconds_sd", "samples_per_second", "samples_per_second_sd"),
         *("eval_ms_per_sentence", "eval_ms_per_sentence_sd"),
         *("peak_memory_mb", "peak_memory_mb_sd"),
+        *("latency_ms", "latency_ms_sd", "latency_p95_ms", "latency_p95_ms_sd"),
+        *("predictions_per_second", "predictions_per_second_sd", "predictions_batch_size"),
     }
 )
 """Columns whose values are about whole runs; MCC and intervals are unknown in the judgement."""

@@ -45,7 +45,7 @@ def _obstacles(gate: str, before: Sequence[Record], here: dict[str, Any]) -> Ite
     if cost.timed and rough(before):
         yield "the times of the baseline are of the order of magnitude only"
     now = before[0].model_copy(update=here)
-    if (differences := differing_circumstances([now, *before], cost.timed)) is not None:
+    if (differences := differing_circumstances([now, *before], cost)) is not None:
         yield f"circumstances here and of the baseline differ ({differences})"
 
 

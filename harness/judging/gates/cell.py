@@ -197,6 +197,8 @@ COST_GATES = {
     "min_samples_per_second": ("samples_per_second", "training processes {} sentences/s"),
     "max_eval_ms_per_sentence": ("eval_ms_per_sentence", "evaluating a sentence takes {} ms"),
     "max_peak_memory_mb": ("peak_memory_mb", "a run takes {} MB"),
+    "max_latency_ms": ("latency_ms", "answering a sentence takes {} ms (median)"),
+    "max_latency_p95_ms": ("latency_p95_ms", "answering a sentence takes {} ms (95th percentile)"),
 }
 """Column and message of the cost that each gate limits."""
 
@@ -301,7 +303,8 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
 def _cost_check(gate: str, limit: float, column: str, text: str, runs: Sequence[Record]) -> Check:
     cost, measured = COSTS[column], _measured(column, runs)
     if measured is None:
-        reason = f"{gate} {limit:g}: not enough evidence, a run did not measure it"
+        reason = f"{gate} {limit:g}: not enough evidence, a run did not measure it; --rerun "
+        reason += "trains it again"
         return Check(gate, limit, None, None, None, "not-enough-evidence", reason)
     if gate.startswith("max_"):
         meets, bound = operator.le, f"at most {limit:g} is allowed"
