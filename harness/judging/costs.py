@@ -272,7 +272,7 @@ def disagreement(cost: Cost, runs: Sequence[Record]) -> str | None:
 def differing_circumstances(
     runs: Sequence[Record], cost: Cost = COSTS["train_seconds"]
 ) -> str | None:
-    """Return the circumstances that differ between runs, those that the cost depends on, or None."""
+    """Return the circumstances that differ between runs and on which the cost depends, or None."""
     differences = []
     for name, values in _facts(runs, cost).items():
         distinct = [str(value) for value in dict.fromkeys(values) if value is not None]
