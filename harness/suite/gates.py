@@ -19,6 +19,7 @@ AGAINST_BASELINE = (
     "max_drop",
     "max_train_seconds_ratio",
     "max_eval_ms_ratio",
+    "max_latency_ms_ratio",
     "max_peak_memory_ratio",
 )
 """Keys of Thresholds that compare a cell with a baseline: without one they have no effect."""
@@ -90,6 +91,12 @@ class Thresholds(BaseModel):
         exclude_if=_unset,
         description="maximum time to classify a sentence, divided by that of the same cell of "
         "`--baseline`, means over seeds",
+    )
+    max_latency_ms_ratio: Positive | None = Field(
+        None,
+        exclude_if=_unset,
+        description="maximum time in which a trained model answers one sentence, divided by that "
+        "of the same cell of `--baseline`, means over seeds of medians",
     )
     max_peak_memory_ratio: Positive | None = Field(
         None,

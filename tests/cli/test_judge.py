@@ -131,7 +131,8 @@ def test_mistakes_are_listed_at_once(tmp_path: Path) -> None:
     [
         *("max_train_seconds", "min_samples_per_second", "max_eval_ms_per_sentence"),
         *("max_peak_memory_mb", "max_train_seconds_ratio", "max_eval_ms_ratio"),
-        "max_peak_memory_ratio",
+        *("max_peak_memory_ratio", "max_latency_ms", "max_latency_p95_ms"),
+        "max_latency_ms_ratio",
     ],
 )
 @pytest.mark.parametrize("baseline", [(), ("--baseline", "b.csv")])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.records import COLA, MACHINE, failed_record, make_cell, make_record, with_key
+from builders.records import COLA, MACHINE, failed_record, make_cell, make_record, make_serving, with_key
 
 from harness.judging.baseline import Baseline, software_changes, software_here
 from harness.judging.comparison import Contestant, compare
@@ -22,12 +22,13 @@ from harness.store.stopped import Stopped
 from harness.suite.plan import Cell
 from harness.suite.spec import Suite, Thresholds, TrainingSpec
 
-TRAIN, EVAL, MEMORY = (
+TRAIN, EVAL, LATENCY, MEMORY = (
     "max_train_seconds_ratio",
     "max_eval_ms_ratio",
+    "max_latency_ms_ratio",
     "max_peak_memory_ratio",
 )
-RATIOS = {TRAIN: "time", EVAL: "evaluation", MEMORY: "memory"}
+RATIOS = {TRAIN: "time", EVAL: "evaluation", LATENCY: "latency", MEMORY: "memory"}
 """Each gate's ratio in `harness compare`."""
 
 BEFORE, NOW = (190.0, 200.0, 210.0), (220.0, 230.0, 240.0)
@@ -49,6 +50,7 @@ def run(seed: int, seconds: float, **changes: Any) -> Record:
         "times": times,
         "eval_ms_per_sentence": seconds / 64,  # exact in binary
         "peak_memory_mb": seconds * 10,
+        "serving": make_serving(seconds / 64),
         **changes,
     }
     return make_record(cell_of({}), seed).model_copy(update=fields)
@@ -82,6 +84,13 @@ def the_check(cell: Cell, now: Sequence[Record], before: Sequence[Record]) -> Ch
             "the evaluation time is 1.15 times the baseline's (3.59 ± 0.16 against 3.12 ± 0.16 ms "
             "per sentence; 1.05 to 1.26 run by run), at most ",
         ),
+        (
+            LATENCY,
+            1.15,
+            1.149,
+            "the latency is 1.15 times the baseline's (3.59 ± 0.16 against 3.12 ± 0.16 ms; "
+            "1.05 to 1.26 run by run), at most ",
+        ),
         # The largest of each: 2400 / 2100.
         (
             MEMORY,
@@ -95,7 +104,7 @@ def the_check(cell: Cell, now: Sequence[Record], before: Sequence[Record]) -> Ch
 def test_a_ratio_of_costs_passes_up_to_its_limit_and_fails_beyond(
     gate: str, met: float, missed: float, said: str
 ) -> None:
-    expected = {TRAIN: 230 / 200, EVAL: 230 / 200, MEMORY: 2400 / 2100}[gate]
+    expected = 2400 / 2100 if gate == MEMORY else 230 / 200
     passed, failed = (
         the_check(cell_of({gate: limit}), runs(NOW), runs(BEFORE)) for limit in (met, missed)
     )
@@ -119,7 +128,7 @@ def test_a_lower_cost_can_be_demanded_and_each_side_has_seeds_of_its_own(gate: s
     now, before = runs((90.0, 110.0)), runs((150.0, 200.0, 190.0, 180.0, 170.0, 200.0))
     cell = cell_of({gate: 0.6}, 2)
     check = the_check(cell, now, before)
-    measured = {TRAIN: 600 / 1090, EVAL: 600 / 1090, MEMORY: 110 / 200}[gate]
+    measured = 110 / 200 if gate == MEMORY else 600 / 1090
     assert check.measured == pytest.approx(measured, rel=1e-12)
     assert check.verdict == "pass"
     assert the_check(replace(cell, gates=Thresholds(**{gate: 0.5})), now, before).verdict == "fail"

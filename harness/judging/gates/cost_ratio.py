@@ -11,6 +11,7 @@ from harness.suite.plan import Cell
 COLUMNS = {
     "max_train_seconds_ratio": "train_seconds",
     "max_eval_ms_ratio": "eval_ms_per_sentence",
+    "max_latency_ms_ratio": "latency_ms",
     "max_peak_memory_ratio": "peak_memory_mb",
 }
 """Column of the leaderboard with the cost that each gate limits."""

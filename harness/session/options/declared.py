@@ -62,6 +62,11 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], Any], str]] = {
         _float,
         "the longest time allowed to classify a sentence, divided by that of --baseline",
     ),
+    "--max-latency-ms-ratio": (
+        "gates.max_latency_ms_ratio",
+        _float,
+        "the longest time allowed to answer one sentence, divided by that of --baseline",
+    ),
     "--max-peak-memory-ratio": (
         "gates.max_peak_memory_ratio",
         _float,
