@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 import torch
 from builders.jobs import make_settings
-from builders.plain_training import COMPILED, batch_of, compute, sped_up
+from builders.plain_training import (
+    COMPILED,
+    assert_close,
+    batch_of,
+    compute,
+    model_with,
+    sped_up,
+)
 from builders.tiny_checkpoints import make_checkpoint
 from datasets import DatasetDict
 from hypothesis import given, settings
@@ -102,6 +109,29 @@ def test_parts_of_a_batch_add_up_to_its_gradients(model: Any, tokenizer: Any) ->
 
     for name, gradient in sped_up(COMPILED, model, tokenizer, in_parts).items():
         torch.testing.assert_close(gradient, whole[name], atol=1e-12, rtol=0)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"intermediate_size": 8},  # less than the width, 32
+        {"hidden_size": 40},  # heads of 20, no whole number of vectors
+        {"num_attention_heads": 8},  # heads of 4, less than a vector
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("family", ["bert", "mpnet"])
+def test_other_shapes_and_long_sentences_have_the_gradients_of_the_model_s_own(
+    family: str, setting: dict[str, int], tmp_path: Path
+) -> None:
+    folder = make_checkpoint(family, tmp_path / family)
+    model = model_with(folder, setting).double().eval()
+    batch = batch_of(family, [17, 1, 60, 32])
+    plain = compute(model, batch)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    fast = sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch))
+    assert_close(plain, fast, tolerance=1e-12)
 
 
 @needs_compiler

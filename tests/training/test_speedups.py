@@ -27,6 +27,8 @@ from builders.plain_training import (
     assert_tensors_close,
     batch_of,
     compute,
+    model_from,
+    model_with,
     sped_up,
 )
 from builders.tiny_checkpoints import ARCHITECTURES, make_checkpoint
@@ -37,9 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from transformers import (
     AutoConfig,
-    AutoModelForSequenceClassification,
     AutoTokenizer,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -290,22 +290,6 @@ def test_they_agree_for_the_kin_of_roberta(
     plain = compute(model, batch)
     fast = sped_up(REWRITING, model, tokenizers["roberta"], lambda: compute(model, batch))
     assert_close(plain, fast, tolerance=1e-12)
-
-
-def model_with(folder: Path, setting: dict[str, Any]) -> PreTrainedModel:
-    """A model of a checkpoint's configuration with other settings, its weights drawn anew."""
-    config = AutoConfig.from_pretrained(folder, attn_implementation="eager")
-    for name, value in setting.items():
-        setattr(config, "_attn_implementation" if name == "attn_implementation" else name, value)
-    return model_from(config)
-
-
-def model_from(config: PreTrainedConfig) -> PreTrainedModel:
-    make: Any = AutoModelForSequenceClassification
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model: PreTrainedModel = make.from_config(config)
-    return model
 
 
 # Packing, first token and fast dropout: switched off.

@@ -154,7 +154,8 @@ class Encoder {
     Scratch s;
     s.middle = area.take<T>(rows * width);
     s.dropped = area.take<T>(rows * width);
-    s.inner = area.take<T>(rows * batch_.inner);
+    // It also holds the residual's gradient, and some models have fewer inner units than width.
+    s.inner = area.take<T>(rows * std::max(batch_.inner, width));
     s.context = area.take<T>(rows * width);
     s.query = area.take<T>(tokens * 3 * width);
     s.key = area.take<T>(tokens * 2 * width);
