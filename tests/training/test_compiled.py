@@ -135,6 +135,19 @@ def test_other_shapes_and_long_sentences_have_the_gradients_of_the_model_s_own(
 
 
 @needs_compiler
+def test_activations_far_from_zero_are_those_of_the_model_s_own(model: Any, tokenizer: Any) -> None:
+    model.double().eval()
+    for layer in model.bert.encoder.layer:
+        layer.intermediate.dense.weight.data *= 100
+    batch = batch_of("bert", [4, 8, 1])
+    plain = compute(model, batch)
+    assert plain.logits.isfinite().all()
+    fast = sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch))
+    torch.testing.assert_close(fast.logits, plain.logits, atol=0, rtol=1e-9)
+    assert_close(plain, fast, tolerance=1e-9)
+
+
+@needs_compiler
 def test_a_model_is_saved_and_read_back_as_before(
     model: Any, tokenizer: Any, tmp_path: Path
 ) -> None:
