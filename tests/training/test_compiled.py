@@ -1,5 +1,6 @@
 """The compiled layers and optimizer beyond test_speedups.py, and machines without a compiler."""
 
+import pwd
 import shutil
 import subprocess
 import sys
@@ -316,6 +317,23 @@ def test_a_compiler_that_fails_and_a_cache_that_cannot_be_written_are_told(
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert "cannot be kept or loaded" in str(library.find())
+
+
+@needs_compiler
+def test_a_user_without_a_home_folder_is_told_and_a_relative_cache_is_ignored(
+    forgotten: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unknown(_: int) -> Any:
+        raise KeyError("uid not found")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    found = library.find()
+    assert isinstance(found, str)
+    assert "no home folder; set XDG_CACHE_HOME" in found
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_compiler

@@ -42,7 +42,7 @@ def compiled(compiler: str) -> Path:
 
     Raises:
         subprocess.SubprocessError: the compiler failed, or took more than COMPILE_SECONDS.
-        OSError: the cache folder cannot be written.
+        OSError: there is no cache folder, or it cannot be written.
     """
     version = subprocess.run(
         [compiler, "--version"], capture_output=True, text=True, check=True, timeout=COMPILE_SECONDS
@@ -71,8 +71,19 @@ def compiled(compiler: str) -> Path:
 
 
 def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "cola-finetuning-benchmark"
+    """Return the folder of compiled libraries.
+
+    Raises:
+        FileNotFoundError: the user has no home folder.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # the specification of XDG_CACHE_HOME ignores other paths
+        try:
+            base = Path.home() / ".cache"
+        except RuntimeError:
+            problem = "this user has no home folder; set XDG_CACHE_HOME to a folder of your own"
+            raise FileNotFoundError(problem) from None
+    return base / "cola-finetuning-benchmark"
 
 
 def _processor() -> str:
