@@ -1,5 +1,6 @@
 """The compiled layers and optimizer beyond test_speedups.py, and machines without a compiler."""
 
+import os
 import pwd
 import shutil
 import subprocess
@@ -334,6 +335,23 @@ def test_a_user_without_a_home_folder_is_told_and_a_relative_cache_is_ignored(
     assert isinstance(found, str)
     assert "no home folder; set XDG_CACHE_HOME" in found
     assert list(tmp_path.iterdir()) == []
+
+
+@needs_compiler
+def test_nothing_is_loaded_from_a_folder_where_other_users_can_write(
+    forgotten: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "cola-finetuning-benchmark"
+    folder.mkdir()
+    for mode in (0o770, 0o707):
+        folder.chmod(mode)
+        assert f"other users can write to {folder} (mode {mode:o})" in str(library.find())
+        library.find.cache_clear()
+    folder.chmod(0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    assert f"{folder} belongs to user" in str(library.find())
+    assert list(folder.iterdir()) == []
 
 
 @needs_compiler

@@ -42,7 +42,7 @@ def compiled(compiler: str) -> Path:
 
     Raises:
         subprocess.SubprocessError: the compiler failed, or took more than COMPILE_SECONDS.
-        OSError: there is no cache folder, or it cannot be written.
+        OSError: there is no cache folder, it cannot be written, or others can write there.
     """
     version = subprocess.run(
         [compiler, "--version"], capture_output=True, text=True, check=True, timeout=COMPILE_SECONDS
@@ -53,9 +53,10 @@ def compiled(compiler: str) -> Path:
         digest.update(part.encode() + b"\0")
     folder = _cache()
     library = folder / f"{digest.hexdigest()[:32]}.so"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_shared(folder)
     if library.exists():
         return library
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Under a name of its own first: simultaneous runs may compile, too, and one may be killed.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = Path(scratch) / "library.so"
@@ -84,6 +85,21 @@ def _cache() -> Path:
             problem = "this user has no home folder; set XDG_CACHE_HOME to a folder of your own"
             raise FileNotFoundError(problem) from None
     return base / "cola-finetuning-benchmark"
+
+
+def _refuse_shared(folder: Path) -> None:
+    """Refuse a folder where another user can put a library that this process would run.
+
+    Raises:
+        PermissionError: it is another user's, or others may write there.
+    """
+    about = folder.stat()
+    if about.st_uid != os.geteuid():
+        problem = f"{folder} belongs to user {about.st_uid}, not to {os.geteuid()}"
+        raise PermissionError(f"{problem}; set XDG_CACHE_HOME to a folder of your own")
+    if about.st_mode & 0o022:
+        problem = f"other users can write to {folder} (mode {about.st_mode & 0o777:o})"
+        raise PermissionError(f"{problem}; chmod 700 it, or remove it")
 
 
 def _processor() -> str:
