@@ -307,11 +307,11 @@ def test_a_compiler_that_fails_and_a_cache_that_cannot_be_written_are_told(
     forgotten: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "c++"
-    broken.write_text("#!/bin/sh\n[ $# = 1 ] && exit 0\necho 'unknown option' >&2\nexit 1\n")
+    broken.write_text("#!/bin/sh\n[ $# = 1 ] && exit 0\nprintf 'unbekannt \\374\n' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(shutil, "which", lambda _: str(broken))
-    assert library.find() == "the C++ compiler failed: unknown option"
+    assert library.find() == "the C++ compiler failed: unbekannt \ufffd"
     assert list((tmp_path / "cache").rglob("*.so")) == []
     monkeypatch.undo()
     library.find.cache_clear()

@@ -44,11 +44,9 @@ def compiled(compiler: str) -> Path:
         subprocess.SubprocessError: the compiler failed, or took more than COMPILE_SECONDS.
         OSError: there is no cache folder, it cannot be written, or others can write there.
     """
-    version = subprocess.run(
-        [compiler, "--version"], capture_output=True, text=True, check=True, timeout=COMPILE_SECONDS
-    ).stdout
+    version = _output([compiler, "--version"])
     digest = hashlib.sha256()
-    sources = map(Path.read_text, (*SOURCES, *HEADERS))
+    sources = [path.read_text("utf-8") for path in (*SOURCES, *HEADERS)]
     for part in (version, " ".join(FLAGS), _processor(), *sources):
         digest.update(part.encode() + b"\0")
     folder = _cache()
@@ -60,15 +58,21 @@ def compiled(compiler: str) -> Path:
     # Under a name of its own first: simultaneous runs may compile, too, and one may be killed.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = Path(scratch) / "library.so"
-        subprocess.run(
-            [compiler, *FLAGS, *map(str, SOURCES), "-o", str(made)],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=COMPILE_SECONDS,
-        )
+        _output([compiler, *FLAGS, *map(str, SOURCES), "-o", str(made)])
         made.replace(library)
     return library
+
+
+def _output(command: list[str]) -> str:
+    # Compilers write file names and messages in any encoding.
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=True,
+        timeout=COMPILE_SECONDS,
+    ).stdout
 
 
 def _cache() -> Path:
