@@ -292,13 +292,18 @@ def forgotten() -> Iterator[None]:
     library.find.cache_clear()
 
 
-def test_without_a_compiler_the_plain_twins_train(
-    forgotten: None, monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any
+def test_without_a_compiler_the_plain_twins_train_and_the_log_says_why(
+    forgotten: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: Any,
+    tokenizer: Any,
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert "no C++ compiler" in str(library.find())
     applied = apply((*COMPILED, COMPILED_OPTIMIZER), model, tokenizer, DatasetDict())
     assert applied.names == set(COMPILED) - {COMPILED_LAYERS}
+    assert "without compiled code: no C++ compiler" in capsys.readouterr().out
     undo(model, applied, decay=1.0)
 
 
