@@ -167,6 +167,16 @@ def test_a_model_is_saved_and_read_back_as_before(
 
 
 @needs_compiler
+def test_layers_above_frozen_embeddings_get_their_gradients(model: Any, tokenizer: Any) -> None:
+    model.double().eval()
+    model.bert.embeddings.requires_grad_(False)
+    batch = batch_of("bert", [4, 8, 1])
+    plain = compute(model, batch)
+    fast = sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch))
+    assert_close(plain, fast, tolerance=1e-12)
+
+
+@needs_compiler
 def test_frozen_layers_and_other_activations_keep_the_plain_layers(
     checkpoint: Path, tokenizer: Any
 ) -> None:

@@ -184,6 +184,9 @@ def _forward(compiled: Compiled) -> Callable[..., Any]:
 
     def forward(hidden_states: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Any:
         bias = None if encoder.position_bias is None else encoder.position_bias(hidden_states)
+        if torch.is_grad_enabled() and not hidden_states.requires_grad:
+            # Else autograd, which does not see the layers' parameters, would skip them.
+            hidden_states = hidden_states.detach().requires_grad_()
         hidden = _Layers.apply(  # type: ignore[no-untyped-call]
             hidden_states.contiguous(),
             # The same for every sentence; (1 or sentences, heads, length, length).
