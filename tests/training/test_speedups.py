@@ -317,6 +317,20 @@ def test_padding_on_the_left_switches_them_off(folders: dict[str, Path]) -> None
     assert has_own_forward(model)
 
 
+@pytest.mark.parametrize("names", [REWRITING, COMPILED], ids="+".join)
+def test_a_sentence_without_tokens_switches_them_off(
+    folders: dict[str, Path], tokenizers: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    """It is an empty one, of a tokenizer without special tokens, and has no first token."""
+    tokenizer = tokenizers["bert"]
+    model = load_checkpoint(str(folders["bert"]), tokenizer, settings_of()).model
+    for ids, active in (([[7, 8, 9], []], set()), ([[7, 8, 9], [7]], set(names))):
+        split = Dataset.from_dict({"input_ids": ids, "label": [0, 1]})
+        applied = apply(names, model, tokenizer, DatasetDict(train=split))
+        assert applied.names == active
+        undo(model, applied, decay=1.0)
+
+
 UNHONOURED = [
     *((family, {"output_hidden_states": True}) for family in FAMILIES),
     *((family, {"output_attentions": True}) for family in FAMILIES),
