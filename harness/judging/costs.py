@@ -272,8 +272,18 @@ def _facts(runs: Sequence[Record], timed: bool) -> dict[str, list[object]]:
             "other programs": [_other_programs(run) for run in runs],
             "runs at a time": [run.concurrency for run in runs],
             "executor": [run.executor or "not recorded" for run in runs],
+            "compiled code": [_compiled_code(run) for run in runs],
         }
     return facts
+
+
+def _compiled_code(run: Record) -> str:
+    """Return whether a run lacked compiled code that it was set to use."""
+    settings = run.training
+    asked = "compiled-optimizer" in settings.speedups and settings.precision == "fp32"
+    if not asked or run.device != "cpu" or run.speedups is None:
+        return "as set"
+    return "as set" if "compiled-optimizer" in run.speedups else "missing"
 
 
 def _other_programs(run: Record) -> str:

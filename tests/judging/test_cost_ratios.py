@@ -145,6 +145,7 @@ OTHER = MACHINE.model_copy(update={"processor": "Other CPU"})
         ({"concurrency": 4}, "runs at a time: 1 and 4", False),
         ({"executor": "ray"}, "executor: local and ray", False),
         ({"executor": None}, "executor: local and not recorded", False),
+        ({"speedups": ("packing",)}, "compiled code: as set and missing", False),
         ({"contention": BUSY}, "other programs: none and busy", False),
         ({"contention": None}, "other programs: none and not recorded", False),
         ({"device": "cuda"}, "device: cpu and cuda", True),
@@ -160,7 +161,7 @@ OTHER = MACHINE.model_copy(update={"processor": "Other CPU"})
 def test_costs_of_other_circumstances_are_doubt_that_names_both_values(
     gate: str, changes: dict[str, Any], said: str, of_memory: bool
 ) -> None:
-    usual = {"contention": CALM, "executor": "local"}
+    usual = {"contention": CALM, "executor": "local", "speedups": ("compiled-optimizer",)}
     now, before = runs(BEFORE, **usual), runs(BEFORE, **{**usual, **changes})
     check = the_check(cell_of({gate: 100.0}), now, before)
     if gate == MEMORY and not of_memory:  # it depends on the device only
