@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from builders.jobs import make_settings
@@ -25,13 +26,14 @@ from datasets import DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from scipy import special
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from harness.training.loading import load_checkpoint
 from harness.training.speedups import COMPILED_LAYERS, COMPILED_OPTIMIZER
 from harness.training.speedups.apply import apply, undo
-from harness.training.speedups.compiled import library
+from harness.training.speedups.compiled import compiler, library
 from harness.training.speedups.compiled.optimizer import CompiledAdamW
 
 FOUND = library.find()
@@ -195,6 +197,54 @@ def test_frozen_layers_and_other_activations_keep_the_plain_layers(
     assert names(freeze) == set(COMPILED) - {COMPILED_LAYERS}
     assert names(approximate) == set(COMPILED) - {COMPILED_LAYERS}
     assert names(nn.Module.bfloat16) == set(COMPILED) - {COMPILED_LAYERS}
+
+
+NUMBERS = """
+#include <cstdio>
+#include <vector>
+#include "elements.h"
+int main() {
+  std::vector<float> x(1 << 20), bias(1 << 20), decay(1 << 20), value(1 << 20), slope(1 << 20);
+  const size_t count = std::fread(x.data(), sizeof(float), x.size(), stdin);
+  gelu(x.data(), bias.data(), value.data(), slope.data(), Index(count));
+#pragma omp simd
+  for (size_t i = 0; i < count; ++i) decay[i] = exponential(-std::abs(x[i]));
+  for (const auto* row : {&decay, &value, &slope}) {
+    std::fwrite(row->data(), sizeof(float), count, stdout);
+  }
+}
+"""
+
+
+@needs_compiler
+def test_functions_in_single_precision_keep_their_bounds_over_their_whole_range(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "numbers.cpp").write_text(NUMBERS)
+    flags = [flag for flag in compiler.FLAGS if flag not in ("-shared", "-fPIC")]
+    folder = f"-I{compiler.HEADERS[0].parent}"
+    command = [compiler.find() or "", *flags, folder, "numbers.cpp", "-o", "numbers"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    tiny = np.logspace(-45, 0, 20_000)
+    x = np.concatenate([np.linspace(-90, 90, 200_001), tiny, -tiny, [-np.inf, np.inf, np.nan]])
+    x = x.astype(np.float32)
+    done = subprocess.run(
+        [tmp_path / "numbers"], input=x.tobytes(), capture_output=True, check=True
+    )
+    found = np.frombuffer(done.stdout, np.float32).reshape(3, -1)
+    assert np.isnan(found[:, -1]).all()  # so that a diverged training shows
+    x, (decay, value, slope) = x[:-3].astype(np.float64), found[:, :-3].astype(np.float64)
+    normal = np.abs(x) < 87  # beyond, exp(-87) stands for less
+    assert (np.abs(decay / np.exp(-np.abs(x)) - 1) < 3e-7)[normal].all()
+    assert (decay[~normal] < 2e-38).all()
+    with np.errstate(under="ignore"):
+        share = special.ndtr(x)
+        density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    # Relative to the value, as far as single precision has normal numbers. In the far tail, where
+    # torch's own is 0, the rounding of x^2 counts.
+    bound = np.where(np.abs(x) < 5, 2e-6, 2e-5)
+    assert (np.abs(value - x * share) <= bound * np.abs(x * share) + 1e-37).all()
+    assert (np.abs(slope - (share + x * density)) <= 1e-6).all()
 
 
 # The optimizer.

@@ -48,7 +48,7 @@ class Random {
   }
 };
 
-// exp(x) for x <= 0: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]. Relative error below 2e-7.
+// exp(x) for x <= 0: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]. Relative error below 3e-7.
 inline float exponential(float x) {
   x = std::max(x, -87.0f);
   const float n = std::nearbyint(x * 1.44269504f);
