@@ -179,6 +179,25 @@ def test_layers_above_frozen_embeddings_get_their_gradients(model: Any, tokenize
 
 
 @needs_compiler
+def test_weights_may_change_in_place_and_not_be_replaced(model: Any, tokenizer: Any) -> None:
+    model.eval()
+    batch = batch_of("bert", [4, 8, 1])
+    other = {name: tensor * 1.5 for name, tensor in model.state_dict().items()}
+
+    def after_loading() -> Tensor:
+        model.load_state_dict(other)
+        logits: Tensor = model(**batch).logits
+        model.double()
+        with pytest.raises(RuntimeError, match="moved or converted"):
+            model(**batch)
+        model.float()
+        return logits
+
+    fast = sped_up(COMPILED, model, tokenizer, after_loading)
+    torch.testing.assert_close(fast, model(**batch).logits, atol=5e-6, rtol=0)
+
+
+@needs_compiler
 def test_frozen_layers_and_other_activations_keep_the_plain_layers(
     checkpoint: Path, tokenizer: Any
 ) -> None:
