@@ -29,7 +29,13 @@ def obstacle() -> str | None:
     """Return why this machine cannot compile, as a phrase; None if it can be tried."""
     if sys.platform != "linux" or sys.byteorder != "little":
         return f"needs Linux on a little-endian processor, not {sys.platform} ({sys.byteorder})"
-    return None if find() is not None else f"no C++ compiler ({', '.join(COMPILERS)}) is installed"
+    if find() is None:
+        return f"no C++ compiler ({', '.join(COMPILERS)}) is installed"
+    try:
+        _check_cache(_cache())
+    except OSError as error:
+        return f"the compiled library cannot be kept or loaded: {error}"
+    return None
 
 
 def find() -> str | None:
@@ -52,7 +58,7 @@ def compiled(compiler: str) -> Path:
     folder = _cache()
     library = folder / f"{digest.hexdigest()[:32]}.so"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _refuse_shared(folder)
+    _check_cache(folder)
     if library.exists():
         return library
     # Under a name of its own first: simultaneous runs may compile, too, and one may be killed.
@@ -91,19 +97,25 @@ def _cache() -> Path:
     return base / "cola-finetuning-benchmark"
 
 
-def _refuse_shared(folder: Path) -> None:
-    """Refuse a folder where another user can put a library that this process would run.
+def _check_cache(folder: Path) -> None:
+    """Refuse a cache folder that cannot be made, or where others can put a library to be run.
 
     Raises:
-        PermissionError: it is another user's, or others may write there.
+        OSError: with the way out.
     """
+    if not folder.exists():
+        made = next(parent for parent in folder.parents if parent.exists())
+        if not made.is_dir() or not os.access(made, os.W_OK | os.X_OK):
+            problem = f"{folder} cannot be made"
+            raise PermissionError(f"{problem}; set XDG_CACHE_HOME to a folder of your own")
+        return
     about = folder.stat()
     if about.st_uid != os.geteuid():
         problem = f"{folder} belongs to user {about.st_uid}, not to {os.geteuid()}"
         raise PermissionError(f"{problem}; set XDG_CACHE_HOME to a folder of your own")
     if about.st_mode & 0o022:
         problem = f"other users can write to {folder} (mode {about.st_mode & 0o777:o})"
-        raise PermissionError(f"{problem}; chmod 700 it, or remove it")
+        raise PermissionError(f"{problem}; remove that folder")
 
 
 def _processor() -> str:
