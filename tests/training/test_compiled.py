@@ -16,6 +16,7 @@ from builders.jobs import make_settings
 from builders.plain_training import (
     COMPILED,
     assert_close,
+    assert_tensors_close,
     batch_of,
     compute,
     model_with,
@@ -149,6 +150,22 @@ def test_activations_far_from_zero_are_those_of_the_model_s_own(model: Any, toke
     fast = sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch))
     torch.testing.assert_close(fast.logits, plain.logits, atol=0, rtol=1e-9)
     assert_close(plain, fast, tolerance=1e-9)
+
+
+@needs_compiler
+def test_passes_forward_and_backward_may_interleave(model: Any, tokenizer: Any) -> None:
+    model.double().eval()
+    batches = [batch_of("bert", lengths, seed=seed) for seed, lengths in enumerate([[4, 9], [7]])]
+
+    def gradients() -> dict[str, Tensor]:
+        model.zero_grad()
+        one, other = (model(**batch).loss for batch in batches)
+        (one + 2 * other).backward(retain_graph=True)
+        other.backward()
+        return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+    fast = sped_up(COMPILED, model, tokenizer, gradients)
+    assert_tensors_close(gradients(), fast, tolerance=1e-12)
 
 
 @needs_compiler
