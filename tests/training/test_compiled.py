@@ -456,6 +456,21 @@ def test_nothing_is_loaded_from_a_folder_where_other_users_can_write(
 
 
 @needs_compiler
+def test_a_damaged_library_is_compiled_again(
+    forgotten: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = compiler.compiled(compiler.find() or "")
+    whole = path.read_bytes()
+    assert compiler.compiled(compiler.find() or "").stat().st_ino == path.stat().st_ino
+    for damaged in (whole[:5000], whole[:5000] + b"?" + whole[5001:]):
+        path.write_bytes(damaged)
+        assert compiler.compiled(compiler.find() or "") == path
+        assert path.read_bytes() == whole
+    assert not isinstance(library.find(), str)
+
+
+@needs_compiler
 @pytest.mark.sessions
 def test_processes_that_compile_at_the_same_time_each_get_the_whole_library(
     tmp_path: Path,

@@ -59,14 +59,26 @@ def compiled(compiler: str) -> Path:
     library = folder / f"{digest.hexdigest()[:32]}.so"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_cache(folder)
-    if library.exists():
+    if library.exists() and _is_whole(library):
         return library
     # Under a name of its own first: simultaneous runs may compile, too, and one may be killed.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = Path(scratch) / "library.so"
         _output([compiler, *FLAGS, *map(str, SOURCES), "-o", str(made)])
+        with made.open("ab") as file:
+            file.write(hashlib.sha256(made.read_bytes()).digest())
         made.replace(library)
     return library
+
+
+def _is_whole(library: Path) -> bool:
+    """Return whether a library ends with the digest of the rest, which its loader does not read.
+
+    A lost end, as after a power failure, would end the process that loads the library.
+    """
+    data = library.read_bytes()
+    size = hashlib.sha256().digest_size
+    return hashlib.sha256(data[:-size]).digest() == data[-size:]
 
 
 def _output(command: list[str]) -> str:
