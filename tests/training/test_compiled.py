@@ -131,7 +131,7 @@ def test_other_shapes_and_long_sentences_have_the_gradients_of_the_model_s_own(
     family: str, setting: dict[str, int], tmp_path: Path
 ) -> None:
     folder = make_checkpoint(family, tmp_path / family)
-    model = model_with(folder, setting).double().eval()
+    model = model_with(folder, setting).double().train(False)
     batch = batch_of(family, [17, 1, 60, 32])
     plain = compute(model, batch)
     tokenizer = AutoTokenizer.from_pretrained(folder)
