@@ -140,7 +140,8 @@ def activations_mb(work: Work, batch_size: int | None = None) -> float:
       `training.max_length` and to the model's positions. Real batches are shorter; the memory that
       an allocator keeps between batches makes up for it.
     - Evaluation, of `training.eval_batch_size` sentences, keeps the numbers of one layer only: per
-      token 9 h in the feed-forward part or 5 h + 2 a s in attention, whichever is larger.
+      token 9 h in the feed-forward part or 5 h + 2 a s in attention, whichever is larger; with
+      compiled layers 14 h + a s, as they lay out a whole layer at once.
 
     In the records of results/cola (s = 52), 16 more sentences per batch took 81 MiB for MiniLM-L3
     and 165 MiB for MiniLM-L6; this estimates 74 and 147 MiB.
@@ -156,5 +157,9 @@ def activations_mb(work: Work, batch_size: int | None = None) -> float:
     size = 4 if work.training.precision == "fp32" else 2
     units, scores = BYTES_KEPT[size]
     layer = units * shape.width + scores * shape.heads * tokens
-    forward_only = size * max(9 * shape.width, 5 * shape.width + 2 * shape.heads * tokens)
+    scores_of_token = shape.heads * tokens
+    parts = [9 * shape.width, 5 * shape.width + 2 * scores_of_token]
+    if work.device == "cpu" and "compiled-layers" in work.training.speedups:
+        parts.append(14 * shape.width + scores_of_token)
+    forward_only = size * max(parts)
     return tokens * max(trained * shape.depth * layer, evaluated * forward_only) / 2**20

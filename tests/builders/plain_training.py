@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import DatasetDict
 from torch import Tensor, nn
 from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -98,3 +102,19 @@ def assert_tensors_close(
             torch.testing.assert_close(other[name], tensor, atol=tolerance, rtol=0)
         except AssertionError as error:
             raise AssertionError(f"{name}: {error}") from None
+
+
+def model_with(folder: Path, setting: dict[str, Any]) -> PreTrainedModel:
+    """A model of a checkpoint's configuration with other settings, its weights drawn anew."""
+    config = AutoConfig.from_pretrained(folder, attn_implementation="eager")
+    for name, value in setting.items():
+        setattr(config, "_attn_implementation" if name == "attn_implementation" else name, value)
+    return model_from(config)
+
+
+def model_from(config: PreTrainedConfig) -> PreTrainedModel:
+    make: Any = AutoModelForSequenceClassification
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model: PreTrainedModel = make.from_config(config)
+    return model

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import sys
 from collections import Counter
 from dataclasses import replace
 from importlib.util import find_spec
@@ -71,6 +73,21 @@ def test_what_is_overridden_is_not_missed(folder: Path) -> None:
     assert alone.code == 1
     helped = harness("doctor", "--suite", "hopeless.toml", "--checkpoints", "./other", cwd=folder)
     assert (helped.code, "MISSING" in helped.out) == (0, False)
+
+
+def test_compiled_code_that_cannot_be_kept_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/c++")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert checked(folder)[1]["C++ compiler"] == ("OK", "/usr/bin/c++")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    state, said = checked(folder)[1]["C++ compiler"]
+    assert state == "-"
+    assert "cannot be made; set XDG_CACHE_HOME to a folder of your own" in said
 
 
 @pytest.mark.parametrize(

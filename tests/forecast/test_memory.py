@@ -1,5 +1,6 @@
 """How many runs fit follows from what earlier runs took, or from the weights and the batch."""
 
+import ctypes
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,8 +85,36 @@ def test_longer_sentences_deeper_and_wider_models_take_more(tmp_path: Path) -> N
     assert 0.5 * usual < activations_mb(halves) < 0.6 * usual
     deep = checkpoint(tmp_path / "deep", BERT | {"num_hidden_layers": 12})
     assert activations_mb(make_work(deep)) == pytest.approx(2 * usual)
-    evaluated = make_work(folder, 1, training=TrainingSpec(eval_batch_size=640))
-    assert activations_mb(evaluated) == pytest.approx(640 * 52 * 9 * 384 * 4 / 2**20)  # one layer
+    plain = TrainingSpec(eval_batch_size=640, speedups=())
+    evaluated = activations_mb(make_work(folder, 1, training=plain))
+    assert evaluated == pytest.approx(640 * 52 * 9 * 384 * 4 / 2**20)  # one layer
+
+
+@pytest.mark.parametrize(("trained", "evaluated"), [(16, 1), (1, 64)])
+@pytest.mark.parametrize("longest", [20, 52, 512])
+def test_it_covers_what_compiled_layers_lay_out(
+    trained: int, evaluated: int, longest: int, tmp_path: Path
+) -> None:
+    import torch
+
+    from harness.training.speedups.compiled import library
+
+    if isinstance(found := library.find(), str):
+        pytest.skip(found)
+    sentences = max(trained, evaluated)
+    starts = torch.arange(sentences + 1) * longest
+    # The fields of Batch in encoder.cpp: no bias, and random words only in training.
+    sizes = [sentences, 6, 12, 384, 4 * 384, longest]
+    batch = (ctypes.c_int64 * 11)(*sizes, starts.data_ptr(), 0, 0, starts.data_ptr(), 0)
+    if trained == 1:
+        batch[9] = 0
+    size, scratch = found.functions["size_float"], found.functions["scratch_float"]
+    size.restype = scratch.restype = ctypes.c_int64
+    taken = size(batch, int(trained > 1)) + (scratch(batch) if trained > 1 else 0)
+    training = TrainingSpec(eval_batch_size=evaluated)
+    tokens = Tokens(96_000, 12_000, 0, longest)
+    work = make_work(checkpoint(tmp_path / "bert"), trained, training=training, tokens=tokens)
+    assert 0.5 * activations_mb(work) < taken / 2**20 <= 1.02 * activations_mb(work)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +180,7 @@ def test_what_smaller_batches_took_is_a_lower_bound_to_which_the_rest_is_added(
     tmp_path: Path,
 ) -> None:
     folder = checkpoint(tmp_path / "bert")
-    work = make_work(folder, 64)
+    work = make_work(folder, 64, training=TrainingSpec(eval_batch_size=8))
     assert peak_mb(work, [peak_of(8, 1.0)]) == peak_mb(work, [])
     more = activations_mb(work) * 56 / 64
     assert peak_mb(work, [peak_of(8, 50_000.0)]) == pytest.approx(50_000.0 + more)

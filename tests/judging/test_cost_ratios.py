@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.records import COLA, MACHINE, failed_record, make_cell, make_record, make_serving, with_key
+from builders.records import (
+    COLA,
+    MACHINE,
+    failed_record,
+    make_cell,
+    make_record,
+    make_serving,
+    with_key,
+)
 
 from harness.judging.baseline import Baseline, software_changes, software_here
 from harness.judging.comparison import Contestant, compare
@@ -154,6 +162,7 @@ OTHER = MACHINE.model_copy(update={"processor": "Other CPU"})
         ({"concurrency": 4}, "runs at a time: 1 and 4", False),
         ({"executor": "ray"}, "executor: local and ray", False),
         ({"executor": None}, "executor: local and not recorded", False),
+        ({"speedups": ("packing",)}, "compiled code: as set and missing", False),
         ({"contention": BUSY}, "other programs: none and busy", False),
         ({"contention": None}, "other programs: none and not recorded", False),
         ({"device": "cuda"}, "device: cpu and cuda", True),
@@ -169,7 +178,7 @@ OTHER = MACHINE.model_copy(update={"processor": "Other CPU"})
 def test_costs_of_other_circumstances_are_doubt_that_names_both_values(
     gate: str, changes: dict[str, Any], said: str, of_memory: bool
 ) -> None:
-    usual = {"contention": CALM, "executor": "local"}
+    usual = {"contention": CALM, "executor": "local", "speedups": ("compiled-optimizer",)}
     now, before = runs(BEFORE, **usual), runs(BEFORE, **{**usual, **changes})
     check = the_check(cell_of({gate: 100.0}), now, before)
     if gate == MEMORY and not of_memory:  # it depends on the device only

@@ -1,5 +1,7 @@
 """The compiled layers and optimizer beyond test_speedups.py, and machines without a compiler."""
 
+import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -7,22 +9,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from builders.jobs import make_settings
-from builders.plain_training import COMPILED, batch_of, compute, sped_up
+from builders.plain_training import (
+    COMPILED,
+    assert_close,
+    assert_tensors_close,
+    batch_of,
+    compute,
+    model_with,
+    sped_up,
+)
 from builders.tiny_checkpoints import make_checkpoint
 from datasets import DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from scipy import special
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from harness.training.loading import load_checkpoint
 from harness.training.speedups import COMPILED_LAYERS, COMPILED_OPTIMIZER
 from harness.training.speedups.apply import apply, undo
-from harness.training.speedups.compiled import library
+from harness.training.speedups.compiled import compiler, library
 from harness.training.speedups.compiled.optimizer import CompiledAdamW
 
 FOUND = library.find()
@@ -105,6 +117,58 @@ def test_parts_of_a_batch_add_up_to_its_gradients(model: Any, tokenizer: Any) ->
 
 
 @needs_compiler
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"intermediate_size": 8},  # less than the width, 32
+        {"hidden_size": 40},  # heads of 20, no whole number of vectors
+        {"num_attention_heads": 8},  # heads of 4, less than a vector
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("family", ["bert", "mpnet"])
+def test_other_shapes_and_long_sentences_have_the_gradients_of_the_model_s_own(
+    family: str, setting: dict[str, int], tmp_path: Path
+) -> None:
+    folder = make_checkpoint(family, tmp_path / family)
+    model = model_with(folder, setting).double().train(False)
+    batch = batch_of(family, [17, 1, 60, 32])
+    plain = compute(model, batch)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    fast = sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch))
+    assert_close(plain, fast, tolerance=1e-12)
+
+
+@needs_compiler
+def test_activations_far_from_zero_are_those_of_the_model_s_own(model: Any, tokenizer: Any) -> None:
+    model.double().eval()
+    for layer in model.bert.encoder.layer:
+        layer.intermediate.dense.weight.data *= 100
+    batch = batch_of("bert", [4, 8, 1])
+    plain = compute(model, batch)
+    assert plain.logits.isfinite().all()
+    fast = sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch))
+    torch.testing.assert_close(fast.logits, plain.logits, atol=0, rtol=1e-9)
+    assert_close(plain, fast, tolerance=1e-9)
+
+
+@needs_compiler
+def test_passes_forward_and_backward_may_interleave(model: Any, tokenizer: Any) -> None:
+    model.double().eval()
+    batches = [batch_of("bert", lengths, seed=seed) for seed, lengths in enumerate([[4, 9], [7]])]
+
+    def gradients() -> dict[str, Tensor]:
+        model.zero_grad()
+        one, other = (model(**batch).loss for batch in batches)
+        (one + 2 * other).backward(retain_graph=True)
+        other.backward()
+        return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+    fast = sped_up(COMPILED, model, tokenizer, gradients)
+    assert_tensors_close(gradients(), fast, tolerance=1e-12)
+
+
+@needs_compiler
 def test_a_model_is_saved_and_read_back_as_before(
     model: Any, tokenizer: Any, tmp_path: Path
 ) -> None:
@@ -119,6 +183,35 @@ def test_a_model_is_saved_and_read_back_as_before(
         assert all(torch.equal(kept[name], tensor) for name, tensor in before.items())
     owners = [parameter.untyped_storage().data_ptr() for parameter in model.parameters()]
     assert len(set(owners)) == len(owners)
+
+
+@needs_compiler
+def test_layers_above_frozen_embeddings_get_their_gradients(model: Any, tokenizer: Any) -> None:
+    model.double().eval()
+    model.bert.embeddings.requires_grad_(False)
+    batch = batch_of("bert", [4, 8, 1])
+    plain = compute(model, batch)
+    fast = sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch))
+    assert_close(plain, fast, tolerance=1e-12)
+
+
+@needs_compiler
+def test_weights_may_change_in_place_and_not_be_replaced(model: Any, tokenizer: Any) -> None:
+    model.eval()
+    batch = batch_of("bert", [4, 8, 1])
+    other = {name: tensor * 1.5 for name, tensor in model.state_dict().items()}
+
+    def after_loading() -> Tensor:
+        model.load_state_dict(other)
+        logits: Tensor = model(**batch).logits
+        model.double()
+        with pytest.raises(RuntimeError, match="moved or converted"):
+            model(**batch)
+        model.float()
+        return logits
+
+    fast = sped_up(COMPILED, model, tokenizer, after_loading)
+    torch.testing.assert_close(fast, model(**batch).logits, atol=5e-6, rtol=0)
 
 
 @needs_compiler
@@ -140,6 +233,54 @@ def test_frozen_layers_and_other_activations_keep_the_plain_layers(
     assert names(freeze) == set(COMPILED) - {COMPILED_LAYERS}
     assert names(approximate) == set(COMPILED) - {COMPILED_LAYERS}
     assert names(nn.Module.bfloat16) == set(COMPILED) - {COMPILED_LAYERS}
+
+
+NUMBERS = """
+#include <cstdio>
+#include <vector>
+#include "elements.h"
+int main() {
+  std::vector<float> x(1 << 20), bias(1 << 20), decay(1 << 20), value(1 << 20), slope(1 << 20);
+  const size_t count = std::fread(x.data(), sizeof(float), x.size(), stdin);
+  gelu(x.data(), bias.data(), value.data(), slope.data(), Index(count));
+#pragma omp simd
+  for (size_t i = 0; i < count; ++i) decay[i] = exponential(-std::abs(x[i]));
+  for (const auto* row : {&decay, &value, &slope}) {
+    std::fwrite(row->data(), sizeof(float), count, stdout);
+  }
+}
+"""
+
+
+@needs_compiler
+def test_functions_in_single_precision_keep_their_bounds_over_their_whole_range(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "numbers.cpp").write_text(NUMBERS)
+    flags = [flag for flag in compiler.FLAGS if flag not in ("-shared", "-fPIC")]
+    folder = f"-I{compiler.HEADERS[0].parent}"
+    command = [compiler.find() or "", *flags, folder, "numbers.cpp", "-o", "numbers"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    tiny = np.logspace(-45, 0, 20_000)
+    x = np.concatenate([np.linspace(-90, 90, 200_001), tiny, -tiny, [-np.inf, np.inf, np.nan]])
+    x = x.astype(np.float32)
+    done = subprocess.run(
+        [tmp_path / "numbers"], input=x.tobytes(), capture_output=True, check=True
+    )
+    found = np.frombuffer(done.stdout, np.float32).reshape(3, -1)
+    assert np.isnan(found[:, -1]).all()  # so that a diverged training shows
+    x, (decay, value, slope) = x[:-3].astype(np.float64), found[:, :-3].astype(np.float64)
+    normal = np.abs(x) < 87  # beyond, exp(-87) stands for less
+    assert (np.abs(decay / np.exp(-np.abs(x)) - 1) < 3e-7)[normal].all()
+    assert (decay[~normal] < 2e-38).all()
+    with np.errstate(under="ignore"):
+        share = special.ndtr(x)
+        density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    # Relative to the value, as far as single precision has normal numbers. In the far tail, where
+    # torch's own is 0, the rounding of x^2 counts.
+    bound = np.where(np.abs(x) < 5, 2e-6, 2e-5)
+    assert (np.abs(value - x * share) <= bound * np.abs(x * share) + 1e-37).all()
+    assert (np.abs(slope - (share + x * density)) <= 1e-6).all()
 
 
 # The optimizer.
@@ -247,13 +388,18 @@ def forgotten() -> Iterator[None]:
     library.find.cache_clear()
 
 
-def test_without_a_compiler_the_plain_twins_train(
-    forgotten: None, monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any
+def test_without_a_compiler_the_plain_twins_train_and_the_log_says_why(
+    forgotten: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: Any,
+    tokenizer: Any,
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert "no C++ compiler" in str(library.find())
     applied = apply((*COMPILED, COMPILED_OPTIMIZER), model, tokenizer, DatasetDict())
     assert applied.names == set(COMPILED) - {COMPILED_LAYERS}
+    assert "without compiled code: no C++ compiler" in capsys.readouterr().out
     undo(model, applied, decay=1.0)
 
 
@@ -262,17 +408,66 @@ def test_a_compiler_that_fails_and_a_cache_that_cannot_be_written_are_told(
     forgotten: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "c++"
-    broken.write_text("#!/bin/sh\n[ $# = 1 ] && exit 0\necho 'unknown option' >&2\nexit 1\n")
+    broken.write_text("#!/bin/sh\n[ $# = 1 ] && exit 0\nprintf 'unbekannt \\374\n' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(shutil, "which", lambda _: str(broken))
-    assert library.find() == "the C++ compiler failed: unknown option"
+    assert library.find() == "the C++ compiler failed: unbekannt \ufffd"
     assert list((tmp_path / "cache").rglob("*.so")) == []
     monkeypatch.undo()
     library.find.cache_clear()
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert "cannot be kept or loaded" in str(library.find())
+
+
+@needs_compiler
+def test_a_user_without_a_home_folder_is_told_and_a_relative_cache_is_ignored(
+    forgotten: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unknown(_: int) -> Any:
+        raise KeyError("uid not found")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    found = library.find()
+    assert isinstance(found, str)
+    assert "no home folder; set XDG_CACHE_HOME" in found
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_compiler
+def test_nothing_is_loaded_from_a_folder_where_other_users_can_write(
+    forgotten: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "cola-finetuning-benchmark"
+    folder.mkdir()
+    for mode in (0o770, 0o707):
+        folder.chmod(mode)
+        assert f"other users can write to {folder} (mode {mode:o})" in str(library.find())
+        library.find.cache_clear()
+    folder.chmod(0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    assert f"{folder} belongs to user" in str(library.find())
+    assert list(folder.iterdir()) == []
+
+
+@needs_compiler
+def test_a_damaged_library_is_compiled_again(
+    forgotten: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = compiler.compiled(compiler.find() or "")
+    whole = path.read_bytes()
+    assert compiler.compiled(compiler.find() or "").stat().st_ino == path.stat().st_ino
+    for damaged in (whole[:5000], whole[:5000] + b"?" + whole[5001:]):
+        path.write_bytes(damaged)
+        assert compiler.compiled(compiler.find() or "") == path
+        assert path.read_bytes() == whole
+    assert not isinstance(library.find(), str)
 
 
 @needs_compiler

@@ -27,6 +27,8 @@ from builders.plain_training import (
     assert_tensors_close,
     batch_of,
     compute,
+    model_from,
+    model_with,
     sped_up,
 )
 from builders.tiny_checkpoints import ARCHITECTURES, make_checkpoint
@@ -37,9 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from transformers import (
     AutoConfig,
-    AutoModelForSequenceClassification,
     AutoTokenizer,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -292,22 +292,6 @@ def test_they_agree_for_the_kin_of_roberta(
     assert_close(plain, fast, tolerance=1e-12)
 
 
-def model_with(folder: Path, setting: dict[str, Any]) -> PreTrainedModel:
-    """A model of a checkpoint's configuration with other settings, its weights drawn anew."""
-    config = AutoConfig.from_pretrained(folder, attn_implementation="eager")
-    for name, value in setting.items():
-        setattr(config, "_attn_implementation" if name == "attn_implementation" else name, value)
-    return model_from(config)
-
-
-def model_from(config: PreTrainedConfig) -> PreTrainedModel:
-    make: Any = AutoModelForSequenceClassification
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model: PreTrainedModel = make.from_config(config)
-    return model
-
-
 # Packing, first token and fast dropout: switched off.
 
 
@@ -331,6 +315,20 @@ def test_padding_on_the_left_switches_them_off(folders: dict[str, Path]) -> None
     model = load_checkpoint(str(folders["bert"]), tokenizer, settings_of()).model
     assert apply(REWRITING, model, tokenizer, DatasetDict()).names == set()
     assert has_own_forward(model)
+
+
+@pytest.mark.parametrize("names", [REWRITING, COMPILED], ids="+".join)
+def test_a_sentence_without_tokens_switches_them_off(
+    folders: dict[str, Path], tokenizers: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    """It is an empty one, of a tokenizer without special tokens, and has no first token."""
+    tokenizer = tokenizers["bert"]
+    model = load_checkpoint(str(folders["bert"]), tokenizer, settings_of()).model
+    for ids, active in (([[7, 8, 9], []], set()), ([[7, 8, 9], [7]], set(names))):
+        split = Dataset.from_dict({"input_ids": ids, "label": [0, 1]})
+        applied = apply(names, model, tokenizer, DatasetDict(train=split))
+        assert applied.names == active
+        undo(model, applied, decay=1.0)
 
 
 UNHONOURED = [

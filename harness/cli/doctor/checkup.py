@@ -277,7 +277,9 @@ def _gpu() -> Finding:
 def _compiler() -> Finding:
     if (obstacle := compiler.obstacle()) is None:
         return Finding("ok", "C++ compiler", str(compiler.find()))
-    way_out = "with one (apt-get install g++), training on the CPU is faster: docs/performance.md"
+    way_out = "with it, training on the CPU is faster: docs/performance.md"
+    if compiler.find() is None:
+        way_out = f"apt-get install g++; {way_out}"
     return Finding("optional", "C++ compiler", obstacle, way_out)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.judging.baseline import Baseline, runs_of_cell, software_changes, software_here
-from harness.judging.costs import COSTS, differing_circumstances, rough
+from harness.judging.costs import COSTS, rough
+from harness.judging.costs.circumstances import differing_circumstances
 from harness.judging.gates.cost_ratio import COLUMNS
 from harness.machine.provenance import machine
 from harness.store.records import Record
@@ -45,7 +46,9 @@ def _obstacles(gate: str, before: Sequence[Record], here: dict[str, Any]) -> Ite
     if cost.timed and rough(before):
         yield "the times of the baseline are of the order of magnitude only"
     now = before[0].model_copy(update=here)
-    if (differences := differing_circumstances([now, *before], cost)) is not None:
+    if (
+        differences := differing_circumstances([now, *before], cost.timed, cost.served)
+    ) is not None:
         yield f"circumstances here and of the baseline differ ({differences})"
 
 

@@ -7,6 +7,7 @@ from datasets import DatasetDict
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from harness.models.encode import token_counts
 from harness.training.speedups import (
     COMPILED_LAYERS,
     COMPILED_OPTIMIZER,
@@ -66,8 +67,10 @@ def apply(
     wanted = {COMPILED_LAYERS, COMPILED_OPTIMIZER} & set(names)
     library = compiled_library.load() if wanted and plain_arithmetic else None
     rewritten = {FAST_DROPOUT, FIRST_TOKEN, PACKING} & set(names)
-    # A sentence's first token is found by its position, which padding on the left shifts.
-    if rewritten and tokenizer.padding_side == "right":
+    # A sentence's first token is found by its position, which padding on the left shifts, and which
+    # a sentence without tokens lacks: an empty one of a tokenizer without special tokens.
+    every = all(token_counts(split).all() for split in splits.values())
+    if rewritten and tokenizer.padding_side == "right" and every:
         encoder = find_encoder(model)
     if (
         encoder is not None

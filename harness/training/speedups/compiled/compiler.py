@@ -29,7 +29,13 @@ def obstacle() -> str | None:
     """Return why this machine cannot compile, as a phrase; None if it can be tried."""
     if sys.platform != "linux" or sys.byteorder != "little":
         return f"needs Linux on a little-endian processor, not {sys.platform} ({sys.byteorder})"
-    return None if find() is not None else f"no C++ compiler ({', '.join(COMPILERS)}) is installed"
+    if find() is None:
+        return f"no C++ compiler ({', '.join(COMPILERS)}) is installed"
+    try:
+        _check_cache(_cache())
+    except OSError as error:
+        return f"the compiled library cannot be kept or loaded: {error}"
+    return None
 
 
 def find() -> str | None:
@@ -42,37 +48,86 @@ def compiled(compiler: str) -> Path:
 
     Raises:
         subprocess.SubprocessError: the compiler failed, or took more than COMPILE_SECONDS.
-        OSError: the cache folder cannot be written.
+        OSError: there is no cache folder, it cannot be written, or others can write there.
     """
-    version = subprocess.run(
-        [compiler, "--version"], capture_output=True, text=True, check=True, timeout=COMPILE_SECONDS
-    ).stdout
+    version = _output([compiler, "--version"])
     digest = hashlib.sha256()
-    sources = map(Path.read_text, (*SOURCES, *HEADERS))
+    sources = [path.read_text("utf-8") for path in (*SOURCES, *HEADERS)]
     for part in (version, " ".join(FLAGS), _processor(), *sources):
         digest.update(part.encode() + b"\0")
     folder = _cache()
     library = folder / f"{digest.hexdigest()[:32]}.so"
-    if library.exists():
-        return library
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_cache(folder)
+    if library.exists() and _is_whole(library):
+        return library
     # Under a name of its own first: simultaneous runs may compile, too, and one may be killed.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = Path(scratch) / "library.so"
-        subprocess.run(
-            [compiler, *FLAGS, *map(str, SOURCES), "-o", str(made)],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=COMPILE_SECONDS,
-        )
+        _output([compiler, *FLAGS, *map(str, SOURCES), "-o", str(made)])
+        with made.open("ab") as file:
+            file.write(hashlib.sha256(made.read_bytes()).digest())
         made.replace(library)
     return library
 
 
+def _is_whole(library: Path) -> bool:
+    """Return whether a library ends with the digest of the rest, which its loader does not read.
+
+    A lost end, as after a power failure, would end the process that loads the library.
+    """
+    data = library.read_bytes()
+    size = hashlib.sha256().digest_size
+    return hashlib.sha256(data[:-size]).digest() == data[-size:]
+
+
+def _output(command: list[str]) -> str:
+    # Compilers write file names and messages in any encoding.
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=True,
+        timeout=COMPILE_SECONDS,
+    ).stdout
+
+
 def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "cola-finetuning-benchmark"
+    """Return the folder of compiled libraries.
+
+    Raises:
+        FileNotFoundError: the user has no home folder.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # the specification of XDG_CACHE_HOME ignores other paths
+        try:
+            base = Path.home() / ".cache"
+        except RuntimeError:
+            problem = "this user has no home folder; set XDG_CACHE_HOME to a folder of your own"
+            raise FileNotFoundError(problem) from None
+    return base / "cola-finetuning-benchmark"
+
+
+def _check_cache(folder: Path) -> None:
+    """Refuse a cache folder that cannot be made, or where others can put a library to be run.
+
+    Raises:
+        OSError: with the way out.
+    """
+    if not folder.exists():
+        made = next(parent for parent in folder.parents if parent.exists())
+        if not made.is_dir() or not os.access(made, os.W_OK | os.X_OK):
+            problem = f"{folder} cannot be made"
+            raise PermissionError(f"{problem}; set XDG_CACHE_HOME to a folder of your own")
+        return
+    about = folder.stat()
+    if about.st_uid != os.geteuid():
+        problem = f"{folder} belongs to user {about.st_uid}, not to {os.geteuid()}"
+        raise PermissionError(f"{problem}; set XDG_CACHE_HOME to a folder of your own")
+    if about.st_mode & 0o022:
+        problem = f"other users can write to {folder} (mode {about.st_mode & 0o777:o})"
+        raise PermissionError(f"{problem}; remove that folder")
 
 
 def _processor() -> str:

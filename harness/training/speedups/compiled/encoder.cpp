@@ -50,7 +50,7 @@ struct Saved {
   Index rows;
   const T* input;           // (tokens, width)
   T *query, *key, *value;   // strides below
-  Index query_stride, key_stride;
+  Index query_stride, key_stride, derivative_stride;
   T *weights, *context;     // softmax by sentence, head, query, key; (rows, width)
   T *normed1, *scale1, *middle, *activated, *derivative, *normed2, *scale2, *output;
   Word *attention_words, *projection_words, *feed_forward_words;
@@ -102,7 +102,8 @@ class Encoder {
       s.scale1 = area.take<T>(s.rows);
       s.middle = area.take<T>(s.rows * width);
       s.activated = area.take<T>(s.rows * batch_.inner);
-      s.derivative = area.take<T>(s.rows * batch_.inner);
+      s.derivative_stride = keep ? batch_.inner : 0;  // without a backward pass, nobody reads it
+      s.derivative = area.take<T>(keep ? s.rows * batch_.inner : batch_.inner);
       s.normed2 = area.take<T>(s.rows * width);
       s.scale2 = area.take<T>(s.rows);
       s.output = keep ? area.take<T>(s.rows * width) : outputs[l % 2];
@@ -154,7 +155,8 @@ class Encoder {
     Scratch s;
     s.middle = area.take<T>(rows * width);
     s.dropped = area.take<T>(rows * width);
-    s.inner = area.take<T>(rows * batch_.inner);
+    // It also holds the residual's gradient, and some models have fewer inner units than width.
+    s.inner = area.take<T>(rows * std::max(batch_.inner, width));
     s.context = area.take<T>(rows * width);
     s.query = area.take<T>(tokens * 3 * width);
     s.key = area.take<T>(tokens * 2 * width);
@@ -194,7 +196,7 @@ class Encoder {
                       batch_.inner);
     for (Index row = 0; row < s.rows; ++row)
       gelu(s.activated + row * batch_.inner, w.up_bias, s.activated + row * batch_.inner,
-           s.derivative + row * batch_.inner, batch_.inner);
+           s.derivative + row * s.derivative_stride, batch_.inner);
     products_.forward(s.activated, batch_.inner, w.down, s.normed2, width, s.rows, batch_.inner,
                       width);
     norm(s.normed2, w.down_bias, s.middle, s.feed_forward_words, layer.feed_forward_dropped,

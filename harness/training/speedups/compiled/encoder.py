@@ -6,7 +6,7 @@ output to the encoder's.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,8 @@ class _Batch(ctypes.Structure):
 class Compiled:
     """An encoder whose layers run in compiled code.
 
-    `tensors` are the parameters with the tensors that receive their gradients. `joined` are the
+    `tensors` are the parameters with the tensors that receive their gradients. `layers` contains
+    their addresses, and those of the parameters, which are also `addresses`. `joined` are the
     query, key and value projections, whose parameters are parts of one tensor meanwhile.
     """
 
@@ -69,6 +70,7 @@ class Compiled:
     kind: str
     layers: Any
     tensors: tuple[tuple[Tensor, Tensor], ...]
+    addresses: tuple[int, ...]
     joined: tuple[nn.Linear, ...]
 
 
@@ -127,10 +129,15 @@ def rewrite_forward(encoder: Encoder, library: Library) -> Compiled:
         kind=KINDS[dtype],
         layers=layers,
         tensors=tuple(tensors),
+        addresses=_addresses(tensors),
         joined=joined,
     )
     encoder.module.forward = _forward(compiled)
     return compiled
+
+
+def _addresses(tensors: Iterable[tuple[Tensor, Tensor]]) -> tuple[int, ...]:
+    return tuple(parameter.data_ptr() for parameter, _ in tensors)
 
 
 def undo(compiled: Compiled) -> None:
@@ -183,7 +190,16 @@ def _forward(compiled: Compiled) -> Callable[..., Any]:
     encoder = compiled.encoder
 
     def forward(hidden_states: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Any:
+        # Compiled code reads at addresses, and the memory at an old one may be another's by now.
+        if _addresses(compiled.tensors) != compiled.addresses:
+            raise RuntimeError(
+                "a model was moved or converted while its layers are compiled code; do so before "
+                "speed-ups are applied, or after they are undone"
+            )
         bias = None if encoder.position_bias is None else encoder.position_bias(hidden_states)
+        if torch.is_grad_enabled() and not hidden_states.requires_grad:
+            # Else autograd, which does not see the layers' parameters, would skip them.
+            hidden_states = hidden_states.detach().requires_grad_()
         hidden = _Layers.apply(  # type: ignore[no-untyped-call]
             hidden_states.contiguous(),
             # The same for every sentence; (1 or sentences, heads, length, length).

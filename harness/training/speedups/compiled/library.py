@@ -23,8 +23,14 @@ class Library:
 
 
 def load() -> Library | None:
-    """Return the library, compiled if it is not in the cache; None where that is impossible."""
-    return None if isinstance(found := find(), str) else found
+    """Return the library, compiled if it is not in the cache; None where that is impossible.
+
+    Why it is impossible is printed, to the log of a run.
+    """
+    if isinstance(found := find(), str):
+        print(f"trained without compiled code: {found}")
+        return None
+    return found
 
 
 @functools.cache

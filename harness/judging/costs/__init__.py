@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean, stdev
 
-from harness.machine.contention import TAKEN
+from harness.judging.costs.circumstances import (
+    busy,
+    differing_circumstances,
+    facts,
+)
 from harness.store.records import Record
 from harness.text import series, two_digits
 
@@ -228,11 +232,13 @@ def _obstacles(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> tuple[Reaso
             return (Reason("0 in every run of a cell", f"the {cost.noun} of {name} is 0"),)
     all_runs = [*chain.from_iterable(cells.values())]
     texts = []
-    if unknown := [name for name, values in _facts(all_runs, cost).items() if None in values]:
+    if unknown := [
+        name for name, values in facts(all_runs, cost.timed, cost.served).items() if None in values
+    ]:
         texts.append(f"the circumstances of measurement are not recorded ({', '.join(unknown)})")
-    elif (differences := differing_circumstances(all_runs, cost)) is not None:
+    elif (differences := differing_circumstances(all_runs, cost.timed, cost.served)) is not None:
         texts.append(f"they were measured under different circumstances ({differences})")
-    if cost.timed and all(_busy(run, cost.served) for run in all_runs):  # else a difference
+    if cost.timed and all(busy(run, cost.served) for run in all_runs):  # else a difference
         when = "these models answered" if cost.served else "these runs trained"
         texts.append(f"other programs kept a core busy while {when}")
     return (*disagreements(cost, cells), *(Reason(text, text) for text in texts))
@@ -267,68 +273,6 @@ def disagreement(cost: Cost, runs: Sequence[Record]) -> str | None:
     else:
         listed = f"{series([*map(_short, values)])} {cost.unit}"
     return f"a factor of {max(values) / min(values):.3g} ({listed})" if min(values) else listed
-
-
-def differing_circumstances(
-    runs: Sequence[Record], cost: Cost = COSTS["train_seconds"]
-) -> str | None:
-    """Return the circumstances that differ between runs and on which the cost depends, or None."""
-    differences = []
-    for name, values in _facts(runs, cost).items():
-        distinct = [str(value) for value in dict.fromkeys(values) if value is not None]
-        if len(distinct) > 1:
-            differences.append(f"{name}: {series(distinct)}")
-    return "; ".join(differences) or None
-
-
-def circumstances(runs: Iterable[Record]) -> frozenset[tuple[object, ...]]:
-    """Return the circumstances under which runs were timed; times compare if there is only one."""
-    return frozenset(zip(*_facts([*runs], COSTS["train_seconds"]).values(), strict=True))
-
-
-def _facts(runs: Sequence[Record], cost: Cost) -> dict[str, list[object]]:
-    """Return the circumstances of measurement by name: a list with one value for each run."""
-    machines = [run.machine for run in runs]
-    facts: dict[str, list[object]] = {"device": [run.device for run in runs]}
-    facts["accelerator"] = [each and (each.accelerator or "none") for each in machines]
-    if cost.timed:
-        facts |= {
-            "processor": [each and each.processor for each in machines],
-            "cores": [each and each.cores for each in machines],
-            "GB of memory": [each and (each.memory_gb or "unknown") for each in machines],
-            "system": [each and each.system for each in machines],
-            "Python": [each and each.python for each in machines],
-            "threads per run": [_threads(run, cost.served) for run in runs],
-            "other programs": [_other_programs(run, cost.served) for run in runs],
-            "runs at a time": [run.concurrency for run in runs],
-            "executor": [run.executor or "not recorded" for run in runs],
-        }
-    return facts
-
-
-def _threads(run: Record, served: bool) -> int | None:
-    return run.serving.threads if served and run.serving is not None else run.threads
-
-
-def _other_programs(run: Record, served: bool) -> str:
-    if (cores := _taken(run, served)) is None:  # an older record, or a run on a GPU
-        return "not recorded"
-    return "busy" if cores > TAKEN else "none"
-
-
-def _busy(run: Record, served: bool = False) -> bool:
-    """Return whether other programs are known to have kept a core busy."""
-    return (_taken(run, served) or 0.0) > TAKEN
-
-
-def _taken(run: Record, served: bool) -> float | None:
-    """Return how many cores other programs kept busy while a run trained, or its model answered.
-
-    If the answers took too short to tell, it is that of the training just before.
-    """
-    if served and run.serving is not None and run.serving.other_programs is not None:
-        return run.serving.other_programs
-    return None if run.contention is None else run.contention.other_programs
 
 
 def doubts(runs: Sequence[Record]) -> list[str]:
@@ -371,14 +315,14 @@ def rough(runs: Sequence[Record], served: bool = False) -> bool:
     alike = [cost for cost in COSTS.values() if cost.timed and cost.served == served]
     return (
         any(disagreement(cost, runs) is not None for cost in alike)
-        or differing_circumstances(runs, alike[0]) is not None
-        or any(_busy(run, served) for run in runs)
+        or differing_circumstances(runs, served=served) is not None
+        or any(busy(run, served) for run in runs)
     )
 
 
 def beside_other_programs(runs: Iterable[Record]) -> bool:
     """Return whether other programs kept a core busy while one of the runs trained."""
-    return any(map(_busy, runs))
+    return any(map(busy, runs))
 
 
 def compares(column: str, runs: Sequence[Record]) -> bool:
@@ -386,7 +330,10 @@ def compares(column: str, runs: Sequence[Record]) -> bool:
     cost = COSTS[column]
     if _stopped(runs):
         return False
-    return disagreement(cost, runs) is None and differing_circumstances(runs, cost) is None
+    return (
+        disagreement(cost, runs) is None
+        and differing_circumstances(runs, cost.timed, cost.served) is None
+    )
 
 
 def _stopped(runs: Iterable[Record]) -> bool:
