@@ -23,7 +23,7 @@ def differing_circumstances(
     return "; ".join(differences) or None
 
 
-def circumstances(runs: Iterable[Record]) -> frozenset[tuple[object, ...]]:
+def circumstances_of(runs: Iterable[Record]) -> frozenset[tuple[object, ...]]:
     """Return the circumstances under which runs were timed; times compare if there is only one."""
     return frozenset(zip(*facts([*runs], True, False).values(), strict=True))
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.judging import costs
 from harness.judging.column import MISSING, ROUGH, Row, Value
-from harness.judging.costs.circumstances import circumstances
+from harness.judging.costs.circumstances import circumstances_of
 from harness.judging.further_columns.settings import settings_in, value_of
 from harness.judging.leaderboard import rows_of, runs_by_cell, scored
 from harness.report.published import Published
@@ -177,7 +177,7 @@ def circumstances(lines: Iterable[Line]) -> dict[str, str]:
     lines = list(lines)
     different: dict[str, set[object]] = {}
     for line in lines:
-        different.setdefault(_circumstances(line, False), set()).add(circumstances(line.runs))
+        different.setdefault(_circumstances(line, False), set()).add(circumstances_of(line.runs))
     return {
         line.cell.id: _circumstances(line, len(different[_circumstances(line, False)]) > 1)
         for line in lines
