@@ -76,6 +76,7 @@ def run(*command: str, tree: Path = ROOT, variables: Mapping[str, str] | None = 
         Failed: its exit code is not 0.
     """
     path = os.pathsep.join([str(tree), str(tree / "benchmarks")])
+    earlier = disturbance.children()
     before = disturbance.read()
     started = time.perf_counter()
     done = subprocess.run(
@@ -87,7 +88,7 @@ def run(*command: str, tree: Path = ROOT, variables: Mapping[str, str] | None = 
         check=False,
     )
     seconds = time.perf_counter() - started
-    disturbance.wait_for_orphans()
+    disturbance.wait_for_orphans(earlier)
     found = disturbance.between(before, disturbance.read())
     if done.returncode:
         raise Failed(command, done.returncode, done.stdout + done.stderr)

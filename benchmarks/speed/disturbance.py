@@ -4,8 +4,10 @@ import contextlib
 import ctypes
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+import psutil
 
 from harness.machine import contention
 from harness.machine.contention import Moment
@@ -48,11 +50,23 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def wait_for_orphans() -> None:
-    """Wait until all child processes have ended, so that their processor time counts as ours."""
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
+def children() -> frozenset[int]:
+    """Return the process ids of this process' children."""
+    return frozenset(child.pid for child in psutil.Process().children())
+
+
+def wait_for_orphans(earlier: Collection[int] = ()) -> None:
+    """Wait until child processes have ended, so that their processor time counts as ours.
+
+    Args:
+        earlier: children that are not waited for; they may live as long as this process.
+    """
+    for child in children() - set(earlier):
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
+    # The children of those that ended are children of this process now.
+    if children() - set(earlier):
+        wait_for_orphans(earlier)
 
 
 def read() -> Reading:

@@ -13,7 +13,7 @@ from harness.machine.contention import Moment
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
-from speed import disturbance
+from speed import commands, disturbance
 from speed.disturbance import Disturbance, Reading
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +98,17 @@ def test_the_table_says_how_many_were_disturbed_and_how_much(
     found: list[Disturbance], words: str
 ) -> None:
     assert disturbance.in_words(found) == words
+
+
+@LINUX
+def test_a_child_from_before_a_command_is_not_waited_for() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        commands.run("-c", "print('done')")
+        assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait()
 
 
 OUTLIVED = """
