@@ -51,6 +51,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
     del os.environ[name]
 
+# It is installed for tests of sessions beside it; other sessions run tests in their written order.
+os.environ.setdefault("PYTEST_ADDOPTS", "-p no:randomly")
+
 # On a busy machine a correct answer takes longer, and no test measures time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

@@ -7,10 +7,16 @@ from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
 from harness.store.records import Record, key_of, run_key
 from harness.store.run_store import read_store, run_folder
 from harness.suite.plan import Run, make_plan, runs_of
-from harness.suite.spec import GatesSpec, MatrixSpec, Suite, TrainingSpec
+from harness.suite.spec import GatesSpec, MatrixSpec, Speedup, Suite, TrainingSpec
 
 STORED = Path(__file__).parent / "written_before"
 """A tiny run of commit 06bcd5e, before the harness was put into packages by stage."""
+
+SPEEDUPS: tuple[Speedup, ...] = (
+    *("fast-dropout", "first-token", "kept-memory", "memory-checkpoint", "packing"),
+    *("sorted-evaluation", "used-vocabulary"),
+)
+"""All that there were when the run was stored."""
 
 
 def planned() -> Run:
@@ -21,7 +27,7 @@ def planned() -> Run:
         matrix=MatrixSpec(
             checkpoints=("./encoder",), batch_sizes=(16,), learning_rates=(1e-3,), seeds=(1,)
         ),
-        training=TrainingSpec(epochs=2),
+        training=TrainingSpec(epochs=2, speedups=SPEEDUPS),
         gates=GatesSpec(min_mcc=0.1),
     )
     (cell,) = make_plan(suite)

@@ -419,7 +419,8 @@ def test_mra_is_not_told_to_learn_longer(
     checkpoint: Callable[[str], Path], rows: DatasetSpec, tmp_path: Path
 ) -> None:
     record, predictions = execute_ok(make_job(checkpoint("mra"), rows, tmp_path, epochs=3))
-    assert len({row["logit_1"] for row in predictions.to_pylist()}) == 1
+    # Up to rounding, which differs between shapes of a batch on some processors.
+    assert np.ptp([row["logit_1"] for row in predictions.to_pylist()]) < 1e-5
     first, *others = record.warnings
     assert first.startswith("every validation sentence got the same logits, before training too")
     assert "does not read its input" in first
