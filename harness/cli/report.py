@@ -22,6 +22,7 @@ from harness.text import counted, printable
 
 if TYPE_CHECKING:
     from harness.report import Published
+    from harness.store.given import Given
     from harness.store.slices import Slices
 
 
@@ -111,7 +112,7 @@ class _Evidence:
     `contents` are the expected contents of every file, by name; `records` are the records in them;
     `notes` are printed. `unlike` are lines about differences between records and
     predictions.parquet, which are searched for only with --check. `published` is whether the input
-    is a leaderboard.json.
+    is a leaderboard.json. `given` are the predictions of other programs in the contents.
     """
 
     folder: Path
@@ -120,10 +121,11 @@ class _Evidence:
     notes: Sequence[str]
     unlike: Sequence[str] = ()
     published: bool = False
+    given: "Sequence[Given]" = ()
 
 
 def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
-    from harness.report import replacement, write_files
+    from harness.report import given, replacement, write_files
     from harness.report.checks.changes import changed_files
 
     now = replacement.runs_of_records(evidence.records)
@@ -132,6 +134,8 @@ def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
         and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None
     ):
         raise BadInput(line.splitlines())
+    if not may_replace and (line := given.left_out(folder, evidence.given)) is not None:
+        raise BadInput([line])
     with contextlib.suppress(BadInput):  # an unreadable leaderboard is replaced without a message
         before = replacement.runs_in_tables(folder)
         if before is not None and (line := replacement.replaced(before, now)) is not None:
@@ -253,17 +257,20 @@ def _from_published(
     if predictions is not None:
         published = with_groupings(folder, published)
         contents = {PREDICTIONS: predictions, **render(published)}
-        return _Evidence(folder, contents, published.records, [*remarks, *notes])
+        notes = [*remarks, *notes]
+        return _Evidence(folder, contents, published.records, notes, given=published.given)
     beside = None
     if output is not None:  # its predictions may belong to other runs
         beside, notes = predictions_beside(output, published)
     note = f"{folder / PREDICTIONS}: missing, and not written: leaderboard.json contains no logits"
     contents = render(published, beside is not None)
-    return _Evidence(folder, contents, published.records, [*remarks, note, *notes])
+    notes = [*remarks, note, *notes]
+    return _Evidence(folder, contents, published.records, notes, given=published.given)
 
 
 def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _Evidence:
     from harness.report import contents_of, publish
+    from harness.report.given import kept
 
     typed = chosen(values)
     planned = only_suite(typed)
@@ -273,19 +280,23 @@ def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _E
         problem = f"{folder / 'runs'}: no scored run of the plan of {planned.path.name} among "
         problem += f"{counted(len(store), 'record')}; name the folder of its results, or train it"
         raise BadInput([problem, *notes])
+    records = [item.record for item in stored]
+    given, lost = kept(folder, planned.cells, records)
     published = publish(
         planned.suite.name,
         planned.cells,
-        [item.record for item in stored],
+        records,
         session_options(typed).baseline_of(planned.suite.name),
         planned.references,
         suite_gates(planned.suite),
         planned.suite.dataset,
         _earlier_slices(folder),
+        given,
     )
     published, remarks = _with_slices(published, slices, values)
     contents = contents_of(published, stored)
-    return _Evidence(folder, contents, published.records, [*notes, *left_out, *remarks])
+    notes = [*notes, *left_out, *remarks, *filter(None, [lost])]
+    return _Evidence(folder, contents, published.records, notes, given=given)
 
 
 def _with_slices(
