@@ -10,6 +10,7 @@ from harness.report.checks.changes import changed_files
 from harness.report.checks.logits import predictions_beside, with_given, with_groupings
 from harness.store.given import Given, given_problems
 from harness.store.records import DatasetFacts, Record
+from harness.suite import ids
 from harness.suite.plan import Cell
 from harness.text import printable, some
 
@@ -60,6 +61,26 @@ def left_out(folder: Path, now: Sequence[Given]) -> str | None:
         f"{folder}: its tables show given predictions that the new tables would not show: "
         f"{some(lost)}; add --replace to replace these tables, or --output FOLDER to keep them"
     )
+
+
+def others(given: Sequence[Given], names: Sequence[str], folder: Path) -> tuple[Given, ...]:
+    """Return the given predictions without those of some names.
+
+    Raises:
+        BadInput: a name that none has; `folder` is where it was looked for.
+    """
+    known = [each.name for each in given]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        has = f"which has {', '.join(map(repr, known))}" if known else "which has none"
+        raise BadInput(
+            [
+                f"--without: {name!r}: no given predictions of this name in {folder}, {has}"
+                f"{ids.did_you_mean(name, known)}"
+                for name in unknown
+            ]
+        )
+    return tuple(each for each in given if each.name not in names)
 
 
 def readable(folder: Path) -> Published:
@@ -116,8 +137,7 @@ def add(folder: Path, published: Published, given: Given) -> list[Path]:
     Raises:
         BadInput: the predictions do not fit the leaderboard, or the folder cannot be written.
     """
-    others = tuple(each for each in published.given if each.name != given.name)
-    now = (*others, given)
+    now = (*(each for each in published.given if each.name != given.name), given)
     if problems := list(given_problems(now, published.cells, published.records)):
         raise BadInput([f"--add-to: {folder}: {problem}" for problem in problems])
     content, _ = predictions_beside(folder, published)
