@@ -9,6 +9,8 @@ from builders.commands import ROOT
 from harness.judging.comparison import Contestant, compare, given_contestants
 from harness.judging.leaderboard import leaderboard, rows_of, runs_by_cell
 from harness.report import read_published
+from harness.report.pictures.chart_data import chart_data
+from harness.report.pictures.charts import table_lines
 from harness.store.classes import unpack
 from harness.store.given import Given, given_of
 from harness.store.records import Record, selected_classes
@@ -35,9 +37,9 @@ def given_as(runs: list[Record]) -> Given:
     return given_of("given", facts, true, np.stack(predicted), 2, digests, False)
 
 
-@pytest.mark.parametrize("cell", BOARD.cells, ids=lambda cell: cell.id)
-def test_a_row_has_the_scores_and_intervals_of_the_cell(cell: Cell) -> None:
-    runs = RUNS[cell.id]
+@pytest.mark.parametrize("planned", BOARD.cells, ids=lambda planned: planned.id)
+def test_a_row_has_the_scores_and_intervals_of_the_cell(planned: Cell) -> None:
+    runs = RUNS[planned.id]
     rows = rows_of(leaderboard(BOARD.cells, BOARD.records, given=[given_as(runs)]))
     (theirs,) = (row for row in rows if row["given"])
     twins = [row for row in rows if row["rank"] == theirs["rank"] and row is not theirs]
@@ -56,6 +58,15 @@ def test_the_rows_of_cells_stay_as_they_are_except_for_ranks() -> None:
     rows = rows_of(leaderboard(BOARD.cells, BOARD.records, given=[given_as(runs)]))
     left = [{**row, "rank": None} for row in rows if row.pop("given") is None]
     assert left == [{**row, "rank": None} for row in without]
+
+
+def test_the_charts_of_the_page_keep_each_cell_at_the_place_of_its_row() -> None:
+    given = given_as(RUNS[BOARD.cells[0].id])
+    frame = leaderboard(BOARD.cells, BOARD.records, given=[given])
+    data = chart_data(table_lines(replace(BOARD, given=(given,)), frame))["rows"]
+    rows = rows_of(frame)
+    assert [each["mcc"] for each in data] == [None if row["given"] else row["mcc"] for row in rows]
+    assert [place for place, row in enumerate(rows) if row["given"]] not in ([], [len(rows) - 1])
 
 
 def test_a_comparison_is_that_of_cells_without_pairing_seeds() -> None:
