@@ -358,9 +358,14 @@ def test_options_that_do_not_fit_and_folders_without_evidence_are_refused(folder
         (("--add-to", "results", "--name", "x"), "--suite FILE"),
         ((*suite, "--name", "x"), "only with --add-to"),
         ((*suite, "--replace"), "only with --add-to"),
+        ((*suite, "--add-to", "results", "--name", "x", "--cell", "y"), "not with --cell"),
     ):
         done = harness("judge", *files, *options, cwd=folder)
         assert (done.code, told in done.err) == (2, True), done.err
+    shutil.copy(folder / files[0], folder / "copy.parquet")
+    twice = add(folder, [*files, "copy.parquet"])
+    assert twice.code == 4
+    assert f"copy.parquet: the same content as {files[0]}; a file is one seed" in twice.err
     (folder / "results" / "predictions.parquet").unlink()
     missing = add(folder, files)
     assert missing.code == 4

@@ -98,6 +98,14 @@ def add_row(
                 "a row needs that; make the data available, for CoLA with --cola-dir FOLDER"
             ]
         )
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    first = {digest: path for path, digest in reversed([*zip(files, digests, strict=True)])}
+    if problems := [
+        f"{path}: the same content as {first[digest]}; a file is one seed, so name each once"
+        for path, digest in zip(files, digests, strict=True)
+        if first[digest] is not path
+    ]:
+        raise BadInput(problems)
     facts = data_of(to.folder, to.published, split.fingerprint, split.origin)
     given = given_of(
         to.name,
@@ -105,7 +113,7 @@ def add_row(
         split.labels,
         np.stack([run.predicted for run in runs]),
         len(split.class_names),
-        [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
+        digests,
         sentences_compared=all(run.texts is not None for run in runs),
     )
     return add(to.folder, to.published, given)

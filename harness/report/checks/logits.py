@@ -104,8 +104,8 @@ def mismatched_predictions(folder: Path, published: Published) -> list[str]:
     """
     path = folder / PREDICTIONS
     if not path.exists():
-        names = [*map(_named, _ended(published)), *(each.name for each in published.given)]
-        return [f"missing, so there are no predictions of {name}" for name in names]
+        lines = [f"missing, so there are no logits of {_named(run)}" for run in _ended(published)]
+        return [*lines, *(f"missing, with the rows of {each.name}" for each in published.given)]
     _, wrong, unchecked = _checked(path, published)
     return wrong + unchecked
 
