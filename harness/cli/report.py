@@ -22,6 +22,7 @@ from harness.text import counted, printable
 
 if TYPE_CHECKING:
     from harness.report import Published
+    from harness.store.given import Given
     from harness.store.slices import Slices
 
 
@@ -47,6 +48,12 @@ if TYPE_CHECKING:
     "suite names it",
 )
 @click.option(
+    "--without",
+    multiple=True,
+    metavar="NAME",
+    help="leave out a row of given predictions, which `harness judge --add-to` added; repeatable",
+)
+@click.option(
     "--check",
     is_flag=True,
     help="write nothing; print where files differ from the records (predictions.parquet by each "
@@ -58,6 +65,7 @@ def report(
     references: Path | None,
     check: bool,
     slices: Path | None,
+    without: tuple[str, ...],
     **values: Any,
 ) -> None:
     """Rebuild every table from its evidence, and print which files changed.
@@ -78,6 +86,7 @@ def report(
       harness report results/cola --cola-dir ~/cola_public
       harness report results/study --references benchmarks/references.toml
       harness report results/local/mine --suite mine.toml
+      harness report results/mine --without "our model"
       harness report downloaded.json --output tables/
     """
     if check and output is not None and not output.exists():
@@ -86,6 +95,9 @@ def report(
         raise BadInput([*missing, f"--output: {output}: no such folder; {way_out}"])
     if check and slices is not None:
         raise click.UsageError("--check writes nothing, and --slices changes tables; leave out one")
+    if without and (check or values["suite"]):
+        other = "--check, which writes nothing" if check else "--suite"
+        raise click.UsageError(f"--without: not with {other}; name a folder with tables alone")
     if values["suite"] and references is not None:
         raise click.UsageError("--references: not with --suite, whose key references names it")
     if values["suite"]:
@@ -94,7 +106,7 @@ def report(
         flags = ", ".join(map(flag_of, given))
         raise click.UsageError(f"{flags}: only with a suite's plan; name the suite with --suite")
     else:
-        evidence = _from_published(source, output, check, references, slices, values)
+        evidence = _from_published(source, output, check, references, slices, without, values)
     folder = evidence.folder if output is None else output
     for note in evidence.notes:
         click.echo(note, err=True)
@@ -111,7 +123,7 @@ class _Evidence:
     `contents` are the expected contents of every file, by name; `records` are the records in them;
     `notes` are printed. `unlike` are lines about differences between records and
     predictions.parquet, which are searched for only with --check. `published` is whether the input
-    is a leaderboard.json.
+    is a leaderboard.json. `given` are the predictions of other programs that it has.
     """
 
     folder: Path
@@ -120,10 +132,11 @@ class _Evidence:
     notes: Sequence[str]
     unlike: Sequence[str] = ()
     published: bool = False
+    given: "Sequence[Given]" = ()
 
 
 def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
-    from harness.report import replacement, write_files
+    from harness.report import given, replacement, write_files
     from harness.report.checks.changes import changed_files
 
     now = replacement.runs_of_records(evidence.records)
@@ -132,6 +145,8 @@ def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
         and (line := replacement.refusal(folder, now, "--output FOLDER")) is not None
     ):
         raise BadInput(line.splitlines())
+    if not may_replace and (line := given.left_out(folder, evidence.given)) is not None:
+        raise BadInput([line])
     with contextlib.suppress(BadInput):  # an unreadable leaderboard is replaced without a message
         before = replacement.runs_in_tables(folder)
         if before is not None and (line := replacement.replaced(before, now)) is not None:
@@ -224,14 +239,17 @@ def _from_published(
     check: bool,
     references: Path | None,
     slices: Path | None,
+    without: Sequence[str],
     values: dict[str, Any],
 ) -> _Evidence:
     from harness.report import LEADERBOARD, PREDICTIONS, leaderboard_in, read_published, render
     from harness.report.checks.logits import (
         mismatched_predictions,
         predictions_beside,
+        with_given,
         with_groupings,
     )
+    from harness.report.given import others
     from harness.report.published import with_references
 
     path = leaderboard_in(source)
@@ -250,20 +268,27 @@ def _from_published(
         unlike = mismatched_predictions(checked, published)
         return _Evidence(folder, contents, published.records, (), unlike, published=True)
     predictions, notes = predictions_beside(folder, published)
+    before = published.given
+    published = replace(published, given=others(before, without, folder))
     if predictions is not None:
         published = with_groupings(folder, published)
+        if without:
+            predictions = with_given(predictions, before, published.given)
         contents = {PREDICTIONS: predictions, **render(published)}
-        return _Evidence(folder, contents, published.records, [*remarks, *notes])
+        notes = [*remarks, *notes]
+        return _Evidence(folder, contents, published.records, notes, given=before)
     beside = None
     if output is not None:  # its predictions may belong to other runs
         beside, notes = predictions_beside(output, published)
     note = f"{folder / PREDICTIONS}: missing, and not written: leaderboard.json contains no logits"
     contents = render(published, beside is not None)
-    return _Evidence(folder, contents, published.records, [*remarks, note, *notes])
+    notes = [*remarks, note, *notes]
+    return _Evidence(folder, contents, published.records, notes, given=before)
 
 
 def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _Evidence:
     from harness.report import contents_of, publish
+    from harness.report.given import kept
 
     typed = chosen(values)
     planned = only_suite(typed)
@@ -273,19 +298,23 @@ def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _E
         problem = f"{folder / 'runs'}: no scored run of the plan of {planned.path.name} among "
         problem += f"{counted(len(store), 'record')}; name the folder of its results, or train it"
         raise BadInput([problem, *notes])
+    records = [item.record for item in stored]
+    given, lost = kept(folder, planned.cells, records)
     published = publish(
         planned.suite.name,
         planned.cells,
-        [item.record for item in stored],
+        records,
         session_options(typed).baseline_of(planned.suite.name),
         planned.references,
         suite_gates(planned.suite),
         planned.suite.dataset,
         _earlier_slices(folder),
+        given,
     )
     published, remarks = _with_slices(published, slices, values)
     contents = contents_of(published, stored)
-    return _Evidence(folder, contents, published.records, [*notes, *left_out, *remarks])
+    notes = [*notes, *left_out, *remarks, *filter(None, [lost])]
+    return _Evidence(folder, contents, published.records, notes, given=given)
 
 
 def _with_slices(

@@ -19,12 +19,14 @@ class ValidationSplit:
         labels: (sentences,), each a class from 0.
         texts: the sentences, as `comparable` returns them.
         class_names: of the classes, in the order of their numbers.
+        fingerprint: of the data, as `Data` has it.
     """
 
     origin: str
     labels: np.ndarray
     texts: tuple[str, ...]
     class_names: tuple[str, ...]
+    fingerprint: str
 
 
 def validation_split(loaded: Data) -> ValidationSplit:
@@ -35,6 +37,7 @@ def validation_split(loaded: Data) -> ValidationSplit:
         labels=np.asarray(split["label"], dtype=np.int16),
         texts=tuple(map(comparable, split["sentence"])),
         class_names=loaded.class_names,
+        fingerprint=loaded.fingerprint,
     )
 
 

@@ -22,6 +22,7 @@ from harness.judging.column import (
 from harness.judging.costs import all_measured, deviation, mean
 from harness.judging.further_columns.classes import CLASSES, MACRO_F1
 from harness.judging.further_columns.costs import cost_columns
+from harness.judging.further_columns.given import GIVEN, with_given
 from harness.judging.further_columns.looks import LOOKS, with_looks
 from harness.judging.further_columns.serving import SERVING, SERVING_COLUMNS
 from harness.judging.further_columns.settings import settings_in
@@ -49,9 +50,10 @@ def columns_of(names: Collection[str]) -> list[Column]:
 
     If CLASSES is among them, F1 is the macro-F1, and the number of classes comes last. If SOURCES
     is, the interval for other sources follows the first one, and if SERVING is, the columns of the
-    models' answers follow that of evaluation. Others: with_looks, with_stopped.
+    models' answers follow that of evaluation. Others: with_given, with_looks, with_stopped.
     """
     columns = with_after("learning_rate", settings_in(names), COLUMNS)
+    columns = with_given(columns) if GIVEN.name in names else columns
     columns = with_looks(columns) if LOOKS.name in names else columns
     columns = with_stopped(columns) if STOPPED.name in names else columns
     if SERVING.name in names:
@@ -125,10 +127,6 @@ def _to_target(facts: Facts) -> list[float | None]:
 def _warnings(facts: Facts) -> str | None:
     given = (warning for run in facts.runs for warning in run.warnings)
     return BETWEEN_WARNINGS.join(dict.fromkeys([*given, *costs.doubts(facts.scored)])) or None
-
-
-def _count_of_warnings(row: Row) -> str:
-    return str(str(row["warnings"]).count(BETWEEN_WARNINGS) + 1)
 
 
 def _interval(row: Row) -> str:
@@ -376,7 +374,7 @@ COLUMNS = (
         "warnings",
         "warn",
         "number of warnings of its runs, listed below the table",
-        text_of=_count_of_warnings,
+        text_of=lambda row: str(str(row["warnings"]).count(BETWEEN_WARNINGS) + 1),
     ),
 )
 """In the order of the tables. `leaderboard` describes also the columns without a `meaning`."""

@@ -1,20 +1,21 @@
 """Compares two or more cells on the same sentences: which one is better, if any."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 from typing import Literal
 
 from harness import stats
 from harness.judging.best import best_by_checkpoint
-from harness.judging.costs import COSTS, Ratio, mean, ratio
-from harness.judging.evidence import Evidence, NoEvidence, evidence
+from harness.judging.costs import COSTS, Ratio, Reason, amount, mean, ratio
+from harness.judging.evidence import Evidence, NoEvidence, evidence, evidence_of_given
 from harness.judging.looks.standing import Standing
 from harness.judging.populations import IN_WORDS, difference
 from harness.judging.sides import (
     Side,
     differing,
     differing_settings,
+    given_side,
     in_words,
     selection_note,
     side,
@@ -26,6 +27,7 @@ from harness.judging.slices import (
     differences_by_slice,
 )
 from harness.stats import Difference, Refusal
+from harness.store.given import NOT_TRAINED, Given
 from harness.store.records import Record
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
@@ -48,16 +50,18 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Contestant:
-    """A cell's scored runs, under its name in a comparison.
+    """A cell's scored runs, or given predictions without runs, under a name in a comparison.
 
     `chosen_of` is the number of cells from which this one was selected by its MCC; 1 if it was
-    named, not selected by score. `slices` are those of its validation sentences, if known.
+    named, not selected by score. `slices` are those of its validation sentences, if known. `given`
+    are predictions that another program made; None for a cell.
     """
 
     name: str
     runs: tuple[Record, ...]
     chosen_of: int = 1
     slices: Slices | None = None
+    given: Evidence | None = None
 
 
 @dataclass(frozen=True)
@@ -113,31 +117,27 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
 
     Seeds are paired if both cells trained the same checkpoint with the same seeds. With different
     checkpoints, a seed initialises two different heads, so pairing would lose degrees of freedom
-    without any gain.
+    without any gain. The seeds of given predictions are not known, and never paired.
     """
-    ratios = {
-        name: ratio(COSTS[column], a.name, a.runs, b.name, b.runs)
-        for name, column in COMPARED.items()
-        if name != "latency" or any(run.serving is not None for run in (*a.runs, *b.runs))
-    }
+    with_given = a.given is not None or b.given is not None
     empty = Comparison(
         a=a.name,
         b=b.name,
         mcc_a=mean_mcc(a),
         mcc_b=mean_mcc(b),
-        ratios=ratios,
-        side_a=side(a.runs, a.chosen_of),
-        side_b=side(b.runs, b.chosen_of),
-        unlike=differing_settings(a.runs, b.runs),
+        ratios=_ratios(a, b),
+        side_a=_side(a),
+        side_b=_side(b),
+        unlike={} if with_given else differing_settings(a.runs, b.runs),
     )
     try:
-        evidence_a, evidence_b = evidence(a.runs), evidence(b.runs)
+        evidence_a, evidence_b = (each.given or evidence(each.runs) for each in (a, b))
     except NoEvidence as error:
         return replace(empty, obstacle=str(error))
     if not evidence_a.same_sentences(evidence_b):
         return replace(empty, obstacle="they were scored on different data")
     digests = {run.checkpoint_digest for run in (*a.runs, *b.runs)}
-    paired = evidence_a.seeds == evidence_b.seeds and len(digests) == 1
+    paired = not with_given and evidence_a.seeds == evidence_b.seeds and len(digests) == 1
     found = difference(evidence_a, evidence_b, paired_seeds=paired, population="sentences")
     assert isinstance(found, Difference)
     return replace(
@@ -150,6 +150,28 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         covers=found.covers,
         by_slice=_by_slice((a.slices, b.slices), evidence_a, evidence_b, paired),
     )
+
+
+def _ratios(a: Contestant, b: Contestant) -> dict[str, Ratio]:
+    """Return the ratio of each cost; given predictions have no cost, and so no ratio."""
+    given = [each.name for each in (a, b) if each.given is not None]
+    reason = Reason(NOT_TRAINED, f"{series(given)}: {NOT_TRAINED}") if given else None
+    return {
+        name: ratio(COSTS[column], a.name, a.runs, b.name, b.runs)
+        if reason is None
+        else Ratio(
+            *(COSTS[column], amount(COSTS[column], a.runs), amount(COSTS[column], b.runs)),
+            reasons=(reason,),
+        )
+        for name, column in COMPARED.items()
+        if name != "latency" or any(run.serving is not None for run in (*a.runs, *b.runs))
+    }
+
+
+def _side(contestant: Contestant) -> Side:
+    if contestant.given is not None:
+        return given_side(contestant.name, contestant.given.seeds)
+    return side(contestant.runs, contestant.chosen_of)
 
 
 def _on_sources(pair: Comparison, a: Evidence, b: Evidence, paired_seeds: bool) -> Comparison:
@@ -223,6 +245,15 @@ def best_cells(
         Contestant(checkpoint, best.runs, best.tried, slices)
         for checkpoint, best in best_by_checkpoint(cells, runs, standings).items()
     ]
+
+
+def given_contestants(given: Iterable[Given], records: Sequence[Record]) -> list[Contestant]:
+    """Return given predictions under their names.
+
+    Args:
+        records: of the leaderboard that has them.
+    """
+    return [Contestant(each.name, (), given=evidence_of_given(each, records)) for each in given]
 
 
 def conclusion(pair: Comparison) -> str:
@@ -351,6 +382,8 @@ def _ratio(pair: Comparison, found: Ratio) -> str:
 
 def mean_mcc(contestant: Contestant) -> float | None:
     """Return the mean MCC over seeds; None if a run has no score, or was stopped."""
+    if (given := contestant.given) is not None:
+        return mean(stats.mcc(given.labels, given.selected, given.classes).tolist())
     return mean(
         None if run.scores is None or run.stopped is not None else run.scores.mcc
         for run in contestant.runs

@@ -1,12 +1,13 @@
 """The predictions and labels of a cell's runs, from which statistics are computed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from harness import stats
 from harness.store.classes import number_of_classes, unpack
+from harness.store.given import Given
 from harness.store.grouping import Grouping
 from harness.store.records import Record
 
@@ -132,6 +133,34 @@ def evidence(records: Sequence[Record]) -> Evidence:
         candidates=selected[:, None] if last_only else predicted,
         classes=number,
         groups=_groups(scored),
+    )
+
+
+def evidence_of_given(given: Given, records: Iterable[Record]) -> Evidence:
+    """Return given predictions as evidence; their seeds are numbered from 1.
+
+    Args:
+        records: of the leaderboard, from which the groups of its sentences are known.
+
+    Raises:
+        NoEvidence: a grouping that cannot be read.
+    """
+    labels, predicted = given.unpacked()
+    same = [
+        record
+        for record in records
+        if record.dataset is not None
+        and record.dataset.fingerprint == given.dataset.fingerprint
+        and record.labels == given.labels
+    ]
+    return Evidence(
+        seeds=tuple(range(1, len(predicted) + 1)),
+        fingerprint=given.dataset.fingerprint,
+        labels=labels,
+        selected=predicted,
+        candidates=predicted[:, None],
+        classes=given.class_count,
+        groups=_groups(same) if same else {},
     )
 
 

@@ -8,7 +8,9 @@ from harness.judging import costs
 from harness.judging.baseline import Baseline
 from harness.judging.column import Facts, Row
 from harness.judging.columns import columns_of
+from harness.judging.evidence import evidence_of_given
 from harness.judging.further_columns.classes import CLASSES
+from harness.judging.further_columns.given import GIVEN, row_of_given
 from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.serving import SERVING
 from harness.judging.further_columns.sources import SOURCES
@@ -16,6 +18,7 @@ from harness.judging.further_columns.stopped import STOPPED, UNKNOWN
 from harness.judging.gates import Judgement, judge
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
+from harness.store.given import Given
 from harness.store.records import Record, classes_of
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
@@ -27,8 +30,12 @@ def leaderboard(
     baseline: Baseline | None = None,
     judgements: Mapping[str, Judgement] | None = None,
     slices: Slices | None = None,
+    given: Sequence[Given] = (),
 ) -> pd.DataFrame:
     """Return a row for each cell, by rank, then in the plan's order, cells without a score last.
+
+    Given predictions have a row each, ranked among the cells, of which only scores are known; the
+    column `given` marks it. Of equal ranks, they come last.
 
     COLUMNS describes the columns. `*_sd` are sample standard deviations over the scored runs, and
     `accuracy_*` correspond to `mcc_*`. A value that some run did not measure is null, never 0 and
@@ -62,10 +69,12 @@ def leaderboard(
         baseline: compared with the cells, in addition to their thresholds.
         judgements: by cell id, if the cells are already judged.
         slices: of the validation sentences, for the gates on slices.
+        given: predictions of other programs on the same sentences.
 
     Raises:
         ValueError: two records of one cell and seed.
     """
+    records = list(records)
     runs = runs_by_cell(cells, records)
     if judgements is None:
         judgements = judge_all(cells, runs, baseline, slices)
@@ -80,6 +89,8 @@ def leaderboard(
         names.add(LOOKS.name)
     if any(each.mcc_at_least is not None for each in judgements.values()):
         names.add(STOPPED.name)
+    if given:
+        names.add(GIVEN.name)
     columns = columns_of(names)
     facts = [
         Facts(cell, runs[cell.id], scored(runs[cell.id]), judgements[cell.id]) for cell in cells
@@ -94,8 +105,9 @@ def leaderboard(
         for each in facts
     ]
     types = {column.name: column.type for column in columns}
+    rows += [row_of_given(each, evidence_of_given(each, records), types) for each in given]
     frame = pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
-    out = [_place_after_race(judgements[cell.id]) for cell in cells]
+    out = [*(_place_after_race(judgements[cell.id]) for cell in cells), *[None] * len(given)]
     still_in = pd.Series([place is None for place in out], dtype=bool)
     ranked = frame["mcc"].where(still_in).rank(method="min", ascending=False)
     frame["rank"] = ranked.astype("Int64")

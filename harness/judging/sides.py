@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.machine.provenance import RESULT_PACKAGES
+from harness.store.given import NOT_TRAINED
 from harness.store.records import Record
 from harness.text import counted, scientific
 
@@ -13,21 +14,25 @@ class Side:
     """The cell on one side of a comparison.
 
     `chosen_of` is the number of cells from which this one was selected by its MCC; 1 if it was
-    named, not selected by score. `epochs` is a maximum if the runs `may_stop` early.
+    named, not selected by score. `epochs` is a maximum if the runs `may_stop` early. Of `given`
+    predictions, which another program made, the settings are None, and both names are theirs.
     """
 
     cell: str
     checkpoint: str
-    batch_size: int
-    learning_rate: float
-    epochs: int
+    batch_size: int | None
+    learning_rate: float | None
+    epochs: int | None
     seeds: tuple[int, ...]
     chosen_of: int
     may_stop: bool = False
+    given: bool = False
 
     @property
     def trained(self) -> str:
         """How many epochs the runs trained, as text."""
+        if self.epochs is None:
+            return NOT_TRAINED
         return f"{'at most ' if self.may_stop else ''}{counted(self.epochs, 'epoch')}"
 
 
@@ -45,6 +50,11 @@ def side(runs: Sequence[Record], chosen_of: int) -> Side:
         may_stop=first.training.patience is not None
         or any(run.stopped is not None for run in runs),
     )
+
+
+def given_side(name: str, seeds: tuple[int, ...]) -> Side:
+    """Return the description of a side with predictions that another program made."""
+    return Side(name, name, None, None, None, seeds, chosen_of=1, given=True)
 
 
 def differing_settings(a: Sequence[Record], b: Sequence[Record]) -> dict[str, tuple[str, str]]:
@@ -104,6 +114,8 @@ def _settings(runs: Sequence[Record]) -> dict[str, str]:
 
 def in_words(name: str, one: Side) -> str:
     """Return the cell with this name and its settings, as a sentence without a full stop."""
+    if one.batch_size is None or one.learning_rate is None:
+        return f"{name}: {one.trained}, {counted(len(one.seeds), 'seed')}"
     cell = name if name == one.cell else f"{name} is cell {one.cell}"
     return (
         f"{cell}: batch size {one.batch_size}, learning rate {scientific(one.learning_rate)}, "

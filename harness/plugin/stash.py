@@ -12,6 +12,7 @@ from harness.plugin.ledger import Ledger
 from harness.session.display import Display
 from harness.session.options import Planned
 from harness.session.session import Session
+from harness.store.given import Given
 from harness.suite.plan import Cell
 
 PROBLEMS = pytest.StashKey[Sequence[str]]()
@@ -32,6 +33,8 @@ WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()
 """The files of each suite whose tables were written."""
 TABLE_NOTES = pytest.StashKey[dict[str, str]]()
 """A line on each suite's earlier tables: what replaced them, or why nothing did."""
+GIVEN = pytest.StashKey[dict[str, Sequence[Given]]]()
+"""The predictions of other programs in each suite's tables, which new tables keep."""
 OPEN = pytest.StashKey[Sequence[str]]()
 """Lines on gates of the chosen suites that were not judged, or whose failure was not counted."""
 

@@ -15,7 +15,7 @@ from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.judging.looks.race import standings
 from harness.markup import code, escaped
 from harness.plugin.elsewhere import option_value, spelled
-from harness.plugin.stash import PROBLEMS, SESSION, TABLE_NOTES, WRITTEN
+from harness.plugin.stash import GIVEN, PROBLEMS, SESSION, TABLE_NOTES, WRITTEN
 from harness.report import LEADERBOARD, replacement, write_tables
 from harness.report.brief import (
     append_summary,
@@ -23,11 +23,13 @@ from harness.report.brief import (
     terminal_table,
     terminal_warnings,
 )
+from harness.report.given import kept
 from harness.report.locations import store_locations
 from harness.report.undecided import outside_budget, undecided
 from harness.session.options import Planned, passes
 from harness.session.overwriting import where
 from harness.session.session import Session
+from harness.store.given import Given
 from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.gates import AGAINST_BASELINE
@@ -47,7 +49,7 @@ def write_all(
         their paths by suite, and a line for each problem.
     """
     running = config.stash[SESSION]
-    config.stash[TABLE_NOTES] = {}
+    config.stash[TABLE_NOTES], config.stash[GIVEN] = {}, {}
     written: dict[str, Sequence[Path]] = {}
     problems: list[str] = []
     for planned in running.planned:
@@ -66,6 +68,11 @@ def write_all(
             config.stash[TABLE_NOTES][name] = why
             problems.append(f"{name}: {why}")
         else:
+            given, lost = kept(folder, planned.cells, [item.record for item in stored])
+            config.stash[GIVEN][name] = given
+            if lost is not None:
+                notes = (config.stash[TABLE_NOTES].get(name), lost)
+                config.stash[TABLE_NOTES][name] = "; ".join(filter(None, notes))
             try:
                 written[name] = write_tables(
                     folder,
@@ -77,6 +84,7 @@ def write_all(
                     suite_gates(planned.suite),
                     planned.suite.dataset,
                     running.inputs(name).slices.slices,
+                    given,
                 )
                 store_locations(folder, where(planned, running.inputs(name), folder))
             except BadInput as error:
@@ -139,11 +147,12 @@ def summarize_all(config: pytest.Config) -> None:
             config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), problem]
 
 
-def _table(running: Session, planned: Planned) -> pd.DataFrame:
+def _table(running: Session, planned: Planned, given: Sequence[Given] = ()) -> pd.DataFrame:
     records = [item.record for item in running.stored(planned)]
     name = planned.suite.name
     slices = running.inputs(name).slices.slices
-    return leaderboard(planned.cells, records, running.baseline(name), slices=slices)
+    baseline = running.baseline(name)
+    return leaderboard(planned.cells, records, baseline, slices=slices, given=given)
 
 
 def _undecided(
@@ -176,7 +185,8 @@ def show_all(reporter: pytest.TerminalReporter) -> None:
         written = config.stash[WRITTEN].get(name)
         records = [item.record for item in running.stored(planned)]
         if written is not None or note is not None:  # if it is not written, it appears only here
-            reporter.write_line(terminal_table(_table(running, planned)))
+            given = config.stash[GIVEN].get(name, ())
+            reporter.write_line(terminal_table(_table(running, planned, given)))
             for line in terminal_warnings(planned.cells, records):
                 reporter.write_line(line)
             for line in running.looks_at_end(name):

@@ -14,7 +14,15 @@ from harness.report.checks.changes import changed_files
 from harness.report.checks.logits import PREDICTIONS, joined
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
-from harness.report.pictures.charts import FORMATS, PICTURES, Line, Picture, lines_of, with_score
+from harness.report.pictures.charts import (
+    FORMATS,
+    PICTURES,
+    Line,
+    Picture,
+    of_cells,
+    table_lines,
+    with_score,
+)
 from harness.report.published import (
     LEADERBOARD,
     NO_GATES,
@@ -26,6 +34,7 @@ from harness.report.published import (
     publish,
     read_published,
 )
+from harness.store.given import Given
 from harness.store.run_store import Stored, write_atomically
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
@@ -59,6 +68,7 @@ def write_tables(
     gates: SuiteGates = NO_GATES,
     dataset: DatasetSpec | None = None,
     slices: Slices | None = None,
+    given: Sequence[Given] = (),
 ) -> list[Path]:
     """Write leaderboard.md, .html, .csv and .json, pictures, and predictions.parquet.
 
@@ -75,6 +85,7 @@ def write_tables(
         gates: on all cells together, with published names.
         dataset: the source of the suite's data.
         slices: of the validation sentences.
+        given: predictions of other programs on the same sentences.
 
     Raises:
         BadInput: the folder cannot be written.
@@ -82,7 +93,7 @@ def write_tables(
     """
     records = [item.record for item in stored]
     contents = contents_of(
-        publish(suite, cells, records, baseline, references, gates, dataset, slices), stored
+        publish(suite, cells, records, baseline, references, gates, dataset, slices, given), stored
     )
     write_files(folder, contents)
     return [folder / name for name in contents]
@@ -144,10 +155,12 @@ def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
     judgements = judge_all(
         published.cells, runs, published.baseline, published.slices, published.standings
     )
-    frame = leaderboard(published.cells, published.records, judgements=judgements)
-    lines = lines_of(published, frame)
+    frame = leaderboard(
+        published.cells, published.records, judgements=judgements, given=published.given
+    )
+    lines = table_lines(published, frame)
     found = list(findings(published, judgements))
-    pictures, files = _pictures(with_score(lines))
+    pictures, files = _pictures(with_score(of_cells(lines)))
     texts = {
         "leaderboard.md": as_markdown(published, lines, found, pictures, predictions),
         "leaderboard.html": as_html(published, lines, found, predictions),

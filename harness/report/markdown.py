@@ -15,7 +15,7 @@ from harness.markup import code, escaped, grid, section
 from harness.report.findings.domain_differences import domain_differences
 from harness.report.findings.looks import not_needed
 from harness.report.parts import caption, in_text, lines_on_parts, parts
-from harness.report.pictures.charts import Line, Picture
+from harness.report.pictures.charts import Line, Picture, TableLines, of_cells
 from harness.report.published import Published, by_text, stopped_runs, warned_runs
 from harness.store.records import Record
 from harness.store.stopped import at_least
@@ -36,7 +36,7 @@ MOST_RUNS = 200
 
 def as_markdown(
     published: Published,
-    lines: Sequence[Line],
+    lines: TableLines,
     found: Iterable[str],
     pictures: Sequence[Picture] = (),
     predictions: bool = True,
@@ -59,7 +59,7 @@ def as_markdown(
         *section("Warnings", warnings(published)),
         *_shown(pictures),
         *found,
-        *_parts(lines),
+        *_parts(of_cells(lines)),
         *section("Checkpoints", origins(published)),
         *section("Environment", environments(published)),
         *section("Columns", legend(columns, published.cells)),
@@ -117,8 +117,9 @@ def introduction(published: Published) -> Iterator[str]:
     for facts, epochs, selection in settings:
         origin = escaped(facts.origin)
         name = f"CoLA ({origin})" if facts.name == "cola" else origin
+        which = "Every row without the mark given" if published.given else "Every row"
         yield (
-            f"Every row is a pretrained checkpoint fine-tuned on {name}: "
+            f"{which} is a pretrained checkpoint fine-tuned on {name}: "
             f"{facts.train:,} sentences for {epochs}, "
             f"scored on the {facts.validation:,} sentences of the validation split; "
             f"{selection}; {spread_known}."

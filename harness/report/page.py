@@ -38,7 +38,7 @@ from harness.report.page_files import ASSETS, digest, libraries, script, style
 from harness.report.parts import Part, caption, in_text, lines_on_parts, parts
 from harness.report.pictures import charts
 from harness.report.pictures.chart_data import chart_data
-from harness.report.pictures.charts import Line
+from harness.report.pictures.charts import GivenLine, Line, TableLines
 from harness.report.pictures.race import race_paths, race_svg
 from harness.report.published import Published, stopped_runs
 from harness.report.suite_file import suite_files
@@ -66,14 +66,16 @@ INTERVAL = next(column for column in SHOWN if column.name == "mcc_low")
 
 NAMES_OF_SETTINGS = frozenset(column.name for column in SETTINGS)
 
-CHOICES = {"checkpoint", "batch_size", "learning_rate", "status", "verdict"} | NAMES_OF_SETTINGS
+CHOICES = {
+    *("checkpoint", "given", "batch_size", "learning_rate", "status", "verdict"),
+    *NAMES_OF_SETTINGS,
+}
 """Columns by which the table can be filtered, with a menu of their values."""
 
 MOST_CHOICES = 50
 
 VERDICTS = {"pass", "fail", "failed", "not-enough-evidence"}
 """Words for which the style sheet has a colour."""
-
 
 NARROW = {INTERVAL.name: "95 % interval", "mcc_low_sources": "95 % interval, other sources"}
 """Headings that the page shortens, so that what decides is in sight; its legend has the meaning."""
@@ -107,7 +109,7 @@ class Heading:
 
 
 def as_html(
-    published: Published, every: Sequence[Line], found: Iterable[str], predictions: bool = True
+    published: Published, every: TableLines, found: Iterable[str], predictions: bool = True
 ) -> str:
     """Return leaderboard.html.
 
@@ -117,11 +119,12 @@ def as_html(
     """
     lines = every[:MOST_CELLS]
     columns = _in_order(informative([line.row for line in lines]))
-    scored = charts.with_score(lines)
+    of_cells = charts.of_cells(lines)
+    scored = charts.with_score(of_cells)
     data = chart_data(lines)
     by = _axes_of_heat_maps(data)
     scripts = [*(library.content for library in libraries()), script("heat" in data)]
-    domains = _domains(lines)
+    domains = _domains(of_cells)
     prose = _sections(
         [
             *found,
@@ -260,7 +263,7 @@ def _rendered(items: Iterable[str]) -> list[str]:
     return [_markdown().renderInline(item) for item in items]
 
 
-def _best(lines: Sequence[Line]) -> dict[str, str] | None:
+def _best(lines: TableLines) -> dict[str, str] | None:
     """Return the texts of the line about the best cell; None if no run has a score."""
     first = [line for line in lines if line.row["rank"] == 1]
     if not first:
@@ -278,7 +281,7 @@ def _best(lines: Sequence[Line]) -> dict[str, str] | None:
         "title": "Best of the cells whose runs are whole" if stopped else "Best",
         "mcc": texts["mcc"],
         "interval": f" (95 % interval {texts['mcc_low']})" if "mcc_low" in texts else "",
-        "checkpoint": printable(first[0].cell.checkpoint),
+        "checkpoint": texts["checkpoint"],
         "settings": first[0].settings,
         "trained": f"; trained in {texts['train_seconds']} s" if "train_seconds" in texts else "",
         "shared": f"{shared}{status}",
@@ -287,7 +290,7 @@ def _best(lines: Sequence[Line]) -> dict[str, str] | None:
     }
 
 
-def _facts(published: Published, cells: int, shown: int) -> str:
+def _facts(published: Published, rows: int, shown: int) -> str:
     counts: Counter[str] = Counter(record.status for record in published.records)
     ended = [
         f"{counts[status]:,} {word}"
@@ -295,14 +298,17 @@ def _facts(published: Published, cells: int, shown: int) -> str:
         if status in counts
     ]
     planned = sum(len(cell.seeds) for cell in published.cells)
-    facts = f"{counted(cells, 'cell')}, {counted(planned, 'run')} planned: "
+    facts = f"{counted(len(published.cells), 'cell')}, {counted(planned, 'run')} planned: "
     facts += f"{', '.join(ended) or 'none has run'}."
-    if shown < cells:
-        facts += f" This page shows the best {shown:,} cells; leaderboard.csv has all."
+    if published.given:
+        facts += f" {counted(len(published.given), 'row')} of given predictions."
+    if shown < rows:
+        kind = "rows" if published.given else "cells"
+        facts += f" This page shows the best {shown:,} {kind}; leaderboard.csv has all."
     return facts
 
 
-def _field(column: Column, line: Line) -> Field:
+def _field(column: Column, line: Line | GivenLine) -> Field:
     value = line.row[column.name]
     text = printable(column.text(line.row))
     if column.name == "checkpoint":
@@ -334,6 +340,7 @@ def _in_order(columns: Sequence[Column]) -> list[Column]:
     """
     places = {column.name: place for place, column in enumerate(SHOWN)}
     places["verdict"] = places["mcc_low_sources"] = places[INTERVAL.name]
+    places["given"] = places["checkpoint"]
     return sorted(columns, key=lambda column: places.get(column.name, places["learning_rate"]))
 
 
@@ -346,7 +353,7 @@ def _shown(column: Column) -> str:
     return "" if column.first else " further"
 
 
-def _choices(columns: Sequence[Column], lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
+def _choices(columns: Sequence[Column], lines: TableLines) -> Iterator[dict[str, Any]]:
     for index, column in enumerate(columns):
         if column.name in CHOICES:
             texts = list(dict.fromkeys(printable(column.text(line.row)) for line in lines))

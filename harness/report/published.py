@@ -24,6 +24,7 @@ from harness.judging.looks.standing import Standing
 from harness.judging.slices import rows_by_slice
 from harness.report.published_scores import source_of
 from harness.store.consistency import inconsistency
+from harness.store.given import Given, given_problems
 from harness.store.records import DatasetFacts, Record
 from harness.store.slices import Slices, slice_problems
 from harness.suite.plan import Cell
@@ -57,7 +58,8 @@ class Published:
     `records` are in the order of the cells, then by seed. The cells were compared with `baseline`;
     `references` are published scores of its checkpoints, `gates` apply to all cells together,
     `dataset` is the source of the suite's data, None if it was not recorded. `slices` are those of
-    the validation sentences, None in leaderboards of versions without them.
+    the validation sentences, None in leaderboards of versions without them. `given` are rows of
+    predictions that another program made.
     """
 
     suite: str
@@ -68,6 +70,7 @@ class Published:
     gates: SuiteGates = NO_GATES
     dataset: DatasetSpec | None = None
     slices: Slices | None = None
+    given: tuple[Given, ...] = ()
 
     @property
     def datasets(self) -> tuple[DatasetFacts, ...]:
@@ -108,6 +111,7 @@ class _Document(BaseModel):
     # Left out if unknown, so that leaderboards of versions without it keep their bytes.
     dataset: DatasetSpec | None = Field(None, exclude_if=lambda value: value is None)
     slices: Slices | None = Field(None, exclude_if=lambda value: value is None)
+    given: tuple[Given, ...] = Field((), exclude_if=lambda value: not value)
     slice_rows: tuple[dict[str, Value], ...] | None = Field(
         None, exclude_if=lambda value: value is None
     )
@@ -123,6 +127,7 @@ def publish(
     gates: SuiteGates = NO_GATES,
     dataset: DatasetSpec | None = None,
     slices: Slices | None = None,
+    given: Iterable[Given] = (),
 ) -> Published:
     """Select the records and references that belong to the plan, and sort them.
 
@@ -132,7 +137,9 @@ def publish(
     chosen = tuple(chain.from_iterable(runs_by_cell(cells, records).values()))
     fitting = tuple(_fitting(references, cells, chosen))
     data = None if dataset is None else without_folders(dataset)
-    return Published(suite, tuple(cells), chosen, baseline, fitting, gates, data, slices)
+    return Published(
+        suite, tuple(cells), chosen, baseline, fitting, gates, data, slices, tuple(given)
+    )
 
 
 def with_references(published: Published, references: Iterable[Reference]) -> Published:
@@ -280,6 +287,7 @@ def read_published(path: Path) -> Published:
         document.gates,
         document.dataset,
         document.slices,
+        document.given,
     )
 
 
@@ -340,6 +348,7 @@ def _contradictions(document: _Document) -> Iterator[str]:
         known.add(run)
     if document.slices is not None:
         yield from slice_problems(document.slices, document.records)
+    yield from given_problems(document.given, document.cells, document.records)
     for position, record in enumerate(document.baseline.records if document.baseline else ()):
         if (problem := inconsistency(record)) is not None:
             named = f"baseline.records[{position}]: cell {shown(record.cell)}, seed {record.seed}"

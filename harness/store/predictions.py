@@ -12,6 +12,9 @@ FILE = "predictions.parquet"
 LOGIT = "logit_"
 """The name of the column of a class' logits, without the class' number."""
 
+GIVEN = "given"
+"""The column of the class that another program predicted, in predictions of many runs."""
+
 
 def schema_of(classes: int) -> pa.Schema:
     """Return the columns of predictions.parquet: a row for every sentence scored or predicted.
@@ -44,8 +47,13 @@ JOINED_PREDICTIONS = pa.schema([("key", pa.string()), *PREDICTIONS])
 
 
 def joined_schema(names: Iterable[str]) -> pa.Schema:
-    """Return the columns of the predictions of many runs, from their names in a file."""
-    return pa.schema([("key", pa.string()), *schema_of(max(2, len(_logits_among(names))))])
+    """Return the columns of the predictions of many runs, from their names in a file.
+
+    A file with predictions of another program has the column GIVEN as its last one.
+    """
+    names = list(names)
+    given = [(GIVEN, pa.int16())] if GIVEN in names else []
+    return pa.schema([("key", pa.string()), *schema_of(max(2, len(_logits_among(names)))), *given])
 
 
 def logits_of(table: pa.Table) -> np.ndarray:
@@ -62,7 +70,7 @@ def rows_of_run(table: pa.Table, classes: int) -> pa.Table:
         ValueError: they have logits of other classes than these.
     """
     schema = schema_of(classes)
-    further = [name for name in table.column_names if name not in ("key", *schema.names)]
+    further = [name for name in table.column_names if name not in ("key", GIVEN, *schema.names)]
     if any(table[name].null_count < table.num_rows for name in further):
         raise ValueError(f"it has logits of more than the record's {classes} classes")
     if missing := [name for name in schema.names if name not in table.column_names]:

@@ -297,7 +297,7 @@ def time_to_target(epochs: Sequence[Epoch], target: float | None) -> float | Non
 
 def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: str) -> str:
     """Return the content key of a run: 16 hex digits, a hash of everything that affects results."""
-    return _key(
+    return content_key(
         checkpoint=checkpoint_digest,
         dataset=dataset_fingerprint,
         batch_size=run.cell.batch_size,
@@ -312,7 +312,7 @@ def run_key(run: Run, checkpoint_digest: str, dataset_fingerprint: str, device: 
 
 def key_of(record: Record) -> str:
     """Compute a run's key from its record's contents, to verify the key that `run_key` made."""
-    return _key(
+    return content_key(
         checkpoint=record.checkpoint_digest,
         dataset=None if record.dataset is None else record.dataset.fingerprint,
         batch_size=record.batch_size,
@@ -325,7 +325,8 @@ def key_of(record: Record) -> str:
     )
 
 
-def _key(**content: object) -> str:
+def content_key(**content: object) -> str:
+    """Return 16 hex digits, a hash of some contents by name."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

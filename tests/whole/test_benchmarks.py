@@ -15,8 +15,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import psutil
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from builders import sessions
+from builders.commands import harness
 from builders.records import with_key
 from builders.sessions import ROOT, SUITE, Session, begin, copy_store, run, worker_of
 from builders.tiny_checkpoints import SENTENCES, make_checkpoint
@@ -377,6 +380,36 @@ def test_tables_are_only_replaced_by_those_that_show_all_of_their_runs(
     assert {name: content for name, content in contents(place).items() if "/runs/" not in name} == {
         name: content for name, content in before.items() if "/runs/" not in name
     }
+
+
+def test_given_predictions_stay_in_the_tables_of_later_sessions(
+    folder: Path, first: Session, tmp_path: Path
+) -> None:
+    place, suite = tmp_path / "results" / "tiny", folder / "tiny.toml"
+    shutil.copytree(folder / "results" / "tiny", place)
+    run_of = read_store(place)[0][0]
+    rows = read_predictions(run_of.folder)
+    rows = rows.filter(pc.equal(rows["split"], "validation"))
+    pq.write_table(rows.select(["label", "logit_0", "logit_1"]), tmp_path / "given.parquet")
+    options = ("--suite", str(suite), "--add-to", str(place), "--name", "given ones")
+    added = harness("judge", str(tmp_path / "given.parquet"), *options)
+    assert added.code == 0, added.err
+    before = contents(place)
+    session = run(tmp_path, suite=suite)
+    assert session.code == 0, session.output
+    assert "4 of 4 runs finished before" in session.output
+    assert re.search(r"given ones +predictions given, not trained here", session.output)
+    assert contents(place) == before
+    narrow = run(tmp_path, "--seeds", "1", "--replace", suite=suite)
+    assert narrow.code == 0, narrow.output
+    (row,) = [
+        each
+        for each in json.loads((place / "leaderboard.json").read_bytes())["rows"]
+        if each["given"]
+    ]
+    assert run_of.record.scores is not None
+    assert row["mcc"] == run_of.record.scores.mcc
+    assert harness("report", str(place), "--check").code == 0
 
 
 def test_a_session_that_leaves_earlier_tables_in_place_does_not_pass(

@@ -42,7 +42,8 @@ def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: 
     A and B are one of: the ids of two cells of one leaderboard; the names of two checkpoints of
     one leaderboard, whose best cells are compared; two results folders or leaderboard.json files,
     whose common cells are compared one by one in a table, with p-values corrected for their
-    number (Holm).
+    number (Holm). A row of given predictions (`harness judge --add-to`) is named like a cell; it
+    has no settings and no costs.
 
     The output contains the cells, their settings, and the settings, recipe and package versions
     that differ. Cells that were scored on different data are refused (exit code 4). A checkpoint's
@@ -84,6 +85,8 @@ def _refuse_other_data(named: "Sequence[tuple[str, Contestant, Contestant]]") ->
     for _, *both in named:
         a, b = (
             dict.fromkeys(run.dataset.fingerprint[:12] for run in each.runs if run.dataset)
+            if each.given is None
+            else {each.given.fingerprint[:12]: None}
             for each in both
         )
         if a.keys() != b.keys():
@@ -212,7 +215,7 @@ def _runs_by_settings(
 
 
 def _contestants(published: "Published") -> "Iterator[tuple[str, Contestant]]":
-    from harness.judging.comparison import Contestant, best_cells
+    from harness.judging.comparison import Contestant, best_cells, given_contestants
     from harness.judging.leaderboard import runs_by_cell, scored
 
     runs = runs_by_cell(published.cells, published.records)
@@ -221,6 +224,8 @@ def _contestants(published: "Published") -> "Iterator[tuple[str, Contestant]]":
     for cell in published.cells:
         if ended := scored(runs[cell.id]):
             yield cell.id, Contestant(cell.id, tuple(ended), slices=published.slices)
+    for contestant in given_contestants(published.given, published.records):
+        yield contestant.name, contestant
 
 
 def _all_published(paths: Sequence[Path]) -> "list[Published]":

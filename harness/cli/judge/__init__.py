@@ -12,6 +12,7 @@ import click
 from harness.cli.choices import delimiter as delimiter_option
 from harness.cli.choices import delimiter_of, options, quoting_of
 from harness.cli.choices import quoting as quoting_option
+from harness.cli.judge.adding import add_row, check_options, destination
 from harness.cli.judge.labels import split_of
 from harness.errors import BadInput
 from harness.session.options import flag_of
@@ -62,6 +63,15 @@ UNANSWERED = "labels and predictions cannot answer it"
 @click.option("--prediction-column", default="prediction", show_default=True)
 @delimiter_option
 @quoting_option
+@click.option(
+    "--add-to",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="add the predictions as a row to the leaderboard in this results folder; the labels must "
+    "be those of its data",
+)
+@click.option("--name", help="the name of the added row")
+@click.option("--replace", is_flag=True, help="replace an added row of the same name")
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def judge(
     predictions: tuple[Path, ...],
@@ -76,6 +86,9 @@ def judge(
     prediction_column: str,
     delimiter: str | None,
     quoting: str | None,
+    add_to: Path | None,
+    name: str | None,
+    replace: bool,
     as_json: bool,
 ) -> None:
     """Judge labels and predictions in files: CSV, TSV, JSON lines or Parquet.
@@ -97,8 +110,13 @@ def judge(
     With --baseline, MCC is compared with that of other predictions as `harness compare` compares
     two cells: difference, interval and p-value. The gate on the drop is that of a trained cell.
 
-    Gates that predictions alone cannot answer, such as max_train_seconds, are refused. Exit code
-    1 means that a gate is not met.
+    With --add-to, the predictions become a row of a leaderboard, whether or not they meet the
+    gates: ranked by MCC among the trained cells, with the same intervals, without costs, and marked
+    as given, not trained here. The suite's data must be at hand, and be that of the leaderboard's
+    runs. Its tables are made anew.
+
+    Gates that predictions alone cannot answer, such as max_train_seconds, are refused; with
+    --add-to they are listed, not judged. Exit code 1 means that a gate is not met.
 
     \b
     Examples:
@@ -107,7 +125,9 @@ def judge(
       harness judge seed1.csv --suite mine.toml --cola-dir ~/cola_public
       harness judge results/cola --cell minilm-l6-bs32-lr1e-4 --min-mcc 0.2
       harness judge new1.csv new2.csv --baseline old1.csv --baseline old2.csv --max-drop 0.02
+      harness judge seed1.csv seed2.csv --suite mine.toml --add-to results/mine --name "our model"
     """
+    check_options(add_to, name, replace, suite, cell)
     from harness.inputs.given_predictions import Columns, read_runs, together
     from harness.judging.gates.given import (
         COSTS,
@@ -130,12 +150,17 @@ def judge(
         gates = gates.model_copy(update={"min_mcc": min_mcc})
     if max_drop is not None:
         gates = gates.model_copy(update={"max_drop": max_drop})
-    problems = [
-        f"{where}: gates.{name}: {COSTS_UNKNOWN if name in COSTS else UNANSWERED}; "
-        f"{'name a --baseline' if name == 'max_drop' else 'remove it'}, or judge with a suite "
-        "without it"
-        for name in cannot_judge(gates, with_baseline=bool(baseline) or max_drop is not None)
+    unanswered = [
+        (gate, f"{where}: gates.{gate}: {COSTS_UNKNOWN if gate in COSTS else UNANSWERED}")
+        for gate in cannot_judge(gates, with_baseline=bool(baseline) or max_drop is not None)
     ]
+    problems = []
+    if add_to is None:
+        problems += [
+            f"{line}; {'name a --baseline' if gate == 'max_drop' else 'remove it'}, or judge with "
+            "a suite without it"
+            for gate, line in unanswered
+        ]
     folders = [*(predictions if cell is None else ()), *baseline]
     problems += [
         f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the results "
@@ -146,11 +171,14 @@ def judge(
     if not baseline and (max_drop is not None or paired_seeds):
         flag = "--max-drop" if max_drop is not None else "--paired-seeds"
         problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
-    if not baseline and gates.min_mcc is None and gates.min_accuracy is None:
+    if not (baseline or add_to) and gates.min_mcc is None and gates.min_accuracy is None:
         place = "no gate" if where is None else f"{where}: no gates.min_mcc or gates.min_accuracy"
         problems.append(f"{place}; name one with --min-mcc")
     if problems:
         raise BadInput(problems)
+    to = None if add_to is None else destination(add_to, str(name), replace)
+    for _, line in unanswered:  # these are gates of the leaderboard's own cells
+        click.echo(printable(f"not judged: {line}"), err=True)
     split = None if read is None or suite is None else split_of(read, suite, cola_dir)
     named = _named(FILE_OPTIONS)
     if published is not None and named and not baseline:
@@ -189,6 +217,7 @@ def judge(
         difference = given_difference(*compared, paired_seeds)
         source = series([*map(str, baseline)])
         checks.append(given_drop_check(*compared, gates, source, paired_seeds))
+    added = [] if to is None else add_row(to, predictions, runs[:ours], split)
     if as_json:
         scores: dict[str, object] = {name: asdict(interval) for name, interval in intervals.items()}
         content = {
@@ -197,6 +226,7 @@ def judge(
             **scores,
             "difference": None if difference is None else asdict(difference),
             "gates": [asdict(each) for each in checks],
+            "written": [*map(str, added)],
         }
         click.echo(json.dumps(content, indent=1))
     else:
@@ -219,6 +249,8 @@ def judge(
             )
         for each in checks:
             click.echo(printable(f"{each.verdict}: {each.reason}"))
+        for path in added:
+            click.echo(printable(f"written: {path}"))
     passing = ("pass", "not-enough-evidence") if gates.on_doubt == "pass" else ("pass",)
     if any(each.verdict not in passing for each in checks):
         sys.exit(1)

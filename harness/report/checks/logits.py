@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from harness.errors import BadInput
 from harness.report.published import LEADERBOARD, Published
 from harness.store.consistency import unlike_predictions
+from harness.store.given import Given
+from harness.store.given.rows import unlike_rows, with_rows, without_rows
 from harness.store.grouping import groupings
 from harness.store.predictions import (
     CHECKED_COLUMNS,
@@ -34,10 +36,19 @@ WAY_OUT = (
 
 
 def joined(published: Published, stored: Iterable[Stored]) -> bytes:
-    """Return the content of predictions.parquet: the rows of every scored run."""
+    """Return the content of predictions.parquet: the rows of every scored run, then given ones."""
     found = {(item.record.cell, item.record.seed): item for item in stored}
     ended = [found[run.cell, run.seed] for run in _ended(published)]
     table = join_predictions((str(item.record.key), item.folder) for item in ended)
+    return _as_file(with_rows(table, published.given))
+
+
+def with_given(content: bytes, before: Iterable[Given], now: Iterable[Given]) -> bytes:
+    """Return the content of predictions.parquet with other given predictions than before."""
+    return _as_file(with_rows(without_rows(pq.read_table(io.BytesIO(content)), before), now))
+
+
+def _as_file(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
@@ -93,7 +104,8 @@ def mismatched_predictions(folder: Path, published: Published) -> list[str]:
     """
     path = folder / PREDICTIONS
     if not path.exists():
-        return [f"missing, so there are no logits of {_named(run)}" for run in _ended(published)]
+        lines = [f"missing, so there are no logits of {_named(run)}" for run in _ended(published)]
+        return [*lines, *(f"missing, with the rows of {each.name}" for each in published.given)]
     _, wrong, unchecked = _checked(path, published)
     return wrong + unchecked
 
@@ -122,13 +134,16 @@ def _checked(path: Path, published: Published) -> tuple[bytes, list[str], list[s
     if not table.schema.equals(schema):
         return content, [f"has other columns than {', '.join(schema.names)}"], []
     ended = _ended(published)
-    known = {run.key for run in ended}
+    known = {run.key for run in ended} | {
+        seed.key for each in published.given for seed in each.seeds
+    }
     wrong = [
         f"has predictions of a run of which {LEADERBOARD} has no record (it was removed there, or "
         f"the files are of different runs): key {key!r}"
         for key in pc.unique(table["key"]).to_pylist()
         if key not in known
     ]
+    wrong += unlike_rows(table, published.given)
     unchecked: list[str] = []
     ours = written_by == f"parquet-cpp-arrow version {pa.__version__}"
     for run, rows in _by_run(table, ended):

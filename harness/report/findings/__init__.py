@@ -7,17 +7,25 @@ from itertools import chain
 from harness import stats
 from harness.judging.baseline import software_changes
 from harness.judging.column import MISSING
-from harness.judging.comparison import Comparison, Contestant, best_cells, compare_all, conclusion
+from harness.judging.comparison import (
+    Comparison,
+    Contestant,
+    best_cells,
+    compare_all,
+    conclusion,
+    given_contestants,
+)
 from harness.judging.evidence import NoEvidence
 from harness.judging.further_columns.settings import heading_of
 from harness.judging.gates import Check, Judgement, judge_suite
 from harness.judging.leaderboard import runs_by_cell
 from harness.judging.mistakes import by_group, missed_by
 from harness.judging.populations import IN_WORDS
-from harness.judging.sides import in_words, side, software_of
+from harness.judging.sides import given_side, in_words, side, software_of
 from harness.markup import code, escaped, grid, section
 from harness.report import published_scores
 from harness.report.findings.confusion import confusion
+from harness.report.findings.given import described
 from harness.report.findings.looks import looks_section
 from harness.report.findings.power import detected
 from harness.report.findings.repeats import repeated_sentences
@@ -50,14 +58,17 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     contestants = best_cells(published.cells, runs, published.standings)
     shown = best_of(contestants)
     in_slices = {each.name for each in shown}
-    pairs = compare_all(
-        [
+    compared = [
+        *(
             replace(each, slices=published.slices) if each.name in in_slices else each
             for each in contestants
-        ]
-    )
-    if len(contestants) > 1:
-        yield from _pairwise(pairs, contestants)
+        ),
+        *given_contestants(published.given, published.records),
+    ]
+    pairs = compare_all(compared)
+    yield from section("Given predictions", map(described, published.given))
+    if len(compared) > 1:
+        yield from _pairwise(pairs, compared)
     yield from section("Effect of choosing the best cell", _choosing(judgements))
     yield from detected(published)
     yield from section("Published scores", _references(published, runs))
@@ -106,6 +117,7 @@ def _pairwise(pairs: Sequence[Comparison], contestants: Sequence[Contestant]) ->
         "The best cell was chosen by these scores, so its MCC is optimistic; the p-values are not "
         f"corrected for this choice. Where {_differing_settings(contestants)} differ, "
         "checkpoints and settings are compared together."
+        f"{_on_given(contestants)}"
         f"{one_seed if any(pair.covers == 'sentences only' for pair in pairs) else ''}"
         f"{_populations(pairs)}"
     )
@@ -140,8 +152,17 @@ def _differing_settings(contestants: Sequence[Contestant]) -> str:
     return f"{', '.join(most)} or {last}"
 
 
+def _on_given(contestants: Sequence[Contestant]) -> str:
+    """Return a remark on given predictions among the compared, if there are any."""
+    if all(each.given is None for each in contestants):
+        return ""
+    return " Predictions that were given, not trained here, are compared like one cell each."
+
+
 def _best_cell(contestant: Contestant) -> str:
     """Describe the cell that represents a checkpoint, and how many cells it was chosen from."""
+    if contestant.given is not None:
+        return in_words(contestant.name, given_side(contestant.name, contestant.given.seeds))
     one = side(contestant.runs, contestant.chosen_of)
     chosen = f"the best of its {one.chosen_of} cells" if one.chosen_of > 1 else "its only cell"
     return f"{in_words(contestant.name, one)}; {chosen}"

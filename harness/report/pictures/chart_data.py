@@ -6,13 +6,16 @@ from typing import Any
 from harness.judging.column import MISSING
 from harness.judging.columns import SHOWN
 from harness.report.pictures import charts
-from harness.report.pictures.charts import Line, Point
+from harness.report.pictures.charts import Line, Point, TableLines
 from harness.report.pictures.labels import MARGIN, WIDTHS, ends_of, labels, log_ticks, on_page
 from harness.report.pictures.settings_grid import layout
 from harness.text import printable
 
+NOT_IN_CHARTS: Mapping[str, Any] = {"mcc": None, "group": None, "curves": []}
+"""In place of a row of given predictions, because the page finds a row by its place."""
 
-def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
+
+def chart_data(table: TableLines) -> Mapping[str, Any]:
     """Return the data of the charts; the rows are the table's, in its order.
 
     `labels` of a row maps a speed column and a chart width to the label's offset from the mark, in
@@ -21,6 +24,7 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
     differ in further settings, `heat` names the settings down and across the heat maps with their
     values, and `heat` of a row is its map, its row and its column.
     """
+    lines = charts.of_cells(table)
     scored = charts.with_score(lines)
     measured_on = charts.circumstances(scored)
     groups = {name: number for number, name in enumerate(dict.fromkeys(measured_on.values()))}
@@ -74,8 +78,9 @@ def chart_data(lines: Sequence[Line]) -> Mapping[str, Any]:
 
     rows = [row(line) for line in lines]
     heat = {} if not (scored and scored[0].further) else {"heat": _heat(scored, lines, rows)}
+    cells = iter(rows)
     return {
-        "rows": rows,
+        "rows": [next(cells) if isinstance(each, Line) else NOT_IN_CHARTS for each in table],
         "groups": list(groups),
         "speeds": charts.SPEEDS,
         "ticks": ticks,

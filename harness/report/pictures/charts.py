@@ -10,10 +10,12 @@ import pandas as pd
 from harness.judging import costs
 from harness.judging.column import MISSING, ROUGH, Row, Value
 from harness.judging.costs.circumstances import circumstances_of
+from harness.judging.further_columns.given import GIVEN
 from harness.judging.further_columns.settings import settings_in, value_of
 from harness.judging.leaderboard import rows_of, runs_by_cell, scored
 from harness.report.published import Published
 from harness.stats import expected_best_of
+from harness.store.given import NOT_TRAINED
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import printable, scientific
@@ -99,6 +101,18 @@ class Line:
 
 
 @dataclass(frozen=True)
+class GivenLine:
+    """A row of given predictions: no cell, no run, nothing that a chart could place."""
+
+    row: Row
+    settings: str = NOT_TRAINED
+
+
+TableLines = Sequence[Line | GivenLine]
+"""All rows of a leaderboard, in its order."""
+
+
+@dataclass(frozen=True)
 class Point:
     """A cell's MCC and speed; `on_front`: no cell comparable with it is better in both.
 
@@ -129,7 +143,17 @@ class Picture:
 
 
 def lines_of(published: Published, frame: pd.DataFrame) -> list[Line]:
-    """Return the leaderboard's rows in order, each with its cell and scored runs."""
+    """Return the leaderboard's rows of cells in order, each with its cell and scored runs."""
+    return of_cells(table_lines(published, frame))
+
+
+def of_cells(lines: TableLines) -> list[Line]:
+    """Return the lines of cells, in their order."""
+    return [line for line in lines if isinstance(line, Line)]
+
+
+def table_lines(published: Published, frame: pd.DataFrame) -> TableLines:
+    """Return all of the leaderboard's rows in order; those of cells with cell and scored runs."""
     runs = runs_by_cell(published.cells, published.records)
     rows = rows_of(frame)
     columns = settings_in(rows[0] if rows else ())
@@ -142,18 +166,19 @@ def lines_of(published: Published, frame: pd.DataFrame) -> list[Line]:
         ): cell
         for cell in published.cells
     }
-    different = [column for column in columns if column.is_informative(rows, column.name)]
+    trained = [row for row in rows if row.get(GIVEN.name) is None]
+    different = [column for column in columns if column.is_informative(trained, column.name)]
     places = ("checkpoint", "batch_size", "learning_rate", *(column.name for column in columns))
-    return [
-        Line(
-            row,
-            cell,
-            () if row.get("mcc_at_least") is not None else tuple(scored(runs[cell.id])),
-            {column.heading: column.text(row) for column in different},
-        )
-        for row in rows
-        for cell in [cells[tuple(row[name] for name in places)]]
-    ]
+    found: list[Line | GivenLine] = []
+    for row in rows:
+        if row.get(GIVEN.name) is not None:
+            found.append(GivenLine(row))
+            continue
+        cell = cells[tuple(row[name] for name in places)]
+        whole = () if row.get("mcc_at_least") is not None else tuple(scored(runs[cell.id]))
+        further = {column.heading: column.text(row) for column in different}
+        found.append(Line(row, cell, whole, further))
+    return found
 
 
 def with_score(lines: Iterable[Line]) -> list[Line]:
