@@ -54,7 +54,7 @@ NOT_RUN = {
     "pip install": "changes the environment that this test runs in",
     "docs/simulated_coverage.py": "takes minutes; test_stats_coverage.py draws fewer studies",
     "docs/study_checkpoints.py": "downloads 700 MB; test_origin.py checks its digests",
-    "--add-to": "needs predictions of the sentences of a suite; test_judge_add.py has some",
+    "our model": "needs predictions of the sentences of a suite; test_judge_add.py has some",
     "--executor ray": "needs Ray or a cluster; the tests marked `ray` start one",
 }
 """Commands that are not run here, by what is in them, and why."""
