@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-_LEVELS = 2**16
+LEVELS = 2**16
+"""Random words have 16 bits: a probability is rounded to the nearest 1/65536."""
 
 
 def dropout(hidden: Tensor, probability: float, training: bool) -> Tensor:
@@ -19,11 +20,11 @@ def dropout(hidden: Tensor, probability: float, training: bool) -> Tensor:
     """
     if not training or probability == 0.0:
         return hidden
-    dropped = round(probability * _LEVELS)
-    if hidden.device.type != "cpu" or not 0 < dropped < _LEVELS:
+    dropped = round(probability * LEVELS)
+    if hidden.device.type != "cpu" or not 0 < dropped < LEVELS:
         return F.dropout(hidden, probability, training)
     count = math.prod(hidden.shape)
     words = torch.randint(-(2**63), 2**63 - 1, ((count + 3) // 4,))
     decisions = words.view(torch.int16)[:count].view(hidden.shape)
-    kept = decisions >= dropped - _LEVELS // 2
-    return hidden * kept.to(hidden.dtype).mul_(_LEVELS / (_LEVELS - dropped))
+    kept = decisions >= dropped - LEVELS // 2
+    return hidden * kept.to(hidden.dtype).mul_(LEVELS / (LEVELS - dropped))

@@ -16,10 +16,9 @@ from transformers.activations import GELUActivation
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
 from harness.training.speedups.compiled.library import KINDS, Library
+from harness.training.speedups.dropout import LEVELS
 from harness.training.speedups.layers import Encoder, Layer
 
-LEVELS = 2**16
-"""Dropout's random words have 16 bits: its probability is rounded to the nearest 1/65536."""
 SEED_WORDS = 64
 ALIGNMENT = 64
 
