@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 from pydantic_core import PydanticCustomError
 
 from harness.suite.class_names import MOST_CLASSES, ambiguity
-from harness.suite.fields import STRICT, Text
+from harness.suite.fields import STRICT, Text, later
 from harness.suite.file_names import extension, listed_files, named_files
 from harness.suite.hub_names import problem_of
 
@@ -140,10 +140,9 @@ class DatasetSpec(BaseModel):
         "count, or 0 for none",
     )
     split_seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the file's split")
-    duplicates: Literal["report", "drop", "refuse"] = Field(
+    duplicates: Literal["report", "drop", "refuse"] = later(
         "report",
-        exclude_if=lambda value: value == "report",
-        description="repeated sentences, with case, punctuation and blanks ignored: `report`, they "
+        "repeated sentences, with case, punctuation and blanks ignored: `report`, they "
         "are counted; `drop`, training sentences that are also in validation or test, or earlier "
         "in train, are removed; `refuse`, data with any is refused",
     )

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -20,6 +20,14 @@ Whole = Annotated[int, Field(ge=0, lt=2**53)]
 MatthewsCorrelation = Annotated[float, Field(ge=-1, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+
+
+def later(default: object, description: str) -> Any:
+    """Return a field that files contain only if it differs from its default.
+
+    So what was written before the field existed keeps its bytes, and runs keep their keys.
+    """
+    return Field(default, exclude_if=lambda value: value == default, description=description)
 
 
 def distinct(values: tuple[Hashable, ...] | None) -> tuple[Hashable, ...] | None:

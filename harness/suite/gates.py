@@ -7,7 +7,15 @@ from pydantic import BaseModel, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from harness.suite import ids
-from harness.suite.fields import STRICT, MatthewsCorrelation, Positive, Share, Text, each_cell_once
+from harness.suite.fields import (
+    STRICT,
+    MatthewsCorrelation,
+    Positive,
+    Share,
+    Text,
+    each_cell_once,
+    later,
+)
 
 LEAST_OF_A_SLICE = 30
 """The smallest number of sentences on which a slice is judged."""
@@ -23,11 +31,6 @@ AGAINST_BASELINE = (
     "max_peak_memory_ratio",
 )
 """Keys of Thresholds that compare a cell with a baseline: without one they have no effect."""
-
-
-def _unset(value: object) -> bool:
-    """Return whether to omit a threshold from a file, as versions without its key do."""
-    return value is None
 
 
 class SliceThreshold(BaseModel):
@@ -80,40 +83,34 @@ class Thresholds(BaseModel):
     max_peak_memory_mb: Positive | None = Field(
         None, description="maximum peak memory in MiB of any of a cell's runs"
     )
-    max_train_seconds_ratio: Positive | None = Field(
+    max_train_seconds_ratio: Positive | None = later(
         None,
-        exclude_if=_unset,
-        description="maximum training time of a cell, divided by that of the same cell of "
+        "maximum training time of a cell, divided by that of the same cell of "
         "`--baseline`, means over seeds",
     )
-    max_eval_ms_ratio: Positive | None = Field(
+    max_eval_ms_ratio: Positive | None = later(
         None,
-        exclude_if=_unset,
-        description="maximum time to classify a sentence, divided by that of the same cell of "
+        "maximum time to classify a sentence, divided by that of the same cell of "
         "`--baseline`, means over seeds",
     )
-    max_latency_ms_ratio: Positive | None = Field(
+    max_latency_ms_ratio: Positive | None = later(
         None,
-        exclude_if=_unset,
-        description="maximum time in which a trained model answers one sentence, divided by that "
+        "maximum time in which a trained model answers one sentence, divided by that "
         "of the same cell of `--baseline`, means over seeds of medians",
     )
-    max_peak_memory_ratio: Positive | None = Field(
+    max_peak_memory_ratio: Positive | None = later(
         None,
-        exclude_if=_unset,
-        description="maximum peak memory of a cell, divided by that of the same cell of "
+        "maximum peak memory of a cell, divided by that of the same cell of "
         "`--baseline`, each the maximum over its runs",
     )
-    max_latency_ms: Positive | None = Field(
+    max_latency_ms: Positive | None = later(
         None,
-        exclude_if=_unset,
-        description="maximum milliseconds in which a trained model answers one sentence: the mean "
+        "maximum milliseconds in which a trained model answers one sentence: the mean "
         "over a cell's seeds of the median over sentences",
     )
-    max_latency_p95_ms: Positive | None = Field(
+    max_latency_p95_ms: Positive | None = later(
         None,
-        exclude_if=_unset,
-        description="the same for the 95th percentile over sentences",
+        "the same for the 95th percentile over sentences",
     )
     statistic: Literal["mean", "lower-bound"] | None = Field(
         None,
@@ -125,10 +122,9 @@ class Thresholds(BaseModel):
         None,
         description="the test's outcome on `not-enough-evidence`: `fail` (the default) or `pass`",
     )
-    population: Literal["sentences", "sources"] | None = Field(
+    population: Literal["sentences", "sources"] | None = later(
         None,
-        exclude_if=_unset,
-        description="what the intervals of `min_mcc`, `min_accuracy` and `max_drop` are about: "
+        "what the intervals of `min_mcc`, `min_accuracy` and `max_drop` are about: "
         "`sentences` (the default), other sentences of the same sources; `sources`, sentences of "
         "other sources (CoLA's publications, or `dataset.group_column`)",
     )

@@ -7,14 +7,14 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.errors import BadInput
-from harness.suite.fields import STRICT, Count, MatthewsCorrelation, Text
+from harness.suite.fields import STRICT, Count, MatthewsCorrelation, Text, later
 from harness.suite.spec import BatchSize, LearningRate, Several, read_toml
 from harness.validation import mistake, place
 
 
 def _stated(description: str) -> Any:
     """Return a field that is None, and left out, if the publication does not state it."""
-    return Field(None, exclude_if=lambda value: value is None, description=description)
+    return later(None, description)
 
 
 class Reference(BaseModel):
@@ -37,11 +37,7 @@ class Reference(BaseModel):
     selection: Literal["best-epoch", "last-epoch", "lowest-loss"] | None = _stated(
         "which epoch is scored: that of the highest score, the last, or that of the lowest loss"
     )
-    split: Literal["validation", "test"] = Field(
-        "validation",
-        exclude_if=lambda value: value == "validation",
-        description="the split that was scored",
-    )
+    split: Literal["validation", "test"] = later("validation", "the split that was scored")
 
 
 def load_references(path: Path) -> tuple[Reference, ...]:

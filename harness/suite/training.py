@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from harness.suite.fields import STRICT, Count, distinct
+from harness.suite.fields import STRICT, Count, distinct, later
 
 Speedup = Literal[
     "compiled-layers",
@@ -42,14 +42,6 @@ OnOom = Literal["fail", "halve"]
 Speedups = Annotated[tuple[Speedup, ...], Field(strict=False), AfterValidator(_each_once)]
 
 
-def _later(default: object, description: str) -> Any:
-    """Return a field that keys and records contain only if it differs from its default.
-
-    So runs from before the field existed keep their keys and records.
-    """
-    return Field(default, exclude_if=lambda value: value == default, description=description)
-
-
 class TrainingSpec(BaseModel):
     """All other training settings; every one is part of a run's key."""
 
@@ -57,9 +49,9 @@ class TrainingSpec(BaseModel):
 
     epochs: Count = Field(5, description="passes over the training split")
     weight_decay: WeightDecay = Field(0.01, description="AdamW's weight decay")
-    adam_beta1: Beta = _later(0.9, "AdamW's decay rate of the mean of the gradients")
-    adam_beta2: Beta = _later(0.999, "AdamW's decay rate of the mean of the squared gradients")
-    adam_epsilon: Epsilon = _later(
+    adam_beta1: Beta = later(0.9, "AdamW's decay rate of the mean of the gradients")
+    adam_beta2: Beta = later(0.999, "AdamW's decay rate of the mean of the squared gradients")
+    adam_epsilon: Epsilon = later(
         1e-8, "the number that AdamW adds to the denominator of its update"
     )
     warmup_ratio: Warmup = Field(
@@ -69,7 +61,7 @@ class TrainingSpec(BaseModel):
         "linear", description="how the learning rate changes after the warm-up"
     )
     max_grad_norm: GradientNorm = Field(1.0, description="gradients are clipped to this norm")
-    label_smoothing: Smoothing = _later(
+    label_smoothing: Smoothing = later(
         0.0,
         "share of each label that the loss spreads evenly over all classes; also in the "
         "evaluation's loss",
@@ -83,7 +75,7 @@ class TrainingSpec(BaseModel):
     selection: Selection = Field(
         "best-epoch", description="which epoch's model is scored; the tutorial uses the best"
     )
-    patience: Count | None = _later(
+    patience: Count | None = later(
         None,
         "training stops after this number of epochs in a row without a higher validation MCC than "
         "before; by default it never stops early",
@@ -94,7 +86,7 @@ class TrainingSpec(BaseModel):
     batching: Batching = Field(
         "random", description="which sentences share a batch: any, or those of similar length"
     )
-    on_oom: OnOom = _later(
+    on_oom: OnOom = later(
         "fail",
         "when memory runs out: `fail`, or `halve` the sentences computed at a time "
         "until they fit, with gradients accumulated over the whole batch",
