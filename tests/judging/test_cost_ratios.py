@@ -193,6 +193,18 @@ def test_costs_of_other_circumstances_are_doubt_that_names_both_values(
     assert said in check.reason
 
 
+def test_training_times_that_disagree_say_nothing_about_answers() -> None:
+    """A session beside other work for a while: its seeds' training times differ, answers do not."""
+    usual = {"serving": make_serving(3.0), "contention": CALM, "executor": "local"}
+    uneven = [run(seed, seconds, **usual) for seed, seconds in enumerate((100.0, 200.0, 300.0), 1)]
+    assert the_check(cell_of({LATENCY: 1.0}), uneven, uneven).verdict == "pass"
+    check = the_check(cell_of({TRAIN: 1.0}), uneven, uneven)
+    assert check.verdict == "not-enough-evidence"
+    times = [{**HERE, "serving": make_serving(3.0), "times": each.times} for each in uneven]
+    assert notes(baseline_of(*times), {LATENCY: 1.2}) == []
+    assert len(notes(baseline_of(*times), {TRAIN: 1.2})) == 1
+
+
 def test_times_of_two_busy_machines_are_doubt_and_their_memory_is_not() -> None:
     both = runs(BEFORE, contention=BUSY)
     check = the_check(cell_of({TRAIN: 100.0}), both, both)

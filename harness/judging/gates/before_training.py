@@ -43,7 +43,7 @@ def baseline_notes(
 
 def _obstacles(gate: str, before: Sequence[Record], here: dict[str, Any]) -> Iterator[str]:
     cost = COSTS[COLUMNS[gate]]
-    if cost.timed and rough(before):
+    if cost.timed and rough(before, cost.served):
         yield "the times of the baseline are of the order of magnitude only"
     now = before[0].model_copy(update=here)
     if (

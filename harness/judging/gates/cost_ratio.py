@@ -50,7 +50,7 @@ def _check(
     if found.value is None:
         return _undecided(gate, limit, source, f"{CELL} against {BASELINE}: {found.obstacle}")
     if found.rough:
-        return _undecided(gate, limit, source, _rough(sides))
+        return _undecided(gate, limit, source, _rough(cost, sides))
     met = found.value <= limit
     verdict: Verdict = "pass" if met else "fail"
     reason = (
@@ -70,13 +70,13 @@ def _data(runs: Sequence[Record]) -> set[str | None]:
     return {None if run.dataset is None else run.dataset.fingerprint for run in runs}
 
 
-def _rough(sides: Mapping[str, Sequence[Record]]) -> str:
+def _rough(cost: Cost, sides: Mapping[str, Sequence[Record]]) -> str:
     """Return why times are rough whose own values agree: another time of the same runs does not."""
     every = (
         reason.text
-        for cost in COSTS.values()
-        if cost.timed
-        for reason in disagreements(cost, sides)
+        for other in COSTS.values()
+        if other.timed and other.served == cost.served
+        for reason in disagreements(other, sides)
     )
     return f"{next(every)}, so only the order of magnitude of its times is known"
 
