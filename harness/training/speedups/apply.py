@@ -69,8 +69,11 @@ def apply(
     rewritten = {FAST_DROPOUT, FIRST_TOKEN, PACKING} & set(names)
     # A sentence's first token is found by its position, which padding on the left shifts, and which
     # a sentence without tokens lacks: an empty one of a tokenizer without special tokens.
-    every = all(token_counts(split).all() for split in splits.values())
-    if rewritten and tokenizer.padding_side == "right" and every:
+    if (
+        rewritten
+        and tokenizer.padding_side == "right"
+        and all(token_counts(split).all() for split in splits.values())
+    ):
         encoder = find_encoder(model)
     if (
         encoder is not None
@@ -96,13 +99,14 @@ def apply(
     if USED_VOCABULARY in names and one_pad_token and (result := trim(model, splits)) is not None:
         splits, trimmed = result
         applied.add(USED_VOCABULARY)
-    if COMPILED_OPTIMIZER not in names or not compiled_optimizer.supports(model.parameters()):
-        library = None
-    if library is not None:
+    of_optimizer = None
+    if COMPILED_OPTIMIZER in names and compiled_optimizer.supports(model.parameters()):
+        of_optimizer = library
+    if of_optimizer is not None:
         applied.add(COMPILED_OPTIMIZER)
     if KEPT_MEMORY in names and keep_freed_memory():
         applied.add(KEPT_MEMORY)
-    return Applied(frozenset(applied), splits, encoder, compiled, library, trimmed)
+    return Applied(frozenset(applied), splits, encoder, compiled, of_optimizer, trimmed)
 
 
 def undo(model: PreTrainedModel, applied: Applied, decay: float) -> None:

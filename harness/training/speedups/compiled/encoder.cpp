@@ -28,7 +28,7 @@ struct Layer {
   Parameters<T> weights, gradients;
   double attention_norm_epsilon, output_norm_epsilon;
   // Dropped is the number of 65536 random words that drop an element.
-  int32_t attention_dropped, projection_dropped, feed_forward_dropped, accumulate;
+  int32_t attention_dropped, projection_dropped, feed_forward_dropped;
 };
 
 // `starts` (sentences + 1) are the first rows of the sentences, and the number of tokens.
@@ -41,6 +41,7 @@ struct Batch {
   T* bias_gradient;
   const uint32_t* seed;  // (64,) random words; null for no dropout
   Gemm<T> gemm;
+  Index accumulate;  // whether gradients are added to those that are there
 };
 
 // What the backward pass of a layer reads. `rows` is the number of rows after attention: all
@@ -302,7 +303,7 @@ class Encoder {
   void backward(const Layer<T>& layer, const Saved<T>& s, T* gradient, Area& area) const {
     const Index tokens = batch_.starts[batch_.sentences], width = batch_.width;
     const Index inner = batch_.inner, rows = s.rows;
-    const bool first = s.query_stride == width, add = layer.accumulate != 0;
+    const bool first = s.query_stride == width, add = batch_.accumulate != 0;
     const Parameters<T>&w = layer.weights, &g = layer.gradients;
     const Scratch x = take_scratch(area, rows);
 

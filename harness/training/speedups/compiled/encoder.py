@@ -42,7 +42,6 @@ class _Layer(ctypes.Structure):
         ("attention_dropped", ctypes.c_int32),
         ("projection_dropped", ctypes.c_int32),
         ("feed_forward_dropped", ctypes.c_int32),
-        ("accumulate", ctypes.c_int32),
     )
 
 
@@ -51,6 +50,7 @@ class _Batch(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("sentences", "layers", "heads", "width", "inner")),
         ("length", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("starts", "bias", "bias_gradient", "seed", "gemm")),
+        ("accumulate", ctypes.c_int64),
     )
 
 
@@ -276,10 +276,8 @@ class _Layers(torch.autograd.Function):
         (gradient,) = (given.contiguous() for given in gradients)
         compiled, batch = ctx.compiled, ctx.batch
         # Parts of a batch add to each other's gradients.
-        accumulate = compiled.tensors[0][0].grad is not None
-        for layer in compiled.layers:
-            layer.accumulate = accumulate
-        if not accumulate:
+        batch.accumulate = compiled.tensors[0][0].grad is not None
+        if not batch.accumulate:
             for parameter, tensor in compiled.tensors:
                 parameter.grad = tensor
         bias = None
