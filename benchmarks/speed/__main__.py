@@ -20,7 +20,7 @@ from harness.inputs.checkpoints import resolve
 from harness.inputs.hub import Hub
 from harness.machine import contention, provenance
 from harness.store.run_store import write_atomically
-from speed import beside, commits, disturbance, full, ladder, sections, short
+from speed import beside, commits, disturbance, full, ladder, sections, short, verdicts
 from speed.commands import CHECKPOINT, ROOT, Failed
 
 RESULTS = ROOT / "results" / "local" / "speed"
@@ -35,10 +35,11 @@ TITLES = {
     "padding": "Padding to 128",
     "ladders": "Speed-ups, one after the other",
     "beside": "Beside a busy program",
+    "verdicts": "The same verdicts with less training",
     "short": "The tutorial's script, short form",
     "against": "Another commit, short form",
 }
-FULL = ("matrix", "padding", "ladders", "beside")
+FULL = ("matrix", "padding", "ladders", "beside", "verdicts")
 
 Measure = Callable[[], Iterator[dict[str, Any]]]
 """Measures a section; yields it after every round."""
@@ -107,6 +108,7 @@ def measure(names: Sequence[str], revision: str | None) -> None:
             "padding": lambda: full.padding(checkpoint, cola_dir, folder),
             "ladders": lambda: ladder.ladders(checkpoint, cola_dir, folder),
             "beside": beside.measure,
+            "verdicts": lambda: verdicts.verdicts(cola_dir, folder),
             "short": lambda: short.tutorial_against_harness(checkpoint, cola_dir, folder),
         }
         if revision is not None:

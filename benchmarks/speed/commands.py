@@ -48,10 +48,13 @@ class Timed:
 
 @dataclass(frozen=True)
 class Session:
-    """A session of the harness, and its records as published (plain data, as of its commit)."""
+    """A session of the harness, and its records and the rows of its table as published (plain data,
+    as of its commit).
+    """
 
     timed: Timed
     records: tuple[dict[str, Any], ...]
+    rows: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,8 @@ def session(
     *more: str,
     tree: Path = ROOT,
     variables: Mapping[str, str] | None = None,
+    seeds: Sequence[int] = (SEED,),
+    epochs: int = EPOCHS,
 ) -> Session:
     """Train cells as a user would: one session of `pytest benchmarks/`.
 
@@ -129,13 +134,13 @@ def session(
         "\n".join(
             [
                 'name = "speed"',
-                f"training.epochs = {EPOCHS}",
+                f"training.epochs = {epochs}",
                 *(f"dataset.{key} = {json.dumps(value)}" for key, value in data.items()),
                 "[matrix]",
                 f'checkpoints = ["{CHECKPOINT}"]',
                 f"batch_sizes = {sorted({batch_size for batch_size, _ in cells})}",
                 f"learning_rates = {sorted({learning_rate for _, learning_rate in cells})}",
-                f"seeds = [{SEED}]",
+                f"seeds = {list(seeds)}",
             ]
         ),
         "utf-8",
@@ -154,7 +159,7 @@ def session(
     if tree == ROOT and recorded != {provenance.commit()}:
         why = f"its worker ran commit {recorded}, where {provenance.commit()} was measured before"
         raise Failed(command, 0, f"{why}: the checkout must not change meanwhile")
-    return Session(timed, records)
+    return Session(timed, records, tuple(board["rows"]))
 
 
 def part_of_cola(cola_dir: Path, folder: Path, every: int) -> Part:

@@ -12,7 +12,7 @@ from harness.machine import provenance
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
-from speed import commands, full, ladder
+from speed import commands, full, ladder, verdicts
 from speed.commands import Cell, Session, Timed
 from speed.disturbance import Disturbance
 
@@ -120,3 +120,48 @@ def test_every_rung_is_compared_with_none_of_its_round(
             if name != "none"
         }
     )
+
+
+def test_sessions_that_train_less_are_measured_in_turn_with_whole_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = {"stop": 45.0, "whole": 100.0, "race": 60.0, "all": 200.0}
+    made: list[str] = []
+
+    def session(
+        data: Mapping[str, object],
+        cells: Sequence[Cell],
+        folder: Path,
+        *more: str,
+        seeds: Sequence[int],
+        epochs: int = 1,
+    ) -> Session:
+        gated = "--min-mcc" in more
+        assert (len(cells), len(seeds), epochs) == ((1, 3, 5) if gated else (6, 5, 1))
+        less = ("stop" if gated else "race") if more[-1] in {"decided", "--race"} else None
+        kind = less or ("whole" if gated else "all")
+        made.append(kind)
+        # The race of the second round chooses another cell than all runs.
+        leading = cells[1 if kind == "race" and made.count("race") == 2 else 0]
+        rows = [
+            {"rank": None if cell != leading else 1, "mcc": 0.25, "batch_size": size}
+            | {"learning_rate": rate}
+            for cell in cells
+            for size, rate in [cell]
+        ]
+        return Session(Timed(seconds[kind], "", QUIET), (), tuple(rows))
+
+    def part(cola_dir: Path, folder: Path, every: int) -> commands.Part:
+        return commands.Part(folder, 2138, {"source": "file"})
+
+    monkeypatch.setattr(commands, "session", session)
+    monkeypatch.setattr(commands, "part_of_cola", part)
+    *_, figures = verdicts.verdicts(tmp_path, tmp_path)
+    assert {name: ratio["ratio"] for name, ratio in figures["ratios"].items()} == {
+        "stopped_over_whole": pytest.approx(0.45),
+        "race_over_all": pytest.approx(0.3),
+    }
+    assert made == ["whole", "stop", "all", "race", "race", "all", "stop", "whole"]
+    assert figures["winners_equal"] == [True, False]
+    assert figures["margin"] == pytest.approx(0.25 - verdicts.GATE)
+    assert "in 1 of 2 rounds" in figures["about"]
