@@ -18,6 +18,8 @@ CELLS: tuple[Cell, ...] = ((16, 2e-5), (16, 5e-5))
 EVERY, REHEARSED = 8, 128
 """Every n-th sentence of CoLA is trained on, and rehearsed with."""
 ROUNDS = 5
+RUN_ROUNDS = 12
+"""Of one run on one thread: they are short, and a virtual machine's speed changes between them."""
 WORKERS = 2
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
@@ -131,14 +133,16 @@ def against(
         f"5e-5); all-MiniLM-L6, one epoch of {part.sentences} sentences (every {EVERY}th of CoLA). "
         "Above 1, this commit is faster."
     )
-    rounds = zip(paired.in_turn(runs, ROUNDS), paired.in_turn(matrices, ROUNDS), strict=True)
-    for of_runs, of_matrices in rounds:
-        measured = {}
-        for name in trees:
-            sessions = of_runs[name]
+    measured: dict[str, list[Measurement]] = {}
+    for of_runs in paired.in_turn(runs, RUN_ROUNDS):
+        for name, sessions in of_runs.items():
             measured[f"{name}: train"] = [trained(found) for found in sessions]
             measured[f"{name}: processor"] = [computed(found) for found in sessions]
-            measured[f"{name}: matrix"] = [measurement(found.timed) for found in of_matrices[name]]
+            measured[f"{name}: matrix"] = []
+        yield {**section(about, measured, compared), "other_commit": recorded["commit"]}
+    for of_matrices in paired.in_turn(matrices, ROUNDS):
+        for name, sessions in of_matrices.items():
+            measured[f"{name}: matrix"] = [measurement(found.timed) for found in sessions]
         yield {**section(about, measured, compared), "other_commit": recorded["commit"]}
 
 
