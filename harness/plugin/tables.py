@@ -32,6 +32,7 @@ from harness.session.session import Session
 from harness.store.given import Given
 from harness.store.records import Record
 from harness.store.run_store import Stored
+from harness.suite.by_name import as_typed
 from harness.suite.gates import AGAINST_BASELINE
 from harness.suite.plan import suite_gates
 from harness.text import counted, printable
@@ -229,6 +230,6 @@ def _missed(
         "are misclassified by every run of each checkpoint's best cell"
     )
     yield from in_brief(missed, planned.suite.dataset, planned.base)
-    command = ["harness", "mistakes", folder, "--suite", os.path.relpath(planned.path)]
+    command = ["harness", "mistakes", folder, "--suite", as_typed(planned.path)]
     command += [] if cola_dir is None else ["--cola-dir", cola_dir]
     yield f"all of them: {shlex.join(command)}"
