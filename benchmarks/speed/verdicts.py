@@ -7,7 +7,7 @@ from typing import Any
 
 from speed import commands, paired
 from speed.commands import Cell, Session
-from speed.sections import Compared, measurement, section
+from speed.sections import Compared, Measurement, measurement, section
 
 EVERY = 4
 """Every n-th sentence of CoLA."""
@@ -42,6 +42,16 @@ def verdicts(cola_dir: Path, folder: Path) -> Iterator[dict[str, Any]]:
         "race_over_all": Compared(
             "race / all runs, wall time of the session", "race", "race, all runs"
         ),
+        "stopped_over_whole_training": Compared(
+            "stopped when decided / whole runs, processor time of training",
+            "gate, stopped: training",
+            "gate, whole runs: training",
+        ),
+        "race_over_all_training": Compared(
+            "race / all runs, processor time of training",
+            "race: training",
+            "race, all runs: training",
+        ),
     }
     for found in paired.in_turn(whole, ROUNDS):
         above = margin(found["gate, whole runs"][0])
@@ -57,7 +67,21 @@ def verdicts(cola_dir: Path, folder: Path) -> Iterator[dict[str, Any]]:
             f"chose the cell that all runs choose in {sum(same)} of {len(same)} rounds."
         )
         measured = {name: [measurement(each.timed) for each in found[name]] for name in found}
+        measured |= {f"{name}: training": [*map(trained, found[name])] for name in found}
         yield {**section(about, measured, compared), "winners_equal": same, "margin": above}
+
+
+def trained(session: Session) -> Measurement:
+    """Return the processor time of training all runs of a session, as their workers recorded it.
+
+    It depends less on other programs than wall time does, and leaves out start and tables.
+    """
+    seconds = [
+        run["times"]["train"] * run["contention"]["own_cores"]
+        for run in session.records
+        if run["times"] is not None
+    ]
+    return Measurement(sum(seconds), session.timed.disturbance)
 
 
 def margin(whole: Session) -> float:

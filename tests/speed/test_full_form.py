@@ -149,7 +149,9 @@ def test_sessions_that_train_less_are_measured_in_turn_with_whole_ones(
             for cell in cells
             for size, rate in [cell]
         ]
-        return Session(Timed(seconds[kind], "", QUIET), (), tuple(rows))
+        # The work of two cores, half of which is start and tables.
+        run = {"times": {"train": seconds[kind] / 2}, "contention": {"own_cores": 0.9}}
+        return Session(Timed(seconds[kind], "", QUIET), (run, run), tuple(rows))
 
     def part(cola_dir: Path, folder: Path, every: int) -> commands.Part:
         return commands.Part(folder, 2138, {"source": "file"})
@@ -160,8 +162,11 @@ def test_sessions_that_train_less_are_measured_in_turn_with_whole_ones(
     assert {name: ratio["ratio"] for name, ratio in figures["ratios"].items()} == {
         "stopped_over_whole": pytest.approx(0.45),
         "race_over_all": pytest.approx(0.3),
+        "stopped_over_whole_training": pytest.approx(0.45),
+        "race_over_all_training": pytest.approx(0.3),
     }
     assert made == ["whole", "stop", "all", "race", "race", "all", "stop", "whole"]
+    assert figures["measured"]["race: training"][0]["seconds"] == pytest.approx(0.9 * 60.0)
     assert figures["winners_equal"] == [True, False]
     assert figures["margin"] == pytest.approx(0.25 - verdicts.GATE)
     assert "in 1 of 2 rounds" in figures["about"]
