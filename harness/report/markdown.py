@@ -105,10 +105,11 @@ def introduction(published: Published) -> Iterator[str]:
         else "one seed per row, so it is not known how much scores and costs vary between seeds"
     )
     listed = {name for cell in published.cells for name in cell.settings}
+    stopped = any_stopped(runs)
     settings = dict.fromkeys(
         (
             run.dataset.model_copy(update={"duplicates": None}),  # unknown in older records
-            _epochs(run, listed, any_stopped(runs)),
+            _epochs(run, listed, stopped),
             _selection(run, listed),
         )
         for run in runs
