@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -50,6 +51,11 @@ class Evidence:
         the records contain no sources."""
         found = self.groups.get("source")
         return None if found is None else stats.sources_of(found[1])
+
+    @cached_property
+    def halved(self) -> stats.Halved:
+        """The cell with its epochs selected on halves of the sentences."""
+        return stats.halved(self.labels, self.candidates, classes=self.classes)
 
     def part(self, chosen: np.ndarray) -> "Evidence":
         """Return the evidence on some of the sentences, given by (sentences,) booleans.

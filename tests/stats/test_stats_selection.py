@@ -106,7 +106,7 @@ def test_an_epoch_that_is_worse_is_not_what_is_scored() -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time(epochs: int) -> None:
+def test_halves_counted_in_words_are_those_scored_one_at_a_time(epochs: int) -> None:
     """The plain reference: scikit-learn on each half, for every run, halves drawn again."""
     labels, cells = draw_cells(cells=2, seeds=2, epochs=epochs, sentences=61, noise=0.2)
     splits = 4

@@ -183,9 +183,7 @@ def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
     ]
     if len(known) < 2 or not all(found.same_sentences(known[0]) for found in known):
         return
-    selection = stats.selection_adjusted(
-        known[0].labels, [found.candidates for found in known], classes=known[0].classes
-    )
+    selection = stats.selection_of([found.halved for found in known])
     if selection is None:
         return
     yield (
