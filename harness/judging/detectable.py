@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
+from typing import TypeVar
 
 from harness import stats
 from harness.judging.evidence import Evidence, NoEvidence, evidence
@@ -225,10 +226,13 @@ def spread_of(
         sentences: of the validation split.
         sources: of its sentences; None if they are not known.
     """
-    cells = [found for runs in _by_settings(records) if (found := _evidence(runs)) is not None]
+    cells = _with_several_seeds(records)
+    return _spread_shown_by(cells, sources) if cells else assumed_spread(sentences, sources)
+
+
+def _spread_shown_by(cells: Sequence[Evidence], sources: Sources | None) -> CellSpread:
+    """Return the mean variances of at least one cell; see `spread_of`."""
     known = [_interval(found) for found in cells]
-    if not known:
-        return assumed_spread(sentences, sources)
     weights = [each.seeds - 1 for each in known]
     lasting = [(each.se_endless_seeds or 0.0) ** 2 for each in known]
     of_sentences = [(each.se_sentences or 0.0) ** 2 for each in known]
@@ -262,17 +266,33 @@ def detectable_of(cells: Sequence[Cell], records: Sequence[Record]) -> list[Dete
     on = {run.dataset.fingerprint for run in records if run.scores and run.dataset is not None}
     if len(on) != 1:
         return []
+    runs_of = _by_checkpoint(records)
+    cells_of = _by_checkpoint(cells)
     found: list[Detectable] = []
-    for name in dict.fromkeys(cell.checkpoint for cell in cells):
-        own = [run for run in records if run.checkpoint == name]
-        known = [each for runs in _by_settings(own) if (each := _evidence(runs)) is not None]
-        if known:
+    for name, of_checkpoint in cells_of.items():
+        if known := _with_several_seeds(runs_of.get(name, ())):
             sentences, sources = known[0].labels.size, known[0].sources
             usable = sources if isinstance(sources, Sources) else None
-            spreads = {name: spread_of(own, sentences, usable)}
-            several = [cell for cell in cells if cell.checkpoint == name and len(cell.seeds) > 1]
+            spreads = {name: _spread_shown_by(known, usable)}
+            several = [cell for cell in of_checkpoint if len(cell.seeds) > 1]
             found += detectable(several, spreads, sentences, sources)
     return found
+
+
+T = TypeVar("T", Cell, Record)
+
+
+def _by_checkpoint(items: Iterable[T]) -> dict[str, list[T]]:
+    """Return cells, or records, by the published name of their checkpoint."""
+    found: dict[str, list[T]] = defaultdict(list)
+    for item in items:
+        found[item.checkpoint].append(item)
+    return found
+
+
+def _with_several_seeds(records: Iterable[Record]) -> list[Evidence]:
+    """Return the predictions of each cell with several scored seeds, if its runs have some."""
+    return [found for runs in _by_settings(records) if (found := _evidence(runs)) is not None]
 
 
 def _by_settings(records: Iterable[Record]) -> Iterator[list[Record]]:

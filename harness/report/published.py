@@ -93,6 +93,11 @@ class Published:
         runs = runs_by_cell(self.cells, self.records)
         return standings(self.cells, runs, self.baseline is not None)
 
+    @cached_property
+    def detectable(self) -> "tuple[detectable.Detectable, ...]":
+        """What cells detect by the variances that their own runs show."""
+        return tuple(detectable.detectable_of(self.cells, self.records))
+
 
 class _Document(BaseModel):
     """leaderboard.json. `rows`, `slice_rows` and `detectable_rows` are for other programs; the
@@ -211,9 +216,7 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
         schema_version=SCHEMA_VERSION,
         rows=rows,
         slice_rows=_slice_rows(published),
-        detectable_rows=tuple(
-            detectable.rows_of(detectable.detectable_of(published.cells, published.records))
-        ),
+        detectable_rows=tuple(detectable.rows_of(published.detectable)),
         **{each.name: getattr(published, each.name) for each in fields(published)},
     )
     return document.model_dump_json(indent=1) + "\n"
