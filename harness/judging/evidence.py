@@ -45,7 +45,7 @@ class Evidence:
     classes: int = 2
     groups: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def sources(self) -> stats.Sources | stats.Refusal | None:
         """The sources of the sentences, or why there is no interval for other sources; None if
         the records contain no sources."""
