@@ -22,6 +22,7 @@ from harness.stats import (
     planning,
     seeds_interval,
     seeds_needed,
+    selection,
     selection_adjusted,
 )
 
@@ -117,6 +118,18 @@ def test_halves_counted_in_words_are_those_scored_one_at_a_time(epochs: int) -> 
     assert found.adjusted == pytest.approx(scored.mean(axis=1) if epochs > 1 else found.plain)
     assert found.winner == pytest.approx(scored[best, range(2 * splits)].mean())
     assert found.chosen == pytest.approx([(best == c).mean() for c in range(2)])
+
+
+@given(st.data(), st.integers(1, 200))
+def test_marks_counted_in_words_are_those_of_a_matrix_product(
+    data: st.DataObject, sentences: int
+) -> None:
+    """Whole words, and sentences that fill the last word in part."""
+    marks = data.draw(arrays(bool, (3, sentences)))
+    halves = data.draw(arrays(bool, (4, sentences)))
+    in_first, in_other = selection._counts(marks, halves)
+    assert in_first.tolist() == (halves.astype(int) @ marks.T.astype(int)).tolist()
+    assert in_other.tolist() == ((~halves).astype(int) @ marks.T.astype(int)).tolist()
 
 
 @settings(deadline=None)
