@@ -170,7 +170,7 @@ def expected_best_of(scores: Sequence[float]) -> tuple[float, ...]:
 
 @functools.lru_cache(maxsize=4)  # a leaderboard's cells share their labels
 def _halves(labels: bytes, splits: int) -> np.ndarray:
-    """Return (splits, sentences): True for one half of each label, in turns smaller and larger.
+    """Return one half of each label in each split, in turns smaller and larger; see `_words`.
 
     Args:
         labels: the bytes of 32-bit integers.
@@ -184,8 +184,9 @@ def _halves(labels: bytes, splits: int) -> np.ndarray:
         count = int(has_label.sum())
         ranks = generator.random((splits, count)).argsort(axis=1).argsort(axis=1)
         halves[:, has_label] = ranks < (count + larger) // 2
-    halves.flags.writeable = False
-    return halves
+    words = _words(halves)
+    words.flags.writeable = False
+    return words
 
 
 def _select_epoch(
@@ -200,14 +201,14 @@ def _select_epoch(
         values_on_halves: returns each run's MCC on both halves of each split.
         labels: (sentences,).
         cell: (seeds, epochs, sentences), predictions.
-        halves: (splits, sentences).
+        halves: (words, splits), as from `_words`.
 
     Returns:
         Two (2 splits,): each half selects once.
     """
     seeds, epochs, sentences = cell.shape
     values = values_on_halves(labels, cell.reshape(seeds * epochs, sentences), halves)
-    values = values.reshape(2, len(halves), seeds, epochs)
+    values = values.reshape(2, halves.shape[1], seeds, epochs)
     selected = values.argmax(axis=-1)[..., None]
     own, other = (
         np.take_along_axis(half_values, selected, axis=-1)[..., 0].mean(axis=-1).ravel()
@@ -218,41 +219,41 @@ def _select_epoch(
 
 def _mcc_on_halves(labels: np.ndarray, runs: np.ndarray, halves: np.ndarray) -> np.ndarray:
     """Return (2, splits, runs): the MCC of two classes on each half and on the other."""
-    accepting = labels == 1
-    accepted = runs == 1
-    hits = _counts(accepted & accepting, halves)
-    positives = _counts(accepted, halves)
-    labelled, size = _sizes(halves[:, accepting]), _sizes(halves)
-    return mcc_of_counts(hits, positives, labelled[..., None], size[..., None])
+    label, given = (labels == 1)[None], runs == 1
+    marks = np.concatenate([given & label, given, label, np.ones_like(label)])
+    counts = _counts(marks, halves)
+    hits, positives = counts[..., : len(runs)], counts[..., len(runs) : -2]
+    return mcc_of_counts(hits, positives, counts[..., -2, None], counts[..., -1, None])
 
 
 def _rk_on_halves(labels: np.ndarray, runs: np.ndarray, halves: np.ndarray) -> np.ndarray:
     """Return (2, splits, runs): R_K on each half and on the other."""
     hits = _counts(runs == labels, halves)
     products, squares = np.zeros_like(hits), np.zeros_like(hits)
-    labelled_squares = np.zeros((2, len(halves), 1), dtype=np.int64)
+    labelled_squares = np.zeros((*hits.shape[:2], 1), dtype=np.int64)
     for number in np.union1d(labels, runs):
         predicted = _counts(runs == number, halves)
-        labelled = _sizes(halves[:, labels == number])[..., None]
+        labelled = _counts((labels == number)[None], halves)
         products += predicted * labelled
         squares += predicted**2
         labelled_squares += labelled**2
-    return rk_of_sums(hits, products, squares, labelled_squares, _sizes(halves)[..., None])
+    sizes = _counts(np.ones((1, labels.size), dtype=bool), halves)
+    return rk_of_sums(hits, products, squares, labelled_squares, sizes)
 
 
 def _counts(marks: np.ndarray, halves: np.ndarray) -> np.ndarray:
-    """Return (2, splits, runs): how many marks of a run are in each half and in the other.
+    """Return (2, splits, rows): how many marks of a row are in each half and in the other.
 
     64 sentences are counted at once. A matrix product counts as fast alone, but BLAS computes it in
     several threads, which wait for each other beside other programs.
 
     Args:
-        marks: (runs, sentences) booleans.
-        halves: (splits, sentences) booleans.
+        marks: (rows, sentences) booleans.
+        halves: (words, splits), as from `_words`.
     """
-    of_runs, of_halves = _words(marks), _words(halves)
-    both = of_halves[:, :, None] & of_runs[:, None, :]
-    first = np.bitwise_count(both).sum(axis=0, dtype=np.int64)
+    first = np.zeros((halves.shape[1], len(marks)), dtype=np.int64)
+    for of_halves, of_rows in zip(halves, _words(marks), strict=True):  # in little memory
+        first += np.bitwise_count(of_halves[:, None] & of_rows)
     return np.stack([first, marks.sum(axis=1) - first])
 
 
@@ -262,9 +263,3 @@ def _words(marks: np.ndarray) -> np.ndarray:
     words = np.zeros((len(packed), -(-packed.shape[1] // 8)), dtype=np.uint64)
     words.view(np.uint8)[:, : packed.shape[1]] = packed
     return np.ascontiguousarray(words.T)
-
-
-def _sizes(halves: np.ndarray) -> np.ndarray:
-    """Return (2, splits): the number of sentences in each half and in the other."""
-    first = halves.sum(axis=1)
-    return np.stack([first, halves.shape[1] - first])

@@ -127,7 +127,7 @@ def test_marks_counted_in_words_are_those_of_a_matrix_product(
     """Whole words, and sentences that fill the last word in part."""
     marks = data.draw(arrays(bool, (3, sentences)))
     halves = data.draw(arrays(bool, (4, sentences)))
-    in_first, in_other = selection._counts(marks, halves)
+    in_first, in_other = selection._counts(marks, selection._words(halves))
     assert in_first.tolist() == (halves.astype(int) @ marks.T.astype(int)).tolist()
     assert in_other.tolist() == ((~halves).astype(int) @ marks.T.astype(int)).tolist()
 
