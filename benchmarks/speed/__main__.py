@@ -20,7 +20,7 @@ from harness.inputs.checkpoints import resolve
 from harness.inputs.hub import Hub
 from harness.machine import contention, provenance
 from harness.store.run_store import write_atomically
-from speed import beside, commits, disturbance, full, ladder, sections, short, verdicts
+from speed import beside, commits, disturbance, full, growth, ladder, sections, short, verdicts
 from speed.commands import CHECKPOINT, ROOT, Failed
 
 RESULTS = ROOT / "results" / "local" / "speed"
@@ -38,7 +38,9 @@ TITLES = {
     "verdicts": "The same verdicts with less training",
     "short": "The tutorial's script, short form",
     "against": "Another commit, short form",
+    "growth": "Another commit, many records",
 }
+WITHOUT_COLA = {"beside", "growth"}
 FULL = ("matrix", "padding", "ladders", "beside", "verdicts")
 
 Measure = Callable[[], Iterator[dict[str, Any]]]
@@ -56,7 +58,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--against",
         metavar="REV",
-        help="with --short: also the harness at another commit against this one",
+        help="with --short: also the harness at another commit against this one; with --growth: "
+        "that commit",
+    )
+    parser.add_argument(
+        "--growth",
+        action="store_true",
+        help="only what grows with the number of records, at another commit against this one",
     )
     parser.add_argument(
         "--only",
@@ -65,11 +73,23 @@ def main(arguments: Sequence[str]) -> int:
         help="only this section of the full form; repeatable",
     )
     options = parser.parse_args(arguments)
-    if options.against is not None and not options.short:
-        parser.error("--against REV belongs to the short form: add --short")
-    if options.only and options.short:
-        parser.error("--only chooses sections of the full form: leave out --short")
-    names = ["short"] if options.short else options.only or list(FULL)
+    if options.against is not None and not (options.short or options.growth):
+        parser.error(
+            "--against REV belongs to the short form and to --growth: add --short, or that"
+        )
+    if options.growth and options.against is None:
+        parser.error("--growth compares with another commit: add --against REV")
+    if options.growth and options.short:
+        parser.error("--growth and --short are forms of their own: leave out one")
+    if options.only and (options.short or options.growth):
+        form = "--short" if options.short else "--growth"
+        parser.error(f"--only chooses sections of the full form: leave out {form}")
+    if options.growth:
+        names = ["growth"]
+    elif options.short:
+        names = ["short"] if options.against is None else ["short", "against"]
+    else:
+        names = options.only or list(FULL)
     try:
         measure(names, options.against)
     except (BadInput, Unavailable, Failed) as error:
@@ -82,7 +102,7 @@ def measure(names: Sequence[str], revision: str | None) -> None:
     """Measure sections, save them after every round, and print them.
 
     Args:
-        names: of the sections.
+        names: of the sections; "against" and "growth" need a revision.
         revision: another commit to compare this one with, or None.
 
     Raises:
@@ -96,7 +116,7 @@ def measure(names: Sequence[str], revision: str | None) -> None:
     if message := contention.load_message(load, provenance.available_cores()):
         print(f"{message}: every figure will be disturbed, and may be too noisy", flush=True)
     cola_dir = Path()
-    if set(names) != {"beside"}:
+    if set(names) - WITHOUT_COLA:
         if not (named := os.environ.get("COLA_DIR")):
             raise BadInput(["COLA_DIR: not set; set it to the corpus' own folder, cola_public"])
         cola_dir = Path(named).resolve()
@@ -114,10 +134,12 @@ def measure(names: Sequence[str], revision: str | None) -> None:
         if revision is not None:
             tree, commit = stack.enter_context(commits.checkout(revision))
             commits.check_imports(tree)
-            recorded = short.check_against(revision, commit, tree, cola_dir, folder)
-            sets["against"] = lambda: short.against(tree, recorded, cola_dir, folder)
-            names = [*names, "against"]
-        form = "short" if "short" in names else "speed"
+            if "growth" in names:
+                sets["growth"] = lambda: growth.growth(revision, commit, tree, folder)
+            else:
+                recorded = short.check_against(revision, commit, tree, cola_dir, folder)
+                sets["against"] = lambda: short.against(tree, recorded, cola_dir, folder)
+        form = names[0] if names[0] in ("short", "growth") else "speed"
         for name in names:
             for number, figures in enumerate(sets[name](), 1):
                 save({name: figures}, form)
@@ -129,7 +151,7 @@ def save(measured: dict[str, dict[str, Any]], form: str) -> None:
     """Write sections, so that an interruption does not lose them.
 
     Args:
-        form: the file's name: "speed" for the full form, "short" for the short one.
+        form: the file's name: "speed" for the full form, "short" for the short one, "growth".
     """
     RESULTS.mkdir(parents=True, exist_ok=True)
     device = provenance.device_type()

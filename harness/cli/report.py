@@ -12,6 +12,7 @@ import click
 
 from harness.cli.choices import MATRIX, chosen, only_suite, options
 from harness.errors import BadInput
+from harness.garbage import uncollected
 from harness.session.options import cola_folder, flag_of, session_options
 from harness.session.reuse import records_for_plan
 from harness.store.records import Record
@@ -233,6 +234,7 @@ def _with_repeats(published: "Published", path: Path, values: dict[str, Any]) ->
     return with_duplicates(published, loaded.fingerprint, loaded.duplicates)
 
 
+@uncollected()
 def _from_published(
     source: Path,
     output: Path | None,
@@ -286,6 +288,7 @@ def _from_published(
     return _Evidence(folder, contents, published.records, notes, given=before)
 
 
+@uncollected()
 def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _Evidence:
     from harness.report import contents_of, publish
     from harness.report.given import kept

@@ -90,7 +90,7 @@ def _adjusted(facts: Facts) -> float | None:
     found = facts.judgement.evidence
     if found is None:
         return None
-    selection = stats.selection_adjusted(found.labels, [found.candidates], classes=found.classes)
+    selection = stats.selection_of([found.halved])
     return None if selection is None else selection.adjusted[0]
 
 

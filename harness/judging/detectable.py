@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
+from typing import TypeVar
 
-from harness import stats
 from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.judging.populations import IN_WORDS, Population
 from harness.stats import Refusal, Sources
@@ -36,6 +36,9 @@ ENOUGH_FREEDOM = 5
 """Seeds minus cells, below which earlier runs show the spread over seeds too roughly."""
 
 MOST_LINES = 12
+
+Judged = Mapping[str, Evidence | None]
+T = TypeVar("T", Cell, Record)
 
 
 @dataclass(frozen=True)
@@ -225,10 +228,13 @@ def spread_of(
         sentences: of the validation split.
         sources: of its sentences; None if they are not known.
     """
-    cells = [found for runs in _by_settings(records) if (found := _evidence(runs)) is not None]
-    known = [_interval(found) for found in cells]
-    if not known:
-        return assumed_spread(sentences, sources)
+    cells = _with_several_seeds(records)
+    return _spread_shown_by(cells, sources) if cells else assumed_spread(sentences, sources)
+
+
+def _spread_shown_by(cells: Sequence[Evidence], sources: Sources | None) -> CellSpread:
+    """Return the mean variances of at least one cell; see `spread_of`."""
+    known = [found.interval() for found in cells]
     weights = [each.seeds - 1 for each in known]
     lasting = [(each.se_endless_seeds or 0.0) ** 2 for each in known]
     of_sentences = [(each.se_sentences or 0.0) ** 2 for each in known]
@@ -241,7 +247,7 @@ def spread_of(
     rough = sum(weights) < ENOUGH_FREEDOM
     of_sources = None
     if sources is not None:
-        ends = [_interval(found, sources).se_endless_seeds or 0.0 for found in cells]
+        ends = [found.interval("mcc", sources).se_endless_seeds or 0.0 for found in cells]
         of_sources = fmean([end**2 for end in ends], weights)
     return CellSpread(
         lasting=fmean(lasting, weights),
@@ -253,26 +259,43 @@ def spread_of(
     )
 
 
-def detectable_of(cells: Sequence[Cell], records: Sequence[Record]) -> list[Detectable]:
+def detectable_of(
+    cells: Sequence[Cell], records: Sequence[Record], judged: Judged | None = None
+) -> list[Detectable]:
     """Return what some cells detect by the variances that their own runs show.
 
     Checkpoints without a cell of two scored seeds are left out. If the runs have several data sets,
     the result is empty.
+
+    Args:
+        judged: the predictions by which cells were judged, by cell id, so that they are not
+            unpacked again.
     """
     on = {run.dataset.fingerprint for run in records if run.scores and run.dataset is not None}
     if len(on) != 1:
         return []
-    found: list[Detectable] = []
-    for name in dict.fromkeys(cell.checkpoint for cell in cells):
-        own = [run for run in records if run.checkpoint == name]
-        known = [each for runs in _by_settings(own) if (each := _evidence(runs)) is not None]
-        if known:
+    runs_of, found = _by_checkpoint(records), list[Detectable]()
+    for name, of_checkpoint in _by_checkpoint(cells).items():
+        if known := _with_several_seeds(runs_of.get(name, ()), judged):
             sentences, sources = known[0].labels.size, known[0].sources
-            usable = sources if isinstance(sources, Sources) else None
-            spreads = {name: spread_of(own, sentences, usable)}
-            several = [cell for cell in cells if cell.checkpoint == name and len(cell.seeds) > 1]
-            found += detectable(several, spreads, sentences, sources)
+            spread = _spread_shown_by(known, sources if isinstance(sources, Sources) else None)
+            several = [cell for cell in of_checkpoint if len(cell.seeds) > 1]
+            found += detectable(several, {name: spread}, sentences, sources)
     return found
+
+
+def _by_checkpoint(items: Iterable[T]) -> dict[str, list[T]]:
+    """Return cells, or records, by the published name of their checkpoint."""
+    found: dict[str, list[T]] = defaultdict(list)
+    for item in items:
+        found[item.checkpoint].append(item)
+    return found
+
+
+def _with_several_seeds(records: Iterable[Record], judged: Judged | None = None) -> list[Evidence]:
+    """Return the predictions of each cell with several scored seeds, if its runs have some."""
+    found = (_evidence(runs, judged) for runs in _by_settings(records))
+    return [each for each in found if each is not None]
 
 
 def _by_settings(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -285,18 +308,18 @@ def _by_settings(records: Iterable[Record]) -> Iterator[list[Record]]:
     yield from (list(runs.values()) for runs in cells.values())
 
 
-def _evidence(runs: Sequence[Record]) -> Evidence | None:
+def _evidence(runs: Sequence[Record], judged: Judged | None) -> Evidence | None:
     """Return the predictions of a cell with several seeds, None if its runs have none."""
     if len(runs) < 2:
         return None
+    known = (judged or {}).get(runs[0].cell)
+    same_cell = len({run.cell for run in runs}) == 1
+    if known is not None and same_cell and set(known.seeds) == {run.seed for run in runs}:
+        return known
     try:
         return evidence(runs)
     except NoEvidence:
         return None
-
-
-def _interval(found: Evidence, sources: Sources | None = None) -> stats.Interval:
-    return stats.mean_interval(found.labels, found.selected, classes=found.classes, sources=sources)
 
 
 def in_words(found: Sequence[Detectable]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -44,12 +45,42 @@ class Evidence:
     classes: int = 2
     groups: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def sources(self) -> stats.Sources | stats.Refusal | None:
         """The sources of the sentences, or why there is no interval for other sources; None if
         the records contain no sources."""
         found = self.groups.get("source")
-        return None if found is None else stats.sources_of(found[1])
+        return None if found is None else _sources_of(found[1].tobytes(), found[1].dtype)
+
+    def interval(
+        self, statistic: stats.Statistic = "mcc", sources: stats.Sources | None = None
+    ) -> stats.Interval:
+        """Return the statistic's mean over seeds with its interval, computed once.
+
+        Args:
+            sources: of the sentences, for an interval for sentences of other sources; None for
+                other sentences of the same ones.
+        """
+        if sources is not None and sources is not self.sources:
+            return self._interval(statistic, sources)
+        name = statistic, sources is not None
+        if name not in self._intervals:
+            self._intervals[name] = self._interval(statistic, sources)
+        return self._intervals[name]
+
+    @cached_property
+    def _intervals(self) -> dict[tuple[stats.Statistic, bool], stats.Interval]:
+        return {}
+
+    def _interval(
+        self, statistic: stats.Statistic, sources: stats.Sources | None
+    ) -> stats.Interval:
+        return stats.mean_interval(self.labels, self.selected, statistic, self.classes, sources)
+
+    @cached_property
+    def halved(self) -> stats.Halved:
+        """The cell with its epochs selected on halves of the sentences."""
+        return stats.halved(self.labels, self.candidates, classes=self.classes)
 
     def part(self, chosen: np.ndarray) -> "Evidence":
         """Return the evidence on some of the sentences, given by (sentences,) booleans.
@@ -73,6 +104,11 @@ class Evidence:
             and self.classes == other.classes
             and np.array_equal(self.labels, other.labels)
         )
+
+
+@lru_cache(maxsize=16)  # all cells on the same data have the same sources
+def _sources_of(numbers: bytes, kind: np.dtype) -> stats.Sources | stats.Refusal:
+    return stats.sources_of(np.frombuffer(numbers, dtype=kind))
 
 
 def evidence(records: Sequence[Record]) -> Evidence:

@@ -28,9 +28,7 @@ def source_interval(
     sources = found.sources
     if not isinstance(sources, Sources):
         return sources
-    interval = stats.mean_interval(
-        found.labels, found.selected, statistic, classes=found.classes, sources=sources
-    )
+    interval = found.interval(statistic, sources)
     if interval.one_class_or_perfect == interval.seeds:
         return Refusal(
             "every run predicts one class only, or is right or wrong on all sentences: no "

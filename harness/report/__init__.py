@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
-from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
+from harness.judging.leaderboard import leaderboard
 from harness.report.checks.changes import changed_files
 from harness.report.checks.logits import PREDICTIONS, joined
 from harness.report.findings import findings
@@ -151,15 +151,11 @@ def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
     # Imported here: collecting tests imports this module, and should not load plotting libraries.
     from harness.report.page import as_html
 
-    runs = runs_by_cell(published.cells, published.records)
-    judgements = judge_all(
-        published.cells, runs, published.baseline, published.slices, published.standings
-    )
     frame = leaderboard(
-        published.cells, published.records, judgements=judgements, given=published.given
+        published.cells, published.records, judgements=published.judgements, given=published.given
     )
     lines = table_lines(published, frame)
-    found = list(findings(published, judgements))
+    found = list(findings(published, published.judgements))
     pictures, files = _pictures(with_score(of_cells(lines)))
     texts = {
         "leaderboard.md": as_markdown(published, lines, found, pictures, predictions),

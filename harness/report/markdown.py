@@ -8,7 +8,7 @@ from harness.judging.column import MISSING, Column, Row
 from harness.judging.columns import informative
 from harness.judging.costs import beside_other_programs, likely_cause, rough
 from harness.judging.gates.stopped import any_stopped
-from harness.judging.leaderboard import doubts_by_cell, runs_by_cell, scored
+from harness.judging.leaderboard import doubts_by_cell, scored
 from harness.judging.populations import IN_WORDS
 from harness.machine.provenance import Machine
 from harness.markup import code, escaped, grid, section
@@ -105,10 +105,11 @@ def introduction(published: Published) -> Iterator[str]:
         else "one seed per row, so it is not known how much scores and costs vary between seeds"
     )
     listed = {name for cell in published.cells for name in cell.settings}
+    stopped = any_stopped(runs)
     settings = dict.fromkeys(
         (
             run.dataset.model_copy(update={"duplicates": None}),  # unknown in older records
-            _epochs(run, listed, any_stopped(runs)),
+            _epochs(run, listed, stopped),
             _selection(run, listed),
         )
         for run in runs
@@ -187,9 +188,7 @@ def _utc(moment: str) -> str:
 def _times(published: Published) -> Iterator[str]:
     """Yield one paragraph if seeds or records show that the table's times are unreliable."""
     doubted = {cell for cell, _ in doubts_by_cell(published.cells, published.records)}
-    runs = {
-        cell: scored(own) for cell, own in runs_by_cell(published.cells, published.records).items()
-    }
+    runs = {cell: scored(own) for cell, own in published.runs.items()}
     busy = sum(map(beside_other_programs, runs.values()))
     if not doubted and not busy:
         return

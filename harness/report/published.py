@@ -13,12 +13,14 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import BadInput
 from harness.inputs.split_files import without_folders
-from harness.judging import detectable
 from harness.judging.baseline import Baseline
 from harness.judging.column import Value
 from harness.judging.columns import COLUMNS
 from harness.judging.comparison import best_cells
-from harness.judging.leaderboard import rows_of, runs_by_cell
+from harness.judging.detectable import Detectable, detectable_of
+from harness.judging.detectable import rows_of as rows_of_detectable
+from harness.judging.gates import Judgement
+from harness.judging.leaderboard import judge_all, rows_of, runs_by_cell
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.judging.slices import rows_by_slice
@@ -88,10 +90,25 @@ class Published:
         return named or next(on_hub, None)
 
     @cached_property
+    def runs(self) -> dict[str, list[Record]]:
+        """The records of each cell's seeds, by cell id."""
+        return runs_by_cell(self.cells, self.records)
+
+    @cached_property
     def standings(self) -> dict[str, Standing]:
         """How far the looks at each cell have come, by cell id; empty for cells without looks."""
-        runs = runs_by_cell(self.cells, self.records)
-        return standings(self.cells, runs, self.baseline is not None)
+        return standings(self.cells, self.runs, self.baseline is not None)
+
+    @cached_property
+    def judgements(self) -> dict[str, Judgement]:
+        """The judgement of each cell, by cell id."""
+        return judge_all(self.cells, self.runs, self.baseline, self.slices, self.standings)
+
+    @cached_property
+    def detectable(self) -> tuple[Detectable, ...]:
+        """What cells detect by the variances that their own runs show."""
+        judged = {name: each.evidence for name, each in self.judgements.items()}
+        return tuple(detectable_of(self.cells, self.records, judged))
 
 
 class _Document(BaseModel):
@@ -211,9 +228,7 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
         schema_version=SCHEMA_VERSION,
         rows=rows,
         slice_rows=_slice_rows(published),
-        detectable_rows=tuple(
-            detectable.rows_of(detectable.detectable_of(published.cells, published.records))
-        ),
+        detectable_rows=tuple(rows_of_detectable(published.detectable)),
         **{each.name: getattr(published, each.name) for each in fields(published)},
     )
     return document.model_dump_json(indent=1) + "\n"
@@ -222,8 +237,7 @@ def as_json(published: Published, frame: pd.DataFrame) -> str:
 def _slice_rows(published: Published) -> tuple[dict[str, Value], ...] | None:
     if published.slices is None:
         return None
-    runs = runs_by_cell(published.cells, published.records)
-    best = best_cells(published.cells, runs, published.standings)
+    best = best_cells(published.cells, published.runs, published.standings)
     return tuple(rows_by_slice({each.name: each.runs for each in best}, published.slices))
 
 

@@ -11,7 +11,14 @@ from harness.stats.multiplicity import holm
 from harness.stats.parts import difference_of_parts
 from harness.stats.planning import seeds_needed
 from harness.stats.scores import BOUNDS, Statistic, accuracy, mcc
-from harness.stats.selection import Selection, expected_best_of, selection_adjusted
+from harness.stats.selection import (
+    Halved,
+    Selection,
+    expected_best_of,
+    halved,
+    selection_adjusted,
+    selection_of,
+)
 from harness.stats.slices import (
     Contrast,
     against_rest,
@@ -25,6 +32,7 @@ __all__ = [
     "BOUNDS",
     "Contrast",
     "Difference",
+    "Halved",
     "Interval",
     "Refusal",
     "Selection",
@@ -34,6 +42,7 @@ __all__ = [
     "against_rest",
     "difference_of_parts",
     "expected_best_of",
+    "halved",
     "holm",
     "mcc",
     "mean_interval",
@@ -43,6 +52,7 @@ __all__ = [
     "seeds_interval",
     "seeds_needed",
     "selection_adjusted",
+    "selection_of",
     "slice_interval",
     "sources_of",
     "undefined",

@@ -73,26 +73,73 @@ def selection_adjusted(
     ]
     if problems:
         raise BadInput(problems)
-    plain = [float(mcc(labels, cell, classes).max(axis=1).mean()) for cell in candidates]
-    if len(candidates) == 1 and candidates[0].shape[1] == 1:
-        return Selection(tuple(plain), tuple(plain), plain[0], (1.0,))
+    return selection_of([halved(labels, cell, splits, classes) for cell in candidates])
+
+
+@dataclass(frozen=True)
+class Halved:
+    """A cell whose epochs are selected on halves of the sentences; see `selection_adjusted`.
+
+    Attributes:
+        epochs: number of candidates of each run.
+        plain: the mean over seeds of the best epoch's MCC on all sentences.
+        selecting: (2 splits,), the mean over seeds of the selected epoch's MCC on the half that
+            selects; None if the labels cannot be halved.
+        scored: (2 splits,), likewise on the other half.
+    """
+
+    epochs: int
+    plain: float
+    selecting: np.ndarray | None
+    scored: np.ndarray | None
+
+
+def halved(labels: np.ndarray, cell: np.ndarray, splits: int = SPLITS, classes: int = 2) -> Halved:
+    """Select each run's epoch on each half of the sentences, and score it on the other half.
+
+    Args:
+        labels: (sentences,), each from 0 to `classes` - 1.
+        cell: (seeds, epochs, sentences) predictions, likewise.
+        splits: number of splits; every call uses the same halves.
+    """
+    plain = float(mcc(labels, cell, classes).max(axis=1).mean())
     labels = labels.astype(np.int32)
     if (np.bincount(labels) >= 2).sum() < 2:
-        return None
-    halves = _halves(labels.tobytes(), splits)
+        return Halved(cell.shape[1], plain, None, None)
     values_on_halves = _mcc_on_halves if classes == 2 else _rk_on_halves
-    over_halves = [_select_epoch(values_on_halves, labels, cell, halves) for cell in candidates]
-    selecting = np.array([own for own, _ in over_halves])
-    scored = np.array([other for _, other in over_halves])
+    selecting, scored = _select_epoch(
+        values_on_halves, labels, cell, _halves(labels.tobytes(), splits)
+    )
+    return Halved(cell.shape[1], plain, selecting, scored)
+
+
+def selection_of(cells: Sequence[Halved]) -> Selection | None:
+    """Return the selection among cells on the same halves of the same sentences.
+
+    Returns:
+        None if there is a selection to make and the labels cannot be halved.
+    """
+    plain = tuple(cell.plain for cell in cells)
+    if len(cells) == 1 and cells[0].epochs == 1:
+        return Selection(plain, plain, plain[0], (1.0,))
+    on_halves = [
+        (cell.selecting, cell.scored)
+        for cell in cells
+        if cell.selecting is not None and cell.scored is not None
+    ]
+    if len(on_halves) < len(cells):
+        return None
+    selecting = np.array([own for own, _ in on_halves])
+    scored = np.array([other for _, other in on_halves])
     adjusted = [
-        uncorrected if cell.shape[1] == 1 else float(scores.mean())
-        for uncorrected, cell, scores in zip(plain, candidates, scored, strict=True)
+        cell.plain if cell.epochs == 1 else float(scores.mean())
+        for cell, scores in zip(cells, scored, strict=True)
     ]
     best = selecting.argmax(axis=0)
     best_score = float(scored[best, np.arange(best.size)].mean())
-    winner = adjusted[0] if len(candidates) == 1 else best_score
-    chosen = np.bincount(best, minlength=len(candidates)) / best.size
-    return Selection(tuple(plain), tuple(adjusted), winner, tuple(chosen.tolist()))
+    winner = adjusted[0] if len(cells) == 1 else best_score
+    chosen = np.bincount(best, minlength=len(cells)) / best.size
+    return Selection(plain, tuple(adjusted), winner, tuple(chosen.tolist()))
 
 
 def expected_best_of(scores: Sequence[float]) -> tuple[float, ...]:
@@ -123,7 +170,7 @@ def expected_best_of(scores: Sequence[float]) -> tuple[float, ...]:
 
 @functools.lru_cache(maxsize=4)  # a leaderboard's cells share their labels
 def _halves(labels: bytes, splits: int) -> np.ndarray:
-    """Return (splits, sentences): True for one half of each label, in turns smaller and larger.
+    """Return one half of each label in each split, in turns smaller and larger; see `_words`.
 
     Args:
         labels: the bytes of 32-bit integers.
@@ -137,8 +184,9 @@ def _halves(labels: bytes, splits: int) -> np.ndarray:
         count = int(has_label.sum())
         ranks = generator.random((splits, count)).argsort(axis=1).argsort(axis=1)
         halves[:, has_label] = ranks < (count + larger) // 2
-    halves.flags.writeable = False
-    return halves
+    words = _words(halves)
+    words.flags.writeable = False
+    return words
 
 
 def _select_epoch(
@@ -153,14 +201,14 @@ def _select_epoch(
         values_on_halves: returns each run's MCC on both halves of each split.
         labels: (sentences,).
         cell: (seeds, epochs, sentences), predictions.
-        halves: (splits, sentences).
+        halves: (words, splits), as from `_words`.
 
     Returns:
         Two (2 splits,): each half selects once.
     """
     seeds, epochs, sentences = cell.shape
     values = values_on_halves(labels, cell.reshape(seeds * epochs, sentences), halves)
-    values = values.reshape(2, len(halves), seeds, epochs)
+    values = values.reshape(2, halves.shape[1], seeds, epochs)
     selected = values.argmax(axis=-1)[..., None]
     own, other = (
         np.take_along_axis(half_values, selected, axis=-1)[..., 0].mean(axis=-1).ravel()
@@ -171,40 +219,47 @@ def _select_epoch(
 
 def _mcc_on_halves(labels: np.ndarray, runs: np.ndarray, halves: np.ndarray) -> np.ndarray:
     """Return (2, splits, runs): the MCC of two classes on each half and on the other."""
-    accepting = labels == 1
-    runs = runs.astype(np.float32)
-    hits = _counts(runs[:, accepting], halves[:, accepting])
-    false_alarms = _counts(runs[:, ~accepting], halves[:, ~accepting])
-    labelled = _sizes(halves[:, accepting])
-    size = labelled + _sizes(halves[:, ~accepting])
-    return mcc_of_counts(hits, hits + false_alarms, labelled[..., None], size[..., None])
+    label, given = (labels == 1)[None], runs == 1
+    marks = np.concatenate([given & label, given, label, np.ones_like(label)])
+    counts = _counts(marks, halves)
+    hits, positives = counts[..., : len(runs)], counts[..., len(runs) : -2]
+    return mcc_of_counts(hits, positives, counts[..., -2, None], counts[..., -1, None])
 
 
 def _rk_on_halves(labels: np.ndarray, runs: np.ndarray, halves: np.ndarray) -> np.ndarray:
     """Return (2, splits, runs): R_K on each half and on the other."""
-    hits = _counts((runs == labels).astype(np.float32), halves)
+    hits = _counts(runs == labels, halves)
     products, squares = np.zeros_like(hits), np.zeros_like(hits)
-    labelled_squares = np.zeros((2, len(halves), 1), dtype=np.int64)
+    labelled_squares = np.zeros((*hits.shape[:2], 1), dtype=np.int64)
     for number in np.union1d(labels, runs):
-        predicted = _counts((runs == number).astype(np.float32), halves)
-        labelled = _sizes(halves[:, labels == number])[..., None]
+        predicted = _counts(runs == number, halves)
+        labelled = _counts((labels == number)[None], halves)
         products += predicted * labelled
         squares += predicted**2
         labelled_squares += labelled**2
-    return rk_of_sums(hits, products, squares, labelled_squares, _sizes(halves)[..., None])
+    sizes = _counts(np.ones((1, labels.size), dtype=bool), halves)
+    return rk_of_sums(hits, products, squares, labelled_squares, sizes)
 
 
-def _counts(runs: np.ndarray, halves: np.ndarray) -> np.ndarray:
-    """Return (2, splits, runs): how many ones of a run are in each half and in the other.
+def _counts(marks: np.ndarray, halves: np.ndarray) -> np.ndarray:
+    """Return (2, splits, rows): how many marks of a row are in each half and in the other.
 
-    Counts in single precision are exact up to 2^24.
+    64 sentences are counted at once. A matrix product counts as fast alone, but BLAS computes it in
+    several threads, which wait for each other beside other programs.
+
+    Args:
+        marks: (rows, sentences) booleans.
+        halves: (words, splits), as from `_words`.
     """
-    first = halves.astype(np.float32) @ runs.T
-    both = np.stack([first, runs.sum(axis=1) - first])
-    return both.astype(np.int64)
+    first = np.zeros((halves.shape[1], len(marks)), dtype=np.int64)
+    for of_halves, of_rows in zip(halves, _words(marks), strict=True):  # in little memory
+        first += np.bitwise_count(of_halves[:, None] & of_rows)
+    return np.stack([first, marks.sum(axis=1) - first])
 
 
-def _sizes(halves: np.ndarray) -> np.ndarray:
-    """Return (2, splits): the number of sentences in each half and in the other."""
-    first = halves.sum(axis=1)
-    return np.stack([first, halves.shape[1] - first])
+def _words(marks: np.ndarray) -> np.ndarray:
+    """Return (words, rows): the booleans (rows, sentences) as bits of 64-bit words."""
+    packed = np.packbits(marks, axis=1)
+    words = np.zeros((len(packed), -(-packed.shape[1] // 8)), dtype=np.uint64)
+    words.view(np.uint8)[:, : packed.shape[1]] = packed
+    return np.ascontiguousarray(words.T)

@@ -1,6 +1,7 @@
 """Which group each validation sentence belongs to: its source or its domain."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -32,15 +33,21 @@ class Grouping(BaseModel):
         return cls(names=tuple(names.tolist()), numbers=pack(numbers, max(2, len(names))))
 
     def unpacked(self, sentences: int) -> np.ndarray:
-        """Return (sentences,): the position of each sentence's group among the names.
+        """Return (sentences,), not to be changed: each sentence's group as a position in the names.
 
         Raises:
             ValueError: the numbers do not hold that many sentences, or do not fit the names.
         """
-        numbers = unpack(self.numbers, sentences)
-        if np.unique(numbers).tolist() != list(range(len(self.names))):
-            raise ValueError(f"its sentences are not of all of its {len(self.names)} groups")
-        return numbers
+        return _unpacked(self.names, self.numbers, sentences)
+
+
+@lru_cache(maxsize=16)  # all runs on the same data have the same groupings
+def _unpacked(names: tuple[str, ...], packed: str, sentences: int) -> np.ndarray:
+    numbers = unpack(packed, sentences)
+    if np.unique(numbers).tolist() != list(range(len(names))):
+        raise ValueError(f"its sentences are not of all of its {len(names)} groups")
+    numbers.flags.writeable = False  # every caller gets the same array
+    return numbers
 
 
 def groupings(

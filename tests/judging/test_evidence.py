@@ -7,8 +7,10 @@ import pytest
 from builders.records import COLA, failed_record, make_cell, make_record, predicted_record
 from sklearn.metrics import matthews_corrcoef
 
+from harness import stats
 from harness.judging.evidence import NoEvidence, evidence
 from harness.store.classes import pack
+from harness.store.grouping import groupings
 from harness.store.records import Record, Scores
 
 RANDOM = np.random.default_rng(0)
@@ -26,6 +28,26 @@ def test_predictions_come_out_by_seed_epoch_and_sentence() -> None:
     for row, record in zip(found.selected, sorted(records, key=lambda r: r.seed), strict=True):
         assert record.selected_epoch is not None
         assert row.tolist() == CLASSES[record.seed - 1][record.selected_epoch - 1].tolist()
+
+
+def test_intervals_are_those_of_its_predictions_on_the_sources_that_are_asked_for() -> None:
+    names = [f"book {number % 9}" for number in range(50)]
+    kinds = groupings("cola", names, [""] * 50)
+    found = evidence(
+        [
+            predicted_record(CELL, seed, LABELS, CLASSES[seed - 1], groupings=kinds)
+            for seed in (1, 2)
+        ]
+    )
+    own, others = found.sources, stats.sources_of(np.arange(50) % 7)
+    assert isinstance(own, stats.Sources)
+    assert isinstance(others, stats.Sources)
+    assert [f"book {number}" for number in own.numbers] == names
+    for _ in range(2):  # computed, then known
+        for statistic in ("mcc", "accuracy"):
+            for sources in (None, own, others):
+                expected = stats.mean_interval(LABELS, found.selected, statistic, sources=sources)
+                assert found.interval(statistic, sources) == expected
 
 
 @pytest.mark.parametrize(

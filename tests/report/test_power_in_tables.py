@@ -76,6 +76,21 @@ def test_too_few_sources_are_a_reason() -> None:
     assert "sources" not in table
 
 
+def test_predictions_by_which_cells_were_judged_are_used_for_their_own_runs_only() -> None:
+    published = board()
+    judged = {name: each.evidence for name, each in published.judgements.items()}
+    found = detectable_of(published.cells, published.records)
+    assert (
+        list(published.detectable)
+        == found
+        == detectable_of(published.cells, published.records, judged)
+    )
+    a, b = (cell.id for cell in published.cells)
+    assert detectable_of(published.cells, published.records, {a: judged[b], b: judged[a]}) != found
+    fewer = [run for run in published.records if run.seed != 3]
+    assert detectable_of(published.cells, fewer, judged) == detectable_of(published.cells, fewer)
+
+
 def test_runs_of_one_seed_say_nothing() -> None:
     published = board((1,))
     assert list(detected(published)) == []

@@ -198,6 +198,9 @@ def test_files_of_single_measurements_are_not_mixed_with_today_s(results: Path) 
     [
         (["--against", "HEAD~1"], "add --short"),
         (["--short", "--only", "beside"], "leave out --short"),
+        (["--growth"], "add --against REV"),
+        (["--growth", "--short", "--against", "HEAD~1"], "leave out one"),
+        (["--growth", "--against", "HEAD~1", "--only", "beside"], "leave out --growth"),
         (["--only", "everything"], "invalid choice: 'everything'"),
     ],
 )

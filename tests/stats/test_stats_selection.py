@@ -22,6 +22,7 @@ from harness.stats import (
     planning,
     seeds_interval,
     seeds_needed,
+    selection,
     selection_adjusted,
 )
 
@@ -106,7 +107,7 @@ def test_an_epoch_that_is_worse_is_not_what_is_scored() -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time(epochs: int) -> None:
+def test_halves_counted_in_words_are_those_scored_one_at_a_time(epochs: int) -> None:
     """The plain reference: scikit-learn on each half, for every run, halves drawn again."""
     labels, cells = draw_cells(cells=2, seeds=2, epochs=epochs, sentences=61, noise=0.2)
     splits = 4
@@ -117,6 +118,18 @@ def test_halves_counted_by_matrix_products_are_those_scored_one_at_a_time(epochs
     assert found.adjusted == pytest.approx(scored.mean(axis=1) if epochs > 1 else found.plain)
     assert found.winner == pytest.approx(scored[best, range(2 * splits)].mean())
     assert found.chosen == pytest.approx([(best == c).mean() for c in range(2)])
+
+
+@given(st.data(), st.integers(1, 200))
+def test_marks_counted_in_words_are_those_of_a_matrix_product(
+    data: st.DataObject, sentences: int
+) -> None:
+    """Whole words, and sentences that fill the last word in part."""
+    marks = data.draw(arrays(bool, (3, sentences)))
+    halves = data.draw(arrays(bool, (4, sentences)))
+    in_first, in_other = selection._counts(marks, selection._words(halves))
+    assert in_first.tolist() == (halves.astype(int) @ marks.T.astype(int)).tolist()
+    assert in_other.tolist() == ((~halves).astype(int) @ marks.T.astype(int)).tolist()
 
 
 @settings(deadline=None)

@@ -342,7 +342,7 @@ def _interval(
     found: Evidence | None, statistic: stats.Statistic, values: Sequence[float]
 ) -> Interval | None:
     if found is not None:
-        return stats.mean_interval(found.labels, found.selected, statistic, classes=found.classes)
+        return found.interval(statistic)
     interval = stats.seeds_interval(values)
     if interval is None:
         return None

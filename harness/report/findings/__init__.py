@@ -18,7 +18,6 @@ from harness.judging.comparison import (
 from harness.judging.evidence import NoEvidence
 from harness.judging.further_columns.settings import heading_of
 from harness.judging.gates import Check, Judgement, judge_suite
-from harness.judging.leaderboard import runs_by_cell
 from harness.judging.mistakes import by_group, missed_by
 from harness.judging.populations import IN_WORDS
 from harness.judging.sides import given_side, in_words, side, software_of
@@ -48,7 +47,7 @@ def findings(published: Published, judgements: Mapping[str, Judgement]) -> Itera
     Args:
         judgements: by cell id.
     """
-    runs = runs_by_cell(published.cells, published.records)
+    runs = published.runs
     checks = judge_suite(published.gates, published.cells, runs, published.standings)
     against = published.baseline is not None
     open_lines = undecided(published.cells, runs, judgements, checks, against, code, escaped)
@@ -183,9 +182,7 @@ def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
     ]
     if len(known) < 2 or not all(found.same_sentences(known[0]) for found in known):
         return
-    selection = stats.selection_adjusted(
-        known[0].labels, [found.candidates for found in known], classes=known[0].classes
-    )
+    selection = stats.selection_of([found.halved for found in known])
     if selection is None:
         return
     yield (

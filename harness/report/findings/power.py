@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from harness.judging.column import MISSING
-from harness.judging.detectable import Detectable, detectable_of
+from harness.judging.detectable import Detectable
 from harness.judging.populations import IN_WORDS, Population
 from harness.markup import code, escaped, grid
 from harness.report.published import Published
@@ -23,7 +23,7 @@ EXPLANATION = (
 
 def detected(published: Published) -> Iterator[str]:
     """Yield a heading, an explanation and a table; nothing if no cell has two scored seeds."""
-    found = detectable_of(published.cells, published.records)
+    found = published.detectable
     if not found:
         return
     populations: list[Population] = ["sentences"]
