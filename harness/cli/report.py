@@ -13,10 +13,7 @@ import click
 from harness.cli.choices import MATRIX, chosen, only_suite, options
 from harness.errors import BadInput
 from harness.session.options import cola_folder, flag_of, session_options
-from harness.session.reuse import records_for_plan
 from harness.store.records import Record
-from harness.store.run_store import read_store
-from harness.suite.plan import suite_gates
 from harness.suite.references import load_references
 from harness.text import counted, printable
 
@@ -289,6 +286,9 @@ def _from_published(
 def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _Evidence:
     from harness.report import contents_of, publish
     from harness.report.given import kept
+    from harness.session.reuse import records_for_plan
+    from harness.store.run_store import read_store
+    from harness.suite.plan import suite_gates
 
     typed = chosen(values)
     planned = only_suite(typed)
