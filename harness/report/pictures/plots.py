@@ -7,11 +7,13 @@ object interface is used, so no global state changes and no window opens.
 
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
@@ -42,30 +44,37 @@ from harness.report.pictures.looks import (
 
 DASHED: Any = {"color": "#444444", "linestyle": (0, (4, 3))}
 
-METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Creator": None, "Date": None},
-}
-"""Removes the entries in which matplotlib writes its version and the date into a file."""
-
 
 def draw(found: Iterable[Picture]) -> dict[str, bytes]:
     """Return each picture as PNG and SVG, by file name."""
     files = {}
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a user's own matplotlibrc does not count
+        mpl.rcParams.update(STYLE)
         for picture in found:
             figure = figure_of(picture.content)
-            # Lay out once for both formats: it takes as long as drawing.
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+            # Not by savefig, which draws twice for each format. The first format lays out for both.
             for kind in FORMATS:
-                buffer = io.BytesIO()
-                figure.savefig(buffer, format=kind, metadata=METADATA[kind])
-                content = buffer.getvalue()
-                files[f"{picture.name}.{kind}"] = (
-                    with_short_ids(content) if kind == "svg" else content
-                )
+                content = _WRITERS[kind](figure)
+                figure.set_layout_engine("none")
+                files[f"{picture.name}.{kind}"] = content
     return files
+
+
+def _as_png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _as_svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Creator": None, "Date": None})
+    return with_short_ids(buffer.getvalue())
+
+
+_WRITERS: dict[str, Callable[[Figure], bytes]] = {"png": _as_png, "svg": _as_svg}
+"""Of each format; without the entries in which matplotlib writes its version and the date."""
 
 
 def figure_of(content: Content) -> Figure:
