@@ -168,7 +168,7 @@ def _pictures(scored: Sequence[Line]) -> tuple[list[Picture], dict[str, bytes]]:
     if not scored:
         return [], {}
     from harness.report.pictures.choice import pictures
-    from harness.report.pictures.plots import draw
+    from harness.report.pictures.drawn import drawn
 
     found = list(pictures(scored))
-    return found, draw(found)
+    return found, drawn(found)

@@ -23,6 +23,7 @@ from harness.report.markdown import as_markdown
 from harness.report.pictures.charts import lines_of, with_score
 from harness.report.pictures.choice import MOST_CURVES, MOST_POINTS, pictures
 from harness.report.pictures.content import PICTURES, Picture, Race
+from harness.report.pictures.looks import STYLE, with_short_ids
 from harness.report.pictures.plots import draw, figure_of
 from harness.report.pictures.race import RacePath, race_svg
 from harness.store.records import Record, Times
@@ -92,6 +93,23 @@ def test_drawing_leaves_the_settings_of_matplotlib_as_they_were() -> None:
     cell = make_cell()
     draw(of([cell], [make_record(cell)]).values())
     assert dict(mpl.rcParams) == before
+
+
+def test_the_bytes_are_those_that_matplotlib_saves_whatever_the_user_has_set() -> None:
+    found = pictures_of(small()).values()
+    own = {"lines.linewidth": 9, "font.size": 30, "savefig.bbox": "tight", "savefig.dpi": 50}
+    with mpl.rc_context(own):
+        drawn = draw(found)
+    with mpl.rc_context(STYLE):
+        for picture in found:
+            figure = figure_of(picture.content)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            for kind, metadata in (("png", {"Software": None}), ("svg", {"Creator": None})):
+                buffer = BytesIO()
+                figure.savefig(buffer, format=kind, metadata={**metadata, "Date": None})
+                saved = with_short_ids(buffer.getvalue()) if kind == "svg" else buffer.getvalue()
+                assert drawn[f"{picture.name}.{kind}"] == saved
 
 
 def test_the_files_are_whole_pictures_of_what_was_asked() -> None:
