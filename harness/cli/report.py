@@ -133,8 +133,25 @@ class _Evidence:
 
 
 def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
-    from harness.report import given, replacement, write_files
+    from harness.report import LEADERBOARD, write_files
     from harness.report.checks.changes import changed_files
+
+    changed = changed_files(folder, evidence.contents)
+    if LEADERBOARD in changed:  # otherwise it shows the same runs
+        _say_what_is_replaced(folder, evidence, may_replace)
+    write_files(folder, evidence.contents)
+    for name in evidence.contents:
+        state = "written" if name in changed else "unchanged"
+        click.echo(f"{state}: {os.path.relpath(folder / name)}")
+
+
+def _say_what_is_replaced(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
+    """Print which runs new tables show instead of those in a folder.
+
+    Raises:
+        BadInput: some would no longer be shown, which only --replace allows.
+    """
+    from harness.report import given, replacement
 
     now = replacement.runs_of_records(evidence.records)
     if (
@@ -148,11 +165,6 @@ def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
         before = replacement.runs_in_tables(folder)
         if before is not None and (line := replacement.replaced(before, now)) is not None:
             click.echo(line, err=True)
-    changed = changed_files(folder, evidence.contents)
-    write_files(folder, evidence.contents)
-    for name in evidence.contents:
-        state = "written" if name in changed else "unchanged"
-        click.echo(f"{state}: {os.path.relpath(folder / name)}")
 
 
 def _print_differences(folder: Path, evidence: _Evidence) -> None:
