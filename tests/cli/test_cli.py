@@ -395,6 +395,29 @@ def test_a_command_line_that_needs_no_table_loads_no_pandas(folder: Path) -> Non
     assert own == {"report", "choices"}
 
 
+def test_a_command_searches_no_imports_for_garbage(
+    results: tuple[Path, list[Cell], list[Stored]],
+) -> None:
+    program = (
+        "import atexit, gc, sys\n"
+        "import harness.cli\n"
+        "began, before = [], gc.get_threshold()\n"
+        "gc.callbacks.append(lambda phase, _: began.append(phase))\n"
+        "told = lambda: print(len(began), gc.get_threshold() == before, file=sys.stderr)\n"
+        "atexit.register(told)\n"
+        "harness.cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "report", str(results[0])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    collections, unchanged = done.stderr.splitlines()[-1].split()
+    assert (done.returncode, unchanged) == (0, "True"), done.stderr
+    assert int(collections) < 20  # it would be hundreds
+
+
 def test_plan_report_and_submit_import_no_heavy_library(
     folder: Path, results: tuple[Path, list[Cell], list[Stored]], tmp_path: Path
 ) -> None:
