@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import PydanticUndefined
 from tabulate import tabulate
 
-from harness.cli import COMMANDS
+from harness.cli import COMMANDS, command
 from harness.cli.init.jobs import EXAMPLE, FILES, job_text
 from harness.session.options import OVERRIDES, SWITCHES
 from harness.suite.spec import Suite
@@ -86,7 +86,7 @@ def suite_keys() -> str:
 
 def commands() -> str:
     """Return every subcommand's help: what it does, its arguments and options, its examples."""
-    return "\n\n".join(f"## `harness {command.name}`\n\n{_help(command)}" for command in COMMANDS)
+    return "\n\n".join(f"## `harness {name}`\n\n{_help(command(name))}" for name in COMMANDS)
 
 
 def _help(command: click.Command) -> str:

@@ -5,56 +5,86 @@ errors; 130 interrupted and 141 closed pipe, as for programs that end by these s
 `harness run` are pytest's. docs/cli.md describes the exit codes of each subcommand.
 """
 
+import atexit
 import contextlib
 import errno
+import gc
 import os
 import sys
+from importlib import import_module
 
 import click
 
-from harness.cli.compare import compare
-from harness.cli.doctor import doctor
-from harness.cli.init import init
-from harness.cli.judge import judge
-from harness.cli.mistakes import mistakes
-from harness.cli.plan import plan
-from harness.cli.predict import predict
-from harness.cli.report import report
-from harness.cli.restore import restore
-from harness.cli.run import run
-from harness.cli.submit import submit
 from harness.errors import BadInput, Unavailable
-from harness.machine import provenance
-from harness.machine.provenance import DISTRIBUTION
 
-COMMANDS: tuple[click.Command, ...] = (
-    init,
-    doctor,
-    plan,
-    run,
-    report,
-    restore,
-    compare,
-    judge,
-    mistakes,
-    predict,
-    submit,
-)
-"""In the order of the help text."""
+COMMANDS = {
+    "init": "write a suite file for your model and data, and a CI job",
+    "doctor": "check what is installed and reachable",
+    "plan": "show what would run, what is finished, and what cannot run",
+    "run": "train suites and check their gates",
+    "report": "rebuild or check every table",
+    "restore": "continue a published leaderboard: store its runs as finished",
+    "compare": "compare two cells, checkpoints or leaderboards",
+    "judge": "hold predictions of any program to a gate",
+    "mistakes": "print the sentences that every run misclassifies",
+    "predict": "label sentences with a kept model",
+    "submit": "write GLUE's CoLA.tsv",
+}
+"""The short help of each subcommand, a module of its name, which is imported only where it runs."""
+
+OBJECTS_BETWEEN_COLLECTIONS = 200_000
+"""Python's own 700 means hundreds of searches for garbage among imports, where there is none."""
 
 BAD_INPUT = 4
 INTERRUPTED = 130
 NOT_READ = 141
 
 
+def command(name: str) -> click.Command:
+    """Import and return a subcommand.
+
+    Args:
+        name: one of COMMANDS.
+    """
+    found = getattr(import_module(f"{__name__}.{name}"), name)
+    assert isinstance(found, click.Command)
+    return found
+
+
+class _Subcommands(click.Group):
+    """A group that lists COMMANDS without their modules, and imports the one that is asked for."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and command(str(listed.name)), rest
+
+
+def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked or context.resilient_parsing:
+        return
+    from harness.machine import provenance  # slow to import
+
+    name = provenance.DISTRIBUTION
+    version = provenance.versions((name,))[name] or "unknown (not installed)"
+    click.echo(f"harness, version {version}")
+    context.exit()
+
+
 @click.group(
-    commands=COMMANDS,
+    cls=_Subcommands,
+    commands=[click.Command(name, short_help=text) for name, text in COMMANDS.items()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="`harness COMMAND --help` has examples. In a checkout, `pytest benchmarks/` trains too.",
 )
-@click.version_option(
-    provenance.versions((DISTRIBUTION,))[DISTRIBUTION] or "unknown (not installed)",
-    prog_name="harness",
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
 )
 def harness() -> None:
     """Train suites; inspect, rebuild and use their results."""
@@ -62,7 +92,13 @@ def harness() -> None:
 
 def main() -> None:
     """Run the command line of this process and exit; see the exit codes above."""
-    sys.exit(_run())
+    before = gc.get_threshold()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    atexit.register(gc.freeze)  # the process ends: nobody needs the memory of what it imported
+    try:
+        sys.exit(_run())
+    finally:
+        gc.set_threshold(*before)
 
 
 def _run() -> int:

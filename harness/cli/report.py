@@ -14,10 +14,7 @@ from harness.cli.choices import MATRIX, chosen, only_suite, options
 from harness.errors import BadInput
 from harness.garbage import uncollected
 from harness.session.options import cola_folder, flag_of, session_options
-from harness.session.reuse import records_for_plan
 from harness.store.records import Record
-from harness.store.run_store import read_store
-from harness.suite.plan import suite_gates
 from harness.suite.references import load_references
 from harness.text import counted, printable
 
@@ -137,8 +134,25 @@ class _Evidence:
 
 
 def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
-    from harness.report import given, replacement, write_files
+    from harness.report import LEADERBOARD, write_files
     from harness.report.checks.changes import changed_files
+
+    changed = changed_files(folder, evidence.contents)
+    if LEADERBOARD in changed:  # otherwise it shows the same runs
+        _say_what_is_replaced(folder, evidence, may_replace)
+    write_files(folder, evidence.contents)
+    for name in evidence.contents:
+        state = "written" if name in changed else "unchanged"
+        click.echo(f"{state}: {os.path.relpath(folder / name)}")
+
+
+def _say_what_is_replaced(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
+    """Print which runs new tables show instead of those in a folder.
+
+    Raises:
+        BadInput: some would no longer be shown, which only --replace allows.
+    """
+    from harness.report import given, replacement
 
     now = replacement.runs_of_records(evidence.records)
     if (
@@ -152,11 +166,6 @@ def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
         before = replacement.runs_in_tables(folder)
         if before is not None and (line := replacement.replaced(before, now)) is not None:
             click.echo(line, err=True)
-    changed = changed_files(folder, evidence.contents)
-    write_files(folder, evidence.contents)
-    for name in evidence.contents:
-        state = "written" if name in changed else "unchanged"
-        click.echo(f"{state}: {os.path.relpath(folder / name)}")
 
 
 def _print_differences(folder: Path, evidence: _Evidence) -> None:
@@ -292,6 +301,9 @@ def _from_published(
 def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _Evidence:
     from harness.report import contents_of, publish
     from harness.report.given import kept
+    from harness.session.reuse import records_for_plan
+    from harness.store.run_store import read_store
+    from harness.suite.plan import suite_gates
 
     typed = chosen(values)
     planned = only_suite(typed)

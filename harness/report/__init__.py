@@ -14,15 +14,8 @@ from harness.report.checks.changes import changed_files
 from harness.report.checks.logits import PREDICTIONS, joined
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
-from harness.report.pictures.charts import (
-    FORMATS,
-    PICTURES,
-    Line,
-    Picture,
-    of_cells,
-    table_lines,
-    with_score,
-)
+from harness.report.pictures.charts import Line, of_cells, table_lines, with_score
+from harness.report.pictures.content import FORMATS, PICTURES, Picture
 from harness.report.published import (
     LEADERBOARD,
     NO_GATES,
@@ -170,7 +163,8 @@ def _pictures(scored: Sequence[Line]) -> tuple[list[Picture], dict[str, bytes]]:
     """Return the pictures of the lines with a score, and their files by name."""
     if not scored:
         return [], {}
-    from harness.report.pictures.plots import draw, pictures
+    from harness.report.pictures.choice import pictures
+    from harness.report.pictures.drawn import drawn
 
     found = list(pictures(scored))
-    return found, draw(found)
+    return found, drawn(found)

@@ -15,7 +15,8 @@ from harness.markup import code, escaped, grid, section
 from harness.report.findings.domain_differences import domain_differences
 from harness.report.findings.looks import not_needed
 from harness.report.parts import caption, in_text, lines_on_parts, parts
-from harness.report.pictures.charts import Line, Picture, TableLines, of_cells
+from harness.report.pictures.charts import Line, TableLines, of_cells
+from harness.report.pictures.content import Picture
 from harness.report.published import Published, by_text, stopped_runs, warned_runs
 from harness.store.records import Record
 from harness.store.stopped import at_least

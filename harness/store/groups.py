@@ -32,10 +32,11 @@ def confusion_by(
 ) -> dict[str, Confusion]:
     """Count labels and predicted classes in each group of sentences; "" means no group."""
     of_sentences = np.asarray(groups, dtype=object)
-    return {
-        group: _confusion(labels[of_sentences == group], predicted[of_sentences == group])
-        for group in sorted(set(groups) - {""})
-    }
+    found = {}
+    for group in sorted(set(groups) - {""}):
+        chosen = of_sentences == group
+        found[group] = _confusion(labels[chosen], predicted[chosen])
+    return found
 
 
 def counts_by(

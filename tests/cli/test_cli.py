@@ -25,7 +25,7 @@ from builders.records import (
 )
 from builders.small_suite import SUITE, finish, write_suite
 
-from harness.cli import COMMANDS
+from harness.cli import COMMANDS, command
 from harness.report import write_tables
 from harness.store.predictions import PREDICTIONS, read_predictions
 from harness.store.records import Record
@@ -60,12 +60,11 @@ def test_help_lists_every_command_and_every_command_has_examples() -> None:
     done = harness("--help")
     assert done.code == 0
     assert len(COMMANDS) > 4
-    for command in COMMANDS:
-        assert re.search(rf"^  {command.name} +\w", done.out, re.MULTILINE)
-        text = harness(str(command.name), "--help").out
-        assert (
-            f"Examples:\n    harness {command.name}" in text or f"| harness {command.name}" in text
-        )
+    for name, short in COMMANDS.items():
+        assert re.search(rf"^  {name} +\w", done.out, re.MULTILINE)
+        text = harness(name, "--help").out
+        assert f"Examples:\n    harness {name}" in text or f"| harness {name}" in text
+        assert (command(name).name, command(name).short_help) == (name, short)
 
 
 def test_the_module_is_the_same_command() -> None:
@@ -384,9 +383,39 @@ def test_an_unknown_cell_or_seed_is_told_with_those_there_are(tmp_path: Path) ->
 
 
 def test_a_command_line_that_needs_no_table_loads_no_pandas(folder: Path) -> None:
-    shown, modules = imported_by("--help", cwd=folder)
-    assert shown.code == 0
-    assert modules & (HEAVY | {"pandas", "datasets", "sklearn", "matplotlib"}) == set()
+    for question in ("--help", "--version"):
+        shown, modules = imported_by(question, cwd=folder)
+        assert shown.code == 0
+        assert modules & (HEAVY | {"numpy", "pandas", "datasets", "sklearn", "matplotlib"}) == set()
+    assert {name for name in modules if name.startswith("harness.cli.")} == set()
+    asked, modules = imported_by("report", "--help", cwd=folder)
+    assert asked.code == 0
+    assert modules & (HEAVY | {"pandas", "datasets", "matplotlib", "huggingface_hub"}) == set()
+    own = {name.partition("harness.cli.")[2] for name in modules if name.startswith("harness.cli.")}
+    assert own == {"report", "choices"}
+
+
+def test_a_command_searches_no_imports_for_garbage(
+    results: tuple[Path, list[Cell], list[Stored]],
+) -> None:
+    program = (
+        "import atexit, gc, sys\n"
+        "import harness.cli\n"
+        "began, before = [], gc.get_threshold()\n"
+        "gc.callbacks.append(lambda phase, _: began.append(phase))\n"
+        "told = lambda: print(len(began), gc.get_threshold() == before, file=sys.stderr)\n"
+        "atexit.register(told)\n"
+        "harness.cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "report", str(results[0])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    collections, unchanged = done.stderr.splitlines()[-1].split()
+    assert (done.returncode, unchanged) == (0, "True"), done.stderr
+    assert int(collections) < 20  # it would be hundreds
 
 
 def test_plan_report_and_submit_import_no_heavy_library(

@@ -31,7 +31,7 @@ from harness.machine.contention import Contention
 from harness.report import publish, render, write_tables
 from harness.report.brief import terminal_table, terminal_warnings
 from harness.report.pictures.charts import lines_of, speed_groups
-from harness.report.pictures.plots import pictures
+from harness.report.pictures.choice import pictures
 from harness.store.records import Record, Times
 from harness.suite.plan import Cell
 from harness.suite.spec import Thresholds

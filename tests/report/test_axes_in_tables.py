@@ -26,8 +26,8 @@ from harness.report.markdown import as_markdown
 from harness.report.page import as_html
 from harness.report.pictures.chart_data import chart_data
 from harness.report.pictures.charts import lines_of, with_score
-from harness.report.pictures.heat_maps import heat_maps
-from harness.report.pictures.plots import pictures
+from harness.report.pictures.choice import heat_maps, pictures
+from harness.report.pictures.plots import figure_of
 from harness.report.pictures.settings_grid import layout
 from harness.report.published import as_csv, as_json
 from harness.report.suite_file import suite_files
@@ -231,7 +231,7 @@ def test_a_heat_map_shows_the_two_settings_that_differ() -> None:
     lines = lines_of(published, frame_of(published))
     grid = layout(lines)
     assert (grid.across.name, grid.down.name, grid.further) == ("epochs", "weight decay", ())
-    (axes, *_) = heat_maps(grid.maps(lines), grid).axes
+    (axes, *_) = figure_of(heat_maps([*grid.maps(lines).values()], grid)).axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["3", "5", "8"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "0.1"]
     shown = sorted(text.get_text() for text in axes.texts)

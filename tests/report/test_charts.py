@@ -25,7 +25,8 @@ from harness.report.pictures.charts import (
     speed_groups,
     with_score,
 )
-from harness.report.pictures.plots import pictures
+from harness.report.pictures.choice import pictures
+from harness.report.pictures.plots import figure_of
 from harness.store.records import Record, Scores, Times
 from harness.suite.plan import Cell
 
@@ -107,7 +108,7 @@ def test_an_axis_is_no_finer_than_rough_times(seconds: tuple[float, ...]) -> Non
         ]
         drawn = lines(cells, records)
         (points,) = speed_groups(drawn, "train_seconds").values()
-        figure = next(iter(pictures(drawn))).draw()
+        figure = figure_of(next(iter(pictures(drawn))).content)
         figure.draw_without_rendering()
         return figure.axes[0], chart_data(drawn), on_log_scale(points)
 

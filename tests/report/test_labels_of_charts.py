@@ -15,9 +15,10 @@ from matplotlib.transforms import Bbox
 from harness.judging.leaderboard import leaderboard
 from harness.report import publish
 from harness.report.pictures.charts import Point, lines_of, speed_groups, with_score
+from harness.report.pictures.choice import pictures
 from harness.report.pictures.labels import WIDTHS, Canvas, ends_of, labels, log_ticks, on_page
 from harness.report.pictures.looks import STYLE
-from harness.report.pictures.plots import pictures
+from harness.report.pictures.plots import figure_of
 from harness.store.records import Times
 
 CANVASES = [on_page(width) for width in WIDTHS]
@@ -113,7 +114,7 @@ def test_in_the_picture_no_label_lies_on_a_mark_as_matplotlib_lays_them_out(name
     lines = lines_of(published, leaderboard(published.cells, published.records))
     (picture,) = (p for p in pictures(with_score(lines)) if p.name == "pareto-training")
     with mpl.rc_context(STYLE):
-        figure = picture.draw()
+        figure = figure_of(picture.content)
         figure.draw_without_rendering()
         found = 0
         for axes in figure.axes:

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
-from functools import partial
 from io import BytesIO
 
 import matplotlib as mpl
@@ -21,9 +20,12 @@ from PIL import Image
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.report import Published, publish, render
 from harness.report.markdown import as_markdown
-from harness.report.pictures.charts import PICTURES, Picture, lines_of, with_score
-from harness.report.pictures.plots import MOST_CURVES, MOST_POINTS, draw, pictures
-from harness.report.pictures.race import RacePath, race_figure, race_svg
+from harness.report.pictures.charts import lines_of, with_score
+from harness.report.pictures.choice import MOST_CURVES, MOST_POINTS, pictures
+from harness.report.pictures.content import PICTURES, Picture, Race
+from harness.report.pictures.looks import STYLE, with_short_ids
+from harness.report.pictures.plots import draw, figure_of
+from harness.report.pictures.race import RacePath, race_svg
 from harness.store.records import Record, Times
 from harness.suite.plan import Cell
 
@@ -31,6 +33,8 @@ WITHOUT_RACE = tuple(name for name in PICTURES if name != "race")
 
 PATHS = [RacePath("a <b>", (0.1, 0.12), True), RacePath("c", (0.3, 0.28, 0.29), False)]
 """A race of two cells."""
+
+RACE = Race([(path.means, path.dropped) for path in PATHS])
 
 HOSTILE = (
     "$\\frac{",
@@ -91,10 +95,27 @@ def test_drawing_leaves_the_settings_of_matplotlib_as_they_were() -> None:
     assert dict(mpl.rcParams) == before
 
 
+def test_the_bytes_are_those_that_matplotlib_saves_whatever_the_user_has_set() -> None:
+    found = pictures_of(small()).values()
+    own = {"lines.linewidth": 9, "font.size": 30, "savefig.bbox": "tight", "savefig.dpi": 50}
+    with mpl.rc_context(own):
+        drawn = draw(found)
+    with mpl.rc_context(STYLE):
+        for picture in found:
+            figure = figure_of(picture.content)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            for kind, metadata in (("png", {"Software": None}), ("svg", {"Creator": None})):
+                buffer = BytesIO()
+                figure.savefig(buffer, format=kind, metadata={**metadata, "Date": None})
+                saved = with_short_ids(buffer.getvalue()) if kind == "svg" else buffer.getvalue()
+                assert drawn[f"{picture.name}.{kind}"] == saved
+
+
 def test_the_files_are_whole_pictures_of_what_was_asked() -> None:
     found = pictures_of(small())
     assert list(found) == list(WITHOUT_RACE)
-    files = draw([*found.values(), Picture("race", "the race", "", partial(race_figure, PATHS))])
+    files = draw([*found.values(), Picture("race", "the race", "", RACE)])
     for name in PICTURES:
         with Image.open(BytesIO(files[f"{name}.png"])) as image:
             image.load()
@@ -115,7 +136,7 @@ def test_only_what_is_known_is_drawn() -> None:
 
 
 def test_a_dropped_cell_ends_early_with_a_cross_in_document_and_page() -> None:
-    (axes,) = race_figure(PATHS).axes
+    (axes,) = figure_of(RACE).axes
     ends = [line for line in axes.lines if line.get_marker() in ("x", "o")]
     drawn = [(line.get_marker(), float(np.asarray(line.get_xdata())[0])) for line in ends]
     assert drawn == [("x", 2.0), ("o", 3.0)]
@@ -126,7 +147,7 @@ def test_a_dropped_cell_ends_early_with_a_cross_in_document_and_page() -> None:
 
 def test_the_front_is_drawn_for_each_circumstance_with_the_intervals() -> None:
     published = board()
-    figure = pictures_of(published)["pareto-training"].draw()
+    figure = figure_of(pictures_of(published)["pareto-training"].content)
     titles = [place.get_title(loc="left").partition("\n")[0] for place in figure.axes]
     assert titles == ["runs at once: 1", "runs at once: 2"]
     rows = rows_of(leaderboard(published.cells, published.records))
@@ -137,7 +158,7 @@ def test_the_front_is_drawn_for_each_circumstance_with_the_intervals() -> None:
 
 
 def test_learning_curves_have_a_line_for_each_seed_and_of_many_cells_the_best() -> None:
-    figure = pictures_of(board())["learning-curves"].draw()
+    figure = figure_of(pictures_of(board())["learning-curves"].content)
     places = drawn_axes(figure)
     assert len(places) == 23  # of 24 cells, one was skipped
     assert sorted({len(place.lines) for place in places}) == [2, 3]
@@ -145,7 +166,7 @@ def test_learning_curves_have_a_line_for_each_seed_and_of_many_cells_the_best() 
 
     many = pictures_of(repeated(board(), 2))["learning-curves"]
     assert many.title == "MCC after each epoch, the best 24 of 46 cells"
-    assert len(drawn_axes(many.draw())) == MOST_CURVES
+    assert len(drawn_axes(figure_of(many.content))) == MOST_CURVES
 
 
 def test_of_very_many_cells_the_best_are_drawn_and_every_front_whole() -> None:
@@ -158,7 +179,7 @@ def test_of_very_many_cells_the_best_are_drawn_and_every_front_whole() -> None:
     records[0] = make_record(cells[0], mcc=0.0005, times=taking(0.5))
     picture = of(cells, records)["pareto-training"]
     assert picture.title == "MCC against training, seconds per run, the best 1,000 cells"
-    (place,) = picture.draw().axes
+    (place,) = figure_of(picture.content).axes
     marked = [line for line in place.lines if line.get_marker() != "None"]
     drawn = [float(x) for line in marked for x in np.asarray(line.get_xdata())]
     assert len(drawn) == MOST_POINTS + 1
@@ -174,7 +195,7 @@ def test_settings_show_each_mean_where_it_belongs_and_a_dash_where_there_is_none
     records = [
         make_record(cell, mcc=mcc) for cell, mcc in zip(cells[:3], (0.1, 0.2, 0.3), strict=True)
     ]
-    (place,) = of(cells, records)["settings"].draw().axes
+    (place,) = figure_of(of(cells, records)["settings"].content).axes
     texts = {text.get_position(): text.get_text() for text in place.texts}
     assert [label.get_text() for label in place.get_xticklabels()] == ["2e-5", "1e-4"]
     assert [label.get_text() for label in place.get_yticklabels()] == ["8", "32"]

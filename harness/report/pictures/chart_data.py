@@ -7,7 +7,8 @@ from harness.judging.column import MISSING
 from harness.judging.columns import SHOWN
 from harness.report.pictures import charts
 from harness.report.pictures.charts import Line, Point, TableLines
-from harness.report.pictures.labels import MARGIN, WIDTHS, ends_of, labels, log_ticks, on_page
+from harness.report.pictures.labels import WIDTHS, ends_of, labels, log_ticks, on_page
+from harness.report.pictures.looks import MARGIN
 from harness.report.pictures.settings_grid import layout
 from harness.text import printable
 

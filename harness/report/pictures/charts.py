@@ -1,9 +1,8 @@
 """The content of a leaderboard's charts, as plain data: page and pictures draw the same."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -20,22 +19,11 @@ from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import printable, scientific
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 SPEEDS = {
     "train_seconds": "training, seconds per run",
     "eval_ms_per_sentence": "evaluation, milliseconds per sentence",
 }
 """Columns that the charts plot MCC against; less is better."""
-
-PICTURES = (
-    *("pareto-training", "pareto-evaluation", "learning-curves", "settings", "best-of-n"),
-    "race",
-)
-"""All names of pictures; a leaderboard has those for which there is data."""
-
-FORMATS = ("png", "svg")
 
 ROUGH_FACTOR = 10
 """An order of magnitude: the stated accuracy of rough speeds."""
@@ -130,16 +118,6 @@ class Point:
     def rough(self) -> bool:
         """Whether only the order of magnitude of the speed is meaningful."""
         return self.line.row["times"] == ROUGH
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture to draw: the stem of its file names, its title and description, its function."""
-
-    name: str
-    title: str
-    alt: str
-    draw: "Callable[[], Figure]"
 
 
 def lines_of(published: Published, frame: pd.DataFrame) -> list[Line]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.report.pictures.charts import Point, on_log_scale, speed_range
+from harness.report.pictures.looks import MARGIN
 
 SIDES = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0))
 """Positions of a label relative to its mark: (1 right or -1 left, 1 above or -1 below or 0).
@@ -34,10 +35,6 @@ MANTISSAS = (
 
 WIDTHS = (960, 800, 640, 480, 320)
 """Widths of the page's chart of speed, in pixels; the page draws the widest that fits."""
-
-
-MARGIN = 0.12
-"""Empty share of the speed axis on each side of all marks: space for a label."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,9 @@
-"""The style of a leaderboard's pictures: colours and markers of checkpoints, drawable text, ids."""
+"""The style of a leaderboard's pictures: settings of matplotlib, drawable text, short ids."""
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
 from typing import Any
 
-from matplotlib.font_manager import findfont, get_font
-
-from harness.report.pictures.charts import Line, lines_by_checkpoint
 from harness.text import printable
 
 DPI = 120
@@ -27,27 +23,22 @@ STYLE: Any = {
     "text.parse_math": False,
 }
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's palette, which colour-blind people can distinguish; the page uses the same."""
+MARGIN = 0.12
+"""Empty share of the speed axis on each side of all marks: space for a label."""
 
-MARKERS = ("o", "s", "^", "D", "*", "P")
-
-OTHERS = ("#8a8f96", "P")
-
-Looks = Mapping[str, tuple[str, str]]
-"""Each checkpoint's colour and marker."""
+MARGINS = (MARGIN, 0.1)
+"""Empty shares of the axes on each side of all marks, horizontally and vertically."""
 
 
-def looks_of(lines: Iterable[Line]) -> Looks:
-    """Give each of the best checkpoints its own colour and marker; all others share one."""
-    names = list(lines_by_checkpoint(lines))
-    distinct = len(COLOURS) if len(names) <= len(COLOURS) else len(COLOURS) - 1
-    looks = zip(COLOURS[:distinct], MARKERS[:distinct], strict=True)
-    return dict(zip(names, looks, strict=False)) | dict.fromkeys(names[distinct:], OTHERS)
+def front_inches(charts: int) -> tuple[float, float]:
+    """Return width and height of a picture with so many charts of speed side by side."""
+    return 2.6 + 4.4 * charts, 4.6
 
 
 def drawable(text: str, most: int = 60) -> str:
     """Return text on one line, in characters of the font; a long text loses its middle."""
+    from matplotlib.font_manager import findfont, get_font  # slow: drawn pictures are kept
+
     font = get_font(findfont("DejaVu Sans"))
     shown = "".join(
         each if font.get_char_index(ord(each)) else each.encode("unicode_escape").decode()

@@ -1,180 +1,123 @@
-"""A leaderboard's pictures, as PNG and SVG: the speed/quality front, learning curves, settings.
+"""Draws a leaderboard's pictures, as PNG and SVG: speed and quality, learning curves, settings.
 
-The same leaderboard gives the same bytes as long as matplotlib stays the same: SVG ids come from
+The same content gives the same bytes as long as matplotlib stays the same: SVG ids come from
 a fixed salt, no file holds a date, and the font is the one that matplotlib ships. Only matplotlib's
 object interface is used, so no global state changes and no window opens.
 """
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from harness.report.pictures.charts import (
+from harness.report.pictures.content import (
     FORMATS,
-    SPEEDS,
-    Line,
+    Budgets,
+    Content,
+    Curves,
+    Front,
+    HeatMaps,
+    Look,
+    Mark,
     Picture,
-    Point,
-    best_of,
-    on_log_scale,
-    speed_groups,
-    speed_range,
+    Race,
 )
 from harness.report.pictures.heat_maps import LINE_INCHES, clear, heat_maps
-from harness.report.pictures.labels import MARGIN, Canvas, ends_of, labels, log_ticks, text_of
 from harness.report.pictures.looks import (
     DPI,
-    OTHERS,
+    MARGINS,
     STYLE,
-    Looks,
     broken,
     drawable,
-    looks_of,
+    front_inches,
     on_lines,
     with_short_ids,
 )
-from harness.report.pictures.race import describe, race_figure, race_paths
-from harness.report.pictures.settings_grid import layout
-from harness.text import counted, some, two_digits
-
-MARGINS = (MARGIN, 0.1)
-"""Empty shares of the axes on each side of all marks, horizontally and vertically."""
 
 DASHED: Any = {"color": "#444444", "linestyle": (0, (4, 3))}
-
-MOST_POINTS = 1000
-MOST_CURVES = 24
-MOST_CHECKPOINTS = 12
-MOST_GROUPS = 3
-
-METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Creator": None, "Date": None},
-}
-"""Removes the entries in which matplotlib writes its version and the date into a file."""
-
-
-def pictures(lines: Sequence[Line]) -> Iterator[Picture]:
-    """Yield the pictures for which a leaderboard has numbers.
-
-    Args:
-        lines: those with a score, at least one.
-    """
-    looks = looks_of(lines)
-    for column, title in SPEEDS.items():
-        if groups := _few(speed_groups(lines, column)):
-            best = f", the best {MOST_POINTS:,} cells" if len(lines) > MOST_POINTS else ""
-            points = chain.from_iterable(groups.values())
-            rough = any(point.compares and point.rough for point in points)
-            note = " (times are rough, so is the front)" if rough else ""
-            yield Picture(
-                f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
-                f"MCC against {title}{best}{note}",
-                _front_in_words(f"{title}{note}", groups),
-                partial(_pareto, title, groups, looks),
-            )
-    if curved := [line for line in lines if any(len(run.epochs) > 1 for run in line.runs)]:
-        drawn = curved[:MOST_CURVES]
-        best = f", the best {len(drawn)} of {len(curved)} cells" if len(drawn) < len(curved) else ""
-        yield Picture(
-            "learning-curves",
-            f"MCC after each epoch{best}",
-            "Validation MCC after each epoch, one line per seed, of "
-            f"{counted(len(drawn), 'cell')}; the best is {drawn[0].label}",
-            partial(_curves, drawn, looks),
-        )
-    grid = layout(lines) if lines else None
-    maps = {} if grid is None else grid.maps(lines)
-    if grid is not None and (
-        several := {name: group for name, group in maps.items() if len(group) > 1}
-    ):
-        by = f"{grid.down.name} and {grid.across.name}"
-        shown = dict(list(several.items())[:MOST_CHECKPOINTS])
-        best = f", the best {len(shown)} of {len(several)}" if len(shown) < len(several) else ""
-        yield Picture(
-            "settings",
-            f"MCC by {by}{best}",
-            f"Mean MCC of each checkpoint by {by}; best: "
-            + "; ".join(group[0].label for group in shown.values()),
-            partial(heat_maps, shown, grid),
-        )
-    if budgets := best_of(lines):
-        every = budgets[""]
-        yield Picture(
-            "best-of-n",
-            "expected MCC of the best of n cells",
-            f"Expected MCC of the best of n cells drawn at random from all {len(every)}: "
-            f"{every[0]:z.3f} for one, {every[-1]:z.3f} for all",
-            partial(_best_of, budgets, looks),
-        )
-    if paths := race_paths(lines):
-        yield Picture("race", "the race", describe(paths), partial(race_figure, paths))
 
 
 def draw(found: Iterable[Picture]) -> dict[str, bytes]:
     """Return each picture as PNG and SVG, by file name."""
     files = {}
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a user's own matplotlibrc does not count
+        mpl.rcParams.update(STYLE)
         for picture in found:
-            figure = picture.draw()
-            # Lay out once for both formats: it takes as long as drawing.
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+            figure = figure_of(picture.content)
+            # Not by savefig, which draws twice for each format. The first format lays out for both.
             for kind in FORMATS:
-                buffer = io.BytesIO()
-                figure.savefig(buffer, format=kind, metadata=METADATA[kind])
-                content = buffer.getvalue()
-                files[f"{picture.name}.{kind}"] = (
-                    with_short_ids(content) if kind == "svg" else content
-                )
+                content = _WRITERS[kind](figure)
+                figure.set_layout_engine("none")
+                files[f"{picture.name}.{kind}"] = content
     return files
+
+
+def _as_png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _as_svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Creator": None, "Date": None})
+    return with_short_ids(buffer.getvalue())
+
+
+_WRITERS: dict[str, Callable[[Figure], bytes]] = {"png": _as_png, "svg": _as_svg}
+"""Of each format; without the entries in which matplotlib writes its version and the date."""
+
+
+def figure_of(content: Content) -> Figure:
+    """Draw a picture's content."""
+    match content:
+        case Front():
+            return _front(content)
+        case Curves():
+            return _curves(content)
+        case HeatMaps():
+            return heat_maps(content)
+        case Budgets():
+            return _best_of(content)
+        case Race():
+            return _race(content)
 
 
 # --- the speed/quality front ---
 
 
-def _few(groups: Mapping[str, Sequence[Point]]) -> dict[str, list[Point]]:
-    """Keep the best points, and every point of a front."""
-    points = [point for group in groups.values() for point in group]
-    least = sorted((point.mcc for point in points), reverse=True)[:MOST_POINTS][-1:]
-    return {
-        name: [point for point in group if point.on_front or point.mcc >= least[0]]
-        for name, group in groups.items()
-    }
-
-
-def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> Figure:
-    shown = dict(list(groups.items())[:MOST_GROUPS])
-    figure = Figure(figsize=(2.6 + 4.4 * len(shown), 4.6), layout="constrained")
-    axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-    for ax, (circumstances, points) in zip(axes, shown.items(), strict=True):
-        if on_log_scale(points):
-            _logarithmic(ax, *ends_of(speed_range(points)))
+def _front(content: Front) -> Figure:
+    size = front_inches(len(content.charts))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(1, len(content.charts), sharey=True, squeeze=False)[0]
+    for ax, chart in zip(axes, content.charts, strict=True):
+        if chart.ticks is not None:
+            _logarithmic(ax, chart.ticks)
         ax.margins(*MARGINS)
-        ax.update_datalim([(speed, points[0].mcc) for speed in speed_range(points)])
-        front = [point for point in points if point.on_front]
+        ax.update_datalim([(speed, chart.marks[0].mcc) for speed in chart.speeds])
+        front = [mark for mark in chart.marks if mark.on_front]
         ax.step(
-            [point.speed for point in front],
-            [point.mcc for point in front],
+            [mark.speed for mark in front],
+            [mark.mcc for mark in front],
             where="post",
             linewidth=1,
             zorder=1,
             **DASHED,
         )
-        _mark(ax, points, looks)
-        for label in labels(points, _canvas(figure, len(shown))):
+        _mark(ax, chart.marks)
+        for label in chart.labels:
             ax.annotate(
-                text_of(label.point),
-                (label.point.speed, label.point.mcc),
+                label.text,
+                (label.speed, label.mcc),
                 (label.right * 72 / DPI, label.up * 72 / DPI),
                 textcoords="offset points",
                 horizontalalignment="center",
@@ -182,34 +125,29 @@ def _pareto(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> 
                 fontsize=8,
                 zorder=5,
             )
-        ax.set_xlabel(title)
-        ax.set_title(broken(circumstances), fontsize=8, loc="left", color="#444444")
+        ax.set_xlabel(content.speed)
+        ax.set_title(broken(chart.circumstances), fontsize=8, loc="left", color="#444444")
     axes[0].set_ylabel("MCC")
-    _key(figure, [point.line for points in shown.values() for point in points], looks)
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linestyle="none", label=name)
+        for name, (colour, marker) in {drawable(name): look for name, look in content.key}.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
     return figure
 
 
-def _canvas(figure: Figure, several: int) -> Canvas:
-    """Return the approximate space between the axes of one of several charts side by side."""
-    width = (figure.get_figwidth() * DPI - 80) / several
-    height = figure.get_figheight() * DPI - 150
-    inset = (width * MARGINS[0] / (1 + 2 * MARGINS[0]), height * MARGINS[1] / (1 + 2 * MARGINS[1]))
-    return Canvas(width, height, inset, mark=8, letter=(8.5, 13))
-
-
-def _mark(ax: Axes, points: Iterable[Point], looks: Looks) -> None:
-    """Draw points with their intervals; points of one style in one call, which is faster."""
-    by_style: dict[tuple[tuple[str, str], bool, bool], list[Point]] = {}
-    for point in points:
-        style = (looks[point.line.cell.checkpoint], point.on_front, point.compares)
-        by_style.setdefault(style, []).append(point)
+def _mark(ax: Axes, marks: Iterable[Mark]) -> None:
+    """Draw marks with their intervals; those of one style in one call, which is faster."""
+    by_style: dict[tuple[Look, bool, bool], list[Mark]] = {}
+    for mark in marks:
+        by_style.setdefault((mark.look, mark.on_front, mark.compares), []).append(mark)
     for ((colour, marker), on_front, compares), group in by_style.items():
-        bars = [(point.speed, *ends) for point in group if (ends := point.line.interval)]
+        bars = [(mark.speed, *mark.interval) for mark in group if mark.interval]
         if bars:
             ax.vlines(*zip(*bars, strict=True), color=colour, linewidth=1, alpha=0.7, zorder=2)
         ax.plot(
-            [point.speed for point in group],
-            [point.mcc for point in group],
+            [mark.speed for mark in group],
+            [mark.mcc for mark in group],
             color=colour,
             marker=marker,
             markersize=8 if on_front else 5,
@@ -221,85 +159,47 @@ def _mark(ax: Axes, points: Iterable[Point], looks: Looks) -> None:
         )
 
 
-def _key(figure: Figure, lines: Iterable[Line], looks: Looks) -> None:
-    def is_other(line: Line) -> bool:
-        return looks[line.cell.checkpoint] == OTHERS
-
-    names: dict[str, tuple[str, str]] = {}
-    for line in sorted(lines, key=lambda line: (is_other(line), line.number("rank") or math.inf)):
-        name = "other checkpoints" if is_other(line) else drawable(line.cell.checkpoint)
-        names[name] = looks[line.cell.checkpoint]
-    handles = [
-        Line2D([], [], color=colour, marker=marker, linestyle="none", label=name)
-        for name, (colour, marker) in names.items()
-    ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
-
-
-def _front_in_words(title: str, groups: Mapping[str, Sequence[Point]]) -> str:
-    front = [point for point in next(iter(groups.values())) if point.on_front]
-    texts = "; ".join(
-        f"{point.line.label}: MCC {point.mcc:z.3f} at {_speed(point)}" for point in front
-    )
-    apart = [
-        point.line.label for points in groups.values() for point in points if not point.compares
-    ]
-    reason = "times of their seeds differ by more than a third, or by circumstances"
-    hollow = f"; hollow, as {reason}: {some(apart)}" if apart else ""
-    return f"MCC against {title}; on the front, the fastest first: {texts or 'none'}{hollow}"
-
-
-def _speed(point: Point) -> str:
-    return f"~{two_digits(point.speed)}" if point.rough else f"{point.speed:.4g}"
-
-
 # --- learning curves ---
 
 
-def _curves(lines: Sequence[Line], looks: Looks) -> Figure:
-    columns = min(4, len(lines))
-    rows = math.ceil(len(lines) / columns)
-    further = [on_lines(line.further_settings) for line in lines]
+def _curves(content: Curves) -> Figure:
+    panels = content.panels
+    columns = min(4, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    further = [on_lines(panel.further) for panel in panels]
     height = 1.75 + LINE_INCHES * max(map(len, further))
     figure = Figure(figsize=(2.4 * columns + 0.4, height * rows + 0.3), layout="constrained")
     axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for ax, line, own in zip(axes, lines, further, strict=False):
-        colour, _ = looks[line.cell.checkpoint]
-        for run in line.runs:
-            numbers = [epoch.epoch for epoch in run.epochs]
+    for ax, panel, own in zip(axes, panels, further, strict=False):
+        for curve in panel.curves:
             ax.plot(
-                numbers,
-                [epoch.scores.mcc for epoch in run.epochs],
-                color=colour,
+                curve.epochs,
+                curve.mccs,
+                color=panel.colour,
                 linewidth=1.3,
                 alpha=0.85,
                 marker="o",
                 markersize=4,
-                markevery=[numbers.index(run.selected_epoch)]
-                if run.selected_epoch in numbers
-                else [],
+                markevery=[] if curve.selected is None else [curve.selected],
             )
-        name = drawable(line.cell.checkpoint, 28)
-        title = "\n".join([f"#{line.rank} {name}", line.batch, *own])
+        name = drawable(panel.checkpoint, 28)
+        title = "\n".join([f"#{panel.rank} {name}", panel.batch, *own])
         ax.set_title(title, fontsize=7, loc="left")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
-    clear(axes[len(lines) :], axes[: len(lines)][-columns:])
+    clear(axes[len(panels) :], axes[: len(panels)][-columns:])
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("MCC", fontsize=9)
     return figure
 
 
-# --- the best of n ---
+# --- the best of n, and the race ---
 
 
-def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
+def _best_of(content: Budgets) -> Figure:
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     ax = figure.subplots()
-    every = budgets[""]
-    curves = {name: curve for name, curve in budgets.items() if name}
-    for name, curve in list(curves.items())[:MOST_CHECKPOINTS]:
-        colour, marker = looks[name]
+    for name, (colour, marker), curve in content.checkpoints:
         ax.plot(
             range(1, len(curve) + 1),
             curve,
@@ -309,10 +209,10 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
             linewidth=1.3,
             label=drawable(name, 50),
         )
-    numbers = range(1, len(every) + 1)
-    ax.plot(numbers, every, linewidth=1.3, label="all checkpoints", **DASHED)
-    if len(every) > 40:
-        _logarithmic(ax, 1, len(every))
+    numbers = range(1, len(content.every) + 1)
+    ax.plot(numbers, content.every, linewidth=1.3, label="all checkpoints", **DASHED)
+    if content.ticks is not None:
+        _logarithmic(ax, content.ticks)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlim(left=0.5)
@@ -322,12 +222,27 @@ def _best_of(budgets: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
     return figure
 
 
+def _race(content: Race) -> Figure:
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    ax = figure.subplots()
+    for means, dropped in content.paths:
+        seeds = range(1, len(means) + 1)
+        colour = "#8a8f96" if dropped else "#0072b2"
+        ax.plot(seeds, means, color=colour, linewidth=1.3, zorder=2 if dropped else 3)
+        mark = "x" if dropped else "o"
+        ax.plot(seeds[-1], means[-1], color=colour, marker=mark, markersize=6, zorder=4)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("seeds (grey with a cross: dropped)")
+    ax.set_ylabel("mean MCC so far")
+    return figure
+
+
 # --- shared by all ---
 
 
-def _logarithmic(ax: Axes, low: float, high: float) -> None:
-    """Make the horizontal axis logarithmic, for numbers from low to high."""
+def _logarithmic(ax: Axes, ticks: Sequence[float]) -> None:
+    """Make the horizontal axis logarithmic."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
+    ax.xaxis.set_major_locator(FixedLocator(list(ticks)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

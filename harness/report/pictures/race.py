@@ -3,13 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 from harness.judging.looks.race import scores_so_far
 from harness.report.pictures.charts import Line
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 12, 40
@@ -50,25 +46,6 @@ def describe(paths: Sequence[RacePath]) -> str:
         f"Mean MCC over the first seeds of {len(paths)} cells; {len(paths) - len(still)} are "
         f"dropped and end with a cross; left: {ends or 'none'}"
     )
-
-
-def race_figure(paths: Sequence[RacePath]) -> "Figure":
-    """Draw the picture for documents."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    ax = figure.subplots()
-    for path in paths:
-        seeds = range(1, len(path.means) + 1)
-        colour = "#8a8f96" if path.dropped else "#0072b2"
-        ax.plot(seeds, path.means, color=colour, linewidth=1.3, zorder=2 if path.dropped else 3)
-        mark = "x" if path.dropped else "o"
-        ax.plot(seeds[-1], path.means[-1], color=colour, marker=mark, markersize=6, zorder=4)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("seeds (grey with a cross: dropped)")
-    ax.set_ylabel("mean MCC so far")
-    return figure
 
 
 def race_svg(paths: Sequence[RacePath]) -> str:

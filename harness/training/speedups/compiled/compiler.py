@@ -1,16 +1,16 @@
 """Compiles this package's C++ for the machine's own processor, once; without torch.
 
-The result is kept in the user's cache folder: in XDG_CACHE_HOME, or else ~/.cache.
+The result is kept in the user's cache folder.
 """
 
-import contextlib
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from harness.machine import cache
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.cpp", "optimizer.cpp"))
 HEADERS = tuple(Path(__file__).with_name(name) for name in ("elements.h", "products.h"))
@@ -32,7 +32,7 @@ def obstacle() -> str | None:
     if find() is None:
         return f"no C++ compiler ({', '.join(COMPILERS)}) is installed"
     try:
-        _check_cache(_cache())
+        cache.check(cache.folder())
     except OSError as error:
         return f"the compiled library cannot be kept or loaded: {error}"
     return None
@@ -53,32 +53,22 @@ def compiled(compiler: str) -> Path:
     version = _output([compiler, "--version"])
     digest = hashlib.sha256()
     sources = [path.read_text("utf-8") for path in (*SOURCES, *HEADERS)]
-    for part in (version, " ".join(FLAGS), _processor(), *sources):
+    for part in (version, " ".join(FLAGS), cache.processor(), *sources):
         digest.update(part.encode() + b"\0")
-    folder = _cache()
+    folder = cache.folder()
     library = folder / f"{digest.hexdigest()[:32]}.so"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _check_cache(folder)
-    if library.exists() and _is_whole(library):
+    cache.check(folder)
+    # Without its end, the library would end the process that loads it.
+    if library.exists() and cache.whole(library.read_bytes()) is not None:
         return library
     # Under a name of its own first: simultaneous runs may compile, too, and one may be killed.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = Path(scratch) / "library.so"
         _output([compiler, *FLAGS, *map(str, SOURCES), "-o", str(made)])
-        with made.open("ab") as file:
-            file.write(hashlib.sha256(made.read_bytes()).digest())
+        made.write_bytes(cache.with_digest(made.read_bytes()))  # its loader does not read the end
         made.replace(library)
     return library
-
-
-def _is_whole(library: Path) -> bool:
-    """Return whether a library ends with the digest of the rest, which its loader does not read.
-
-    A lost end, as after a power failure, would end the process that loads the library.
-    """
-    data = library.read_bytes()
-    size = hashlib.sha256().digest_size
-    return hashlib.sha256(data[:-size]).digest() == data[-size:]
 
 
 def _output(command: list[str]) -> str:
@@ -91,48 +81,3 @@ def _output(command: list[str]) -> str:
         check=True,
         timeout=COMPILE_SECONDS,
     ).stdout
-
-
-def _cache() -> Path:
-    """Return the folder of compiled libraries.
-
-    Raises:
-        FileNotFoundError: the user has no home folder.
-    """
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # the specification of XDG_CACHE_HOME ignores other paths
-        try:
-            base = Path.home() / ".cache"
-        except RuntimeError:
-            problem = "this user has no home folder; set XDG_CACHE_HOME to a folder of your own"
-            raise FileNotFoundError(problem) from None
-    return base / "cola-finetuning-benchmark"
-
-
-def _check_cache(folder: Path) -> None:
-    """Refuse a cache folder that cannot be made, or where others can put a library to be run.
-
-    Raises:
-        OSError: with the way out.
-    """
-    if not folder.exists():
-        made = next(parent for parent in folder.parents if parent.exists())
-        if not made.is_dir() or not os.access(made, os.W_OK | os.X_OK):
-            problem = f"{folder} cannot be made"
-            raise PermissionError(f"{problem}; set XDG_CACHE_HOME to a folder of your own")
-        return
-    about = folder.stat()
-    if about.st_uid != os.geteuid():
-        problem = f"{folder} belongs to user {about.st_uid}, not to {os.geteuid()}"
-        raise PermissionError(f"{problem}; set XDG_CACHE_HOME to a folder of your own")
-    if about.st_mode & 0o022:
-        problem = f"other users can write to {folder} (mode {about.st_mode & 0o777:o})"
-        raise PermissionError(f"{problem}; remove that folder")
-
-
-def _processor() -> str:
-    """Return the processor's features: a home folder may be shared by different machines."""
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return ""
