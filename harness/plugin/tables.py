@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from harness.errors import BadInput
+from harness.garbage import uncollected
 from harness.judging.gates import judge_suite
 from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
@@ -37,6 +38,7 @@ from harness.suite.plan import suite_gates
 from harness.text import counted, printable
 
 
+@uncollected()
 def write_all(
     config: pytest.Config, read_from: Path | None
 ) -> tuple[dict[str, Sequence[Path]], list[str]]:
@@ -173,6 +175,7 @@ def _undecided(
     yield from undecided(cells, runs, judgements, checks, baseline is not None, name, plain)
 
 
+@uncollected()
 def show_all(reporter: pytest.TerminalReporter) -> None:
     """Print each suite's leaderboard and the folder it was written to."""
     config = reporter.config

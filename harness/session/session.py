@@ -14,6 +14,7 @@ from harness.errors import BadInput
 from harness.executors.local import start_fork_server
 from harness.forecast.schedule import schedule
 from harness.forecast.seconds import Work
+from harness.garbage import uncollected
 from harness.inputs import hub
 from harness.judging.baseline import Baseline
 from harness.judging.decided import aims_of, never_stopped
@@ -109,6 +110,7 @@ class Session:
         """Return the selected cells of a suite."""
         return [cell for cell in self._selected if cell.suite == suite]
 
+    @uncollected()
     def start(self, problems: Sequence[str] = ()) -> None:
         """Find data, checkpoints and finished runs; begin training the missing runs.
 
