@@ -4,8 +4,8 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pytest
 
 from harness.errors import BadInput
@@ -36,6 +36,9 @@ from harness.store.run_store import Stored
 from harness.suite.gates import AGAINST_BASELINE
 from harness.suite.plan import suite_gates
 from harness.text import counted, printable
+
+if TYPE_CHECKING:  # loaded where a table is made
+    import pandas as pd
 
 
 @uncollected()
@@ -149,7 +152,7 @@ def summarize_all(config: pytest.Config) -> None:
             config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), problem]
 
 
-def _table(running: Session, planned: Planned, given: Sequence[Given] = ()) -> pd.DataFrame:
+def _table(running: Session, planned: Planned, given: Sequence[Given] = ()) -> "pd.DataFrame":
     records = [item.record for item in running.stored(planned)]
     name = planned.suite.name
     slices = running.inputs(name).slices.slices

@@ -141,7 +141,7 @@ class Session:
         if may_train_here(self.planned, self._selected, self._options):
             start_fork_server(PRELOAD)  # it imports while data and checkpoints are read
         self._inputs, mistakes = find_all_inputs(
-            self.planned, self._selected, self._options, hub.probe()
+            self.planned, self._selected, self._options, hub.when_asked()
         )
         problems += mistakes
         if problems:

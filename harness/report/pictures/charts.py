@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from harness.judging import costs
 from harness.judging.column import MISSING, ROUGH, Row, Value
 from harness.judging.costs.circumstances import circumstances_of
@@ -21,6 +19,7 @@ from harness.suite.plan import Cell
 from harness.text import printable, scientific
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 SPEEDS = {
@@ -142,7 +141,7 @@ class Picture:
     draw: "Callable[[], Figure]"
 
 
-def lines_of(published: Published, frame: pd.DataFrame) -> list[Line]:
+def lines_of(published: Published, frame: "pd.DataFrame") -> list[Line]:
     """Return the leaderboard's rows of cells in order, each with its cell and scored runs."""
     return of_cells(table_lines(published, frame))
 
@@ -152,7 +151,7 @@ def of_cells(lines: TableLines) -> list[Line]:
     return [line for line in lines if isinstance(line, Line)]
 
 
-def table_lines(published: Published, frame: pd.DataFrame) -> TableLines:
+def table_lines(published: Published, frame: "pd.DataFrame") -> TableLines:
     """Return all of the leaderboard's rows in order; those of cells with cell and scored runs."""
     runs = runs_by_cell(published.cells, published.records)
     rows = rows_of(frame)
