@@ -12,16 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import httpx2
-from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-
 from harness.errors import BadInput, Unavailable
 from harness.inputs.checkpoint_files import (
     CONFIG,
@@ -193,6 +183,10 @@ def _package_folder(name: str) -> Path:
 
 
 def _from_hub(name: str, hub: Hub) -> _Place:
+    # The hub's client is loaded where it is used: most sessions need folders and packages only.
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
     repository, at, revision = name.partition("@")
     problems = []
     if not REPOSITORY.fullmatch(repository):
@@ -224,6 +218,8 @@ def _from_hub(name: str, hub: Hub) -> _Place:
 
 
 def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
+    from huggingface_hub import HfApi, hf_hub_download
+
     # Single files instead of `snapshot_download`, whose listing requests have no time limit and
     # which would download the weights before the check for a tokenizer.
     def fetch(file: str, at: str | None) -> Path:
@@ -262,6 +258,9 @@ def _download(name: str, repository: str, revision: str, hub: Hub) -> _Place:
 
 def _retried(request: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
     """Return the answer of a request, repeated after temporary errors."""
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError
+
     for pause in RETRY_PAUSES_SECONDS:
         try:
             return request(*args, **kwargs)
@@ -278,6 +277,15 @@ def _hub_failure(
     error: BaseException, name: str, repository: str, revision: str, hub: Hub
 ) -> BadInput | Unavailable:
     """Return the user's error for an error of the hub's client."""
+    import httpx2
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, RevisionNotFoundError):

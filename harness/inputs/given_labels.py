@@ -31,11 +31,11 @@ class ValidationSplit:
 
 def validation_split(loaded: Data) -> ValidationSplit:
     """Return the validation split of a suite's data."""
-    split = loaded.splits["validation"]
+    rows = loaded.rows["validation"]
     return ValidationSplit(
         origin=loaded.origin,
-        labels=np.asarray(split["label"], dtype=np.int16),
-        texts=tuple(map(comparable, split["sentence"])),
+        labels=np.asarray(rows.label, dtype=np.int16),
+        texts=tuple(map(comparable, rows.sentence)),
         class_names=loaded.class_names,
         fingerprint=loaded.fingerprint,
     )

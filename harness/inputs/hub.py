@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from huggingface_hub import constants, get_session
+from huggingface_hub import constants
 
 from harness.redaction import redacted
 from harness.text import one_line
@@ -78,6 +78,24 @@ def probe(timeout_seconds: float = 3.0) -> Hub:
     )
 
 
+class _Unasked(Hub):
+    """A hub that nothing has asked about yet; see `when_asked`."""
+
+    def __init__(self) -> None:
+        """Set no attribute: the first one that is read asks."""
+
+    def __getattr__(self, name: str) -> object:
+        if name not in ("endpoint", "reachable", "reason"):
+            raise AttributeError(name)
+        vars(self).update(vars(probe()))
+        return vars(self)[name]
+
+
+def when_asked() -> Hub:
+    """Return a hub that is probed when it is first asked for: suites of local inputs never ask."""
+    return _Unasked()
+
+
 def plain_reason(error: BaseException, endpoint: str, timeout_seconds: float) -> str:
     """Return in one line why a request to `endpoint` failed, from the error that it raised."""
     causes = list(_causes(error))
@@ -114,6 +132,8 @@ def _malformed(endpoint: str) -> str | None:
 def _failure(endpoint: str, timeout_seconds: float) -> str | None:
     """Return why one request did not get a hub's answer; None if it did."""
     try:
+        from huggingface_hub import get_session  # slow to import
+
         with get_session().stream(
             "GET",
             f"{endpoint}/api/models",

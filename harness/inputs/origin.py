@@ -5,6 +5,7 @@ files may contain any text: it is shortened to one line, without local paths, an
 """
 
 import importlib.metadata
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -117,7 +118,7 @@ def _distribution(package: str, path: str) -> tuple[str, str] | None:
     and not exactly one lists this folder's configuration.
     """
     try:
-        names = list(dict.fromkeys(importlib.metadata.packages_distributions().get(package, ())))
+        names = distributions_of(package)
         if len(names) > 1:
             config = f"{package}/{path}/{CONFIG}"
             files = {name: importlib.metadata.files(name) or () for name in names}
@@ -127,6 +128,30 @@ def _distribution(package: str, path: str) -> tuple[str, str] | None:
         return names[0], importlib.metadata.version(names[0])
     except (OSError, ValueError, KeyError, importlib.metadata.PackageNotFoundError):
         return None  # a package's metadata cannot be read
+
+
+def distributions_of(package: str) -> list[str]:
+    """Return the names of the distributions that installed files of an importable package.
+
+    They are those of `importlib.metadata.packages_distributions()[package]`, each once, without
+    reading the list of files of every other distribution, which takes a third of a second.
+    """
+    found = (each for each in importlib.metadata.distributions() if _installed(each, package))
+    return list(dict.fromkeys(each.metadata["Name"] for each in found))
+
+
+def _installed(distribution: importlib.metadata.Distribution, package: str) -> bool:
+    if declared := (distribution.read_text("top_level.txt") or "").split():
+        return package in declared
+    record = distribution.read_text("RECORD")
+    if record is not None and package not in record:
+        return False  # RECORD is the list of files, as text
+    return package in map(_imported_as, distribution.files or ())
+
+
+def _imported_as(file: importlib.metadata.PackagePath) -> str:
+    """Return the first part of the name by which a distribution's file is imported."""
+    return file.parts[0] if len(file.parts) > 1 else inspect.getmodulename(file) or str(file)
 
 
 def _says(folder: Path) -> Iterator[tuple[str, str]]:

@@ -62,15 +62,16 @@ def hard_sentences(missed: Missed, source: "Source") -> list[HardSentence]:
                 "name the suite and the data of that session"
             ]
         )
-    split = loaded.splits["validation"]
-    places = data.places(source, "validation", split["idx"])
-    names = split.features["label"].names
-    rows = split.select(missed.positions)
+    rows = loaded.rows["validation"]
+    places = data.places(source, "validation", list(rows.idx))
     return [
-        HardSentence(position, places[position] if places else None, names[label], sentence)
-        for position, label, sentence in zip(
-            missed.positions, rows["label"], rows["sentence"], strict=True
+        HardSentence(
+            position,
+            places[position] if places else None,
+            loaded.class_names[rows.label[position]],
+            rows.sentence[position],
         )
+        for position in missed.positions
     ]
 
 

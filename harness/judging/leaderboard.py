@@ -1,8 +1,7 @@
 """Builds a leaderboard from records: a row for each cell of the plan, ranked by mean MCC."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from harness.judging import costs
 from harness.judging.baseline import Baseline
@@ -23,6 +22,9 @@ from harness.store.records import Record, classes_of
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
 
+if TYPE_CHECKING:  # loaded where a table is made
+    import pandas as pd
+
 
 def leaderboard(
     cells: Sequence[Cell],
@@ -31,7 +33,7 @@ def leaderboard(
     judgements: Mapping[str, Judgement] | None = None,
     slices: Slices | None = None,
     given: Sequence[Given] = (),
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Return a row for each cell, by rank, then in the plan's order, cells without a score last.
 
     Given predictions have a row each, ranked among the cells, of which only scores are known; the
@@ -74,6 +76,8 @@ def leaderboard(
     Raises:
         ValueError: two records of one cell and seed.
     """
+    import pandas as pd  # a third of a second, which collecting cells does not need
+
     records = list(records)
     runs = runs_by_cell(cells, records)
     if judgements is None:
@@ -180,8 +184,10 @@ def scored(runs: Iterable[Record]) -> list[Record]:
     return [run for run in runs if run.status == "ok" and run.scores is not None]
 
 
-def rows_of(frame: pd.DataFrame) -> list[Row]:
+def rows_of(frame: "pd.DataFrame") -> list[Row]:
     """Return a leaderboard as plain rows, with None for null."""
+    import pandas as pd
+
     names = [str(name) for name in frame.columns]
     columns = [[None if value is pd.NA else value for value in frame[n].tolist()] for n in names]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

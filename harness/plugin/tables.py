@@ -4,11 +4,12 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pytest
 
 from harness.errors import BadInput
+from harness.garbage import uncollected
 from harness.judging.gates import judge_suite
 from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
@@ -37,7 +38,11 @@ from harness.suite.gates import AGAINST_BASELINE
 from harness.suite.plan import suite_gates
 from harness.text import counted, printable
 
+if TYPE_CHECKING:  # loaded where a table is made
+    import pandas as pd
 
+
+@uncollected()
 def write_all(
     config: pytest.Config, read_from: Path | None
 ) -> tuple[dict[str, Sequence[Path]], list[str]]:
@@ -148,7 +153,7 @@ def summarize_all(config: pytest.Config) -> None:
             config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), problem]
 
 
-def _table(running: Session, planned: Planned, given: Sequence[Given] = ()) -> pd.DataFrame:
+def _table(running: Session, planned: Planned, given: Sequence[Given] = ()) -> "pd.DataFrame":
     records = [item.record for item in running.stored(planned)]
     name = planned.suite.name
     slices = running.inputs(name).slices.slices
@@ -174,6 +179,7 @@ def _undecided(
     yield from undecided(cells, runs, judgements, checks, baseline is not None, name, plain)
 
 
+@uncollected()
 def show_all(reporter: pytest.TerminalReporter) -> None:
     """Print each suite's leaderboard and the folder it was written to."""
     config = reporter.config

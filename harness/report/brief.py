@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from tabulate import tabulate
 
 from harness.judging.column import MISSING, Row, Value, gate
@@ -18,6 +18,9 @@ from harness.report.published import stopped_runs, warned_runs
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import printable
+
+if TYPE_CHECKING:  # loaded where a table is made
+    import pandas as pd
 
 DISPENSABLE = (
     *("predictions_batch_size", "predictions_per_second", "latency_p95_ms"),
@@ -48,7 +51,7 @@ ORDER = {"fail": 0, "not-enough-evidence": 1}
 HEADINGS = ("checkpoint", "batch size", "learning rate", "MCC", "95 % interval", "gate", "verdict")
 
 
-def terminal_table(frame: pd.DataFrame, width: int = 120) -> str:
+def terminal_table(frame: "pd.DataFrame", width: int = 120) -> str:
     """Return a leaderboard as plain text, with as many columns as fit the width.
 
     Long checkpoint names are not cut: they may make the table wider than `width`.
@@ -86,7 +89,7 @@ def terminal_warnings(cells: Sequence[Cell], records: Iterable[Record]) -> list[
     return [*stops, *(printable(f"warning: {where}: {text}") for where, text in given)]
 
 
-def as_summary(suite: str, frame: pd.DataFrame) -> str:
+def as_summary(suite: str, frame: "pd.DataFrame") -> str:
     """Return a heading that counts verdicts, and a row for each cell, with its verdict.
 
     Args:

@@ -5,9 +5,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -34,6 +33,9 @@ from harness.suite.references import Reference
 from harness.suite.spec import DatasetSpec, SuiteGates
 from harness.text import counted
 from harness.validation import mistake, place, shown
+
+if TYPE_CHECKING:  # loaded where a table is made
+    import pandas as pd
 
 SCHEMA_VERSION: Final = 2
 
@@ -221,7 +223,7 @@ def by_text(
         yield text, ", ".join(names)
 
 
-def as_json(published: Published, frame: pd.DataFrame) -> str:
+def as_json(published: Published, frame: "pd.DataFrame") -> str:
     """Return leaderboard.json: the table's rows, then all data from which they are computed."""
     rows = tuple(rows_of(_written(frame)))
     document = _Document(
@@ -241,7 +243,7 @@ def _slice_rows(published: Published) -> tuple[dict[str, Value], ...] | None:
     return tuple(rows_by_slice({each.name: each.runs for each in best}, published.slices))
 
 
-def as_csv(frame: pd.DataFrame) -> str:
+def as_csv(frame: "pd.DataFrame") -> str:
     """Return a leaderboard as CSV (RFC 4180, but `\\n` ends a line); null is an empty field.
 
     A number is written as the shortest decimal that gives the same float when read.
@@ -251,7 +253,7 @@ def as_csv(frame: pd.DataFrame) -> str:
     return "".join(",".join(map(_field, line)) + "\n" for line in lines)
 
 
-def _written(frame: pd.DataFrame) -> pd.DataFrame:
+def _written(frame: "pd.DataFrame") -> "pd.DataFrame":
     # As for `dataset`: leaderboards without a value in an optional column keep their bytes.
     empty = [each.name for each in COLUMNS if each.optional and frame[each.name].isna().all()]
     return frame.drop(columns=empty)

@@ -11,7 +11,7 @@ from harness.session.reuse import adopted
 from harness.session.run_status import RunStatus
 from harness.session.suite_inputs import Inputs
 from harness.store.grouping import Grouping
-from harness.store.groups import regrouped
+from harness.store.groups import is_grouped, regrouped
 from harness.store.predictions import read_predictions
 from harness.store.records import Record
 from harness.store.run_store import Stored, write_record
@@ -118,7 +118,7 @@ def _renewed(item: Stored, run: Run | None, suite: Suite, inputs: Inputs) -> Sto
     if run is not None:
         record = adopted(run, item, inputs).record
     table = None
-    if inputs.groups:
+    if inputs.groups and not _is_grouped(record, item, inputs):
         grouped = regrouped(record, read_predictions(item.folder), inputs.groups)
         record, table = (record, None) if grouped is None else grouped
     kept = kept_files.is_kept(item.folder)
@@ -134,3 +134,8 @@ def _renewed(item: Stored, run: Run | None, suite: Suite, inputs: Inputs) -> Sto
     if changed:
         record = write_record(item.folder, record, table)
     return Stored(record, item.folder)
+
+
+def _is_grouped(record: Record, item: Stored, inputs: Inputs) -> bool:
+    """Return whether the verified predictions of a run are known to have the current groups."""
+    return item.sentences is not None and is_grouped(record, item.sentences, inputs.groups)

@@ -42,7 +42,9 @@ def adopted(run: Run, stored: Stored, inputs: Inputs | None = None) -> Stored:
 
 def as_kept(stored: Stored) -> Stored:
     """Return a run whose record states whether its model exists now: it may have been removed."""
-    kept = stored.record.model_kept and kept_files.is_kept(stored.folder)
+    if not stored.record.model_kept:
+        return stored
+    kept = kept_files.is_kept(stored.folder)
     return Stored(stored.record.model_copy(update={"model_kept": kept}), stored.folder)
 
 
@@ -134,10 +136,13 @@ def latest(
     The checkpoint's files are compared if this session has read them, else its name.
     """
     newest: dict[tuple[str, int], Stored] = {}
+    alike: dict[tuple[int, float], list[Cell]] = {}  # a run can only be of one of these
+    for cell in cells:
+        alike.setdefault((cell.batch_size, cell.learning_rate), []).append(cell)
     for item in sorted(
         matching_setup(store, suite, inputs), key=lambda item: item.record.finished_at or ""
     ):
-        for cell in cells:
+        for cell in alike.get((item.record.batch_size, item.record.learning_rate), ()):
             if item.record.status != "ok" and item.record.cell != cell.id:
                 continue
             if _unusable(item.record, cell):

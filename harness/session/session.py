@@ -14,6 +14,7 @@ from harness.errors import BadInput
 from harness.executors.local import start_fork_server
 from harness.forecast.schedule import schedule
 from harness.forecast.seconds import Work
+from harness.garbage import uncollected
 from harness.inputs import hub
 from harness.judging.baseline import Baseline
 from harness.judging.decided import aims_of, never_stopped
@@ -45,6 +46,7 @@ from harness.session.run_status import RunState, RunStatus, run_statuses, skippe
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.session.tasks.executor import PRELOAD, may_train_here
 from harness.session.tasks.held import stops_and_held
+from harness.session.tasks.results import Results
 from harness.session.tasks.task import Missing, missing_and_beside
 from harness.store import lock, run_store
 from harness.store.records import Record
@@ -77,10 +79,13 @@ class Session:
         self.notes: list[str] = []
         self._selected = tuple(selected)
         self._options = options
-        self._runs: dict[RunId, Future[Stored]] = {}
+        self._results = Results()
         self._inputs: dict[str, Inputs] = {}
         self._store: dict[str, list[Stored]] = {}
+        self._before: dict[str, dict[tuple[str, int], Stored]] = {}  # see stored
+        self._standings: dict[str, tuple[object, dict[str, Standing]]] = {}
         self._statuses: list[RunStatus] = []
+        self._unneeded: set[RunId] = set()  # looks made them unnecessary before the session
         self._limit: Limit | None = None
         self._began: contention.Moment | None = None
         self._waited: set[tuple[str, str]] = set()
@@ -105,6 +110,7 @@ class Session:
         """Return the selected cells of a suite."""
         return [cell for cell in self._selected if cell.suite == suite]
 
+    @uncollected()
     def start(self, problems: Sequence[str] = ()) -> None:
         """Find data, checkpoints and finished runs; begin training the missing runs.
 
@@ -135,7 +141,7 @@ class Session:
         if may_train_here(self.planned, self._selected, self._options):
             start_fork_server(PRELOAD)  # it imports while data and checkpoints are read
         self._inputs, mistakes = find_all_inputs(
-            self.planned, self._selected, self._options, hub.probe()
+            self.planned, self._selected, self._options, hub.when_asked()
         )
         problems += mistakes
         if problems:
@@ -160,15 +166,15 @@ class Session:
             others, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED
         ):
             tick()
-        ended = self._ended()
+        ended = self._results.ended()
         return [ended[run].record for run in runs if run in ended]
 
     def _awaited(self, runs: Sequence[RunId]) -> list[Future[Stored]]:
         """Return the results of the runs that are or may become needed."""
-        released = self._unneeded()
+        released = self._unneeded
         if self.dispatch is not None:
-            released |= self.dispatch.turns.released
-        return [self._runs[run] for run in runs if run not in released]
+            released = released | self.dispatch.turns.released
+        return [self._results.futures[run] for run in runs if run not in released]
 
     def _awaited_by_race(self, cells: Sequence[Cell]) -> list[Future[Stored]]:
         """Return unfinished runs of other cells on which the places of some cells depend."""
@@ -177,35 +183,38 @@ class Session:
             standings = self.standings(suite)
             own = [standings.get(cell.id) for cell in cells if cell.suite == suite]
             if any(each is not None and each.raced and each.stage == "going on" for each in own):
-                others = [run for run in self._runs if run[0] == suite]
+                others = [run for run in self._results.futures if run[0] == suite]
                 found += [each for each in self._awaited(others) if not each.done()]
         return found
 
     def standings(self, suite: str) -> dict[str, Standing]:
         """Return how far the looks at a suite's cells have come, by cell id."""
-        looked = self._looked(next(each for each in self.planned if each.suite.name == suite))
-        return standings(looked.cells, looked.runs, looked.compared)
+        ended = self._results.ended()
+        known, found = self._standings.get(suite, (None, {}))
+        if known is not ended:
+            looked = self._looked(next(each for each in self.planned if each.suite.name == suite))
+            found = standings(looked.cells, looked.runs, looked.compared)
+            self._standings[suite] = ended, found
+        return found
 
     def spared(self, suite: str) -> list[Run]:
         """Return the runs of a suite that looks made unnecessary, and that have not ended."""
-        left = self._unneeded() | (set() if self.dispatch is None else self.dispatch.spared())
+        left = self._unneeded | (set() if self.dispatch is None else self.dispatch.spared())
         planned = next(each for each in self.planned if each.suite.name == suite)
         runs = [run for cell in planned.cells for run in runs_of(cell, planned.suite.training)]
         return [run for run in runs if run_id(run) in left]
 
-    def _unneeded(self) -> set[RunId]:
-        """Return the runs that looks made unnecessary before the session began."""
-        return {run_id(item.run) for item in self._statuses if item.state == "not needed"}
-
     def looks_at_end(self, suite: str) -> list[str]:
         """Return lines on what the looks at a suite's cells decided and saved."""
-        scored = [run for run, item in self._ended().items() if item.record.scores is not None]
+        scored = [
+            run for run, item in self._results.ended().items() if item.record.scores is not None
+        ]
         ahead = set() if self.dispatch is None else self.dispatch.turns.ahead
         return list(summary(self.selected(suite), self.standings(suite), scored, ahead))
 
     def _looked(self, planned: Planned) -> Looked:
         name = planned.suite.name
-        runs = {run: item.record for run, item in self._ended().items() if run[0] == name}
+        runs = {run: item.record for run, item in self._results.ended().items() if run[0] == name}
         return looked(self.selected(name), runs, self.baseline(name) is not None)
 
     def _needs(self) -> Needs:
@@ -233,7 +242,7 @@ class Session:
         """Return the selected cells with a run that the session's budget left out."""
         cells = {
             (suite, cell)
-            for (suite, cell, _), item in self._ended().items()
+            for (suite, cell, _), item in self._results.ended().items()
             if item.record.outside_budget is not None
         }
         return [cell for cell in self._selected if (cell.suite, cell.id) in cells]
@@ -246,7 +255,7 @@ class Session:
         """Return whether any run of a cell that was waited for has a score."""
         return any(
             item.record.scores
-            for (suite, cell, _), item in self._ended().items()
+            for (suite, cell, _), item in self._results.ended().items()
             if (suite, cell) in self._waited
         )
 
@@ -256,27 +265,20 @@ class Session:
         Cells that were not selected have the records of earlier sessions with the same setup.
         """
         name = planned.suite.name
-        found: dict[tuple[str, int], Stored] = {}
-        if name in self._store:
-            found = latest(self._store[name], planned.suite, planned.cells, self._inputs[name])
-        for (suite, cell_id, seed), item in self._ended().items():
+        if name in self._store and name not in self._before:
+            store, inputs = self._store[name], self._inputs[name]
+            self._before[name] = latest(store, planned.suite, planned.cells, inputs)
+        found = dict(self._before.get(name, {}))
+        for (suite, cell_id, seed), item in self._results.ended().items():
             if suite == name:
                 found[cell_id, seed] = item
         places = [(cell.id, seed) for cell in planned.cells for seed in cell.seeds]
         return [as_kept(found[place]) for place in places if place in found]
 
-    def _ended(self) -> dict[RunId, Stored]:
-        """Return the runs that ended, by suite, cell and seed."""
-        return {
-            run: future.result()
-            for run, future in self._runs.items()
-            if future.done() and not future.cancelled()
-        }
-
     def _candidates(self, suite: Suite) -> list[Stored]:
         """Return the runs, of any plan, among which each checkpoint's best is selected."""
         earlier = matching_setup(self._store[suite.name], suite, self._inputs[suite.name])
-        ended = [item for (name, _, _), item in self._ended().items() if name == suite.name]
+        ended = [item for (name, _, _), item in self._results.ended().items() if name == suite.name]
         # If a repetition failed, the finished run remains valid.
         now = [item for item in ended if item.record.scores is not None]
         return list({item.folder: item for item in (*earlier, *now)}.values())
@@ -312,10 +314,13 @@ class Session:
         for item in statuses:
             if item.unavailable is not None:
                 record = skipped(item.run, item.unavailable)
-                self._set_result(item.run, run_store.write_skipped(folder, item.run, record))
+                self._results.set(
+                    run_id(item.run), run_store.write_skipped(folder, item.run, record)
+                )
             elif item.stored is not None:
-                self._set_result(item.run, adopted(item.run, item.stored, inputs))
+                self._results.set(run_id(item.run), adopted(item.run, item.stored, inputs))
         self._statuses += statuses
+        self._unneeded |= {run_id(item.run) for item in statuses if item.state == "not needed"}
         self._aims |= {(name, cell): aim.mcc for cell, aim in aims.items() if aim.mcc is not None}
         missing, beside = missing_and_beside(statuses, suite, inputs, folder, store)
         self._beside += beside
@@ -331,11 +336,6 @@ class Session:
         records = [item.record for item in self.stored(planned)]
         inputs = self._inputs[suite.name]
         return objection(planned, runs, records, to_train, inputs, self._options)
-
-    def _set_result(self, run: Run, stored: Stored) -> None:
-        future: Future[Stored] = Future()
-        future.set_result(stored)
-        self._runs[run.cell.suite, run.cell.id, run.seed] = future
 
     def _train(self, missing: Sequence[Missing]) -> None:
         if not missing:
@@ -364,7 +364,7 @@ class Session:
             stops=stops,
             held=held,
         )
-        self._runs |= self.dispatch.runs
+        self._results.add(self.dispatch.runs)
         self.dispatch.begin()
 
     def _within_budget(
@@ -390,7 +390,7 @@ class Session:
                 item.status.run, limit.budget, expected, found.workers, found.basis
             )
             stored = item.earlier or run_store.write_skipped(item.results, item.status.run, record)
-            self._set_result(item.status.run, stored)
+            self._results.set(run_id(item.status.run), stored)
             self.counts[item.suite.name]["to train"] -= 1
             self.counts[item.suite.name]["outside the budget"] += 1
         self.notes.append(found.note)

@@ -55,9 +55,9 @@ def find_slices(spec: DatasetSpec, base: Path, source: "Source", loaded: "Data")
         BadInput: a column that does not exist or cannot give slices, or a file of annotations
             that cannot be read, or that contains too few of the sentences.
     """
-    rows = loaded.splits["validation"]
-    sentences, labels = rows["sentence"][:], rows["label"][:]
-    every = _of_the_data(rows["source"][:], rows["domain"][:], sentences)
+    rows = loaded.rows["validation"]
+    sentences, labels = list(rows.sentence), list(rows.label)
+    every = _of_the_data(list(rows.source), list(rows.domain), sentences)
     columns = {name: each for name, each in every.items() if 1 < _number(each) <= MOST_VALUES}
     notes = [
         f"{name} of the validation sentences: {number:,} different values, and at most "
@@ -70,7 +70,7 @@ def find_slices(spec: DatasetSpec, base: Path, source: "Source", loaded: "Data")
     own, annotated_names = _split_names(spec, base, source)
     named_columns: Columns = {}
     if own:
-        named_columns = _own_columns(source, own, rows["idx"][:], sentences)
+        named_columns = _own_columns(source, own, list(rows.idx), sentences)
         columns = _merged(columns, named_columns, every)
     if spec.annotations is not None and (annotated_names or named is None):
         from harness.inputs import annotations as files

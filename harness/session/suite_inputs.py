@@ -24,7 +24,7 @@ from harness.suite.plan import Cell, Run, published_names
 from harness.suite.spec import Suite
 from harness.text import printable, series
 
-if TYPE_CHECKING:  # data imports the library `datasets`; collecting tests must not
+if TYPE_CHECKING:  # loaded where it is used; collecting tests needs no data
     from harness.inputs.data import Data, Source
     from harness.inputs.data.summary import SplitSummary
 
@@ -179,20 +179,22 @@ def look_up(
             loaded = data.load(source)
             source = data.with_classes(source, loaded)
             slices = find_slices(suite.dataset, base, source, loaded)
-            labels = loaded.splits["validation"]["label"][:]
+            labels = list(loaded.rows["validation"].label)
             if problems := [*gate_problems(suite.gates, slices.slices, labels)]:
                 raise BadInput(problems)
     except BadInput as error:
         wrong[""] = error
     except Unavailable as error:
         unavailable[""] = error
-    here = Hub(hub.endpoint, False, hub.reason or "only this machine is searched")
+    asked = hub
+    if not download:
+        asked = Hub(hub.endpoint, False, hub.reason or "only this machine is searched")
     wanted = {cell.checkpoint for cell in cells}
     found: dict[str, Checkpoint] = {}
     for name, published in published_names(suite).items():
         if published in wanted:
             try:
-                found[published] = checkpoints.resolve(name, hub if download else here, base)
+                found[published] = checkpoints.resolve(name, asked, base)
             except BadInput as error:
                 wrong[published] = error
             except Unavailable as error:
@@ -204,7 +206,7 @@ def look_up(
             inputs,
             dataset=_facts(source, loaded),
             tokens=_tokens(loaded),
-            splits=summarize(loaded.splits),
+            splits=summarize(loaded.rows, loaded.class_names),
             notes=loaded.notes,
             groups=_groups(loaded),
             slices=slices,
@@ -235,14 +237,14 @@ def setting_problems(suite: Suite, inputs: Inputs) -> list[str]:
 
 def _facts(source: "Source", loaded: "Data") -> DatasetFacts:
     """Return the facts about a suite's data that records contain."""
-    splits, spec = loaded.splits, source.spec
+    rows, spec = loaded.rows, source.spec
     return DatasetFacts(
         name=spec.source,
         origin=loaded.origin,
         fingerprint=loaded.fingerprint,
-        train=len(splits["train"]),
-        validation=len(splits["validation"]),
-        test=len(splits["test"]) if "test" in splits else 0,
+        train=len(rows["train"].sentence),
+        validation=len(rows["validation"].sentence),
+        test=len(rows["test"].sentence) if "test" in rows else 0,
         text_column=spec.text_column if spec.source in ("file", "hub") else None,
         hub=_hub_facts(source) if spec.source == "hub" else None,
         duplicates=loaded.duplicates,
@@ -261,15 +263,15 @@ def _hub_facts(source: "Source") -> HubFacts:
 
 def _groups(loaded: "Data") -> dict[str, Groups]:
     found = {
-        name: Groups(domains=rows["domain"][:], sources=rows["source"][:])
-        for name, rows in loaded.splits.items()
+        name: Groups(domains=list(rows.domain), sources=list(rows.source))
+        for name, rows in loaded.rows.items()
         if name != "train"
     }
     return {name: each for name, each in found.items() if any(each.domains) or any(each.sources)}
 
 
 def _tokens(loaded: "Data") -> Tokens:
-    texts = {name: split["sentence"][:] for name, split in loaded.splits.items()}
+    texts = {name: split.sentence for name, split in loaded.rows.items()}
     counts = {name: tokens_of(sentences) for name, sentences in texts.items()}
     longest = max(tokens_of([text]) for name in ("train", "validation") for text in texts[name])
     return Tokens(counts["train"], counts["validation"], counts.get("test", 0), longest)

@@ -59,7 +59,7 @@ def pack(classes: np.ndarray, number: int = 2) -> str:
         ValueError: a value is not one of the classes, or too many classes.
     """
     if number == 2:
-        if not np.isin(classes, (0, 1)).all():
+        if ((classes != 0) & (classes != 1)).any():
             raise ValueError("classes are 0 or 1")
         return base64.b64encode(np.packbits(classes.astype(np.uint8)).tobytes()).decode()
     if not 2 < number <= MOST_CLASSES:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from harness.store.class_counts import confusion_matrix, count
 from harness.store.classes import Counts, number_of_classes, pack, tally, unpack
 from harness.store.early_ends import early_end_problems
-from harness.store.groups import scores_of, with_groups
+from harness.store.groups import scores_of, sentences_of, with_groups
 from harness.store.measured.serving import serving_problems
 from harness.store.predictions import logits_of
 from harness.store.records import (
@@ -305,12 +305,11 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
         record: of a run that was scored.
         rows: its predictions, with at least the columns of CHECKED_COLUMNS and the logits.
     """
-    labels, split = np.asarray(rows["label"].fill_null(-1)), np.asarray(rows["split"])
-    validation, selected = split == "validation", selected_classes(record)
+    sentences, selected = sentences_of(rows), selected_classes(record)
+    labels, validation = sentences.label, sentences.validation
     packed = record.labels is not None and selected is not None
     number = classes_of(record)
-    scorable = np.isin(labels[validation], range(number)).all()
-    if packed and (not scorable or pack(labels[validation], number) != record.labels):
+    if packed and sentences.packed_labels(number) != record.labels:
         return "its labels are not the record's"
     logits = logits_of(rows)
     if logits.shape[1] != number:
@@ -323,7 +322,7 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
     assert record.dataset is not None  # a record that is ok has one
     problems = []
     for name, field in SPLITS.items():
-        chosen = split == name
+        chosen = sentences.rows_of(name)
         count, recorded = int(chosen.sum()), getattr(record.dataset, name)
         if count not in ((recorded,) if name == "validation" else (0, recorded)):
             problems.append(

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from harness.store.class_counts import count
-from harness.store.grouping import groupings
-from harness.store.predictions import logits_of
+from harness.store.classes import Counts, pack
+from harness.store.grouping import Grouping, groupings
+from harness.store.predictions import CHECKED_COLUMNS, logits_of
 from harness.store.records import Confusion, GroupCounts, Record, Scores
 
 COLA_DOMAINS = ("in", "out")
@@ -27,16 +28,99 @@ class Groups:
     sources: Sequence[str]
 
 
+class Sentences:
+    """What runs on the same data share of their predictions: everything besides the logits.
+
+    `split`, `domain` and `source` are (rows,) of text, `label` (rows,) of numbers, -1 where hidden.
+    """
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.split, self.domain, self.source = (
+            np.asarray(rows[name].to_pylist(), dtype=object)
+            for name in ("split", "domain", "source")
+        )
+        self.label = np.asarray(rows["label"].fill_null(-1))
+        self._rows: dict[str, np.ndarray] = {}
+        self._packed: dict[int, str | None] = {}
+        self._groupings: dict[str | None, dict[str, Grouping] | None] = {}
+
+    def rows_of(self, split: str) -> np.ndarray:
+        """Return (rows,) of booleans: the rows of a split."""
+        if split not in self._rows:
+            self._rows[split] = np.asarray(self.split == split)
+        return self._rows[split]
+
+    @property
+    def validation(self) -> np.ndarray:
+        """(rows,) of booleans: the rows of the validation split."""
+        return self.rows_of("validation")
+
+    @cached_property
+    def sources(self) -> "GroupNumbers":
+        """The source of each validation sentence."""
+        return GroupNumbers(self.source[self.validation].tolist())
+
+    def packed_labels(self, number: int) -> str | None:
+        """Return the validation labels, packed; None if some are not one of `number` classes."""
+        if number not in self._packed:
+            labels = self.label[self.validation]
+            known = np.isin(labels, range(number)).all()
+            self._packed[number] = pack(labels, number) if known else None
+        return self._packed[number]
+
+    def groupings(self, data: str | None) -> dict[str, Grouping] | None:
+        """Return the groupings of the validation sentences; see harness.store.grouping."""
+        if data not in self._groupings:
+            sources, domains = (each[self.validation] for each in (self.source, self.domain))
+            self._groupings[data] = groupings(data, sources.tolist(), domains.tolist())
+        return self._groupings[data]
+
+
+_latest: tuple[pa.Table, Sentences] | None = None
+
+
+def sentences_of(rows: pa.Table) -> Sentences:
+    """Return the sentences of predictions; the same object as for the predictions before, if equal.
+
+    Most runs in a store are of the same sentences, so what follows from them is computed once.
+
+    Args:
+        rows: with at least the columns of CHECKED_COLUMNS.
+    """
+    global _latest
+    shared, known = rows.select(CHECKED_COLUMNS), _latest
+    if known is None or not known[0].equals(shared):
+        _latest = known = shared, Sentences(shared)
+    return known[1]
+
+
+class GroupNumbers:
+    """The group of each sentence as a number; `names` are sorted, and "" is no group."""
+
+    def __init__(self, groups: Sequence[str]) -> None:
+        self.names = sorted(set(groups) - {""})
+        numbers = {name: number for number, name in enumerate(self.names)}
+        self.numbers = np.array([numbers.get(group, len(numbers)) for group in groups], np.int64)
+
+    def confusions(self, labels: np.ndarray, predicted: np.ndarray) -> dict[str, Confusion]:
+        """Count labels and predicted classes of two in each group of sentences."""
+        places = 4 * self.numbers + 2 * (labels == 1) + (predicted == 1)
+        counts = np.bincount(places, minlength=4 * len(self.names))[: 4 * len(self.names)]
+        return {
+            name: Confusion(
+                true_positive=hits, false_positive=false, false_negative=missed, true_negative=rest
+            )
+            for name, (rest, false, missed, hits) in zip(
+                self.names, counts.reshape(-1, 4).tolist(), strict=True
+            )
+        }
+
+
 def confusion_by(
     groups: Sequence[str], labels: np.ndarray, predicted: np.ndarray
 ) -> dict[str, Confusion]:
     """Count labels and predicted classes in each group of sentences; "" means no group."""
-    of_sentences = np.asarray(groups, dtype=object)
-    found = {}
-    for group in sorted(set(groups) - {""}):
-        chosen = of_sentences == group
-        found[group] = _confusion(labels[chosen], predicted[chosen])
-    return found
+    return GroupNumbers(groups).confusions(labels, predicted)
 
 
 def counts_by(
@@ -56,14 +140,13 @@ def counts_by(
     return found
 
 
-def _confusion(labels: np.ndarray, predicted: np.ndarray) -> Confusion:
+def _confusion(labels: np.ndarray, predicted: np.ndarray) -> Counts:
     label, given = labels == 1, predicted == 1
-    return Confusion(
-        true_positive=int((label & given).sum()),
-        false_positive=int((~label & given).sum()),
-        false_negative=int((label & ~given).sum()),
-        true_negative=int((~label & ~given).sum()),
+    hits, positives, labelled = (
+        int(np.count_nonzero(each)) for each in (label & given, given, label)
     )
+    rest = len(labels) - positives - labelled + hits
+    return Counts(hits, positives - hits, labelled - hits, rest)
 
 
 def scores_of(
@@ -82,7 +165,7 @@ def scores_of(
     labels, predicted = labels[chosen], predicted[chosen]
     if number > 2:
         return Scores.of(count(labels, predicted, number))
-    return Scores.of(_confusion(labels, predicted).counts)
+    return Scores.of(_confusion(labels, predicted))
 
 
 def scores_by_domain(
@@ -102,6 +185,26 @@ def scores_by_domain(
     return found or None
 
 
+def is_grouped(record: Record, sentences: Sentences, groups: Mapping[str, Groups]) -> bool:
+    """Return whether a run's record and predictions have the current domains and sources.
+
+    Args:
+        record: of a run on these sentences; their groups may have been different.
+        groups: by split, in the order of the predictions.
+    """
+    for name, of_split in groups.items():
+        rows = sentences.rows_of(name)
+        for known, today in (
+            (sentences.domain, of_split.domains),
+            (sentences.source, of_split.sources),
+        ):
+            if rows.sum() == len(today) and any(today) and known[rows].tolist() != [*today]:
+                return False
+    # Records of earlier versions have no groupings, though their predictions have the groups.
+    data = None if record.dataset is None else record.dataset.name
+    return sentences.groupings(data) == record.groupings
+
+
 def regrouped(
     record: Record, predictions: pa.Table, groups: Mapping[str, Groups]
 ) -> tuple[Record, pa.Table] | None:
@@ -116,20 +219,15 @@ def regrouped(
 
     Returns None if nothing changes.
     """
-    split = np.asarray(predictions["split"])
-    columns = {
-        name: np.asarray(predictions[name].to_pylist(), dtype=object)
-        for name in ("domain", "source")
-    }
+    sentences = sentences_of(predictions)
+    if is_grouped(record, sentences, groups):
+        return None
+    columns = {"domain": sentences.domain.copy(), "source": sentences.source.copy()}
     for name, of_split in groups.items():
-        rows = split == name
+        rows = sentences.rows_of(name)
         for column, today in (("domain", of_split.domains), ("source", of_split.sources)):
             if rows.sum() == len(today) and any(today):
                 columns[column][rows] = today
-    same = all(values.tolist() == predictions[name].to_pylist() for name, values in columns.items())
-    # Records of earlier versions have no groupings, though their predictions have the groups.
-    if same and with_groups(record, predictions).groupings == record.groupings:
-        return None
     for column, values in columns.items():
         place = predictions.schema.get_field_index(column)
         predictions = predictions.set_column(place, column, pa.array(values, pa.string()))
@@ -138,13 +236,11 @@ def regrouped(
 
 def with_groups(record: Record, predictions: pa.Table) -> Record:
     """Return a record with scores and counts by domain and source computed from predictions."""
-    table = predictions.filter(pc.equal(predictions["split"], "validation"))
-    labels = np.asarray(table["label"])
-    logits = logits_of(table)
-    predicted, number = logits.argmax(axis=1), logits.shape[1]
-    domains = np.asarray(table["domain"].to_pylist(), dtype=object)
-    sources = table["source"].to_pylist()
-    by_source = confusion_by(sources, labels, predicted) if number == 2 else {}
+    sentences, logits = sentences_of(predictions), logits_of(predictions)
+    chosen, number = sentences.validation, logits.shape[1]
+    labels, predicted = sentences.label[chosen], logits.argmax(axis=1)[chosen]
+    domains = sentences.domain[chosen]
+    by_source = sentences.sources.confusions(labels, predicted) if number == 2 else {}
     by = {"source": by_source, **{k: v for k, v in record.confusion_by.items() if k != "source"}}
     return record.model_copy(
         update={
@@ -152,8 +248,8 @@ def with_groups(record: Record, predictions: pa.Table) -> Record:
             "scores_out_of_domain": scores_of(domains == "out", labels, predicted, number),
             "scores_by_domain": scores_by_domain(domains, labels, predicted, number),
             "confusion_by": {name: counts for name, counts in by.items() if counts},
-            "groupings": groupings(
-                None if record.dataset is None else record.dataset.name, sources, domains.tolist()
+            "groupings": sentences.groupings(
+                None if record.dataset is None else record.dataset.name
             ),
         }
     )

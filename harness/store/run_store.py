@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 
@@ -21,8 +21,9 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from harness.store.consistency import inconsistency, unlike_predictions
+from harness.store.groups import Sentences, sentences_of
 from harness.store.predictions import FILE as PREDICTIONS_FILE
-from harness.store.predictions import as_parquet, read_checked_columns
+from harness.store.predictions import as_parquet, checked_columns
 from harness.store.records import Record
 from harness.suite.plan import Run
 from harness.text import printable
@@ -96,10 +97,14 @@ def discard_run(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Stored:
-    """A record, and the folder where it lies."""
+    """A record, and the folder where it lies.
+
+    `sentences` are those of its predictions, if they were read when the record was verified.
+    """
 
     record: Record
     folder: Path
+    sentences: Sentences | None = field(default=None, compare=False, repr=False)
 
 
 def write_skipped(suite_folder: Path, run: Run, record: Record) -> Stored:
@@ -144,7 +149,7 @@ def _scan(suite_folder: Path) -> tuple[list[Stored], dict[Path, str]]:
         if path.parent.name == QUARANTINE:
             continue
         try:
-            found.append(Stored(_read_record(path), path.parent))
+            found.append(_read_run(path))
         except ValueError as error:
             rejected[path.parent] = str(error)
     return found, rejected
@@ -164,7 +169,13 @@ def _move(suite_folder: Path, folder: Path, reason: str) -> str:
     return printable(f"{problem}; moved to {to.relative_to(suite_folder)}, it will run again")
 
 
-def _read_record(path: Path) -> Record:
+def _read_run(path: Path) -> Stored:
+    """Read a record, and verify it against itself and its predictions.
+
+    Raises:
+        ValueError: why the record is rejected.
+    """
+    sentences = None
     try:
         content = _json(path)
         record = Record.model_validate_json(content)
@@ -182,22 +193,23 @@ def _read_record(path: Path) -> Record:
             raise ValueError(f"it contradicts itself: {problem}")
         try:
             with _opened(path.parent / PREDICTIONS_FILE) as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                predictions = file.read()
         except FileNotFoundError:
             raise ValueError("its predictions.parquet is missing") from None
         except OSError as error:
             reason = f"its predictions.parquet cannot be read ({error.strerror})"
             raise ValueError(reason) from None
-        if digest != record.predictions_sha256:
+        if hashlib.sha256(predictions).hexdigest() != record.predictions_sha256:
             raise ValueError("its predictions.parquet is not the one it was written with")
         try:
-            rows = read_checked_columns(path.parent)
+            rows = checked_columns(predictions)
+            sentences = sentences_of(rows)
             problem = None if record.labels is None else unlike_predictions(record, rows)
         except ValueError as error:
             problem = str(error)
         if problem is not None:
             raise ValueError(f"its predictions.parquet does not match the record: {problem}")
-    return record
+    return Stored(record, path.parent, sentences)
 
 
 def _opened(path: Path) -> BufferedReader:

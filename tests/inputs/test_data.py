@@ -390,7 +390,7 @@ try:
         kind=source.kind, revision=source.revision, origin=loaded.origin,
         fingerprint=loaded.fingerprint, domains=loaded.splits["validation"]["domain"][:],
         sources=sorted(set(loaded.splits["train"]["source"])), stderr=sys.stderr.getvalue(),
-        here=data.is_here(source), test=summarize(loaded.splits)[2].in_words(),
+        here=data.is_here(source), test=summarize(loaded.rows, loaded.class_names)[2].in_words(),
         labels=loaded.splits["test"]["label"][:], torch="torch" in sys.modules,
     )
 except (BadInput, Unavailable) as error:

@@ -200,7 +200,7 @@ def test_every_sentence_has_its_place(folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_summary_counts_the_domains(folder: Path) -> None:
     loaded = load(folder, train="train.csv", validation={"near": "in.csv", "far": "out.csv"})
-    _, validation = summarize(loaded.splits)
+    _, validation = summarize(loaded.rows, loaded.class_names)
     assert validation.in_words().startswith("18 sentences (10 near, 8 far): 10 of class 0 (unac")
 
 

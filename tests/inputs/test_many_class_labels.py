@@ -54,7 +54,7 @@ def test_labels_are_names_or_numbers_in_every_format(
     for split, sentences in (("train", 28), ("validation", 8), ("test", 4)):
         assert len(loaded.splits[split]) == sentences
         assert loaded.splits[split].features["label"].names == list(NAMES)
-    assert summarize(loaded.splits)[0].labels == dict.fromkeys(NAMES, 7)
+    assert summarize(loaded.rows, loaded.class_names)[0].labels == dict.fromkeys(NAMES, 7)
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,26 @@
 """The labelled sentences of a suite: finds their source and loads the same splits from each.
 
-Every source returns a `DatasetDict` with the splits train, validation and, if it exists, test, and
-the same columns: `sentence`, `label` (a ClassLabel; -1 if hidden), `idx`, `source` and `domain`.
+Every source gives the splits train, validation and, if it exists, test, and the same columns:
+`sentence`, `label` (-1 if hidden), `idx`, `source` and `domain`. Training and models get them as a
+`DatasetDict`; everything else reads the rows, and does not load the library `datasets`.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
-
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import BadInput
 from harness.inputs import duplicates
 from harness.inputs import hub as hubs
 from harness.inputs.data import (
     cola_folder,
-    cola_hub,
     corpus,
     given_splits,
     labelled_file,
-    on_hub,
     repeats,
 )
 from harness.inputs.data.repeats import treatment
@@ -33,6 +30,9 @@ from harness.inputs.hub import Hub
 from harness.inputs.split_files import SplitFile, split_files
 from harness.inputs.split_files import origin as origin_of_files
 from harness.suite.spec import DatasetSpec
+
+if TYPE_CHECKING:  # slow to import
+    from datasets import DatasetDict
 
 SPLIT_NAMES = ("train", "validation", "test")
 
@@ -67,9 +67,10 @@ class Data:
     """Loaded sentences.
 
     Attributes:
-        splits: train, validation and perhaps test. `source` is a publication's code, or the
+        rows: of train, validation and perhaps test. `source` is a publication's code, or the
             phenomenon in the embedded corpus; `domain` is CoLA's "in" or "out", or the name that
             a suite gives a validation file; both "" where unknown.
+        class_names: the names of the classes, in the order of their numbers.
         fingerprint: SHA-256 (hexadecimal) of the splits' sentences, labels and idx: the same
             for the same corpus from any source.
         origin: a description of the source, without a folder's name.
@@ -77,16 +78,17 @@ class Data:
         duplicates: the numbers of repeated sentences; None if they were not counted.
     """
 
-    splits: DatasetDict
+    rows: Mapping[str, Rows]
+    class_names: tuple[str, ...]
     fingerprint: str
     origin: str
     notes: tuple[str, ...] = ()
     duplicates: Duplicates | None = None
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of their numbers."""
-        return tuple(self.splits["train"].features["label"].names)
+    @cached_property
+    def splits(self) -> "DatasetDict":
+        """The rows as the library `datasets` holds them; `label` is a ClassLabel."""
+        return _dataset_dict(self.rows, self.class_names)
 
 
 def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Source:
@@ -107,6 +109,8 @@ def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Sour
     if spec.source == "embedded":
         return Source("embedded", None, None, spec)
     if spec.source == "hub":
+        from harness.inputs.data import on_hub  # it needs the library `datasets`
+
         commit, found = on_hub.find(spec, hub)
         return Source("hub", None, commit, found)
     named = None if spec.path is None else base.absolute() / _expanded(Path(spec.path))
@@ -122,6 +126,8 @@ def find(spec: DatasetSpec, cola_dir: Path | None, hub: Hub, base: Path) -> Sour
         return Source("file", str(named), None, spec)
     folder = named if cola_dir is None else _expanded(cola_dir).absolute()
     if folder is None:
+        from harness.inputs.data import cola_hub  # it needs the library `datasets`
+
         return Source("hub", None, cola_hub.pin(hub), spec)
     cola_folder.locate(folder)
     return Source("folder", str(folder), None, spec)
@@ -143,6 +149,8 @@ def is_here(source: Source) -> bool:
     """Return whether load() works without the hub."""
     if source.revision is None:
         return True
+    from harness.inputs.data import cola_hub, on_hub
+
     if source.spec.source == "hub":
         return on_hub.is_here(source.spec, source.revision)
     return cola_hub.is_here(source.revision)
@@ -168,6 +176,8 @@ def load(source: Source, count_repeats: bool = True) -> Data:
             them.
     """
     if source.spec.source == "hub":
+        from harness.inputs.data import on_hub
+
         spec = on_hub.with_class_names(source.spec, str(source.revision))
         source = replace(source, spec=spec)
     read, origin, notes = _read(source)
@@ -176,8 +186,8 @@ def load(source: Source, count_repeats: bool = True) -> Data:
     if found is not None:
         prefix = NO_PREFIX if source.spec.train is None else "dataset."
         notes = [*notes, *duplicates.notes(found, prefix)]
-    splits = _dataset_dict(rows, source.spec.class_names)
-    return Data(splits, _fingerprint(rows), origin, tuple(notes), found)
+    names = tuple(source.spec.class_names)
+    return Data(rows, names, _fingerprint(rows), origin, tuple(notes), found)
 
 
 def _treated(
@@ -255,9 +265,13 @@ def _read(source: Source) -> tuple[Mapping[str, Rows], str, Sequence[str]]:
             rows, notes = given_splits.read(files, source.spec)
             return rows, origin_of_files(source.spec), notes
         case Source(kind="hub", spec=DatasetSpec(source="hub"), revision=str(revision)):
+            from harness.inputs.data import on_hub
+
             rows, notes = on_hub.read(source.spec, revision)
             return rows, on_hub.origin(source.spec, revision), notes
         case Source(kind="hub", revision=str(revision)):
+            from harness.inputs.data import cola_hub
+
             return cola_hub.read(revision), f"{cola_hub.GLUE.name}@{revision}", ()
         case _:
             return _embedded(), "the embedded corpus", ()
@@ -276,7 +290,9 @@ def _embedded() -> dict[str, Rows]:
     }
 
 
-def _dataset_dict(rows: Mapping[str, Rows], class_names: Sequence[str]) -> DatasetDict:
+def _dataset_dict(rows: Mapping[str, Rows], class_names: Sequence[str]) -> "DatasetDict":
+    from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
     features = Features(
         {
             "sentence": Value("string"),

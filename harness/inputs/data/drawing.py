@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from harness.errors import BadInput
 from harness.inputs.data.repeats.splitting import kept_together
@@ -77,6 +76,8 @@ def draw(
     Raises:
         BadInput: too few sentences of a class.
     """
+    from datasets import ClassLabel, Dataset, DatasetDict, Features, Value  # slow to import
+
     wanted = {"test": spec.test_size, "validation": spec.validation_size}
     sizes = {name: _count(size, len(labels)) for name, size in wanted.items() if name in names}
     features = Features({"label": ClassLabel(names=list(spec.class_names)), "row": Value("int64")})

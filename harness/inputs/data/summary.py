@@ -1,12 +1,10 @@
 """A summary of each split, so that a user can see that a file was read correctly."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from datasets import Dataset, DatasetDict
-
-from harness.inputs.data.rows import HIDDEN_LABEL
+from harness.inputs.data.rows import HIDDEN_LABEL, Rows
 from harness.text import counted
 
 UNNAMED = ("", "in", "out")
@@ -49,19 +47,18 @@ class SplitSummary:
         )
 
 
-def summarize(splits: DatasetDict) -> tuple[SplitSummary, ...]:
-    """Return a summary of every split, in the order of `splits`."""
-    return tuple(_summary(name, split) for name, split in splits.items())
+def summarize(rows: Mapping[str, Rows], class_names: Sequence[str]) -> tuple[SplitSummary, ...]:
+    """Return a summary of every split, in the order of `rows`."""
+    return tuple(_summary(name, split, class_names) for name, split in rows.items())
 
 
-def _summary(name: str, split: Dataset) -> SplitSummary:
-    labels = Counter(split["label"][:])
-    domains = Counter(split["domain"][:])
+def _summary(name: str, split: Rows, class_names: Sequence[str]) -> SplitSummary:
+    labels, domains = Counter(split.label), Counter(split.domain)
     return SplitSummary(
         split=name,
-        sentences=len(split),
-        labels={name: labels[number] for number, name in enumerate(split.features["label"].names)},
+        sentences=len(split.sentence),
+        labels={name: labels[number] for number, name in enumerate(class_names)},
         hidden=labels[HIDDEN_LABEL],
-        longest=max(map(len, split["sentence"][:]), default=0),
+        longest=max(map(len, split.sentence), default=0),
         domains={name: count for name, count in domains.items() if name not in UNNAMED},
     )

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from harness.judging import costs
 from harness.judging.column import MISSING, ROUGH, Row, Value
@@ -18,6 +17,9 @@ from harness.store.given import NOT_TRAINED
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.text import printable, scientific
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPEEDS = {
     "train_seconds": "training, seconds per run",
@@ -120,7 +122,7 @@ class Point:
         return self.line.row["times"] == ROUGH
 
 
-def lines_of(published: Published, frame: pd.DataFrame) -> list[Line]:
+def lines_of(published: Published, frame: "pd.DataFrame") -> list[Line]:
     """Return the leaderboard's rows of cells in order, each with its cell and scored runs."""
     return of_cells(table_lines(published, frame))
 
@@ -130,7 +132,7 @@ def of_cells(lines: TableLines) -> list[Line]:
     return [line for line in lines if isinstance(line, Line)]
 
 
-def table_lines(published: Published, frame: pd.DataFrame) -> TableLines:
+def table_lines(published: Published, frame: "pd.DataFrame") -> TableLines:
     """Return all of the leaderboard's rows in order; those of cells with cell and scored runs."""
     runs = runs_by_cell(published.cells, published.records)
     rows = rows_of(frame)
