@@ -5,6 +5,7 @@ import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
 from io import BytesIO
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -97,7 +98,7 @@ def test_drawing_leaves_the_settings_of_matplotlib_as_they_were() -> None:
 
 def test_the_bytes_are_those_that_matplotlib_saves_whatever_the_user_has_set() -> None:
     found = pictures_of(small()).values()
-    own = {"lines.linewidth": 9, "font.size": 30, "savefig.bbox": "tight", "savefig.dpi": 50}
+    own: Any = {"lines.linewidth": 9, "font.size": 30, "savefig.bbox": "tight", "savefig.dpi": 50}
     with mpl.rc_context(own):
         drawn = draw(found)
     with mpl.rc_context(STYLE):

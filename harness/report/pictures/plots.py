@@ -63,13 +63,15 @@ def draw(found: Iterable[Picture]) -> dict[str, bytes]:
 
 def _as_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def _as_svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Creator": None, "Date": None})
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(buffer, metadata={"Creator": None, "Date": None})
     return with_short_ids(buffer.getvalue())
 
 
