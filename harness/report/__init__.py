@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
+from harness.judging.gates import Judgement
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.report.checks.changes import changed_files
 from harness.report.checks.logits import PREDICTIONS, joined
@@ -69,6 +70,7 @@ def write_tables(
     dataset: DatasetSpec | None = None,
     slices: Slices | None = None,
     given: Sequence[Given] = (),
+    judgements: Mapping[str, Judgement] | None = None,
 ) -> list[Path]:
     """Write leaderboard.md, .html, .csv and .json, pictures, and predictions.parquet.
 
@@ -86,22 +88,27 @@ def write_tables(
         dataset: the source of the suite's data.
         slices: of the validation sentences.
         given: predictions of other programs on the same sentences.
+        judgements: of the cells by these records, by cell id, if they were made before.
 
     Raises:
         BadInput: the folder cannot be written.
         ValueError: two records of one cell and seed.
     """
     records = [item.record for item in stored]
-    contents = contents_of(
-        publish(suite, cells, records, baseline, references, gates, dataset, slices, given), stored
-    )
+    published = publish(suite, cells, records, baseline, references, gates, dataset, slices, given)
+    contents = contents_of(published, stored, judgements)
     write_files(folder, contents)
     return [folder / name for name in contents]
 
 
-def contents_of(published: Published, stored: Iterable[Stored]) -> dict[str, bytes]:
+def contents_of(
+    published: Published,
+    stored: Iterable[Stored],
+    judgements: Mapping[str, Judgement] | None = None,
+) -> dict[str, bytes]:
     """Return the content of every file that `write_tables` writes, by name, in its order."""
-    return {PREDICTIONS: joined(published, stored), **render(published)}
+    tables = render(published, judgements=judgements)
+    return {PREDICTIONS: joined(published, stored), **tables}
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -140,21 +147,27 @@ def _picture_names() -> list[str]:
     return [f"{name}.{kind}" for name in PICTURES for kind in FORMATS]
 
 
-def render(published: Published, predictions: bool = True) -> dict[str, bytes]:
+def render(
+    published: Published,
+    predictions: bool = True,
+    judgements: Mapping[str, Judgement] | None = None,
+) -> dict[str, bytes]:
     """Return the content of every file except predictions.parquet, by name; leaderboard.json last.
 
     The pictures' bytes depend on the version of matplotlib.
 
     Args:
         predictions: whether predictions.parquet is in the same folder, so that links to it work.
+        judgements: of the cells, by cell id, if they were made before.
     """
     # Imported here: collecting tests imports this module, and should not load plotting libraries.
     from harness.report.page import as_html
 
     runs = runs_by_cell(published.cells, published.records)
-    judgements = judge_all(
-        published.cells, runs, published.baseline, published.slices, published.standings
-    )
+    if judgements is None:
+        judgements = judge_all(
+            published.cells, runs, published.baseline, published.slices, published.standings
+        )
     frame = leaderboard(
         published.cells, published.records, judgements=judgements, given=published.given
     )
