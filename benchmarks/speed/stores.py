@@ -76,14 +76,18 @@ def finished_runs(folder: Path, cells: int = 200, seeds: int = 5) -> Path:
     templates = _published()
     runs = [run for cell in plan for run in runs_of(cell, suite.training)]
     for run, (record, table) in zip(runs, itertools.cycle(templates)):
-        cell = run.cell
-        key = inputs.key(run)
+        cell, key = run.cell, inputs.key(run)
+        found = inputs.checkpoints[cell.checkpoint]
         planned = record.model_copy(
             update={
                 "key": key,
                 "suite": cell.suite,
                 "cell": cell.id,
-                "checkpoint_digest": inputs.checkpoints[cell.checkpoint].digest,
+                "checkpoint": cell.checkpoint,
+                "checkpoint_digest": found.digest,
+                "checkpoint_revision": found.revision,
+                "origin": found.origin,
+                "model_kept": False,
                 "batch_size": cell.batch_size,
                 "batch_size_used": cell.batch_size,
                 "accumulation": 1,

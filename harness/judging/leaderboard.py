@@ -1,6 +1,7 @@
 """Builds a leaderboard from records: a row for each cell of the plan, ranked by mean MCC."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import is_
 from typing import TYPE_CHECKING
 
 from harness.judging import costs
@@ -149,6 +150,37 @@ def judge_all(
     return {
         cell.id: judge(cell, runs[cell.id], baseline, slices, found.get(cell.id)) for cell in cells
     }
+
+
+class Judged:
+    """Judgements of cells, each made once for the same records and the same baseline.
+
+    A session judges every cell in its test, for the tables and for the terminal.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[
+            tuple[str, str], tuple[tuple[object, ...], Standing | None, Judgement]
+        ] = {}
+
+    def judge(
+        self,
+        cell: Cell,
+        runs: Sequence[Record],
+        baseline: Baseline | None = None,
+        slices: Slices | None = None,
+        standing: Standing | None = None,
+    ) -> Judgement:
+        """Return what harness.judging.gates.judge returns."""
+        place, given = (cell.suite, cell.id), (cell, baseline, slices, *runs)
+        if (known := self._known.get(place)) is not None:
+            before, then, judgement = known
+            same = len(before) == len(given) and all(map(is_, before, given))
+            if same and then == standing:
+                return judgement
+        judgement = judge(cell, runs, baseline, slices, standing)
+        self._known[place] = given, standing, judgement
+        return judgement
 
 
 def runs_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.judging.gates import Check, Judgement, explain, explain_suite, judge, judge_suite
+from harness.judging.gates import Check, Judgement, explain, explain_suite, judge_suite
 from harness.judging.leaderboard import runs_by_cell
 from harness.judging.looks.race import standings
 from harness.plugin.ledger import record_result
@@ -102,7 +102,7 @@ def judge_cell(
 def _judgement(session: Session, cell: Cell, records: Sequence[Record]) -> Judgement:
     slices = session.inputs(cell.suite).slices.slices
     standing = session.standings(cell.suite).get(cell.id)
-    return judge(cell, records, session.baseline(cell.suite), slices, standing)
+    return session.judged.judge(cell, records, session.baseline(cell.suite), slices, standing)
 
 
 @pytest.fixture

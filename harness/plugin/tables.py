@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import BadInput
 from harness.garbage import uncollected
-from harness.judging.gates import judge_suite
+from harness.judging.gates import Judgement, judge_suite
 from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
 from harness.judging.looks.race import standings
@@ -91,6 +91,7 @@ def write_all(
                     planned.suite.dataset,
                     running.inputs(name).slices.slices,
                     given,
+                    _judgements(running, planned, [item.record for item in stored]),
                 )
                 store_locations(folder, where(planned, running.inputs(name), folder))
             except BadInput as error:
@@ -156,9 +157,24 @@ def summarize_all(config: pytest.Config) -> None:
 def _table(running: Session, planned: Planned, given: Sequence[Given] = ()) -> "pd.DataFrame":
     records = [item.record for item in running.stored(planned)]
     name = planned.suite.name
+    judgements = _judgements(running, planned, records)
+    return leaderboard(
+        planned.cells, records, running.baseline(name), judgements=judgements, given=given
+    )
+
+
+def _judgements(
+    running: Session, planned: Planned, records: Sequence[Record]
+) -> dict[str, Judgement]:
+    """Return the judgements of a suite's cells, by cell id, as the tables need them."""
+    cells, name = planned.cells, planned.suite.name
+    runs, baseline = runs_by_cell(cells, records), running.baseline(name)
     slices = running.inputs(name).slices.slices
-    baseline = running.baseline(name)
-    return leaderboard(planned.cells, records, baseline, slices=slices, given=given)
+    found = standings(cells, runs, baseline is not None)
+    return {
+        cell.id: running.judged.judge(cell, runs[cell.id], baseline, slices, found.get(cell.id))
+        for cell in cells
+    }
 
 
 def _undecided(

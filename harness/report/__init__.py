@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import BadInput
 from harness.judging.baseline import Baseline
+from harness.judging.gates import Judgement
 from harness.judging.leaderboard import leaderboard
 from harness.report.checks.changes import changed_files
 from harness.report.checks.logits import PREDICTIONS, joined
@@ -62,6 +63,7 @@ def write_tables(
     dataset: DatasetSpec | None = None,
     slices: Slices | None = None,
     given: Sequence[Given] = (),
+    judgements: Mapping[str, Judgement] | None = None,
 ) -> list[Path]:
     """Write leaderboard.md, .html, .csv and .json, pictures, and predictions.parquet.
 
@@ -79,15 +81,15 @@ def write_tables(
         dataset: the source of the suite's data.
         slices: of the validation sentences.
         given: predictions of other programs on the same sentences.
+        judgements: of the cells by these records, by cell id, if they were made before.
 
     Raises:
         BadInput: the folder cannot be written.
         ValueError: two records of one cell and seed.
     """
     records = [item.record for item in stored]
-    contents = contents_of(
-        publish(suite, cells, records, baseline, references, gates, dataset, slices, given), stored
-    )
+    published = publish(suite, cells, records, baseline, references, gates, dataset, slices, given)
+    contents = contents_of(published.judged(judgements), stored)
     write_files(folder, contents)
     return [folder / name for name in contents]
 

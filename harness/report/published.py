@@ -1,6 +1,6 @@
 """The published evidence of a suite: its plan and every record, in one JSON file."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import chain
@@ -100,6 +100,13 @@ class Published:
     def standings(self) -> dict[str, Standing]:
         """How far the looks at each cell have come, by cell id; empty for cells without looks."""
         return standings(self.cells, self.runs, self.baseline is not None)
+
+    def judged(self, judgements: Mapping[str, Judgement] | None) -> "Published":
+        """Return this leaderboard with judgements of its cells that were made before, if any."""
+        known = replace(self)
+        if judgements is not None:
+            known.__dict__["judgements"] = dict(judgements)  # where cached_property looks first
+        return known
 
     @cached_property
     def judgements(self) -> dict[str, Judgement]:

@@ -19,6 +19,7 @@ from harness.inputs import hub
 from harness.judging.baseline import Baseline
 from harness.judging.decided import aims_of, never_stopped
 from harness.judging.gates.before_training import baseline_notes
+from harness.judging.leaderboard import Judged
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.kept import kept_files
@@ -77,6 +78,7 @@ class Session:
         self.planned = tuple(p for p in planned if any(c.suite == p.suite.name for c in selected))
         self.counts: dict[str, Counter[RunState]] = {}
         self.notes: list[str] = []
+        self.judged = Judged()
         self._selected = tuple(selected)
         self._options = options
         self._results = Results()

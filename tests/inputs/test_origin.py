@@ -1,5 +1,6 @@
 """A record says where a checkpoint's files come from, and no file says more than a short text."""
 
+import importlib.metadata
 import json
 import os
 import sys
@@ -14,7 +15,7 @@ from markdown_it import MarkdownIt
 from harness.errors import BadInput
 from harness.inputs import checkpoints
 from harness.inputs.hub import Hub
-from harness.inputs.origin import Origin, origin_of
+from harness.inputs.origin import Origin, distributions_of, origin_of
 from harness.report import publish, render
 from harness.store.records import Record
 
@@ -292,3 +293,9 @@ def test_the_package_of_the_study_has_the_files_of_its_records() -> None:
     assert found.digest == DIGESTS["minilm-l6"]
     assert found.origin is not None
     assert f"{found.origin.name}=={found.origin.version}" == MINILM_L6
+
+
+@pytest.mark.parametrize("package", ["numpy", "_pytest", "yaml", "PIL", "harness", "nothing"])
+def test_the_distributions_of_a_package_are_those_that_python_finds(package: str) -> None:
+    known = importlib.metadata.packages_distributions().get(package, [])
+    assert distributions_of(package) == list(dict.fromkeys(known))

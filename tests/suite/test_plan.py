@@ -265,3 +265,25 @@ print(len({cell.id for cell in make_plan(suite)}), heavy)
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "10000 set()"
+
+
+def test_cells_are_collected_and_local_inputs_found_without_heavy_libraries() -> None:
+    program = """
+import sys
+import pytest
+code = pytest.main(["benchmarks", "--collect-only", "-q", "--suite", "benchmarks/quickstart.toml"])
+from pathlib import Path
+from harness.inputs import data
+from harness.inputs.hub import when_asked
+from harness.session.suite_inputs import look_up
+from harness.suite.spec import load_suite
+suite = load_suite(Path("benchmarks/quickstart.toml"))
+hub = when_asked()
+found, wrong = look_up(suite, Path("benchmarks"), [], None, hub)
+heavy = {"torch", "transformers", "datasets", "pandas", "huggingface_hub.hf_api"} & set(sys.modules)
+print(int(code), wrong, found.dataset.train > 0, "reachable" in vars(hub), heavy)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0 {} True False set()"
