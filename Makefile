@@ -50,8 +50,8 @@ fuzz: $(INSTALLED)
 
 # Compares the speed of the harness and the tutorial's script; needs COLA_DIR, about an hour on two quiet
 # cores. ARGS=--short: one figure, about six minutes; ARGS="--short --against REV": also against another
-# commit, about twenty; ARGS="--growth --against REV": tables of 10,000 records, at another commit and here;
-# ARGS="--only beside": one section.
+# commit, about twenty; ARGS="--growth --against REV": tables of 10,000 records and sessions of 1,000
+# finished runs, at another commit and here; ARGS="--only beside": one section.
 speed: $(INSTALLED)
 	PYTHONPATH=benchmarks $(VENV)/bin/python -m speed $(ARGS)
 

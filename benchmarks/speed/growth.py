@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,26 @@ from speed.commands import ROOT, Failed, Timed
 from speed.sections import Compared, measurement, section
 
 CHECKPOINTS, CELLS, SEEDS, EPOCHS = 20, 2000, 5, 5
+FINISHED, START = (200, 5), (2, 2)
+"""Cells and seeds of the sessions whose runs are all finished: many, and as in the quick start."""
 ROUNDS = 5
 PUBLISHED = "cola"
 """The published results whose tables are made again, a few records."""
 
 
 def growth(
-    revision: str, commit: str, tree: Path, folder: Path, cells: int = CELLS
+    revision: str,
+    commit: str,
+    tree: Path,
+    folder: Path,
+    cells: int = CELLS,
+    finished: tuple[int, int] = FINISHED,
 ) -> Iterator[dict[str, Any]]:
     """Measure another commit and this one in turn; yield the section after every round.
 
-    Every measurement is a whole command, `harness report`, which reads records, judges them and
-    writes every table, page and picture. Each commit reads files that it wrote itself.
+    Every measurement is a whole command. `harness report` reads records, judges them and writes
+    every table, page and picture; a session of pytest verifies finished runs and trains nothing.
+    Each commit reads files that it wrote itself.
 
     Args:
         revision: the other commit, as it was typed.
@@ -32,16 +40,17 @@ def growth(
         tree: its checkout.
         folder: for the records.
         cells: in the large leaderboard.
+        finished: cells and seeds of the large session.
 
     Raises:
         BadInput: the other commit cannot make such records.
     """
-    trees = {"other commit": tree, "this commit": ROOT}
-    measures = {}
-    for name, of in trees.items():
+    measures: dict[str, Callable[[], Timed]] = {}
+    for name, of in (("other commit", tree), ("this commit", ROOT)):
         try:
-            many, few = leaderboards(of, Path(tempfile.mkdtemp(dir=folder)), cells)
-            report(of, few, folder)  # so that its files are compiled
+            found = prepared(of, Path(tempfile.mkdtemp(dir=folder)), cells, finished)
+            for kind in ("few", "start", "finished"):  # files are compiled, and tables written
+                found[kind]()
         except (Failed, OSError) as error:
             if of == ROOT:
                 raise
@@ -51,11 +60,12 @@ def growth(
                     f"records, so the two cannot be compared; choose a later commit. {error}"
                 ]
             ) from None
-        measures[f"{name}: many"] = partial(report, of, many, folder)
-        measures[f"{name}: few"] = partial(report, of, few, folder)
+        measures |= {f"{name}: {kind}": measure for kind, measure in found.items()}
     kinds = {
         "many": f"`harness report` of {cells * SEEDS} records of {cells} cells",
         "few": f"`harness report` of results/{PUBLISHED}",
+        "finished": f"a session of {finished[0] * finished[1]} finished runs",
+        "start": f"a session of {START[0] * START[1]} finished runs, as of the quick start",
     }
     compared = {
         f"{kind}_over_this_commit": Compared(
@@ -65,29 +75,54 @@ def growth(
     }
     about = (
         f"The harness at commit {commit[:12]} against this one, in the same environment, whole "
-        f"commands. {cells} cells of {CHECKPOINTS} checkpoints: {SEEDS} seeds, {EPOCHS} epochs, "
-        "predictions for as many sentences as CoLA's validation split has; read, judged, and "
-        "written as tables, page and pictures. Above 1, this commit is faster."
+        f"commands. Reports: {cells} cells of {CHECKPOINTS} checkpoints: {SEEDS} seeds, {EPOCHS} "
+        "epochs, predictions for as many sentences as CoLA's validation split has; read, judged, "
+        "and written as tables, page and pictures. Sessions verify and reuse every run, and train "
+        "nothing. Above 1, this commit is faster."
     )
-    for found in paired.in_turn(measures, ROUNDS):
-        measured = {name: [measurement(each) for each in found[name]] for name in found}
+    for round_ in paired.in_turn(measures, ROUNDS):
+        measured = {name: [measurement(each) for each in round_[name]] for name in round_}
         yield {**section(about, measured, compared), "other_commit": commit}
 
 
-def leaderboards(tree: Path, folder: Path, cells: int) -> tuple[Path, Path]:
-    """Make the leaderboards of a checkout: one of many records, and a copy of a published one.
+def prepared(
+    tree: Path, folder: Path, cells: int, finished: tuple[int, int]
+) -> dict[str, Callable[[], Timed]]:
+    """Make the records of a checkout; return what measures its harness on them, by kind.
 
     Raises:
         Failed: the checkout cannot make these records.
     """
-    program = ROOT / "benchmarks" / "speed" / "many_records.py"
-    size = map(str, (CHECKPOINTS, cells, SEEDS, EPOCHS))
-    commands.run(str(program), str(folder / "many"), *size, tree=tree)
+    write(tree, "many_records.py", folder / "many", CHECKPOINTS, cells, SEEDS, EPOCHS)
+    write(tree, "stores.py", folder / "finished", *finished)
+    write(tree, "stores.py", folder / "start", *START)
     shutil.copytree(tree / "results" / PUBLISHED, folder / "few")
-    return folder / "many", folder / "few"
+    return {
+        "many": partial(report, tree, folder / "many"),
+        "few": partial(report, tree, folder / "few"),
+        "finished": partial(session, tree, folder / "finished"),
+        "start": partial(session, tree, folder / "start"),
+    }
 
 
-def report(tree: Path, source: Path, folder: Path) -> Timed:
+def write(tree: Path, program: str, folder: Path, *size: int) -> None:
+    """Write records with a program of this checkout and the harness of another one.
+
+    Raises:
+        Failed: that harness cannot write them.
+    """
+    file = ROOT / "benchmarks" / "speed" / program
+    commands.run(str(file), str(folder), *map(str, size), tree=tree)
+
+
+def report(tree: Path, source: Path) -> Timed:
     """Make every table of a leaderboard with the harness of a checkout, into a new folder."""
-    with tempfile.TemporaryDirectory(dir=folder) as output:
+    with tempfile.TemporaryDirectory(dir=source.parent) as output:
         return commands.run("-m", "harness", "report", str(source), "--output", output, tree=tree)
+
+
+def session(tree: Path, folder: Path) -> Timed:
+    """Run a session whose runs are all finished; `folder` is that of `stores.finished_runs`."""
+    flags = ("--suite", str(folder / "many.toml"), "--results-dir", str(folder / "results"))
+    program = ("-m", "pytest", "benchmarks/test_finetune.py", "-q", "-p", "no:cacheprovider")
+    return commands.run(*program, *flags, tree=tree)

@@ -1,6 +1,7 @@
 """Stores of many finished runs, made without training, to measure sessions that train nothing.
 
-As a program: python -m speed.stores FOLDER [CELLS [SEEDS]] prints the suite file that it wrote.
+As a program: python benchmarks/speed/stores.py FOLDER [CELLS [SEEDS]] prints the suite file that it
+wrote, with the harness of the checkout in PYTHONPATH, which may be that of another commit.
 """
 
 import itertools
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+import harness
 from harness.inputs import data
 from harness.inputs.hub import Hub
 from harness.machine import provenance
@@ -29,9 +31,8 @@ from harness.store.run_store import read_store, run_folder, write_record
 from harness.store.stopped import verdict_of
 from harness.suite.plan import Run, make_plan, runs_of
 from harness.suite.spec import load_suite
-from speed.commands import ROOT
 
-PUBLISHED = ROOT / "results" / "quickstart"
+PUBLISHED = Path(harness.__file__).parents[1] / "results" / "quickstart"
 """The runs that are varied: of the packaged checkpoint on the embedded corpus."""
 BATCH_SIZES = 8
 """How many batch sizes a plan has at most; the rest of its cells differ in the learning rate."""

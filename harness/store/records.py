@@ -367,12 +367,12 @@ def _score_problem(record: Record, epoch: Epoch) -> str | None:
     if record.labels is None or record.dataset is None or epoch.classes is None:
         return None
     try:
-        computed = Scores.of(packed_counts(record.labels, epoch.classes, record.dataset.validation))
+        counts = packed_counts(record.labels, epoch.classes, record.dataset.validation)
     except ValueError as error:
         return f"epoch {epoch.epoch}: {error}"
     selected = record.scores if epoch.epoch == record.selected_epoch else None
     for field, name in (("mcc", "MCC"), ("accuracy", "accuracy"), ("f1", "F1")):
-        value, stored = getattr(computed, field), getattr(epoch.scores, field)
+        value, stored = getattr(counts, field) or 0.0, getattr(epoch.scores, field)
         if abs(stored - value) > TOLERANCE:
             found = f"{stored:.6f}, but its classes give {value:.6f}"
             return f"epoch {epoch.epoch} has {name} {found}"
