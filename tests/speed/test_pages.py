@@ -66,10 +66,11 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "local"
 
 
-def test_the_published_page_is_that_of_the_published_figures() -> None:
-    published = json.loads((ROOT / "results" / "speed" / "speed.json").read_bytes())
+@pytest.mark.parametrize("name", ["speed", "short"])
+def test_the_published_page_is_that_of_the_published_figures(name: str) -> None:
+    published = json.loads((ROOT / "results" / "speed" / f"{name}.json").read_bytes())
     assert published["version"] == speed.VERSION
-    page = (ROOT / "results" / "speed" / "speed.md").read_text()
+    page = (ROOT / "results" / "speed" / f"{name}.md").read_text()
     assert speed.describe(published["sections"]) == page
     for section in published["sections"].values():
         for ratio in section.get("ratios", {}).values():
@@ -169,7 +170,10 @@ def test_figures_of_other_invocations_stay(results: Path) -> None:
     assert "| all-MiniLM-L6, none / up to fast-dropout" in page
 
 
-def test_the_short_form_leaves_the_full_one_as_it_is(results: Path) -> None:
+def test_the_short_form_leaves_the_full_one_as_it_is(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "PUBLISHED", tmp_path / "published")  # none
     speed.save({"matrix": figures([44.0, 44.1], [20.0, 20.1])}, "speed")
     before = (results / "speed.json").read_bytes(), (results / "speed.md").read_bytes()
     speed.save({"short": figures([4.0, 4.1], [2.0, 2.1])}, "short")
