@@ -126,7 +126,7 @@ def _write(folder: Path, made: Mapping[str, Mapping[str, bytes]]) -> None:
     """
     if not made:
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cache.make(folder)
     for key, files in made.items():
         for kind, content in files.items():
             path = folder / f"{key}.{kind}"
