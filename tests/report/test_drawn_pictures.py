@@ -170,6 +170,30 @@ def test_libraries_that_do_not_list_their_files_identify_nothing(
     assert not folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("INSTALLER", "conda\n"),
+        ("direct_url.json", '{"dir_info": {"editable": true}, "url": "file:///matplotlib"}'),
+        ("direct_url.json", "no JSON"),
+    ],
+)
+def test_libraries_whose_list_lacks_what_draws_identify_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
+) -> None:
+    read_text = importlib.metadata.PathDistribution.read_text
+
+    def changed(self: importlib.metadata.PathDistribution, file: str) -> str | None:
+        if file == name and self.metadata["Name"] == "matplotlib":
+            return content
+        return read_text(self, file)
+
+    expected = draw(PICTURES[:1])
+    monkeypatch.setattr(importlib.metadata.PathDistribution, "read_text", changed)
+    assert drawn(PICTURES[:1]) == expected
+    assert not folder.exists()
+
+
 def test_the_files_not_used_for_longest_are_removed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
