@@ -138,6 +138,12 @@ def checked_columns(content: bytes) -> pa.Table:
             rows = file.read([*CHECKED_COLUMNS, *logits], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"it cannot be read as Parquet ({type(error).__name__})") from None
-    if missing := [name for name in NEVER_NULL if rows[name].null_count]:
-        raise ValueError(f"it has rows without a {missing[0]}")
+    if (problem := null_problem(rows)) is not None:
+        raise ValueError(problem)
     return rows
+
+
+def null_problem(rows: pa.Table) -> str | None:
+    """Return which text is missing in predictions with the columns of CHECKED_COLUMNS, or None."""
+    missing = [name for name in NEVER_NULL if rows[name].null_count]
+    return f"it has rows without a {missing[0]}" if missing else None
