@@ -43,6 +43,16 @@ def check(path: Path) -> None:
         raise PermissionError(f"{problem}; remove that folder")
 
 
+def make(path: Path) -> None:
+    """Make this program's cache folder, or a folder directly in it, for the user alone.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for each in (folder(), path):  # mkdir makes folders above its own with the usual mode
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def with_digest(content: bytes) -> bytes:
     """Return what to write for a content."""
     return content + hashlib.sha256(content).digest()

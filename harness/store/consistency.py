@@ -13,7 +13,7 @@ from harness.store.classes import Counts, number_of_classes, pack, tally, unpack
 from harness.store.early_ends import early_end_problems
 from harness.store.groups import scores_of, sentences_of, with_groups
 from harness.store.measured.serving import serving_problems
-from harness.store.predictions import logits_of
+from harness.store.predictions import logits_of, null_problem
 from harness.store.records import (
     TOLERANCE,
     Confusion,
@@ -305,6 +305,8 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
         record: of a run that was scored.
         rows: its predictions, with at least the columns of CHECKED_COLUMNS and the logits.
     """
+    if (problem := null_problem(rows)) is not None:
+        return problem
     sentences, selected = sentences_of(rows), selected_classes(record)
     labels, validation = sentences.label, sentences.validation
     packed = record.labels is not None and selected is not None

@@ -76,22 +76,28 @@ class Sentences:
         return self._groupings[data]
 
 
-_latest: tuple[pa.Table, Sentences] | None = None
+MOST_KNOWN = 8
+"""Data sets whose sentences are known at a time; the runs of several are mixed in a store."""
+
+_latest: tuple[tuple[pa.Table, Sentences], ...] = ()
 
 
 def sentences_of(rows: pa.Table) -> Sentences:
     """Return the sentences of predictions; the same object as for the predictions before, if equal.
 
-    Most runs in a store are of the same sentences, so what follows from them is computed once.
+    Most runs in a store are of the same sentences, so what follows from them is computed once, and
+    is in memory once, however many runs there are.
 
     Args:
         rows: with at least the columns of CHECKED_COLUMNS.
     """
     global _latest
     shared, known = rows.select(CHECKED_COLUMNS), _latest
-    if known is None or not known[0].equals(shared):
-        _latest = known = shared, Sentences(shared)
-    return known[1]
+    found = next((each for each in known if each[0].equals(shared)), None)
+    if found is None:
+        found = shared, Sentences(shared)
+    _latest = (found, *(each for each in known if each is not found))[:MOST_KNOWN]
+    return found[1]
 
 
 class GroupNumbers:

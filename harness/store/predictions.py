@@ -41,6 +41,9 @@ PREDICTIONS = schema_of(2)
 CHECKED_COLUMNS = ("split", "label", "domain", "source")
 """The columns, besides logits, that a run's record can be checked against."""
 
+NEVER_NULL = ("split", "domain", "source")
+"""The columns of text: "" is a value that is not known."""
+
 JOINED_PREDICTIONS = pa.schema([("key", pa.string()), *PREDICTIONS])
 """Columns of the predictions of many runs of two classes: each run's key in front of PREDICTIONS.
 """
@@ -123,7 +126,8 @@ def checked_columns(content: bytes) -> pa.Table:
     Decoding no others makes it fast enough to check a store of thousands of runs.
 
     Raises:
-        ValueError: the file is damaged, or has other columns than those of `schema_of`.
+        ValueError: the file is damaged, has other columns than those of `schema_of`, or null in
+            one of NEVER_NULL.
     """
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
@@ -131,6 +135,15 @@ def checked_columns(content: bytes) -> pa.Table:
             logits = _logits_among(found.names)
             if not found.equals(schema_of(max(2, len(logits)))):
                 raise ValueError("it has other columns")
-            return file.read([*CHECKED_COLUMNS, *logits], use_threads=False)
+            rows = file.read([*CHECKED_COLUMNS, *logits], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"it cannot be read as Parquet ({type(error).__name__})") from None
+    if (problem := null_problem(rows)) is not None:
+        raise ValueError(problem)
+    return rows
+
+
+def null_problem(rows: pa.Table) -> str | None:
+    """Return which text is missing in predictions with the columns of CHECKED_COLUMNS, or None."""
+    missing = [name for name in NEVER_NULL if rows[name].null_count]
+    return f"it has rows without a {missing[0]}" if missing else None

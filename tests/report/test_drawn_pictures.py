@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from builders.commands import ROOT, imported_by
 
+from harness.machine import cache
 from harness.report.pictures import drawn as drawn_pictures
 from harness.report.pictures.content import FORMATS, Budgets, Content, Picture, Race
 from harness.report.pictures.drawn import LIBRARIES, SOURCES, drawn
@@ -49,6 +50,17 @@ def test_kept_pictures_are_what_drawing_gives_and_are_drawn_once(
     assert list(drawn(PICTURES).items()) == list(expected.items())
     renamed = replace(PICTURES[0], name="other", title="another")
     assert drawn([renamed]) == {f"other.{kind}": expected[f"best-of-n.{kind}"] for kind in FORMATS}
+
+
+def test_kept_pictures_leave_a_folder_in_which_compiled_code_can_be_kept(folder: Path) -> None:
+    before = os.umask(0o002)  # the usual one where each user has a group
+    try:
+        drawn(PICTURES[:1])
+    finally:
+        os.umask(before)
+    assert len(list(folder.iterdir())) == len(FORMATS)
+    for each in (folder.parent, folder):
+        cache.check(each)
 
 
 def test_a_report_of_kept_pictures_loads_no_matplotlib(folder: Path, tmp_path: Path) -> None:
@@ -154,6 +166,30 @@ def test_libraries_that_do_not_list_their_files_identify_nothing(
         changed.setattr(importlib.metadata.PathDistribution, "read_text", lambda *_: None)
         assert drawn(PICTURES[:1]) == expected
     monkeypatch.setattr(drawn_pictures, "LIBRARIES", ("no-such-library",))
+    assert drawn(PICTURES[:1]) == expected
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("INSTALLER", "conda\n"),
+        ("direct_url.json", '{"dir_info": {"editable": true}, "url": "file:///matplotlib"}'),
+        ("direct_url.json", "no JSON"),
+    ],
+)
+def test_libraries_whose_list_lacks_what_draws_identify_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
+) -> None:
+    read_text = importlib.metadata.PathDistribution.read_text
+
+    def changed(self: importlib.metadata.PathDistribution, file: str) -> str | None:
+        if file == name and self.metadata["Name"] == "matplotlib":
+            return content
+        return read_text(self, file)
+
+    expected = draw(PICTURES[:1])
+    monkeypatch.setattr(importlib.metadata.PathDistribution, "read_text", changed)
     assert drawn(PICTURES[:1]) == expected
     assert not folder.exists()
 

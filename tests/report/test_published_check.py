@@ -101,6 +101,12 @@ def another_source(table: pa.Table) -> pa.Table:
     return column(table, "source", sources)
 
 
+def without_a_source(table: pa.Table) -> pa.Table:
+    sources = another_source(table)["source"].to_pylist()
+    sources[int(np.flatnonzero(of_cell(table, 1))[0])] = None
+    return column(table, "source", sources)
+
+
 def relabelled(table: pa.Table) -> pa.Table:
     labels = np.asarray(table["label"]).copy()
     chosen = of_cell(table, 1)
@@ -159,6 +165,7 @@ def test_tables_are_the_same_bytes_with_the_arithmetic_of_other_processors(
         (flipped, 6),
         (a_little_more, 1),
         (another_source, 1),
+        (without_a_source, 1),
         (relabelled, 1),
         (without_a_run, 1),
         (without_a_sentence, 1),

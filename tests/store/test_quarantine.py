@@ -235,6 +235,10 @@ FORGERIES: dict[str, tuple[Callable[[pa.Table], pa.Table | bytes], str]] = {
         lambda table: with_column(table, "label", [None, *table["label"].to_pylist()[1:]]),
         "its labels are not the record's",
     ),
+    "a sentence without a source": (
+        lambda table: with_column(table, "source", [None, *["book"] * (table.num_rows - 1)]),
+        "it has rows without a source",
+    ),
     "a sentence less": (lambda table: table.slice(8), "its labels are not the record's"),
     "another split": (
         lambda table: with_column(table, "split", ["test"] * table.num_rows),

@@ -1,5 +1,8 @@
 """What runs on the same sentences share is computed once, and equals what it is computed from."""
 
+import gc
+import weakref
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -26,6 +29,18 @@ def test_runs_on_the_same_sentences_share_them_and_others_do_not() -> None:
         assert found is not before
         assert vars(found)[name].tolist() == values
         assert found.rows_of("validation").tolist() == [name != "split"] * 8
+
+
+def test_runs_on_mixed_data_share_their_sentences_and_few_data_sets_stay_in_memory() -> None:
+    one = make_predictions(0)
+    tables = [one.slice(0, rows) for rows in range(1, 9)]
+    mixed = [sentences_of(table) for _ in range(3) for table in tables[:5]]
+    assert len({id(each) for each in mixed}) == 5
+    gone = weakref.ref(sentences_of(one.slice(1)))
+    for table in tables:
+        sentences_of(table)
+    gc.collect()
+    assert gone() is None
 
 
 def test_hidden_labels_cannot_be_packed() -> None:

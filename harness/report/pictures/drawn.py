@@ -24,6 +24,10 @@ LIBRARIES = (
 )
 """matplotlib and what it requires."""
 
+INSTALLERS = ("pip", "uv")
+"""Those that install wheels with all that they need. conda and systems' packages link FreeType from
+elsewhere."""
+
 SOURCES = (
     *(
         Path(__file__).with_name(f"{name}.py")
@@ -79,20 +83,33 @@ def _folder() -> Path | None:
 def _drawing() -> bytes | None:
     """Return a digest of what draws; None if an installed library does not list its files.
 
-    A wheel lists them with their digests, also those of the compiled code that it bundles, such as
-    FreeType. FREETYPE_PROPERTIES changes how FreeType draws letters.
+    FREETYPE_PROPERTIES changes how FreeType draws letters.
     """
     parts = [sys.version, cache.processor(), os.environ.get("FREETYPE_PROPERTIES", "")]
     try:
         parts += [path.read_text("utf-8") for path in SOURCES]
         for name in LIBRARIES:
-            listed = importlib.metadata.distribution(name).read_text("RECORD")
-            if not listed:
+            listed = _files_of(importlib.metadata.distribution(name))
+            if listed is None:
                 return None
             parts.append(listed)
-    except (OSError, importlib.metadata.PackageNotFoundError):
+    except (OSError, ValueError, importlib.metadata.PackageNotFoundError):
         return None
     return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+def _files_of(library: importlib.metadata.Distribution) -> str | None:
+    """Return the list of a library's files with their digests; None if it has not all of them.
+
+    That of a wheel has also the compiled code that the wheel bundles, such as FreeType. That of an
+    editable installation has none of the library's own files, which may change.
+    """
+    if (library.read_text("INSTALLER") or "").strip() not in INSTALLERS:
+        return None
+    installed = json.loads(library.read_text("direct_url.json") or "{}")
+    if installed.get("dir_info", {}).get("editable"):
+        return None
+    return library.read_text("RECORD") or None
 
 
 def _key(picture: Picture, drawing: bytes) -> str:
@@ -126,7 +143,7 @@ def _write(folder: Path, made: Mapping[str, Mapping[str, bytes]]) -> None:
     """
     if not made:
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cache.make(folder)
     for key, files in made.items():
         for kind, content in files.items():
             path = folder / f"{key}.{kind}"

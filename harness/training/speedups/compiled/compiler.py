@@ -57,7 +57,7 @@ def compiled(compiler: str) -> Path:
         digest.update(part.encode() + b"\0")
     folder = cache.folder()
     library = folder / f"{digest.hexdigest()[:32]}.so"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cache.make(folder)
     cache.check(folder)
     # Without its end, the library would end the process that loads it.
     if library.exists() and cache.whole(library.read_bytes()) is not None:
