@@ -145,10 +145,7 @@ def session(
         ),
         "utf-8",
     )
-    command = (
-        *("-m", "pytest", "benchmarks/test_finetune.py", "-q", "-p", "no:cacheprovider"),
-        *("--suite", str(suite), "--results-dir", str(folder), *more),
-    )
+    command = (*of_pytest(suite, folder), *more)
     timed = run(*command, tree=tree, variables=variables)
     board = json.loads((folder / "speed" / "leaderboard.json").read_bytes())
     records = tuple(board["records"])
@@ -160,6 +157,22 @@ def session(
         why = f"its worker ran commit {recorded}, where {provenance.commit()} was measured before"
         raise Failed(command, 0, f"{why}: the checkout must not change meanwhile")
     return Session(timed, records, tuple(board["rows"]))
+
+
+def of_pytest(suite: Path, results: Path) -> tuple[str, ...]:
+    """Return the command of a session as a user types it."""
+    program = ("-m", "pytest", "benchmarks/test_finetune.py", "-q", "-p", "no:cacheprovider")
+    return (*program, "--suite", str(suite), "--results-dir", str(results))
+
+
+def processor_seconds(record: Mapping[str, Any]) -> float | None:
+    """Return the processor time of training a run, as its worker recorded it.
+
+    It is the mean number of cores that the run used, to a hundredth, times the time of training;
+    None if the commit does not record it.
+    """
+    cores = (record.get("contention") or {}).get("own_cores")
+    return None if cores is None else float(cores * record["times"]["train"])
 
 
 def part_of_cola(cola_dir: Path, folder: Path, every: int) -> Part:

@@ -123,6 +123,4 @@ def report(tree: Path, source: Path) -> Timed:
 
 def session(tree: Path, folder: Path) -> Timed:
     """Run a session whose runs are all finished; `folder` is that of `stores.finished_runs`."""
-    flags = ("--suite", str(folder / "many.toml"), "--results-dir", str(folder / "results"))
-    program = ("-m", "pytest", "benchmarks/test_finetune.py", "-q", "-p", "no:cacheprovider")
-    return commands.run(*program, *flags, tree=tree)
+    return commands.run(*commands.of_pytest(folder / "many.toml", folder / "results"), tree=tree)

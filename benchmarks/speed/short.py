@@ -153,12 +153,6 @@ def trained(session: Session) -> Measurement:
 
 
 def computed(session: Session) -> Measurement:
-    """Return the processor time of training of a session's only run, as its worker recorded it.
-
-    It is the mean number of cores that the run used, to a hundredth, times the time of training;
-    None if the commit does not record it.
-    """
+    """Return the processor time of training of a session's only run."""
     (record,) = session.records
-    cores = (record.get("contention") or {}).get("own_cores")
-    seconds = None if cores is None else cores * record["times"]["train"]
-    return Measurement(seconds, session.timed.disturbance)
+    return Measurement(commands.processor_seconds(record), session.timed.disturbance)

@@ -29,10 +29,10 @@ def verdicts(cola_dir: Path, folder: Path) -> Iterator[dict[str, Any]]:
     gated = partial(commands.session, part.data, GATED, folder, "--min-mcc", str(GATE))
     raced = partial(commands.session, part.data, RACED, folder)
     gate: dict[str, Any] = {"seeds": GATED_SEEDS, "epochs": GATED_EPOCHS}
-    whole = {"gate, whole runs": partial(gated, **gate)}
-    whole["gate, stopped"] = partial(gated, "--stop", "decided", **gate)
-    whole["race, all runs"] = partial(raced, seeds=RACED_SEEDS)
-    whole["race"] = partial(raced, "--race", seeds=RACED_SEEDS)
+    measures = {"gate, whole runs": partial(gated, **gate)}
+    measures["gate, stopped"] = partial(gated, "--stop", "decided", **gate)
+    measures["race, all runs"] = partial(raced, seeds=RACED_SEEDS)
+    measures["race"] = partial(raced, "--race", seeds=RACED_SEEDS)
     compared = {
         "stopped_over_whole": Compared(
             "stopped when decided / whole runs, wall time of the session",
@@ -53,7 +53,7 @@ def verdicts(cola_dir: Path, folder: Path) -> Iterator[dict[str, Any]]:
             "race, all runs: training",
         ),
     }
-    for found in paired.in_turn(whole, ROUNDS):
+    for found in paired.in_turn(measures, ROUNDS):
         above = margin(found["gate, whole runs"][0])
         same = [
             winner(one) == winner(other)
@@ -72,16 +72,14 @@ def verdicts(cola_dir: Path, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def trained(session: Session) -> Measurement:
-    """Return the processor time of training all runs of a session, as their workers recorded it.
+    """Return the processor time of training all runs of a session.
 
     It depends less on other programs than wall time does, and leaves out start and tables.
     """
-    seconds = [
-        run["times"]["train"] * run["contention"]["own_cores"]
-        for run in session.records
-        if run["times"] is not None
-    ]
-    return Measurement(sum(seconds), session.timed.disturbance)
+    seconds = [commands.processor_seconds(run) for run in session.records if run["times"]]
+    known = [each for each in seconds if each is not None]
+    total = sum(known) if len(known) == len(seconds) else None
+    return Measurement(total, session.timed.disturbance)
 
 
 def margin(whole: Session) -> float:
