@@ -137,10 +137,10 @@ def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
     from harness.report import LEADERBOARD, write_files
     from harness.report.checks.changes import changed_files
 
-    changed = changed_files(folder, evidence.contents)
-    if LEADERBOARD in changed:  # otherwise it shows the same runs
+    runs = {LEADERBOARD: evidence.contents[LEADERBOARD]}
+    if changed_files(folder, runs):  # otherwise it shows the same runs
         _say_what_is_replaced(folder, evidence, may_replace)
-    write_files(folder, evidence.contents)
+    changed = write_files(folder, evidence.contents)
     for name in evidence.contents:
         state = "written" if name in changed else "unchanged"
         click.echo(f"{state}: {os.path.relpath(folder / name)}")

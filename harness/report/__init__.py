@@ -99,8 +99,8 @@ def contents_of(published: Published, stored: Iterable[Stored]) -> dict[str, byt
     return {PREDICTIONS: joined(published, stored), **render(published)}
 
 
-def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write the files that are missing or have other content, each atomically.
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
+    """Write the files that are missing or have other content, each atomically; return their names.
 
     Args:
         contents: of every file of a leaderboard; pictures that are not among them are removed.
@@ -110,7 +110,8 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in changed_files(folder, contents):
+        changed = changed_files(folder, contents)
+        for name in changed:
             write_atomically(folder / name, contents[name])
         for name in stale_files(folder, contents):
             (folder / name).unlink(missing_ok=True)
@@ -118,6 +119,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
         raise BadInput(
             [f"{folder}: the tables cannot be written ({error.strerror}); name another folder"]
         ) from None
+    return changed
 
 
 def stale_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:

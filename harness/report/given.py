@@ -6,7 +6,6 @@ from pathlib import Path
 
 from harness.errors import BadInput
 from harness.report import LEADERBOARD, PREDICTIONS, Published, read_published, render, write_files
-from harness.report.checks.changes import changed_files
 from harness.report.checks.logits import predictions_beside, with_given, with_groupings
 from harness.store.given import Given, given_problems
 from harness.store.records import DatasetFacts, Record
@@ -146,6 +145,4 @@ def add(folder: Path, published: Published, given: Given) -> list[Path]:
         PREDICTIONS: with_given(content, published.given, now),
         **render(replace(published, given=now)),
     }
-    changed = changed_files(folder, contents)
-    write_files(folder, contents)
-    return [folder / name for name in changed]
+    return [folder / name for name in write_files(folder, contents)]
