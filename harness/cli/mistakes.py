@@ -84,10 +84,10 @@ def _runs(
     """
     from harness.judging.comparison import best_cells
     from harness.judging.gates.stopped import any_stopped
-    from harness.judging.leaderboard import runs_by_cell, scored
+    from harness.judging.leaderboard import scored
     from harness.report import TRAIN_FIRST
 
-    runs = runs_by_cell(published.cells, published.records)
+    runs = published.runs
     known = {name: ended for name, own in runs.items() if (ended := scored(own))}
     if not known:
         raise BadInput([f"{results}: no run was scored yet; {TRAIN_FIRST}"])

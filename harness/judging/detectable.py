@@ -37,7 +37,7 @@ ENOUGH_FREEDOM = 5
 
 MOST_LINES = 12
 
-Judged = Mapping[str, Evidence | None]
+EvidenceByCell = Mapping[str, Evidence | None]
 T = TypeVar("T", Cell, Record)
 
 
@@ -260,7 +260,7 @@ def _spread_shown_by(cells: Sequence[Evidence], sources: Sources | None) -> Cell
 
 
 def detectable_of(
-    cells: Sequence[Cell], records: Sequence[Record], judged: Judged | None = None
+    cells: Sequence[Cell], records: Sequence[Record], judged: EvidenceByCell | None = None
 ) -> list[Detectable]:
     """Return what some cells detect by the variances that their own runs show.
 
@@ -292,7 +292,9 @@ def _by_checkpoint(items: Iterable[T]) -> dict[str, list[T]]:
     return found
 
 
-def _with_several_seeds(records: Iterable[Record], judged: Judged | None = None) -> list[Evidence]:
+def _with_several_seeds(
+    records: Iterable[Record], judged: EvidenceByCell | None = None
+) -> list[Evidence]:
     """Return the predictions of each cell with several scored seeds, if its runs have some."""
     found = (_evidence(runs, judged) for runs in _by_settings(records))
     return [each for each in found if each is not None]
@@ -308,7 +310,7 @@ def _by_settings(records: Iterable[Record]) -> Iterator[list[Record]]:
     yield from (list(runs.values()) for runs in cells.values())
 
 
-def _evidence(runs: Sequence[Record], judged: Judged | None) -> Evidence | None:
+def _evidence(runs: Sequence[Record], judged: EvidenceByCell | None) -> Evidence | None:
     """Return the predictions of a cell with several seeds, None if its runs have none."""
     if len(runs) < 2:
         return None

@@ -134,24 +134,6 @@ def _place_after_race(judgement: Judgement) -> tuple[int, float] | None:
     return -standing.looked, -judgement.mcc
 
 
-def judge_all(
-    cells: Sequence[Cell],
-    runs: Mapping[str, Sequence[Record]],
-    baseline: Baseline | None = None,
-    slices: Slices | None = None,
-    known: Mapping[str, Standing] | None = None,
-) -> dict[str, Judgement]:
-    """Judge every cell by its records, and return the judgements by cell id.
-
-    Args:
-        known: how far the looks at each cell have come, if that was computed before.
-    """
-    found = standings(cells, runs, baseline is not None) if known is None else known
-    return {
-        cell.id: judge(cell, runs[cell.id], baseline, slices, found.get(cell.id)) for cell in cells
-    }
-
-
 class Judged:
     """Judgements of cells, each made once for the same records and the same baseline.
 
@@ -181,6 +163,36 @@ class Judged:
         judgement = judge(cell, runs, baseline, slices, standing)
         self._known[place] = given, standing, judgement
         return judgement
+
+    def judge_all(
+        self,
+        cells: Sequence[Cell],
+        runs: Mapping[str, Sequence[Record]],
+        baseline: Baseline | None = None,
+        slices: Slices | None = None,
+        known: Mapping[str, Standing] | None = None,
+    ) -> dict[str, Judgement]:
+        """Judge every cell by its records, and return the judgements by cell id.
+
+        Args:
+            known: how far the looks at each cell have come, if that was computed before.
+        """
+        found = standings(cells, runs, baseline is not None) if known is None else known
+        return {
+            cell.id: self.judge(cell, runs[cell.id], baseline, slices, found.get(cell.id))
+            for cell in cells
+        }
+
+
+def judge_all(
+    cells: Sequence[Cell],
+    runs: Mapping[str, Sequence[Record]],
+    baseline: Baseline | None = None,
+    slices: Slices | None = None,
+    known: Mapping[str, Standing] | None = None,
+) -> dict[str, Judgement]:
+    """Judge every cell of a leaderboard afresh; see Judged.judge_all."""
+    return Judged().judge_all(cells, runs, baseline, slices, known)
 
 
 def runs_by_cell(cells: Sequence[Cell], records: Iterable[Record]) -> dict[str, list[Record]]:

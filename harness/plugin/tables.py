@@ -12,7 +12,7 @@ from harness.errors import BadInput
 from harness.garbage import uncollected
 from harness.judging.gates import Judgement, judge_suite
 from harness.judging.hard_sentences import in_brief, missed_by_best
-from harness.judging.leaderboard import judge_all, leaderboard, runs_by_cell
+from harness.judging.leaderboard import leaderboard, runs_by_cell
 from harness.judging.looks.race import standings
 from harness.markup import code, escaped
 from harness.plugin.elsewhere import option_value, spelled
@@ -136,7 +136,7 @@ def _is_its_own_baseline(running: Session, planned: Planned, read_from: Path | N
     if baseline is None or read_from is None or not passes(read_from.samefile, published):
         return False
     records = [item.record for item in running.stored(planned)]
-    judgements = judge_all(planned.cells, runs_by_cell(planned.cells, records), baseline)
+    judgements = _judgements(running, planned, records)
     checks = [check for each in judgements.values() for check in each.checks]
     return any(check.gate in AGAINST_BASELINE and check.verdict != "pass" for check in checks)
 
@@ -167,14 +167,9 @@ def _judgements(
     running: Session, planned: Planned, records: Sequence[Record]
 ) -> dict[str, Judgement]:
     """Return the judgements of a suite's cells, by cell id, as the tables need them."""
-    cells, name = planned.cells, planned.suite.name
-    runs, baseline = runs_by_cell(cells, records), running.baseline(name)
+    name, runs = planned.suite.name, runs_by_cell(planned.cells, records)
     slices = running.inputs(name).slices.slices
-    found = standings(cells, runs, baseline is not None)
-    return {
-        cell.id: running.judged.judge(cell, runs[cell.id], baseline, slices, found.get(cell.id))
-        for cell in cells
-    }
+    return running.judged.judge_all(planned.cells, runs, running.baseline(name), slices)
 
 
 def _undecided(
@@ -190,7 +185,7 @@ def _undecided(
     cells, suite = planned.cells, planned.suite.name
     runs, baseline = runs_by_cell(cells, records), running.baseline(suite)
     found = standings(cells, runs, baseline is not None)
-    judgements = judge_all(cells, runs, baseline, running.inputs(suite).slices.slices, found)
+    judgements = _judgements(running, planned, records)
     checks = judge_suite(suite_gates(planned.suite), cells, runs, found)
     yield from undecided(cells, runs, judgements, checks, baseline is not None, name, plain)
 

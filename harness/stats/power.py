@@ -1,7 +1,7 @@
 """The smallest difference that a planned comparison detects, before anything is trained."""
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -58,7 +58,6 @@ def power_of(
     return _power(difference, error, reach)
 
 
-@lru_cache(maxsize=1024)  # document, page and JSON file ask for the same
 def smallest_detectable(spread: Spread, seeds: int, sentences: int, *, paired: bool) -> float:
     """Return the true difference that `power_of` detects with a probability of POWER.
 

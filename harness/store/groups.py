@@ -79,7 +79,7 @@ class Sentences:
 MOST_KNOWN = 8
 """Data sets whose sentences are known at a time; the runs of several are mixed in a store."""
 
-_latest: tuple[tuple[pa.Table, Sentences], ...] = ()
+_known: tuple[tuple[pa.Table, Sentences], ...] = ()
 
 
 def sentences_of(rows: pa.Table) -> Sentences:
@@ -91,12 +91,12 @@ def sentences_of(rows: pa.Table) -> Sentences:
     Args:
         rows: with at least the columns of CHECKED_COLUMNS.
     """
-    global _latest
-    shared, known = rows.select(CHECKED_COLUMNS), _latest
+    global _known
+    shared, known = rows.select(CHECKED_COLUMNS), _known
     found = next((each for each in known if each[0].equals(shared)), None)
     if found is None:
         found = shared, Sentences(shared)
-    _latest = (found, *(each for each in known if each is not found))[:MOST_KNOWN]
+    _known = (found, *(each for each in known if each is not found))[:MOST_KNOWN]
     return found[1]
 
 

@@ -216,9 +216,9 @@ def _runs_by_settings(
 
 def _contestants(published: "Published") -> "Iterator[tuple[str, Contestant]]":
     from harness.judging.comparison import Contestant, best_cells, given_contestants
-    from harness.judging.leaderboard import runs_by_cell, scored
+    from harness.judging.leaderboard import scored
 
-    runs = runs_by_cell(published.cells, published.records)
+    runs = published.runs
     for contestant in best_cells(published.cells, runs, published.standings, published.slices):
         yield contestant.name, contestant
     for cell in published.cells:

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from harness.errors import BadInput
 from harness.inputs.given_predictions import GivenRun
 from harness.judging.gates.stopped import any_stopped
-from harness.judging.leaderboard import runs_by_cell
 from harness.report import leaderboard_in, read_published
 from harness.report.checks.logits import PREDICTIONS, predictions_beside, rows_by_run
 from harness.report.published import LEADERBOARD
@@ -46,7 +45,7 @@ def published_cell(path: Path, typed: str) -> PublishedCell:
     problem = f"not a cell of {folder}, which has {', '.join(known)}"
     (name,) = ids.find_all([typed], known, lambda each: f"--cell: {each!r}: {problem}")
     cell = next(each for each in published.cells if each.id == name)
-    records = runs_by_cell(published.cells, published.records)[name]
+    records = published.runs[name]
     content, unchecked = predictions_beside(folder, published)
     problems = [f"{folder}: {each}" for each in _obstacles(cell, records)]
     if content is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.judging.leaderboard import leaderboard, runs_by_cell
+from harness.judging.leaderboard import leaderboard
 from harness.kept import kept_files
 from harness.report import LEADERBOARD, leaderboard_in, read_published
 from harness.report.pictures.charts import Line, lines_of, with_score
@@ -74,7 +74,7 @@ def best_model(results: Path) -> BestModel:
     lines = with_score(every)
     stopped = [line for line in every if line.number("mcc_at_least") is not None]
     stopped.sort(key=lambda line: -(line.number("mcc_at_least") or 0.0))
-    runs_of = runs_by_cell(published.cells, published.records)
+    runs_of = published.runs
     held = [
         (line, runs)
         for line in (*lines, *stopped)

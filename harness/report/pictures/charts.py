@@ -10,7 +10,7 @@ from harness.judging.column import MISSING, ROUGH, Row, Value
 from harness.judging.costs.circumstances import circumstances_of
 from harness.judging.further_columns.given import GIVEN
 from harness.judging.further_columns.settings import settings_in, value_of
-from harness.judging.leaderboard import rows_of, runs_by_cell, scored
+from harness.judging.leaderboard import rows_of, scored
 from harness.report.published import Published
 from harness.stats import expected_best_of
 from harness.store.given import NOT_TRAINED
@@ -134,7 +134,7 @@ def of_cells(lines: TableLines) -> list[Line]:
 
 def table_lines(published: Published, frame: "pd.DataFrame") -> TableLines:
     """Return all of the leaderboard's rows in order; those of cells with cell and scored runs."""
-    runs = runs_by_cell(published.cells, published.records)
+    runs = published.runs
     rows = rows_of(frame)
     columns = settings_in(rows[0] if rows else ())
     cells: dict[tuple[Value, ...], Cell] = {
