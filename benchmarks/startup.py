@@ -28,7 +28,8 @@ from harness.machine import provenance
 ROOT = Path(__file__).parent.parent
 SOURCES = ("harness", "harness_entry.py", "pyproject.toml", "README.md")
 PYTEST, ASKED_FOR, WHEEL = "pytest alone", "and what the wheel asks for", "and the wheel"
-ROUNDS = 20
+ROUNDS = 200
+"""Single sessions differ by about 30 ms: 20 rounds cannot show a difference of 10 ms."""
 BOUND_MS = 10.0
 """How much longer a session may take with the wheel, whatever else is installed."""
 
@@ -136,8 +137,11 @@ def describe(taken: Mapping[str, Sequence[tuple[float, float]]]) -> str:
         rows.append(row)
         before = kinds
     columns = ("environment", "ms on the clock", "more", "ms of the processor", "more")
-    median, _, _ = added(by_kind[ASKED_FOR][1], by_kind[WHEEL][1])
-    verdict = "within" if median <= BOUND_MS else "OVER"
+    _, low, high = added(by_kind[ASKED_FOR][1], by_kind[WHEEL][1])
+    if high <= BOUND_MS:
+        verdict = "within"
+    else:
+        verdict = "OVER" if low > BOUND_MS else "not shown to be within"
     machine = provenance.machine()
     return "\n".join(
         (

@@ -20,3 +20,13 @@ def test_what_the_wheel_adds_to_a_start_is_judged_by_paired_differences(
     written = startup.describe({n: [(r + 1, r + more) for r in rounds] for n, more in own.items()})
     assert f"processor time is {verdict} the bound" in written
     assert f"{milliseconds}.0 (+{milliseconds}.0 to +{milliseconds}.0)" in written
+
+
+def test_a_median_within_the_bound_shows_nothing_if_its_interval_is_not() -> None:
+    differences = [(-30 + 3 * number) / 1000 for number in range(20)]
+    environments = {startup.PYTEST: [0.0] * 20, startup.ASKED_FOR: [0.0] * 20}
+    taken = environments | {startup.WHEEL: differences}
+    written = startup.describe(
+        {name: [(1 + more, 1 + more) for more in rounds] for name, rounds in taken.items()}
+    )
+    assert "processor time is not shown to be within the bound of 10 ms" in written
