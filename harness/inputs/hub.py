@@ -87,7 +87,7 @@ class _Unasked(Hub):
     def __getattr__(self, name: str) -> object:
         if name not in ("endpoint", "reachable", "reason"):
             raise AttributeError(name)
-        vars(self).update(vars(probe()))
+        vars(self).update(vars(probe()) | vars(self))  # what `give_up` has set stays
         return vars(self)[name]
 
 

@@ -11,7 +11,7 @@ from builders.hub_server import HubServer, forget_environment, glue_repository, 
 from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 
-from harness.inputs.hub import probe
+from harness.inputs.hub import probe, when_asked
 
 PLENTY = 20.0  # seconds, for answers that come at once
 
@@ -54,6 +54,13 @@ def test_a_login_page_or_a_gateway_is_not_taken_for_a_hub(server: HubServer, sta
     server.fail("/api/models", status=status, headers={"Content-Type": "text/html"})
     reason = probe(PLENTY).reason
     assert reason == f"{server.endpoint} answered {status} with text/html, not a hub's JSON"
+
+
+def test_a_hub_that_was_given_up_before_anything_asked_stays_unreachable(server: HubServer) -> None:
+    hub = when_asked()
+    hub.give_up("no answer")
+    assert hub.endpoint == server.endpoint
+    assert (hub.reachable, hub.reason) == (False, "no answer")
 
 
 def test_a_server_that_never_answers_costs_no_more_than_the_time_limit(server: HubServer) -> None:
