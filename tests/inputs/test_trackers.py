@@ -14,7 +14,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from harness.errors import BadInput
 from harness.session.suite_inputs import find_inputs
-from harness.store.records import Record
 from harness.suite.plan import make_plan
 from harness.suite.spec import TrainingSpec, load_suite
 from harness.training.finetune import Settings, training_arguments
