@@ -48,7 +48,7 @@ fuzz: $(INSTALLED)
 	for reader in suite references leaderboard table cola record progress checkpoint; do \
 	  $(VENV)/bin/python tests/fuzz.py $$reader -max_total_time=$(SECONDS) || exit 1; done
 
-# Compares the speed of the harness and the tutorial's script; needs COLA_DIR, about an hour on two quiet
+# Compares the speed of the harness and the tutorial's script; needs COLA_DIR, two hours on two quiet
 # cores. ARGS=--short: one figure, about six minutes; ARGS="--short --against REV": also against another
 # commit, about twenty; ARGS="--growth --against REV": tables of 10,000 records and sessions of 1,000
 # finished runs, at another commit and here; ARGS="--only beside": one section.
