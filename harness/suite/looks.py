@@ -46,7 +46,7 @@ class LooksSpec(BaseModel):
         None,
         description="numbers of seeds after which cells are judged, ascending; the last is the "
         "number of seeds of every cell. A gate on a lower bound that is decided at a look, and a "
-        "race, end the training; the whole procedure errs in at most 5 % of cases. By default "
+        "race, end the training; the whole procedure errs in about 5 % of cases. By default "
         "cells are judged with all their seeds, and a race looks after 1, 2, 3, 5, 8, ... and all",
     )
     spending: Spending | None = Field(
