@@ -77,8 +77,9 @@ def growth(
         f"The harness at commit {commit[:12]} against this one, in the same environment, whole "
         f"commands. Reports: {cells} cells of {CHECKPOINTS} checkpoints: {SEEDS} seeds, {EPOCHS} "
         "epochs, predictions for as many sentences as CoLA's validation split has; read, judged, "
-        "and written as tables, page and pictures. Sessions verify and reuse every run, and train "
-        "nothing. Above 1, this commit is faster."
+        "and written as tables, page and pictures, all of which are drawn; the other commands find "
+        "pictures kept from an earlier one, where a commit keeps them. Sessions verify and reuse "
+        "every run, and train nothing. Above 1, this commit is faster."
     )
     for round_ in paired.in_turn(measures, ROUNDS):
         measured = {name: [measurement(each) for each in round_[name]] for name in round_}
@@ -98,7 +99,7 @@ def prepared(
     write(tree, "stores.py", folder / "start", *START)
     shutil.copytree(tree / "results" / PUBLISHED, folder / "few")
     return {
-        "many": partial(report, tree, folder / "many"),
+        "many": partial(report, tree, folder / "many", draws=True),
         "few": partial(report, tree, folder / "few"),
         "finished": partial(session, tree, folder / "finished"),
         "start": partial(session, tree, folder / "start"),
@@ -115,10 +116,16 @@ def write(tree: Path, program: str, folder: Path, *size: int) -> None:
     commands.run(str(file), str(folder), *map(str, size), tree=tree)
 
 
-def report(tree: Path, source: Path) -> Timed:
-    """Make every table of a leaderboard with the harness of a checkout, into a new folder."""
+def report(tree: Path, source: Path, draws: bool = False) -> Timed:
+    """Make every table of a leaderboard with the harness of a checkout, into a new folder.
+
+    Args:
+        draws: draw every picture, without those kept from earlier reports.
+    """
     with tempfile.TemporaryDirectory(dir=source.parent) as output:
-        return commands.run("-m", "harness", "report", str(source), "--output", output, tree=tree)
+        cache = {"XDG_CACHE_HOME": f"{output}/cache"} if draws else None
+        command = ("-m", "harness", "report", str(source), "--output", f"{output}/tables")
+        return commands.run(*command, tree=tree, variables=cache)
 
 
 def session(tree: Path, folder: Path) -> Timed:
