@@ -12,7 +12,7 @@ from speed.sections import Compared, Measurement, measurement, section
 EVERY = 4
 """Every n-th sentence of CoLA."""
 ROUNDS = 4
-"""Two gave intervals too wide for a figure, on a quiet machine too. A round takes a quarter of an hour."""
+"""Two gave intervals too wide for a figure, on a quiet machine too. Each takes 15 minutes."""
 GATED: tuple[Cell, ...] = ((16, 1e-4),)
 GATE = 0.14
 """The minimum MCC of the cell with a gate, which it exceeds by a margin; see `margin`."""
