@@ -94,7 +94,7 @@ class _Plan:
     `refused` is the reason why it would not start; None if it would. `detectable` is what its
     comparisons can detect; empty if the data cannot be reached. `remarks` are lines about the
     training and about unreadable records. `outside` has cell and seed of every run that does not
-    fit the budget.
+    fit the budget. `compared` is whether there is a baseline.
     """
 
     planned: Planned
@@ -104,6 +104,7 @@ class _Plan:
     detectable: Sequence[Detectable]
     remarks: Sequence[str]
     outside: frozenset[tuple[str, int]] = frozenset()
+    compared: bool = False
 
 
 def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | None) -> _Plan:
@@ -135,12 +136,12 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
         records = [item.record for item in store]
         plan = schedule(works, workers, records, contention.since(began))
         forecast.append(describe(plan, plan.sharing.workers))
-    forecast += looks_in_words(planned.cells)
+    forecast += looks_in_words(planned.cells, baseline is not None)
     found = _detectable(planned, inputs, earlier)
     training = dict.fromkeys(item.run.cell for item in statuses if item.state == "to train")
     changed = baseline_notes(planned.suite, [*training], baseline, inputs.device)
     remarks = [*forecast, *changed, *never_stopped(aims), *unreadable]
-    return _Plan(planned, inputs, statuses, refused, found, remarks)
+    return _Plan(planned, inputs, statuses, refused, found, remarks, compared=baseline is not None)
 
 
 def _within_budget(plans: Sequence[_Plan], session: Options, others: float | None) -> list[_Plan]:
@@ -218,19 +219,20 @@ def _suite_as_dict(plan: _Plan) -> dict[str, object]:
         "equal_checkpoints": plan.inputs.twins(),
         "refused": plan.refused,
         "detectable": [detectable.as_dict(each) for each in plan.detectable],
-        "looks": _looks_as_dict(plan.planned),
+        "looks": _looks_as_dict(plan.planned, plan.compared),
         "remarks": list(plan.remarks),
         "runs": [_run_as_dict(item, _state(plan, item)) for item in plan.statuses],
     }
 
 
-def _looks_as_dict(planned: Planned) -> dict[str, object] | None:
+def _looks_as_dict(planned: Planned, compared: bool) -> dict[str, object] | None:
     """Return the looks at a suite's cells, with the fewest and the most runs; None without."""
     looks = planned.cells[0].looks
     if looks is None:
         return None
     most = sum(len(cell.seeds) for cell in planned.cells)
-    return {**looks.model_dump(), "fewest_runs": fewest_runs(planned.cells), "most_runs": most}
+    fewest = fewest_runs(planned.cells, compared)
+    return {**looks.model_dump(), "fewest_runs": fewest, "most_runs": most}
 
 
 def _mcc(item: RunStatus) -> float | None:

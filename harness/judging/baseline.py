@@ -24,7 +24,7 @@ class Baseline:
 
 
 def runs_of_cell(baseline: Baseline, cell: Cell, training: TrainingSpec) -> list[Record]:
-    """Return the baseline's runs with the cell's checkpoint, batch size, learning rate, settings.
+    """Return the baseline's scored runs of a cell: with its checkpoint, batch size, rate, settings.
 
     If several of its cells have these, they differ in other settings: the cell with equal training
     is chosen, or none.
@@ -40,8 +40,8 @@ def runs_of_cell(baseline: Baseline, cell: Cell, training: TrainingSpec) -> list
         and all(getattr(record.training, name) == cell.settings[name] for name in cell.settings)
     ]
     if len({record.cell for record in found}) > 1:
-        return [record for record in found if record.training == training]
-    return found
+        found = [record for record in found if record.training == training]
+    return [record for record in found if record.scores is not None]
 
 
 def training_changes(before: Record, now: Record) -> str:
@@ -94,7 +94,16 @@ def problems(
         )
         return
     today = datasets[baseline.suite]
-    known = {r.dataset.fingerprint: r.dataset for r in baseline.records if r.dataset is not None}
+    known = {
+        run.dataset.fingerprint: run.dataset
+        for run in baseline.records
+        if run.scores is not None and run.dataset is not None
+    }
+    if not known:
+        yield (
+            f"--baseline: {baseline.source}: contains no scored run; create it again with "
+            "`pytest benchmarks/`"
+        )
     if today is None:
         return
     for facts in known.values():
@@ -104,8 +113,3 @@ def problems(
                 f"{facts.validation:,} validation sentences) than this session ({today.origin}, "
                 f"{today.validation:,}); scores on different sentences cannot be compared"
             )
-    if not known:
-        yield (
-            f"--baseline: {baseline.source}: contains no scored run; create it again with "
-            "`pytest benchmarks/`"
-        )

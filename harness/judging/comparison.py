@@ -27,6 +27,7 @@ from harness.judging.slices import (
     differences_by_slice,
 )
 from harness.stats import Difference, Refusal
+from harness.stats.multiplicity import ALPHA
 from harness.store.given import NOT_TRAINED, Given
 from harness.store.records import Record
 from harness.store.slices import Slices
@@ -42,10 +43,6 @@ COMPARED = {
 """The costs that have a ratio: its name, and the leaderboard's column.
 
 Latency has one only if some run measured it: records of earlier versions do not contain it."""
-
-ALPHA = 0.05
-"""The probability that a table reports at least one difference that does not exist is at most this
-(Holm's correction)."""
 
 
 @dataclass(frozen=True)

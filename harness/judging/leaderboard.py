@@ -116,10 +116,16 @@ def leaderboard(
     still_in = pd.Series([place is None for place in out], dtype=bool)
     ranked = frame["mcc"].where(still_in).rank(method="min", ascending=False)
     frame["rank"] = ranked.astype("Int64")
-    order = sorted(
-        range(len(frame)), key=lambda row: (pd.isna(ranked[row]), out[row] or (), ranked[row])
-    )
+    ranks = [None if pd.isna(rank) else float(rank) for rank in ranked]
+    order = sorted(range(len(frame)), key=lambda row: _place(ranks[row], out[row]))
     return frame.iloc[order].reset_index(drop=True)
+
+
+def _place(rank: float | None, after_race: tuple[int, float] | None) -> tuple[float, ...]:
+    """Return what sorts a row: by rank, then cells that left a race, then those without a score."""
+    if after_race is not None:
+        return (1, *after_race)
+    return (2,) if rank is None else (0, rank)
 
 
 def _place_after_race(judgement: Judgement) -> tuple[int, float] | None:

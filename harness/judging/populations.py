@@ -5,6 +5,7 @@ from typing import Literal
 from harness import stats
 from harness.judging.evidence import Evidence
 from harness.stats import Difference, Interval, Refusal, Sources
+from harness.stats.variance import LEVEL
 
 Population = Literal["sentences", "sources"]
 
@@ -57,3 +58,32 @@ def difference(
         classes=a.classes,
         sources=sources,
     )
+
+
+def no_source_interval(refusal: Refusal) -> str:
+    """Return that a gate has no interval for sentences of other sources, why, and the way out."""
+    return (
+        f"there is no interval for {IN_WORDS['sources']}: {refusal.reason}; without "
+        f"gates.population it is for {IN_WORDS['sentences']}"
+    )
+
+
+def sampled(estimate: Interval | Difference) -> str:
+    """Return what more of would make an estimate more precise, beside seeds."""
+    return "sources" if "sources" in estimate.covers else "validation sentences"
+
+
+def way_out(estimate: Interval | Difference, threshold: float, level: float = LEVEL) -> str:
+    """Return how many seeds would decide on which side of a threshold it is, to end a sentence.
+
+    Args:
+        estimate: of which the interval does not decide it.
+        level: confidence level with which the gate decides.
+    """
+    needed = stats.seeds_needed(estimate, threshold, level)
+    if needed is None:
+        return (
+            f"; no number of seeds would be enough: there are too few {sampled(estimate)} for a "
+            "threshold this close"
+        )
+    return f"; about {needed} seeds in total would be enough"

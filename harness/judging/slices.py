@@ -8,12 +8,9 @@ import numpy as np
 from harness import stats
 from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.stats import Contrast
+from harness.stats.multiplicity import ALPHA
 from harness.store.records import Record
 from harness.store.slices import Slice, Slices
-
-ALPHA = 0.05
-"""The probability that a table marks at least one difference that does not exist is at most this
-(Holm's correction)."""
 
 
 @dataclass(frozen=True)

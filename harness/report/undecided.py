@@ -98,7 +98,7 @@ def undecided(
     every = outside_budget(run for cell in cells for run in runs[cell.id])
     if not every:
         return
-    gated = {cell.id for cell in cells if against_baseline or cell.gates.any_set}
+    gated = {cell.id for cell in cells if against_baseline or cell.gates.without_baseline().any_set}
     verdicts = [judgements[cell.id].verdict for cell in cells if cell.id in gated]
     complete = sum(len(judgements[cell.id].scored) == len(cell.seeds) for cell in cells)
     yield (

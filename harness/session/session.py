@@ -307,12 +307,13 @@ class Session:
         self._store[name] = store
         self.notes += [f"{name}: {line}" for line in (*rejected, *renewed, *inputs.slices.notes)]
         statuses = run_statuses(suite, cells, inputs, store, self._options.rerun, aims)
-        statuses = with_unneeded(statuses, cells, self.baseline(name) is not None)
+        compared = self.baseline(name) is not None
+        statuses = with_unneeded(statuses, cells, compared)
         self.counts[name] = Counter(item.state for item in statuses)
         training = dict.fromkeys(item.run.cell for item in statuses if item.state == "to train")
         changed = baseline_notes(suite, [*training], self.baseline(name), inputs.device)
         self.notes += [f"{name}: {line}" for line in changed]
-        self.notes += [f"{name}: {line}" for line in looks_in_words(cells)]
+        self.notes += [f"{name}: {line}" for line in looks_in_words(cells, compared)]
         for item in statuses:
             if item.unavailable is not None:
                 record = skipped(item.run, item.unavailable)

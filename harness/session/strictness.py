@@ -42,7 +42,7 @@ def refusals(planned: Sequence[Planned], cells: Sequence[Cell], options: Options
         if each.has_own_gates or options.baseline_of(name) is not None:
             continue
         own = dict.fromkeys(cell for cell in cells if cell.suite == name)
-        open_cells = [cell.id for cell in own if not cell.gates.any_set]
+        open_cells = [cell.id for cell in own if not cell.gates.without_baseline().any_set]
         if open_cells:
             every = len(open_cells) == len(each.cells)
             which = "any cell" if every else some(open_cells, MOST_CELLS)

@@ -117,6 +117,7 @@ def difference_with(
         se_seeds=root(variance.seeds),
         se_endless_seeds=root(variance.lasting),
         sd_one_seed=root(variance.one_seed),
+        sentences_freedom=variance.sentences_freedom,
         one_class_or_perfect=sum(int((runs.unseen > 0).sum()) for runs in systems),
     )
 

@@ -7,14 +7,15 @@ from math import sqrt
 import numpy as np
 
 from harness.stats.checks import check
-from harness.stats.scores import BOUNDS, Statistic, linearise
+from harness.stats.scores import Statistic, linearise
 from harness.stats.sources import Sources
 from harness.stats.variance import (
     Estimate,
-    fisher_bounds,
+    bounds_of_mean,
     half_width,
     root,
     runs_of,
+    uses_fishers_scale,
     variance_of_mean,
 )
 
@@ -27,11 +28,14 @@ class Interval(Estimate):
         mean: of the statistic over seeds.
         seeds: number of runs.
         sd_seeds: sample standard deviation over seeds; None with one seed.
+        fishers_scale: whether the interval is symmetric on Fisher's scale, atanh(MCC), instead of
+            around the mean.
     """
 
     mean: float
     seeds: int
     sd_seeds: float | None
+    fishers_scale: bool
 
 
 def mean_interval(
@@ -66,25 +70,23 @@ def mean_interval(
     mean = float(values.mean())
     error = sqrt(variance.total)
     freedom = variance.degrees_of_freedom
-    if sources is not None and statistic == "mcc":
-        low, high = fisher_bounds(mean, error, freedom)
-    else:
-        reach = half_width(error, freedom)
-        least, largest = BOUNDS[statistic]
-        low, high = max(mean - reach, least), min(mean + reach, largest)
+    fishers_scale = uses_fishers_scale(statistic, sources)
+    low, high = bounds_of_mean(mean, error, freedom, statistic, fishers_scale=fishers_scale)
     return Interval(
         mean=mean,
         low=low,
         high=high,
         covers=variance.covers,
         standard_error=error,
-        degrees_of_freedom=variance.degrees_of_freedom,
+        degrees_of_freedom=freedom,
         seeds=len(values),
         sd_seeds=float(values.std(ddof=1)) if len(values) > 1 else None,
+        fishers_scale=fishers_scale,
         se_sentences=sqrt(variance.sentences),
         se_seeds=root(variance.seeds),
         se_endless_seeds=root(variance.lasting),
         sd_one_seed=root(variance.one_seed),
+        sentences_freedom=variance.sentences_freedom,
         one_class_or_perfect=int((linearised.unseen > 0).sum()),
     )
 
@@ -113,9 +115,11 @@ def seeds_interval(values: Sequence[float]) -> Interval | None:
         degrees_of_freedom=seeds - 1,
         seeds=seeds,
         sd_seeds=deviation,
+        fishers_scale=False,
         se_sentences=None,
         se_seeds=error,
         se_endless_seeds=0.0,
         sd_one_seed=deviation,
+        sentences_freedom=None,
         one_class_or_perfect=0,
     )

@@ -6,12 +6,16 @@ import numpy as np
 
 from harness.errors import BadInput
 
+ALPHA = 0.05
+"""The probability that corrected comparisons report at least one difference that does not exist is
+at most this."""
+
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Return each p-value adjusted for multiple comparisons (Holm 1979), in the given order.
 
-    If every adjusted value below 0.05 is reported as a difference, the probability that at least
-    one of these reports is wrong stays below 5 %, however the comparisons depend on each other.
+    If every adjusted value below ALPHA is reported as a difference, the probability that at least
+    one of these reports is wrong stays below ALPHA, however the comparisons depend on each other.
 
     Raises:
         BadInput: a value that is not between 0 and 1.

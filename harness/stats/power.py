@@ -6,7 +6,7 @@ from math import sqrt
 
 import numpy as np
 
-from harness.stats.variance import LEVEL
+from harness.stats.variance import half_widths
 
 POWER = 0.8
 """The probability with which a difference must be detected to count as detectable."""
@@ -92,7 +92,7 @@ def _test(spread: Spread, seeds: int, sentences: int, *, paired: bool) -> tuple[
     shown = (spread.lasting + interaction) * _chi_squared(uniform[0], freedom)
     if seeds == 1:
         variance, estimated_freedom = spread.lasting + interaction, np.full(DRAWS, float(freedom))
-        return sqrt(variance), _half_widths(shown, estimated_freedom)
+        return sqrt(variance), half_widths(shown, estimated_freedom)
     # The parts of the systems are taken as equal; they are added up below.
     both = interaction / systems
     raw = (both + spread.seeds / seeds / systems) * _chi_squared(uniform[1:], seeds - 1)
@@ -103,14 +103,7 @@ def _test(spread: Spread, seeds: int, sentences: int, *, paired: bool) -> tuple[
         total**2, uncertainty, out=np.full(DRAWS, float(freedom)), where=uncertainty > 0
     )
     true = spread.lasting + (spread.interaction + spread.seeds) / seeds
-    return sqrt(true), _half_widths(total, estimated_freedom)
-
-
-def _half_widths(variance: np.ndarray, freedom: np.ndarray) -> np.ndarray:
-    from scipy.special import stdtrit  # see _power
-
-    widths: np.ndarray = stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance)
-    return widths
+    return sqrt(true), half_widths(total, estimated_freedom)
 
 
 def _chi_squared(uniform: np.ndarray, freedom: float) -> np.ndarray:

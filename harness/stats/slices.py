@@ -77,7 +77,7 @@ def slice_interval(
     level = 1 - (1 - LEVEL) / tests
     error, freedom = plain.standard_error, plain.degrees_of_freedom
     low, high = fisher_bounds(plain.mean, error, freedom, level)
-    return replace(plain, low=low, high=high)
+    return replace(plain, low=low, high=high, fishers_scale=True)
 
 
 def against_rest(

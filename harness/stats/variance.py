@@ -6,12 +6,12 @@ reads the same cases in a multi-reader multi-case study (Obuchowski and Rockette
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import atanh, sqrt, tanh
+from math import atanh, copysign, inf, isinf, sqrt, tanh
 from typing import Literal
 
 import numpy as np
 
-from harness.stats.scores import Linearised
+from harness.stats.scores import BOUNDS, Linearised, Statistic
 from harness.stats.sources import Sources
 
 Covers = Literal[
@@ -43,6 +43,7 @@ class Estimate:
             system has one seed, which cannot show it.
         sd_one_seed: standard deviation that one seed (of each system) adds to `se_endless_seeds`;
             None if a system has one seed.
+        sentences_freedom: degrees of freedom of `se_sentences`; None if that is None.
         one_class_or_perfect: number of runs that predict one class only, or classify every
             sentence correctly, or misclassify every one. Sentences of such a run show no
             variation, so its error is computed from counts with 0.5 added to each (see
@@ -58,6 +59,7 @@ class Estimate:
     se_seeds: float | None
     se_endless_seeds: float | None
     sd_one_seed: float | None
+    sentences_freedom: float | None
     one_class_or_perfect: int
 
     @property
@@ -225,6 +227,43 @@ def half_width(standard_error: float, degrees_of_freedom: float, level: float = 
     return float(stdtrit(degrees_of_freedom, (1 + level) / 2)) * standard_error
 
 
+def half_widths(
+    variances: np.ndarray, degrees_of_freedom: np.ndarray, level: float = LEVEL
+) -> np.ndarray:
+    """Return `half_width` of many variances at once, in the same shape."""
+    from scipy.special import stdtrit  # see half_width
+
+    widths: np.ndarray = stdtrit(degrees_of_freedom, (1 + level) / 2) * np.sqrt(variances)
+    return widths
+
+
+def bounds_of_mean(
+    mean: float,
+    standard_error: float,
+    degrees_of_freedom: float,
+    statistic: Statistic,
+    level: float = LEVEL,
+    *,
+    fishers_scale: bool,
+) -> tuple[float, float]:
+    """Return the bounds of the interval of a mean, at most those of the statistic.
+
+    Args:
+        fishers_scale: whether the interval is that of `fisher_bounds`, not symmetric around the
+            mean; see `uses_fishers_scale`.
+    """
+    if fishers_scale:
+        return fisher_bounds(mean, standard_error, degrees_of_freedom, level)
+    reach = half_width(standard_error, degrees_of_freedom, level)
+    least, largest = BOUNDS[statistic]
+    return max(mean - reach, least), min(mean + reach, largest)
+
+
+def uses_fishers_scale(statistic: Statistic, sources: Sources | None) -> bool:
+    """Return whether the interval of a mean is symmetric on Fisher's scale: MCC over sources."""
+    return statistic == "mcc" and sources is not None
+
+
 def fisher_bounds(
     mcc: float, standard_error: float, degrees_of_freedom: float, level: float = LEVEL
 ) -> tuple[float, float]:
@@ -241,12 +280,27 @@ def fisher_bounds(
     return tanh(atanh(mcc) - reach), tanh(atanh(mcc) + reach)
 
 
+def distance_of_mean(mean: float, threshold: float, *, fishers_scale: bool) -> float:
+    """Return how far a mean is above a threshold on the scale on which its interval is symmetric.
+
+    Divided by the standard error, it is the t for which `bounds_of_mean` ends at the threshold. On
+    Fisher's scale, it is the difference of atanh multiplied by 1 - MCC^2, and infinite for a
+    threshold of 1 or -1, which no such bound reaches.
+    """
+    slope = 1 - mean**2
+    if not fishers_scale or slope <= PERFECT:
+        return mean - threshold
+    if abs(threshold) >= 1:
+        return -copysign(inf, threshold)
+    return slope * (atanh(mean) - atanh(threshold))
+
+
 def p_value(difference: float, standard_error: float, degrees_of_freedom: float) -> float:
     """Return the two-sided p-value of Student's t for a true difference of 0.
 
     With a standard error of 0 it is 1 if the difference is 0, otherwise 0.
     """
-    if standard_error == 0:
+    if standard_error == 0 or isinf(difference):
         return 1.0 if difference == 0 else 0.0
     from scipy.special import stdtr  # see half_width
 

@@ -236,7 +236,7 @@ def test_seeds_that_differ_by_more_than_a_third_are_doubt(side: int, named: str)
         ([failed_record(cell_of({}), 1)], "the baseline has no scored run of this cell"),
         (
             runs(BEFORE, dataset=COLA.model_copy(update={"fingerprint": "o" * 64})),
-            "the baseline was trained on other data",
+            "the baseline was trained on other data; name one that was trained on these",
         ),
         (
             runs(BEFORE, stopped=STOPPED),

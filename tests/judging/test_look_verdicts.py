@@ -134,6 +134,16 @@ def test_a_baseline_needs_all_seeds_of_the_winner() -> None:
     assert standings(CELLS, runs, compared=True)[CELLS[0].id].most == 5
 
 
+def test_gates_that_need_a_baseline_need_no_seeds_without_one() -> None:
+    gates = Thresholds(max_drop=0.1, max_train_seconds_ratio=1.5)
+    cells = [cell_of(n, gates=gates) for n in range(3)]
+    runs = runs_of(cells, [0.2, 0.45, 0.45], seeds=2)
+    found = standings(cells, runs)[cells[0].id]
+    assert (found.stage, found.needed, found.most) == ("won", 2, 2)
+    assert judge_all(cells, runs)[cells[0].id].passed
+    assert standings(cells, runs, compared=True)[cells[0].id].most == 5
+
+
 def test_a_winner_that_lacks_seeds_for_the_baseline_represents_no_checkpoint() -> None:
     """Nor does a document compare it: its mean is not final, and its row is partial."""
     runs = runs_of(CELLS, [0.2, 0.45, 0.48], seeds=2)
@@ -225,6 +235,19 @@ def test_dropped_cells_have_no_rank_and_are_not_the_best_of_their_checkpoint() -
     rows = rows_of(leaderboard(CELLS, every(whole)))
     assert [row["rank"] for row in rows] == [1, None, None]
     assert list(best_by_checkpoint(CELLS, whole, standings(CELLS, whole))) == ["org/c0"]
+
+
+def test_cells_without_a_score_come_after_those_that_left_the_race() -> None:
+    cells = [cell_of(n) for n in range(6)]
+    skipped, worst, best, worse, failed, left = cells
+    runs = runs_of([worst, best, worse, left], [0.48, 0.2, 0.45, 0.2], seeds=2)
+    runs[skipped.id] = [skipped_record(skipped, seed) for seed in SEEDS]
+    runs[failed.id] = [failed_record(failed, SEEDS[0])]
+    runs[left.id] = [runs[left.id][0], failed_record(left, SEEDS[1])]
+    rows = rows_of(leaderboard(cells, every(runs)))
+    order = [best, worse, worst, left, skipped, failed]
+    assert [row["checkpoint"] for row in rows] == [cell.checkpoint for cell in order]
+    assert [row["rank"] for row in rows] == [1, *[None] * 5]
 
 
 def test_a_gate_on_the_best_cell_does_not_wait_for_dropped_cells() -> None:
@@ -321,6 +344,7 @@ def test_a_gate_near_the_mean_goes_on_to_the_last_look() -> None:
     judged = judge_all([cell], {cell.id: records})[cell.id]
     assert judged.verdict == "not-enough-evidence"
     assert "after 5 of 5 seeds" in judged.checks[0].reason
+    assert "not enough evidence; no number of seeds would be enough" in judged.checks[0].reason
 
 
 def test_other_gates_need_all_seeds_but_a_failed_bound_ends_them() -> None:

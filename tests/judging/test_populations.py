@@ -15,8 +15,9 @@ from harness import stats
 from harness.judging.baseline import Baseline
 from harness.judging.comparison import Contestant, as_dict, compare, compare_all, conclusion
 from harness.judging.evidence import NoEvidence, evidence
-from harness.judging.gates import judge
-from harness.judging.leaderboard import leaderboard
+from harness.judging.gates import Judgement, judge
+from harness.judging.leaderboard import judge_all, leaderboard
+from harness.judging.looks.race import standings
 from harness.judging.populations import source_interval
 from harness.kept.model_card import model_card
 from harness.report import publish, read_published
@@ -30,6 +31,7 @@ from harness.store.consistency import inconsistency, unlike_predictions
 from harness.store.grouping import Grouping, groupings
 from harness.store.groups import Groups, regrouped, with_groups
 from harness.store.records import Record
+from harness.suite.looks import Looks
 from harness.suite.plan import Cell
 from harness.suite.spec import Thresholds
 
@@ -212,6 +214,97 @@ def test_a_drop_is_judged_by_the_population_that_it_names() -> None:
     (check,) = judge(cell_of(1, 2, 3, population="sources"), old, baseline).checks
     assert check.verdict == "not-enough-evidence"
     assert "the records do not contain the source of each sentence" in check.reason
+
+
+def test_each_statistic_names_its_own_obstacle() -> None:
+    """A run of one class shows nothing of its MCC, but something of its accuracy."""
+    cell = cell_of(1, min_mcc=0.1, min_accuracy=0.1, statistic="lower-bound", population="sources")
+    one_class = predicted_record(
+        cell, 1, LABELS, np.ones_like(LABELS)[None], groupings=groupings("cola", SOURCES, DOMAINS)
+    )
+    of_mcc, of_accuracy = judge(cell, [one_class]).checks
+    assert "every run predicts one class only" in of_mcc.reason
+    assert "one class only" not in of_accuracy.reason
+    assert "one seed does not show the spread over seeds; about 2 seeds" in of_accuracy.reason
+
+
+# Looks.
+
+
+ONCE = Looks(after=(3,))
+
+
+def by_look(
+    cell: Cell, records: Sequence[Record], looks: Looks = ONCE
+) -> tuple[Judgement, Judgement]:
+    """Judge a cell with looks and without."""
+    looked = replace(cell, looks=looks)
+    return judge_all([looked], {cell.id: records})[cell.id], judge(cell, records)
+
+
+@pytest.mark.parametrize("population", ["sentences", "sources"])
+@pytest.mark.parametrize("number", range(6))
+def test_one_look_at_all_seeds_judges_as_without_looks(population: str, number: int) -> None:
+    records = runs(CELL, more=0.05 * number)
+    found = evidence(records)
+    interval = source_interval(found) if population == "sources" else found.interval()
+    assert isinstance(interval, Interval)
+    for threshold in (*np.linspace(interval.low - 0.01, interval.high + 0.01, 9), -1.0, 1.0):
+        gates: dict[str, Any] = {"min_mcc": float(threshold), "min_accuracy": 0.7}
+        cell = cell_of(1, 2, 3, **gates, statistic="lower-bound", population=population)
+        looked, without = by_look(cell, records)
+        assert (looked.verdict, looked.passed) == (without.verdict, without.passed)
+        for one, other in zip(looked.checks, without.checks, strict=True):
+            assert (one.gate, one.verdict) == (other.gate, other.verdict)
+            assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=1e-6)
+            assert (
+                one.reason.partition("not enough evidence")[2]
+                == (other.reason.partition("not enough evidence")[2])
+            )
+
+
+@pytest.mark.parametrize("looks", [ONCE, Looks(after=(2, 3))])
+@pytest.mark.parametrize("given", [LABELS, np.ones_like(LABELS)])
+def test_seeds_without_variation_are_judged_as_without_looks(
+    looks: Looks, given: np.ndarray
+) -> None:
+    known = groupings("cola", SOURCES, DOMAINS)
+    gates: dict[str, Any] = {"min_mcc": 0.1, "min_accuracy": 0.1}
+    cell = cell_of(1, 2, 3, **gates, statistic="lower-bound", population="sources")
+    records = [
+        predicted_record(cell, seed, LABELS, given[None], groupings=known) for seed in cell.seeds
+    ]
+    looked, without = by_look(cell, records, looks)
+    assert (looked.verdict, looked.passed) == (without.verdict, without.passed)
+    verdicts = [
+        {check.gate: check.verdict for check in judged.checks} for judged in (looked, without)
+    ]
+    assert verdicts[0] == verdicts[1]
+    assert verdicts[0]["min_mcc"] == "not-enough-evidence"
+    of_mcc = [
+        check.reason
+        for judged in (looked, without)
+        for check in judged.checks
+        if check.gate == "min_mcc"
+    ]
+    assert of_mcc[0] == of_mcc[1]
+    assert "no difference between sources is visible" in of_mcc[0]
+
+
+def test_seeds_without_variation_decide_no_look_about_other_sources() -> None:
+    known = groupings("cola", SOURCES, DOMAINS)
+    cell = replace(
+        cell_of(1, 2, 3, min_mcc=0.1, statistic="lower-bound", population="sources"),
+        looks=Looks(after=(2, 3)),
+    )
+    perfect = [
+        predicted_record(cell, seed, LABELS, LABELS[None], groupings=known) for seed in (1, 2)
+    ]
+    found = standings([cell], {cell.id: perfect})[cell.id]
+    assert (found.needed, found.gates_decided) == (3, False)
+    assert judge_all([cell], {cell.id: perfect})[cell.id].verdict is None
+    same = replace(cell, gates=cell.gates.model_copy(update={"population": None}))
+    assert standings([same], {same.id: perfect})[same.id].gates_decided
 
 
 # Comparisons.

@@ -342,7 +342,7 @@ def test_one_seed_against_one_is_no_proof_of_a_small_drop_unless_nothing_changed
     assert "95 % interval +0.0000 to +0.0000, sentences only; p = 1" in the_reason(same)
     found = judge(cell, runs(cell, 0.22, 50), baseline_of(before))
     assert found.verdict == "not-enough-evidence"
-    assert "one seed does not show" in the_reason(found)
+    assert "one seed does not show the spread over seeds; about 2 seeds" in the_reason(found)
     assert found.checks[0].measured == pytest.approx(mcc_of(judged(cell, 0.22)) - mcc_of(found))
 
 
@@ -393,7 +393,7 @@ def test_a_baseline_judges_cells_without_any_threshold() -> None:
                     dataset=COLA.model_copy(update={"fingerprint": "o" * 64}),
                 )
             ],
-            "other sentences",
+            "other sentences; name one that was scored on these",
         ),
         ([predicted_record(cell_of(), 1, 1 - LABELS, predictions(1, 0.2))], "other sentences"),
         ([predicted_record(cell_of(), 1, LABELS[:50], predictions(1, 0.2)[:, :50])], "other sent"),
@@ -419,8 +419,13 @@ def test_a_baseline_of_another_suite_or_other_data_is_bad_input() -> None:
     (told,) = problems(baseline, {"sample": changed})
     assert "cannot be compared" in told
     assert list(problems(baseline, {"sample": COLA})) == []
-    (told,) = problems(baseline_of([]), {"sample": COLA})
-    assert "contains no scored run" in told
+    unscored = [[], [failed_record(cell_of(), seed) for seed in (1, 2, 3)]]
+    for records in unscored:
+        (told,) = problems(baseline_of(records), {"sample": COLA})
+        assert "old.json: contains no scored run; create it again" in told
+    # Only what was scored has to be of the same data.
+    elsewhere = failed_record(cell_of(), 4, dataset=changed)
+    assert list(problems(baseline_of([*runs(cell_of(), 0.2), elsewhere]), {"sample": COLA})) == []
 
 
 def verdicts(cells: Sequence[Cell], records: Sequence[Record]) -> dict[str, str | None]:

@@ -183,8 +183,12 @@ def test_the_published_interval_is_student_s_with_the_row_s_spreads() -> None:
     assert estimate.sd_one_seed is not None
     assert estimate.se_endless_seeds is not None
     one_seed = max(estimate.sd_one_seed, ASSUMED_SEED_SD) ** 2
+    assert estimate.se_sentences is not None
     total = estimate.se_endless_seeds**2 + one_seed / 5
-    reach = t.ppf(0.975, 2 * (total / (one_seed / 5)) ** 2) * total**0.5
+    of_sentences = estimate.se_sentences**2
+    both = of_sentences - estimate.se_endless_seeds**2
+    uncertainty = (one_seed / 5) ** 2 / 2 + (of_sentences**2 + both**2 / 2) / 999
+    reach = t.ppf(0.975, total**2 / uncertainty) * total**0.5
     assert published_reach(estimate, 5) == pytest.approx(reach)
     found = against(changed(seeds=5), [cell], {cell.id: records})
     assert found is not None

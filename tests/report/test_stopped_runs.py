@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders.records import make_cell, predicted_record, record_of_mcc
+from builders.records import failed_record, make_cell, predicted_record, record_of_mcc
 
 from harness.judging.baseline import Baseline
 from harness.judging.columns import informative
@@ -215,6 +215,16 @@ def test_a_stopped_run_passes_against_a_baseline_it_is_certain_to_keep_up_with()
         assert check.low is None
         if expected == "pass":
             assert "a drop of at most +0.0500" in check.reason
+
+
+def test_failed_runs_of_a_baseline_do_not_count_against_stopped_runs() -> None:
+    cell = make_cell("org/best", seeds=(0, 1), gates=Thresholds(max_drop=0.05))
+    earlier = (failed_record(BEST, 0), whole(BEST, 1, 0.6))
+    baseline = Baseline("before.json", "sample", earlier)
+    for now in (RECORDS[:2], [whole(BEST, 0, 0.5), whole(BEST, 1, 0.6)]):
+        (check,) = judge(cell, now, baseline).checks
+        assert check.verdict == "pass"
+        assert check.measured == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,14 @@ def test_a_baseline_makes_every_cell_a_gate() -> None:
     assert found[2].startswith("ranked: not decided, ")
 
 
+def test_gates_that_need_a_baseline_are_none_without_one() -> None:
+    ratio = cell("ratio", max_drop=0.1, max_train_seconds_ratio=1.2)
+    records = [record_of_mcc(ratio, 1, 0.5), outside(ratio, 2), outside(ratio, 3)]
+    found = lines([GATED, ratio, DONE], [*RECORDS, *records])
+    assert "1 of 2 gates decided" in found[0]
+    assert "ratio: incomplete, outside the budget: 1 of 3 seeds trained, about 6 min more" in found
+
+
 def test_the_suites_gates_count() -> None:
     gates = SuiteGates(best_min_mcc=0.9)
     assert "1 of 3 gates decided" in lines([GATED, RANKED, DONE], RECORDS, gates)[0]

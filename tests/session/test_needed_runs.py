@@ -17,7 +17,7 @@ from harness.errors import BadInput
 from harness.judging.looks.standing import Standing
 from harness.session import dispatch
 from harness.session.looks.needed import Looked, needs
-from harness.session.looks.selection import fewest_runs, race_refusals
+from harness.session.looks.selection import fewest_runs, looks_in_words, race_refusals
 from harness.session.options import Chosen, Options, Planned, planned_suites
 from harness.session.session import Session
 from harness.suite.plan import Cell
@@ -286,11 +286,19 @@ def test_a_race_needs_all_cells_of_its_suite(folder: Path) -> None:
         ("race = true\nlooks = [1, 2, 5]", 4 + 2),  # two of four cells show the spread
         ('looks = [2, 5]\n[gates]\nmin_mcc = 0.3\nstatistic = "lower-bound"', 8),
         ("race = true\nlooks = [2, 3, 5]\n[gates]\nmin_mcc = 0.3", 8 + 3),  # the winner's mean
+        ("race = true\nlooks = [2, 3, 5]\n[gates]\nmax_drop = 0.1", 8),  # there is no baseline
     ],
 )
 def test_the_fewest_runs_of_a_plan(folder: Path, limits: str, fewest: int) -> None:
     cells: tuple[Cell, ...] = plan(folder, SUITE + limits).cells
-    assert fewest_runs(cells) == fewest
+    assert fewest_runs(cells, compared=False) == fewest
+
+
+def test_a_baseline_needs_all_seeds_of_a_cell_that_is_left(folder: Path) -> None:
+    cells = plan(folder, RACE).cells
+    assert fewest_runs(cells, compared=True) == 8 + 3
+    (line,) = looks_in_words(cells, compared=True)
+    assert "; 11 to 20 runs in all" in line
 
 
 @pytest.mark.parametrize(

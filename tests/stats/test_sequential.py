@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import norm, studentized_range
+from scipy.stats import norm, studentized_range, t
 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
@@ -14,7 +14,7 @@ from race_studies import FORMS, cell, gates  # noqa: E402
 from studies import RESTLESS, STEADY, draw  # noqa: E402
 
 from harness.errors import BadInput  # noqa: E402
-from harness.stats import mean_interval  # noqa: E402
+from harness.stats import Sources, Statistic, mean_interval, sources_of  # noqa: E402
 from harness.stats.sequential import Form, gate_verdict, nominal_levels, spent  # noqa: E402
 from harness.stats.sequential.levels import pair_level  # noqa: E402
 
@@ -137,6 +137,77 @@ def test_a_gate_by_one_look_judges_as_the_interval_of_all_seeds() -> None:
         last = gate_verdict(labels, predictions, edge + 1e-6, [5], form)
         assert last.outcome == "not-enough-evidence"
         assert gate_verdict(labels, predictions, interval.high + 1e-6, [5], form).outcome == "fail"
+
+
+def study_of_sources(seed: int, seeds: int = 3) -> tuple[np.ndarray, np.ndarray, Sources]:
+    """Draw sources of which some are much easier than others."""
+    random = np.random.default_rng(seed)
+    numbers = np.repeat(np.arange(8), random.integers(10, 50, 8))
+    errors = random.uniform(0.02, 0.5, 8)[numbers]
+    labels = random.integers(0, 2, numbers.size)
+    wrong = random.random((seeds, numbers.size)) < errors
+    sources = sources_of(numbers)
+    assert isinstance(sources, Sources)
+    return labels, np.where(wrong, 1 - labels, labels), sources
+
+
+STATISTICS: tuple[Statistic, ...] = ("mcc", "accuracy")
+
+
+@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("by_sources", [False, True])
+def test_one_look_at_all_seeds_has_the_interval_without_looks(
+    seed: int, statistic: Statistic, by_sources: bool
+) -> None:
+    labels, predictions, of_sentences = study_of_sources(seed, 2 + seed % 4)
+    sources = of_sentences if by_sources else None
+    interval = mean_interval(labels, predictions, statistic, sources=sources)
+    near = [interval.low - 1e-5, interval.low + 1e-5, interval.high - 1e-5, interval.high + 1e-5]
+    expected = ["pass", "not-enough-evidence", "not-enough-evidence", "fail"]
+    for threshold, outcome in zip(near, expected, strict=True):
+        found = gate_verdict(
+            labels,
+            predictions,
+            threshold,
+            [len(predictions)],
+            "pocock",
+            statistic=statistic,
+            sources=sources,
+        )
+        assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=1e-6)
+        assert found.outcome == outcome
+        assert found.p_value == pytest.approx(0.05, abs=1e-3)
+
+
+def test_an_mcc_over_sources_is_tested_on_fishers_scale() -> None:
+    labels, predictions, sources = study_of_sources(0)
+    interval = mean_interval(labels, predictions, sources=sources)
+    for threshold in (-0.2, interval.mean - 0.05, interval.mean + 0.1, 0.999):
+        found = gate_verdict(labels, predictions, threshold, [3], "pocock", sources=sources)
+        away = np.arctanh(interval.mean) - np.arctanh(threshold)
+        statistic = away * (1 - interval.mean**2) / interval.standard_error
+        expected = 2 * t.sf(abs(statistic), interval.degrees_of_freedom)
+        assert found.p_value == pytest.approx(expected)
+    for threshold, outcome in ((-1.0, "pass"), (1.0, "fail")):
+        found = gate_verdict(labels, predictions, threshold, [3], "pocock", sources=sources)
+        assert (found.outcome, found.p_value) == (outcome, 0.0)
+
+
+def test_a_look_at_runs_without_variation_says_nothing_about_other_sources() -> None:
+    labels, predictions, sources = study_of_sources(1, 5)
+    varied = np.concatenate([[labels, labels], predictions[2:]])
+    for threshold in (-1.0, 0.2, 0.99):
+        found = gate_verdict(labels, varied[:2], threshold, [2, 3, 5], "pocock", sources=sources)
+        assert (found.outcome, found.look, found.mean) == ("undecided", 0, None)
+        third = gate_verdict(labels, varied[:3], threshold, [2, 3, 5], "pocock", sources=sources)
+        assert (third.look, third.seeds) == (2, 3)
+    perfect = np.repeat(labels[None], 5, axis=0)
+    end = gate_verdict(labels, perfect, 0.2, [2, 3, 5], "pocock", sources=sources)
+    assert (end.outcome, end.look) == ("not-enough-evidence", 0)
+    # Other sentences of the same sources: the error is that of the counts.
+    same = gate_verdict(labels, perfect, 0.2, [2, 3, 5], "pocock")
+    assert (same.outcome, same.seeds) == ("pass", 2)
 
 
 def test_a_gate_is_decided_at_the_first_look_that_excludes_the_threshold() -> None:

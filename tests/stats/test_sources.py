@@ -123,6 +123,7 @@ def test_with_a_source_for_each_sentence_both_intervals_are_the_same(
     assert second.pop("covers") == str(first.pop("covers")).replace("sentences", "sources")
     for end in ("low", "high"):  # on Fisher's scale, see below
         assert second.pop(end) == pytest.approx(first.pop(end), abs=0.05)
+    assert (second.pop("fishers_scale"), first.pop("fishers_scale")) == (True, False)
     assert second == pytest.approx(first)
     for paired in (False, True):
         kind: dict[str, Any] = {"paired_seeds": paired, "classes": classes}

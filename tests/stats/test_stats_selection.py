@@ -1,5 +1,6 @@
 """What choosing adds to a score, how good the best of some is, and how many seeds would settle."""
 
+from dataclasses import replace
 from itertools import combinations
 from math import sqrt
 
@@ -234,17 +235,20 @@ def test_the_number_of_seeds_is_the_fewest_that_would_leave_the_threshold_out() 
 def test_the_number_of_seeds_is_the_fewest_whose_students_interval_ends_before_the_threshold(
     beyond: float, kind: str
 ) -> None:
-    """One number after the other, with Satterthwaite's degrees of freedom over seeds."""
+    """One number after the other, with Satterthwaite's degrees of freedom."""
     sentences, noise = (1043, 0.3) if kind == "two seeds" else (10_430, 0.1)
     labels, cells = draw_cells(2, 2, 1, sentences, noise)
     a, b = cells[0][:, 0], cells[1][:, 0]
     estimate: Interval | Difference
+    interaction = 0.0
     if kind == "two seeds":
         estimate = mean_interval(labels, a)
         middle = estimate.mean
         assert estimate.se_endless_seeds is not None
         assert estimate.sd_one_seed is not None
         lasting, one_seed, least = estimate.se_endless_seeds**2, estimate.sd_one_seed**2, 3
+        assert estimate.se_sentences is not None
+        interaction = 2 * (estimate.se_sentences**2 - lasting)
     elif kind == "one seed":
         estimate = mean_interval(labels, a[:1])
         middle = estimate.mean
@@ -257,7 +261,10 @@ def test_the_number_of_seeds_is_the_fewest_whose_students_interval_ends_before_t
 
     def reach(seeds: int) -> float:
         total = lasting + one_seed / seeds
-        freedom = total**2 / ((one_seed / seeds) ** 2 / (seeds - 1))
+        of_sentences = (lasting + interaction / seeds) ** 2 / (sentences - 1)
+        of_seeds = (one_seed / seeds) ** 2 / (seeds - 1)
+        of_both = (interaction / seeds) ** 2 / ((sentences - 1) * (seeds - 1))
+        freedom = total**2 / (of_sentences + of_seeds + of_both)
         return float(scipy.stats.t.ppf(0.975, freedom) * sqrt(total))
 
     expected = next(seeds for seeds in range(least, 10_001) if reach(seeds) < gap)
@@ -273,10 +280,59 @@ def test_seeds_that_agree_on_every_sentence_leave_nothing_for_more_of_them_to_se
     assert estimate.sd_one_seed == pytest.approx(0, abs=1e-12)
     assert seeds_needed(estimate, estimate.mean - estimate.standard_error) is None
     assert seeds_needed(estimate, estimate.mean - 2 * estimate.standard_error) == seeds
-    # On few sentences Student's t of today's interval is wider than that of endless seeds.
+    # 30 sentences have 29 degrees of freedom with any number of seeds: 2.045 standard errors.
     labels, cells = draw_cells(1, 1, 1, 30)
     estimate = mean_interval(labels, np.repeat(cells[0][:, 0], seeds, axis=0))
-    assert seeds_needed(estimate, estimate.mean - 2 * estimate.standard_error) == seeds + 1
+    assert seeds_needed(estimate, estimate.mean - 2 * estimate.standard_error) is None
+    assert seeds_needed(estimate, estimate.mean - 2.05 * estimate.standard_error) == seeds
+
+
+@pytest.mark.parametrize("sentences", [30, 1043])
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_the_plan_for_some_seeds_is_the_interval_that_as_many_seeds_show(
+    seeds: int, sentences: int
+) -> None:
+    """Two seeds with the same parts of the variance would need all these seeds, and no more."""
+    generator = np.random.default_rng(seeds)
+    labels = np.arange(sentences) % 2
+    wrong = generator.random((seeds, sentences)) < np.linspace(0.05, 0.35, seeds)[:, None]
+    shown = mean_interval(labels, np.where(wrong, 1 - labels, labels))
+    assert shown.se_seeds is not None
+    assert shown.se_sentences is not None
+    assert shown.se_endless_seeds is not None
+    assert shown.se_seeds > 0  # otherwise the plan assumes more spread than the seeds show
+    lasting = shown.se_endless_seeds**2
+    interaction = seeds * (shown.se_sentences**2 - lasting)
+    few = replace(shown, seeds=2, se_sentences=sqrt(lasting + interaction / 2), standard_error=1.0)
+    assert seeds_needed(few, shown.low - 1e-6) == seeds
+    more = seeds_needed(few, shown.low + 1e-6)
+    assert more is None or more > seeds
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.35, 0.37, 0.42, 0.6, 0.7, 0.72])
+def test_seeds_cannot_settle_what_few_sources_leave_open(threshold: float) -> None:
+    """Five degrees of freedom and Fisher's scale: endless seeds reach down to 0.377."""
+    error, one_seed, interaction = 0.064, 0.015**2, 0.0001
+    estimate = replace(
+        interval(3),
+        mean=0.563,
+        standard_error=1.0,
+        degrees_of_freedom=5.0,
+        se_sentences=sqrt(error**2 + interaction / 3),
+        se_endless_seeds=error,
+        sd_one_seed=sqrt(one_seed),
+        sentences_freedom=5.0,
+        fishers_scale=True,
+    )
+    seeds = np.arange(4, 10_001)
+    total = error**2 + one_seed / seeds
+    uncertainty = (error**2 + interaction / seeds) ** 2 / 5 + (one_seed / seeds) ** 2 / (seeds - 1)
+    uncertainty += (interaction / seeds) ** 2 / (5 * (seeds - 1))
+    reach = scipy.stats.t.ppf(0.975, total**2 / uncertainty) * np.sqrt(total) / (1 - 0.563**2)
+    low, high = np.tanh(np.arctanh(0.563) - reach), np.tanh(np.arctanh(0.563) + reach)
+    enough = seeds[(threshold < low) | (threshold > high)]
+    assert seeds_needed(estimate, threshold) == (enough[0] if enough.size else None)
+    assert (enough.size == 0) == (0.377 < threshold < 0.705)
 
 
 @pytest.mark.parametrize("seeds", [9_999, 10_001])

@@ -108,8 +108,8 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
 
 def _populations(names: Sequence[str], pairs: Sequence["Comparison"]) -> Iterator[str]:
     """Yield what intervals and verdicts are about, if the records contain sources."""
-    from harness.judging.comparison import ALPHA
     from harness.judging.populations import IN_WORDS
+    from harness.stats.multiplicity import ALPHA
 
     known = [
         (n, each) for n, each in zip(names, pairs, strict=True) if each.low_sources is not None

@@ -32,8 +32,7 @@ def baseline_notes(
         here |= {"machine": machine(), "device": device}
     lacking: dict[str, dict[str, list[str]]] = {}
     for cell in cells:
-        found = runs_of_cell(baseline, cell, training_of(cell, suite.training))
-        before = [run for run in found if run.scores is not None]
+        before = runs_of_cell(baseline, cell, training_of(cell, suite.training))
         for gate in COLUMNS:
             if getattr(cell.gates, gate) is not None and before:
                 for reason in _obstacles(gate, before, here):

@@ -44,29 +44,34 @@ def _check(
         return Check(key, gate.min_mcc, measured, None, None, verdict, f"{text} {reason}")
 
     if slices is None:
-        return undecided("the slices of the sentences are not known")
+        return undecided("the slices of the sentences are not known; run the suite again")
     if found is None:
         return undecided(str(missing))
     if not belongs(found, slices):
-        return undecided("the runs were scored on other sentences")
+        return undecided("the runs were scored on other sentences; train them again with --rerun")
     if (chosen := positions_of(slices, name)) is None:
-        return undecided("the data have no such slice")
+        return undecided("the data have no such slice; remove this gate")
     labels, predicted = found.labels[chosen], found.selected[:, chosen]
     if (reason := stats.undefined(labels)) is not None:
-        return undecided(f"it has {reason}" if reason == "no sentences" else reason)
+        none = f"it has {reason}" if reason == "no sentences" else reason
+        return undecided(f"{none}; remove this gate")
     measured = float(stats.mcc(labels, predicted, found.classes).mean())
     if labels.size < gate.min_sentences:
         return undecided(
-            f"it has {labels.size} sentences, and min_sentences is {gate.min_sentences}", measured
+            f"it has {labels.size} sentences, and min_sentences is {gate.min_sentences}; choose a "
+            "larger slice",
+            measured,
         )
     if (reason := stats.no_interval(labels)) is not None:
-        return undecided(f"it has {reason}", measured)
+        return undecided(f"it has {reason}; choose a larger slice", measured)
     tests = len(gates.slice)
     interval = stats.slice_interval(labels, predicted, found.classes, tests)
     by_bound = gates.statistic == "lower-bound"
     verdict: Verdict
     if by_bound and interval.covers != "sentences and seeds":
-        return undecided("one seed does not show the spread over seeds", measured)
+        return undecided(
+            "one seed does not show the spread over seeds; train two or more", measured
+        )
     if interval.high < gate.min_mcc:
         verdict = "fail"
     elif (interval.low if by_bound else measured) >= gate.min_mcc:

@@ -15,10 +15,10 @@ from harness.judging.gates.at_looks import checks_by_looks
 from harness.judging.gates.by_slice import slice_checks
 from harness.judging.gates.check import WORST_FIRST, Check, Verdict
 from harness.judging.gates.cost_ratio import cost_ratio_checks
-from harness.judging.gates.drop import drop_check, sampled, undecided_drop
+from harness.judging.gates.drop import drop_check, undecided_drop
 from harness.judging.gates.stopped import any_stopped, checks_of_stopped
 from harness.judging.looks.standing import Standing
-from harness.judging.populations import IN_WORDS, UNKNOWN, source_interval
+from harness.judging.populations import UNKNOWN, no_source_interval, source_interval, way_out
 from harness.stats import Interval, Refusal
 from harness.store.records import Record
 from harness.store.slices import Slices
@@ -95,15 +95,17 @@ def judge(
         "accuracy": None if stopped else _interval(found, "accuracy", _accuracies(scored)),
     }
     on_sources = None if found is None else source_interval(found)
-    used, obstacle = _for_gates(cell, found, intervals, missing)
+    used, obstacles = _for_gates(cell, found, intervals, missing)
     complete = not failures and all(by_seed.get(seed) is not None for seed in cell.seeds)
     looked = checks_by_looks(cell, records, complete)
     checks: tuple[Check, ...] = looked
     if complete:
+        by_looks = {check.gate for check in looked}
+        left = {name: each for name, each in used.items() if f"min_{name}" not in by_looks}
         of_cell = (
             checks_of_stopped(cell, scored, baseline)
             if stopped
-            else _checks(cell, scored, {} if looked else used, obstacle, baseline)
+            else _checks(cell, scored, left, obstacles, baseline)
         )
         checks = (
             *looked,
@@ -141,24 +143,25 @@ def _for_gates(
     found: Evidence | None,
     intervals: Mapping[str, Interval | None],
     missing: str | None,
-) -> tuple[Mapping[str, Interval | None], str | None]:
-    """Return the intervals by statistic that the cell's gates use, and why there are none.
+) -> tuple[Mapping[str, Interval | None], Mapping[str, str | None]]:
+    """Return the intervals that the cell's gates use, and why there is none, both by statistic.
 
     Args:
         intervals: for other sentences of the same sources.
         missing: why they do not cover sentences; None if they do.
     """
     if cell.gates.population != "sources" or found is None:
-        return intervals, missing
+        return intervals, dict.fromkeys(intervals, missing)
     on_sources = {
         "mcc": source_interval(found, "mcc"),
         "accuracy": source_interval(found, "accuracy"),
     }
     used = {name: each if isinstance(each, Interval) else None for name, each in on_sources.items()}
-    refused = [each or UNKNOWN for each in on_sources.values() if not isinstance(each, Interval)]
-    if not refused:
-        return used, missing
-    return used, f"there is no interval for {IN_WORDS['sources']}: {refused[0].reason}"
+    obstacles = {
+        name: missing if isinstance(each, Interval) else no_source_interval(each or UNKNOWN)
+        for name, each in on_sources.items()
+    }
+    return used, obstacles
 
 
 def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
@@ -207,7 +210,7 @@ def _checks(
     cell: Cell,
     runs: Sequence[Record],
     intervals: Mapping[str, Interval | None],
-    missing: str | None,
+    missing: Mapping[str, str | None],
     baseline: Baseline | None,
 ) -> Iterator[Check]:
     gates = cell.gates
@@ -218,8 +221,8 @@ def _checks(
     for name, statistic, threshold, values in scores:
         if threshold is not None and statistic in intervals:  # the others are judged by looks
             by_bound = gates.statistic == "lower-bound"
-            interval = intervals[statistic]
-            yield score_check(name, statistic, threshold, values, interval, by_bound, missing)
+            interval, obstacle = intervals[statistic], missing[statistic]
+            yield score_check(name, statistic, threshold, values, interval, by_bound, obstacle)
     if baseline is not None:
         allowed = DEFAULT_MAX_DROP if gates.max_drop is None else gates.max_drop
         yield _drop_check(cell, allowed, runs, baseline)
@@ -252,26 +255,16 @@ def score_check(
         cause = missing or "one seed does not show the spread over seeds"
         reason = f"{score} against {margin}: not enough evidence, because {cause}"
         if missing is None and interval is not None:
-            reason += _way_out(interval, threshold)
+            reason += way_out(interval, threshold)
     elif interval.low >= threshold:
         verdict, reason = "pass", f"{score} is entirely above {margin}"
     elif interval.high < threshold:
         verdict, reason = "fail", f"{score} is entirely below {margin}"
     else:
         verdict = "not-enough-evidence"
-        reason = f"{score} includes {margin}: not enough evidence" + _way_out(interval, threshold)
+        reason = f"{score} includes {margin}: not enough evidence" + way_out(interval, threshold)
     low, high = (None, None) if interval is None else (interval.low, interval.high)
     return Check(f"min_{statistic}", threshold, measured, low, high, verdict, reason)
-
-
-def _way_out(interval: Interval, threshold: float) -> str:
-    needed = stats.seeds_needed(interval, threshold)
-    if needed is None:
-        return (
-            f"; no number of seeds would be enough: there are too few {sampled(interval)} for a "
-            "threshold this close"
-        )
-    return f"; about {needed} seeds in total would be enough"
 
 
 def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Baseline) -> Check:

@@ -29,8 +29,7 @@ def cost_ratio_checks(cell: Cell, runs: Sequence[Record], baseline: Baseline) ->
     Args:
         runs: its scored runs, at least one, all of them whole.
     """
-    scored = [run for run in runs_of_cell(baseline, cell, runs[0].training) if run.scores]
-    sides = {CELL: runs, BASELINE: scored}
+    sides = {CELL: runs, BASELINE: runs_of_cell(baseline, cell, runs[0].training)}
     for gate, column in COLUMNS.items():
         if (limit := getattr(cell.gates, gate)) is not None:
             yield _check(gate, limit, COSTS[column], sides, baseline.source)
@@ -45,7 +44,8 @@ def _check(
             gate, limit, source, f"{BASELINE} has no scored run of this cell; name one that has"
         )
     if _data(now) != _data(before):
-        return _undecided(gate, limit, source, f"{BASELINE} was trained on other data")
+        why = f"{BASELINE} was trained on other data; name one that was trained on these"
+        return _undecided(gate, limit, source, why)
     found = ratio(cost, CELL, now, BASELINE, before)
     if found.value is None:
         return _undecided(gate, limit, source, f"{CELL} against {BASELINE}: {found.obstacle}")

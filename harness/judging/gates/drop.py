@@ -3,7 +3,7 @@
 from harness import stats
 from harness.judging.evidence import Evidence
 from harness.judging.gates.check import Check, Verdict
-from harness.judging.populations import IN_WORDS, difference
+from harness.judging.populations import difference, no_source_interval, sampled, way_out
 from harness.stats import Refusal
 from harness.suite.gates import Thresholds
 
@@ -33,12 +33,12 @@ def drop_check(
     mcc_before, mcc = mccs
     drop = mcc_before - mcc
     if not ours.same_sentences(theirs):
-        return undecided_drop(allowed, source, "the baseline was scored on other sentences", drop)
+        other = "the baseline was scored on other sentences; name one that was scored on these"
+        return undecided_drop(allowed, source, other, drop)
     population = gates.population or "sentences"
     found = difference(theirs, ours, paired_seeds=paired_seeds, population=population)
     if isinstance(found, Refusal):
-        none = f"there is no interval for {IN_WORDS[population]}: {found.reason}"
-        return undecided_drop(allowed, source, none, drop)
+        return undecided_drop(allowed, source, no_source_interval(found), drop)
     reason = (
         f"MCC {mcc:.4f} against the baseline's {mcc_before:.4f}: a drop of "
         f"{drop:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, {found.covers}; "
@@ -47,7 +47,7 @@ def drop_check(
     by_bound = gates.statistic == "lower-bound"
     verdict: Verdict
     if by_bound and not found.covers_other_seeds and found.low < found.high:
-        one_seed = "one seed does not show the spread over seeds"
+        one_seed = f"one seed does not show the spread over seeds{way_out(found, allowed)}"
         return undecided_drop(allowed, source, one_seed, drop)
     if found.high <= allowed or (drop <= allowed and not by_bound):
         verdict = "pass"
@@ -69,8 +69,3 @@ def undecided_drop(allowed: float, source: str, reason: str, drop: float | None 
     """Return the check of a drop that lacks evidence; `drop` is the measured one, if known."""
     text = f"max_drop {allowed:.4f} against {source}: not enough evidence, {reason}"
     return Check("max_drop", allowed, drop, None, None, "not-enough-evidence", text)
-
-
-def sampled(estimate: stats.Interval | stats.Difference) -> str:
-    """Return what more of would make an estimate more precise, beside seeds."""
-    return "sources" if "sources" in estimate.covers else "validation sentences"

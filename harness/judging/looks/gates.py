@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from harness import stats
 from harness.judging.looks.first_seeds import FirstSeeds
+from harness.judging.populations import source_interval, way_out
 from harness.stats import Sources
 from harness.stats.sequential import Outcome, SequentialVerdict, gate_verdict
 from harness.suite.looks import LEAST_SEEDS, judged_by_looks
@@ -67,7 +68,8 @@ def gate_progress(first: FirstSeeds, more_gates: bool) -> GateProgress:
     if failed:
         return GateProgress(min(failed), min(failed), min(failed), True)
     looked = max((each.seeds for each in checks), default=0)
-    if all(each.decided for each in checks) and not (more_gates or _other_gates(cell)):
+    every = len(checks) == len(_thresholds(cell)) and all(each.decided for each in checks)
+    if every and not (more_gates or _other_gates(cell)):
         return GateProgress(looked, looked, looked, True)
     if first.stop is not None:  # a run failed: no later look is possible, and the cell has failed
         return GateProgress(looked, first.scored, first.scored, False)
@@ -88,12 +90,31 @@ def by_looks(first: FirstSeeds) -> bool:
 
 
 def look_checks(first: FirstSeeds) -> Iterator[LookCheck]:
-    """Yield the gates on the lower bounds of MCC and accuracy, of a cell judged by looks."""
-    gates = first.cell.gates
-    if gates.min_mcc is not None:
-        yield _look_check(first, "MCC", "mcc", gates.min_mcc)
-    if gates.min_accuracy is not None:
-        yield _look_check(first, "accuracy", "accuracy", gates.min_accuracy)
+    """Yield the gates on the lower bounds of MCC and accuracy, of a cell judged by looks.
+
+    A gate of which even all seeds give no interval is left out: it is judged as without looks.
+    """
+    for name, statistic, threshold in _thresholds(first.cell):
+        if not _without_interval(first, statistic):
+            yield _look_check(first, name, statistic, threshold)
+
+
+def _thresholds(cell: Cell) -> list[tuple[str, stats.Statistic, float]]:
+    """Return the name, the statistic and the threshold of each gate on a bound that a cell has."""
+    every: tuple[tuple[str, stats.Statistic, float | None], ...] = (
+        ("MCC", "mcc", cell.gates.min_mcc),
+        ("accuracy", "accuracy", cell.gates.min_accuracy),
+    )
+    return [(name, statistic, least) for name, statistic, least in every if least is not None]
+
+
+def _without_interval(first: FirstSeeds, statistic: stats.Statistic) -> bool:
+    """Return whether all seeds of a cell have a score, and give no interval for its gates."""
+    if first.cell.gates.population != "sources" or first.found is None:
+        return False
+    if first.scored < len(first.cell.seeds):
+        return False
+    return not isinstance(source_interval(first.found, statistic), stats.Interval)
 
 
 def _look_check(
@@ -117,7 +138,14 @@ def _look_check(
         statistic=statistic,
         sources=sources,
     )
-    reason = _reason(name, margin, verdict, len(cell.seeds), cell.gates.population == "sources")
+    if verdict.look == 0:
+        reason = f"{name} against {margin}: undecided, because the seeds so far show no difference "
+        return LookCheck(gate, threshold, None, f"{reason}between sources")
+    reason = _reason(name, margin, verdict, len(cell.seeds), sources is not None)
+    if verdict.outcome == "not-enough-evidence":
+        assert verdict.level is not None
+        interval = found.interval(statistic, sources)
+        reason += way_out(interval, threshold, 1 - verdict.level)
     return LookCheck(gate, threshold, verdict, reason)
 
 

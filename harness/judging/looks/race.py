@@ -113,7 +113,7 @@ def _still(looks: Looks, first: FirstSeeds, result: _Result, compared: bool) -> 
         following = looks.after[0] if state is None else state.needed[name]
         return Standing(seeds, reached, following, seeds, "going on", raced=True)
     own = gate_progress(first, compared or looks.whole)
-    if looks.whole or compared or first.cell.gates.any_set:
+    if looks.whole or compared or first.cell.gates.without_baseline().any_set:
         needed, most, decided = own.needed, own.most, own.decided
     else:
         needed, most, decided = reached, reached, True

@@ -18,7 +18,8 @@ last look leaves it among several."""
 class Dropped:
     """Why a cell was dropped from a race: the difference in mean MCC to the leader, leader first.
 
-    `p_value` is corrected for the comparisons of the look and below `level`.
+    `p_value` is that of this pair alone. It is below `level`, which is corrected for all pairs of
+    the look and for the other looks.
     """
 
     against: str

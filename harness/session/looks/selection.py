@@ -32,15 +32,19 @@ def race_refusals(planned: Sequence[Planned], cells: Sequence[Cell]) -> Iterator
             )
 
 
-def looks_in_words(cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield a line on the looks at a suite's cells, with the fewest and the most runs, if any."""
+def looks_in_words(cells: Sequence[Cell], compared: bool) -> Iterator[str]:
+    """Yield a line on the looks at a suite's cells, with the fewest and the most runs, if any.
+
+    Args:
+        compared: whether the cells are compared with a baseline.
+    """
     looks = next((cell.looks for cell in cells if cell.looks is not None), None)
     if looks is None:
         return
     *most, last = map(str, looks.after)
     numbers = f"{', '.join(most)} and {last}" if most else last
     what = f"race of {counted(len(cells), 'cell')}" if looks.race else "looks"
-    fewest, all_runs = fewest_runs(cells), sum(len(cell.seeds) for cell in cells)
+    fewest, all_runs = fewest_runs(cells, compared), sum(len(cell.seeds) for cell in cells)
     yield (
         f"{what}: judged after {numbers} seeds ({looks.spending} spending); "
         f"{fewest} to {counted(all_runs, 'run')} in all, finished ones included; the expected "
@@ -48,14 +52,20 @@ def looks_in_words(cells: Sequence[Cell]) -> Iterator[str]:
     )
 
 
-def fewest_runs(cells: Sequence[Cell]) -> int:
-    """Return the number of runs of a plan if the first possible look decides everything."""
+def fewest_runs(cells: Sequence[Cell], compared: bool) -> int:
+    """Return the number of runs of a plan if the first possible look decides everything.
+
+    Args:
+        compared: whether the cells are compared with a baseline, which needs all seeds of the cells
+            that are left in a race.
+    """
     looks = cells[0].looks
     if looks is None or not looks.race:
         return sum(map(_fewest_seeds, cells))
     first, count = looks.after[0], len(cells)
     probed = min(max(ceil(count / PROBED), FEWEST_PROBED), count) if first == 1 else 0
-    gated = [max(_fewest_seeds(cell, looks.whole) - first, 0) for cell in cells]
+    whole = looks.whole or compared
+    gated = [max(_fewest_seeds(cell, whole) - first, 0) for cell in cells]
     return count * first + max(probed, min(gated))
 
 
@@ -66,7 +76,7 @@ def _fewest_seeds(cell: Cell, whole: bool = False) -> int:
         whole: whether something else needs all its seeds.
     """
     raced = cell.looks is not None and cell.looks.race
-    if raced and not whole and not cell.gates.any_set:
+    if raced and not whole and not cell.gates.without_baseline().any_set:
         return 0
     if whole or cell.looks is None or not judged_by_looks(cell.gates):
         return len(cell.seeds)

@@ -9,15 +9,17 @@ import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
-from harness.stats.scores import BOUNDS, Statistic, linearise
+from harness.stats.scores import Statistic, linearise
 from harness.stats.sequential.levels import Form, nominal_levels, problems_of_looks
 from harness.stats.sources import Sources
 from harness.stats.variance import (
     LEVEL,
     LinearisedRuns,
     Variance,
-    half_width,
+    bounds_of_mean,
+    distance_of_mean,
     p_value,
+    uses_fishers_scale,
     variance_of_mean,
 )
 
@@ -32,13 +34,14 @@ class SequentialVerdict:
         outcome: "pass" or "fail" if the interval of a look excludes the threshold;
             "not-enough-evidence" if no interval does, the last look's included; "undecided" if
             later looks need more seeds than there are.
-        look: number of the look, from 1; 0 if there are not enough seeds for the first one.
+        look: number of the look, from 1; 0 if none is possible with these seeds.
         seeds: number of seeds of this look.
         mean: of the statistic over these seeds; None without a look.
         low: lower end of this look's interval, of confidence 1 - `level`.
         high: its upper end.
-        p_value: two-sided, for a true mean that equals the threshold.
-        level: nominal level of this look, with which `p_value` is compared.
+        p_value: two-sided, for a true mean that equals the threshold: below `level` if the
+            interval excludes the threshold.
+        level: nominal level of this look.
         share: estimated share of one seed's variance that all looks have in common.
     """
 
@@ -65,9 +68,13 @@ def gate_verdict(
 ) -> SequentialVerdict:
     """Return whether the mean over seeds is above or below a threshold, by looks at the seeds.
 
-    At each look, the interval of the first seeds has confidence 1 - the look's nominal level. The
-    first interval that excludes the threshold decides. If the true mean is below the threshold, a
-    "pass" has a probability of at most 0.025; if above, so has a "fail".
+    At each look, the interval of the first seeds has confidence 1 - the look's nominal level; it is
+    otherwise that of `mean_interval`. The first interval that excludes the threshold decides. If
+    the true mean is below the threshold, a "pass" has a probability of at most 0.025; if above, so
+    has a "fail".
+
+    With sources, a look does not count if none of its runs shows any variation, because nothing is
+    then known of the difference between sources.
 
     Args:
         labels: (sentences,), each from 0 to `classes` - 1.
@@ -85,10 +92,14 @@ def gate_verdict(
         raise BadInput(problems)
     check(labels, {"predictions": predictions}, classes)
     runs = linearise(labels, predictions[: looks[-1]], statistic, classes)
-    possible = [seeds for seeds in looks if seeds <= len(predictions)]
+    varied = [sources is None or bool((runs.unseen[:seeds] == 0).any()) for seeds in looks]
+    possible = [
+        number for number, seeds in enumerate(looks) if seeds <= len(predictions) and varied[number]
+    ]
+    undecided: Outcome = "undecided" if len(predictions) < looks[-1] else "not-enough-evidence"
     if not possible:
         return SequentialVerdict(
-            outcome="undecided",
+            outcome=undecided,
             look=0,
             seeds=0,
             mean=None,
@@ -98,7 +109,10 @@ def gate_verdict(
             level=None,
             share=None,
         )
-    for number, seeds in enumerate(possible):
+    fishers_scale = uses_fishers_scale(statistic, sources)
+    outcome: Outcome = undecided
+    for number in possible:
+        seeds = looks[number]
         first = LinearisedRuns(
             runs.values[:seeds], runs.influence[:seeds], float(runs.unseen[:seeds].mean())
         )
@@ -106,24 +120,21 @@ def gate_verdict(
         mean, share = float(first.values.mean()), _share(variance)
         level = nominal_levels(looks, share, form, 1 - LEVEL)[number]
         error, freedom = sqrt(variance.total), variance.degrees_of_freedom
-        p = p_value(mean - threshold, error, freedom)
-        if p < level or seeds == possible[-1]:
+        low, high = bounds_of_mean(
+            mean, error, freedom, statistic, 1 - level, fishers_scale=fishers_scale
+        )
+        if low >= threshold or high < threshold:
+            outcome = "pass" if low >= threshold else "fail"
             break
-    outcome: Outcome = "undecided"
-    if p < level:
-        outcome = "pass" if mean > threshold else "fail"
-    elif seeds == looks[-1]:
-        outcome = "not-enough-evidence"
-    reach = half_width(error, freedom, 1 - level)
-    least, largest = BOUNDS[statistic]
+    distance = distance_of_mean(mean, threshold, fishers_scale=fishers_scale)
     return SequentialVerdict(
         outcome=outcome,
         look=number + 1,
         seeds=seeds,
         mean=mean,
-        low=max(mean - reach, least),
-        high=min(mean + reach, largest),
-        p_value=p,
+        low=low,
+        high=high,
+        p_value=p_value(distance, error, freedom),
         level=level,
         share=share,
     )
