@@ -12,7 +12,7 @@ from tabulate import tabulate
 PACKAGE = Path(__file__).parent.parent / "harness"
 
 LAYERS = (
-    ("text", "redaction", "errors", "markup", "validation", "products", "garbage"),
+    ("text", "redaction", "errors", "markup", "paths", "validation", "products", "garbage"),
     ("stats", "machine", "executors", "suite"),
     ("inputs",),
     ("store",),

@@ -1,5 +1,6 @@
 """Formats text and numbers for display: on one line, without terminal control characters."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -40,6 +41,11 @@ def two_digits(value: float) -> str:
     return f"{Decimal(f'{value:.2g}'):f}"
 
 
+def with_decimals(value: float, least: int = 4) -> str:
+    """Format a number with all its digits, and with at least so many decimals: 0.3000, 0.45004."""
+    return max(f"{value:z.{least}f}", f"{Decimal(repr(float(value))):f}", key=len)
+
+
 def series(texts: Sequence[str]) -> str:
     """Return texts as a series: a, b and c."""
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
@@ -74,3 +80,10 @@ def exact_duration(seconds: int) -> str:
     hours, minutes = divmod(minutes, 60)
     units = ((hours, "h"), (minutes, "min"), (rest, "s"))
     return " ".join(f"{number} {unit}" for number, unit in units if number) or "0 s"
+
+
+def by_first_number(text: str) -> tuple[int, str, str]:
+    """Return a key that sorts text by the whole number at its beginning, then as text."""
+    found = re.match("[0-9]+", text)
+    digits = found[0].lstrip("0") if found else ""
+    return len(digits), digits, text  # in the order of the numbers, of any length

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from harness.errors import BadInput
+from harness.paths import passes
 from harness.session.options import DEFAULT_SUITES, OPTIONS, Chosen, Planned, planned_suites
 from harness.suite.dataset import DELIMITER_IN_WORDS, separates
 from harness.suite.gates import AGAINST_BASELINE
@@ -27,8 +28,12 @@ MATRIX = (
 """Options that change the cells of a suite, their gates and looks."""
 
 
-def options(names: Iterable[str]) -> Callable[[Function], Function]:
-    """Return a decorator that adds the benchmark options with these names to a subcommand."""
+def options(names: Iterable[str], **helps: str) -> Callable[[Function], Function]:
+    """Return a decorator that adds the benchmark options with these names to a subcommand.
+
+    Args:
+        helps: help texts by name, of options that mean another thing here than for a session.
+    """
     wanted = set(names)
 
     def decorate(function: Function) -> Function:
@@ -38,7 +43,7 @@ def options(names: Iterable[str]) -> Callable[[Function], Function]:
                 is_flag=option.metavar is None,
                 metavar=option.metavar,
                 multiple=option.repeatable,
-                help=option.help,
+                help=helps.get(option.name, option.help),
             )
             function = add(function)
         return function
@@ -52,7 +57,7 @@ strict = click.option(
     help="also report what fails a session with pytest's --strict: a cell that no gate judges or "
     "that cannot run",
 )
-"""Declared here and not in OPTIONS: for pytest it is pytest's own option."""
+"""Of commands that train nothing. Not in OPTIONS: for pytest it is pytest's own option."""
 
 
 delimiter = click.option(
@@ -94,7 +99,9 @@ def chosen(values: Mapping[str, Any]) -> Chosen:
     """
     here = Path.cwd()
     above = (here, *here.parents)
-    project = next((folder for folder in above if (folder / DEFAULT_SUITES[0]).is_file()), here)
+    project = next(
+        (folder for folder in above if passes(Path.is_file, folder / DEFAULT_SUITES[0])), here
+    )
     return Chosen(values, here, project)
 
 

@@ -13,6 +13,7 @@ from harness.cli.choices import chosen, only_suite, options
 from harness.errors import BadInput
 from harness.session.options import cola_folder
 from harness.suite import ids
+from harness.suite.by_name import NAMES
 from harness.text import counted, printable
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 @click.command(short_help="print the sentences that every run misclassifies")
 @click.argument("results", type=click.Path(path_type=Path), metavar="FOLDER|LEADERBOARD.JSON")
-@options(("suite", "cola_dir"))
+@options(
+    ("suite", "cola_dir"),
+    suite=f"a file, or {', '.join(NAMES)}: the suite whose data the runs are of; needed for data "
+    "of your own",
+)
 @click.option(
     "--cell", multiple=True, metavar="ID", help="repeatable; by default each checkpoint's best"
 )

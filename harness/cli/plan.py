@@ -247,7 +247,7 @@ def _stopped(item: RunStatus) -> bool:
 def _mcc_as_text(item: RunStatus) -> str:
     if (mcc := _mcc(item)) is None:
         return ""
-    return at_least(mcc) if _stopped(item) else f"{mcc:.3f}"
+    return at_least(mcc) if _stopped(item) else f"{mcc:z.3f}"
 
 
 def _data_as_dict(inputs: Inputs) -> dict[str, object] | None:

@@ -13,8 +13,10 @@ import click
 from harness.cli.choices import MATRIX, chosen, only_suite, options
 from harness.errors import BadInput
 from harness.garbage import uncollected
+from harness.paths import is_absent, passes
 from harness.session.options import cola_folder, flag_of, session_options
 from harness.store.records import Record
+from harness.suite.by_name import NAMES
 from harness.suite.references import load_references
 from harness.text import counted, printable
 
@@ -26,7 +28,14 @@ if TYPE_CHECKING:
 
 @click.command(short_help="rebuild or check every table")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FOLDER|LEADERBOARD.JSON")
-@options(("suite", "cola_dir", *MATRIX, "baseline", "replace"))
+@options(
+    ("suite", "cola_dir", *MATRIX, "baseline", "replace"),
+    suite=f"rebuild from the store, by the plan of this suite: a file, or {', '.join(NAMES)}; by "
+    "default the evidence is leaderboard.json",
+    cola_dir="count the repeated sentences in CoLA's own folder, and add them to the records; with "
+    "--slices, also where the suite's data are, by default in the environment's COLA_DIR",
+    replace="replace tables that show runs which the new ones do not; without it they stay",
+)
 @click.option(
     "--slices",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -87,9 +96,9 @@ def report(
       harness report results/mine --without "our model"
       harness report downloaded.json --output tables/
     """
-    if check and output is not None and not output.exists():
+    if check and output is not None and not passes(Path.exists, output):
         way_out = "name the folder to check; without --check the folder is written"
-        missing = [] if source.exists() else [f"{source}: no such file or folder"]
+        missing = [] if passes(Path.exists, source) else [f"{source}: no such file or folder"]
         raise BadInput([*missing, f"--output: {output}: no such folder; {way_out}"])
     if check and slices is not None:
         raise click.UsageError("--check writes nothing, and --slices changes tables; leave out one")
@@ -175,7 +184,7 @@ def _print_differences(folder: Path, evidence: _Evidence) -> None:
 
     changed = changed_files(folder, evidence.contents)
     stale = stale_files(folder, evidence.contents)
-    if not any((folder / name).exists() for name in [*evidence.contents, PREDICTIONS]):
+    if all(is_absent(folder / name) for name in [*evidence.contents, PREDICTIONS]):
         files = f"none of the {len(evidence.contents)} files of these records exists"
         click.echo(f"differs: {os.path.relpath(folder)}: {files}")
         click.echo(f"{folder}: run it without --check to write them", err=True)
@@ -264,7 +273,7 @@ def _from_published(
     from harness.report.published import with_references
 
     path = leaderboard_in(source)
-    if not path.exists():
+    if is_absent(path):
         where = f"{source}: no {LEADERBOARD}" if source.is_dir() else f"{source}: no such file"
         way_out = "a folder with only runs/ also needs the plan: --suite FILE"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
@@ -275,7 +284,7 @@ def _from_published(
     folder = path.parent
     if check:
         checked = folder if output is None else output
-        contents = render(published, (checked / PREDICTIONS).exists())
+        contents = render(published, not is_absent(checked / PREDICTIONS))
         unlike = mismatched_predictions(checked, published)
         return _Evidence(folder, contents, published.records, (), unlike, published=True)
     predictions, notes = predictions_beside(folder, published)

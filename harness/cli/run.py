@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from harness.cli.choices import EVERY, chosen, options, strict
+from harness.cli.choices import EVERY, chosen, options
 from harness.session.options import OPTIONS
 
 
@@ -21,7 +21,11 @@ from harness.session.options import OPTIONS
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[SUITE]...")
 @options(EVERY)
-@strict
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="the session also fails if no gate judges a cell, or if a cell cannot run",
+)
 def run(arguments: tuple[str, ...], strict: bool, **values: Any) -> int:
     """Train suites, check their gates, and write their tables.
 

@@ -35,7 +35,7 @@ def submit(folder: Path, cell: str | None, seed: int | None, output: str) -> Non
     run = choose(candidates(folder), cell, seed)
     content = submission(folder, run)
     assert run.record.scores is not None
-    line = f"{run.record.cell}, seed {run.record.seed}: validation MCC {run.record.scores.mcc:.4f}"
+    line = f"{run.record.cell}, seed {run.record.seed}: validation MCC {run.record.scores.mcc:z.4f}"
     click.echo(printable(line), err=True)
     if output == "-":
         click.echo(content, nl=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.inputs.data.formats import reader_of
+from harness.inputs.data.formats import check_file, reader_of
 from harness.inputs.data.rows import capped, read_bytes, shown
 from harness.inputs.data.table import COLUMNS_SHOWN, ColumnNotNamed, TableRow, Wanted, listed
 from harness.suite.dataset import DELIMITERS
@@ -43,11 +43,9 @@ def check(path: Path) -> None:
     """Check that a file of annotations exists in a supported format.
 
     Raises:
-        BadInput: no such file, or an extension without a reader.
+        BadInput: see check_file.
     """
-    if not path.is_file():
-        raise BadInput([f"{path}: no such file; dataset.annotations must be a table of sentences"])
-    reader_of(path)
+    check_file(path, "dataset.annotations must be a table of sentences")
 
 
 def column_names(path: Path) -> tuple[str, ...]:

@@ -66,10 +66,15 @@ def read_runs(paths: Sequence[Path], columns: Columns) -> list[GivenRun]:
     """Read one file a seed.
 
     Raises:
-        BadInput: every mistake of all files at once: a column that is missing, a value that is
-            not a class, a score that is not a finite number, scores of other classes, a class that
-            is not the one with the largest score, or no rows.
+        BadInput: labels and predictions of one column; or every mistake of all files at once: a
+            column that is missing, a value that is not a class, a score that is not a finite
+            number, scores of other classes, a class that is not the one with the largest score, or
+            no rows.
     """
+    if columns.label == columns.prediction:
+        options = "--prediction-column and --label-column"
+        both = f"both are {shown(columns.label)}"
+        raise BadInput([f"{options} must differ, {both}; name two columns"])
     problems: list[str] = []
     found: list[GivenRun] = []
     for path in paths:
@@ -141,6 +146,9 @@ def _unlike_first(first: GivenRun, others: Sequence[GivenRun]) -> Iterator[str]:
 def _read(path: Path, columns: Columns) -> GivenRun:
     existing = _column_names(path, columns)
     logits = _logit_columns(path, existing, columns)
+    if columns.label in logits:
+        scores = f"--label-column {shown(columns.label)} is a column of scores"
+        raise BadInput([f"{path}: {scores}; name the column of labels"])
     text = columns.text
     if text not in existing or text in (columns.label, columns.prediction):
         text = None
@@ -223,7 +231,7 @@ def _largest(scores: Sequence[tuple[str, object]]) -> tuple[int | None, list[str
     for name, value in scores:
         try:
             number = float(value) if isinstance(value, int | float | str) else math.nan
-        except ValueError:
+        except (ValueError, OverflowError):  # no number, or a whole number beyond any float
             number = math.nan
         if isinstance(value, bool) or not math.isfinite(number):
             problems.append(f"column {shown(name)}: {shown(value)}; it must be a finite number")

@@ -126,7 +126,10 @@ def _to_target(facts: Facts) -> list[float | None]:
 
 def _warnings(facts: Facts) -> str | None:
     given = (warning for run in facts.runs for warning in run.warnings)
-    return BETWEEN_WARNINGS.join(dict.fromkeys([*given, *costs.doubts(facts.scored)])) or None
+    texts = dict.fromkeys([*given, *costs.doubts(facts.scored)])
+    # Only the mark between warnings has this character: it tells where one ends.
+    mark = BETWEEN_WARNINGS.strip()
+    return BETWEEN_WARNINGS.join(text.replace(mark, "/") for text in texts) or None
 
 
 def _interval(row: Row) -> str:

@@ -273,8 +273,8 @@ def conclusion(pair: Comparison) -> str:
         else ", for these runs only because a cell has one seed"
     )
     return (
-        f"{head}: MCC {pair.mcc_a:.3f} against {pair.mcc_b:.3f}, a difference of "
-        f"{pair.difference:+.3f} (95 % interval {pair.low:+.3f} to {pair.high:+.3f}, "
+        f"{head}: MCC {pair.mcc_a:z.3f} against {pair.mcc_b:z.3f}, a difference of "
+        f"{pair.difference:+z.3f} (95 % interval {pair.low:+z.3f} to {pair.high:+z.3f}, "
         f"p = {pair.adjusted:.2g}{correction}{scope}){_sources(pair)}{_costs(pair)}."
     )
 
@@ -291,7 +291,7 @@ def _sources(pair: Comparison) -> str:
     shown = "a difference" if pair.adjusted_sources < ALPHA else "no difference"
     return (
         f", on {IN_WORDS['sentences']}; on {IN_WORDS['sources']} {shown} is shown "
-        f"({pair.low_sources:+.3f} to {pair.high_sources:+.3f}, p = {pair.adjusted_sources:.2g})"
+        f"({pair.low_sources:+z.3f} to {pair.high_sources:+z.3f}, p = {pair.adjusted_sources:.2g})"
     )
 
 
@@ -317,9 +317,9 @@ def differing_slices(pair: Comparison) -> Iterator[str]:
     yield f"Slices on which they differ beyond chance: {len(found) or 'none'} {tested}."
     for each in found:
         yield (
-            f"  {each.name}, {counted(each.sentences, 'sentence')}: MCC {each.mcc_a:.3f} against "
-            f"{each.mcc_b:.3f}, {each.difference:+.3f} (95 % interval {each.low:+.3f} to "
-            f"{each.high:+.3f}, p = {each.adjusted:.2g})"
+            f"  {each.name}, {counted(each.sentences, 'sentence')}: MCC {each.mcc_a:z.3f} against "
+            f"{each.mcc_b:z.3f}, {each.difference:+z.3f} (95 % interval {each.low:+z.3f} to "
+            f"{each.high:+z.3f}, p = {each.adjusted:.2g})"
         )
 
 

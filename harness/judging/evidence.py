@@ -157,8 +157,8 @@ def evidence(records: Sequence[Record]) -> Evidence:
         if abs(record.scores.mcc - mcc) > ROUNDING:
             raise NoEvidence(
                 f"the record of {record.cell} with seed {record.seed} contains MCC "
-                f"{record.scores.mcc:.4f}, but its predictions have MCC {mcc:.4f}: it was changed; "
-                "train it again with --rerun"
+                f"{record.scores.mcc:z.4f}, but its predictions have MCC {mcc:z.4f}: it was "
+                "changed; train it again with --rerun"
             )
     last_only = first.training.selection == "last-epoch"
     return Evidence(

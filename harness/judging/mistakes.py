@@ -1,6 +1,5 @@
 """Errors of models: MCC on groups of sentences, and sentences that every run misclassifies."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import numpy as np
 from harness.judging.costs import mean
 from harness.judging.evidence import NoEvidence, evidence
 from harness.store.records import Confusion, GroupCounts, Record
+from harness.text import by_first_number
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def by_group(runs: Sequence[Record]) -> dict[str, dict[str, tuple[int, float | N
             shared = set.intersection(*(set(each[kind]) for each in groups))
             found[kind] = {
                 group: _over_runs([each[kind][group] for each in groups])
-                for group in sorted(shared, key=_natural)
+                for group in sorted(shared, key=by_first_number)
             }
     return found
 
@@ -66,8 +66,3 @@ def missed_by(cells: Sequence[Sequence[Record]]) -> Missed:
 
 def _over_runs(counts: Sequence[Confusion | GroupCounts]) -> tuple[int, float | None]:
     return counts[0].sentences, mean(each.counts.mcc for each in counts)
-
-
-def _natural(name: str) -> tuple[int, str]:
-    number = re.match(r"\d+", name)
-    return (int(number[0]) if number else 0, name)

@@ -139,7 +139,7 @@ def _results_table(
 ) -> Iterator[str]:
     sentences = {"validation": facts.validation, "test": facts.test}
     rows = [
-        (split, f"{sentences[split]:,}", *(f"{value:.4f}" for value in values.values()))
+        (split, f"{sentences[split]:,}", *(f"{value:z.4f}" for value in values.values()))
         for split, values in _scored_splits(record).items()
     ]
     headings = ("split", "sentences", *_metrics(record).values())
@@ -147,12 +147,12 @@ def _results_table(
     low, high = interval
     start = f"{LEVEL:.0%} confidence interval of the validation split's MCC"
     if on_sources is None:
-        yield f"{start}: {low:.4f} to {high:.4f}."
+        yield f"{start}: {low:z.4f} to {high:z.4f}."
     else:
-        yield f"{start}, for {IN_WORDS['sentences']}: {low:.4f} to {high:.4f}."
+        yield f"{start}, for {IN_WORDS['sentences']}: {low:z.4f} to {high:z.4f}."
     if isinstance(on_sources, Interval):
         yield (
-            f"{start}, for {IN_WORDS['sources']}: {on_sources.low:.4f} to {on_sources.high:.4f}."
+            f"{start}, for {IN_WORDS['sources']}: {on_sources.low:z.4f} to {on_sources.high:z.4f}."
         )
     elif on_sources is not None:
         yield f"There is no interval for {IN_WORDS['sources']}: {escaped(on_sources.reason)}."

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -25,6 +26,9 @@ RENAME = (
     "[save_file({{{key}: t for k, t in load(open(f, 'rb').read()).items()}}, f, "
     "metadata={{'format': 'pt'}}) for f in glob.glob('*.safetensors')]"
 )
+
+PLAIN = re.compile(r"[\w.-]*", re.ASCII)
+"""Prefixes that mean the same in a shell and in Python; with others, no command is offered."""
 
 MOST_SIZES = 4
 """Maximum number of wrong settings in config.json to find; with more, it is another model."""
@@ -179,7 +183,11 @@ def _renaming_message(theirs: str, ours: str) -> str:
     else:
         problem = f"the names in the files begin with {theirs!r} instead of {ours!r}"
         key = f"{ours!r} + {key} if k.startswith({theirs!r}) else k"
-    return f'{problem}; rename them in a copy of the folder: python -c "{RENAME.format(key=key)}"'
+    problem += "; rename them in a copy of the folder"
+    # The files may be a stranger's, and the user pastes the command into a shell.
+    if not (PLAIN.fullmatch(theirs) and PLAIN.fullmatch(ours)):
+        return problem
+    return f'{problem}: python -c "{RENAME.format(key=key)}"'
 
 
 def _sizes(model: PreTrainedModel, stored: Mapping[str, TensorInfo]) -> list[tuple[str, int, int]]:

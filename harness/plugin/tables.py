@@ -15,6 +15,7 @@ from harness.judging.hard_sentences import in_brief, missed_by_best
 from harness.judging.leaderboard import leaderboard, runs_by_cell
 from harness.judging.looks.race import standings
 from harness.markup import code, escaped
+from harness.paths import passes
 from harness.plugin.elsewhere import option_value, spelled
 from harness.plugin.stash import GIVEN, PROBLEMS, SESSION, TABLE_NOTES, WRITTEN
 from harness.report import LEADERBOARD, replacement, write_tables
@@ -27,7 +28,7 @@ from harness.report.brief import (
 from harness.report.given import kept
 from harness.report.locations import store_locations
 from harness.report.undecided import outside_budget, undecided
-from harness.session.options import Planned, passes
+from harness.session.options import Planned
 from harness.session.overwriting import where
 from harness.session.session import Session
 from harness.store.given import Given

@@ -11,6 +11,7 @@ from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.judging.gates import Judgement
 from harness.judging.leaderboard import leaderboard
+from harness.paths import passes
 from harness.report.checks.changes import changed_files
 from harness.report.checks.logits import PREDICTIONS, joined
 from harness.report.findings import findings
@@ -124,7 +125,8 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
 
 def stale_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
     """Return the names of pictures in a folder that do not belong to these tables."""
-    return [name for name in _picture_names() if name not in contents and (folder / name).exists()]
+    others = (name for name in _picture_names() if name not in contents)
+    return [name for name in others if passes(Path.exists, folder / name)]
 
 
 def file_names() -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from harness.judging.column import MISSING, Row, Value, gate
+from harness.judging.column import MISSING, Row, Value
 from harness.judging.columns import SHOWN, informative
 from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.settings import settings_in
@@ -113,8 +113,7 @@ def as_summary(suite: str, frame: "pd.DataFrame") -> str:
         texts = {column.name: column.text(row) for column in SHOWN}
         settings = (code(texts["checkpoint"]), texts["batch_size"], texts["learning_rate"])
         further = [column.text(row) for column in different]
-        threshold = gate(_three(row["threshold"]), row["threshold_statistic"])
-        of_scores = [_mcc(row), texts["mcc_low"], threshold, verdict]
+        of_scores = [_mcc(row), texts["mcc_low"], texts["threshold"], verdict]
         of_scores += [LOOKS.text(row)] if LOOKS.name in row else []
         lines.append([*settings, *further, *of_scores])
     headings = [*HEADINGS[:3], *(column.heading for column in different), *HEADINGS[3:]]
@@ -143,4 +142,4 @@ def _mcc(row: Row) -> str:
 
 
 def _three(value: Value) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else MISSING
+    return f"{value:z.3f}" if isinstance(value, float) else MISSING

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -66,10 +67,9 @@ INTERVAL = next(column for column in SHOWN if column.name == "mcc_low")
 
 NAMES_OF_SETTINGS = frozenset(column.name for column in SETTINGS)
 
-CHOICES = {
-    *("checkpoint", "given", "batch_size", "learning_rate", "status", "verdict"),
-    *NAMES_OF_SETTINGS,
-}
+CHOICES = NAMES_OF_SETTINGS.union(
+    ("checkpoint", "given", "batch_size", "learning_rate", "status", "verdict")
+)
 """Columns by which the table can be filtered, with a menu of their values."""
 
 MOST_CHOICES = 50
@@ -205,11 +205,8 @@ def _breakable(text: str) -> Markup:
 
 def _axes_of_heat_maps(data: Mapping[str, Any]) -> str:
     """Return the names of the settings that the heat maps show, as text."""
-    sides = data.get("heat")
-    names = ("batch size", "learning rate")
-    if sides is not None:
-        names = (sides["down"]["name"], sides["across"]["name"])
-    return " and ".join(names)
+    sides = data.get("heat", {"down": {"name": "batch size"}, "across": {"name": "learning rate"}})
+    return f"{sides['down']['name']} and {sides['across']['name']}"
 
 
 def _sections(blocks: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -312,8 +309,9 @@ def _field(column: Column, line: Line | GivenLine) -> Field:
     value = line.row[column.name]
     text = printable(column.text(line.row))
     if column.name == "checkpoint":
-        status = "" if line.row["status"] == "ok" else f", {line.row['status']}"
-        settings = re.sub("(?<!,) ", NO_BREAK, f"{line.settings}{status}")
+        said = (line.row["status"], line.row.get("stopped"))
+        settings = re.sub("(?<!,) ", NO_BREAK, line.settings)
+        settings += "".join(f", {each}" for each in said if each not in ("ok", None))
         return Field(text, heads=True, settings=settings.replace("-", f"-{JOINER}"))
     kinds = _shown(column).split() + (["left"] if column.alignment == "left" else [])
     if value is None:
@@ -336,17 +334,19 @@ def _field(column: Column, line: Line | GivenLine) -> Field:
 def _in_order(columns: Sequence[Column]) -> list[Column]:
     """Return the columns with the verdict after the MCC's interval, in sight on a phone.
 
-    Settings that differ come after the learning rate, as in `columns_of`.
+    Settings come after the learning rate; columns of only some tables stay behind their neighbour.
     """
     places = {column.name: place for place, column in enumerate(SHOWN)}
-    places["verdict"] = places["mcc_low_sources"] = places[INTERVAL.name]
-    places["given"] = places["checkpoint"]
-    return sorted(columns, key=lambda column: places.get(column.name, places["learning_rate"]))
+    places["verdict"] = places[INTERVAL.name]
+    places |= dict.fromkeys(NAMES_OF_SETTINGS, places["learning_rate"])
+    for before, column in pairwise(columns):
+        places.setdefault(column.name, places[before.name])
+    return sorted(columns, key=lambda column: places[column.name])
 
 
 def _shown(column: Column) -> str:
     """Return the CSS class of a column that is not always visible, after a space; else nothing."""
-    if column.name in {"batch_size", "learning_rate", "status"} | NAMES_OF_SETTINGS:
+    if column.name in {"batch_size", "learning_rate", "status", "stopped"} | NAMES_OF_SETTINGS:
         return " setting"
     if column.name == INTERVAL.name:
         return " interval"

@@ -23,6 +23,7 @@ from harness.judging.leaderboard import judge_all, rows_of, runs_by_cell
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.judging.slices import rows_by_slice
+from harness.paths import passes
 from harness.report.published_scores import source_of
 from harness.store.consistency import inconsistency
 from harness.store.given import Given, given_problems
@@ -275,7 +276,7 @@ def _field(value: Value) -> str:
 
 def leaderboard_in(path: Path) -> Path:
     """Return the leaderboard.json of a folder; any other path is the file itself."""
-    return path / LEADERBOARD if path.is_dir() else path
+    return path / LEADERBOARD if passes(Path.is_dir, path) else path
 
 
 def read_published(path: Path) -> Published:

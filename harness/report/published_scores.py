@@ -229,15 +229,15 @@ def in_words(found: Against) -> str:
     """Return the result as a phrase, without the published score itself."""
     if found.mcc is None or found.cell is None:
         return f"not comparable: {'; '.join(found.reasons)}"
-    row = f"{found.cell}: {found.mcc:.3f}"
+    row = f"{found.cell}: {found.mcc:z.3f}"
     if found.interval is not None:
-        row += f" ({found.interval[0]:.3f} to {found.interval[1]:.3f})"
+        row += f" ({found.interval[0]:z.3f} to {found.interval[1]:z.3f})"
     if found.agrees is None or found.published is None:
         return f"{row}: not comparable, because {'; '.join(found.reasons)}"
     low, high = found.published
     runs = counted(found.reference.seeds or 1, "run")
     return (
-        f"{row} against {low:.3f} to {high:.3f} for {runs} of this spread: a difference of "
-        f"{found.mcc - found.reference.mcc:+.3f}, "
+        f"{row} against {low:z.3f} to {high:z.3f} for {runs} of this spread: a difference of "
+        f"{found.mcc - found.reference.mcc:+z.3f}, "
         f"{'within' if found.agrees else 'beyond'} both intervals"
     )

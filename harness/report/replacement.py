@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInput
+from harness.paths import is_absent
 from harness.report import LEADERBOARD, read_published
 from harness.report.locations import NO_LOCATIONS, Digests, Locations, stored_locations
 from harness.report.published import seeds_in_words
@@ -171,7 +172,7 @@ def runs_in_tables(folder: Path) -> list[Shown] | None:
         BadInput: they cannot be read.
     """
     path = folder / LEADERBOARD
-    if not path.exists():
+    if is_absent(path):
         return None
     return runs_of_records(read_published(path).records, stored_locations(folder))
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import BadInput
+from harness.paths import passes
 from harness.report import LEADERBOARD, PREDICTIONS, read_published
 from harness.report.checks.logits import predictions_beside
 from harness.store.predictions import JOINED_PREDICTIONS, read_predictions
@@ -43,7 +44,7 @@ def candidates(folder: Path) -> list[Candidate]:
         BadInput: the folder has neither, or the published files cannot be read or contradict each
             other.
     """
-    if all((folder / name).is_file() for name in (LEADERBOARD, PREDICTIONS)):
+    if all(passes(Path.is_file, folder / name) for name in (LEADERBOARD, PREDICTIONS)):
         board = read_published(folder / LEADERBOARD)
         predictions_beside(folder, board)  # raises if they do not match the records
         found = [Candidate(record, None) for record in board.records]

@@ -132,7 +132,7 @@ def minute_line(state: State) -> str:
     first = sorted(state.running, key=lambda item: -item[1].seconds)
     parts = []
     for title, progress in first[:MOST_RUNS]:
-        best = f", best MCC {progress.best:.3f}" if progress.best is not None else ""
+        best = f", best MCC {progress.best:z.3f}" if progress.best is not None else ""
         parts.append(f"{title}: {_epoch(progress)}{best}")
     if len(first) > MOST_RUNS:
         parts.append(f"+{len(first) - MOST_RUNS} more")
@@ -148,4 +148,4 @@ def _epoch(progress: Progress) -> str:
 
 def _stage(progress: Progress) -> str:
     stage = _epoch(progress)
-    return stage if progress.mcc is None else f"{stage}, MCC {progress.mcc:.2f}"
+    return stage if progress.mcc is None else f"{stage}, MCC {progress.mcc:z.2f}"

@@ -40,9 +40,10 @@ def obstacle(folder: Path) -> str | None:
     """
     there = (path for path in (folder, *folder.parents) if os.path.lexists(path))
     nearest = next(there, folder)
-    if os.path.lexists(nearest) and not nearest.is_dir():
-        return f"--results-dir: {nearest}: cannot be written (not a folder); name a folder that can"
     try:
+        if os.path.lexists(nearest) and not nearest.is_dir():
+            problem = "cannot be written (not a folder); name a folder that can"
+            return f"--results-dir: {nearest}: {problem}"
         folder.stat()
     except FileNotFoundError:
         return None

@@ -20,6 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
+from harness.errors import BadInput
 from harness.store.consistency import inconsistency, unlike_predictions
 from harness.store.groups import Sentences, sentences_of
 from harness.store.predictions import FILE as PREDICTIONS_FILE
@@ -123,8 +124,15 @@ def read_store(suite_folder: Path) -> tuple[list[Stored], list[str]]:
 
     Returns:
         the valid records, and one line for each rejected record.
+
+    Raises:
+        BadInput: the folder cannot be read.
     """
-    found, rejected = _scan(suite_folder)
+    try:
+        found, rejected = _scan(suite_folder)
+    except OSError as error:  # too long, or without read permission
+        problem = f"{suite_folder}: cannot be read ({error.strerror}); name another folder"
+        raise BadInput([problem]) from None
     return found, [
         printable(f"{folder.relative_to(suite_folder)}/record.json: {reason}; it will run again")
         for folder, reason in rejected.items()

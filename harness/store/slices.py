@@ -3,7 +3,6 @@
 Slices are facts of the data, not of a run, so no run's key or record contains them.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -16,6 +15,7 @@ from harness.store.classes import number_of_classes, pack, unpack
 from harness.store.grouping import Grouping
 from harness.store.records import FROZEN, Confusion, Record
 from harness.suite.fields import Count, Whole
+from harness.text import by_first_number
 
 MOST_VALUES = 100
 """Maximum number of different values of a column of slices."""
@@ -129,7 +129,7 @@ def slice_column(name: str, values: Sequence[str]) -> SliceColumn:
     Raises:
         ValueError: no sentence has a value, or there are more than MOST_VALUES.
     """
-    known = sorted(set(values) - {""}, key=_natural)
+    known = sorted(set(values) - {""}, key=by_first_number)
     if not 0 < len(known) <= MOST_VALUES:
         raise ValueError(f"{len(known):,} different values: expected 1 to {MOST_VALUES}")
     positions = {value: position for position, value in enumerate(("", *known))}
@@ -152,12 +152,6 @@ def make_slices(
     return Slices(
         fingerprint=fingerprint, sentences=sentences, columns=found, annotations=annotations
     )
-
-
-def _natural(value: str) -> tuple[int, str, str]:
-    found = re.match(r"[0-9]+", value)
-    digits = found[0].lstrip("0") if found else ""
-    return len(digits), digits, value  # in the order of the numbers, of any length
 
 
 def slice_problems(slices: Slices, records: Iterable[Record]) -> Iterator[str]:

@@ -95,6 +95,55 @@ def test_a_wrong_command_line_is_exit_code_2_and_bad_input_4(tmp_path: Path) -> 
     assert "Traceback" not in missing.err
 
 
+LONG = "x" * 300
+"""A name that no file can have."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("mistakes", LONG),
+        ("restore", LONG),
+        ("report", LONG),
+        ("report", LONG, "--check"),
+        ("report", LONG, "--suite", "quickstart"),
+        ("report", "results/cola", "--check", "--output", LONG),
+        ("judge", LONG, "--min-mcc", "0"),
+        ("judge", f"{LONG}.csv", "--min-mcc", "0"),
+        ("judge", LONG, "--cell", "a", "--min-mcc", "0"),
+        ("judge", "a.csv", "--suite", LONG, "--min-mcc", "0"),
+        ("compare", LONG, "results/cola"),
+        ("compare", "minilm-l3", "mpnet-base", "--results", LONG),
+        ("submit", LONG),
+        ("plan", "--suite", "quickstart", "--results-dir", LONG),
+    ],
+    ids=" ".join,
+)
+def test_a_name_too_long_for_a_path_is_told_in_a_line(arguments: tuple[str, ...]) -> None:
+    done = harness(*arguments)
+    assert (done.code, done.out) == (4, "")
+    (line,) = done.err.splitlines()
+    assert LONG in line
+
+
+def test_a_doctor_says_that_no_folder_can_have_a_name(folder: Path) -> None:
+    done = harness("doctor", "--suite", "tiny.toml", "--results-dir", LONG, cwd=folder)
+    assert done.code == 1
+    assert re.search(r"MISSING +results folder .*cannot be written", done.out)
+
+
+def test_an_option_is_described_as_its_command_means_it() -> None:
+    names = ("report", "mistakes", "run", "plan", "doctor")
+    told = {name: " ".join(harness(name, "--help").out.split()) for name in names}
+    for name in ("report", "mistakes"):  # they have no default suite, and refuse two
+        assert "repeatable; by default benchmarks" not in told[name]
+        assert "session trains nothing" not in told[name]
+    for name in ("plan", "doctor"):
+        assert "also report what fails a session with pytest's --strict" in told[name]
+    assert "also report" not in told["run"]
+    assert "--strict the session also fails if no gate judges a cell" in told["run"]
+
+
 def test_a_plan_says_what_is_finished_what_would_train_and_what_cannot(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -87,6 +87,44 @@ def test_mistakes_of_scores_are_listed_at_once(tmp_path: Path) -> None:
     assert fourth.startswith("c.csv: predictions of many runs")
 
 
+@pytest.mark.parametrize(
+    ("options", "column"),
+    [
+        (("--prediction-column", "label"), "label"),
+        (("--label-column", "prediction"), "prediction"),
+        (("--label-column", "gold", "--prediction-column", "gold"), "gold"),
+    ],
+)
+def test_a_column_is_not_compared_with_itself(
+    options: tuple[str, ...], column: str, tmp_path: Path
+) -> None:
+    rows = "label,prediction,gold\n1,0,1\n0,1,0\n1,1,1\n0,0,0\n"
+    (tmp_path / "a.csv").write_text(rows, encoding="utf-8")
+    done = harness("judge", "a.csv", *options, "--min-mcc", "0.5", cwd=tmp_path)
+    assert (done.code, done.out) == (4, "")
+    assert done.err.splitlines() == [
+        f"--prediction-column and --label-column must differ, both are '{column}'; name two columns"
+    ]
+
+
+def test_scores_are_not_compared_with_one_of_them(tmp_path: Path) -> None:
+    rows = "label,logit_0,logit_1\n1,0,1\n0,1,0\n"
+    (tmp_path / "a.csv").write_text(rows, encoding="utf-8")
+    done = harness("judge", "a.csv", "--label-column", "logit_1", "--min-mcc", "0", cwd=tmp_path)
+    assert (done.code, done.out) == (4, "")
+    assert "a.csv: --label-column 'logit_1' is a column of scores" in done.err
+
+
+def test_a_whole_number_beyond_every_float_is_no_score(tmp_path: Path) -> None:
+    row = {"label": 0, "logit_0": 10**400, "logit_1": 0.5}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    done = harness("judge", "a.jsonl", "--min-mcc", "0", cwd=tmp_path)
+    assert done.code == 4
+    (line,) = done.err.splitlines()
+    assert line.startswith("a.jsonl:1: column 'logit_0': 1000")
+    assert line.endswith("it must be a finite number")
+
+
 def test_cells_that_cannot_be_judged_are_refused() -> None:
     unnamed = harness("judge", "results/cola", "--min-mcc", "0")
     assert (unnamed.code, "a folder; name" in unnamed.err) == (4, True)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -393,6 +394,9 @@ def test_a_model_a_folder_or_a_table_is_no_sentence(
     assert told[1] == f"{results}/runs: a folder without a model, not a sentence; leave it out"
     assert told[2] == "sentence 3: empty; remove it or fill it in"
     assert harness("predict", str(model), "docs", "no such.csv").code == 0
+    spaced = path.rename(tmp_path / "two words.csv")
+    told = harness("predict", str(model), str(spaced)).err.splitlines()
+    assert shlex.split(told[0].partition("read it with ")[2]) == ["--file", str(spaced)]
 
 
 def test_a_name_that_no_folder_can_have_is_told_in_a_line() -> None:

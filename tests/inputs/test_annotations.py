@@ -124,3 +124,11 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: str, expe
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no such file; dataset\.annotations"):
         check(tmp_path / "absent.tsv")
+
+
+def test_a_path_that_cannot_be_looked_up_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"x\.tsv: cannot be read \(File name too long\)$"):
+        check(tmp_path / f"{'x' * 300}.tsv")
+    (tmp_path / "folder.tsv").mkdir()
+    with pytest.raises(BadInput, match=r"not a file; dataset\.annotations"):
+        check(tmp_path / "folder.tsv")

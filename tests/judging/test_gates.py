@@ -114,6 +114,20 @@ def test_a_narrow_miss_is_not_explained_as_none(tmp_path: Path) -> None:
     assert "MCC 0.3000 is below the threshold 0.3000 (margin -2e-05)" in text
 
 
+def test_a_score_that_rounds_to_zero_has_no_sign(tmp_path: Path) -> None:
+    cell = make_cell(seeds=(0, 1), threshold=0.3)
+    records = [make_record(cell, seed, mcc=-1e-5) for seed in cell.seeds]
+    text = explain(cell, judge(cell, records), tmp_path)
+    assert "MCC 0.0000 (95 % interval 0.0000 to 0.0000, seeds only) is below" in text
+    assert "seed 0: 0.0000, seed 1: 0.0000" in text
+
+
+def test_a_threshold_is_explained_with_all_its_digits(tmp_path: Path) -> None:
+    cell = make_cell(seeds=(0,), threshold=0.30004)
+    text = explain(cell, judge(cell, [make_record(cell, 0, mcc=0.3)]), tmp_path)
+    assert "MCC 0.3000 is below the threshold 0.30004 (margin -4e-05)" in text
+
+
 def test_the_explanation_of_a_failed_run_gives_its_reason(tmp_path: Path) -> None:
     cell = make_cell(seeds=(0, 1), threshold=0.3)
     lost = failed_record(cell, 1)

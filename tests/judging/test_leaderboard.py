@@ -17,6 +17,7 @@ from scipy.stats import sem
 from sklearn.metrics import matthews_corrcoef
 
 from harness import stats
+from harness.judging.columns import SHOWN
 from harness.judging.costs import deviation, mean
 from harness.judging.evidence import evidence
 from harness.judging.leaderboard import leaderboard, rows_of
@@ -172,6 +173,15 @@ def test_each_warning_is_held_once() -> None:
     cell = make_cell(seeds=(0, 1))
     records = [make_record(cell, seed, warnings=("cut", f"seed {seed}")) for seed in cell.seeds]
     assert one_row(cell, records)["warnings"] == "cut | seed 0 | seed 1"
+
+
+@pytest.mark.parametrize("text", ["cut | paste", "a |  | b", "| at | both | ends |"])
+def test_warnings_are_counted_whatever_is_in_them(text: str) -> None:
+    cell = make_cell()
+    (row,) = rows_of(leaderboard([cell], [make_record(cell, warnings=(text, "other"))]))
+    (column,) = (each for each in SHOWN if each.name == "warnings")
+    assert column.text(row) == "2"
+    assert str(row["warnings"]).split(" | ")[1:] == ["other"]
 
 
 def test_one_seed_has_no_standard_deviation() -> None:

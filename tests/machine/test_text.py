@@ -1,9 +1,12 @@
 """A count agrees with its noun in every message."""
 
+import re
 from pathlib import Path
 
 import pytest
 from builders.records import make_cell, make_record
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.inputs.data.cola_folder import WAY_OUT, count_problems
 from harness.inputs.data.rows import PROBLEMS_SHOWN, capped
@@ -15,7 +18,7 @@ from harness.report import publish
 from harness.report.page import as_html
 from harness.report.pictures.charts import lines_of
 from harness.report.published import MOST_PROBLEMS, _problem_lines
-from harness.text import counted
+from harness.text import by_first_number, counted, with_decimals
 from harness.training.diagnosis import warnings
 
 
@@ -82,3 +85,27 @@ def test_a_page_of_one_cell_says_so(number: int, facts: str) -> None:
     published = publish("sample", cells, records)
     lines = lines_of(published, leaderboard(cells, records))
     assert f"{facts} planned: {number} scored." in as_html(published, lines, ())
+
+
+@given(st.lists(st.integers(0, 10**30)))
+def test_text_is_sorted_by_the_number_at_its_beginning(numbers: list[int]) -> None:
+    ascending = [f"{number} words" for number in sorted(numbers)]
+    assert sorted([f"{number} words" for number in numbers], key=by_first_number) == ascending
+
+
+def test_text_without_a_number_at_its_beginning_comes_first() -> None:
+    texts = ["b2", "10", "a", "007", "9-12 words", "٣"]
+    assert sorted(texts, key=by_first_number) == ["a", "b2", "٣", "007", "9-12 words", "10"]
+    assert by_first_number("1" * 5000)[0] == 5000
+
+
+@given(st.floats(-1, 1, allow_subnormal=False))
+def test_a_number_is_written_with_all_its_digits(value: float) -> None:
+    text = with_decimals(value)
+    assert float(text) == value
+    assert re.fullmatch(r"-?[01]\.[0-9]{4,}", text)
+
+
+def test_a_short_number_is_written_with_four_decimals() -> None:
+    written = [with_decimals(value) for value in (0.3, 0.45004, -0.1, 1, -0.0, 1e-5)]
+    assert written == ["0.3000", "0.45004", "-0.1000", "1.0000", "0.0000", "0.00001"]

@@ -15,12 +15,20 @@ import pytest
 from builders import browser as browsers
 from builders.browser import Driver
 from builders.leaderboards import board, repeated
-from builders.records import failed_record, make_cell, make_record, skipped_record
+from builders.records import (
+    failed_record,
+    make_cell,
+    make_record,
+    make_serving,
+    record_of_mcc,
+    skipped_record,
+)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
 
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.report import Published, publish
@@ -36,6 +44,8 @@ from harness.report.page import (
 )
 from harness.report.page_files import ASSETS, libraries
 from harness.report.pictures.charts import lines_of
+from harness.store.stopped import Stopped
+from harness.suite.looks import Looks
 from harness.suite.spec import TrainingSpec
 from harness.text import printable
 
@@ -318,6 +328,61 @@ def settings_that_differ() -> Published:
     return publish("sample", cells, records)
 
 
+SEEDS = (1, 2, 3, 4, 5)
+
+
+def served() -> Published:
+    """Return a leaderboard whose runs measured how fast their models answer."""
+    published = board()
+    records = [
+        record.model_copy(update={"serving": make_serving(3.0 + record.seed / 10)})
+        if record.scores
+        else record
+        for record in published.records
+    ]
+    return publish("sample", published.cells, records)
+
+
+def raced() -> Published:
+    """Return a race of three cells, of which one was dropped after two seeds."""
+    looks = Looks(after=(2, 3, 5), race=True)
+    cells = [make_cell(f"org/c{n}", seeds=SEEDS, looks=looks) for n in range(3)]
+    records = [
+        record_of_mcc(cell, seed, mcc + seed / 100)
+        for cell, mcc, count in zip(cells, (0.6, 0.58, 0.1), (5, 5, 2), strict=True)
+        for seed in SEEDS[:count]
+    ]
+    return publish("sample", cells, records)
+
+
+def stopped() -> Published:
+    """Return a leaderboard of a cell whose runs are whole, and one whose runs were stopped."""
+    cells = [make_cell(f"org/{name}", seeds=(0, 1)) for name in ("whole", "stopped")]
+    stop = Stopped(after_epoch=1, of=5, because="gate met", target=0.3)
+    spec = TrainingSpec(epochs=5)
+    records = [record_of_mcc(cells[0], seed, 0.4) for seed in (0, 1)]
+    records += [record_of_mcc(cells[1], s, 0.5, training=spec, stopped=stop) for s in (0, 1)]
+    return publish("sample", cells, records)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (served, ["MCC", "95 % interval", "verdict", "eval ms", "latency ms", "p95 ms",
+                  "predictions/s", "best batch", "peak MB"]),
+        (raced, ["MCC", "95 % interval", "verdict", "looks", "train s", "eval ms"]),
+        (stopped, ["MCC", "stopped", "95 % interval", "verdict", "train s", "eval ms"]),
+        (settings_that_differ, ["learning rate", "epochs", "weight decay", "lr scheduler", "MCC"]),
+    ],
+)  # fmt: skip
+def test_a_column_of_some_tables_only_stands_with_its_neighbour(
+    make: Callable[[], Published], expected: list[str]
+) -> None:
+    headings = read(html_of(make())).texts["button"]
+    assert [heading for heading in headings if heading in expected] == expected
+    assert headings.index("checkpoint") < headings.index("learning rate") < headings.index("MCC")
+
+
 # --- the page in a browser ---
 
 
@@ -340,6 +405,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "large": repeated(board(seeds=(0,)), 21),
         "long": many_failures(30),
         "settings": settings_that_differ(),
+        "served": served(),
+        "raced": raced(),
+        "stopped": stopped(),
     }
     paths = {name: folder / f"{name}.html" for name in boards}
     for name, published in boards.items():
@@ -595,7 +663,9 @@ def press_of(heading: str) -> str:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["cola", "quickstart", "ordinary", "hostile"])
+@pytest.mark.parametrize(
+    "name", ["cola", "quickstart", "ordinary", "hostile", "served", "raced", "stopped"]
+)
 def test_a_phone_s_first_screen_says_the_best_mcc(
     driver: Driver, pages: dict[str, Path], name: str
 ) -> None:
@@ -622,7 +692,7 @@ def test_a_phone_s_first_screen_says_the_best_mcc(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["cola", "ordinary", "hostile"])
+@pytest.mark.parametrize("name", ["cola", "ordinary", "hostile", "served", "raced", "stopped"])
 def test_on_a_phone_every_wide_table_scrolls_in_a_box_of_its_own(
     driver: Driver, pages: dict[str, Path], name: str
 ) -> None:
@@ -865,6 +935,61 @@ def test_a_point_on_the_front_leads_to_its_row(driver: Driver, pages: dict[str, 
     assert target.get_attribute("id") == driver.current_url.partition("#")[2]
 
 
+def open_at(driver: Driver, path: Path, row: str) -> WebElement:
+    """Open a page anew at the address of a row, and return this row."""
+    driver.get("about:blank")  # from the page itself, the browser would only scroll
+    driver.get(f"{path.as_uri()}#{row}")
+    return driver.find_element(By.ID, row)
+
+
+def in_window(driver: Driver, row: WebElement) -> bool:
+    """Return whether a row is shown, and within the window."""
+    script = "const r = arguments[0].getBoundingClientRect();"
+    script += "return arguments[0].checkVisibility() && r.top >= 0 && r.bottom <= innerHeight;"
+    return bool(driver.execute_script(script, row))
+
+
+def wait_for(driver: Driver, row: WebElement) -> None:
+    """Wait until a row is in the window; an address of the same page is opened a moment later."""
+    WebDriverWait(driver, 10).until(lambda _: in_window(driver, row))
+
+
+@pytest.mark.browser
+def test_a_link_to_any_row_opens_with_the_row_in_sight(
+    driver: Driver, pages: dict[str, Path]
+) -> None:
+    browsers.show(driver, pages["large"])
+    near = open_at(driver, pages["large"], "cells-7")
+    assert in_window(driver, near)
+    assert len(column(driver, "rank")) == 100  # the table stays short
+    far = open_at(driver, pages["large"], "cells-300")
+    assert in_window(driver, far)
+    assert browsers.complaints(driver) == []
+
+
+@pytest.mark.browser
+def test_a_link_to_a_row_that_the_filter_hides_clears_the_filter(
+    driver: Driver, pages: dict[str, Path]
+) -> None:
+    for name, rows in (("ordinary", 24), ("large", 504)):
+        browsers.show(driver, pages[name])
+        words = driver.find_element(By.ID, "words")
+        words.send_keys("no such words")
+        assert column(driver, "rank") == []
+        driver.execute_script("location.hash = arguments[0]", f"cells-{rows - 1}")
+        row = driver.find_element(By.ID, f"cells-{rows - 1}")
+        wait_for(driver, row)
+        assert words.get_attribute("value") == ""
+        assert driver.find_element(By.ID, "count").text == f"{rows} of {rows} rows"
+    words.send_keys("encoder-7")
+    script = "const row = [...arguments[0].tBodies[0].rows].findLast(row => !row.hidden);"
+    script += "location.hash = row.id; return row;"
+    kept = driver.execute_script(script, driver.find_element(By.ID, "cells"))
+    wait_for(driver, kept)
+    assert words.get_attribute("value") == "encoder-7"
+    assert driver.find_element(By.ID, "count").text == "24 of 504 rows"
+
+
 @pytest.mark.browser
 def test_no_hostile_name_becomes_markup(driver: Driver, pages: dict[str, Path]) -> None:
     browsers.show(driver, pages["hostile"])  # an alert would make this and all that follows fail
@@ -880,7 +1005,9 @@ def test_no_hostile_name_becomes_markup(driver: Driver, pages: dict[str, Path]) 
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["ordinary", "hostile", "large", "unscored"])
+@pytest.mark.parametrize(
+    "name", ["ordinary", "hostile", "large", "unscored", "served", "raced", "stopped"]
+)
 def test_on_a_phone_only_the_tables_scroll_sideways(
     driver: Driver, pages: dict[str, Path], name: str
 ) -> None:

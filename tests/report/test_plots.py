@@ -113,6 +113,18 @@ def test_the_bytes_are_those_that_matplotlib_saves_whatever_the_user_has_set() -
                 assert drawn[f"{picture.name}.{kind}"] == saved
 
 
+def test_a_name_that_begins_with_an_underscore_is_in_every_legend() -> None:
+    names = ("_first/encoder", "org/second")
+    found = pictures_of(board(names, batch_sizes=(16,), learning_rates=(2e-5, 1e-4), seeds=(0,)))
+    legends = {
+        name: [text.get_text() for text in legend.get_texts()]
+        for name, picture in found.items()
+        for legend in figure_of(picture.content).legends
+    }
+    assert {"pareto-training", "best-of-n"} <= legends.keys()
+    assert all("_first/encoder" in told for told in legends.values())
+
+
 def test_the_files_are_whole_pictures_of_what_was_asked() -> None:
     found = pictures_of(small())
     assert list(found) == list(WITHOUT_RACE)

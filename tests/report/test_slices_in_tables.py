@@ -124,6 +124,22 @@ def test_tables_show_the_scores_of_scikit_learn_side_by_side(tmp_path: Path) -> 
     assert "topic=" in document.partition("## Gates")[2].partition("##")[0]
 
 
+def test_a_column_named_feature_keeps_its_values(tmp_path: Path) -> None:
+    write(tmp_path, "")
+    published, frame, _ = board(tmp_path, slices=False)
+    columns = {
+        "feature": frame["topic"].tolist(),
+        "question": [str(position % 2) for position in range(len(frame))],
+    }
+    known = make_slices(published.datasets[0].fingerprint, columns)
+    records = published.records
+    text = render(publish("sample", published.cells, records, slices=known))["leaderboard.md"]
+    section = text.decode().partition("## MCC by slice")[2].partition("\n## ")[0]
+    names = [line.split(" | ")[0].strip("| ") for line in section.splitlines() if "`" in line]
+    assert {"`food`", "`law \\| order`", "`<b>`", "`question`"} <= set(names)
+    assert "`feature`" not in names
+
+
 def test_a_leaderboard_with_slices_is_read_again(tmp_path: Path) -> None:
     write(tmp_path, "")
     published, _, _ = board(tmp_path, slices=True)

@@ -31,18 +31,26 @@ def test_failing_cells_come_first_and_every_state_is_counted() -> None:
     text = as_summary("sample", leaderboard(cells, records))
     assert text.startswith("### `sample`: 2 fail, 1 no gate, 1 pass, 1 skipped\n")
     assert rows_of(text) == [
-        ["<code>org/bad</code>", "16", "2e-5", "0.100", "-", "0.300", "fail"],
-        ["<code>org/broken</code>", "16", "2e-5", "-", "-", "0.300", "fail"],
+        ["<code>org/bad</code>", "16", "2e-5", "0.100", "-", "0.3", "fail"],
+        ["<code>org/broken</code>", "16", "2e-5", "-", "-", "0.3", "fail"],
         ["<code>org/free</code>", "16", "2e-5", "0.700", "-", "-", "no gate"],
-        ["<code>org/good</code>", "16", "2e-5", "0.500", "-", "0.300", "pass"],
-        ["<code>org/away</code>", "16", "2e-5", "-", "-", "0.300", "skipped"],
+        ["<code>org/good</code>", "16", "2e-5", "0.500", "-", "0.3", "pass"],
+        ["<code>org/away</code>", "16", "2e-5", "-", "-", "0.3", "skipped"],
     ]
 
 
 def test_a_gate_on_the_lower_bound_says_so() -> None:
     cell = make_cell(gates=Thresholds(min_mcc=0.25, statistic="lower-bound"))
     (row,) = rows_of(as_summary("sample", leaderboard([cell], [make_record(cell)])))
-    assert row[5] == "lower bound 0.250"
+    assert row[5] == "lower bound 0.25"
+
+
+def test_a_gate_is_written_with_all_its_digits_and_no_score_as_minus_zero() -> None:
+    cells = [make_cell("org/a", threshold=0.4504), make_cell("org/b", threshold=-0.1)]
+    records = [make_record(cells[0], mcc=0.45), make_record(cells[1], mcc=-0.0002)]
+    first, second = rows_of(as_summary("sample", leaderboard(cells, records)))
+    assert first[3:] == ["0.450", "-", "0.4504", "fail"]
+    assert second[3:] == ["0.000", "-", "-0.1", "pass"]
 
 
 def test_a_name_is_text_whatever_is_in_it() -> None:

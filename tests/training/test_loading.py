@@ -265,6 +265,18 @@ def test_names_under_another_part_are_told_with_the_part_that_is_wanted(bert: Pa
     assert loaded(bert).weights.initialised == HEAD
 
 
+@pytest.mark.parametrize("prefix", ['the "old" net.', "it's one.", "$HOME.", "`pwd`."])
+def test_a_prefix_with_a_meaning_in_a_shell_is_named_without_a_command(
+    bert: Path, prefix: str
+) -> None:
+    rewrite(bert, lambda old: {prefix + name: weight for name, weight in old.items()})
+    told = refused(bert)
+    assert f"begin with {prefix!r}; rename them in a copy of the folder" in told
+    assert "python -c" not in told
+    rewrite(bert, lambda old: {f"layers.{n.removeprefix(prefix)}": w for n, w in old.items()})
+    assert "python -c" in refused(bert)
+
+
 def test_names_that_differ_in_capital_letters_are_told(bert: Path) -> None:
     rewrite(bert, lambda old: {k.replace("LayerNorm", "layernorm"): v for k, v in old.items()})
     assert "only in capital letters" in refused(bert)

@@ -10,6 +10,7 @@ import click
 
 from harness.cli.compare.pairs import pairs_table
 from harness.errors import BadInput
+from harness.paths import passes
 from harness.suite import ids
 from harness.text import printable
 
@@ -131,7 +132,7 @@ def _print(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -
 
 def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Contestant]]":
     """Return the pairs to compare, each with a name."""
-    places = [name for name in (a, b) if Path(name).exists()]
+    places = [name for name in (a, b) if passes(Path.exists, Path(name))]
     if len(places) == 2:
         return _common_cells(Path(a), Path(b))
     from harness.report import TRAIN_FIRST

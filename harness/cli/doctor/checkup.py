@@ -20,6 +20,7 @@ from harness.judging import baseline as baselines
 from harness.judging.baseline import Baseline
 from harness.judging.decided import aims_of
 from harness.machine import provenance
+from harness.paths import passes
 from harness.session import overwriting
 from harness.session.options import Options, Planned
 from harness.session.run_status import run_statuses
@@ -160,7 +161,10 @@ def _runs(
     The finding is ok if a run is finished or could be trained.
     """
     suite = planned.suite
-    store, _ = read_store(options.results / suite.name)
+    try:
+        store, _ = read_store(options.results / suite.name)
+    except BadInput:  # `_results` tells it
+        store = []
     available = [cell for cell in planned.cells if cell.checkpoint in inputs.checkpoints]
     known = available if inputs.dataset is not None else []
     aims = aims_of(suite, known, options.baseline_of(suite.name))
@@ -237,7 +241,7 @@ def _baseline(baseline: Baseline | None, suites: Sequence[_CheckedSuite]) -> Ite
 def _existing(folder: Path) -> Path:
     """Return the folder, or its nearest parent that exists."""
     folder = folder.absolute()
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    return next(path for path in (folder, *folder.parents) if passes(Path.exists, path))
 
 
 def _results(results: Path, suites: Iterable[str]) -> Finding:
@@ -245,7 +249,7 @@ def _results(results: Path, suites: Iterable[str]) -> Finding:
     stores = (results / suite / "runs" for suite in suites)
     if (found := next(filter(None, map(lock.obstacle, stores)), None)) is not None:
         return Finding("missing", "results folder", found)
-    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+    if passes(Path.is_dir, place) and os.access(place, os.W_OK | os.X_OK):
         return Finding("ok", "results folder", f"{results} can be written")
     way_out = "name a writable folder with --results-dir"
     return Finding("missing", "results folder", f"{results} cannot be written", way_out)

@@ -14,7 +14,8 @@ from harness.inputs import checkpoints
 from harness.inputs.data import labelled_file
 from harness.inputs.data.table import Wanted
 from harness.inputs.hub import Hub
-from harness.session.options import OVERRIDES, flag_of, home, passes
+from harness.paths import passes
+from harness.session.options import OVERRIDES, flag_of, home
 from harness.suite.dataset import DatasetSpec, separates
 from harness.suite.file_text import Content, file_text
 from harness.suite.spec import checked_suite

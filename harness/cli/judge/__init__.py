@@ -15,6 +15,7 @@ from harness.cli.choices import quoting as quoting_option
 from harness.cli.judge.adding import add_row, check_options, destination
 from harness.cli.judge.labels import split_of
 from harness.errors import BadInput
+from harness.paths import passes
 from harness.session.options import flag_of
 from harness.suite.gates import GatesSpec
 from harness.suite.spec import Suite, load_suite
@@ -166,7 +167,7 @@ def judge(
         f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the results "
         "folder that is judged"
         for path in folders
-        if path.is_dir()
+        if passes(Path.is_dir, path)
     ]
     if not baseline and (max_drop is not None or paired_seeds):
         flag = "--max-drop" if max_drop is not None else "--paired-seeds"
@@ -239,12 +240,12 @@ def judge(
         elif suite is not None:
             click.echo(printable(f"labels not checked: {checked['labels_not_checked']}"))
         for name, found in intervals.items():
-            text = f"{name} {found.mean:.4f} (95 % interval {found.low:.4f} to {found.high:.4f}"
+            text = f"{name} {found.mean:z.4f} (95 % interval {found.low:z.4f} to {found.high:z.4f}"
             click.echo(f"{text}, {found.covers})")
         if difference is not None:
             click.echo(
-                f"difference of mcc from the baseline {difference.difference:+.4f} (95 % interval "
-                f"{difference.low:+.4f} to {difference.high:+.4f}, p = {difference.p_value:.2g}, "
+                f"difference of mcc from the baseline {difference.difference:+z.4f} (95 % interval "
+                f"{difference.low:+z.4f} to {difference.high:+z.4f}, p = {difference.p_value:.2g}, "
                 f"{difference.covers})"
             )
         for each in checks:

@@ -1,6 +1,7 @@
 """The sentences to classify: command-line arguments, lines of a text file, or a table's column."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from harness.inputs.data.formats import READERS, is_table
 from harness.inputs.data.rows import read_text
 from harness.inputs.data.sentences import read_column, read_lines
 from harness.inputs.data.table import Wanted
-from harness.session.options import flag_of, passes
+from harness.paths import passes
+from harness.session.options import flag_of
 from harness.suite.dataset import DELIMITERS
 from harness.suite.file_names import extension
 
@@ -93,7 +95,7 @@ def _paths(named: Path | None, sentences: Sequence[str]) -> Iterator[str]:
         if each not in models and passes(Path.is_dir, Path(each)) and os.sep in each:
             yield f"{each}: a folder without a model, not a sentence; leave it out"
         elif is_table(Path(each)) and passes(Path.is_file, Path(each)):
-            yield f"{each}: a file, not a sentence; read it with --file {each}"
+            yield f"{each}: a file, not a sentence; read it with --file {shlex.quote(each)}"
 
 
 def _stdin() -> str:

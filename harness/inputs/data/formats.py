@@ -76,6 +76,24 @@ def reader_of(path: Path) -> Reader:
     raise BadInput([f"{path}: extension {shown(path.suffix)}; {allowed}"])
 
 
+def check_file(path: Path, role: str) -> None:
+    """Check that a file exists and that its extension is a supported format.
+
+    Args:
+        role: of the file, for messages: what names it, and what it must be.
+
+    Raises:
+        BadInput: no such file, it cannot be looked up, or an extension that is not in READERS.
+    """
+    try:
+        found, is_file = path.exists(), path.is_file()
+    except OSError as error:
+        raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
+    if not is_file:
+        raise BadInput([f"{path}: {'not a file' if found else 'no such file'}; {role}"])
+    reader_of(path)
+
+
 def is_table(path: Path) -> bool:
     """Return whether a file is a table, by its extension."""
     return extension(path) in READERS

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import BadInput
 from harness.inputs.data import group_column
 from harness.inputs.data.drawing import MOST_NAMED, draw, linked
-from harness.inputs.data.formats import reader_of
+from harness.inputs.data.formats import check_file, reader_of
 from harness.inputs.data.rows import (
     HIDDEN_LABEL,
     Rows,
@@ -67,16 +67,9 @@ def check(path: Path, key: str = "dataset.path") -> None:
         key: the suite's key that names the file.
 
     Raises:
-        BadInput: no such file, or an extension that is not in READERS.
+        BadInput: see check_file.
     """
-    try:
-        found, is_file = path.exists(), path.is_file()
-    except OSError as error:
-        raise BadInput([f"{path}: cannot be read ({error.strerror})"]) from None
-    if not is_file:
-        what = "not a file" if found else "no such file"
-        raise BadInput([f"{path}: {what}; {key} must be a file of labelled sentences"])
-    reader_of(path)
+    check_file(path, f"{key} must be a file of labelled sentences")
 
 
 def read(path: Path, spec: DatasetSpec) -> tuple[dict[str, Rows], list[str]]:

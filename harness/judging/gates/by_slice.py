@@ -8,6 +8,7 @@ from harness.judging.gates.check import Check, Verdict
 from harness.judging.slices import belongs, positions_of
 from harness.store.slices import Slices
 from harness.suite.gates import SliceThreshold, Thresholds
+from harness.text import with_decimals
 
 
 def slice_checks(
@@ -37,9 +38,10 @@ def _check(
     missing: str | None,
 ) -> Check:
     key = f"slice.{name}.min_mcc"
+    threshold = f"the threshold {with_decimals(gate.min_mcc)}"
 
     def undecided(reason: str, measured: float | None = None) -> Check:
-        text = f"{name}: MCC against the threshold {gate.min_mcc:.4f}: not enough evidence, because"
+        text = f"{name}: MCC against {threshold}: not enough evidence, because"
         verdict: Verdict = "not-enough-evidence"
         return Check(key, gate.min_mcc, measured, None, None, verdict, f"{text} {reason}")
 
@@ -78,11 +80,10 @@ def _check(
         verdict = "pass"
     else:
         verdict = "not-enough-evidence"
-    threshold = f"the threshold {gate.min_mcc:.4f}"
     corrected = "" if tests == 1 else f", all {tests} slices together"
     reason = (
-        f"{name}: MCC {measured:.4f} on {labels.size:,} sentences (95 % interval "
-        f"{interval.low:.4f} to {interval.high:.4f}{corrected}, {interval.covers}) "
+        f"{name}: MCC {measured:z.4f} on {labels.size:,} sentences (95 % interval "
+        f"{interval.low:z.4f} to {interval.high:z.4f}{corrected}, {interval.covers}) "
         f"{_relation(verdict, by_bound, threshold)}"
     )
     return Check(key, gate.min_mcc, measured, interval.low, interval.high, verdict, reason)

@@ -23,7 +23,7 @@ from harness.stats import Interval, Refusal
 from harness.store.records import Record
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
-from harness.text import two_digits
+from harness.text import two_digits, with_decimals
 
 
 @dataclass(frozen=True)
@@ -182,13 +182,13 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
     stopped = {run.seed for run in judgement.scored if run.stopped is not None}
     seeds = ", ".join(
         f"seed {seed}: {'at least ' if seed in stopped else ''}"
-        f"{'not scored' if mcc is None else f'{mcc:.4f}'}"
+        f"{'not scored' if mcc is None else f'{mcc:z.4f}'}"
         for seed, mcc in judgement.by_seed.items()
     )
     lines.append(f"  MCC by seed: {seeds}")
     interval = judgement.mcc_interval
     if interval is not None and "min_mcc" not in {check.gate for check in missed}:
-        lines.append(f"  mean MCC {interval.mean:.4f}{_in_brackets(interval)}")
+        lines.append(f"  mean MCC {interval.mean:z.4f}{_in_brackets(interval)}")
     cost = COSTS["train_seconds"]
     if (time := amount(cost, judgement.scored)).value is not None:
         lines.append(f"  training time: {time.text(cost.write)} s per run")
@@ -244,8 +244,8 @@ def score_check(
 ) -> Check:
     """Judge the mean of one score's values, one a seed, or its interval's lower bound."""
     measured = mean(values)  # exact: with fmean, seeds of 0.1, 0.2 and 0.3 miss 0.2
-    score = f"{name} {measured:.4f}{_in_brackets(interval)}"
-    margin = f"the threshold {threshold:.4f} (margin {_signed(measured - threshold)})"
+    score = f"{name} {measured:z.4f}{_in_brackets(interval)}"
+    margin = f"the threshold {with_decimals(threshold)} (margin {_signed(measured - threshold)})"
     verdict: Verdict
     if not by_bound:
         verdict = "pass" if measured >= threshold else "fail"
@@ -354,7 +354,7 @@ def _accuracies(runs: Sequence[Record]) -> list[float]:
 def _in_brackets(interval: Interval | None) -> str:
     if interval is None:
         return ""
-    return f" (95 % interval {interval.low:.4f} to {interval.high:.4f}, {interval.covers})"
+    return f" (95 % interval {interval.low:z.4f} to {interval.high:z.4f}, {interval.covers})"
 
 
 def _signed(margin: float) -> str:

@@ -6,6 +6,7 @@ from harness.judging.gates.check import Check, Verdict
 from harness.judging.populations import difference, no_source_interval, sampled, way_out
 from harness.stats import Refusal
 from harness.suite.gates import Thresholds
+from harness.text import with_decimals
 
 
 def drop_check(
@@ -40,9 +41,9 @@ def drop_check(
     if isinstance(found, Refusal):
         return undecided_drop(allowed, source, no_source_interval(found), drop)
     reason = (
-        f"MCC {mcc:.4f} against the baseline's {mcc_before:.4f}: a drop of "
-        f"{drop:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, {found.covers}; "
-        f"p = {found.p_value:.2g}), allowed {allowed:.4f}{remark}"
+        f"MCC {mcc:z.4f} against the baseline's {mcc_before:z.4f}: a drop of "
+        f"{drop:+z.4f} (95 % interval {found.low:+z.4f} to {found.high:+z.4f}, {found.covers}; "
+        f"p = {found.p_value:.2g}), allowed {with_decimals(allowed)}{remark}"
     )
     by_bound = gates.statistic == "lower-bound"
     verdict: Verdict
@@ -67,5 +68,5 @@ def drop_check(
 
 def undecided_drop(allowed: float, source: str, reason: str, drop: float | None = None) -> Check:
     """Return the check of a drop that lacks evidence; `drop` is the measured one, if known."""
-    text = f"max_drop {allowed:.4f} against {source}: not enough evidence, {reason}"
+    text = f"max_drop {with_decimals(allowed)} against {source}: not enough evidence, {reason}"
     return Check("max_drop", allowed, drop, None, None, "not-enough-evidence", text)

@@ -8,6 +8,7 @@ from harness.judging.decided import needed_for_drop, needs_whole_runs
 from harness.judging.gates.check import Check, Verdict
 from harness.store.records import Record
 from harness.suite.plan import Cell
+from harness.text import with_decimals
 
 WAY_OUT = "train them without --stop decided"
 
@@ -37,8 +38,8 @@ def checks_of_stopped(
         met = measured >= least and not by_bound
         verdict: Verdict = "pass" if met else "not-enough-evidence"
         relation = "reaches" if met else "against"
-        reason = f"MCC is at least {measured:.4f}, and {relation} the threshold {least:.4f}"
-        reason += f" ({some_runs})"
+        threshold = f"the threshold {with_decimals(least)} ({some_runs})"
+        reason = f"MCC is at least {measured:z.4f}, and {relation} {threshold}"
         reason += "" if met else f": not enough evidence; {WAY_OUT}"
         yield Check("min_mcc", least, measured, None, None, verdict, reason)
     if baseline is not None:
@@ -67,8 +68,8 @@ def _drop(
     if mcc < least or by_interval or _data(before[0]) != _data(runs[0]):
         return _undecided("max_drop", allowed, some_runs)
     reason = (
-        f"MCC is at least {mcc:.4f} against the baseline's {then:.4f}: a drop of at most "
-        f"{then - mcc:+.4f}, allowed {allowed:.4f} ({some_runs})"
+        f"MCC is at least {mcc:z.4f} against the baseline's {then:z.4f}: a drop of at most "
+        f"{then - mcc:+z.4f}, allowed {with_decimals(allowed)} ({some_runs})"
     )
     return Check("max_drop", allowed, then - mcc, None, None, "pass", reason)
 

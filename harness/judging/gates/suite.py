@@ -12,7 +12,7 @@ from harness.judging.looks.standing import Standing
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.suite.spec import SuiteGates
-from harness.text import counted
+from harness.text import counted, with_decimals
 
 
 def judge_suite(
@@ -101,16 +101,16 @@ def _best_min_mcc(least: float, state: _State) -> Check:
     mcc = None if best is None else best.mcc
     met = mcc is not None and mcc >= least
     message = (
-        f"no cell has a score; an MCC of at least {least:.4f} is required"
+        f"no cell has a score; an MCC of at least {with_decimals(least)} is required"
         if best is None
         else f"the best cell, {best.cell.id}, has MCC {_known(best)}; "
-        f"at least {least:.4f} is required"
+        f"at least {with_decimals(least)} is required"
     )
     return _check("best_min_mcc", least, mcc, not met and state.complete, met, message, state)
 
 
 def _known(best: Best) -> str:
-    return f"{'at least ' if any_stopped(best.runs) else ''}{best.mcc:.4f}"
+    return f"{'at least ' if any_stopped(best.runs) else ''}{best.mcc:z.4f}"
 
 
 def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
@@ -118,11 +118,11 @@ def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
     below = {name: mcc for name, mcc in known.items() if mcc < least}
     if below:
         listed = ", ".join(f"{name} {_known(state.best[name])}" for name in below)
-        message = f"best MCC below {least:.4f}: {listed}"
+        message = f"best MCC below {with_decimals(least)}: {listed}"
     else:
         reach = "reaches" if len(state.names) == 1 else "reach"
         count = f"{len(known)} of {counted(len(state.names), 'checkpoint')}"
-        message = f"{count} {reach} MCC {least:.4f}"
+        message = f"{count} {reach} MCC {with_decimals(least)}"
     worst = min(known.values(), default=None)
     failed = any(map(state.final, below))
     passed = not below and len(known) == len(state.names)
@@ -132,7 +132,7 @@ def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
 def _order(order: Sequence[str], state: _State) -> Check:
     ranked = [(name, state.best[name].mcc) for name in order if name in state.best]
     wrong = [
-        f"{lower} ({below:.4f}) is above {higher} ({above:.4f})"
+        f"{lower} ({below:z.4f}) is above {higher} ({above:z.4f})"
         for (higher, above), (lower, below) in pairwise(ranked)
         if below > above
     ]

@@ -10,7 +10,7 @@ from harness.stats import Sources
 from harness.stats.sequential import Outcome, SequentialVerdict, gate_verdict
 from harness.suite.looks import LEAST_SEEDS, judged_by_looks
 from harness.suite.plan import Cell
-from harness.text import counted
+from harness.text import counted, with_decimals
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _look_check(
     first: FirstSeeds, name: str, statistic: stats.Statistic, threshold: float
 ) -> LookCheck:
     cell, found = first.cell, first.found
-    gate, margin = f"min_{statistic}", f"the threshold {threshold:.4f}"
+    gate, margin = f"min_{statistic}", f"the threshold {with_decimals(threshold)}"
     assert cell.looks is not None
     if found is None or first.scored < _looks(cell)[0]:
         reason = f"{name} against {margin}: undecided before the first look"
@@ -164,8 +164,8 @@ def _reason(
         "not-enough-evidence": f"includes {margin} at the last look: not enough evidence",
     }[verdict.outcome]
     return (
-        f"{name} {verdict.mean:.4f} after {verdict.seeds} of {counted(seeds, 'seed')} "
-        f"({100 * (1 - verdict.level):.4g} % interval {verdict.low:.4f} to {verdict.high:.4f}, "
+        f"{name} {verdict.mean:z.4f} after {verdict.seeds} of {counted(seeds, 'seed')} "
+        f"({100 * (1 - verdict.level):.4g} % interval {verdict.low:z.4f} to {verdict.high:z.4f}, "
         f"{covers}; look {verdict.look}, at level {verdict.level:.2g}) {relation}"
     )
 

@@ -98,6 +98,6 @@ class Standing:
 def in_words(dropped: Dropped) -> str:
     """Return the comparison by which a cell was dropped."""
     return (
-        f"worse than {dropped.against} by {dropped.difference:.3f}, p = {dropped.p_value:.2g}, "
+        f"worse than {dropped.against} by {dropped.difference:z.3f}, p = {dropped.p_value:.2g}, "
         f"level {dropped.level:.2g}"
     )

@@ -53,14 +53,20 @@
     one("more").hidden = true;
   }
 
-  one("more").addEventListener("click", lengthen);
-  addEventListener("hashchange", () => {
-    const target = document.querySelector("#cells tr:target");
-    if (target && !target.checkVisibility()) {
-      lengthen();
-      target.scrollIntoView();
+  // Shows the row that the address names, also if the filter or the table's length hides it.
+  function reveal() {
+    const row = rows.find(({ element }) => location.hash === `#${element.id}`);
+    if (!row || row.element.checkVisibility()) return;
+    if (row.element.hidden) {
+      filters.reset();
+      filter();
     }
-  });
+    if (!row.element.checkVisibility()) lengthen();
+    row.element.scrollIntoView();
+  }
+
+  one("more").addEventListener("click", lengthen);
+  addEventListener("hashchange", reveal);
   table.addEventListener("sort-end", count);
   one("all-columns")?.addEventListener("change", count);
   one("words").addEventListener("input", filter);
@@ -255,4 +261,5 @@
   }
   if (rows.length > MOST_ROWS) table.classList.add("short");
   filter();
+  reveal();
 })();

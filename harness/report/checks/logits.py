@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import BadInput
+from harness.paths import is_absent
 from harness.report.published import LEADERBOARD, Published
 from harness.store.consistency import unlike_predictions
 from harness.store.given import Given
@@ -64,7 +65,7 @@ def predictions_beside(folder: Path, published: Published) -> tuple[bytes | None
             for each run.
     """
     path = folder / PREDICTIONS
-    if not path.exists():
+    if is_absent(path):
         return None, []
     content, wrong, unchecked = _checked(path, published)
     if wrong:
@@ -103,7 +104,7 @@ def mismatched_predictions(folder: Path, published: Published) -> list[str]:
     Predictions that could not be checked are reported too, so that nobody believes they were.
     """
     path = folder / PREDICTIONS
-    if not path.exists():
+    if is_absent(path):
         lines = [f"missing, so there are no logits of {_named(run)}" for run in _ended(published)]
         return [*lines, *(f"missing, with the rows of {each.name}" for each in published.given)]
     _, wrong, unchecked = _checked(path, published)

@@ -186,14 +186,14 @@ def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
     if selection is None:
         return
     yield (
-        f"The best cell has MCC {max(means):.3f}. If cell and epochs are chosen on one half of the "
-        "validation sentences and scored on the other half, the mean MCC over many such splits is "
-        f"{selection.winner:.3f}: choosing the best adds "
-        f"{max(means) - selection.winner:+.3f} to its score."
+        f"The best cell has MCC {max(means):z.3f}. If cell and epochs are chosen on one half of "
+        "the validation sentences and scored on the other half, the mean MCC over many such "
+        f"splits is {selection.winner:z.3f}: choosing the best adds "
+        f"{max(means) - selection.winner:+z.3f} to its score."
     )
     curve = stats.expected_best_of(means)
     shown = [n for n in (1, 2, 3, 5, 10, 20, 50, 100) if n <= len(means)]
-    values = ", ".join(f"{curve[n - 1]:.3f} for {n}" for n in shown)
+    values = ", ".join(f"{curve[n - 1]:z.3f} for {n}" for n in shown)
     yield (
         "Expected MCC of the best of n cells drawn at random from this matrix, which shows what a "
         f"larger search gains: {values}."
@@ -208,7 +208,7 @@ def _references(published: Published, runs: dict[str, list[Record]]) -> Iterator
         if found is not None:
             recipe = published_scores.recipe_in_words(reference)
             yield (
-                f"{code(reference.checkpoint)}: {reference.mcc:.3f} published "
+                f"{code(reference.checkpoint)}: {reference.mcc:z.3f} published "
                 f"({escaped(reference.source)}; recipe: {escaped(recipe)}); "
                 f"{escaped(published_scores.in_words(found))}"
             )

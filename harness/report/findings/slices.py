@@ -50,7 +50,7 @@ def by_slice(
         if column.name not in features:
             yield _table(column.name, _of(scores, {column.name}))
     if features:
-        yield _table(FEATURES, _of(scores, features))
+        yield _table(FEATURES, _of(scores, features), by_column=True)
     yield from _differences(pairs)
 
 
@@ -87,13 +87,19 @@ def _explanation(slices: Slices, scores: Sequence[SliceScore]) -> str:
     )
 
 
-def _table(heading: str, scores: Mapping[str, Sequence[SliceScore]]) -> str:
-    """Return a row for each slice, with the MCC of each checkpoint beside each other."""
+def _table(
+    heading: str, scores: Mapping[str, Sequence[SliceScore]], by_column: bool = False
+) -> str:
+    """Return a row for each slice, with the MCC of each checkpoint beside each other.
+
+    Args:
+        by_column: whether each row is named by its column, not by its value.
+    """
     first = next(iter(scores.values()))
     notes = any(each.note for each in first)
     lines = [
         [
-            code(each.column if heading == FEATURES else each.value),
+            code(each.column if by_column else each.value),
             f"{each.sentences:,}",
             *(_text(found[row]) for found in scores.values()),
             *([each.note or ""] if notes else []),

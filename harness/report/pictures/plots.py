@@ -220,7 +220,9 @@ def _best_of(content: Budgets) -> Figure:
         ax.set_xlim(left=0.5)
     ax.set_xlabel("cells tried, drawn at random")
     ax.set_ylabel("expected MCC of the best")
-    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=8)
+    # Not found by matplotlib itself, which leaves out names that begin with an underscore.
+    handles = ax.get_lines()
+    figure.legend(handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
     return figure
 
 

@@ -15,7 +15,6 @@ from harness.session.options.folders import (
     cola_folder,
     home,
     left_behind,
-    passes,
     results_folder,
 )
 from harness.session.options.session_options import Options, session_options
@@ -37,7 +36,6 @@ __all__ = [
     "left_behind",
     "located",
     "name_of",
-    "passes",
     "planned_suites",
     "results_folder",
     "session_options",

@@ -1,11 +1,12 @@
 """The options of a command line, and the folders and files that they name."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.paths import passes
 from harness.session.options.declared import DEFAULT_RESULTS
 
 
@@ -21,14 +22,6 @@ class Chosen:
     values: Mapping[str, Any]
     here: Path
     project: Path
-
-
-def passes(test: Callable[[Path], bool], path: Path) -> bool:
-    """Return the result of a test of a path, such as Path.is_dir; False if it cannot be tested."""
-    try:
-        return test(path)
-    except (OSError, ValueError):  # too long, no path, or in a folder without read permission
-        return False
 
 
 def left_behind(chosen: Chosen, suites: Sequence[str]) -> list[str]:

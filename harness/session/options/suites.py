@@ -9,9 +9,10 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from harness.errors import BadInput
+from harness.paths import passes
 from harness.session.looks.mistakes import look_problems
 from harness.session.options.declared import DEFAULT_SUITES, OVERRIDES, SWITCHES, name_of
-from harness.session.options.folders import Chosen, home, passes
+from harness.session.options.folders import Chosen, home
 from harness.suite import ids
 from harness.suite.by_name import NAMES, shipped
 from harness.suite.plan import Cell, make_plan

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from harness.executors import Executor
 from harness.executors.local import LocalExecutor
 from harness.forecast.seconds import Sharing
+from harness.paths import passes
 from harness.session.options import Options, Planned
 from harness.suite.plan import Cell
 from harness.suite.spec import Suite
@@ -53,8 +54,9 @@ def may_train_here(planned: Sequence[Planned], cells: Sequence[Cell], options: O
     """
     if any(each.suite.limits.executor != "local" for each in planned):
         return False
-    return options.rerun or any(
-        not any((options.results / c.suite / "runs" / c.id).glob(f"seed-{seed}-*/record.json"))
-        for c in cells
-        for seed in c.seeds
-    )
+
+    def is_recorded(cell: Cell, seed: int) -> bool:
+        runs = options.results / cell.suite / "runs" / cell.id
+        return passes(lambda folder: any(folder.glob(f"seed-{seed}-*/record.json")), runs)
+
+    return options.rerun or not all(is_recorded(c, seed) for c in cells for seed in c.seeds)

@@ -93,7 +93,7 @@ class Task:
         """Return the result of the run as one line."""
         if record.scores is None or record.times is None:
             return f"{self.title}: failed: {record.reason}"
-        mcc, stop = f"{record.scores.mcc:.3f}", ""
+        mcc, stop = f"{record.scores.mcc:z.3f}", ""
         if record.stopped is not None:
             mcc, stop = at_least(record.scores.mcc), f", {record.stopped.text}"
         return f"{self.title}: MCC {mcc} in {duration(record.times.total)}{stop}"
