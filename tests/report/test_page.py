@@ -613,7 +613,7 @@ def test_all_columns_are_a_box_to_check_with_and_without_javascript(
     try:
         browsers.show(driver, pages["ordinary"])
         box = driver.find_element(By.ID, "all-columns")
-        assert box.accessible_name.startswith("All columns")
+        assert box.accessible_name.lstrip().startswith("All columns")
         assert box.aria_role == "checkbox"
         for shown in (False, True, False):
             seen = driver.find_elements(By.CSS_SELECTOR, "#cells thead button")
