@@ -55,10 +55,11 @@ from harness.session.options import (
     baseline_file,
     left_behind,
     planned_suites,
+    read_options,
     results_folder,
-    session_options,
 )
 from harness.session.read_files import read_files
+from harness.session.request import all_mistakes, read_request
 from harness.session.session import Session
 from harness.session.strictness import refusals, without_baseline
 from harness.suite import ids
@@ -114,12 +115,15 @@ def _refusal(config: pytest.Config, problems: Sequence[str]) -> pytest.UsageErro
 def _planned(config: pytest.Config) -> Sequence[Planned]:
     """Return the chosen suites; if one is invalid, none, with the problems in the stash."""
     if PLANNED not in config.stash:
+        chosen = _chosen(config)
         try:
-            config.stash[PLANNED] = planned_suites(_chosen(config))
+            config.stash[PLANNED] = planned_suites(chosen)
         except BadInput as error:
             # Raised here it would be shown as a traceback; pytest_collection_finish raises it.
             config.stash[PLANNED] = []
-            config.stash[PROBLEMS] = error.problems
+            # `--collect-only` reads only the suites.
+            further = [] if config.option.collectonly else all_mistakes(read_request(chosen))
+            config.stash[PROBLEMS] = list(dict.fromkeys([*error.problems, *further]))
         cells = (cell for planned in config.stash[PLANNED] for cell in planned.cells)
         config.stash[CELLS] = {f"{cell.suite}/{cell.id}": cell for cell in cells}
     return config.stash[PLANNED]
@@ -167,25 +171,25 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     if hasattr(config, "workerinput"):
         raise pytest.UsageError("pytest-xdist (-n) cannot share the runs of a session")
-    try:
-        options = session_options(_chosen(config))
-    except BadInput as error:
-        raise _refusal(config, error.problems) from None
-    planned = config.stash[PLANNED]
-    if refused := [*refusals(planned, cells, options), *race_refusals(planned, cells)]:
-        raise pytest.UsageError(spelled(config, "\n".join(refused)))
-    started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), options)
+    chosen, planned = _chosen(config), config.stash[PLANNED]
+    options, known = read_options(chosen)
+    if options.baseline is not None or not chosen.values["baseline"]:  # else it cannot be read
+        known += refusals(planned, cells, options)
+    known += race_refusals(planned, cells)
+    started = Session(planned, list(dict.fromkeys(cells)), options)
     started.notes += without_baseline(cells, options)
     names = [planned.suite.name for planned in started.planned]
-    started.notes += left_behind(_chosen(config), names)
+    started.notes += left_behind(chosen, names)
     started.notes += [*unwritten(config), *will_not_be_judged(session, planned)]
     config.stash[DISPLAY] = Display(config)
     hide_timing_table(config)
     config.stash[SESSION] = started  # set first, so that it is closed if its start is interrupted
-    if config.getoption("setuponly", False):  # --setup-plan sets it too; no test will run
-        return
+    setup_only = config.getoption("setuponly", False)  # --setup-plan sets it too; no test will run
     try:
-        started.start(problems(config, started))
+        if not setup_only:
+            started.start([*known, *problems(config, started)])
+        elif known:
+            raise BadInput(known)
     except BadInput as error:
         del config.stash[SESSION]
         raise _refusal(config, error.problems) from None

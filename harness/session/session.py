@@ -140,10 +140,13 @@ class Session:
             except BadInput as error:
                 problems += error.problems
         problems += known
-        if may_train_here(self.planned, self._selected, self._options):
+        if not known and may_train_here(self.planned, self._selected, self._options):
             start_fork_server(PRELOAD)  # it imports while data and checkpoints are read
         self._inputs, mistakes = find_all_inputs(
-            self.planned, self._selected, self._options, hub.when_asked()
+            self.planned,
+            self._selected,
+            self._options,
+            hub.without_asking() if known else hub.when_asked(),  # nothing will run
         )
         problems += mistakes
         if problems:

@@ -13,13 +13,20 @@ from harness.session.options.folders import (
     Chosen,
     baseline_file,
     cola_folder,
+    empty_value,
     home,
     left_behind,
     passes,
     results_folder,
 )
-from harness.session.options.session_options import Options, session_options
-from harness.session.options.suites import Planned, located, planned_suites, suite_files
+from harness.session.options.session_options import Options, read_options, session_options
+from harness.session.options.suites import (
+    Planned,
+    located,
+    planned_suites,
+    read_suites,
+    suite_files,
+)
 
 __all__ = [
     "DEFAULT_SUITES",
@@ -32,6 +39,7 @@ __all__ = [
     "Planned",
     "baseline_file",
     "cola_folder",
+    "empty_value",
     "flag_of",
     "home",
     "left_behind",
@@ -39,6 +47,8 @@ __all__ = [
     "name_of",
     "passes",
     "planned_suites",
+    "read_options",
+    "read_suites",
     "results_folder",
     "session_options",
     "suite_files",
