@@ -20,12 +20,11 @@ from harness.plugin.collection import (
     suites_of,
 )
 from harness.plugin.elsewhere import option_value, spelled
-from harness.plugin.gates import fallback_reason, gate_of, left_out
+from harness.plugin.gates import fallback_reason, gate_of, none_selected, will_not_be_judged
 from harness.plugin.interrupt import hold_interrupt
 from harness.plugin.ledger import (
     Ledger,
     beyond_budget,
-    by_reason,
     left_open,
     uncounted_failures,
     unjudged,
@@ -56,10 +55,11 @@ from harness.session.options import (
     baseline_file,
     left_behind,
     planned_suites,
+    read_options,
     results_folder,
-    session_options,
 )
 from harness.session.read_files import read_files
+from harness.session.request import all_mistakes, read_request
 from harness.session.session import Session
 from harness.session.strictness import refusals, without_baseline
 from harness.suite import ids
@@ -98,6 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.args[:] = map(as_collected, config.args)
     config.option.deselect = [*map(as_collected, config.option.deselect or ())]
+    config.stash[OPEN] = ()
     refuse_xdist(config)
     need_timer(config)
     chosen, planned = _chosen(config), _planned(config)
@@ -114,12 +115,15 @@ def _refusal(config: pytest.Config, problems: Sequence[str]) -> pytest.UsageErro
 def _planned(config: pytest.Config) -> Sequence[Planned]:
     """Return the chosen suites; if one is invalid, none, with the problems in the stash."""
     if PLANNED not in config.stash:
+        chosen = _chosen(config)
         try:
-            config.stash[PLANNED] = planned_suites(_chosen(config))
+            config.stash[PLANNED] = planned_suites(chosen)
         except BadInput as error:
             # Raised here it would be shown as a traceback; pytest_collection_finish raises it.
             config.stash[PLANNED] = []
-            config.stash[PROBLEMS] = error.problems
+            # `--collect-only` reads only the suites.
+            further = [] if config.option.collectonly else all_mistakes(read_request(chosen))
+            config.stash[PROBLEMS] = list(dict.fromkeys([*error.problems, *further]))
         cells = (cell for planned in config.stash[PLANNED] for cell in planned.cells)
         config.stash[CELLS] = {f"{cell.suite}/{cell.id}": cell for cell in cells}
     return config.stash[PLANNED]
@@ -159,31 +163,33 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _shield(config)  # first, because a plugin's traceback would replace later error messages
     if PROBLEMS in config.stash:
         raise _refusal(config, config.stash[PROBLEMS])
-    if not cells or config.option.collectonly:
-        if not (session.items or config.option.collectonly):
-            config.stash[OPEN] = _nothing_selected(session)
+    if config.option.collectonly:
+        return
+    if not cells:
+        if OPEN in config.stash:  # otherwise other tests only
+            config.stash[OPEN] = none_selected(session, _planned(config))
         return
     if hasattr(config, "workerinput"):
         raise pytest.UsageError("pytest-xdist (-n) cannot share the runs of a session")
-    try:
-        options = session_options(_chosen(config))
-    except BadInput as error:
-        raise _refusal(config, error.problems) from None
-    planned = config.stash[PLANNED]
-    if refused := [*refusals(planned, cells, options), *race_refusals(planned, cells)]:
-        raise pytest.UsageError(spelled(config, "\n".join(refused)))
-    started = Session(config.stash[PLANNED], list(dict.fromkeys(cells)), options)
+    chosen, planned = _chosen(config), config.stash[PLANNED]
+    options, known = read_options(chosen)
+    if options.baseline is not None or not chosen.values["baseline"]:  # else it cannot be read
+        known += refusals(planned, cells, options)
+    known += race_refusals(planned, cells)
+    started = Session(planned, list(dict.fromkeys(cells)), options)
     started.notes += without_baseline(cells, options)
     names = [planned.suite.name for planned in started.planned]
-    started.notes += left_behind(_chosen(config), names)
-    started.notes += [*unwritten(config), *_not_selected(session)]
+    started.notes += left_behind(chosen, names)
+    started.notes += [*unwritten(config), *will_not_be_judged(session, planned)]
     config.stash[DISPLAY] = Display(config)
     hide_timing_table(config)
     config.stash[SESSION] = started  # set first, so that it is closed if its start is interrupted
-    if config.getoption("setuponly", False):  # --setup-plan sets it too; no test will run
-        return
+    setup_only = config.getoption("setuponly", False)  # --setup-plan sets it too; no test will run
     try:
-        started.start(problems(config, started))
+        if not setup_only:
+            started.start([*known, *problems(config, started)])
+        elif known:
+            raise BadInput(known)
     except BadInput as error:
         del config.stash[SESSION]
         raise _refusal(config, error.problems) from None
@@ -199,34 +205,6 @@ def _selected(session: pytest.Session) -> list[Cell]:
         elif suite in planned:
             cells += planned[suite].cells  # a suite's gates need all its cells
     return cells
-
-
-def _not_selected(session: pytest.Session) -> list[str]:
-    """Return lines if it is known before training that a session with --strict will not pass."""
-    if not is_strict(session.config):
-        return []
-    gates = left_out(session, session.config.stash[PLANNED])
-    if not gates:
-        return []
-    return [
-        "--strict: this session will not pass: "
-        f"{counted(len(gates), 'gate')} of its suites will not be "
-        "judged; select a part of the suites with --suite, --checkpoints, --batch-sizes, "
-        "--learning-rates or --seeds instead",
-        *(f"will not be judged: {line}" for line in by_reason(gates)),
-    ]
-
-
-def _nothing_selected(session: pytest.Session) -> list[str]:
-    """Return lines on the gates of a session whose cells are all deselected, and on their ids."""
-    config = session.config
-    if not config.stash[LEDGER].collected:  # other tests only
-        return []
-    hint = ids.did_you_mean(config.getoption("keyword", ""), [*config.stash[CELLS]])
-    return [
-        *(f"not judged: {line}" for line in by_reason(left_out(session, _planned(config)))),
-        f"no cell is selected; `--collect-only` without a selection lists all ids{hint}",
-    ]
 
 
 def _shield(config: pytest.Config) -> None:
@@ -296,7 +274,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     """
     config = session.config
     if SESSION not in config.stash:
-        return (yield)
+        _set_failure(session)
+        if config.pluginmanager.getplugin("terminalreporter") is None:
+            _print_lines(config, config.stash.get(OPEN, ()))
+        result = yield
+        _set_failure(session)  # again, because other plugins may have changed the exit status
+        return result
     running = config.stash[SESSION]
     try:
         interrupted = _hold_interrupt(config)
@@ -337,10 +320,14 @@ def _finish(session: pytest.Session, running: Session) -> None:
         summarize_all(config)
         gates = left_open(config.stash[LEDGER], running)
         undecided = [beyond_budget(gates)] if gates else []
-        for line in (*config.stash[OPEN], *undecided, *config.stash.get(PROBLEMS, ())):
-            print_line(config, line)
-        if not running.scored():
-            print_line(config, NO_SCORE)
+        no_score = [] if running.scored() else [NO_SCORE]
+        problems = config.stash.get(PROBLEMS, ())
+        _print_lines(config, [*config.stash[OPEN], *undecided, *problems, *no_score])
+
+
+def _print_lines(config: pytest.Config, lines: Sequence[str]) -> None:
+    for line in lines:
+        print_line(config, line)
 
 
 def _open_gates(session: pytest.Session) -> list[str]:
@@ -363,24 +350,23 @@ def _must_fail(session: pytest.Session) -> bool:
     """
     config = session.config
     open_gates = is_strict(config) and bool(config.stash.get(OPEN, ()))
-    open_gates = open_gates or bool(left_open(config.stash[LEDGER], config.stash[SESSION]))
-    return open_gates or PROBLEMS in config.stash or not config.stash[SESSION].scored()
+    running = config.stash.get(SESSION, None)
+    if running is None:  # no cell was selected
+        return open_gates
+    open_gates = open_gates or bool(left_open(config.stash[LEDGER], running))
+    return open_gates or PROBLEMS in config.stash or not running.scored()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     """Print each suite's leaderboard, its folder, and the reasons why the session fails."""
     config = terminalreporter.config
     if WRITTEN not in config.stash:
+        if exitstatus != pytest.ExitCode.NO_TESTS_COLLECTED:  # else they were printed just before
+            _show_open_gates(terminalreporter)
         return
     summarize_all(config)
     show_all(terminalreporter)
-    for line in config.stash[OPEN]:
-        shown = spelled(config, line)
-        terminalreporter.write_line(shown, red=is_strict(config), yellow=not is_strict(config))
-    if config.stash[OPEN] and is_strict(config):
-        terminalreporter.write_line(
-            "With --strict a session passes only if every gate of its suites was judged.", red=True
-        )
+    _show_open_gates(terminalreporter)
     running = config.stash[SESSION]
     if gates := left_open(config.stash[LEDGER], running):
         terminalreporter.write_line(spelled(config, beyond_budget(gates)), red=True)
@@ -394,4 +380,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
             f"Interrupted: {state.done} of {state.total} runs have ended and are kept; the same "
             "command continues with the others.",
             yellow=True,
+        )
+
+
+def _show_open_gates(reporter: pytest.TerminalReporter) -> None:
+    strict, lines = is_strict(reporter.config), reporter.config.stash.get(OPEN, ())
+    for line in lines:
+        reporter.write_line(spelled(reporter.config, line), red=strict, yellow=not strict)
+    if lines and strict:
+        reporter.write_line(
+            "With --strict a session passes only if every gate of its suites was judged.", red=True
         )

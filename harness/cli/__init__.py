@@ -32,6 +32,9 @@ COMMANDS = {
 }
 """The short help of each subcommand, a module of its name, which is imported only where it runs."""
 
+SESSIONS = ("doctor", "plan", "run")
+"""Subcommands that find empty values together with the other mistakes of a session."""
+
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
 """Python's own 700 means hundreds of searches for garbage among imports, where there is none."""
 
@@ -58,7 +61,40 @@ class _Subcommands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, listed, rest = super().resolve_command(ctx, args)
-        return name, listed and command(str(listed.name)), rest
+        if listed is None:
+            return name, listed, rest
+        found = command(str(listed.name))
+        if listed.name in SESSIONS or ctx.resilient_parsing:
+            return name, found, rest
+        if problems := _empty_values(found, ctx, rest):
+            raise BadInput(problems)
+        return name, found, rest
+
+
+def _empty_values(found: click.Command, parent: click.Context, args: list[str]) -> list[str]:
+    """Return a line for each option or path of a command line whose value is empty.
+
+    Read as typed: as a path, an empty value would be the current folder.
+    """
+    from harness.session.options import empty_value  # imported by most subcommands anyway
+
+    context = click.Context(found, parent=parent, info_name=found.name, **found.context_settings)
+    try:
+        typed, _, _ = found.make_parser(context).parse_args([*args])
+    except click.UsageError:  # raised again when the command is run
+        return []
+    lines = []
+    for parameter in found.params:
+        value = typed.get(parameter.name or "")
+        values = value if isinstance(value, list | tuple) else (value,)
+        if "" not in values:
+            continue
+        if isinstance(parameter, click.Option):
+            lines.append(empty_value(parameter.opts[0], parameter.make_metavar(context)))
+        elif isinstance(parameter.type, click.Path):
+            name = parameter.make_metavar(context)
+            lines.append(f"{name}: '': an empty value; name a file or folder, . for this folder")
+    return lines
 
 
 def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:

@@ -26,7 +26,8 @@ from harness.session.budget.outside import stopped_before
 from harness.session.budget.selection import as_candidates, select
 from harness.session.looks.selection import fewest_runs, looks_in_words
 from harness.session.looks.unneeded import with_unneeded
-from harness.session.options import Options, Planned, planned_suites, session_options
+from harness.session.options import Options, Planned
+from harness.session.request import read_request
 from harness.session.run_status import RunState, RunStatus, run_statuses
 from harness.session.strictness import refusals
 from harness.session.suite_inputs import Inputs, find_all_inputs
@@ -68,15 +69,13 @@ def plan(as_json: bool, **values: Any) -> None:
       harness plan --suite benchmarks/cola.toml --cola-dir ~/cola_public --json
     """
     began = contention.now()
-    typed = chosen(values)
-    session = session_options(typed)
-    suites = planned_suites(typed)
-    probed_hub = hub.probe()
+    request = read_request(chosen(values))
+    session, suites = request.options, request.planned
+    probed_hub = hub.without_asking() if request.problems else hub.probe()
     stores = [session.results / planned.suite.name / "runs" for planned in suites]
     problems = [problem for problem in map(lock.obstacle, stores) if problem is not None]
-    cells = [cell for planned in suites for cell in planned.cells]
-    inputs, mistakes = find_all_inputs(suites, cells, session, probed_hub)
-    if problems := list(dict.fromkeys([*problems, *mistakes])):
+    inputs, mistakes = find_all_inputs(suites, request.cells, session, probed_hub)
+    if problems := list(dict.fromkeys([*request.problems, *problems, *mistakes])):
         raise BadInput(problems)
     plans = [_plan(planned, inputs[planned.suite.name], session, began) for planned in suites]
     if session.budget is not None:

@@ -15,6 +15,7 @@ from harness.errors import BadInput
 from harness.garbage import uncollected
 from harness.paths import is_absent, passes
 from harness.session.options import cola_folder, flag_of, session_options
+from harness.store import lock
 from harness.store.records import Record
 from harness.suite.by_name import NAMES
 from harness.suite.references import load_references
@@ -107,6 +108,9 @@ def report(
         raise click.UsageError(f"--without: not with {other}; name a folder with tables alone")
     if values["suite"] and references is not None:
         raise click.UsageError("--references: not with --suite, whose key references names it")
+    if not check:
+        written = output or (source if passes(Path.is_dir, source) else source.parent)
+        click.get_current_context().with_resource(lock.tables(written))
     if values["suite"]:
         evidence = _from_store(source, slices, values)
     elif given := [name for name in (*MATRIX, "baseline") if values[name] not in (None, False)]:
@@ -308,6 +312,7 @@ def _from_published(
 
 @uncollected()
 def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _Evidence:
+    from harness.judging import baseline as baselines
     from harness.report import contents_of, publish
     from harness.report.given import kept
     from harness.session.reuse import records_for_plan
@@ -316,6 +321,7 @@ def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _E
 
     typed = chosen(values)
     planned = only_suite(typed)
+    session = session_options(typed)
     store, notes = read_store(folder)
     stored, left_out = records_for_plan(planned.suite, planned.cells, store)
     if not any(item.record.scores for item in stored):
@@ -323,12 +329,15 @@ def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _E
         problem += f"{counted(len(store), 'record')}; name the folder of its results, or train it"
         raise BadInput([problem, *notes])
     records = [item.record for item in stored]
+    facts = next(each.dataset for each in records if each.scores)
+    if problems := list(baselines.problems(session.baseline, {planned.suite.name: facts})):
+        raise BadInput(problems)
     given, lost = kept(folder, planned.cells, records)
     published = publish(
         planned.suite.name,
         planned.cells,
         records,
-        session_options(typed).baseline_of(planned.suite.name),
+        session.baseline,
         planned.references,
         suite_gates(planned.suite),
         planned.suite.dataset,

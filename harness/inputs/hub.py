@@ -96,6 +96,11 @@ def when_asked() -> Hub:
     return _Unasked()
 
 
+def without_asking() -> Hub:
+    """Return a hub that is not asked: what needs it is left out."""
+    return Hub("", False, "not asked")
+
+
 def plain_reason(error: BaseException, endpoint: str, timeout_seconds: float) -> str:
     """Return in one line why a request to `endpoint` failed, from the error that it raised."""
     causes = list(_causes(error))

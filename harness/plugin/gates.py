@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.plugin.ledger import Gate, required_gates
-from harness.plugin.stash import CELLS, LEDGER
+from harness.plugin.ledger import Gate, by_reason, required_gates
+from harness.plugin.stash import CELLS, LEDGER, is_strict
 from harness.session.options import Planned
+from harness.suite import ids
+from harness.text import counted
 
 DESELECTS = {
     ("_pytest.mark", "deselect_by_keyword"): ("keyword", "-k"),
@@ -130,6 +132,29 @@ def left_out(session: pytest.Session, planned: Sequence[Planned]) -> dict[Gate, 
         for gate in required_gates(planned)
     }
     return {gate: reason for gate, reason in found.items() if reason}
+
+
+def will_not_be_judged(session: pytest.Session, planned: Sequence[Planned]) -> list[str]:
+    """Return lines if it is known before training that a session with --strict will not pass."""
+    gates = left_out(session, planned) if is_strict(session.config) else {}
+    if not gates:
+        return []
+    return [
+        f"--strict: this session will not pass: {counted(len(gates), 'gate')} of its suites will "
+        "not be judged; select a part of the suites with --suite, --checkpoints, --batch-sizes, "
+        "--learning-rates or --seeds instead",
+        *(f"will not be judged: {line}" for line in by_reason(gates)),
+    ]
+
+
+def none_selected(session: pytest.Session, planned: Sequence[Planned]) -> list[str]:
+    """Return lines on the gates of a session without a selected cell, and on the cells' ids."""
+    config = session.config
+    hint = ids.did_you_mean(config.getoption("keyword", ""), [*config.stash[CELLS]])
+    return [
+        *(f"not judged: {line}" for line in by_reason(left_out(session, planned))),
+        f"no cell is selected; `--collect-only` without a selection lists all ids{hint}",
+    ]
 
 
 def _skipped(item: pytest.Item) -> str:

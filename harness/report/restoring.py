@@ -60,7 +60,7 @@ def restore(folder: Path, published: Published, results: Path) -> Restored:
         )
     cells = {cell.id: cell for cell in published.cells}
     new, present, left_out = 0, 0, list[str]()
-    held = lock.hold(results)
+    held = lock.hold(results / "runs")  # as sessions do
     try:
         for record, rows in rows_by_run(folder, published):
             run = Run(cells[record.cell], record.seed, record.training)

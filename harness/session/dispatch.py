@@ -20,6 +20,7 @@ from harness.session.display import State
 from harness.session.lateness import Lateness
 from harness.session.looks.needed import RunId
 from harness.session.looks.turns import Turns
+from harness.session.tasks.best_models import BestModels
 from harness.session.tasks.executor import executor_name, make_executor
 from harness.session.tasks.task import Missing, Task
 from harness.store import run_store
@@ -51,6 +52,7 @@ class Dispatch:
         limit: when the training ends, if the session has a budget.
         stops: when runs may stop, if any may; then there are neither looks nor a budget.
         held: stopped runs of earlier sessions, of cells with missing runs.
+        models: of the suites that keep only the best ones.
 
     Raises:
         BadInput: Ray is not available, or its cluster is too small.
@@ -66,6 +68,7 @@ class Dispatch:
         limit: Limit | None = None,
         stops: Stops | None = None,
         held: Sequence[Missing] = (),
+        models: BestModels | None = None,
     ) -> None:
         self.schedule = schedule
         self._limit = limit
@@ -82,7 +85,8 @@ class Dispatch:
         self._lateness = Lateness()
         self.turns = Turns(needs)
         self._stops = Stops((), {}, ()) if stops is None else stops
-        self._lock = threading.RLock()  # of the stops, and of the three collections below
+        self._lock = threading.RLock()  # of the stops, the models and the collections below
+        self._models = BestModels({}) if models is None else models
         self._stopped: dict[RunId, tuple[Task, Stored]] = {}  # results that may not be final
         self._repeated: dict[RunId, str] = {}
         try:
@@ -146,6 +150,8 @@ class Dispatch:
 
     def _begin(self, task: Task, job: "Job") -> None:
         """Submit a run; if that is impossible, it fails, so that nobody waits for it."""
+        with self._lock:
+            self._models.begin(job.run.cell.suite, job.folder)
         try:
             self._submit(task, job)
         except RuntimeError as error:  # the session is closing, or cannot start another thread
@@ -331,6 +337,7 @@ class Dispatch:
         ready = [(task, stored)]
         with self._lock:
             self._ended.append(task.outcome(record))
+            self._models.end(run.cell.suite, stored)
             again = self._stops.end(record)
             self._stopped.pop(task.place, None)
             if record.stopped is not None:
@@ -386,7 +393,7 @@ class Dispatch:
         if record.status == "ok" or not before:
             try:
                 record = run_store.write_record(job.folder, record, result.predictions)
-                run_store.discard_run(run_store.run_folder(task.missing.results, job.run, None))
+                run_store.discard_skipped(task.missing.results, job.run)
             except Exception as error:  # for example a full disk
                 record = failure(job, error)
         return record

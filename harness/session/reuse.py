@@ -8,7 +8,7 @@ from harness.machine import provenance
 from harness.session.suite_inputs import Inputs
 from harness.store import records
 from harness.store.records import Record
-from harness.store.run_store import Stored
+from harness.store.run_store import Stored, finished
 from harness.store.stopped import verdict_of
 from harness.suite.plan import Cell, Run, runs_of, training_of
 from harness.suite.spec import Suite
@@ -48,8 +48,30 @@ def as_kept(stored: Stored) -> Stored:
     return Stored(stored.record.model_copy(update={"model_kept": kept}), stored.folder)
 
 
+def one_per_key(store: Sequence[Stored]) -> list[Stored]:
+    """Return a store with one finished run of each key, in the same order.
+
+    A run that trains again after its checkpoint was renamed has its old key, but the folder of its
+    new cell, so that two have one key. A whole run is used before a stopped one, then one with a
+    kept model, then the newest. Runs without a score stay.
+    """
+    by_key: dict[str, Stored] = {}
+    for key, item in finished(store):
+        other = by_key.get(key)
+        if other is None or _completeness(item) > _completeness(other):
+            by_key[key] = item
+    used = {item.folder for item in by_key.values()}
+    return [item for item in store if item.record.status != "ok" or item.folder in used]
+
+
+def _completeness(item: Stored) -> tuple[bool, bool, str]:
+    """Return a rank among the finished runs of one key; the largest is used."""
+    whole = item.record.stopped is None
+    return whole, kept_files.is_kept(item.folder), item.record.finished_at or ""
+
+
 def reusable(
-    finished: dict[str, Stored], suite: Suite, candidates: Sequence[Stored]
+    runs: dict[str, Stored], suite: Suite, candidates: Sequence[Stored]
 ) -> dict[str, Stored]:
     """Return the finished runs by key, without runs whose model is required but was not kept.
 
@@ -62,15 +84,15 @@ def reusable(
         case "best":
             wanted = best_by_checkpoint(candidates)
         case "all":
-            wanted = list(finished.values())
+            wanted = list(runs.values())
     lost = {item.record.key for item in wanted if not kept_files.is_kept(item.folder)}
-    return {key: item for key, item in finished.items() if key not in lost}
+    return {key: item for key, item in runs.items() if key not in lost}
 
 
 def best_by_checkpoint(candidates: Sequence[Stored]) -> list[Stored]:
     """Return the run of highest MCC of each checkpoint; a checkpoint is identified by its files.
 
-    Ties always select the same run, whatever the runs' names and order.
+    Ties always select the same run, whatever the runs' names and order; see best_run.
     """
     by_checkpoint: dict[str | None, list[Stored]] = {}
     for item in sorted(candidates, key=lambda item: item.record.key or ""):
@@ -80,13 +102,21 @@ def best_by_checkpoint(candidates: Sequence[Stored]) -> list[Stored]:
 
 
 def best_run(scored: Sequence[Stored]) -> Stored:
-    """Return the run of highest MCC; among ties, the run with the smallest key."""
+    """Return the run of highest MCC.
 
-    def rank(item: Stored) -> tuple[float, str]:
+    Among ties, runs with a kept model come first, so that none trains again for its model; then
+    the run with the smallest key.
+    """
+
+    def mcc(item: Stored) -> float:
         assert item.record.scores is not None
-        return -item.record.scores.mcc, item.record.key or ""
+        return item.record.scores.mcc
 
-    return min(scored, key=rank)
+    highest = max(map(mcc, scored))
+    ties = one_per_key([item for item in scored if mcc(item) == highest])
+    if len(ties) == 1:  # the usual case; the others read files
+        return ties[0]
+    return min(ties, key=lambda item: (not kept_files.is_kept(item.folder), item.record.key or ""))
 
 
 def matching_setup(store: Sequence[Stored], suite: Suite, inputs: Inputs) -> list[Stored]:
@@ -135,7 +165,7 @@ def latest(
 
     The checkpoint's files are compared if this session has read them, else its name.
     """
-    newest: dict[tuple[str, int], Stored] = {}
+    found: dict[tuple[str, int], list[Stored]] = {}
     alike: dict[tuple[int, float], list[Cell]] = {}  # a run can only be of one of these
     for cell in cells:
         alike.setdefault((cell.batch_size, cell.learning_rate), []).append(cell)
@@ -149,8 +179,12 @@ def latest(
                 continue
             checkpoint = inputs.checkpoints.get(cell.checkpoint)
             if belongs_to(item.record, cell, None if checkpoint is None else checkpoint.digest):
-                run = Run(cell, item.record.seed, training_of(cell, suite.training))
-                newest[cell.id, item.record.seed] = as_planned(run, item, inputs)
+                found.setdefault((cell.id, item.record.seed), []).append(item)
+    by_id = {cell.id: cell for cell in cells}
+    newest: dict[tuple[str, int], Stored] = {}
+    for (cell_id, seed), items in found.items():
+        run = Run(by_id[cell_id], seed, training_of(by_id[cell_id], suite.training))
+        newest[cell_id, seed] = as_planned(run, one_per_key(items)[-1], inputs)
     return newest
 
 
@@ -197,14 +231,18 @@ def records_for_plan(
         digests.setdefault(item.record.checkpoint, item.record.checkpoint_digest)
     counted = [i for i in same if i.record.checkpoint_digest == digests[i.record.checkpoint]]
     left_out = len(ended) - len(counted)
-    found: dict[tuple[str, int], Stored] = {}
+    found: dict[tuple[str, int], list[Stored]] = {}
     for item in (*counted, *(item for item in ours if item.record.status == "skipped")):
-        found.setdefault((item.record.cell, item.record.seed), item)
+        found.setdefault((item.record.cell, item.record.seed), []).append(item)
     note = (
         f"{left_out} older records are left out: they have other data, checkpoint files, "
         "device, recipe or package versions than the newest"
     )
-    stored = [as_planned(run, found[place]) for place, run in runs.items() if place in found]
+    stored = [
+        as_planned(run, one_per_key(found[place])[0])
+        for place, run in runs.items()
+        if place in found
+    ]
     return stored, [note] if left_out else []
 
 

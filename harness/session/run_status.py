@@ -6,7 +6,7 @@ from typing import Literal
 
 from harness.errors import Unavailable
 from harness.judging.decided import Aim, stopped_to_reuse
-from harness.session.reuse import matching_setup, reusable
+from harness.session.reuse import matching_setup, one_per_key, reusable
 from harness.session.suite_inputs import Inputs
 from harness.store import run_store
 from harness.store.records import Record
@@ -71,7 +71,7 @@ def run_statuses(
         if inputs.obstacle(run.cell) is None
     }
     wanted = set(keys.values())
-    of_plan = {key: item for key, item in run_store.finished(store) if key in wanted}
+    of_plan = {key: item for key, item in run_store.finished(one_per_key(store)) if key in wanted}
     candidates = matching_setup(store, suite, inputs)
     usable = {} if rerun else reusable(of_plan, suite, candidates)
 

@@ -22,7 +22,6 @@ from harness.judging.gates.before_training import baseline_notes
 from harness.judging.leaderboard import Judged
 from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
-from harness.kept import kept_files
 from harness.machine import contention
 from harness.session.budget.deadline import Limit
 from harness.session.budget.outside import outside_record, stopped_before
@@ -42,9 +41,10 @@ from harness.session.looks.unneeded import with_unneeded
 from harness.session.options import Options, Planned
 from harness.session.overwriting import objection
 from harness.session.renewal import renew
-from harness.session.reuse import adopted, as_kept, best_by_checkpoint, latest, matching_setup
+from harness.session.reuse import adopted, as_kept, latest, matching_setup
 from harness.session.run_status import RunState, RunStatus, run_statuses, skipped
 from harness.session.suite_inputs import Inputs, find_all_inputs
+from harness.session.tasks.best_models import BestModels, discard_others
 from harness.session.tasks.executor import PRELOAD, may_train_here
 from harness.session.tasks.held import stops_and_held
 from harness.session.tasks.results import Results
@@ -140,11 +140,10 @@ class Session:
             except BadInput as error:
                 problems += error.problems
         problems += known
-        if may_train_here(self.planned, self._selected, self._options):
+        if not known and may_train_here(self.planned, self._selected, self._options):
             start_fork_server(PRELOAD)  # it imports while data and checkpoints are read
-        self._inputs, mistakes = find_all_inputs(
-            self.planned, self._selected, self._options, hub.when_asked()
-        )
+        of = hub.without_asking() if known else hub.when_asked()  # with mistakes nothing will run
+        self._inputs, mistakes = find_all_inputs(self.planned, self._selected, self._options, of)
         problems += mistakes
         if problems:
             raise BadInput(list(dict.fromkeys(problems)))
@@ -234,11 +233,7 @@ class Session:
             self.dispatch.close()
         for planned in self.planned:
             if planned.suite.keep_models == "best" and planned.suite.name in self._store:
-                candidates = self._candidates(planned.suite)
-                best = {item.folder for item in best_by_checkpoint(candidates)}
-                for item in candidates:
-                    if item.folder not in best:
-                        kept_files.discard(item.folder)
+                discard_others(self._candidates(planned.suite))
 
     def outside_budget(self) -> list[Cell]:
         """Return the selected cells with a run that the session's budget left out."""
@@ -344,6 +339,7 @@ class Session:
         if not missing:
             return
         suites = [planned.suite for planned in self.planned]
+        best = [suite for suite in suites if suite.keep_models == "best"]
         requested = [s.limits.workers for s in suites if isinstance(s.limits.workers, int)]
         earlier = [item.record for store in self._store.values() for item in store]
         works = [item.inputs.work(item.status.run) for item in missing]
@@ -366,6 +362,7 @@ class Session:
             limit=self._limit,
             stops=stops,
             held=held,
+            models=BestModels({suite.name: self._candidates(suite) for suite in best}),
         )
         self._results.add(self.dispatch.runs)
         self.dispatch.begin()

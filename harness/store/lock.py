@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +77,21 @@ def release(lock: Lock) -> None:
         with contextlib.suppress(OSError):  # a folder that is gone or read-only by now
             lock.path.unlink(missing_ok=True)
         os.close(lock.descriptor)
+
+
+@contextlib.contextmanager
+def tables(folder: Path) -> Iterator[None]:
+    """Wait until no other command changes the tables in a folder, then keep others from it.
+
+    The folder itself is locked, so that no file is left in one that is published. It protects what
+    a command reads there, changes and writes again; sessions hold the folder `runs` in it instead.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # no folder, as its reader says, or one without locks
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def _lock(folder: Path) -> Lock:

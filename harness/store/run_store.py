@@ -32,6 +32,9 @@ from harness.text import printable
 MOST_BYTES = 64 * 2**20
 """The largest record that is read: one of 20 epochs on a million sentences has 4 MB."""
 
+LEFT = ".record.json.*.partial"
+"""Records that were not renamed yet, or that a killed process left."""
+
 QUARANTINE = "quarantine"
 """Folder in a cell's folder for runs whose records failed verification."""
 
@@ -45,26 +48,30 @@ def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> 
     """Write a run's predictions, then its record, each atomically.
 
     record.json comes last: if it exists, the run ended and everything else is in place. The files
-    of an earlier run stay until both new files are on disk, as the disk may be full.
+    of an earlier run stay until both new files are on disk, as the disk may be full. If this ends
+    between the two renames, readers find the new record beside its predictions; see `_left_behind`.
     Returns the record as written, with the predictions' digest.
 
     Raises:
         OSError: one of them cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as files:
+    written: list[Path] = []
+    try:
         if predictions is not None:
             content = as_parquet(predictions)
             digest = hashlib.sha256(content).hexdigest()
             record = record.model_copy(update={"predictions_sha256": digest})
-            table = files.enter_context(_beside(folder / PREDICTIONS_FILE, content))
-        text = files.enter_context(_beside(folder / "record.json", _text(record)))
+            written.append(_beside(folder / PREDICTIONS_FILE, content))
+        written.append(_beside(folder / "record.json", _text(record)))
         if predictions is not None:
-            # An earlier record must not lie beside predictions that it was not written with.
-            (folder / "record.json").unlink(missing_ok=True)
-            table.replace(folder / PREDICTIONS_FILE)
-        text.replace(folder / "record.json")
-    for left in folder.glob(".*.partial"):  # left by a session that was killed
+            written[0].replace(folder / PREDICTIONS_FILE)
+    except Exception:  # no Ctrl-C: the predictions may be replaced already, and need their record
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    written[-1].replace(folder / "record.json")
+    for left in filter(_is_left, folder.glob(".*.partial")):
         with contextlib.suppress(OSError):
             left.unlink()
     return record
@@ -72,28 +79,58 @@ def write_record(folder: Path, record: Record, predictions: pa.Table | None) -> 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a temporary file beside the target, flush it to disk, and rename it into place."""
-    with _beside(path, content) as written:
+    written = _beside(path, content)
+    try:
         written.replace(path)
+    finally:
+        written.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _beside(path: Path, content: bytes) -> Iterator[Path]:
-    """Write a temporary file beside a file, flush it to disk, and remove it unless renamed."""
+def _beside(path: Path, content: bytes) -> Path:
+    """Write a temporary file beside a file, and flush it to disk; if that fails, remove it."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        yield beside
-    finally:
+    except BaseException:
         beside.unlink(missing_ok=True)
+        raise
+    return beside
+
+
+def _is_left(partial: Path) -> bool:
+    """Return whether a temporary file is of a process that has ended, and not of a living one.
+
+    One with the number of this process is of an earlier process: in a container, the processes of
+    two sessions may have the same number.
+    """
+    number = partial.name.split(".")[-2]
+    if not number.isdecimal() or int(number) == os.getpid():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # it belongs to another user
+        return False
+    return False
 
 
 def discard_run(folder: Path) -> None:
     """Remove a run's folder, its record first, so that no half-removed run looks finished."""
     (folder / "record.json").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def discard_skipped(suite_folder: Path, run: Run) -> None:
+    """Remove the record of a run that was skipped before, if there is one and it can be removed.
+
+    A run that ended is used instead of it, so whoever stores that run does not fail because of it.
+    """
+    with contextlib.suppress(OSError):
+        discard_run(run_folder(suite_folder, run, None))
 
 
 @dataclass(frozen=True)
@@ -143,24 +180,52 @@ def read_store_and_move_rejected(suite_folder: Path) -> tuple[list[Stored], list
     """Read the store of a suite like read_store, for a session that will write there.
 
     The whole folder of every run whose record failed verification is moved to
-    `runs/<cell>/quarantine/`, with the reason in `reason.txt`.
+    `runs/<cell>/quarantine/`, with the reason in `reason.txt`. A record that a killed process did
+    not rename is renamed.
     """
-    found, rejected = _scan(suite_folder)
+    found, rejected = _scan(suite_folder, put_in_place=True)
     return found, [_move(suite_folder, folder, reason) for folder, reason in rejected.items()]
 
 
-def _scan(suite_folder: Path) -> tuple[list[Stored], dict[Path, str]]:
-    """Return the valid records, and why others were rejected, by the folder of their run."""
+def _scan(suite_folder: Path, put_in_place: bool = False) -> tuple[list[Stored], dict[Path, str]]:
+    """Return the valid records, and why others were rejected, by the folder of their run.
+
+    Args:
+        put_in_place: whether to rename the records that killed processes did not rename.
+    """
     found: list[Stored] = []
     rejected: dict[Path, str] = {}
-    for path in sorted(suite_folder.glob("runs/*/*/record.json")):
-        if path.parent.name == QUARANTINE:
+    names = ("record.json", LEFT)
+    folders = {path.parent for name in names for path in suite_folder.glob(f"runs/*/*/{name}")}
+    for folder in sorted(folders):
+        if folder.name == QUARANTINE:
             continue
+        path = folder / "record.json"
         try:
             found.append(_read_run(path))
         except ValueError as error:
-            rejected[path.parent] = str(error)
+            if (left := _left_behind(folder)) is not None:
+                found.append(left[1])
+                if put_in_place:
+                    with contextlib.suppress(OSError):  # the next session tries again
+                        left[0].replace(path)
+            elif os.path.lexists(path) and all(map(_is_left, folder.glob(LEFT))):
+                rejected[folder] = str(error)
     return found, rejected
+
+
+def _left_behind(folder: Path) -> tuple[Path, Stored] | None:
+    """Return the scored run whose record a killed process wrote, but did not rename, and its file.
+
+    It had renamed the predictions before, which are those of this record. Another process may
+    still rename what it writes now.
+    """
+    found: list[tuple[Path, Stored]] = []
+    for path in filter(_is_left, folder.glob(LEFT)):
+        with contextlib.suppress(ValueError):
+            found.append((path, _read_run(path)))
+    scored = [each for each in found if each[1].record.status == "ok"]
+    return max(scored, key=lambda each: each[1].record.finished_at or "", default=None)
 
 
 def _move(suite_folder: Path, folder: Path, reason: str) -> str:

@@ -1,7 +1,8 @@
 """A kept model: a folder that others can load, verified to give the recorded logits."""
 
+import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,14 @@ def keep(
         folder: holds the model until it is verified.
 
     Raises:
+        OSError: they cannot be written, for example because the disk is full.
         RuntimeError: the written files do not load as the model that was scored.
     """
     class_names = job.source.spec.class_names
-    outcome.model.save_pretrained(folder)
-    kept_files.write_class_names(folder, class_names)
-    tokenizer.save_pretrained(folder)
+    with _system_errors():
+        outcome.model.save_pretrained(folder)
+        kept_files.write_class_names(folder, class_names)
+        tokenizer.save_pretrained(folder)
     scored: Any = outcome.model
     scored.to("cpu")  # one model on a GPU is enough
     try:
@@ -53,6 +56,22 @@ def keep(
     # An atomic rename: an incomplete model must never look like a kept one.
     shutil.rmtree(job.folder / kept_files.FOLDER, ignore_errors=True)
     folder.rename(job.folder / kept_files.FOLDER)
+
+
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """Raise errors of the system as OSError, also those of libraries that are written in Rust.
+
+    safetensors and tokenizers raise types of their own, with the text of Rust's `io::Error`.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        if "(os error " in str(error):
+            raise OSError(str(error)) from error
+        raise
 
 
 def verify(

@@ -29,7 +29,7 @@ from harness.models.reading import Reading, read
 from harness.redaction import redact_file, redacted
 from harness.store import records
 from harness.store.measured.serving import Serving
-from harness.store.records import Padding, Times
+from harness.store.records import Padding, Record, Times
 from harness.text import counted, one_line
 from harness.training import diagnosis, kept_model, launchers, progress
 from harness.training.finetune import Outcome, Settings, finetune
@@ -122,8 +122,7 @@ def _train_and_score(
     }
     record = record.model_copy(update=used)
     if job.keep_model:
-        validation = (ready.splits["validation"], encoded.splits["validation"])
-        kept_model.keep(job, record, outcome, ready.tokenizer, validation, scratch / "model")
+        record = _keep(job, record, ready, outcome, scratch / "model")
     return Result(record, predictions)
 
 
@@ -291,6 +290,24 @@ def _serving(
         reason = redacted(one_line(str(error))) or type(error).__name__
         return None, (f"how fast the model answers was not measured: {reason}",)
     return found.model_copy(update={"other_programs": others and others()}), ()
+
+
+def _keep(job: Job, record: Record, ready: _Ready, outcome: Outcome, folder: Path) -> Record:
+    """Keep the model of a scored run, and return its record.
+
+    The run is scored: a full disk must not lose it. A model that fails its verification does.
+    """
+    validation = (ready.splits["validation"], ready.reading.encoded.splits["validation"])
+    try:
+        kept_model.keep(job, record, outcome, ready.tokenizer, validation, folder)
+    except OSError as error:
+        os.write(2, redacted(traceback.format_exc()).encode())
+        reason = redacted(one_line(str(error))) or type(error).__name__
+        warning = f"the model was not kept: {reason}"
+        return record.model_copy(
+            update={"model_kept": False, "warnings": (*record.warnings, warning)}
+        )
+    return record
 
 
 @contextlib.contextmanager

@@ -26,7 +26,9 @@ from builders.records import (
 from builders.small_suite import SUITE, finish, write_suite
 
 from harness.cli import COMMANDS, command
+from harness.judging.leaderboard import leaderboard
 from harness.report import write_tables
+from harness.report.published import as_json, publish
 from harness.store.predictions import PREDICTIONS, read_predictions
 from harness.store.records import Record
 from harness.store.run_store import Stored, write_record
@@ -521,3 +523,40 @@ def test_a_doctor_says_every_mistake_of_an_own_file(folder: Path) -> None:
     assert done.code == 1
     assert "bad.csv:2" in done.out
     assert "bad.csv:3" in done.out
+
+
+def test_a_report_of_a_store_refuses_the_baseline_of_another_suite(
+    results: tuple[Path, list[Cell], list[Stored]], tmp_path: Path
+) -> None:
+    """As a session, `harness plan` and `harness doctor` do."""
+    folder, *_ = results
+    before = published(folder)
+    other = make_cell(suite="another")
+    table = publish("another", [other], [record_of_mcc(other, 0, 0.5, suite="another")])
+    frame = leaderboard(table.cells, table.records)
+    (tmp_path / "earlier.json").write_text(as_json(table, frame))
+    done = harness(
+        *("report", str(folder), "--suite", str(tmp_path / "sample.toml")),
+        *("--baseline", str(tmp_path / "earlier.json"), "--replace"),
+    )
+    assert done.code == 4, done.out
+    assert "--baseline: earlier.json: a leaderboard of the suite 'another'" in done.err
+    assert published(folder) == before
+
+
+def test_mistakes_of_a_plan_are_told_in_one_list(folder: Path) -> None:
+    """In options, in the choice of the suite's cells, and in what the cells need."""
+    wrong = {
+        "--seeds": "x",
+        "--budget": "30",
+        "--baseline": "nowhere.json",
+        "--checkpoints": "./missing",
+    }
+    options = [part for option in wrong.items() for part in option]
+    for name in ("plan", "doctor"):
+        done = harness(name, "--suite", "tiny.toml", *options, cwd=folder)
+        assert done.code == 4, done.out
+        told = done.err.splitlines()
+        assert len(told) == len(wrong), told
+        for text in ("--seeds: 'x'", "--budget: '30'", "nowhere.json: there is no such", "missing"):
+            assert any(text in line for line in told), (text, told)

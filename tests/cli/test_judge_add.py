@@ -1,10 +1,14 @@
 """`harness judge --add-to`: predictions of another program as a row of a leaderboard."""
 
 import csv
+import fcntl
 import hashlib
 import html
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from builders.commands import Done, harness
+from builders.commands import ROOT, Done, harness
 from builders.records import keep, predicted_record
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from harness.inputs import data
 from harness.report import read_published, write_tables
 from harness.report.given import kept
+from harness.store import lock
 from harness.store.records import DatasetFacts
 from harness.suite.plan import make_plan
 from harness.suite.spec import load_suite
@@ -314,7 +319,7 @@ def test_a_name_is_replaced_only_on_request(added: Path) -> None:
     [
         ("org/one", "a checkpoint or cell of results has this name"),
         ("one-bs16-lr5e-05", "a checkpoint or cell of results has this name"),
-        ("", "a name is one line of 1 to 100"),
+        ("", "an empty value"),
         ("=1+1", "begins with a letter or digit"),
         ("two\nlines", "a name is one line"),
         ("x" * 101, "a name is one line of 1 to 100"),
@@ -426,3 +431,71 @@ def test_a_row_is_compared_with_cells_without_costs(added: Path) -> None:
     text = harness("compare", NAME, "org/two", "--results", "results", cwd=added).out
     assert f"{NAME}: {MARK}, 2 seeds." in text
     assert f"{MARK}, so no ratio of training time, of evaluation time and of memory" in text
+
+
+def test_two_commands_at_once_lose_no_row(folder: Path) -> None:
+    files = write(folder, 0.2)
+    commands = [
+        [
+            *(sys.executable, "-m", "harness", "judge", *files, "--suite", "suite.toml"),
+            *("--add-to", "results", "--name", name),
+        ]
+        for name in ("first", "second")
+    ]
+    started = [
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for command in commands
+    ]
+    for process in started:
+        output, _ = process.communicate()
+        assert process.returncode in (0, 1), output
+    assert {row["checkpoint"] for row in rows_of(folder)} == {
+        *("org/one", "org/two", "first", "second")
+    }
+    assert not list(folder.rglob(lock.FILE))
+
+
+def test_a_command_waits_for_one_that_reads_and_writes_the_same_tables(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one has read the tables, and writes them while this one waits."""
+    files = write(folder, 0.2)
+    flock = fcntl.flock
+    waited: list[int] = []
+
+    def waiting(descriptor: int, operation: int) -> None:
+        if not waited and not operation & fcntl.LOCK_NB:
+            waited.append(descriptor)
+            assert add(folder, files, name="first").code in (0, 1)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", waiting)
+    assert add(folder, files, name="second").code in (0, 1)
+    assert waited
+    assert {"first", "second"} <= {row["checkpoint"] for row in rows_of(folder)}
+
+
+def test_no_row_is_added_to_tables_that_a_session_will_write(folder: Path) -> None:
+    before = tables(folder / "results")
+    held = lock.hold(folder / "results" / "runs")
+    try:
+        done = add(folder, write(folder, 0.2))
+        assert done.code == 4
+        assert "another session uses this folder" in done.err
+        assert tables(folder / "results") == before
+    finally:
+        lock.release(held)
+
+
+def test_no_file_is_left_in_published_tables(folder: Path) -> None:
+    shutil.rmtree(folder / "results" / "runs")
+    assert add(folder, write(folder, 0.2)).code in (0, 1)
+    left = {path.name for path in (folder / "results").iterdir()}
+    assert not {name for name in left if name == "runs" or name.startswith(".")}

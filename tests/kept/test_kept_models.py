@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from builders.jobs import execute_ok, file_spec, make_job, sentences, write_rows
 from builders.tiny_checkpoints import WORDS, make_checkpoint
 from huggingface_hub import ModelCard, ModelCardData
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, BertTokenizer, pipeline
+from transformers import AutoTokenizer, BertTokenizer, PreTrainedModel, pipeline
 
 from harness.store.records import Record
 from harness.training.worker import execute
@@ -264,4 +265,31 @@ def test_a_model_that_reads_back_otherwise_is_not_kept(
     assert record.status == "failed"
     assert record.reason is not None
     assert re.search(DAMAGES[damage], record.reason)
+    assert not list(job.folder.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("writer", [PreTrainedModel, BertTokenizer])
+def test_a_model_that_does_not_fit_on_the_disk_costs_no_score(
+    writer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = make_checkpoint("bert", tmp_path / "encoder")
+    data = write_rows(tmp_path / "data.csv", TEXTS, [n % 2 for n in range(len(TEXTS))])
+    job = make_job(encoder, file_spec(data, 16, 8), tmp_path, keep_model=True, max_length=6)
+    save = writer.save_pretrained
+
+    def on_a_full_disk(self: Any, folder: Path, **others: Any) -> Any:
+        if Path(folder).name != "model":
+            return save(self, folder, **others)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))
+        try:
+            return save(self, folder, **others)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    monkeypatch.setattr(writer, "save_pretrained", on_a_full_disk)
+    record, _ = execute_ok(job)
+    assert not record.model_kept
+    (told,) = [line for line in record.warnings if line.startswith("the model was not kept: ")]
+    assert "File too large" in told
     assert not list(job.folder.rglob("*.safetensors"))

@@ -13,7 +13,11 @@ from builders.records import keep, make_cell, predicted_record
 from harness.errors import BadInput
 from harness.report import read_published, write_tables
 from harness.report.restoring import Restored, restore
+from harness.session.options import Options, Planned
+from harness.session.session import Session
 from harness.store.run_store import Stored, read_store
+from harness.suite.plan import make_plan
+from harness.suite.spec import DatasetSpec, MatrixSpec, Suite
 
 CELLS = [make_cell(learning_rate=rate, seeds=(1, 2)) for rate in (2e-5, 5e-5)]
 # A second name for the files of the first: their runs have the same keys, and the same logits.
@@ -103,3 +107,24 @@ def test_the_command_says_what_it_restored(made: tuple[Path, list[Stored]], tmp_
         done = harness("restore", str(made[0]), "--results-dir", str(tmp_path))
         assert done.code == 0
         assert line in done.out
+
+
+def test_nothing_is_restored_into_a_store_that_a_session_holds(
+    made: tuple[Path, list[Stored]], tmp_path: Path
+) -> None:
+    suite = Suite(
+        name="sample",
+        dataset=DatasetSpec(source="cola"),
+        matrix=MatrixSpec(checkpoints=("org/encoder",), batch_sizes=(16,), learning_rates=(2e-5,)),
+    )
+    planned = Planned(suite, tmp_path / "sample.toml", tuple(make_plan(suite)))
+    session = Session([planned], planned.cells, Options(tmp_path, None, False))
+    session._hold("sample")
+    try:
+        done = harness("restore", str(made[0]), "--results-dir", str(tmp_path))
+        assert done.code == 4
+        assert f"{tmp_path / 'sample' / 'runs'}: another session uses this folder" in done.err
+        assert read_store(tmp_path / "sample") == ([], [])
+    finally:
+        session.release()
+    assert harness("restore", str(made[0]), "--results-dir", str(tmp_path)).code == 0

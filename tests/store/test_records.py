@@ -1,6 +1,7 @@
 """A record is on disk whole or not at all, and is believed only if it is what was written."""
 
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -28,12 +29,14 @@ from hypothesis import strategies as st
 from harness.machine.provenance import RECIPE_VERSION, RESULT_PACKAGES, versions
 from harness.store import records, run_store
 from harness.store.predictions import PREDICTIONS, join_predictions, read_predictions
-from harness.store.records import Scores, Times, run_key, time_to_target
+from harness.store.records import Record, Scores, Times, run_key, time_to_target
 from harness.store.run_store import discard_run, finished, read_store, run_folder, write_record
 from harness.suite.plan import Run
 from harness.suite.spec import Thresholds, TrainingSpec
 
 RUN = Run(make_cell(), 0, TrainingSpec())
+DEAD = 2**22 + 123
+"""A number that no process of Linux has, as that of a process which ended."""
 OTHER_TRAINING: dict[str, Any] = {
     "epochs": 4,
     "weight_decay": 0.02,
@@ -435,18 +438,18 @@ def test_half_a_file_that_a_killed_writer_left_is_not_read(tmp_path: Path) -> No
     cell = make_cell()
     kept = keep(tmp_path, cell, make_record(cell))
     whole = (kept.folder / "record.json").read_bytes()
-    (kept.folder / ".record.json.123.partial").write_bytes(whole[:100])
-    (kept.folder / ".predictions.parquet.123.partial").write_bytes(b"PAR1")
+    (kept.folder / f".record.json.{DEAD}.partial").write_bytes(whole[:100])
+    (kept.folder / f".predictions.parquet.{DEAD}.partial").write_bytes(b"PAR1")
     unfinished = tmp_path / "runs" / cell.id / "seed-9-0123456789abcdef"
     unfinished.mkdir()
-    (unfinished / ".record.json.123.partial").write_bytes(whole)
+    (unfinished / f".record.json.{DEAD}.partial").write_bytes(whole)
     assert read_store(tmp_path) == ([kept], [])
 
 
 def test_what_a_killed_writer_left_is_gone_once_its_run_is_repeated(tmp_path: Path) -> None:
     cell = make_cell()
     kept = keep(tmp_path, cell, make_record(cell))
-    for name in (".record.json.123.partial", ".predictions.parquet.123.partial"):
+    for name in (f".record.json.{DEAD}.partial", f".predictions.parquet.{DEAD}.partial"):
         (kept.folder / name).write_bytes(b"{")
     keep(tmp_path, cell, make_record(cell))
     assert {path.name for path in kept.folder.iterdir()} == {"record.json", "predictions.parquet"}
@@ -483,13 +486,105 @@ def test_what_cannot_be_cleared_away_keeps_no_run_from_being_written(tmp_path: P
     assert obstacle.exists()
 
 
-def test_no_earlier_record_stays_beside_predictions_that_may_be_others(tmp_path: Path) -> None:
+def test_an_earlier_record_beside_other_predictions_is_not_believed(tmp_path: Path) -> None:
     cell = make_cell()
     kept = keep(tmp_path, cell, make_record(cell))
     replace_by_folder(kept.folder / "predictions.parquet")  # which takes no file's place
     with pytest.raises(OSError, match=r"predictions\.parquet"):
         write_record(kept.folder, make_record(cell, mcc=0.9), make_predictions(7))
-    assert [path.name for path in kept.folder.iterdir()] == ["predictions.parquet"]
+    assert not list(kept.folder.glob(".*"))
+    stored, (line,) = read_store(tmp_path)
+    assert stored == []
+    assert "its predictions.parquet cannot be read" in line
+
+
+class Killed(BaseException):
+    """Ends a process where it is raised: nothing that handles errors may clean up after it."""
+
+
+READERS = pytest.mark.parametrize(
+    "read", [read_store, run_store.read_store_and_move_rejected], ids=["only reads", "session"]
+)
+Reader = Callable[[Path], tuple[list[run_store.Stored], list[str]]]
+
+
+def killed_at(folder: Path, step: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Rewrite a run in a process that is killed before or after a step; return whether it was.
+
+    Steps are the calls that change a folder: each is before (even) or after (odd) one of them.
+    """
+    calls = [0]
+
+    def stopping(change: Callable[..., object]) -> Callable[..., object]:
+        def changed(self: Path, *arguments: object, **options: object) -> object:
+            if calls[0] == step:
+                raise Killed
+            result = change(self, *arguments, **options)
+            if calls[0] + 1 == step:
+                raise Killed
+            calls[0] += 2
+            return result
+
+        return changed
+
+    with monkeypatch.context() as patched:
+        for name in ("open", "replace", "unlink"):
+            patched.setattr(Path, name, stopping(getattr(Path, name)))
+        try:
+            write_record(folder, make_record(RUN.cell, mcc=0.9), make_predictions(7))
+        except Killed:
+            return True
+    return False
+
+
+@READERS
+def test_a_run_that_is_rewritten_is_there_whenever_its_writer_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Reader
+) -> None:
+    seen = []
+    for step in itertools.count():
+        store = tmp_path / str(step)
+        kept = keep(store, RUN.cell, make_record(RUN.cell, mcc=0.1))
+        killed = killed_at(kept.folder, step, monkeypatch)
+        for path in list(kept.folder.glob(".*.partial")):  # those of a process that is gone
+            path.rename(path.with_name(path.name.replace(f".{os.getpid()}.", f".{DEAD}.")))
+        (found,), problems = read(store)
+        assert problems == []
+        assert found.record.scores is not None
+        seen.append(found.record.scores.mcc)
+        expected = make_predictions(0 if found.record.scores.mcc == 0.1 else 7)
+        assert read_predictions(found.folder).equals(expected)
+        if read is not read_store:
+            assert Record.model_validate_json((found.folder / "record.json").read_bytes()) == (
+                found.record
+            )
+        keep(store, RUN.cell, make_record(RUN.cell, mcc=0.5))
+        assert not list(kept.folder.glob(".*"))
+        if not killed:
+            break
+    assert seen == sorted(seen)
+    assert {0.1, 0.9} == set(seen)
+
+
+@READERS
+def test_a_run_of_an_earlier_version_that_was_killed_while_it_rewrote_is_there(
+    tmp_path: Path, read: Reader
+) -> None:
+    """It removed the earlier record before it renamed the predictions."""
+    kept = keep(tmp_path, RUN.cell, make_record(RUN.cell))
+    left = kept.folder / f".record.json.{DEAD}.partial"
+    (kept.folder / "record.json").rename(left)
+    assert read(tmp_path) == ([kept], [])
+    assert left.exists() == (read is read_store)
+
+
+def test_what_a_living_process_writes_is_neither_read_nor_removed(tmp_path: Path) -> None:
+    kept = keep(tmp_path, RUN.cell, make_record(RUN.cell))
+    written = kept.folder / f".record.json.{os.getppid()}.partial"
+    (kept.folder / "record.json").rename(written)
+    assert read_store(tmp_path) == ([], [])
+    keep(tmp_path, RUN.cell, make_record(RUN.cell))
+    assert written.exists()
 
 
 def test_a_disk_that_is_full_from_any_byte_on_leaves_whole_runs(tmp_path: Path) -> None:
@@ -631,9 +726,8 @@ while True:
             writer.kill()
         stored, unreadable = read_store(tmp_path)
         assert unreadable == []
-        # Between new predictions and their record a scored run is not there; a failed one always.
-        *scored, failed = stored
+        scored, failed = stored
         assert set(failed.record.reason or "") == {"x"}
-        for item in scored:
-            assert item.record.parameters is not None
-            assert read_predictions(item.folder).equals(make_predictions(item.record.parameters))
+        number = scored.record.parameters
+        assert number is not None
+        assert read_predictions(scored.folder).equals(make_predictions(number))

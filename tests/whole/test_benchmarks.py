@@ -904,6 +904,40 @@ def test_every_mistake_of_the_command_line_is_told_at_once(tmp_path: Path) -> No
     assert "Traceback" not in session.output
 
 
+def test_mistakes_of_every_kind_are_told_in_one_list(folder: Path, tmp_path: Path) -> None:
+    """Of the suite, of the options, of what the cells need, and of the gates under --strict."""
+    text = (folder / "tiny.toml").read_text(encoding="utf-8")
+    suite = folder / "ungated.toml"
+    suite.write_text(text.replace("[gates]\nmin_mcc = -1\n", ""), encoding="utf-8")
+    absent = str(tmp_path / "nowhere.json")
+    wrong = {
+        "--budget": ("30", "--budget: '30': a number without a unit"),
+        "--checkpoints": ("./missing", str(ROOT / "missing")),
+    }
+    against = {"--baseline": (absent, f"{absent}: there is no such leaderboard")}
+    no_plan = {"--seeds": ("x", "--seeds: 'x'")}
+    for options, more in (
+        ({**wrong, **against, **no_plan}, []),
+        ({**wrong, **against}, []),
+        (wrong, ["--strict: no gate judges any cell"]),
+    ):
+        typed = [part for flag, (value, _) in options.items() for part in (flag, value)]
+        session = run(tmp_path, "--strict", *typed, suite=suite)
+        assert session.code == 4, session.output
+        for told in (*(told for _, told in options.values()), *more):
+            assert told in session.output, session.output
+        assert "Traceback" not in session.output
+
+
+def test_an_empty_value_of_an_option_is_told_with_the_others(tmp_path: Path) -> None:
+    flags = ("--baseline", "--ray-address", "--cola-dir", "--budget")
+    session = run(tmp_path, *(part for flag in flags for part in (flag, "")), "--seeds", "x")
+    assert session.code == 4, session.output
+    for flag in flags:
+        assert f"{flag}: '': an empty value, such as that of a variable" in session.output
+    assert "--seeds: 'x'" in session.output
+
+
 def test_folders_of_the_command_line_start_where_it_was_typed(folder: Path, tmp_path: Path) -> None:
     missing = run(tmp_path, "--checkpoints", "./no-such-model", suite=folder / "tiny.toml")
     assert missing.code == 4

@@ -192,6 +192,21 @@ def test_where_no_cell_is_selected_the_gates_and_the_ids_are_told(
     )
 
 
+@pytest.mark.parametrize(("strict", "code"), [((), 0), (("--strict",), 1)])
+def test_where_only_other_tests_are_selected_the_gates_are_told(
+    folder: Path, strict: tuple[str, ...], code: int
+) -> None:
+    other = folder / "test_other.py"
+    other.write_text("def test_some_unit(): pass\n", encoding="utf-8")
+    session = started(folder, "-k", "some_unit", *strict, paths=("benchmarks/", str(other)))
+    assert session.code == code, session.output
+    told = f"not judged: {ONE}, {OTHER}, {ITS_OWN}: deselected by -k 'some_unit'"
+    before, _, after = session.output.partition("[100%]")
+    assert told in before
+    assert told in after
+    assert "1 passed" in after
+
+
 def test_a_failed_gate_that_pytest_does_not_count_does_not_pass_under_strict(folder: Path) -> None:
     session = started(folder, "--strict", "--min-mcc", "0.99", "-p", "xfails")
     assert session.code == 1, session.output

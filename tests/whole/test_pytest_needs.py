@@ -98,6 +98,16 @@ def test_without_a_terminal_what_stands_against_a_pass_is_told_all_the_same(fold
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_without_a_terminal_gates_that_other_tests_leave_unjudged_are_told(folder: Path) -> None:
+    other = folder / "test_other.py"
+    other.write_text("def test_some_unit(): pass\n", encoding="utf-8")
+    selected = (str(other), "-k", "some_unit", "--strict")
+    done = session(*without("terminal"), *selected, folder=folder)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    told = "not judged: tiny/encoder-bs8-lr1e-03: deselected by -k 'some_unit'"
+    assert told in done.stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "shown"), [("fE", "a"), ("N", "N"), ("f", "f"), ("A", "A"), (None, None)]
 )

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from harness.cli.choices import EVERY, chosen, options, strict
+from harness.errors import BadInput
 from harness.inputs import hub
-from harness.session.options import planned_suites, session_options
 from harness.text import printable
 
 WORDS = {"ok": "OK", "missing": "MISSING", "optional": "-"}
@@ -31,9 +31,12 @@ def doctor(**values: Any) -> None:
       harness doctor --suite benchmarks/cola.toml --cola-dir ~/cola_public
     """
     from harness.cli.doctor.checkup import checkup
+    from harness.session.request import all_mistakes, read_request
 
-    typed = chosen(values)
-    found = checkup(planned_suites(typed), session_options(typed), hub.probe())
+    request = read_request(chosen(values))
+    if request.problems:
+        raise BadInput(all_mistakes(request))
+    found = checkup(request.planned, request.options, hub.probe())
     width = max(len(finding.name) for finding in found.findings)
     for finding in found.findings:
         state = WORDS[finding.state]

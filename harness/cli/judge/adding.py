@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import click
 import numpy as np
 
 from harness.errors import BadInput
+from harness.paths import passes
+from harness.store import lock
 
 if TYPE_CHECKING:  # they import `datasets` and pandas
     from harness.inputs.given_labels import ValidationSplit
@@ -49,14 +52,21 @@ def check_options(
 def destination(folder: Path, name: str, may_replace: bool) -> Destination:
     """Return the leaderboard to which a row is added.
 
+    Until the command ends, no other one and no session changes it: they would lose the row.
+
     Raises:
-        BadInput: it cannot be read, or the name is not allowed or taken.
+        BadInput: it cannot be read, a session holds it, or the name is not allowed or taken.
     """
     from harness.report.given import readable
     from harness.store.given import name_problem, taken_names
 
     if (problem := name_problem(name)) is not None:
         raise BadInput([f"--name: {problem}"])
+    context = click.get_current_context()
+    context.with_resource(lock.tables(folder))
+    if passes(Path.is_dir, folder / "runs"):
+        held = lock.hold(folder / "runs")
+        context.call_on_close(partial(lock.release, held))
     published = readable(folder)
     if name in taken_names(published.cells):
         raise BadInput(

@@ -10,7 +10,7 @@ from harness.judging.leaderboard import leaderboard
 from harness.kept import kept_files
 from harness.report import LEADERBOARD, leaderboard_in, read_published
 from harness.report.pictures.charts import Line, lines_of, with_score
-from harness.session.reuse import best_run
+from harness.session.reuse import best_run, one_per_key
 from harness.store.records import Record
 from harness.store.run_store import finished, read_store
 from harness.store.stopped import at_least
@@ -66,7 +66,8 @@ def best_model(results: Path) -> BestModel:
     folder = file.parent
     published = read_published(file)
     store, notes = read_store(folder)
-    kept = {key: item for key, item in finished(store) if kept_files.is_kept(item.folder)}
+    with_model = [item for item in store if kept_files.is_kept(item.folder)]
+    kept = dict(finished(one_per_key(with_model)))
     table = leaderboard(
         published.cells, published.records, published.baseline, slices=published.slices
     )

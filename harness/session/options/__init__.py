@@ -13,12 +13,19 @@ from harness.session.options.folders import (
     Chosen,
     baseline_file,
     cola_folder,
+    empty_value,
     home,
     left_behind,
     results_folder,
 )
-from harness.session.options.session_options import Options, session_options
-from harness.session.options.suites import Planned, located, planned_suites, suite_files
+from harness.session.options.session_options import Options, read_options, session_options
+from harness.session.options.suites import (
+    Planned,
+    located,
+    planned_suites,
+    read_suites,
+    suite_files,
+)
 
 __all__ = [
     "DEFAULT_SUITES",
@@ -31,12 +38,15 @@ __all__ = [
     "Planned",
     "baseline_file",
     "cola_folder",
+    "empty_value",
     "flag_of",
     "home",
     "left_behind",
     "located",
     "name_of",
     "planned_suites",
+    "read_options",
+    "read_suites",
     "results_folder",
     "session_options",
     "suite_files",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.paths import passes
-from harness.session.options.declared import DEFAULT_RESULTS
+from harness.session.options.declared import DEFAULT_RESULTS, OPTIONS, OVERRIDES
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,34 @@ def left_behind(chosen: Chosen, suites: Sequence[str]) -> list[str]:
     ]
 
 
+def empty_values(chosen: Chosen) -> list[str]:
+    """Return a line for each option that names nothing, as a variable of CI that is not set does.
+
+    Options that override a key of the suite are left out: the suite's validation refuses them.
+    """
+    lines = []
+    for option in OPTIONS:
+        if option.metavar is None or option.flag in OVERRIDES:
+            continue
+        value = chosen.values.get(option.name)
+        given = (value,) if isinstance(value, str) else value or ()
+        if not all(given):
+            lines.append(empty_value(option.flag, option.metavar))
+    return lines
+
+
+def empty_value(flag: str, metavar: str) -> str:
+    """Return the message on an option whose value is empty."""
+    return (
+        f"{flag}: '': an empty value, such as that of a variable that is not set; give {metavar}, "
+        "or leave the option out"
+    )
+
+
 def results_folder(chosen: Chosen) -> Path:
     """Return the folder that holds the results folder of each suite."""
     named = chosen.values.get("results_dir")
-    return chosen.project / DEFAULT_RESULTS if named is None else chosen.here / home(named)
+    return chosen.here / home(named) if named else chosen.project / DEFAULT_RESULTS
 
 
 def cola_folder(chosen: Chosen) -> Path | None:

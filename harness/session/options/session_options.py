@@ -34,30 +34,42 @@ def session_options(chosen: Chosen) -> Options:
     """Return the session's options, from the command line and the environment.
 
     Raises:
-        BadInput: the baseline or the budget cannot be read, or a gate against a baseline is given
+        BadInput: every mistake: a baseline or budget that cannot be read, gates against a baseline
             without one.
     """
+    options, problems = read_options(chosen)
+    if problems:
+        raise BadInput(problems)
+    return options
+
+
+def read_options(chosen: Chosen) -> tuple[Options, list[str]]:
+    """Return the session's options without those that are wrong, and every mistake in them.
+
+    Empty values are left out; see empty_values.
+    """
     problems: list[str] = []
-    if not chosen.values.get("baseline"):
+    if chosen.values.get("baseline") is None:
         problems += [
             f"{flag_of(name)}: {value}: has no effect without --baseline FILE; add it"
             for name in AGAINST_BASELINE
             if (value := chosen.values.get(name)) is not None
         ]
     baseline = budget = None
-    if (time := chosen.values.get("budget")) is not None:
+    if time := chosen.values.get("budget"):
         try:
             budget = read_budget(time)
         except BadInput as error:
             problems += error.problems
-    if problems:
-        raise BadInput(problems)
     if (path := baseline_file(chosen)) is not None:
         from harness.report import read_published  # pandas, rarely needed
 
-        published = read_published(path)
-        baseline = Baseline(path.name, published.suite, published.records)
-    return Options(
+        try:
+            published = read_published(path)
+            baseline = Baseline(path.name, published.suite, published.records)
+        except BadInput as error:
+            problems += error.problems
+    options = Options(
         results=results_folder(chosen),
         cola_dir=cola_folder(chosen),
         rerun=bool(chosen.values.get("rerun")),
@@ -67,3 +79,4 @@ def session_options(chosen: Chosen) -> Options:
         baseline=baseline,
         budget=budget,
     )
+    return options, problems

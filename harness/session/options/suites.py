@@ -12,7 +12,7 @@ from harness.errors import BadInput
 from harness.paths import passes
 from harness.session.looks.mistakes import look_problems
 from harness.session.options.declared import DEFAULT_SUITES, OVERRIDES, SWITCHES, name_of
-from harness.session.options.folders import Chosen, home
+from harness.session.options.folders import Chosen, empty_values, home
 from harness.suite import ids
 from harness.suite.by_name import NAMES, shipped
 from harness.suite.plan import Cell, make_plan
@@ -44,7 +44,7 @@ class Planned:
 
 def suite_files(chosen: Chosen) -> list[Path]:
     """Return the files of the chosen suites, even if they cannot be read."""
-    if named := chosen.values.get("suite"):
+    if named := [name for name in chosen.values.get("suite") or () if name]:
         return [located(name, chosen.here) for name in named]
     own = [chosen.project / name for name in DEFAULT_SUITES]
     return (
@@ -65,9 +65,21 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
     Raises:
         BadInput: every mistake of every suite and option at once.
     """
+    planned, _, problems = read_suites(chosen)
+    if problems:
+        raise BadInput(problems)
+    return planned
+
+
+def read_suites(chosen: Chosen) -> tuple[list[Planned], list[Planned], list[str]]:
+    """Return the chosen suites, those that are valid without some options, and every mistake.
+
+    The second are only good for finding further mistakes, in their data and checkpoints.
+    """
     overrides: list[Override] = []
     planned: list[Planned] = []
-    problems: list[str] = []
+    without: list[Planned] = []
+    problems = empty_values(chosen)
     for flag, (key, convert, _) in OVERRIDES.items():
         if (text := chosen.values.get(name_of(flag))) is not None:
             try:
@@ -90,6 +102,7 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
             problems += error.problems
             if not path.suffix and not passes(Path.exists, path):
                 problems[-1] += f", or one of {', '.join(NAMES)}"
+            without += _without_wrong_options(path, file, overrides, error.problems)
             continue
         if any(suite.name == other.suite.name for other in planned):
             problems.append(
@@ -110,9 +123,25 @@ def planned_suites(chosen: Chosen) -> list[Planned]:
     address = chosen.values.get("ray_address")
     if address and planned and all(each.suite.limits.executor != "ray" for each in planned):
         problems.append(f"--ray-address: {address!r}: needs --executor ray; add it")
-    if problems:
-        raise BadInput(list(dict.fromkeys(problems)))
-    return planned
+    return planned, without, list(dict.fromkeys(problems))
+
+
+def _without_wrong_options(
+    path: Path, file: Path, overrides: Sequence[Override], problems: Sequence[str]
+) -> list[Planned]:
+    """Return a suite planned without the options that are wrong; none if others are wrong too."""
+    right = [
+        override
+        for override in overrides
+        if not any(problem.startswith(f"{override.flag}: ") for problem in problems)
+    ]
+    if len(right) == len(overrides):
+        return []
+    try:
+        suite = _for_every_cell(load_suite(file, right), right)
+    except BadInput:
+        return []
+    return [Planned(suite, path, tuple(make_plan(suite)))]
 
 
 def _for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:

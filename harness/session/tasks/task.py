@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.session.looks.needed import RunId, run_id
-from harness.session.reuse import adopted
+from harness.session.reuse import adopted, one_per_key
 from harness.session.run_status import RunStatus
 from harness.session.suite_inputs import Inputs
 from harness.store import run_store
@@ -50,7 +50,8 @@ def missing_and_beside(
         results: the suite's results folder.
         store: every record of the suite.
     """
-    earlier = {key: item for key, item in run_store.finished(store) if item.record.stopped is None}
+    used = run_store.finished(one_per_key(store))
+    earlier = {key: item for key, item in used if item.record.stopped is None}
     missing = [
         Missing(item, suite, inputs, results, None if found is None else adopted(item.run, found))
         for item in statuses
