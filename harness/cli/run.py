@@ -41,7 +41,7 @@ def run(arguments: tuple[str, ...], strict: bool, **values: Any) -> int:
     pytest's own options work, too: -k bs16, -x, -q, --collect-only, --junitxml FILE.
 
     Exit code 0 means that every judged gate is met; 1 that one is missed, or no cell has a score;
-    2 an interrupt; 4 a mistake in the input; 5 that no cell was selected.
+    2 an interrupt; 4 a mistake in the command or the input; 5 that no cell was selected.
 
     \b
     Examples:

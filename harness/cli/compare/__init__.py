@@ -147,10 +147,10 @@ def _pairs(a: str, b: str, folder: Path | None) -> "Sequence[tuple[str, Contesta
 
     results = DEFAULT_RESULTS if folder is None else folder
     if folder is None and not places and not passes(Path.exists, results):
-        absent = " and ".join(dict.fromkeys((a, b)))
+        both = " and ".join(dict.fromkeys((a, b)))
         raise BadInput(
             [
-                f"{absent}: no such file or folder; if cells or checkpoints are meant, name the "
+                f"{both}: no such file or folder; if cells or checkpoints are meant, name the "
                 f"results folder with --results FOLDER (the default, {results}, is not here)"
             ]
         )
