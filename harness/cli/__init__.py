@@ -10,7 +10,9 @@ import contextlib
 import errno
 import gc
 import os
+import re
 import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 import click
@@ -34,6 +36,9 @@ COMMANDS = {
 
 SESSIONS = ("doctor", "plan", "run")
 """Subcommands that find empty values together with the other mistakes of a session."""
+
+OPTION_LIKE = re.compile(r"-[-a-zA-Z]\S*")
+"""What is no option's value unless it is written behind `=`; unlike -2, and - for a file."""
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
 """Python's own 700 means hundreds of searches for garbage among imports, where there is none."""
@@ -64,25 +69,75 @@ class _Subcommands(click.Group):
         if listed is None:
             return name, listed, rest
         found = command(str(listed.name))
-        if listed.name in SESSIONS or ctx.resilient_parsing:
+        if ctx.resilient_parsing:
             return name, found, rest
-        if problems := _empty_values(found, ctx, rest):
+        context = click.Context(found, parent=ctx, info_name=found.name, **found.context_settings)
+        typed = _as_typed(found, context, rest)
+        if listed.name not in SESSIONS and (problems := _empty_values(found, context, typed)):
             raise BadInput(problems)
         return name, found, rest
 
 
-def _empty_values(found: click.Command, parent: click.Context, args: list[str]) -> list[str]:
+def _as_typed(
+    found: click.Command, context: click.Context, args: list[str]
+) -> dict[str, str | Sequence[str]]:
+    """Return the values of a subcommand's options and arguments by their names in Python.
+
+    Raises:
+        UsageError: the command line cannot be read.
+    """
+    try:
+        _refuse_missing_value(found, args)
+        typed, further, _ = found.make_parser(context).parse_args([*args])
+        if further and not {*context.help_option_names} & {*args}:
+            _refuse_suite(found, further[0])
+    except click.UsageError as error:
+        error.ctx = error.ctx or context
+        raise
+    return typed
+
+
+def _flags(found: click.Command) -> set[str]:
+    """Return the flags of a subcommand that take a value."""
+    options = [each for each in found.params if isinstance(each, click.Option)]
+    return {flag for each in options if not each.is_flag for flag in each.opts}
+
+
+def _refuse_missing_value(found: click.Command, args: list[str]) -> None:
+    """Raise UsageError if an option ends the line, or another follows it, in place of its value.
+
+    click would take the other option for the value: a folder of the name --strict, for example.
+    """
+    flags, words = _flags(found), iter(args)
+    for word in words:
+        if word == "--":
+            return
+        if word not in flags:
+            continue
+        value = next(words, None)
+        if value is None or OPTION_LIKE.fullmatch(value):
+            hint = "" if value is None else f" A value that begins with - is written {word}=VALUE."
+            raise click.BadOptionUsage(word, f"Option {word!r} requires an argument.{hint}")
+
+
+def _refuse_suite(found: click.Command, word: str) -> None:
+    """Raise UsageError if a word that is no argument of a subcommand is meant for its --suite."""
+    from harness.suite.by_name import NAMES
+
+    if "--suite" in _flags(found) and (word in NAMES or word.endswith(".toml")):
+        way_out = f"name the suite with --suite {word}"
+        raise click.UsageError(f"Got unexpected extra argument ({word}); {way_out}")
+
+
+def _empty_values(
+    found: click.Command, context: click.Context, typed: Mapping[str, str | Sequence[str]]
+) -> list[str]:
     """Return a line for each option or path of a command line whose value is empty.
 
     Read as typed: as a path, an empty value would be the current folder.
     """
     from harness.session.options import empty_value  # imported by most subcommands anyway
 
-    context = click.Context(found, parent=parent, info_name=found.name, **found.context_settings)
-    try:
-        typed, _, _ = found.make_parser(context).parse_args([*args])
-    except click.UsageError:  # raised again when the command is run
-        return []
     lines = []
     for parameter in found.params:
         value = typed.get(parameter.name or "")
@@ -152,7 +207,10 @@ def _run() -> int:
         return error.code if isinstance(error.code, int) else 0
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        # A session's 2 is an interrupt.
+        in_session = context is not None and context.command.name == "run"
+        return BAD_INPUT if in_session else error.exit_code
     except (BadInput, Unavailable) as error:
         return _fail(str(error))
     except (click.Abort, KeyboardInterrupt):

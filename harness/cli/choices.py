@@ -40,7 +40,8 @@ def options(names: Iterable[str], **helps: str) -> Callable[[Function], Function
         for option in reversed([option for option in OPTIONS if option.name in wanted]):
             add = click.option(
                 option.flag,
-                is_flag=option.metavar is None,
+                # Not False: click then takes an option without a value for one that is left out.
+                is_flag=True if option.metavar is None else None,
                 metavar=option.metavar,
                 multiple=option.repeatable,
                 help=helps.get(option.name, option.help),

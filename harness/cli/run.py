@@ -7,12 +7,18 @@ sessions.
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.choices import EVERY, chosen, options
 from harness.session.options import OPTIONS
+
+if TYPE_CHECKING:
+    import pytest
+
+STRICT = "--strict"
+"""Not in OPTIONS: for pytest it is pytest's own option."""
 
 
 @click.command(
@@ -22,7 +28,7 @@ from harness.session.options import OPTIONS
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[SUITE]...")
 @options(EVERY)
 @click.option(
-    "--strict",
+    STRICT,
     is_flag=True,
     help="the session also fails if no gate judges a cell, or if a cell cannot run",
 )
@@ -35,7 +41,7 @@ def run(arguments: tuple[str, ...], strict: bool, **values: Any) -> int:
     pytest's own options work, too: -k bs16, -x, -q, --collect-only, --junitxml FILE.
 
     Exit code 0 means that every judged gate is met; 1 that one is missed, or no cell has a score;
-    2 an interrupt; 4 a mistake in the input; 5 that no cell was selected.
+    2 an interrupt; 4 a mistake in the command or the input; 5 that no cell was selected.
 
     \b
     Examples:
@@ -50,10 +56,28 @@ def run(arguments: tuple[str, ...], strict: bool, **values: Any) -> int:
     own = ("--disable-plugin-autoload", "--noconftest", "-p", "no:cacheprovider")
     loaded = ("-p", "pytest_benchmark.plugin", "-p", "harness.pytest_plugin")
     where = ("-c", os.devnull, f"--rootdir={chosen(values).project}")
-    given = [*_typed(values), *(["--strict"] if strict else [])]
+    given = [*_typed(values), *([STRICT] if strict else [])]
     return int(
         pytest.main([*where, *own, *loaded, *given, *arguments], plugins=[sys.modules[__name__]])
     )
+
+
+def pytest_load_initial_conftests(parser: "pytest.Parser", args: list[str]) -> None:
+    """Refuse options that neither the harness nor pytest has, with those of similar names.
+
+    pytest's own message would show the usage of another command.
+
+    Raises:
+        UsageError: a line for each.
+    """
+    import pytest
+
+    _, words = parser.parse_known_and_unknown_args(args)
+    known = [*(option.flag for option in OPTIONS), STRICT]
+    flags = dict.fromkeys(word.partition("=")[0] for word in words if word.startswith("-"))
+    if flags:
+        unknown = (click.NoSuchOption(flag, possibilities=known) for flag in flags)
+        raise pytest.UsageError("\n".join(error.format_message() for error in unknown))
 
 
 def _typed(values: dict[str, Any]) -> Iterator[str]:

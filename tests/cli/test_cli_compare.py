@@ -383,6 +383,21 @@ def test_the_one_that_is_not_there_is_named_and_both_where_neither_is(
         assert f"to compare {a if b in lost else b} with" in lines[0] or there == "nowhere"
 
 
+def test_the_default_results_folder_is_told(tmp_path: Path) -> None:
+    done = compare(tmp_path, "good", "bad")
+    assert (done.code, done.out) == (4, "")
+    (line,) = done.err.splitlines()
+    assert line.startswith("good and bad: no such file or folder; ")
+    assert "name the results folder with --results FOLDER" in line
+
+    publish(tmp_path / "results/cola", {"good": 0.1, "bad": 0.35})
+    default = compare(tmp_path, "good", "bad")
+    assert default.code == 0
+    assert default.err == "cells of results/cola; --results FOLDER names another folder\n"
+    named = compare(tmp_path, "good", "bad", "--results", "results/cola")
+    assert (named.code, named.err, named.out) == (0, "", default.out)
+
+
 def test_a_folder_and_a_cell_are_no_pair(results: Path) -> None:
     done = compare(results, "old", "good", "--results", "new")
     assert done.code == 4

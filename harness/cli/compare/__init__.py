@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from harness.store.records import Record
 
 
+DEFAULT_RESULTS = Path("results/cola")
+
+
 @click.command(short_help="compare two cells, checkpoints or leaderboards")
 @click.argument("a")
 @click.argument("b")
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
-    default=Path("results/cola"),
-    show_default=True,
-    help="the results folder that contains the cells or checkpoints A and B",
+    help="the results folder that contains the cells or checkpoints A and B; by default "
+    f"{DEFAULT_RESULTS}",
 )
 @click.option(
     "--check",
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 )
 @click.option("-v", "--verbose", is_flag=True, help="for many cells, print sentences, not a table")
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
-def compare(a: str, b: str, results: Path, check: bool, verbose: bool, as_json: bool) -> None:
+def compare(
+    a: str, b: str, results: Path | None, check: bool, verbose: bool, as_json: bool
+) -> None:
     """Compare A with B on the same sentences, with intervals, p-values and cost ratios.
 
     A and B are one of: the ids of two cells of one leaderboard; the names of two checkpoints of
@@ -130,13 +134,26 @@ def _print(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -
         click.echo(f"{len(pairs)} cells in both: {counts}.")
 
 
-def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Contestant]]":
-    """Return the pairs to compare, each with a name."""
+def _pairs(a: str, b: str, folder: Path | None) -> "Sequence[tuple[str, Contestant, Contestant]]":
+    """Return the pairs to compare, each with a name.
+
+    Args:
+        folder: the results folder that was named, if one was; the default is told.
+    """
     places = [name for name in (a, b) if passes(Path.exists, Path(name))]
     if len(places) == 2:
         return _common_cells(Path(a), Path(b))
     from harness.report import TRAIN_FIRST
 
+    results = DEFAULT_RESULTS if folder is None else folder
+    if folder is None and not places and not passes(Path.exists, results):
+        both = " and ".join(dict.fromkeys((a, b)))
+        raise BadInput(
+            [
+                f"{both}: no such file or folder; if cells or checkpoints are meant, name the "
+                f"results folder with --results FOLDER (the default, {results}, is not here)"
+            ]
+        )
     try:
         known = dict(_contestants(_published(results)))
     except BadInput as error:
@@ -158,6 +175,8 @@ def _pairs(a: str, b: str, results: Path) -> "Sequence[tuple[str, Contestant, Co
         known,
         lambda name: f"{name}: neither a file or folder nor a scored cell or checkpoint {listed}",
     )
+    if folder is None:
+        click.echo(f"cells of {results}; --results FOLDER names another folder", err=True)
     return [(f"{a} / {b}", known[found[0]], known[found[-1]])]
 
 
