@@ -2,28 +2,26 @@
 
 import contextlib
 import os
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.choices import MATRIX, chosen, only_suite, options
+from harness.cli.evidence import Evidence, print_contradictions, print_differences
 from harness.errors import BadInput
 from harness.garbage import uncollected
 from harness.paths import is_absent, passes
 from harness.session.options import cola_folder, flag_of, session_options
 from harness.store import lock
-from harness.store.records import Record
 from harness.suite.by_name import NAMES
 from harness.suite.references import load_references
-from harness.text import counted, printable
+from harness.text import counted
 
 if TYPE_CHECKING:
     from harness.report import Published
-    from harness.store.given import Given
     from harness.store.slices import Slices
 
 
@@ -122,31 +120,12 @@ def report(
     for note in evidence.notes:
         click.echo(note, err=True)
     if check:
-        _print_differences(folder, evidence)
+        print_differences(folder, evidence)
     else:
         _write(folder, evidence, values["replace"])
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """The input of a report.
-
-    `contents` are the expected contents of every file, by name; `records` are the records in them;
-    `notes` are printed. `unlike` are lines about differences between records and
-    predictions.parquet, which are searched for only with --check. `published` is whether the input
-    is a leaderboard.json. `given` are the predictions of other programs that it has.
-    """
-
-    folder: Path
-    contents: Mapping[str, bytes]
-    records: Sequence[Record]
-    notes: Sequence[str]
-    unlike: Sequence[str] = ()
-    published: bool = False
-    given: "Sequence[Given]" = ()
-
-
-def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
+def _write(folder: Path, evidence: Evidence, may_replace: bool) -> None:
     from harness.report import LEADERBOARD, write_files
     from harness.report.checks.changes import changed_files
 
@@ -159,7 +138,7 @@ def _write(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
         click.echo(f"{state}: {os.path.relpath(folder / name)}")
 
 
-def _say_what_is_replaced(folder: Path, evidence: _Evidence, may_replace: bool) -> None:
+def _say_what_is_replaced(folder: Path, evidence: Evidence, may_replace: bool) -> None:
     """Print which runs new tables show instead of those in a folder.
 
     Raises:
@@ -179,57 +158,6 @@ def _say_what_is_replaced(folder: Path, evidence: _Evidence, may_replace: bool) 
         before = replacement.runs_in_tables(folder)
         if before is not None and (line := replacement.replaced(before, now)) is not None:
             click.echo(line, err=True)
-
-
-def _print_differences(folder: Path, evidence: _Evidence) -> None:
-    """Print for every file whether it is as expected, and exit with 1 if one is not."""
-    from harness.report import LEADERBOARD, PREDICTIONS, stale_files
-    from harness.report.checks.changes import changed_files, differences
-
-    changed = changed_files(folder, evidence.contents)
-    stale = stale_files(folder, evidence.contents)
-    if all(is_absent(folder / name) for name in [*evidence.contents, PREDICTIONS]):
-        files = f"none of the {len(evidence.contents)} files of these records exists"
-        click.echo(f"differs: {os.path.relpath(folder)}: {files}")
-        click.echo(f"{folder}: run it without --check to write them", err=True)
-        sys.exit(1)
-    predictions = os.path.relpath(folder / PREDICTIONS)
-    for line in evidence.unlike:
-        click.echo(printable(f"differs: {predictions}: {line}"))
-    for name, content in evidence.contents.items():
-        path = os.path.relpath(folder / name)
-        if name not in changed:
-            click.echo(f"unchanged: {path}")
-        for line in differences(folder / name, content) if name in changed else ():
-            click.echo(printable(f"differs: {path}: {line}"))
-    if not evidence.unlike and PREDICTIONS not in evidence.contents:
-        click.echo(f"agrees with the records: {predictions}")
-    for name in stale:
-        click.echo(
-            f"would be removed: {os.path.relpath(folder / name)}: not made from these records"
-        )
-    if evidence.unlike:
-        click.echo(
-            f"records and {PREDICTIONS} cannot be rebuilt from the other files: get {LEADERBOARD} "
-            f"and {PREDICTIONS} as they were published together, or train these runs again",
-            err=True,
-        )
-    if changed or stale:
-        click.echo(_conclusion(evidence), err=True)
-    if changed or stale or evidence.unlike:
-        sys.exit(1)
-
-
-def _conclusion(evidence: _Evidence) -> str:
-    """Return what differing tables mean, and the way out."""
-    if not evidence.published:
-        return "the tables differ from the records in the store; run it without --check"
-    way_out = "; if leaderboard.json is the published one, run it without --check"
-    return (
-        "leaderboard.json and the tables disagree: one of them was edited, or different versions "
-        "made them; version control, or the place where they were published, tells which"
-        f"{'' if evidence.unlike else way_out}"
-    )
 
 
 def _with_repeats(published: "Published", path: Path, values: dict[str, Any]) -> "Published":
@@ -265,7 +193,7 @@ def _from_published(
     slices: Path | None,
     without: Sequence[str],
     values: dict[str, Any],
-) -> _Evidence:
+) -> Evidence:
     from harness.report import LEADERBOARD, PREDICTIONS, leaderboard_in, read_published, render
     from harness.report.checks.logits import (
         mismatched_predictions,
@@ -274,14 +202,20 @@ def _from_published(
         with_groupings,
     )
     from harness.report.given import others
-    from harness.report.published import with_references
+    from harness.report.published import read_and_check, with_references
 
     path = leaderboard_in(source)
     if is_absent(path):
         where = f"{source}: no {LEADERBOARD}" if source.is_dir() else f"{source}: no such file"
         way_out = "a folder with only runs/ also needs the plan: --suite FILE"
         raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
-    published = _with_repeats(read_published(path), path, values)
+    if check:
+        found, wrong = read_and_check(path)
+        if found is None:
+            print_contradictions(path, wrong)
+    else:
+        found, wrong = read_published(path), []
+    published = _with_repeats(found, path, values)
     if references is not None:
         published = with_references(published, load_references(references))
     published, remarks = _with_slices(published, slices, values)
@@ -290,7 +224,8 @@ def _from_published(
         checked = folder if output is None else output
         contents = render(published, not is_absent(checked / PREDICTIONS))
         unlike = mismatched_predictions(checked, published)
-        return _Evidence(folder, contents, published.records, (), unlike, published=True)
+        lines = [f"{os.path.relpath(path)}: {line}" for line in wrong]
+        return Evidence(folder, contents, published.records, (), unlike, lines, published=True)
     predictions, notes = predictions_beside(folder, published)
     before = published.given
     published = replace(published, given=others(before, without, folder))
@@ -300,18 +235,18 @@ def _from_published(
             predictions = with_given(predictions, before, published.given)
         contents = {PREDICTIONS: predictions, **render(published)}
         notes = [*remarks, *notes]
-        return _Evidence(folder, contents, published.records, notes, given=before)
+        return Evidence(folder, contents, published.records, notes, given=before)
     beside = None
     if output is not None:  # its predictions may belong to other runs
         beside, notes = predictions_beside(output, published)
     note = f"{folder / PREDICTIONS}: missing, and not written: leaderboard.json contains no logits"
     contents = render(published, beside is not None)
     notes = [*remarks, note, *notes]
-    return _Evidence(folder, contents, published.records, notes, given=before)
+    return Evidence(folder, contents, published.records, notes, given=before)
 
 
 @uncollected()
-def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _Evidence:
+def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> Evidence:
     from harness.judging import baseline as baselines
     from harness.report import contents_of, publish
     from harness.report.given import kept
@@ -347,7 +282,7 @@ def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> _E
     published, remarks = _with_slices(published, slices, values)
     contents = contents_of(published, stored)
     notes = [*notes, *left_out, *remarks, *filter(None, [lost])]
-    return _Evidence(folder, contents, published.records, notes, given=given)
+    return Evidence(folder, contents, published.records, notes, given=given)
 
 
 def _with_slices(

@@ -19,6 +19,9 @@ from harness.stats import Interval, Refusal
 from harness.store.records import Record
 from harness.suite.plan import Cell, suite_gates
 
+ON_SCORES = ("min_mcc", "min_accuracy", "max_drop")
+"""How the names of gates end that are judged by `gates.statistic`."""
+
 
 @pytest.fixture
 def cell(request: pytest.FixtureRequest) -> Cell:
@@ -70,7 +73,7 @@ def _skip_if_dropped(request: pytest.FixtureRequest, cell: Cell, records: Sequen
         return
     judgement = _judgement(session, cell, records)
     if judgement.verdict is None and not judgement.passed:
-        request.node.user_properties.extend(_properties(judgement, records))
+        request.node.user_properties.extend(_properties(cell, judgement, records))
         request.config.stash[LEDGER].dropped.add((cell.suite, cell.id))
         pytest.skip(standing.in_words())
 
@@ -107,7 +110,7 @@ def _judgement(session: Session, cell: Cell, records: Sequence[Record]) -> Judge
 
 @pytest.fixture
 def record_verdict(
-    request: pytest.FixtureRequest,
+    request: pytest.FixtureRequest, cell: Cell
 ) -> Callable[[Judgement, Sequence[Record]], None]:
     """Return a function that adds a judgement and training times to the test's properties.
 
@@ -116,12 +119,14 @@ def record_verdict(
     """
 
     def record(judgement: Judgement, records: Sequence[Record]) -> None:
-        request.node.user_properties.extend(_properties(judgement, records))
+        request.node.user_properties.extend(_properties(cell, judgement, records))
 
     return record
 
 
-def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tuple[str, str]]:
+def _properties(
+    cell: Cell, judgement: Judgement, records: Sequence[Record]
+) -> Iterator[tuple[str, str]]:
     """Yield the properties of a verdict, without values that were not measured or not requested.
 
     Numbers are written in full: the shortest decimal that reads back as the same float.
@@ -152,6 +157,8 @@ def _properties(judgement: Judgement, records: Sequence[Record]) -> Iterator[tup
         },
     }
     yield "verdict", judgement.verdict or "none"
+    if any(check.gate.endswith(ON_SCORES) for check in judgement.checks):
+        yield "statistic", cell.gates.statistic or "mean"
     for check in judgement.checks:
         yield f"gate_{check.gate}", check.verdict
     if judgement.standing is not None:

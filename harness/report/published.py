@@ -24,11 +24,11 @@ from harness.judging.looks.race import standings
 from harness.judging.looks.standing import Standing
 from harness.judging.slices import rows_by_slice
 from harness.paths import passes
+from harness.report.checks.contradictions import contradictions, other_gates
 from harness.report.published_scores import source_of
-from harness.store.consistency import inconsistency
-from harness.store.given import Given, given_problems
+from harness.store.given import Given
 from harness.store.records import DatasetFacts, Record
-from harness.store.slices import Slices, slice_problems
+from harness.store.slices import Slices
 from harness.suite.plan import Cell
 from harness.suite.references import Reference
 from harness.suite.spec import DatasetSpec, SuiteGates
@@ -48,6 +48,12 @@ MOST_PROBLEMS = 20
 LEADERBOARD = "leaderboard.json"
 
 WAY_OUT = f"write it again with `pytest benchmarks/`, or name another {LEADERBOARD}"
+
+AS_PUBLISHED = (
+    f"get {LEADERBOARD} as it was published, from version control or the place where it was "
+    "published"
+)
+"""What to do about a file that is checked: training again would overwrite what was published."""
 
 TRAIN_FIRST = (
     "train first: `pytest benchmarks/ --suite FILE` writes results/local/NAME/leaderboard.json, "
@@ -286,22 +292,28 @@ def read_published(path: Path) -> Published:
         BadInput: the file cannot be read, is incomplete, is not a leaderboard, has another
             schema version, or contradicts itself; lists every mistake.
     """
-    try:
-        document = _Document.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise BadInput(
-            [
-                f"{path}: there is no such leaderboard; name another, or if nothing was trained "
-                f"yet, {TRAIN_FIRST}"
-            ]
-        ) from None
-    except OSError as error:
-        raise BadInput([f"{path}: cannot be read ({error.strerror}); {WAY_OUT}"]) from None
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        raise BadInput(_problem_lines(path, _invalid(details), _way_out(path, details))) from None
-    if problems := list(_contradictions(document)):
-        raise BadInput(_problem_lines(path, problems))
+    document = _read(path, WAY_OUT)
+    if problems := list(contradictions(document)):
+        raise BadInput(_problem_lines(path, problems, WAY_OUT))
+    return _published(document)
+
+
+def read_and_check(path: Path) -> tuple[Published | None, list[str]]:
+    """Read a leaderboard.json, and return it with a line for each record or part that is wrong.
+
+    None instead of the leaderboard if its parts contradict each other, so that no table can be
+    made of them.
+
+    Raises:
+        BadInput: as for `read_published`, but for contradictions.
+    """
+    document = _read(path, AS_PUBLISHED)
+    if problems := list(contradictions(document)):
+        return None, problems
+    return _published(document), list(other_gates(document.cells, document.records))
+
+
+def _published(document: _Document) -> Published:
     return publish(
         document.suite,
         document.cells,
@@ -315,21 +327,44 @@ def read_published(path: Path) -> Published:
     )
 
 
-def _problem_lines(path: Path, problems: Sequence[str], way_out: str = WAY_OUT) -> list[str]:
+def _read(path: Path, way_out: str) -> _Document:
+    """Read a leaderboard.json whose parts may contradict each other.
+
+    Args:
+        way_out: what to do about a damaged file.
+    """
+    try:
+        return _Document.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(
+            [
+                f"{path}: there is no such leaderboard; name another, or if nothing was trained "
+                f"yet, {TRAIN_FIRST}"
+            ]
+        ) from None
+    except OSError as error:
+        raise BadInput([f"{path}: cannot be read ({error.strerror}); {way_out}"]) from None
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        right = _way_out(path, details, way_out)
+        raise BadInput(_problem_lines(path, _invalid(details), right)) from None
+
+
+def _problem_lines(path: Path, problems: Sequence[str], way_out: str) -> list[str]:
     lines = [f"{path}: {problem}; {way_out}" for problem in problems[:MOST_PROBLEMS]]
     more = len(problems) - len(lines)
     return [*lines, f"{path}: {counted(more, 'more mistake')} like these"] if more else lines
 
 
-def _way_out(path: Path, details: Sequence[ErrorDetails]) -> str:
-    """Return what to do about a damaged leaderboard.json, or a file that never was one."""
+def _way_out(path: Path, details: Sequence[ErrorDetails], damaged: str) -> str:
+    """Return what to do about a file that never was a leaderboard.json, `damaged` for others."""
     kinds = {(detail["type"], detail["loc"]) for detail in details}
     no_object = any(not location and kind != "json_invalid" for kind, location in kinds)
     incomplete = any(kind == "json_invalid" for kind, _ in kinds)
     other_name = path.suffix.lower() != ".json"
     foreign = no_object or ("missing", ("schema_version",)) in kinds or (incomplete and other_name)
     if path.name == LEADERBOARD or not foreign:
-        return WAY_OUT
+        return damaged
     beside = path.with_name(LEADERBOARD)
     example = f", such as {beside}" if beside.is_file() else ""
     return f"name a results folder, or the {LEADERBOARD} in it{example}"
@@ -349,43 +384,3 @@ def _invalid(details: Sequence[ErrorDetails]) -> list[str]:
                 seen = shown(detail["input"])
                 return [f"schema_version: {seen}: this version reads {SCHEMA_VERSION} only"]
     return [mistake(place(detail["loc"]), detail) for detail in details]
-
-
-def _contradictions(document: _Document) -> Iterator[str]:
-    cells: dict[str, Cell] = {}
-    for position, cell in enumerate(document.cells):
-        if cell.id in cells:
-            yield f"cells[{position}].id: {shown(cell.id)}: a second cell with this id"
-        cells[cell.id] = cell
-    known: set[tuple[str, int]] = set()
-    for position, record in enumerate(document.records):
-        run = (record.cell, record.seed)
-        named = f"records[{position}]: cell {shown(record.cell)}, seed {record.seed}"
-        if record.cell not in cells or record.seed not in cells[record.cell].seeds:
-            yield f"{named}: not a run of any of its cells"
-        elif run in known:
-            yield f"{named}: a second record of this run"
-        elif (problem := _cell_mismatch(record, cells[record.cell])) is not None:
-            yield f"{named}: {problem}"
-        elif (problem := inconsistency(record)) is not None:
-            yield f"{named}: it contradicts itself: {problem}"
-        known.add(run)
-    if document.slices is not None:
-        yield from slice_problems(document.slices, document.records)
-    yield from given_problems(document.given, document.cells, document.records)
-    for position, record in enumerate(document.baseline.records if document.baseline else ()):
-        if (problem := inconsistency(record)) is not None:
-            named = f"baseline.records[{position}]: cell {shown(record.cell)}, seed {record.seed}"
-            yield f"{named}: it contradicts itself: {problem}"
-
-
-def _cell_mismatch(record: Record, cell: Cell) -> str | None:
-    """Return the first setting in which a record differs from its cell, or None."""
-    for name in ("checkpoint", "batch_size", "learning_rate"):
-        recorded, planned = getattr(record, name), getattr(cell, name)
-        if recorded != planned:
-            return f"{name} is {shown(recorded)}, but its cell has {shown(planned)}"
-    for name, planned in cell.settings.items():
-        if (recorded := getattr(record.training, name)) != planned:
-            return f"training.{name} is {shown(recorded)}, but its cell has {shown(planned)}"
-    return None

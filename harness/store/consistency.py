@@ -312,7 +312,7 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
     packed = record.labels is not None and selected is not None
     number = classes_of(record)
     if packed and sentences.packed_labels(number) != record.labels:
-        return "its labels are not the record's"
+        return f"its labels are not the record's{_first(labels[validation], record.labels)}"
     logits = logits_of(rows)
     if logits.shape[1] != number:
         return f"it has logits of {logits.shape[1]} classes, its record has {number}"
@@ -320,7 +320,8 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
         return "its logits are not all finite"
     given = logits.argmax(axis=1)
     if packed and pack(given[validation], number) != selected:
-        return "its logits do not give the record's classes"
+        first = _first(given[validation], selected)
+        return f"its logits do not give the record's classes{first}"
     assert record.dataset is not None  # a record that is ok has one
     problems = []
     for name, field in SPLITS.items():
@@ -349,6 +350,18 @@ def unlike_predictions(record: Record, rows: pa.Table) -> str | None:
         if (grouped.groupings or {}).get(kind) != grouping
     ]
     return _listed(problems)
+
+
+def _first(computed: np.ndarray, packed: str | None) -> str:
+    """Return the first validation row, from 1, of another class than the record's, if known."""
+    try:
+        held = None if packed is None else unpack(packed, len(computed))
+    except ValueError:  # of another number of sentences
+        return ""
+    if held is None or not (unlike := held != computed).any():
+        return ""
+    place = int(unlike.argmax())
+    return f": class {computed[place]} in validation row {place + 1}, the record's {held[place]}"
 
 
 def _unlike_scores(field: str, stored: Scores | None, computed: Scores | None) -> Iterator[str]:

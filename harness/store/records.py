@@ -377,7 +377,8 @@ def _score_problem(record: Record, epoch: Epoch) -> str | None:
             found = f"{stored:.6f}, but its classes give {value:.6f}"
             return f"epoch {epoch.epoch} has {name} {found}"
         if selected is not None and abs(getattr(selected, field) - value) > TOLERANCE:
-            return f"its {name} is not the {name} of its selected epoch {epoch.epoch}"
+            held, rule = f"{getattr(selected, field):.6f}", f"not the {name} of its selected epoch"
+            return f"its {name} is {rule} {epoch.epoch}: {held}, but its classes give {value:.6f}"
     return None
 
 

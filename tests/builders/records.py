@@ -28,7 +28,7 @@ from harness.store.records import (
     time_to_target,
 )
 from harness.store.run_store import Stored, run_folder, write_record
-from harness.store.stopped import epochs_trained
+from harness.store.stopped import epochs_trained, verdict_of
 from harness.suite.plan import Cell, Run
 from harness.suite.spec import Thresholds, TrainingSpec
 
@@ -323,4 +323,7 @@ def _record(cell: Cell, seed: int, fields: dict[str, Any]) -> Record:
         "target_mcc": cell.target,
     }
     record = Record.model_validate({"key": "not yet known", **planned, **fields})
+    if record.scores is not None and "verdict" not in fields:
+        verdict = verdict_of(record.scores.mcc, record.threshold, record.stopped is not None)
+        record = record.model_copy(update={"verdict": verdict})
     return record if "key" in fields else with_key(record)

@@ -443,7 +443,7 @@ def test_a_command_line_that_needs_no_table_loads_no_pandas(folder: Path) -> Non
     assert asked.code == 0
     assert modules & (HEAVY | {"pandas", "datasets", "matplotlib", "huggingface_hub"}) == set()
     own = {name.partition("harness.cli.")[2] for name in modules if name.startswith("harness.cli.")}
-    assert own == {"report", "choices"}
+    assert own == {"report", "evidence", "choices"}
 
 
 def test_a_command_searches_no_imports_for_garbage(

@@ -280,7 +280,7 @@ def test_the_check_sees_every_change_of_published_predictions(
         (lambda row: row["dataset"].update(fingerprint="0" * 64), "its labels are not those"),
     ],
 )
-def test_a_leaderboard_whose_given_predictions_contradict_themselves_is_refused(
+def test_a_leaderboard_whose_given_predictions_contradict_themselves_is_refused_and_no_pass(
     edit: Callable[[dict[str, Any]], object], told: str, added: Path
 ) -> None:
     path = added / "results" / "leaderboard.json"
@@ -288,6 +288,9 @@ def test_a_leaderboard_whose_given_predictions_contradict_themselves_is_refused(
     edit(content["given"][0])
     path.write_text(json.dumps(content), encoding="utf-8")
     done = harness("report", "results", "--check", cwd=added)
+    assert done.code == 1
+    assert told in done.out
+    done = harness("report", "results", cwd=added)
     assert done.code == 4
     assert told in done.err
 

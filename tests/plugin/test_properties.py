@@ -1,6 +1,7 @@
 """Properties of a verdict in JUnit XML: intervals of both populations, gates on slices."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,8 +18,12 @@ LABELS = np.arange(240) % 2
 TOPICS = [("food", "law")[n // 3 % 2] for n in range(240)]
 
 
-def properties_of(sources: int | None) -> tuple[dict[str, str], object]:
-    gates = Thresholds(min_mcc=0.1, slice={"topic=food": SliceThreshold(min_mcc=0.05)})
+def properties_of(
+    sources: int | None, statistic: Literal["lower-bound"] | None = None
+) -> tuple[dict[str, str], object]:
+    gates = Thresholds(
+        min_mcc=0.1, slice={"topic=food": SliceThreshold(min_mcc=0.05)}, statistic=statistic
+    )
     cell = replace(make_cell(seeds=(1, 2)), gates=gates)
     names = ["" if sources is None else f"book {n % sources}" for n in range(240)]
     known = groupings("file", names, [""] * 240)
@@ -30,7 +35,7 @@ def properties_of(sources: int | None) -> tuple[dict[str, str], object]:
     assert records[0].dataset is not None
     slices = make_slices(records[0].dataset.fingerprint, {"topic": TOPICS})
     judgement = judge(cell, records, slices=slices)
-    return dict(_properties(judgement, records)), judgement.mcc_on_sources
+    return dict(_properties(cell, judgement, records)), judgement.mcc_on_sources
 
 
 def test_the_interval_for_other_sources_has_properties_of_its_own() -> None:
@@ -53,3 +58,11 @@ def test_without_such_an_interval_there_is_a_reason_or_nothing(
         assert "sources_reason" not in found
     else:
         assert reason in found["sources_reason"]
+
+
+def test_the_statistic_that_was_judged_is_told() -> None:
+    assert properties_of(None)[0]["statistic"] == "mean"
+    assert properties_of(None, "lower-bound")[0]["statistic"] == "lower-bound"
+    cell = replace(make_cell(seeds=(1,)), gates=Thresholds())
+    record = predicted_record(cell, 1, LABELS, LABELS[None])
+    assert "statistic" not in dict(_properties(cell, judge(cell, [record]), [record]))

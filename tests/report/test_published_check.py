@@ -215,6 +215,30 @@ def test_missing_foreign_and_torn_predictions_are_no_pass(folder: Path) -> None:
     assert "as they were published together" in done.err
 
 
+def test_predictions_that_pandas_wrote_are_told_by_their_types(folder: Path) -> None:
+    path = folder / "predictions.parquet"
+    frame = pq.read_table(path).to_pandas()
+    frame["label"] = frame["label"].astype(float)
+    frame.to_parquet(path)
+    (line,) = unlike(folder)
+    assert "column label has the type double, expected int8" in line
+    assert "other columns" not in line
+
+
+def test_the_first_row_of_another_label_or_class_is_told(folder: Path) -> None:
+    def one_label(table: pa.Table) -> pa.Table:
+        labels = np.asarray(table["label"]).copy()
+        assert labels[int(np.flatnonzero(of_cell(table, 1))[6])] == 0
+        labels[int(np.flatnonzero(of_cell(table, 1))[6])] = 1
+        return column(table, "label", labels)
+
+    rewrite(folder, one_label)
+    (line,) = unlike(folder)
+    assert line.endswith("labels are not the record's: class 1 in validation row 7, the record's 0")
+    rewrite(folder, lambda table: flipped(relabelled(table)))
+    assert unlike(folder) != []
+
+
 def test_digests_that_another_pyarrow_makes_incomparable_are_no_pass(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +311,90 @@ def test_edited_evidence_is_not_taken_for_the_truth_about_the_tables(folder: Pat
     assert "version control" in done.err
     assert "should be" not in done.out
     assert "if leaderboard.json is the published one, run it without --check" in done.err
+
+
+def of_another_gate(records: list[dict[str, Any]]) -> None:
+    records[1]["threshold"] -= 0.05
+
+
+def of_no_gate(records: list[dict[str, Any]]) -> None:
+    records[1] |= {"threshold": None, "verdict": None}
+
+
+def of_no_verdict(records: list[dict[str, Any]]) -> None:
+    records[1]["verdict"] = None
+
+
+def of_another_target(records: list[dict[str, Any]]) -> None:
+    records[1] |= {"target_mcc": 2.0, "time_to_target_seconds": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (of_another_gate, r"its threshold is [\d.]+, its cell's gate is {gate}"),
+        (
+            of_no_gate,
+            "its threshold is null, its cell's gate is {gate}; "
+            "its verdict is null, its MCC and its cell's gate give pass",
+        ),
+        (of_no_verdict, "its verdict is null, its MCC and its cell's gate give pass"),
+        (of_another_target, "its target_mcc is 2.0, its cell's target is {target}"),
+    ],
+)
+def test_a_record_of_another_gate_than_its_cell_is_told(
+    folder: Path, change: Callable[[list[dict[str, Any]]], None], said: str
+) -> None:
+    path = folder / "leaderboard.json"
+    edit_records(folder, change)
+    before = path.read_bytes()
+    done = check(folder)
+    assert done.code == 1
+    target = CELLS[0].target
+    wanted = said.format(gate=CELLS[0].threshold, target="null" if target is None else target)
+    (line,) = [line for line in told(done) if "records[" in line]
+    assert re.fullmatch(
+        rf"differs: .*leaderboard\.json: records\[1\]: cell '{CELLS[0].id}', seed 2: {wanted}", line
+    )
+    assert "version control" in done.err
+    assert path.read_bytes() == before
+
+
+def test_a_record_of_a_cell_without_a_gate_has_no_verdict(tmp_path: Path) -> None:
+    cell = make_cell(threshold=None)
+    labels = np.arange(40) % 2
+    given = np.where(np.arange(40) < 4, 1 - labels, labels)
+    record = predicted_record(cell, 0, labels, given[np.newaxis])
+    folder = tmp_path / "sample"
+    write_tables(folder, "sample", [cell], [keep(tmp_path / "store", cell, record)])
+    assert check(folder).code == 0
+    edit_records(folder, lambda records: records[0].update(threshold=0.05, verdict="pass"))
+    done = check(folder)
+    assert done.code == 1
+    assert "its threshold is 0.05, its cell's gate is null" in done.out
+
+
+def test_an_edited_score_is_a_difference_with_both_values(folder: Path) -> None:
+    """The advice must not be to train again: that would overwrite what was published."""
+    records = json.loads((folder / "leaderboard.json").read_bytes())["records"]
+    true = records[2]["scores"]["mcc"]
+    edit_records(folder, lambda records: records[2]["scores"].update(mcc=0.987))
+    done = check(folder)
+    assert done.code == 1
+    (line,) = told(done)
+    assert "leaderboard.json: records[2]: " in line
+    assert f"0.987000, but its classes give {true:.6f}" in line
+    assert "version control" in done.err
+    assert "pytest benchmarks/" not in done.out + done.err
+    assert harness("report", str(folder)).code == 4
+
+
+def test_a_damaged_leaderboard_is_not_to_be_overwritten_by_who_checks_it(folder: Path) -> None:
+    edit_records(folder, lambda records: records[2].update(seed="two"))
+    done = check(folder)
+    assert done.code == 4
+    assert "as it was published, from version control" in done.err
+    assert "pytest benchmarks/" not in done.err
 
 
 def test_a_record_that_was_removed_from_the_evidence_is_told_first(folder: Path) -> None:

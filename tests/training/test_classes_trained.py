@@ -1,6 +1,7 @@
 """Runs on more than two classes, from a file to predictions, records and kept models."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,20 @@ def test_the_record_has_the_confusion_matrix_and_agrees_with_its_predictions(run
     assert unlike_predictions(record, predictions) is None
     names = predictions.column_names
     swapped = predictions.select([*names[:-2], names[-1], names[-2]]).rename_columns(names)
-    assert unlike_predictions(record, swapped) == "its logits do not give the record's classes"
+    said = unlike_predictions(record, swapped)
+    assert said is not None
+    found = re.fullmatch(
+        r"its logits do not give the record's classes: "
+        r"class (\d+) in validation row (\d+), the record's (\d+)",
+        said,
+    )
+    assert found is not None
+    computed, row, held = map(int, found.groups())
+    exchanged = np.array([*range(10), 11, 10])
+    wanted = exchanged[logits.argmax(axis=1)]
+    unlike = np.flatnonzero(wanted != logits.argmax(axis=1))
+    assert (row - 1, computed) == (unlike[0], wanted[unlike[0]])
+    assert held == logits.argmax(axis=1)[unlike[0]]
 
 
 def test_groups_by_length_have_the_correlation_of_scikit_learn(run: Run) -> None:

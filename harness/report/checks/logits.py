@@ -27,6 +27,7 @@ from harness.store.predictions import (
 )
 from harness.store.records import Record, classes_of
 from harness.store.run_store import Stored
+from harness.text import some
 
 PREDICTIONS = "predictions.parquet"
 
@@ -131,9 +132,8 @@ def _checked(path: Path, published: Published) -> tuple[bytes, list[str], list[s
         written_by = pq.read_metadata(io.BytesIO(content)).created_by
     except (pa.ArrowException, OSError) as error:
         return content, [f"cannot be read as Parquet ({type(error).__name__})"], []
-    schema = joined_schema(table.column_names)
-    if not table.schema.equals(schema):
-        return content, [f"has other columns than {', '.join(schema.names)}"], []
+    if (problem := _unlike_schema(table.schema)) is not None:
+        return content, [problem], []
     ended = _ended(published)
     known = {run.key for run in ended} | {
         seed.key for each in published.given for seed in each.seeds
@@ -163,6 +163,25 @@ def _checked(path: Path, published: Published) -> tuple[bytes, list[str], list[s
                 f"{pa.__version__} is installed; labels, classes and scores match the record"
             )
     return content, wrong, unchecked
+
+
+def _unlike_schema(schema: pa.Schema) -> str | None:
+    """Return which columns, or types of columns, a predictions.parquet should not have, or None."""
+    wanted = joined_schema(schema.names)
+    if schema.equals(wanted):
+        return None
+    if schema.names != wanted.names:
+        return f"has other columns than {', '.join(wanted.names)}"
+    types = [
+        f"column {held.name} has the type {_type(held)}, expected {_type(right)}"
+        for held, right in zip(schema, wanted, strict=True)
+        if not held.equals(right)
+    ]
+    return f"{some(types)}; another program wrote the file"
+
+
+def _type(field: pa.Field) -> str:
+    return f"{field.type}{'' if field.nullable else ', never null'}"
 
 
 def rows_by_run(folder: Path, published: Published) -> Iterator[tuple[Record, pa.Table]]:
