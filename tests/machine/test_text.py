@@ -53,7 +53,7 @@ def messages(number: int) -> list[str]:
         explained(MemoryError(), number, halved=False).partition(";")[0],
         str(load_message(1.0, number)),
         *warnings(fell, False, number, 1000),
-        _problem_lines(Path("board.json"), ["a mistake"] * (MOST_PROBLEMS + number))[-1],
+        _problem_lines(Path("board.json"), ["a mistake"] * (MOST_PROBLEMS + number), "")[-1],
     ]
 
 
