@@ -13,6 +13,7 @@ from builders.records import (
     skipped_record,
 )
 
+from harness.report.checks.contradictions import other_gates
 from harness.session.reuse import records_for_plan
 from harness.store.run_store import Stored, read_store
 from harness.store.stopped import Stopped
@@ -103,3 +104,15 @@ def test_thresholds_are_those_of_the_plan(tmp_path: Path) -> None:
     keep(tmp_path, CELL, make_record(CELL, 1, mcc=0.4))
     found, _ = counted(tmp_path, make_cell(seeds=(1, 2), threshold=0.45))
     assert (found[0].record.threshold, found[0].record.verdict) == (0.45, "fail")
+
+
+def test_runs_under_an_earlier_gate_are_shown_with_the_gate_of_the_plan(tmp_path: Path) -> None:
+    """So the check of a published leaderboard may require that records have their cell's gate."""
+    keep(tmp_path, CELL, record_of_mcc(make_cell(seeds=(1, 2), threshold=0.9), 1, 0.5))
+    keep(tmp_path, CELL, failed_record(make_cell(seeds=(1, 2), threshold=0.9), 2))
+    assert CELL.threshold == 0.3
+    before = [item.record for item in read_store(tmp_path)[0]]
+    assert len(list(other_gates([CELL], before))) == 1
+    shown = [item.record for item in counted(tmp_path)[0]]
+    assert [record.status for record in shown] == ["ok", "failed"]
+    assert list(other_gates([CELL], shown)) == []
