@@ -49,6 +49,7 @@ def show(driver: Driver, path: Path, width: int = 1280, scheme: str = "light") -
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     feature = {"name": "prefers-color-scheme", "value": scheme}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    driver.get("about:blank")  # opened anew: a page that is loaded again keeps chosen values
     driver.get(path.as_uri())
 
 
