@@ -93,6 +93,11 @@ def discard(run_folder: Path) -> None:
         record = Record.model_validate_json((run_folder / "record.json").read_bytes())
         if record.model_kept:
             write_record(run_folder, record.model_copy(update={"model_kept": False}), None)
+    remove(run_folder)
+
+
+def remove(run_folder: Path) -> None:
+    """Remove a run's model, whose record another one replaces."""
     shutil.rmtree(run_folder / FOLDER, ignore_errors=True)
 
 

@@ -13,6 +13,7 @@ from harness.executors import KilledForMemory, WorkerLost, call
 from harness.forecast.schedule import Schedule
 from harness.forecast.seconds import Underway, correction, seconds_left
 from harness.judging.decided.stops import Stops
+from harness.kept import kept_files
 from harness.redaction import redact_file
 from harness.session.budget.deadline import Deadline, Limit
 from harness.session.budget.outside import StoppedRun, outside_record
@@ -162,8 +163,7 @@ class Dispatch:
 
     def spared(self) -> set[RunId]:
         """Return the runs that have not ended and will never be needed."""
-        planned = {task.place for task in self._tasks}
-        return (planned & self.turns.released) - self._finished()
+        return ({task.place for task in self._tasks} & self.turns.released) - self._finished()
 
     def _finished(self) -> set[RunId]:
         return {task.place for task in self._tasks if task.future.done()}
@@ -226,15 +226,10 @@ class Dispatch:
 
     def _took(self) -> list[tuple[float, float]]:
         """Return the expected and the actual seconds of each run that ended with times."""
-        ended = [
-            task
-            for task in self._tasks
-            if task.future.done()
-            and not task.future.cancelled()
-            and task.future not in self._left_out
-        ]
-        times = [(task.expected, task.future.result().record.times) for task in ended]
-        return [(expected, each.total) for expected, each in times if each is not None]
+        done = [t for t in self._tasks if t.future.done() and not t.future.cancelled()]
+        ended = [task for task in done if task.future not in self._left_out]
+        taken = ((task.expected, task.future.result().record.times) for task in ended)
+        return [(expected, times.total) for expected, times in taken if times is not None]
 
     def _cancel(self, every: bool = False) -> None:
         """Cancel runs that have not begun: all, or those that cannot end in time at this pace."""
@@ -392,6 +387,8 @@ class Dispatch:
         before = task.missing.status.trained_before or task.place in self._repeated
         if record.status == "ok" or not before:
             try:
+                if record.status == "ok" and not record.model_kept:
+                    kept_files.remove(job.folder)  # of an earlier training of this run
                 record = run_store.write_record(job.folder, record, result.predictions)
                 run_store.discard_skipped(task.missing.results, job.run)
             except Exception as error:  # for example a full disk

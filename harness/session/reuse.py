@@ -48,26 +48,28 @@ def as_kept(stored: Stored) -> Stored:
     return Stored(stored.record.model_copy(update={"model_kept": kept}), stored.folder)
 
 
-def one_per_key(store: Sequence[Stored]) -> list[Stored]:
+def one_per_key(store: Sequence[Stored], models: bool) -> list[Stored]:
     """Return a store with one finished run of each key, in the same order.
 
     A run that trains again after its checkpoint was renamed has its old key, but the folder of its
-    new cell, so that two have one key. A whole run is used before a stopped one, then one with a
-    kept model, then the newest. Runs without a score stay.
+    new cell, so that two have one key. A whole run is used before a stopped one, then the newest.
+    Runs without a score stay.
+
+    Args:
+        models: whether models are kept; then one with a model is used before a newer one.
     """
+
+    def completeness(item: Stored) -> tuple[bool, bool, str]:
+        kept = models and kept_files.is_kept(item.folder)
+        return item.record.stopped is None, kept, item.record.finished_at or ""
+
     by_key: dict[str, Stored] = {}
     for key, item in finished(store):
         other = by_key.get(key)
-        if other is None or _completeness(item) > _completeness(other):
+        if other is None or completeness(item) > completeness(other):
             by_key[key] = item
     used = {item.folder for item in by_key.values()}
     return [item for item in store if item.record.status != "ok" or item.folder in used]
-
-
-def _completeness(item: Stored) -> tuple[bool, bool, str]:
-    """Return a rank among the finished runs of one key; the largest is used."""
-    whole = item.record.stopped is None
-    return whole, kept_files.is_kept(item.folder), item.record.finished_at or ""
 
 
 def reusable(
@@ -112,8 +114,9 @@ def best_run(scored: Sequence[Stored]) -> Stored:
         assert item.record.scores is not None
         return item.record.scores.mcc
 
+    scored = one_per_key(scored, models=True)
     highest = max(map(mcc, scored))
-    ties = one_per_key([item for item in scored if mcc(item) == highest])
+    ties = [item for item in scored if mcc(item) == highest]
     if len(ties) == 1:  # the usual case; the others read files
         return ties[0]
     return min(ties, key=lambda item: (not kept_files.is_kept(item.folder), item.record.key or ""))
@@ -182,9 +185,10 @@ def latest(
                 found.setdefault((cell.id, item.record.seed), []).append(item)
     by_id = {cell.id: cell for cell in cells}
     newest: dict[tuple[str, int], Stored] = {}
+    models = suite.keep_models != "none"
     for (cell_id, seed), items in found.items():
         run = Run(by_id[cell_id], seed, training_of(by_id[cell_id], suite.training))
-        newest[cell_id, seed] = as_planned(run, one_per_key(items)[-1], inputs)
+        newest[cell_id, seed] = as_planned(run, one_per_key(items, models)[-1], inputs)
     return newest
 
 
@@ -239,7 +243,7 @@ def records_for_plan(
         "device, recipe or package versions than the newest"
     )
     stored = [
-        as_planned(run, one_per_key(found[place])[0])
+        as_planned(run, one_per_key(found[place], suite.keep_models != "none")[0])
         for place, run in runs.items()
         if place in found
     ]

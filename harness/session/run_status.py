@@ -71,7 +71,8 @@ def run_statuses(
         if inputs.obstacle(run.cell) is None
     }
     wanted = set(keys.values())
-    of_plan = {key: item for key, item in run_store.finished(one_per_key(store)) if key in wanted}
+    used = run_store.finished(one_per_key(store, suite.keep_models != "none"))
+    of_plan = {key: item for key, item in used if key in wanted}
     candidates = matching_setup(store, suite, inputs)
     usable = {} if rerun else reusable(of_plan, suite, candidates)
 

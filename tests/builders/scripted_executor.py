@@ -18,8 +18,11 @@ from harness.training.job import Job, Result, failure
 SENTENCES_SEED = 7
 
 
-def scripted(job: Job, errors: float) -> Result:
-    """Return the result of a run with a share of errors, which its cell and seed determine."""
+def scripted(job: Job, errors: float, keeps: bool = False) -> Result:
+    """Return the result of a run with a share of errors, which its cell and seed determine.
+
+    `keeps` is whether the run kept its model.
+    """
     count = job.dataset.validation
     labels = np.arange(count) % 2
     difficulty = np.random.default_rng(SENTENCES_SEED).random(count)
@@ -36,6 +39,7 @@ def scripted(job: Job, errors: float) -> Result:
         checkpoint_digest=job.checkpoint.digest,
         versions=provenance.versions(),
         device=job.device,
+        model_kept=keeps,
     )
     assert record.key == job.key
     return Result(record, predictions_of(record))
@@ -48,9 +52,17 @@ class ScriptedExecutor:
         errors: returns the share of errors of a job's run; None if the run fails.
         order: seeds the order in which jobs are answered.
         workers: how many of the jobs, first come first served, may be answered next.
+        keeps: whether a job's run keeps its model, which `errors` has written then.
     """
 
-    def __init__(self, errors: Callable[[Job], float | None], order: int, workers: int) -> None:
+    def __init__(
+        self,
+        errors: Callable[[Job], float | None],
+        order: int,
+        workers: int,
+        keeps: Callable[[Job], bool] = lambda _: False,
+    ) -> None:
+        self._keeps = keeps
         self.done: list[tuple[str, int]] = []
         self._errors = errors
         self._random = random.Random(order)
@@ -73,7 +85,7 @@ class ScriptedExecutor:
         if errors is None:
             answer.set_result(Result(failure(job, RuntimeError("scripted to fail")), None))
         else:
-            answer.set_result(scripted(job, errors))
+            answer.set_result(scripted(job, errors, self._keeps(job)))
         return True
 
     def waiting(self) -> list[tuple[str, int]]:

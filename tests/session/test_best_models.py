@@ -37,7 +37,9 @@ Start = Callable[..., tuple[Session, ScriptedExecutor]]
 def start(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Return a function that starts a session, whose runs of some seeds keep no model."""
 
-    def started(unsaved: tuple[int, ...] = (), order: int = 0) -> tuple[Session, ScriptedExecutor]:
+    def started(
+        unsaved: tuple[int, ...] = (), order: int = 0, rerun: bool = False
+    ) -> tuple[Session, ScriptedExecutor]:
         def errors(job: Job) -> float:
             if job.run.seed not in unsaved:
                 with_model(job.folder)
@@ -45,10 +47,10 @@ def start(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Star
 
         suite = load_suite(folder / "tiny.toml")
         planned = Planned(suite, folder / "tiny.toml", tuple(make_plan(suite)))
-        executor = ScriptedExecutor(errors, order, 3)
+        executor = ScriptedExecutor(errors, order, 3, lambda job: job.run.seed not in unsaved)
         monkeypatch.setattr(sessions, "start_fork_server", lambda _: None)
         monkeypatch.setattr(dispatching, "make_executor", lambda *_: (executor, 3))
-        session = Session([planned], planned.cells, Options(tmp_path, None, rerun=False))
+        session = Session([planned], planned.cells, Options(tmp_path, None, rerun=rerun))
         session.start()
         return session, executor
 
@@ -100,6 +102,21 @@ def test_a_best_model_that_could_not_be_saved_leaves_the_next(
         pass
     finish(again)
     assert seeds_with_model(tmp_path) == [2]
+
+
+def test_a_model_of_an_earlier_training_is_not_taken_for_that_of_a_later_one(
+    start: Start, tmp_path: Path
+) -> None:
+    session, executor = start()
+    while executor.step():
+        pass
+    finish(session)
+    assert seeds_with_model(tmp_path) == [2]
+    again, executor = start(unsaved=(2,), rerun=True)
+    while executor.step():
+        pass
+    finish(again)
+    assert seeds_with_model(tmp_path) == [1]
 
 
 def test_a_stored_run_is_no_failure_because_its_skipped_record_stays(

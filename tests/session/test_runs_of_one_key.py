@@ -54,14 +54,20 @@ def inputs(tmp_path: Path) -> Inputs:
 
 
 def store(
-    folder: Path, place: str, when: str, stopped: bool = False, model: bool = False
+    folder: Path,
+    place: str,
+    when: str,
+    stopped: bool = False,
+    model: bool = False,
+    wrong: int = 10,
 ) -> Stored:
-    """Store a run of CELL in the folder of a cell of another name."""
+    """Store a run of CELL, with some wrong answers, in the folder of a cell of another name."""
+    answers = np.where(np.arange(40) < wrong, 1 - LABELS, LABELS)
     record = predicted_record(
         CELL,
         0,
         LABELS,
-        np.stack([ANSWERS] * (1 if stopped else 2)),
+        np.stack([answers] * (1 if stopped else 2)),
         training=suite_of().training,
         stopped=STOPPED if stopped else None,
         device="cpu",
@@ -143,6 +149,30 @@ def test_the_run_of_a_rerun_counts(places: tuple[str, str], tmp_path: Path, inpu
     assert status(found, inputs, suite_of()).stored == again
     assert latest(found, suite_of(), [CELL], inputs)[CELL.id, 0].folder == again.folder
     assert records_for_plan(suite_of(), [CELL], found)[0][0].folder == again.folder
+
+
+@BOTH_ORDERS
+def test_the_run_of_a_rerun_counts_beside_an_older_model_if_none_are_kept_now(
+    places: tuple[str, str], tmp_path: Path, inputs: Inputs
+) -> None:
+    store(tmp_path, places[0], EARLY, model=True)
+    again = store(tmp_path, places[1], LATE)
+    found = read(tmp_path)
+    assert status(found, inputs, suite_of()).stored == again
+    assert latest(found, suite_of(), [CELL], inputs)[CELL.id, 0].folder == again.folder
+    assert records_for_plan(suite_of(), [CELL], found)[0][0].folder == again.folder
+
+
+@BOTH_ORDERS
+def test_a_run_is_not_trained_again_for_a_model_that_a_run_of_its_key_has(
+    places: tuple[str, str], tmp_path: Path, inputs: Inputs
+) -> None:
+    """Two trainings of one key may differ, as on a GPU: the better one has lost its model."""
+    store(tmp_path, places[0], EARLY)
+    worse = store(tmp_path, places[1], LATE, model=True, wrong=12)
+    found = read(tmp_path)
+    now = status(found, inputs, suite_of("best"))
+    assert (now.state, now.stored) == ("finished", worse)
 
 
 @BOTH_ORDERS

@@ -67,7 +67,7 @@ def best_model(results: Path) -> BestModel:
     published = read_published(file)
     store, notes = read_store(folder)
     with_model = [item for item in store if kept_files.is_kept(item.folder)]
-    kept = dict(finished(one_per_key(with_model)))
+    kept = dict(finished(one_per_key(with_model, models=True)))
     table = leaderboard(
         published.cells, published.records, published.baseline, slices=published.slices
     )

@@ -50,7 +50,7 @@ def missing_and_beside(
         results: the suite's results folder.
         store: every record of the suite.
     """
-    used = run_store.finished(one_per_key(store))
+    used = run_store.finished(one_per_key(store, suite.keep_models != "none"))
     earlier = {key: item for key, item in used if item.record.stopped is None}
     missing = [
         Missing(item, suite, inputs, results, None if found is None else adopted(item.run, found))
