@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from builders.records import make_cell, predicted_record
 
+from harness.judging import detectable
 from harness.judging.detectable import detectable_of, spread_of
 from harness.judging.leaderboard import leaderboard
 from harness.report import publish
@@ -54,7 +55,7 @@ def test_the_sizes_have_a_power_of_80_percent() -> None:
     sources = sources_of(NUMBERS)
     assert isinstance(sources, Sources)
     own = [run for run in published.records if run.checkpoint == "org/a"]
-    spread = spread_of(own, len(LABELS), sources).difference(0.45, sources)
+    spread = spread_of(own, len(LABELS), sources).difference(detectable.TWO_CHECKPOINTS, sources)
     power = power_of(rows[1]["difference"], spread, 3, len(LABELS), paired=False)
     assert power == pytest.approx(0.8, abs=1e-3)
     assert rows[1]["difference"] > 1.2 * rows[0]["difference"]
