@@ -25,7 +25,13 @@ from harness.suite.spec import Suite
 
 CHECKPOINT = "org/encoder"
 LABELS = np.arange(40) % 2
-ANSWERS = np.where(np.arange(40) < 10, 1 - LABELS, LABELS)
+
+
+def answers(wrong: int = 10) -> np.ndarray:
+    """Return the predicted classes of a run with some wrong ones."""
+    return np.where(np.arange(40) < wrong, 1 - LABELS, LABELS)
+
+
 EARLY, LATE = "2026-01-03T03:04:05+00:00", "2026-02-02T03:04:05+00:00"
 STOPPED = Stopped(after_epoch=1, of=2, because="gate met", target=0.4)
 BEFORE, AFTER = "a-former-name", "z-later-name"
@@ -62,12 +68,11 @@ def store(
     wrong: int = 10,
 ) -> Stored:
     """Store a run of CELL, with some wrong answers, in the folder of a cell of another name."""
-    answers = np.where(np.arange(40) < wrong, 1 - LABELS, LABELS)
     record = predicted_record(
         CELL,
         0,
         LABELS,
-        np.stack([answers] * (1 if stopped else 2)),
+        np.stack([answers(wrong)] * (1 if stopped else 2)),
         training=suite_of().training,
         stopped=STOPPED if stopped else None,
         device="cpu",
@@ -141,21 +146,12 @@ def test_a_model_that_one_of_the_runs_has_is_kept(
     assert best_by_checkpoint(found) == [with_model]
 
 
+@pytest.mark.parametrize("older_model", [False, True])
 @BOTH_ORDERS
-def test_the_run_of_a_rerun_counts(places: tuple[str, str], tmp_path: Path, inputs: Inputs) -> None:
-    store(tmp_path, places[0], EARLY)
-    again = store(tmp_path, places[1], LATE)
-    found = read(tmp_path)
-    assert status(found, inputs, suite_of()).stored == again
-    assert latest(found, suite_of(), [CELL], inputs)[CELL.id, 0].folder == again.folder
-    assert records_for_plan(suite_of(), [CELL], found)[0][0].folder == again.folder
-
-
-@BOTH_ORDERS
-def test_the_run_of_a_rerun_counts_beside_an_older_model_if_none_are_kept_now(
-    places: tuple[str, str], tmp_path: Path, inputs: Inputs
+def test_the_run_of_a_rerun_counts_where_no_models_are_kept(
+    places: tuple[str, str], older_model: bool, tmp_path: Path, inputs: Inputs
 ) -> None:
-    store(tmp_path, places[0], EARLY, model=True)
+    store(tmp_path, places[0], EARLY, model=older_model)
     again = store(tmp_path, places[1], LATE)
     found = read(tmp_path)
     assert status(found, inputs, suite_of()).stored == again
@@ -200,7 +196,7 @@ def test_among_runs_of_equal_mcc_one_with_a_model_is_the_best(tmp_path: Path) ->
     """So that no run trains again, because another one is as good."""
     cells: list[Cell] = [make_cell(learning_rate=rate) for rate in (1e-5, 2e-5, 3e-5)]
     runs = [
-        keep(tmp_path, cell, predicted_record(cell, 0, LABELS, ANSWERS[None])) for cell in cells
+        keep(tmp_path, cell, predicted_record(cell, 0, LABELS, answers()[None])) for cell in cells
     ]
     runs.sort(key=lambda item: item.record.key or "")
     assert best_run(runs[::-1]) == runs[0]
