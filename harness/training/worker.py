@@ -286,10 +286,14 @@ def _serving(
             largest=largest,
         )
     except Exception as error:
-        os.write(2, redacted(traceback.format_exc()).encode())
-        reason = redacted(one_line(str(error))) or type(error).__name__
-        return None, (f"how fast the model answers was not measured: {reason}",)
+        return None, (f"how fast the model answers was not measured: {_logged(error)}",)
     return found.model_copy(update={"other_programs": others and others()}), ()
+
+
+def _logged(error: Exception) -> str:
+    """Write the traceback of the exception being handled to the log; return its reason."""
+    os.write(2, redacted(traceback.format_exc()).encode())
+    return redacted(one_line(str(error))) or type(error).__name__
 
 
 def _keep(job: Job, record: Record, ready: _Ready, outcome: Outcome, folder: Path) -> Record:
@@ -301,9 +305,7 @@ def _keep(job: Job, record: Record, ready: _Ready, outcome: Outcome, folder: Pat
     try:
         kept_model.keep(job, record, outcome, ready.tokenizer, validation, folder)
     except OSError as error:
-        os.write(2, redacted(traceback.format_exc()).encode())
-        reason = redacted(one_line(str(error))) or type(error).__name__
-        warning = f"the model was not kept: {reason}"
+        warning = f"the model was not kept: {_logged(error)}"
         return record.model_copy(
             update={"model_kept": False, "warnings": (*record.warnings, warning)}
         )
