@@ -66,9 +66,10 @@ class LooksSpec(BaseModel):
     )
     race_settled: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None,
-        description="the race also ends when the predicted probability is below this that with all "
-        "seeds another cell left would be better than the leader beyond chance; by default 0.05; "
-        "with 0 it never ends for this reason",
+        description="the race goes on without the cells that would hardly become its winner: with "
+        "all seeds better than the leader beyond chance with predicted probabilities that add up "
+        "to less than this; it ends when these are all other cells; by default 0.05; with 0 only "
+        "worse cells leave",
     )
 
     @property
@@ -82,10 +83,10 @@ class Looks(BaseModel):
 
     `after` are numbers of seeds, ascending; the last is the cell's number of seeds. `race` is
     whether cells that are worse than the leader are dropped, and `margin` the difference in MCC
-    below which all cells of a race count as equally good; `settled` is the probability below which
-    a race ends, of another winner. `whole` is whether cells are trained with
-    all their seeds unless they fail their own gates or are dropped, because the suite's own gates
-    judge their means.
+    below which all cells of a race count as equally good; `settled` is the probability, over the
+    whole race, of another winner among the cells that it goes on without. `whole` is whether cells
+    are trained with all their seeds unless they fail their own gates or are dropped, because the
+    suite's own gates judge their means.
     """
 
     model_config = STRICT

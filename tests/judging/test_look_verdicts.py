@@ -16,6 +16,7 @@ from harness.judging.best import best_by_checkpoint
 from harness.judging.comparison import best_cells
 from harness.judging.gates import explain, judge_suite
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of
+from harness.judging.looks.first_seeds import first_seeds
 from harness.judging.looks.race import standings
 from harness.report import render
 from harness.report.brief import as_summary
@@ -189,6 +190,75 @@ def test_a_race_ends_when_more_seeds_would_hardly_change_its_winner() -> None:
     found = standings(until, runs_of(until, [0.2, 0.2, 0.2]))
     assert {each.stage for each in found.values()} == {"settled"}
     assert {each.most for each in found.values()} < {2, 3}
+
+
+SETTLING = Looks(after=(1, 2, 3, 5), race=True, settled=0.05)
+ERRORS = [0.2, 0.2, 0.215, 0.24, 0.24]
+"""Shares of errors of a race in which cells are set aside before its end."""
+
+
+def in_order_of_the_plan(cell: Cell, runs: list[Record]) -> np.ndarray:
+    found = first_seeds(cell, runs).found
+    assert found is not None
+    return found.selected
+
+
+def settling(**changes: Any) -> tuple[list[Cell], dict[str, list[Record]]]:
+    cells = [cell_of(n, SETTLING, **changes) for n in range(len(ERRORS))]
+    return cells, runs_of(cells, ERRORS)
+
+
+def test_a_cell_that_would_hardly_win_is_set_aside_and_needs_no_more_seeds() -> None:
+    cells, runs = settling()
+    found = standings(cells, runs)
+    state = race(
+        LABELS,
+        {cell.id: in_order_of_the_plan(cell, runs[cell.id]) for cell in cells},
+        SETTLING.after,
+        SETTLING.spending,
+        settled=SETTLING.settled,
+    )
+    assert state.aside
+    assert {name for name, each in found.items() if each.stage == "set aside"} == {
+        each.cell for each in state.aside
+    }
+    for each in state.aside:
+        standing = found[each.cell]
+        assert (standing.looked, standing.needed, standing.most) == (each.seeds,) * 3
+        assert standing.out
+        assert standing.gates_decided
+        assert f"probability of {each.probability:.2g}" in standing.in_words()
+        assert "not beyond chance" in standing.in_words()
+    names = {cell.id: cell.checkpoint for cell in cells}
+    rows = {row["checkpoint"]: row for row in rows_of(leaderboard(cells, every(runs)))}
+    for each in state.aside:
+        row = rows[names[each.cell]]
+        assert (row["rank"], row["set_aside_against"]) == (None, each.against)
+        assert row["set_aside_probability"] == each.probability
+        assert (row["dropped_against"], row["dropped_p_value"]) == (None, None)
+    first = {name: own[: found[name].most] for name, own in runs.items()}
+    assert standings(cells, first) == found
+    short = {row["checkpoint"]: row for row in rows_of(leaderboard(cells, every(first)))}
+    assert {short[names[each.cell]]["status"] for each in state.aside} == {"set aside"}
+
+
+def test_a_cell_set_aside_trains_on_for_its_own_gates() -> None:
+    cells, runs = settling(threshold=0.5)
+    found = standings(cells, {name: own[:1] for name, own in runs.items()})
+    leaders = standings(cells, {name: own[:2] for name, own in runs.items()})
+    aside = [name for name, each in leaders.items() if each.stage == "set aside"]
+    assert aside
+    assert all(each.stage == "going on" for each in found.values())
+    assert all(leaders[name].most > leaders[name].looked for name in aside)
+    judged = judge_all(cells, runs)
+    assert all(judged[name].verdict in ("pass", "fail") for name in aside)
+
+
+def test_no_cell_is_set_aside_if_the_suite_judges_the_means_or_a_baseline_is_compared() -> None:
+    cells, runs = settling()
+    whole = [replace(cell, looks=SETTLING.model_copy(update={"whole": True})) for cell in cells]
+    for found in (standings(whole, runs), standings(cells, runs, compared=True)):
+        assert {each.stage for each in found.values()}.isdisjoint({"set aside"})
 
 
 def test_a_failed_run_takes_its_cell_out_at_the_look_that_needs_it() -> None:

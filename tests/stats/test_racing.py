@@ -30,10 +30,12 @@ def drawn(*means: float, seeds: int = 5, number: int = 0) -> tuple[np.ndarray, R
     return labels, {f"cell {place}": rows[:, 0] for place, rows in enumerate(runs)}
 
 
-def trained_as_needed(labels: np.ndarray, runs: Runs, looks: list[int], form: Form) -> Runs:
+def trained_as_needed(
+    labels: np.ndarray, runs: Runs, looks: list[int], form: Form, settled: float | None
+) -> Runs:
     """Return the runs that a race trains if each starts only when the race needs it."""
     have = {name: rows[:0] for name, rows in runs.items()}
-    while needed := race(labels, have, looks, form).needed:
+    while needed := race(labels, have, looks, form, settled=settled).needed:
         assert any(len(have[name]) < count for name, count in needed.items())
         have |= {name: runs[name][:count] for name, count in needed.items()}
     return have
@@ -41,16 +43,17 @@ def trained_as_needed(labels: np.ndarray, runs: Runs, looks: list[int], form: Fo
 
 @pytest.mark.parametrize("looks", LOOKS)
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("settled", [None, 0.05])
 def test_runs_trained_as_needed_take_the_same_path_as_all_runs(
-    looks: list[int], form: Form
+    looks: list[int], form: Form, settled: float | None
 ) -> None:
     labels, runs = drawn(0.5, 0.5, 0.45, 0.35, 0.2)
-    whole = race(labels, runs, looks, form)
-    have = trained_as_needed(labels, runs, looks, form)
-    assert race(labels, have, looks, form) == whole
+    whole = race(labels, runs, looks, form, settled=settled)
+    have = trained_as_needed(labels, runs, looks, form, settled)
+    assert race(labels, have, looks, form, settled=settled) == whole
     assert {name: len(rows) for name, rows in have.items()} == whole.used
     assert whole.ended is not None
-    assert "cell 4" in {drop.cell for drop in whole.dropped}
+    assert "cell 4" in {gone.cell for gone in (*whole.dropped, *whole.aside)}
 
 
 @pytest.mark.parametrize("looks", LOOKS)
@@ -180,7 +183,8 @@ def test_a_race_ends_when_no_cell_left_would_probably_be_better_than_the_leader(
     for number in range(4):
         labels, runs = drawn(0.5, 0.49, 0.42, 0.1, number=number)
         whole = race(labels, runs, [2, 3, 5], "obrien-fleming")
-        found = race(labels, runs, [2, 3, 5], "obrien-fleming", settled=0.2)
+        found = race(labels, runs, [2, 3, 5], "obrien-fleming", settled=0.2, set_aside=False)
+        assert found.aside == ()
         assert found.dropped == whole.dropped[: len(found.dropped)]
         assert found.ended in ("settled", "one-left", "last-look")
         assert sum(found.used.values()) <= sum(whole.used.values())
@@ -188,6 +192,40 @@ def test_a_race_ends_when_no_cell_left_would_probably_be_better_than_the_leader(
         assert never == whole
     assert race(labels, runs, [2, 3, 5], "obrien-fleming", settled=0.999).looks_done == 1
     assert race(labels, runs, [1, 3, 5], "pocock", settled=0.999).looks_done == 2
+
+
+@pytest.mark.parametrize("looks", LOOKS)
+def test_cells_that_would_hardly_win_are_set_aside_within_the_probability_of_the_race(
+    looks: list[int],
+) -> None:
+    settled, seen, trained, without = 0.1, 0, 0, 0
+    for number in range(6):
+        labels, runs = drawn(0.5, 0.49, 0.46, 0.44, 0.42, 0.40, number=number)
+        found = race(labels, runs, looks, "obrien-fleming", settled=settled)
+        seen += len(found.aside)
+        assert sum(each.probability for each in found.aside) < settled
+        for each in found.aside:
+            assert each.cell not in (*found.remaining, *(drop.cell for drop in found.dropped))
+            scores = [mcc(labels, runs[name][: each.seeds]) for name in (each.against, each.cell)]
+            assert each.difference == pytest.approx(scores[0].mean() - scores[1].mean())
+            assert each.difference >= 0
+            # Only the leading cells have a second seed before the look after one.
+            assert found.used[each.cell] in ({1, 2} if each.seeds == 1 else {each.seeds})
+        whole = race(labels, runs, looks, "obrien-fleming", settled=settled, set_aside=False)
+        trained += sum(found.used.values())
+        without += sum(whole.used.values())
+    if looks[0] == 1:
+        assert seen > 6
+        assert trained < without
+
+
+def test_a_race_does_not_end_after_one_seed() -> None:
+    labels, runs = drawn(0.6, 0.3, 0.2, 0.1, 0.1, 0.0)
+    found = race(labels, runs, [1, 2, 3, 5], "obrien-fleming", settled=0.05)
+    assert found.ended in ("settled", "one-left")
+    assert found.looks_done == 2
+    assert found.winner == "cell 0"
+    assert [found.used[name] for name in runs] == [2, 2, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("difference", [0.0, 0.01, 0.03])
@@ -208,10 +246,10 @@ def test_the_prediction_of_a_better_cell_is_that_of_simulated_looks(
     parts = Parts(np.full((2, 2), lasting), np.full((2, 2), one_seed / now), 0.0, 1e9, 1e9)
     differences = np.array([[0.0, difference], [-difference, 0.0]])
     look = Look(differences, parts, np.zeros((2, 2)))
-    found = look.overtaken(0, np.array([True, True]), now, last, 0.05)
+    leader, found = look.overtaking(0, now, last, 0.05)
     error = 4 * np.sqrt(found * (1 - found) / alike.sum()) + 0.003
     assert found == pytest.approx(expected, abs=error)
-    assert look.overtaken(0, np.array([True, False]), now, last, 0.05) == 0
+    assert leader == 0
 
 
 @pytest.mark.parametrize("looks", LOOKS)
@@ -248,7 +286,7 @@ def test_nothing_trained_needs_the_first_look() -> None:
     labels, runs = drawn(0.5, 0.4)
     nothing = {name: rows[:0] for name, rows in runs.items()}
     used = dict.fromkeys(runs, 0)
-    expected = Race(0, (), ("cell 0", "cell 1"), None, None, dict.fromkeys(runs, 2), used)
+    expected = Race(0, (), (), ("cell 0", "cell 1"), None, None, dict.fromkeys(runs, 2), used)
     assert race(labels, nothing, [2, 3], "pocock") == expected
 
 
@@ -303,7 +341,6 @@ def test_races_drop_what_is_much_worse_early_and_keep_the_best() -> None:
 @pytest.mark.simulation
 def test_the_winner_of_a_settled_race_is_rarely_overruled_by_all_runs() -> None:
     studies, models = 60, [cell(mean, STEADY) for mean in [0.5, 0.5, 0.48, 0.48, 0.46, 0.46]]
-    ways = [way for way in WAYS if way[0][0] == 2]
-    for found in races(models, ways, studies, settled=0.05):
+    for found in races(models, WAYS, studies, settled=0.05):
         assert found.overruled <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
         assert found.trained < 0.6

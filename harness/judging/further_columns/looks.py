@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.judging.column import Column, Facts, with_after
-from harness.judging.looks.standing import Dropped, Standing
+from harness.judging.looks.standing import Dropped, SetAside, Standing
 
 STATUS = (
     "ok: every seed was scored; decided: fewer seeds were enough; dropped: it was worse than the "
-    "leader of the race, so its other seeds were not trained; failed: a run failed; skipped: no "
+    "leader of the race, so its other seeds were not trained; set aside: more seeds would hardly "
+    "make it better than the leader, so they were not trained; failed: a run failed; skipped: no "
     "run was possible; partial: some seeds have no record yet; not run: no seed has a record"
 )
 
@@ -45,13 +46,25 @@ def _level(facts: Facts) -> float | None:
     return None if (found := _dropped(facts)) is None else found.level
 
 
+def _set_aside(facts: Facts) -> SetAside | None:
+    return None if (found := _standing(facts)) is None else found.set_aside
+
+
+def _ahead(facts: Facts) -> str | None:
+    return None if (found := _set_aside(facts)) is None else found.against
+
+
+def _probability(facts: Facts) -> float | None:
+    return None if (found := _set_aside(facts)) is None else found.probability
+
+
 def _status(facts: Facts, before: str) -> str:
     """Return the status of a cell that needs no more seeds, or else the one from before."""
     found = _standing(facts)
     if found is None or before != "partial" or len(facts.scored) < found.most:
         return before
-    if found.stage == "dropped":
-        return "dropped"
+    if found.stage in ("dropped", "set aside") and found.most == found.looked:
+        return found.stage
     return "decided" if found.gates_decided else before
 
 
@@ -72,6 +85,8 @@ LOOK_COLUMNS = (
     Column("dropped_difference", "Float64", _difference),
     Column("dropped_p_value", "Float64", _p_value),
     Column("dropped_level", "Float64", _level),
+    Column("set_aside_against", "string", _ahead),
+    Column("set_aside_probability", "Float64", _probability),
 )
 
 

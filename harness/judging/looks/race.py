@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.judging.looks.first_seeds import FirstSeeds, first_seeds
 from harness.judging.looks.gates import gate_progress
-from harness.judging.looks.standing import Dropped, Stage, Standing
+from harness.judging.looks.standing import Dropped, SetAside, Stage, Standing
 from harness.stats.racing import Race, race
 from harness.store.records import Record
 from harness.suite.looks import Looks
@@ -61,20 +61,22 @@ def _by_gates(first: FirstSeeds, more_gates: bool) -> Standing:
 
 @dataclass(frozen=True)
 class _Result:
-    """A race so far: cells that left without a comparison, those dropped, and its present state.
+    """A race so far: the cells that are no longer in it, and its present state.
 
-    `left` has a reason and the number of seeds looked at before. `state` is None if no cell has a
-    score, or fewer than two are left. `still` are the cells in the race, or left at its end.
+    `left` are those that left without a comparison, with a reason. The number of each cell is that
+    of its seeds looked at before. `state` is None if no cell has a score, or fewer than two are
+    left. `still` are the cells in the race, or left at its end.
     """
 
     left: Mapping[str, tuple[str, int]]
     dropped: Mapping[str, tuple[Dropped, int]]
+    aside: Mapping[str, tuple[SetAside, int]]
     still: Sequence[str]
     state: Race | None
 
 
 def _raced(looks: Looks, first: Mapping[str, FirstSeeds], compared: bool) -> dict[str, Standing]:
-    result = _run(looks, first)
+    result = _run(looks, first, set_aside=not (compared or looks.whole))
     found: dict[str, Standing] = {}
     for name, each in first.items():
         seeds = len(each.cell.seeds)
@@ -96,6 +98,10 @@ def _raced(looks: Looks, first: Mapping[str, FirstSeeds], compared: bool) -> dic
                 gates_decided=own.decided and own.most <= looked,
                 dropped=why,
             )
+        elif name in result.aside:
+            aside, looked = result.aside[name]
+            ended = _until_gates(each, looks, looked, compared, "set aside")
+            found[name] = replace(ended, set_aside=aside)
         else:
             found[name] = _still(looks, each, result, compared)
     return found
@@ -112,49 +118,60 @@ def _still(looks: Looks, first: FirstSeeds, result: _Result, compared: bool) -> 
         name = first.cell.id
         following = looks.after[0] if state is None else state.needed[name]
         return Standing(seeds, reached, following, seeds, "going on", raced=True)
+    return _until_gates(first, looks, reached, compared, ENDS[state.ended])
+
+
+def _until_gates(
+    first: FirstSeeds, looks: Looks, reached: int, compared: bool, stage: Stage
+) -> Standing:
+    """Return the standing of a cell that needs more seeds for its gates only, or none."""
     own = gate_progress(first, compared or looks.whole)
     if looks.whole or compared or first.cell.gates.without_baseline().any_set:
         needed, most, decided = own.needed, own.most, own.decided
     else:
         needed, most, decided = reached, reached, True
     return Standing(
-        seeds,
+        len(first.cell.seeds),
         reached,
         max(needed, reached),
         max(most, reached),
-        ENDS[state.ended],
+        stage,
         raced=True,
         gates_decided=decided,
     )
 
 
-def _run(looks: Looks, first: Mapping[str, FirstSeeds]) -> _Result:
+def _run(looks: Looks, first: Mapping[str, FirstSeeds], set_aside: bool) -> _Result:
     """Run the race until seeds are missing, or it ends.
 
     A cell whose run failed leaves at the look that needs this run; the race of the others then
-    runs again without it, and what was dropped stays dropped.
+    runs again without it, and what was dropped or set aside stays so.
     """
     left: dict[str, tuple[str, int]] = {}
     dropped: dict[str, tuple[Dropped, int]] = {}
+    aside: dict[str, tuple[SetAside, int]] = {}
     still = list(first)
     for name in _on_other_data(first):
         left[name] = ("it was scored on other data than the others", 0)
         still.remove(name)
     while True:
-        state = _state(looks, {name: first[name] for name in still})
+        state = _state(looks, {name: first[name] for name in still}, set_aside)
         if state is not None:
             for drop in state.dropped:
                 why = Dropped(drop.against, drop.difference, drop.p_value, drop.level)
                 dropped.setdefault(drop.cell, (why, drop.seeds))
+            for each in state.aside:
+                reason = SetAside(each.against, each.difference, each.probability)
+                aside.setdefault(each.cell, (reason, each.seeds))
             still = [name for name in still if name in state.remaining]
             if state.ended is not None:
-                return _Result(left, dropped, still, state)
+                return _Result(left, dropped, aside, still, state)
         needed = {} if state is None else state.needed
         stopped = [
             name for name in still if first[name].stopped_at(needed.get(name, looks.after[0]))
         ]
         if not stopped:
-            return _Result(left, dropped, still, state)
+            return _Result(left, dropped, aside, still, state)
         for name in stopped:
             left[name] = (first[name].stop or "", 0 if state is None else _reached(looks, state))
             still.remove(name)
@@ -165,7 +182,7 @@ def _reached(looks: Looks, state: Race) -> int:
     return looks.after[state.looks_done - 1] if state.looks_done else 0
 
 
-def _state(looks: Looks, first: Mapping[str, FirstSeeds]) -> Race | None:
+def _state(looks: Looks, first: Mapping[str, FirstSeeds], set_aside: bool) -> Race | None:
     """Return the race between some cells; None if none has a score, or for fewer than two."""
     one = next((each.found for each in first.values() if each.found is not None), None)
     if one is None or len(first) < 2:
@@ -179,6 +196,7 @@ def _state(looks: Looks, first: Mapping[str, FirstSeeds]) -> Race | None:
         margin=looks.margin,
         classes=one.classes,
         settled=looks.settled,
+        set_aside=set_aside,
     )
 
 

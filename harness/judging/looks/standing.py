@@ -6,12 +6,20 @@ from typing import Literal
 from harness.text import counted
 
 Stage = Literal[
-    "going on", "decided", "dropped", "left", "won", "equivalent", "settled", "not separated"
+    "going on",
+    "decided",
+    "dropped",
+    "set aside",
+    "left",
+    "won",
+    "equivalent",
+    "settled",
+    "not separated",
 ]
 """What the looks have shown about a cell: nothing yet; its gates are decided; it is worse than the
-leader of the race; it left the race without a comparison, because a run failed; it is the only one
-left; all left are equally good; more seeds would hardly change the leader of those left; or the
-last look leaves it among several."""
+leader of the race; more seeds would hardly make it better than the leader; it left the race without
+a comparison, because a run failed; it is the only one left; all left are equally good; more seeds
+would hardly change the leader of those left; or the last look leaves it among several."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,19 @@ class Dropped:
 
 
 @dataclass(frozen=True)
+class SetAside:
+    """Why the race went on without a cell: the difference in mean MCC to the leader, leader first.
+
+    `probability` is the predicted one that, with all seeds, the cell would be better than the
+    leader beyond chance.
+    """
+
+    against: str
+    difference: float
+    probability: float
+
+
+@dataclass(frozen=True)
 class Standing:
     """How far the looks at a cell have come.
 
@@ -41,6 +62,7 @@ class Standing:
         raced: whether the cell is or was in a race.
         gates_decided: whether its gates, if it has any, are decided by its first seeds.
         dropped: the comparison by which it was dropped from a race.
+        set_aside: the prediction by which the race went on without it.
         reason: why it left a race without a comparison.
     """
 
@@ -52,12 +74,13 @@ class Standing:
     raced: bool = False
     gates_decided: bool = False
     dropped: Dropped | None = None
+    set_aside: SetAside | None = None
     reason: str | None = None
 
     @property
     def out(self) -> bool:
         """Whether the cell left a race, so that it is not among the best."""
-        return self.stage in ("dropped", "left")
+        return self.stage in ("dropped", "set aside", "left")
 
     @property
     def seeds_counted(self) -> int:
@@ -84,6 +107,8 @@ class Standing:
         """Return the standing with its reason, as text that follows the name of the cell."""
         if self.dropped is not None:
             return f"{self.briefly()}: {in_words(self.dropped)}"
+        if self.set_aside is not None:
+            return f"{self.briefly()}: {_set_aside_in_words(self.set_aside)}"
         reasons = {
             "left": str(self.reason),
             "won": "the only cell left in the race",
@@ -100,4 +125,12 @@ def in_words(dropped: Dropped) -> str:
     return (
         f"worse than {dropped.against} by {dropped.difference:z.3f}, p = {dropped.p_value:.2g}, "
         f"level {dropped.level:.2g}"
+    )
+
+
+def _set_aside_in_words(aside: SetAside) -> str:
+    return (
+        f"it is below {aside.against} by {aside.difference:z.3f}, not beyond chance, and would "
+        "with all seeds be better beyond chance with a predicted probability of "
+        f"{aside.probability:.2g}"
     )

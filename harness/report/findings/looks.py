@@ -51,10 +51,10 @@ def _introduction(looks: Looks, published: Published) -> str:
             text += f" It ends when all cells left are within {looks.margin:g} of each other."
         if looks.settled is not None:
             text += (
-                " It also ends when more seeds would hardly change the winner: the predicted "
-                f"probability is below {looks.settled:g} that, with all seeds, another cell left "
-                "would be better than the leader beyond chance; this drops no cell and claims no "
-                "difference."
+                " Cells that would hardly become the winner are set aside and have no rank either: "
+                "with all seeds they would be better than the leader beyond chance with predicted "
+                f"probabilities that add up to less than {looks.settled:g}. If these are all other "
+                "cells, the race ends. They are not shown to be worse."
             )
     else:
         text += " each gate decides wrongly in at most 5 % of cases, both directions together."

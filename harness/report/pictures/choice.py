@@ -111,7 +111,7 @@ def pictures(lines: Sequence[Line]) -> Iterator[Picture]:
             _budgets(budgets, looks),
         )
     if paths := race_paths(lines):
-        content = Race([(path.means, path.dropped) for path in paths])
+        content = Race([(path.means, path.out) for path in paths])
         yield Picture("race", "the race", describe(paths), content)
 
 

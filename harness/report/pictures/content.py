@@ -143,7 +143,7 @@ class Budgets:
 
 @dataclass(frozen=True)
 class Race:
-    """The mean MCC of each cell over its first 1, 2, ... seeds, and whether it was dropped."""
+    """The mean MCC of each cell over its first 1, 2, ... seeds, and whether it left the race."""
 
     paths: Sequence[tuple[Sequence[float], bool]]
 

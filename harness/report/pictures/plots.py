@@ -229,14 +229,14 @@ def _best_of(content: Budgets) -> Figure:
 def _race(content: Race) -> Figure:
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     ax = figure.subplots()
-    for means, dropped in content.paths:
+    for means, out in content.paths:
         seeds = range(1, len(means) + 1)
-        colour = "#8a8f96" if dropped else "#0072b2"
-        ax.plot(seeds, means, color=colour, linewidth=1.3, zorder=2 if dropped else 3)
-        mark = "x" if dropped else "o"
+        colour = "#8a8f96" if out else "#0072b2"
+        ax.plot(seeds, means, color=colour, linewidth=1.3, zorder=2 if out else 3)
+        mark = "x" if out else "o"
         ax.plot(seeds[-1], means[-1], color=colour, marker=mark, markersize=6, zorder=4)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("seeds (grey with a cross: dropped)")
+    ax.set_xlabel("seeds (grey with a cross: dropped or set aside)")
     ax.set_ylabel("mean MCC so far")
     return figure
 

@@ -1,4 +1,4 @@
-"""The picture of a race: the mean MCC of each cell by number of seeds; dropped cells end early."""
+"""The picture of a race: the mean MCC of each cell by number of seeds; some end early."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,14 @@ TICKS = 5
 
 @dataclass(frozen=True)
 class RacePath:
-    """A cell's way in a race: the mean MCC over its first 1, 2, ... seeds, up to its last look."""
+    """A cell's way in a race: the mean MCC over its first 1, 2, ... seeds, up to its last look.
+
+    `out` is whether it was dropped or set aside, or left because a run failed.
+    """
 
     label: str
     means: tuple[float, ...]
-    dropped: bool
+    out: bool
 
 
 def race_paths(lines: Iterable[Line]) -> list[RacePath]:
@@ -33,18 +36,18 @@ def race_paths(lines: Iterable[Line]) -> list[RacePath]:
         for means in [tuple(scores_so_far(line.cell, line.runs)[: int(looked or 0)])]
         if means
     ]
-    return sorted(found, key=lambda path: not path.dropped)
+    return sorted(found, key=lambda path: not path.out)
 
 
 def describe(paths: Sequence[RacePath]) -> str:
     """Return what the picture shows, in words."""
-    still = [path for path in paths if not path.dropped]
+    still = [path for path in paths if not path.out]
     ends = "; ".join(
         f"{path.label}: {path.means[-1]:z.3f} after {len(path.means)}" for path in still
     )
     return (
-        f"Mean MCC over the first seeds of {len(paths)} cells; {len(paths) - len(still)} are "
-        f"dropped and end with a cross; left: {ends or 'none'}"
+        f"Mean MCC over the first seeds of {len(paths)} cells; {len(paths) - len(still)} "
+        f"left the race and end with a cross; still in: {ends or 'none'}"
     )
 
 
@@ -80,7 +83,7 @@ def race_svg(paths: Sequence[RacePath]) -> str:
     ]
     parts.append(
         f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 4}" text-anchor="middle">seeds; mean MCC so '
-        "far; a cross ends a dropped cell</text>"
+        "far; a cross: dropped or set aside</text>"
     )
     parts += [
         _path(path, [(x(n), y(mcc)) for n, mcc in enumerate(path.means, 1)]) for path in paths
@@ -89,11 +92,11 @@ def race_svg(paths: Sequence[RacePath]) -> str:
 
 
 def _path(path: RacePath, points: Sequence[tuple[float, float]]) -> str:
-    colour = "currentColor" if path.dropped else "var(--series-0)"
-    faint = ' stroke-opacity="0.5"' if path.dropped else ""
+    colour = "currentColor" if path.out else "var(--series-0)"
+    faint = ' stroke-opacity="0.5"' if path.out else ""
     right, down = points[-1]
     end = f'<circle cx="{right:.1f}" cy="{down:.1f}" r="4" fill="{colour}"/>'
-    if path.dropped:
+    if path.out:
         end = (
             f'<path d="M{right - 4:.1f} {down - 4:.1f}l8 8m0 -8l-8 8" stroke="{colour}" '
             'stroke-width="1.5"/>'

@@ -49,22 +49,47 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Aside:
+    """A cell that the race went on without, because more seeds would hardly make it the best.
+
+    It is not shown to be worse.
+
+    Attributes:
+        cell: its id.
+        seeds: number of seeds of the look at which it was set aside.
+        against: id of the leader at this look.
+        difference: mean of the leader minus mean of the cell, over these seeds.
+        probability: predicted, that after the last look it would be better than the leader beyond
+            chance.
+    """
+
+    cell: str
+    seeds: int
+    against: str
+    difference: float
+    probability: float
+
+
+@dataclass(frozen=True)
 class Race:
     """A race as far as its cells have seeds.
 
     Attributes:
         looks_done: number of looks.
         dropped: in the order of looks, and at one look in the order of the cells.
+        aside: in the order of looks, and at one look the least probable first.
         remaining: ids of the cells still in, in their order.
         winner: id of the cell with the highest mean among those still in; None until the end.
         ended: why no further look follows; None until the end.
         needed: number of seeds that each cell still in needs before the next look; empty at the
             end.
-        used: number of seeds of each cell, also of those dropped, on which the decisions are based.
+        used: number of seeds of each cell, also of those that left, on which the decisions are
+            based.
     """
 
     looks_done: int
     dropped: tuple[Drop, ...]
+    aside: tuple[Aside, ...]
     remaining: tuple[str, ...]
     winner: str | None
     ended: End | None
@@ -99,6 +124,7 @@ def race(
     classes: int = 2,
     level: float = ERROR,
     settled: float | None = None,
+    set_aside: bool = True,
 ) -> Race:
     """Return how far the race is, from the predictions alone, whenever each of them arrived.
 
@@ -116,9 +142,11 @@ def race(
         margin: the race also ends when the intervals of all differences lie within ± margin, at a
             look after at least two seeds.
         level: probability that any cell is dropped wrongly.
-        settled: the race also ends when the predicted probability is below this that, after the
-            last look, any cell still in would be better than the leader beyond chance (at `level`,
-            compared with it alone); None never.
+        settled: the race goes on without cells that would hardly be better than the leader after
+            the last look (beyond chance, at `level`, compared with it alone): as many as have
+            predicted probabilities that add up to less than this, over the whole race. It ends
+            when these are all but the leader, at a look after at least two seeds. None never.
+        set_aside: False if no cell is set aside before that end.
 
     Raises:
         BadInput: other shapes, values or looks, or fewer than two cells.
@@ -129,17 +157,22 @@ def race(
     runs = _linearised(labels, cells, looks[-1], classes)
     still = list(range(len(names)))
     dropped: list[Drop] = []
+    aside: list[Aside] = []
     used = np.zeros(len(names), dtype=int)
     for number, seeds in enumerate(looks):
         needed = _needed(runs, still, seeds)
         if any(runs.counts[cell] < count for cell, count in needed.items()):
             by_name = {names[cell]: count for cell, count in needed.items()}
-            left = _named(names, still)
-            return Race(number, tuple(dropped), left, None, None, by_name, _used(names, used))
+            return Race(
+                *(number, tuple(dropped), tuple(aside), _named(names, still), None, None),
+                *(by_name, _used(names, used)),
+            )
         for cell, count in needed.items():
             used[cell] = count
         means = runs.values[still, :seeds].mean(axis=1)
-        found = _compare(runs, still, seeds, used, Levels(looks, number, form, level))
+        # A cell set aside was not shown to be worse: the levels count it as if it were still in.
+        levels = Levels(looks, number, form, level, len(still) + len(aside))
+        found = _compare(runs, still, seeds, used, levels)
         leader = int(np.argmax(means))
         p_values = found.against(leader)
         worse = (p_values < found.levels[leader]) & (found.differences[leader] > 0)
@@ -156,14 +189,35 @@ def race(
             )
         winner = names[still[leader]]
         ended = _end(found, ~worse, margin if seeds > 1 else None, last=number == len(looks) - 1)
-        if ended is None and settled is not None and seeds > 1:
-            overtaken = found.overtaken(leader, ~worse, seeds, looks[-1], level)
-            ended = "settled" if overtaken < settled else None
-        still = [cell for cell, out in zip(still, worse, strict=True) if not out]
+        gone = set(np.flatnonzero(worse).tolist())
+        if ended is None and settled is not None:
+            chances = found.overtaking(leader, seeds, looks[-1], level)
+            left_over = settled - sum(each.probability for each in aside)
+            others = [place for place in range(len(still)) if place not in gone | {leader}]
+            hardly = _least_probable(chances, others, left_over)
+            if len(hardly) == len(others) and seeds > 1:
+                ended = "settled"
+            elif set_aside:
+                # After one seed the race does not end, so the most probable other cell stays.
+                for place in hardly[: len(others) - 1]:
+                    difference = float(found.differences[leader, place])
+                    name = names[still[place]]
+                    aside.append(Aside(name, seeds, winner, difference, float(chances[place])))
+                    gone.add(place)
+        still = [cell for place, cell in enumerate(still) if place not in gone]
         if ended is not None:
-            left = _named(names, still)
-            return Race(number + 1, tuple(dropped), left, winner, ended, {}, _used(names, used))
+            return Race(
+                *(number + 1, tuple(dropped), tuple(aside), _named(names, still), winner, ended),
+                used=_used(names, used),
+            )
     raise AssertionError("the last look ends a race")
+
+
+def _least_probable(chances: np.ndarray, places: Sequence[int], allowed: float) -> list[int]:
+    """Return as many places as have chances that add up to less than allowed, the least first."""
+    ascending = sorted(places, key=lambda place: float(chances[place]))
+    fit = np.cumsum(chances[ascending]) < allowed
+    return ascending[: int(fit.sum())]
 
 
 def _check(
@@ -244,7 +298,7 @@ def _compare(
     return Look(
         differences=means[:, None] - means,
         parts=Parts(known, of_seeds, both, spread.freedom, sentences - 1),
-        levels=levels.of(share, len(cells)),
+        levels=levels.of(share),
     )
 
 

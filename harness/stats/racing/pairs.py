@@ -18,20 +18,22 @@ class Levels:
         number: of the look, from 0.
         form: of the spending function.
         level: error of the whole race.
+        cells: number of cells not shown to be worse than another.
     """
 
     looks: Sequence[int]
     number: int
     form: Form
     level: float
+    cells: int
 
-    def of(self, shares: np.ndarray, cells: int) -> np.ndarray:
+    def of(self, shares: np.ndarray) -> np.ndarray:
         """Return the level of each pair of cells by its share, as in `nominal_levels`."""
         steps = np.floor(shares / SHARE_STEP + 1e-9)
         found = np.empty_like(shares)
         for step in np.unique(steps):
             share = min(float(step) * SHARE_STEP + 1e-12, 1.0)
-            levels = nominal_levels(self.looks, share, self.form, self.level, cells)
+            levels = nominal_levels(self.looks, share, self.form, self.level, self.cells)
             found[steps == step] = levels[self.number]
         return found
 
@@ -56,14 +58,12 @@ class Look:
         p_values[leader] = 1.0
         return p_values
 
-    def overtaken(
-        self, leader: int, stay: np.ndarray, seeds: int, last: int, level: float
-    ) -> float:
-        """Return the predicted probability that a cell will be better than the leader.
+    def overtaking(self, leader: int, seeds: int, last: int, level: float) -> np.ndarray:
+        """Return (cells,), the predicted probability of each cell to be better than the leader.
 
-        It is a bound, the sum over the cells that stay: each alone is better beyond chance after
-        the last look. Given the difference now, and nothing known before, that after the last
-        look is distributed around it, with the variance by which the two looks differ.
+        Better is: beyond chance, after the last look, compared with the leader alone. Given the
+        difference now, and nothing known before, that after the last look is distributed around
+        it, with the variance by which the two looks differ. The leader's own is 0.
         """
         from scipy.special import ndtri, stdtr
 
@@ -72,10 +72,9 @@ class Look:
         after = np.maximum(parts.total() - own, TINY)
         reach = -float(ndtri(level / 2)) * np.sqrt(after)
         moves = np.sqrt(np.maximum(own, TINY))
-        better = stdtr(parts.freedom, (-self.differences[leader] - reach) / moves)
-        others = stay.copy()
-        others[leader] = False
-        return float(better[others].sum())
+        better: np.ndarray = stdtr(parts.freedom, (-self.differences[leader] - reach) / moves)
+        better[leader] = 0.0
+        return better
 
     def equivalent(self, stay: np.ndarray, margin: float) -> bool:
         """Return whether the intervals of all pairs that stay lie within ± margin.
