@@ -460,7 +460,7 @@ def unequal_races_table() -> str:
         "seeds",
         "looks",
         "spending",
-        "ends when settled",
+        "sets aside",
         "wrongly dropped",
         "of the worse, dropped",
         "winner is a best one",

@@ -1,16 +1,20 @@
 """Replays of `--stop decided`: their verdicts are those of whole runs, their shares as by hand."""
 
+import itertools
 import json
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
 import pytest
 from builders.records import make_cell, make_record, scores_of_epochs
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import BadInput
 from harness.judging.decided.stops import Stops
@@ -117,6 +121,28 @@ def test_shares_of_two_seeds_are_those_computed_by_hand(
     assert row["replays"] == 2
     assert row["verdict"] == ("pass" if margin > 0 else "fail")
     assert row["different_verdicts"] == 0
+
+
+@given(
+    curves=st.lists(
+        st.lists(st.integers(-4, 4).map(lambda n: n / 8), min_size=3, max_size=3),
+        min_size=1,
+        max_size=3,
+    ),
+    aim=st.integers(-8, 8).map(lambda n: n / 16),
+)
+def test_the_fewest_epochs_are_those_of_all_ways_to_stop(
+    curves: list[list[float]], aim: float
+) -> None:
+    cell = make_cell(seeds=(1, 2, 3))
+    runs = [whole_run(cell, seed, curve) for seed, curve in enumerate(curves, 1)]
+    ways = itertools.product(*(range(1, len(curve) + 1) for curve in curves))
+    expected = [
+        sum(way)
+        for way in ways
+        if mean(max(curve[:last]) for curve, last in zip(curves, way, strict=True)) >= aim
+    ]
+    assert stop_replays.fewest_epochs(runs, aim) == min(expected, default=None)
 
 
 def test_a_decision_that_trains_nothing_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
