@@ -149,6 +149,57 @@ def test_finished_seeds_beyond_the_current_look_do_not_count(
     assert again.standings == whole.standings
 
 
+CLOSE = {
+    "encoder-bs8-lr1e-03": 0.20,
+    "encoder-bs8-lr1e-04": 0.20,
+    "encoder-bs16-lr1e-03": 0.23,
+    "encoder-bs16-lr1e-04": 0.24,
+}
+"""As ERRORS, with two cells that would hardly win, but are not shown to be worse after one seed."""
+
+SET_ASIDE = {"encoder-bs16-lr1e-03", "encoder-bs16-lr1e-04"}
+
+
+def close(job: Job) -> float | None:
+    return CLOSE[job.run.cell.id]
+
+
+def test_cells_that_would_hardly_win_are_set_aside_in_any_order_and_after_any_interruption(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(folder, f"{SUITE}race = true\n")
+    whole = hold_session(planned, tmp_path / "whole", monkeypatch, errors=close, workers=1)
+    aside = {name for name, each in whole.standings.items() if each.stage == "set aside"}
+    assert aside == SET_ASIDE
+    assert {whole.standings[name].most for name in aside} == {1}
+    for order in range(1, 4):
+        results = tmp_path / str(order)
+        stop = 3 * order - 1
+        before = hold_session(
+            planned, results, monkeypatch, order, stop_after=stop, errors=close, workers=2
+        )
+        after = hold_session(planned, results, monkeypatch, order + 100, errors=close, workers=4)
+        assert after.standings == whole.standings
+        assert not set(before.trained) & set(after.trained), "a finished run was trained again"
+
+
+def test_what_was_set_aside_stays_so_if_the_leader_then_fails(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def errors(job: Job) -> float | None:
+        failing = job.run.cell.id.startswith("encoder-bs8") and job.run.seed == 7
+        return None if failing else close(job)
+
+    planned = plan(folder, f"{SUITE}race = true\n")
+    outcomes = [
+        hold_session(planned, tmp_path / str(order), monkeypatch, order, errors=errors)
+        for order in range(3)
+    ]
+    assert all(each.standings == outcomes[0].standings for each in outcomes)
+    stages = {name: each.stage for name, each in outcomes[0].standings.items()}
+    assert {name for name, stage in stages.items() if stage == "set aside"} == SET_ASIDE
+
+
 def test_a_cell_with_a_failed_run_leaves_the_race_with_the_reason(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
