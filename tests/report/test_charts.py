@@ -23,11 +23,13 @@ from harness.report.pictures.charts import (
     lines_of,
     on_log_scale,
     speed_groups,
+    speed_range,
     with_score,
 )
 from harness.report.pictures.choice import pictures
 from harness.report.pictures.plots import figure_of
 from harness.store.records import Record, Scores, Times
+from harness.store.stopped import Stopped
 from harness.suite.plan import Cell
 
 
@@ -125,6 +127,24 @@ def test_an_axis_is_no_finer_than_rough_times(seconds: tuple[float, ...]) -> Non
     _, exact, logarithmic = axis(None)
     assert exact["ranges"]["train_seconds"][0] == (min(seconds), max(seconds))
     assert not logarithmic
+
+
+def test_equal_speeds_are_in_the_middle_of_an_axis() -> None:
+    cells = [make_cell(f"org/{name}") for name in "ab"]
+    both = lines(cells, [timed(cell, 107.5, 0.5) for cell in cells])
+    (points,) = speed_groups(both, "train_seconds").values()
+    low, high = speed_range(points)
+    assert low < 107.5 < high
+    assert low + high == pytest.approx(2 * 107.5)
+
+
+def test_a_cell_without_a_rank_has_only_its_name_over_its_curves() -> None:
+    cells = [make_cell(f"org/{name}", seeds=(1, 2)) for name in "ab"]
+    records = [timed(cells[0], 100, 0.5, seed=seed) for seed in (1, 2)]
+    stopped = Stopped(after_epoch=1, of=2, because="gate met", target=0.4)
+    records += [timed(cells[1], 100, 0.5, seed=seed, stopped=stopped) for seed in (1, 2)]
+    found = lines(cells, records)
+    assert [line.number_before for line in found] == ["#1 ", ""]
 
 
 def test_lines_are_the_rows_in_order_with_their_own_cell_and_scored_runs() -> None:

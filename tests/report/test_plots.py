@@ -35,7 +35,7 @@ WITHOUT_RACE = tuple(name for name in PICTURES if name != "race")
 PATHS = [RacePath("a <b>", (0.1, 0.12), True), RacePath("c", (0.3, 0.28, 0.29), False)]
 """A race of two cells."""
 
-RACE = Race([(path.means, path.dropped) for path in PATHS])
+RACE = Race([(path.means, path.out) for path in PATHS])
 
 HOSTILE = (
     "$\\frac{",
@@ -154,7 +154,7 @@ def test_a_dropped_cell_ends_early_with_a_cross_in_document_and_page() -> None:
     drawn = [(line.get_marker(), float(np.asarray(line.get_xdata())[0])) for line in ends]
     assert drawn == [("x", 2.0), ("o", 3.0)]
     page = ElementTree.fromstring(race_svg(PATHS))
-    assert "1 are dropped" in str(page.get("aria-label"))
+    assert "1 left the race" in str(page.get("aria-label"))
     assert race_svg([]) == ""
 
 

@@ -9,6 +9,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const one = (id) => document.getElementById(id);
   const three = (value) => value.toFixed(3);
+  const numbered = (row) => (row.rank === "-" ? row.checkpoint : `#${row.rank} ${row.checkpoint}`);
   const shown = new Set(data.rows.keys());
 
   // --- the filter ---
@@ -135,7 +136,7 @@
     const opacity = (row) => (shown.has(row.index) ? 1 : 0.15);
     const dots = { x: "speed", y: "mcc", r: 5, fill: colour, symbol, fillOpacity: opacity, stroke: "var(--background)" };
     const title = (row) =>
-      [`#${row.rank} ${row.checkpoint}`, row.settings, `MCC ${row.texts.mcc}`,
+      [numbered(row), row.settings, `MCC ${row.texts.mcc}`,
         ...(row.low === null ? [] : [`95 % interval ${row.texts.mcc_low}`]),
         `${data.speeds[column]}: ${row.texts[column]}`,
         ...(row.apart.includes(column) ? ["speed cannot be compared: times of its seeds differ by more than a third, or by circumstances"] : [])].join("\n");
@@ -197,7 +198,7 @@
           Plot.tip(points, Plot.pointer({ x: "epoch", y: "mcc", title: (point) => `seed ${point.seed}, epoch ${point.epoch}\nMCC ${three(point.mcc)}` })),
         ],
       });
-      const caption = element("figcaption", {}, ...parts(`#${row.rank} ${row.checkpoint} `), element("small", {}, row.settings));
+      const caption = element("figcaption", {}, ...parts(`${numbered(row)} `), element("small", {}, row.settings));
       return element("figure", {}, caption, chart);
     }));
   }

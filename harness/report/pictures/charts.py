@@ -72,6 +72,11 @@ class Line:
         return MISSING if rank is None else str(rank)
 
     @property
+    def number_before(self) -> str:
+        """What stands before the name: `#1 `, or nothing without a rank."""
+        return "" if self.row["rank"] is None else f"#{self.rank} "
+
+    @property
     def mcc(self) -> float:
         """The MCC of a line that has one."""
         mcc = self.number("mcc")
@@ -242,15 +247,15 @@ def _with_front(measured: list[tuple[float, float, Line]], column: str) -> Itera
 def speed_range(points: Sequence[Point]) -> tuple[float, float]:
     """Return the lowest and the highest speed that the axis of a chart must show, margins aside.
 
-    If a speed is rough, the range spans at least a factor of ROUGH_FACTOR, so that rough speeds
-    that are nearly equal are drawn next to each other.
+    One speed is in the middle of a range. If a speed is rough, the range spans at least a factor of
+    ROUGH_FACTOR, so that rough speeds that are nearly equal are drawn next to each other.
     """
     speeds = [point.speed for point in points]
     low, high = min(speeds), max(speeds)
     if low > 0 and high < ROUGH_FACTOR * low and any(point.rough for point in points):
         middle, half = math.sqrt(low * high), math.sqrt(ROUGH_FACTOR)
         return middle / half, middle * half
-    return low, high
+    return (low, high) if low < high else (0.9 * low, 1.1 * high)
 
 
 def on_log_scale(points: Sequence[Point]) -> bool:

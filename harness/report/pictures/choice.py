@@ -218,7 +218,9 @@ def _panel(line: Line, looks: Looks) -> Panel:
         at = numbers.index(run.selected_epoch) if run.selected_epoch in numbers else None
         curves.append(Curve(numbers, [epoch.scores.mcc for epoch in run.epochs], at))
     colour, _ = looks[line.cell.checkpoint]
-    return Panel(line.rank, line.cell.checkpoint, line.batch, line.further_settings, colour, curves)
+    return Panel(
+        line.number_before, line.cell.checkpoint, line.batch, line.further_settings, colour, curves
+    )
 
 
 def heat_maps(maps: Sequence[Sequence[Line]], settings: Layout) -> HeatMaps:

@@ -77,9 +77,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """The learning curves of a cell, one for each seed; `further` settings are text."""
+    """The learning curves of a cell, one for each seed; `number` is what stands before its
+    name, and `further` settings are text.
+    """
 
-    rank: str
+    number: str
     checkpoint: str
     batch: str
     further: str

@@ -185,7 +185,7 @@ def _curves(content: Curves) -> Figure:
                 markevery=[] if curve.selected is None else [curve.selected],
             )
         name = drawable(panel.checkpoint, 28)
-        title = "\n".join([f"#{panel.rank} {name}", panel.batch, *own])
+        title = "\n".join([f"{panel.number}{name}", panel.batch, *own])
         ax.set_title(title, fontsize=7, loc="left")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
