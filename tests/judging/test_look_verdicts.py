@@ -18,8 +18,10 @@ from harness.judging.gates import explain, judge_suite
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of
 from harness.judging.looks.first_seeds import first_seeds
 from harness.judging.looks.race import standings
+from harness.judging.looks.standing import SetAside, Standing
 from harness.report import render
 from harness.report.brief import as_summary
+from harness.report.findings.looks import looks_section
 from harness.report.published import as_json, publish, read_published
 from harness.report.suite_file import suite_files
 from harness.session.looks.summary import summary
@@ -259,6 +261,72 @@ def test_no_cell_is_set_aside_if_the_suite_judges_the_means_or_a_baseline_is_com
     whole = [replace(cell, looks=SETTLING.model_copy(update={"whole": True})) for cell in cells]
     for found in (standings(whole, runs), standings(cells, runs, compared=True)):
         assert {each.stage for each in found.values()}.isdisjoint({"set aside"})
+
+
+def failing_at_the_third_seed(
+    errors: list[float], failing: set[int]
+) -> tuple[list[Cell], dict[str, list[Record]]]:
+    cells = [cell_of(n, SETTLING) for n in range(len(errors))]
+    runs = runs_of(cells, errors)
+    for number in failing:
+        runs[cells[number].id][2] = failed_record(cells[number], SEEDS[2])
+    return cells, runs
+
+
+def test_what_is_decided_before_a_second_run_of_a_look_fails_stays_so() -> None:
+    """Cell 3 leaves only with cell 1: without it alone, cell 2 would be set aside."""
+    cells, runs = failing_at_the_third_seed([0.2, 0.2, 0.23, 0.2, 0.23], {1, 3})
+    whole = standings(cells, runs)
+    assert [whole[cells[n].id].stage for n in (1, 3)] == ["left", "left"]
+    for number in range(len(cells)):
+        missing = {**runs, cells[number].id: runs[cells[number].id][:2]}
+        found = standings(cells, missing)
+        assert {name for name, each in found.items() if each.out and each != whole[name]} == set()
+        assert all(each.most >= whole[name].most for name, each in found.items())
+
+
+@pytest.mark.parametrize("errors", [[0.2, 0.2, 0.23, 0.2, 0.23], [0.2, 0.21, 0.23, 0.21, 0.21]])
+def test_probabilities_add_up_over_a_race_that_goes_on_after_a_failed_run(
+    errors: list[float],
+) -> None:
+    cells, runs = failing_at_the_third_seed(errors, {3})
+    found = standings(cells, runs).values()
+    assert "left" in {each.stage for each in found}
+    settled = SETTLING.settled
+    assert settled is not None
+    assert 0 < sum(each.set_aside.probability for each in found if each.set_aside) < settled
+
+
+def test_a_cell_that_others_left_alone_says_so() -> None:
+    runs = runs_of(CELLS, [0.2, 0.2, 0.2])
+    for cell in CELLS[1:]:
+        runs[cell.id] = [*runs[cell.id][:2], failed_record(cell, SEEDS[2])]
+    alone = standings(CELLS, runs)[CELLS[0].id]
+    assert alone.briefly() == "alone in the race after 2 of 5 seeds"
+    assert "without a comparison" in alone.in_words()
+    assert (alone.needed, alone.most, alone.out) == (5, 5, False)
+    first = rows_of(leaderboard(CELLS, every(runs)))[0]
+    assert (first["checkpoint"], first["rank"], first["status"]) == ("org/c0", 1, "ok")
+
+
+def test_a_document_says_that_cells_are_set_aside_only_where_they_are() -> None:
+    cells, runs = settling()
+    whole = [replace(cell, looks=SETTLING.model_copy(update={"whole": True})) for cell in cells]
+    baseline = Baseline("before.json", "sample", tuple(every(runs)))
+    aside, none = "are set aside and have no rank either", "No cell is set aside before"
+    for published, expected in (
+        (publish("sample", cells, every(runs)), (True, False)),
+        (publish("sample", whole, every(runs)), (False, True)),
+        (publish("sample", cells, every(runs), baseline), (False, True)),
+    ):
+        text = "\n".join(looks_section(published, published.judgements))
+        assert (aside in text, none in text) == expected
+
+
+def test_an_equal_cell_that_is_set_aside_is_not_called_lower() -> None:
+    aside = SetAside("a", 0.0, 0.03)
+    words = Standing(5, 2, 2, 2, "set aside", raced=True, set_aside=aside).in_words()
+    assert words.startswith("set aside after 2 of 5 seeds: it is equal to a and would with all")
 
 
 def test_a_failed_run_takes_its_cell_out_at_the_look_that_needs_it() -> None:

@@ -219,6 +219,19 @@ def test_cells_that_would_hardly_win_are_set_aside_within_the_probability_of_the
         assert trained < without
 
 
+def test_cells_set_aside_before_a_race_began_again_count_for_its_levels() -> None:
+    labels, runs = drawn(0.55, 0.5, 0.2)
+    for before in (0, 2):
+        found = race(labels, runs, [2, 3, 5], "obrien-fleming", aside_before=before)
+        drop = found.dropped[0]
+        lowest, highest = (
+            nominal_levels([2, 3, 5], at, "obrien-fleming", cells=3 + before)[0] for at in (0, 1)
+        )
+        assert lowest <= drop.level <= highest
+    alone = race(labels, runs, [2, 3, 5], "obrien-fleming").dropped[0]
+    assert drop.level < alone.level
+
+
 def test_a_race_does_not_end_after_one_seed() -> None:
     labels, runs = drawn(0.6, 0.3, 0.2, 0.1, 0.1, 0.0)
     found = race(labels, runs, [1, 2, 3, 5], "obrien-fleming", settled=0.05)

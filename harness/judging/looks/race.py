@@ -65,7 +65,8 @@ class _Result:
 
     `left` are those that left without a comparison, with a reason. The number of each cell is that
     of its seeds looked at before. `state` is None if no cell has a score, or fewer than two are
-    left. `still` are the cells in the race, or left at its end.
+    left. `still` are the cells in the race, or left at its end. `reached` is the number of seeds of
+    the last look, also of one at which a cell was still in that left later.
     """
 
     left: Mapping[str, tuple[str, int]]
@@ -73,6 +74,7 @@ class _Result:
     aside: Mapping[str, tuple[SetAside, int]]
     still: Sequence[str]
     state: Race | None
+    reached: int
 
 
 def _raced(looks: Looks, first: Mapping[str, FirstSeeds], compared: bool) -> dict[str, Standing]:
@@ -113,7 +115,9 @@ def _still(looks: Looks, first: FirstSeeds, result: _Result, compared: bool) -> 
     reached = 0 if state is None else _reached(looks, state)
     if len(result.still) < 2 and (state is None or state.ended is None):
         # The others left without a comparison: nothing is known about it that saves seeds.
-        return replace(_by_gates(first, True), raced=True)
+        own = _by_gates(first, True)
+        stage: Stage = "alone" if own.stage == "going on" else own.stage
+        return replace(own, looked=max(own.looked, result.reached), stage=stage, raced=True)
     if state is None or state.ended is None:
         name = first.cell.id
         following = looks.after[0] if state is None else state.needed[name]
@@ -144,19 +148,21 @@ def _until_gates(
 def _run(looks: Looks, first: Mapping[str, FirstSeeds], set_aside: bool) -> _Result:
     """Run the race until seeds are missing, or it ends.
 
-    A cell whose run failed leaves at the look that needs this run; the race of the others then
+    A cell whose run failed leaves at the look that needs this run, when all other runs that it
+    needs have ended: which of several failed first does not matter. The race of the others then
     runs again without it, and what was dropped or set aside stays so.
     """
     left: dict[str, tuple[str, int]] = {}
     dropped: dict[str, tuple[Dropped, int]] = {}
     aside: dict[str, tuple[SetAside, int]] = {}
-    still = list(first)
+    still, reached = list(first), 0
     for name in _on_other_data(first):
         left[name] = ("it was scored on other data than the others", 0)
         still.remove(name)
     while True:
-        state = _state(looks, {name: first[name] for name in still}, set_aside)
+        state = _state(looks, {name: first[name] for name in still}, set_aside, aside)
         if state is not None:
+            reached = max(reached, _reached(looks, state))
             for drop in state.dropped:
                 why = Dropped(drop.against, drop.difference, drop.p_value, drop.level)
                 dropped.setdefault(drop.cell, (why, drop.seeds))
@@ -165,15 +171,15 @@ def _run(looks: Looks, first: Mapping[str, FirstSeeds], set_aside: bool) -> _Res
                 aside.setdefault(each.cell, (reason, each.seeds))
             still = [name for name in still if name in state.remaining]
             if state.ended is not None:
-                return _Result(left, dropped, aside, still, state)
-        needed = {} if state is None else state.needed
-        stopped = [
-            name for name in still if first[name].stopped_at(needed.get(name, looks.after[0]))
-        ]
-        if not stopped:
-            return _Result(left, dropped, aside, still, state)
+                return _Result(left, dropped, aside, still, state, reached)
+        needed = dict.fromkeys(still, looks.after[0]) if state is None else state.needed
+        stopped = [name for name in still if first[name].stopped_at(needed[name])]
+        missing = any(first[name].scored < needed[name] for name in still if name not in stopped)
+        # Before the first look nothing was decided that depends on which cell leaves first.
+        if not stopped or (missing and state is not None and state.looks_done):
+            return _Result(left, dropped, aside, still, state, reached)
         for name in stopped:
-            left[name] = (first[name].stop or "", 0 if state is None else _reached(looks, state))
+            left[name] = (first[name].stop or "", reached)
             still.remove(name)
 
 
@@ -182,12 +188,24 @@ def _reached(looks: Looks, state: Race) -> int:
     return looks.after[state.looks_done - 1] if state.looks_done else 0
 
 
-def _state(looks: Looks, first: Mapping[str, FirstSeeds], set_aside: bool) -> Race | None:
-    """Return the race between some cells; None if none has a score, or for fewer than two."""
+def _state(
+    looks: Looks,
+    first: Mapping[str, FirstSeeds],
+    set_aside: bool,
+    before: Mapping[str, tuple[SetAside, int]],
+) -> Race | None:
+    """Return the race between some cells; None if none has a score, or for fewer than two.
+
+    Args:
+        before: cells set aside before a failed run began the race again.
+    """
     one = next((each.found for each in first.values() if each.found is not None), None)
     if one is None or len(first) < 2:
         return None
     none = np.empty((0, one.labels.size), dtype=one.selected.dtype)
+    settled = looks.settled
+    if settled is not None:
+        settled -= sum(each.probability for each, _ in before.values())
     return race(
         one.labels,
         {name: none if each.found is None else each.found.selected for name, each in first.items()},
@@ -195,8 +213,9 @@ def _state(looks: Looks, first: Mapping[str, FirstSeeds], set_aside: bool) -> Ra
         looks.spending,
         margin=looks.margin,
         classes=one.classes,
-        settled=looks.settled,
+        settled=settled if settled is None or settled > 0 else None,
         set_aside=set_aside,
+        aside_before=len(before),
     )
 
 

@@ -11,6 +11,7 @@ Stage = Literal[
     "dropped",
     "set aside",
     "left",
+    "alone",
     "won",
     "equivalent",
     "settled",
@@ -18,7 +19,8 @@ Stage = Literal[
 ]
 """What the looks have shown about a cell: nothing yet; its gates are decided; it is worse than the
 leader of the race; more seeds would hardly make it better than the leader; it left the race without
-a comparison, because a run failed; it is the only one left; all left are equally good; more seeds
+a comparison, because a run failed; all others left in such ways, so it was not compared with them;
+it is the only one left; all left are equally good; more seeds
 would hardly change the leader of those left; or the last look leaves it among several."""
 
 
@@ -97,6 +99,8 @@ class Standing:
         match self.stage:
             case "left":
                 return "left the race"
+            case "alone":
+                return f"alone in the race {after}" if self.looked else "alone in the race"
             case "going on":
                 where = "in the race" if self.raced else "undecided"
                 return f"{where} {after}" if self.looked else f"{where}, before the first look"
@@ -111,6 +115,7 @@ class Standing:
             return f"{self.briefly()}: {_set_aside_in_words(self.set_aside)}"
         reasons = {
             "left": str(self.reason),
+            "alone": "the last of the others left it without a comparison, so all seeds are needed",
             "won": "the only cell left in the race",
             "equivalent": "all cells left are shown to be within the margin",
             "settled": "more seeds would hardly show another cell to be better than the leader",
@@ -129,8 +134,9 @@ def in_words(dropped: Dropped) -> str:
 
 
 def _set_aside_in_words(aside: SetAside) -> str:
+    below = f"below {aside.against} by {aside.difference:z.3f}, not beyond chance,"
     return (
-        f"it is below {aside.against} by {aside.difference:z.3f}, not beyond chance, and would "
+        f"it is {below if aside.difference else f'equal to {aside.against}'} and would "
         "with all seeds be better beyond chance with a predicted probability of "
         f"{aside.probability:.2g}"
     )

@@ -50,18 +50,31 @@ def _introduction(looks: Looks, published: Published) -> str:
         if looks.margin is not None:
             text += f" It ends when all cells left are within {looks.margin:g} of each other."
         if looks.settled is not None:
-            text += (
-                " Cells that would hardly become the winner are set aside and have no rank either: "
-                "with all seeds they would be better than the leader beyond chance with predicted "
-                f"probabilities that add up to less than {looks.settled:g}. If these are all other "
-                "cells, the race ends. They are not shown to be worse."
-            )
+            text += _settled(looks, published)
     else:
         text += " each gate decides wrongly in at most 5 % of cases, both directions together."
     return (
         f"{text} A mean over the seeds at which a look decided is a little biased towards the "
         f"decision. Of {counted(planned, 'planned run')}, {trained} are scored and {spared} were "
         "not needed."
+    )
+
+
+def _settled(looks: Looks, published: Published) -> str:
+    """Return what happens to cells that would hardly become the winner."""
+    hardly = (
+        "with all seeds they would be better than the leader beyond chance with predicted "
+        f"probabilities that add up to less than {looks.settled:g}"
+    )
+    if looks.whole or published.baseline is not None:
+        return (
+            f" The race ends when all other cells would hardly become the winner: {hardly}. No "
+            "cell is set aside before, because the means of all seeds are judged. They are not "
+            "shown to be worse."
+        )
+    return (
+        " Cells that would hardly become the winner are set aside and have no rank either: "
+        f"{hardly}. If these are all other cells, the race ends. They are not shown to be worse."
     )
 
 

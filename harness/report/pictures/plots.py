@@ -236,7 +236,7 @@ def _race(content: Race) -> Figure:
         mark = "x" if out else "o"
         ax.plot(seeds[-1], means[-1], color=colour, marker=mark, markersize=6, zorder=4)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("seeds (grey with a cross: dropped or set aside)")
+    ax.set_xlabel("seeds (grey with a cross: no longer in the race)")
     ax.set_ylabel("mean MCC so far")
     return figure
 

@@ -83,7 +83,7 @@ def race_svg(paths: Sequence[RacePath]) -> str:
     ]
     parts.append(
         f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 4}" text-anchor="middle">seeds; mean MCC so '
-        "far; a cross: dropped or set aside</text>"
+        "far; a cross: no longer in the race</text>"
     )
     parts += [
         _path(path, [(x(n), y(mcc)) for n, mcc in enumerate(path.means, 1)]) for path in paths

@@ -125,6 +125,7 @@ def race(
     level: float = ERROR,
     settled: float | None = None,
     set_aside: bool = True,
+    aside_before: int = 0,
 ) -> Race:
     """Return how far the race is, from the predictions alone, whenever each of them arrived.
 
@@ -147,6 +148,8 @@ def race(
             predicted probabilities that add up to less than this, over the whole race. It ends
             when these are all but the leader, at a look after at least two seeds. None never.
         set_aside: False if no cell is set aside before that end.
+        aside_before: number of further cells, set aside in a race that began again without a cell;
+            they count for the levels.
 
     Raises:
         BadInput: other shapes, values or looks, or fewer than two cells.
@@ -171,7 +174,8 @@ def race(
             used[cell] = count
         means = runs.values[still, :seeds].mean(axis=1)
         # A cell set aside was not shown to be worse: the levels count it as if it were still in.
-        levels = Levels(looks, number, form, level, len(still) + len(aside))
+        not_worse = len(still) + len(aside) + aside_before
+        levels = Levels(looks, number, form, level, not_worse)
         found = _compare(runs, still, seeds, used, levels)
         leader = int(np.argmax(means))
         p_values = found.against(leader)
