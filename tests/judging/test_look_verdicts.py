@@ -236,6 +236,7 @@ def test_a_cell_that_would_hardly_win_is_set_aside_and_needs_no_more_seeds() -> 
     for each in state.aside:
         row = rows[names[each.cell]]
         assert (row["rank"], row["set_aside_against"]) == (None, each.against)
+        assert row["set_aside_difference"] == each.difference
         assert row["set_aside_probability"] == each.probability
         assert (row["dropped_against"], row["dropped_p_value"]) == (None, None)
     first = {name: own[: found[name].most] for name, own in runs.items()}

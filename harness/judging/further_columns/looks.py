@@ -54,6 +54,10 @@ def _ahead(facts: Facts) -> str | None:
     return None if (found := _set_aside(facts)) is None else found.against
 
 
+def _behind(facts: Facts) -> float | None:
+    return None if (found := _set_aside(facts)) is None else found.difference
+
+
 def _probability(facts: Facts) -> float | None:
     return None if (found := _set_aside(facts)) is None else found.probability
 
@@ -86,6 +90,7 @@ LOOK_COLUMNS = (
     Column("dropped_p_value", "Float64", _p_value),
     Column("dropped_level", "Float64", _level),
     Column("set_aside_against", "string", _ahead),
+    Column("set_aside_difference", "Float64", _behind),
     Column("set_aside_probability", "Float64", _probability),
 )
 
