@@ -39,7 +39,10 @@ race = true
 race_settled = 0.0
 """
 
-DECISIONS = ("looks", "looked_seeds", "dropped_against", "dropped_difference", "dropped_p_value")
+DECISIONS = (
+    *("looks", "looked_seeds", "dropped_against", "dropped_difference", "dropped_p_value"),
+    *("set_aside_against", "set_aside_difference", "set_aside_probability"),
+)
 
 SLOW = "encoder-bs16-lr1e-07"
 
