@@ -14,7 +14,7 @@ from harness.cli.evidence import Evidence, print_contradictions, print_differenc
 from harness.errors import BadInput
 from harness.garbage import uncollected
 from harness.paths import is_absent, passes
-from harness.session.options import cola_folder, flag_of, session_options
+from harness.session.options import cola_folder, flag_of, located, session_options
 from harness.store import lock
 from harness.suite.by_name import NAMES
 from harness.suite.references import load_references
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--slices",
-    type=click.Path(path_type=Path, dir_okay=False),
     metavar="SUITE",
-    help="divide the validation sentences into slices as this suite file says (its data, "
-    "annotations and slice_columns), which trains nothing; by default the slices stay",
+    help="divide the validation sentences into slices as this suite says (its data, annotations "
+    f"and slice_columns), which trains nothing; a file, or {', '.join(NAMES)}; by default the "
+    "slices stay",
 )
 @click.option(
     "--output",
@@ -70,7 +70,7 @@ def report(
     output: Path | None,
     references: Path | None,
     check: bool,
-    slices: Path | None,
+    slices: str | None,
     without: tuple[str, ...],
     **values: Any,
 ) -> None:
@@ -190,7 +190,7 @@ def _from_published(
     output: Path | None,
     check: bool,
     references: Path | None,
-    slices: Path | None,
+    slices: str | None,
     without: Sequence[str],
     values: dict[str, Any],
 ) -> Evidence:
@@ -246,7 +246,7 @@ def _from_published(
 
 
 @uncollected()
-def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> Evidence:
+def _from_store(folder: Path, slices: str | None, values: dict[str, Any]) -> Evidence:
     from harness.judging import baseline as baselines
     from harness.report import contents_of, publish
     from harness.report.given import kept
@@ -286,7 +286,7 @@ def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> Ev
 
 
 def _with_slices(
-    published: "Published", suite: Path | None, values: dict[str, Any]
+    published: "Published", suite: str | None, values: dict[str, Any]
 ) -> "tuple[Published, tuple[str, ...]]":
     """Return a leaderboard with the slices of a suite, if one is named, and remarks on them.
 
@@ -304,7 +304,8 @@ def _with_slices(
         return (replace(published, slices=None) if unfit else published), ()
     from harness.session.slicing import slices_of_suite
 
-    found = slices_of_suite(suite, cola_folder(chosen(values)), fingerprints)
+    file = located(suite, Path())
+    found = slices_of_suite(file, cola_folder(chosen(values)), fingerprints)
     if found.slices is not None and (
         problems := list(slice_problems(found.slices, published.records))
     ):

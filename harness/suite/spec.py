@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from harness.errors import BadInput
 from harness.suite import ids
+from harness.suite.by_name import NAMES
 from harness.suite.dataset import DatasetSpec
 from harness.suite.fields import STRICT, Count, Text, distinct, each_cell_once
 from harness.suite.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
@@ -189,7 +190,7 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
         BadInput: every mistake in the file and in the overrides at once, each with the file and
             key (or the flag), the value seen and what is allowed.
     """
-    raw = read_toml(path, "suite file")
+    raw = read_toml(path, "suite file", "" if path.suffix else f", or one of {', '.join(NAMES)}")
     problems = [*_problems(raw, path, {}), *_unused(raw, path), *_set_twice(raw, path)]
     flags = {tuple(override.key.split(".")): override.flag for override in overrides}
     for override in overrides:
@@ -217,11 +218,12 @@ def checked_suite(raw: Mapping[str, Any], path: Path, flags: Mapping[str, str]) 
     return Suite.model_validate(raw)
 
 
-def read_toml(path: Path, kind: str) -> dict[str, Any]:
+def read_toml(path: Path, kind: str, others: str = "") -> dict[str, Any]:
     """Return the content of a TOML file.
 
     Args:
         kind: what the file is, for messages.
+        others: what else may be named, for the message on a file that does not exist.
 
     Raises:
         BadInput: the file does not exist, cannot be read or is not TOML.
@@ -229,7 +231,7 @@ def read_toml(path: Path, kind: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        problem = f"no such {kind}; name one that exists"
+        problem = f"no such {kind}; name one that exists{others}"
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
     except UnicodeDecodeError as error:

@@ -164,30 +164,6 @@ def test_mistakes_are_listed_at_once(tmp_path: Path) -> None:
     assert "--prediction-column" in done.err
 
 
-@pytest.mark.parametrize(
-    "gate",
-    [
-        *("max_train_seconds", "min_samples_per_second", "max_eval_ms_per_sentence"),
-        *("max_peak_memory_mb", "max_train_seconds_ratio", "max_eval_ms_ratio"),
-        *("max_peak_memory_ratio", "max_latency_ms", "max_latency_p95_ms"),
-        "max_latency_ms_ratio",
-    ],
-)
-@pytest.mark.parametrize("baseline", [(), ("--baseline", "b.csv")])
-def test_a_gate_on_a_cost_is_refused_because_predictions_do_not_tell_it(
-    gate: str, baseline: tuple[str, ...], tmp_path: Path
-) -> None:
-    (tmp_path / "suite.toml").write_text(
-        'name = "s"\ndataset.source = "embedded"\nmatrix = { checkpoints = ["a"], '
-        "batch_sizes = [16], learning_rates = [5e-5], seeds = [1] }\n"
-        f"gates = {{ min_mcc = 0.1, {gate} = 5 }}\n",
-        encoding="utf-8",
-    )
-    done = harness("judge", "a.csv", *baseline, "--suite", "suite.toml", cwd=tmp_path)
-    assert done.code == 4
-    assert f"gates.{gate}: the costs of given predictions are not known; remove it" in done.err
-
-
 OWN = (
     'name = "s"\ndataset.source = "file"\ndataset.path = "own.csv"\n'
     'dataset.text_column = "text"\ndataset.class_names = ["bad", "good"]\n'

@@ -21,6 +21,7 @@ from harness.session.options.folders import (
 from harness.session.options.session_options import Options, read_options, session_options
 from harness.session.options.suites import (
     Planned,
+    for_every_cell,
     located,
     planned_suites,
     read_suites,
@@ -40,6 +41,7 @@ __all__ = [
     "cola_folder",
     "empty_value",
     "flag_of",
+    "for_every_cell",
     "home",
     "left_behind",
     "located",
