@@ -164,6 +164,19 @@ def test_mistakes_are_listed_at_once(tmp_path: Path) -> None:
     assert "--prediction-column" in done.err
 
 
+def test_a_misspelt_class_is_one_line_with_the_nearest_name(tmp_path: Path) -> None:
+    own_data(tmp_path)
+    rows = "bad,bad\ngood,god\n" * 40 + "goood,good\n"
+    (tmp_path / "a.csv").write_text("label,prediction\n" + rows, encoding="utf-8")
+    done = harness("judge", "a.csv", "--suite", "suite.toml", cwd=tmp_path)
+    assert done.code == 4
+    allowed = "allowed are 'bad', 'good' and their numbers from 0; did you mean 'good'?"
+    assert done.err.splitlines() == [
+        f"a.csv:3: column 'prediction': 'god' (40 rows, the first here); {allowed}",
+        f"a.csv:82: column 'label': 'goood'; {allowed}",
+    ]
+
+
 OWN = (
     'name = "s"\ndataset.source = "file"\ndataset.path = "own.csv"\n'
     'dataset.text_column = "text"\ndataset.class_names = ["bad", "good"]\n'
