@@ -19,7 +19,16 @@ from harness.errors import BadInput
 from harness.suite import ids
 from harness.suite.by_name import NAMES
 from harness.suite.dataset import DatasetSpec
-from harness.suite.fields import STRICT, Count, Text, distinct, each_cell_once
+from harness.suite.fields import (
+    STRICT,
+    WITHIN,
+    BetweenZeroAndOne,
+    Count,
+    Text,
+    Within,
+    distinct,
+    each_cell_once,
+)
 from harness.suite.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
 from harness.suite.looks import LooksSpec
 from harness.suite.training import Speedup, TrainingAxes, TrainingSpec
@@ -46,8 +55,8 @@ __all__ = [
 Tracker = Literal["tensorboard", "mlflow", "trackio", "wandb"]
 
 BatchSize = Count
-LearningRate = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+LearningRate = BetweenZeroAndOne
+Seed = Annotated[int, Within(0, 2**32 - 1)]
 
 
 T = TypeVar("T")
@@ -108,7 +117,7 @@ class LimitsSpec(LooksSpec):
     """What a session may use."""
 
     # System timers are limited to 2**31 milliseconds.
-    run_seconds: Annotated[float, Field(gt=0, le=2_000_000)] | None = Field(
+    run_seconds: Annotated[float, Within(0, 2_000_000, above=True)] | None = Field(
         None, description="a run that takes longer is stopped and fails"
     )
     executor: Literal["local", "ray"] = Field(
@@ -285,7 +294,15 @@ def _problems(
         for detail in error.errors(include_url=False):
             if detail["type"] == "too_short" and detail["input"]:
                 continue  # pydantic counts only valid values; the invalid ones are reported
+            if detail["type"] == WITHIN:  # pydantic has a number as it read it: 1.0 for 1
+                detail["input"] = _value_at(raw, detail["loc"])
             yield _problem(detail, path, flags)
+
+
+def _value_at(raw: Any, location: Sequence[str | int]) -> Any:
+    for part in location:
+        raw = raw[part]
+    return raw
 
 
 # Replacements for pydantic messages that describe Python types instead of the file.
