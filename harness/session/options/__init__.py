@@ -18,7 +18,7 @@ from harness.session.options.folders import (
     left_behind,
     results_folder,
 )
-from harness.session.options.session_options import Options, read_options, session_options
+from harness.session.options.session_options import Options, read_options
 from harness.session.options.suites import (
     Planned,
     for_every_cell,
@@ -50,6 +50,5 @@ __all__ = [
     "read_options",
     "read_suites",
     "results_folder",
-    "session_options",
     "suite_files",
 ]
