@@ -3,7 +3,7 @@
 Their messages are shown, recorded and published, so they are redacted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.redaction import redacted
 from harness.text import printable
@@ -40,3 +40,14 @@ class Unavailable(Exception):
 
     def __reduce__(self) -> tuple[type["Unavailable"], tuple[str, str]]:
         return (type(self), (self.reason, self.way_out))
+
+
+def problems_of(*reads: Callable[[], object]) -> list[str]:
+    """Return the problems of inputs that are read one by one, so that all are told at once."""
+    problems: list[str] = []
+    for read in reads:
+        try:
+            read()
+        except BadInput as error:
+            problems += error.problems
+    return list(dict.fromkeys(problems))

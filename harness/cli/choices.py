@@ -6,9 +6,17 @@ from typing import Any, Literal, TypeVar
 
 import click
 
-from harness.errors import BadInput
+from harness.errors import BadInput, problems_of
 from harness.paths import passes
-from harness.session.options import DEFAULT_SUITES, OPTIONS, Chosen, Planned, planned_suites
+from harness.session.options import (
+    DEFAULT_SUITES,
+    OPTIONS,
+    Chosen,
+    Options,
+    Planned,
+    read_options,
+    read_suites,
+)
 from harness.suite.dataset import DELIMITER_IN_WORDS, separates
 from harness.suite.gates import AGAINST_BASELINE
 
@@ -106,14 +114,20 @@ def chosen(values: Mapping[str, Any]) -> Chosen:
     return Chosen(values, here, project)
 
 
-def only_suite(typed: Chosen) -> Planned:
-    """Return the suite that `--suite` names.
+def only_suite(typed: Chosen, *reads: Callable[[], object]) -> tuple[Planned, Options]:
+    """Return the suite that `--suite` names, and the options of its session.
+
+    Args:
+        reads: read further inputs of the command, whose mistakes are told with the others.
 
     Raises:
         UsageError: it names several.
-        BadInput: every mistake of the suite and of the options.
+        BadInput: every mistake of the suite, the options and the further inputs.
     """
     if len(typed.values["suite"]) > 1:
         raise click.UsageError("--suite: a results folder belongs to one suite; name one")
-    (planned,) = planned_suites(typed)
-    return planned
+    planned, _, of_suite = read_suites(typed)
+    options, of_options = read_options(typed)
+    if problems := [*of_suite, *of_options, *problems_of(*reads)]:
+        raise BadInput(list(dict.fromkeys(problems)))
+    return planned[0], options

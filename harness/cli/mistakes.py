@@ -10,7 +10,7 @@ import click
 from tabulate import tabulate
 
 from harness.cli.choices import chosen, only_suite, options
-from harness.errors import BadInput
+from harness.errors import BadInput, problems_of
 from harness.session.options import cola_folder
 from harness.suite import ids
 from harness.suite.by_name import NAMES
@@ -52,7 +52,11 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
     from harness.judging.mistakes import missed_by
     from harness.report import leaderboard_in, read_published
 
-    published = read_published(leaderboard_in(results))
+    try:
+        published = read_published(leaderboard_in(results))
+    except BadInput as error:
+        of_suite = problems_of(lambda: only_suite(chosen(values))) if values["suite"] else []
+        raise BadInput([*error.problems, *of_suite]) from None
     runs = _runs(published, cell, results)
     try:
         missed = missed_by([*runs.values()])
@@ -125,7 +129,7 @@ def _source(published: "Published", values: dict[str, Any]) -> "Source":
     typed = chosen(values)
     named = {facts.name: facts.origin for facts in published.datasets}
     if values["suite"]:
-        planned = only_suite(typed)
+        planned, _ = only_suite(typed)
         spec, base = planned.suite.dataset, planned.base
     elif "file" in named:
         problem = f"the runs are of {named['file']}; name the suite that reads it with --suite FILE"

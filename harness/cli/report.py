@@ -11,16 +11,18 @@ import click
 
 from harness.cli.choices import MATRIX, chosen, only_suite, options
 from harness.cli.evidence import Evidence, print_contradictions, print_differences
-from harness.errors import BadInput
+from harness.errors import BadInput, problems_of
 from harness.garbage import uncollected
 from harness.paths import is_absent, passes
-from harness.session.options import cola_folder, flag_of, session_options
+from harness.session.options import cola_folder, flag_of, located
 from harness.store import lock
 from harness.suite.by_name import NAMES
 from harness.suite.references import load_references
+from harness.suite.spec import DatasetSpec, load_suite
 from harness.text import counted
 
 if TYPE_CHECKING:
+    from harness.inputs.data import Source
     from harness.report import Published
     from harness.store.slices import Slices
 
@@ -37,10 +39,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--slices",
-    type=click.Path(path_type=Path, dir_okay=False),
     metavar="SUITE",
-    help="divide the validation sentences into slices as this suite file says (its data, "
-    "annotations and slice_columns), which trains nothing; by default the slices stay",
+    help="divide the validation sentences into slices as this suite says (its data, annotations "
+    f"and slice_columns), which trains nothing; a file, or {', '.join(NAMES)}; by default the "
+    "slices stay",
 )
 @click.option(
     "--output",
@@ -70,7 +72,7 @@ def report(
     output: Path | None,
     references: Path | None,
     check: bool,
-    slices: Path | None,
+    slices: str | None,
     without: tuple[str, ...],
     **values: Any,
 ) -> None:
@@ -169,13 +171,9 @@ def _with_repeats(published: "Published", path: Path, values: dict[str, Any]) ->
     if values["cola_dir"] is None:
         return published
     from harness.inputs import data  # imports the library `datasets`, which is slow
-    from harness.inputs.hub import Hub
     from harness.report.findings.repeats import with_duplicates
-    from harness.suite.spec import DatasetSpec
 
-    typed = chosen(values)
-    spec, offline = DatasetSpec(source="cola"), Hub("", False, "not asked")
-    loaded = data.load(data.find(spec, cola_folder(typed), offline, typed.here))
+    loaded = data.load(_cola(values))
     if not any(facts.fingerprint == loaded.fingerprint for facts in published.datasets):
         flag = f"{flag_of('cola_dir')}: {values['cola_dir']}"
         problem = f"not the data of the runs in {path}; name their folder, or leave it out"
@@ -184,17 +182,30 @@ def _with_repeats(published: "Published", path: Path, values: dict[str, Any]) ->
     return with_duplicates(published, loaded.fingerprint, loaded.duplicates)
 
 
+def _cola(values: dict[str, Any]) -> "Source":
+    """Return where the data in the folder of --cola-dir are.
+
+    Raises:
+        BadInput: no such folder, or not one of CoLA.
+    """
+    from harness.inputs import data
+    from harness.inputs.hub import Hub
+
+    typed, offline = chosen(values), Hub("", False, "not asked")
+    return data.find(DatasetSpec(source="cola"), cola_folder(typed), offline, typed.here)
+
+
 @uncollected()
 def _from_published(
     source: Path,
     output: Path | None,
     check: bool,
     references: Path | None,
-    slices: Path | None,
+    slices: str | None,
     without: Sequence[str],
     values: dict[str, Any],
 ) -> Evidence:
-    from harness.report import LEADERBOARD, PREDICTIONS, leaderboard_in, read_published, render
+    from harness.report import PREDICTIONS, leaderboard_in, read_published, render
     from harness.report.checks.logits import (
         mismatched_predictions,
         predictions_beside,
@@ -205,10 +216,16 @@ def _from_published(
     from harness.report.published import read_and_check, with_references
 
     path = leaderboard_in(source)
-    if is_absent(path):
-        where = f"{source}: no {LEADERBOARD}" if source.is_dir() else f"{source}: no such file"
-        way_out = "a folder with only runs/ also needs the plan: --suite FILE"
-        raise BadInput([f"{where}; name a results folder that has one ({way_out})"])
+    problems = problems_of(
+        lambda: _leaderboard_at(path, source),
+        lambda: _slices_suite(slices),
+        lambda: None if references is None else load_references(references),
+        lambda: None if values["cola_dir"] is None else _cola(values),
+    )
+    if problems:
+        if not is_absent(path) and not check:  # what it has wrong, beside them
+            problems += problems_of(lambda: others(read_published(path).given, without, source))
+        raise BadInput(problems)
     if check:
         found, wrong = read_and_check(path)
         if found is None:
@@ -246,7 +263,7 @@ def _from_published(
 
 
 @uncollected()
-def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> Evidence:
+def _from_store(folder: Path, slices: str | None, values: dict[str, Any]) -> Evidence:
     from harness.judging import baseline as baselines
     from harness.report import contents_of, publish
     from harness.report.given import kept
@@ -255,8 +272,7 @@ def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> Ev
     from harness.suite.plan import suite_gates
 
     typed = chosen(values)
-    planned = only_suite(typed)
-    session = session_options(typed)
+    planned, session = only_suite(typed, lambda: _slices_suite(slices), lambda: _runs_in(folder))
     store, notes = read_store(folder)
     stored, left_out = records_for_plan(planned.suite, planned.cells, store)
     if not any(item.record.scores for item in stored):
@@ -285,8 +301,29 @@ def _from_store(folder: Path, slices: Path | None, values: dict[str, Any]) -> Ev
     return Evidence(folder, contents, published.records, notes, given=given)
 
 
+def _leaderboard_at(path: Path, source: Path) -> None:
+    """Raise BadInput if there is no leaderboard.json."""
+    if is_absent(path):
+        missing = f"no {path.name}" if source.is_dir() else "no such file"
+        way_out = "a folder with only runs/ also needs the plan: --suite FILE"
+        raise BadInput([f"{source}: {missing}; name a results folder that has one ({way_out})"])
+
+
+def _slices_suite(slices: str | None) -> None:
+    """Raise BadInput with every mistake in the suite of --slices, if there is one."""
+    if slices is not None:
+        load_suite(located(slices, Path()))
+
+
+def _runs_in(folder: Path) -> None:
+    """Raise BadInput if there is no store."""
+    if not passes(Path.is_dir, folder / "runs"):
+        way_out = "name the results folder in which sessions of the suite stored their runs"
+        raise BadInput([f"{folder / 'runs'}: no such folder; {way_out}"])
+
+
 def _with_slices(
-    published: "Published", suite: Path | None, values: dict[str, Any]
+    published: "Published", suite: str | None, values: dict[str, Any]
 ) -> "tuple[Published, tuple[str, ...]]":
     """Return a leaderboard with the slices of a suite, if one is named, and remarks on them.
 
@@ -304,7 +341,8 @@ def _with_slices(
         return (replace(published, slices=None) if unfit else published), ()
     from harness.session.slicing import slices_of_suite
 
-    found = slices_of_suite(suite, cola_folder(chosen(values)), fingerprints)
+    file = located(suite, Path())
+    found = slices_of_suite(file, cola_folder(chosen(values)), fingerprints)
     if found.slices is not None and (
         problems := list(slice_problems(found.slices, published.records))
     ):

@@ -12,9 +12,9 @@ import numpy as np
 from harness.errors import BadInput
 from harness.inputs.annotations import comparable
 from harness.inputs.data.formats import reader_of
-from harness.inputs.data.rows import capped, shown
+from harness.inputs.data.rows import PROBLEMS_SHOWN, capped, each_once, shown
 from harness.inputs.data.table import ColumnNotNamed, Wanted, listed
-from harness.suite.class_names import classes_of_labels, meaning_of
+from harness.suite.class_names import classes_of_labels, likely_name, meaning_of
 from harness.text import counted
 
 ROWS_SHOWN = 3
@@ -167,6 +167,7 @@ def _read(path: Path, columns: Columns) -> GivenRun:
     table = reader_of(path)(path, wanted)
     classes = classes_of_labels(columns.class_names)
     problems = list(table.problems)
+    wrong: list[tuple[str, str, object]] = []
     found: list[tuple[int, int]] = []
     texts: list[str] = []
     for row in table.records:
@@ -175,11 +176,11 @@ def _read(path: Path, columns: Columns) -> GivenRun:
         by_scores, row_problems = _largest([(name, values[name]) for name in logits])
         predicted = by_scores
         if labelled is None:
-            row_problems.append(_no_class(columns.label, row.label, columns))
+            wrong.append((row.where, columns.label, row.label))
         if prediction is not None:
             predicted = classes.get(meaning_of(values[prediction]))
             if predicted is None:
-                row_problems.append(_no_class(prediction, values[prediction], columns))
+                wrong.append((row.where, prediction, values[prediction]))
             elif by_scores not in (None, predicted):
                 row_problems.append(
                     f"column {shown(prediction)}: {shown(values[prediction])}, but "
@@ -191,6 +192,10 @@ def _read(path: Path, columns: Columns) -> GivenRun:
             found.append((labelled, predicted))
         if text is not None:
             texts.append(comparable(str(values[text])))
+    problems += [
+        f"{seen}; {_allowed(value if number < PROBLEMS_SHOWN else None, columns)}"
+        for number, (seen, value) in enumerate(each_once(wrong))
+    ]
     if problems:
         raise BadInput(capped(problems, path))
     if not found:
@@ -239,9 +244,10 @@ def _largest(scores: Sequence[tuple[str, object]]) -> tuple[int | None, list[str
     return (None if problems or not numbers else int(np.argmax(numbers))), problems
 
 
-def _no_class(column: str, value: object, columns: Columns) -> str:
+def _allowed(value: object, columns: Columns) -> str:
     allowed = f"allowed are {listed(columns.class_names, 10)} and their numbers from 0"
-    return f"column {shown(column)}: {shown(value)}; {allowed}"
+    name = likely_name(value, columns.class_names)
+    return allowed if name is None else f"{allowed}; did you mean {shown(name)}?"
 
 
 def _column_names(path: Path, columns: Columns) -> tuple[str, ...]:

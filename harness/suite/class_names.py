@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple
 
+from harness.suite import ids
+
 BOOLEANS = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False
 }  # fmt: skip
@@ -36,6 +38,9 @@ class Meaning(NamedTuple):
 
 MOST_CLASSES = 256
 """The largest number of classes of a suite."""
+
+LONGEST_MISSPELT = 100
+"""Number of characters of a label beyond which no name is searched for that it may misspell."""
 
 
 def numbered(classes: int) -> dict[Meaning | None, int]:
@@ -115,6 +120,18 @@ def ambiguity(class_names: Sequence[str]) -> str | None:
                 what, these = "class names", f"{class_names[other]!r:.60} and {name!r:.60}"
             return f"{what} must differ, and {these} may be read as the same; choose others"
     return None
+
+
+def likely_name(label: object, class_names: Sequence[str]) -> str | None:
+    """Return the class name that a label, which is no class, probably misspells, or None.
+
+    Numbers and long texts are no misspelt names.
+    """
+    meaning = meaning_of(label)
+    if meaning is None or meaning.kind != "text" or len(str(meaning.value)) > LONGEST_MISSPELT:
+        return None
+    names = [name for name in class_names if (each := meaning_of(name)) and each.kind == "text"]
+    return ids.nearest(str(meaning.value), names)
 
 
 def _number(value: Decimal) -> Meaning | None:

@@ -320,7 +320,8 @@ class DatasetSpec(BaseModel):
         if fraction or (type(value) is int and value >= 0):
             return value
         raise PydanticCustomError(
-            "size", "input should be a fraction below 1 (0.1) or a whole number (500)"
+            "size",
+            "input should be a fraction from 0 to below 1 (0.1) or a whole number from 0 (500)",
         )
 
     @field_validator("validation_size")

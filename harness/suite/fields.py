@@ -2,23 +2,71 @@
 
 from collections import Counter
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from harness.suite import ids
 
 T = TypeVar("T")
 
+WITHIN = "within"
+"""The type of the error that a number is not `Within` its bounds."""
+
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Within:
+    """The bounds of a number. Its message names both; pydantic's own names the one it is beyond.
+
+    Attributes:
+        above: whether the least number itself is not allowed.
+        below: whether the largest is not.
+    """
+
+    least: float
+    most: float
+    above: bool = False
+    below: bool = False
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Return the schema of a number within the bounds, for pydantic."""
+        number: Any = handler(source)
+        bounds = {
+            "gt" if self.above else "ge": self.least,
+            "lt" if self.below else "le": self.most,
+        }
+        within = core_schema.custom_error_schema(
+            {**number, **bounds}, WITHIN, custom_error_message=f"input should be {self.in_words}"
+        )
+        return core_schema.chain_schema([number, within])
+
+    @property
+    def in_words(self) -> str:
+        """The allowed numbers: from -1 to 1; above 0 and below 1."""
+        least, most = (
+            f"{each:,}" if isinstance(each, int) else f"{each:g}"
+            for each in (self.least, self.most)
+        )
+        if not self.above and not self.below:
+            return f"from {least} to {most}"
+        low = f"above {least}" if self.above else f"at least {least}"
+        return f"{low} and {'below' if self.below else 'at most'} {most}"
+
 
 Text = Annotated[str, Field(min_length=1)]
 # Tables and tokenizers store counts as machine integers.
-Count = Annotated[int, Field(ge=1, lt=2**31)]
-Whole = Annotated[int, Field(ge=0, lt=2**53)]
-MatthewsCorrelation = Annotated[float, Field(ge=-1, le=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Within(1, 2**31 - 1)]
+Whole = Annotated[int, Within(0, 2**53 - 1)]
+MatthewsCorrelation = Annotated[float, Within(-1, 1)]
+Share = Annotated[float, Within(0, 1)]
+BelowOne = Annotated[float, Within(0, 1, below=True)]
+BetweenZeroAndOne = Annotated[float, Within(0, 1, above=True, below=True)]
 Positive = Annotated[float, Field(gt=0)]
 
 

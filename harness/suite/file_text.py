@@ -1,20 +1,27 @@
 """The text of a suite file, from its tables and values."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 Content = dict[str, Any]
 """A suite file's tables by dotted name, with their values; "" for the top-level keys."""
 
 
-def file_text(content: Content) -> str:
-    """Return a suite file's text, without keys and tables that have no value."""
+def file_text(content: Content, comments: Mapping[str, str] | None = None) -> str:
+    """Return a suite file's text, without keys and tables that have no value.
+
+    Args:
+        comments: what follows the values, by dotted key.
+    """
     text = ""
     for name, values in content.items():
         known = {key: value for key, value in values.items() if value is not None}
         if known:
             text += f"\n[{name}]\n" if name else ""
-            text += "".join(f"{key} = {value_text(value)}\n" for key, value in known.items())
+        for key, value in known.items():
+            comment = (comments or {}).get(f"{name}.{key}" if name else key)
+            text += f"{key} = {value_text(value)}{f'  # {comment}' if comment else ''}\n"
     return text
 
 

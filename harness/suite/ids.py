@@ -114,7 +114,13 @@ def find_all(
 
 
 def did_you_mean(typed: str, known: Sequence[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest known name, if one is near.
+    """Return the end of a message about an unknown name: the nearest known name, if one is near."""
+    near = nearest(typed, known)
+    return "" if near is None else f"; did you mean {near!r}?"
+
+
+def nearest(typed: str, known: Sequence[str]) -> str | None:
+    """Return the known name that an unknown one may stand for; None if none is near.
 
     A name is near if it is spelled alike, or if one of its parts begins with the typed text.
     """
@@ -124,7 +130,7 @@ def did_you_mean(typed: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(wanted, forms, n=1) or [
         form for form in forms if len(wanted) > 2 and part.search(form)
     ]
-    return f"; did you mean {forms[near[-1]]!r}?" if near else ""
+    return forms[near[-1]] if near else None
 
 
 def _plain(name: str) -> str:

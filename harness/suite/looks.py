@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
-from harness.suite.fields import STRICT, Count, Positive
+from harness.suite.fields import STRICT, BelowOne, BetweenZeroAndOne, Count, Positive
 from harness.suite.gates import Thresholds
 
 Spending = Literal["obrien-fleming", "pocock"]
@@ -26,8 +26,6 @@ def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
         )
     return values
 
-
-Probability = Annotated[float, Field(gt=0, lt=1)]
 
 LookSizes = Annotated[
     tuple[Count, ...], Field(min_length=1, strict=False), AfterValidator(_ascending)
@@ -64,7 +62,7 @@ class LooksSpec(BaseModel):
         description="the race also ends when all cells left are shown to be within this MCC of "
         "each other",
     )
-    race_settled: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+    race_settled: BelowOne | None = Field(
         None,
         description="the race goes on without the cells that would hardly become its winner: with "
         "all seeds better than the leader beyond chance with predicted probabilities that add up "
@@ -95,7 +93,7 @@ class Looks(BaseModel):
     spending: Spending = DEFAULT_SPENDING
     race: bool = False
     margin: Positive | None = None
-    settled: Probability | None = None
+    settled: BetweenZeroAndOne | None = None
     whole: bool = False
 
 

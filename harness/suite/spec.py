@@ -17,8 +17,18 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from harness.errors import BadInput
 from harness.suite import ids
+from harness.suite.by_name import NAMES
 from harness.suite.dataset import DatasetSpec
-from harness.suite.fields import STRICT, Count, Text, distinct, each_cell_once
+from harness.suite.fields import (
+    STRICT,
+    WITHIN,
+    BetweenZeroAndOne,
+    Count,
+    Text,
+    Within,
+    distinct,
+    each_cell_once,
+)
 from harness.suite.gates import GatesSpec, SuiteGates, Thresholds, thresholds_of
 from harness.suite.looks import LooksSpec
 from harness.suite.training import Speedup, TrainingAxes, TrainingSpec
@@ -45,8 +55,8 @@ __all__ = [
 Tracker = Literal["tensorboard", "mlflow", "trackio", "wandb"]
 
 BatchSize = Count
-LearningRate = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+LearningRate = BetweenZeroAndOne
+Seed = Annotated[int, Within(0, 2**32 - 1)]
 
 
 T = TypeVar("T")
@@ -107,7 +117,7 @@ class LimitsSpec(LooksSpec):
     """What a session may use."""
 
     # System timers are limited to 2**31 milliseconds.
-    run_seconds: Annotated[float, Field(gt=0, le=2_000_000)] | None = Field(
+    run_seconds: Annotated[float, Within(0, 2_000_000, above=True)] | None = Field(
         None, description="a run that takes longer is stopped and fails"
     )
     executor: Literal["local", "ray"] = Field(
@@ -189,7 +199,7 @@ def load_suite(path: Path, overrides: Sequence[Override] = ()) -> Suite:
         BadInput: every mistake in the file and in the overrides at once, each with the file and
             key (or the flag), the value seen and what is allowed.
     """
-    raw = read_toml(path, "suite file")
+    raw = read_toml(path, "suite file", "" if path.suffix else f", or one of {', '.join(NAMES)}")
     problems = [*_problems(raw, path, {}), *_unused(raw, path), *_set_twice(raw, path)]
     flags = {tuple(override.key.split(".")): override.flag for override in overrides}
     for override in overrides:
@@ -217,11 +227,12 @@ def checked_suite(raw: Mapping[str, Any], path: Path, flags: Mapping[str, str]) 
     return Suite.model_validate(raw)
 
 
-def read_toml(path: Path, kind: str) -> dict[str, Any]:
+def read_toml(path: Path, kind: str, others: str = "") -> dict[str, Any]:
     """Return the content of a TOML file.
 
     Args:
         kind: what the file is, for messages.
+        others: what else may be named, for the message on a file that does not exist.
 
     Raises:
         BadInput: the file does not exist, cannot be read or is not TOML.
@@ -229,7 +240,7 @@ def read_toml(path: Path, kind: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        problem = f"no such {kind}; name one that exists"
+        problem = f"no such {kind}; name one that exists{others}"
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
     except UnicodeDecodeError as error:
@@ -283,7 +294,15 @@ def _problems(
         for detail in error.errors(include_url=False):
             if detail["type"] == "too_short" and detail["input"]:
                 continue  # pydantic counts only valid values; the invalid ones are reported
+            if detail["type"] == WITHIN:  # pydantic has a number as it read it: 1.0 for 1
+                detail["input"] = _value_at(raw, detail["loc"])
             yield _problem(detail, path, flags)
+
+
+def _value_at(raw: Any, location: Sequence[str | int]) -> Any:
+    for part in location:
+        raw = raw[part]
+    return raw
 
 
 # Replacements for pydantic messages that describe Python types instead of the file.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from harness.suite.fields import STRICT, Count, distinct, later
+from harness.suite.fields import STRICT, BelowOne, Count, Within, distinct, later
 
 Speedup = Literal[
     "compiled-layers",
@@ -27,14 +27,14 @@ def _each_once(values: tuple[Speedup, ...]) -> tuple[Speedup, ...]:
 
 
 WeightDecay = Annotated[float, Field(ge=0)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
+Beta = BelowOne
 # In single precision, a much smaller number is 0, and a gradient of 0 would be divided by 0.
-Epsilon = Annotated[float, Field(ge=1e-30, lt=1)]
-Warmup = Annotated[float, Field(ge=0, lt=1)]
+Epsilon = Annotated[float, Within(1e-30, 1, below=True)]
+Warmup = BelowOne
 Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup"]
 GradientNorm = Annotated[float, Field(gt=0)]
-Smoothing = Annotated[float, Field(ge=0, lt=1)]
-MaxLength = Annotated[int, Field(ge=4, lt=2**31)]
+Smoothing = BelowOne
+MaxLength = Annotated[int, Within(4, 2**31 - 1)]
 Selection = Literal["best-epoch", "last-epoch"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Batching = Literal["random", "length-grouped"]

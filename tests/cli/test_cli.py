@@ -97,6 +97,33 @@ def test_a_wrong_command_line_is_exit_code_2_and_bad_input_4(tmp_path: Path) -> 
     assert "Traceback" not in missing.err
 
 
+def test_mistakes_of_suite_options_and_folders_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "sample.toml").write_text(SAMPLE.replace("name =", "nme =", 1), encoding="utf-8")
+    flags = ("--min-mcc", "1.5", "--max-drop", "0.1", "--slices", "none.toml")
+    report = harness("report", "none", "--suite", "sample.toml", *flags, cwd=tmp_path)
+    assert report.code == 4
+    assert [line.partition(": ")[0] for line in report.err.splitlines()] == [
+        *("sample.toml", "sample.toml", "--min-mcc", "--max-drop", "none.toml", "none/runs"),
+    ]
+    missed = harness("mistakes", "none", "--suite", "sample.toml", cwd=tmp_path)
+    assert missed.code == 4
+    assert [line.partition(": ")[0] for line in missed.err.splitlines()] == [
+        *("none", "sample.toml", "sample.toml"),
+    ]
+
+
+def test_mistakes_of_a_report_without_a_suite_are_told_at_once(tmp_path: Path) -> None:
+    flags = ("--references", "r.toml", "--slices", "s.toml", "--cola-dir", "c", "--without", "w")
+    absent = harness("report", "none", *flags, cwd=tmp_path)
+    there = harness("report", str(ROOT / "results/quickstart"), *flags, cwd=tmp_path)
+    assert (absent.code, there.code) == (4, 4)
+    for done, others in ((absent, ["none: no such file"]), (there, ["--without: 'w': no given"])):
+        first = [line.partition(";")[0] for line in done.err.splitlines()]
+        for told in ("r.toml: no such file", "s.toml: no such suite", "c: no such folder", *others):
+            assert sum(told in line for line in first) == 1, (told, first)
+        assert len(first) == 4
+
+
 LONG = "x" * 300
 """A name that no file can have."""
 

@@ -1,6 +1,7 @@
 """`harness init`: the suite it writes plans what was asked for, and nothing is overwritten."""
 
 import json
+import shlex
 import shutil
 import tomllib
 from pathlib import Path
@@ -80,8 +81,8 @@ def test_the_printed_commands_work_and_everything_is_found_from_the_output_folde
     done = init(folder, "--output", "new/suites", "--min-mcc", "0.1")
     assert done.code == 0, done.err
     commands = [line.strip() for line in done.out.partition("next:\n")[2].splitlines()]
-    assert commands[0] == "harness doctor --suite new/suites/mine.toml"
-    assert commands[1] == "harness plan --suite new/suites/mine.toml"
+    assert commands[0] == "harness doctor --suite new/suites/mine.toml --strict"
+    assert commands[1] == "harness plan --suite new/suites/mine.toml --strict"
     assert commands[2] == commands[1].replace("plan --suite", "run")
     content = tomllib.loads((folder / "new/suites/mine.toml").read_text(encoding="utf-8"))
     assert content["dataset"]["path"] == "../../data.csv"
@@ -311,3 +312,88 @@ def test_a_job_without_a_gate_is_refused(folder: Path) -> None:
     assert done.code == 4
     assert "--min-mcc" in done.err
     assert not (folder / "mine.toml").exists()
+
+
+def test_the_next_commands_are_strict_only_if_there_is_a_gate_to_judge(folder: Path) -> None:
+    done = init(folder)
+    commands = [line.split() for line in done.out.partition("next:\n")[2].splitlines()]
+    assert [words[1] for words in commands] == ["doctor", "plan", "run"]
+    assert not any("--strict" in words for words in commands)
+
+
+def test_the_file_has_the_keys_that_most_people_change_next(folder: Path) -> None:
+    assert init(folder).code == 0
+    text = (folder / "mine.toml").read_text("utf-8")
+    shown = [line.partition("  # ") for line in text.splitlines() if "  # " in line]
+    assert [each[0] for each in shown] == ['keep_models = "none"', "validation_size = 0.1"]
+    without = "".join(f"{line}\n" for line in text.splitlines() if "  # " not in line)
+    (folder / "without.toml").write_text(without, encoding="utf-8")
+    assert load_suite(folder / "mine.toml") == load_suite(folder / "without.toml")
+
+
+@pytest.mark.parametrize(("rows", "few"), [(80, True), (4000, False)])
+def test_how_many_sentences_validate_and_what_they_detect_is_what_plan_shows(
+    folder: Path, rows: int, few: bool
+) -> None:
+    lines = [f'"{SENTENCES[n % len(SENTENCES)]} {n}",{"ab"[n % 2]}' for n in range(rows)]
+    (folder / "data.csv").write_text("\n".join(["text,topic", *lines]), encoding="utf-8")
+    done = init(folder)
+    assert f"note: validation: {rows // 10} of {rows:,} sentences" in done.out
+    planned = harness("plan", "--suite", "mine.toml", cwd=folder)
+    (line,) = [line for line in planned.out.splitlines() if line.startswith("detectable")]
+    assert f"note: {line}" in done.out.splitlines()
+    assert ("no difference between two checkpoints" in line) == few
+    assert ("too few to tell similar checkpoints apart" in done.out) == few
+
+
+def test_data_that_a_session_would_refuse_to_split_are_told(folder: Path) -> None:
+    lines = [f"words {n},{'ab'[n % 2]}" for n in range(12)]
+    (folder / "data.csv").write_text("\n".join(["text,topic", *lines]), encoding="utf-8")
+    done = init(folder)
+    planned = harness("plan", "--suite", "mine.toml", cwd=folder)
+    assert (done.code, planned.code) == (0, 4)
+    (note,) = [line for line in done.out.splitlines() if line.startswith("note: ")]
+    assert note.endswith(planned.err.strip().partition("data.csv")[2])
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_sentences_as_labels_are_refused_with_the_flags_that_exchange_the_columns(
+    folder: Path, times: int
+) -> None:
+    lines = [f"Sentence {n} is here.,{'ab'[n % 2]}" for n in range(40)] * times
+    (folder / "data.csv").write_text("\n".join(["text,topic", *lines]), encoding="utf-8")
+    done = init(folder, "--text-column", "topic", "--label-column", "text")
+    assert done.code == 4
+    assert "column 'text' (--label-column): 40 different labels, the first 'Sentence 0" in done.err
+    assert not (folder / "mine.toml").exists()
+    flags = shlex.split(done.err.partition("exchange the columns with ")[2])
+    assert init(folder, *flags).code == 0
+    dataset = load_suite(folder / "mine.toml").dataset
+    assert (dataset.text_column, dataset.label_column) == ("text", "topic")
+
+
+def test_more_classes_than_a_suite_may_have_are_told_as_sentences_if_they_are(
+    folder: Path,
+) -> None:
+    lines = [f"word {n},This sentence has the number {n % 300}." for n in range(900)]
+    (folder / "data.csv").write_text("\n".join(["a,b", *lines]), encoding="utf-8")
+    done = init(folder, "--text-column", "a", "--label-column", "b")
+    assert done.code == 4
+    assert (
+        "the labels are longer than the sentences, 33 characters on average against 8" in done.err
+    )
+    assert "name their column with --label-column" in done.err
+
+
+@pytest.mark.parametrize("label", ["a name longer than the sentence {}", "{}" + "x" * 60])
+def test_labels_that_look_like_sentences_are_remarked(folder: Path, label: str) -> None:
+    more = "" if label.startswith("a name") else " and some more words" * 4
+    lines = [f"word {n}{more},{label.format(n % 3)}" for n in range(60)]
+    (folder / "data.csv").write_text("\n".join(["text,topic", *lines]), encoding="utf-8")
+    done = init(folder)
+    assert done.code == 0, done.err
+    assert "note: data.csv: column 'topic' (--label-column): " in done.out
+    assert "if these are no labels, name their column" in done.out
+    write_rows(folder / "usual.csv")
+    (folder / "mine.toml").unlink()
+    assert "--label-column" not in init(folder, data="usual.csv").out

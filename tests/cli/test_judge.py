@@ -164,28 +164,17 @@ def test_mistakes_are_listed_at_once(tmp_path: Path) -> None:
     assert "--prediction-column" in done.err
 
 
-@pytest.mark.parametrize(
-    "gate",
-    [
-        *("max_train_seconds", "min_samples_per_second", "max_eval_ms_per_sentence"),
-        *("max_peak_memory_mb", "max_train_seconds_ratio", "max_eval_ms_ratio"),
-        *("max_peak_memory_ratio", "max_latency_ms", "max_latency_p95_ms"),
-        "max_latency_ms_ratio",
-    ],
-)
-@pytest.mark.parametrize("baseline", [(), ("--baseline", "b.csv")])
-def test_a_gate_on_a_cost_is_refused_because_predictions_do_not_tell_it(
-    gate: str, baseline: tuple[str, ...], tmp_path: Path
-) -> None:
-    (tmp_path / "suite.toml").write_text(
-        'name = "s"\ndataset.source = "embedded"\nmatrix = { checkpoints = ["a"], '
-        "batch_sizes = [16], learning_rates = [5e-5], seeds = [1] }\n"
-        f"gates = {{ min_mcc = 0.1, {gate} = 5 }}\n",
-        encoding="utf-8",
-    )
-    done = harness("judge", "a.csv", *baseline, "--suite", "suite.toml", cwd=tmp_path)
+def test_a_misspelt_class_is_one_line_with_the_nearest_name(tmp_path: Path) -> None:
+    own_data(tmp_path)
+    rows = "bad,bad\ngood,god\n" * 40 + "goood,good\n"
+    (tmp_path / "a.csv").write_text("label,prediction\n" + rows, encoding="utf-8")
+    done = harness("judge", "a.csv", "--suite", "suite.toml", cwd=tmp_path)
     assert done.code == 4
-    assert f"gates.{gate}: the costs of given predictions are not known; remove it" in done.err
+    allowed = "allowed are 'bad', 'good' and their numbers from 0; did you mean 'good'?"
+    assert done.err.splitlines() == [
+        f"a.csv:3: column 'prediction': 'god' (40 rows, the first here); {allowed}",
+        f"a.csv:82: column 'label': 'goood'; {allowed}",
+    ]
 
 
 OWN = (

@@ -156,7 +156,7 @@ def test_a_row_is_ranked_and_marked_and_has_no_costs(once: tuple[Path, Done]) ->
     files = ["given-1.parquet", "given-2.parquet"]
     _, labels = own_split(folder)
     assert done.code == 0, done.err
-    assert "not judged: suite.toml: gates.max_train_seconds: the costs of given" in done.err
+    assert "not judged: suite.toml: gates.max_train_seconds: 1000.0: the costs of given" in done.out
     first, row, last = rows_of(folder)
     assert [first["checkpoint"], row["checkpoint"], last["checkpoint"]] == [
         "org/one",

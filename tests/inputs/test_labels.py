@@ -233,7 +233,38 @@ def test_a_number_beside_both_classes_is_told_with_its_line(tmp_path: Path) -> N
     assert problem.startswith(f"{tmp_path / 'a.csv'}:102: column 'label': '2'; a label is 0 ")
     assert problem.endswith("labels count from 0")
     WRITERS["a.csv"](["1", "spam"] * 50, tmp_path / "a.csv")  # the one that fits may be right
-    assert len(problems_of(lambda: load_file(tmp_path / "a.csv"))) == 11
+    (problem,) = problems_of(lambda: load_file(tmp_path / "a.csv"))
+    assert ":3: column 'label': 'spam' (50 rows, the first here); a label is 0 (" in problem
+
+
+@pytest.mark.parametrize("classes", [("biling", "technical"), ("biling", "technical", "other")])
+def test_a_misspelt_class_name_is_one_line_with_the_class_that_has_no_row(
+    classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    WRITERS["a.csv"](["billing", *classes[1:]] * 30, tmp_path / "a.csv")
+    (problem,) = problems_of(lambda: load_file(tmp_path / "a.csv", class_names=classes))
+    assert ":2: column 'label': 'billing' (30 rows, the first here); a label is " in problem
+    assert problem.endswith(
+        "; no row here is of class 'biling': if it is the same, correct dataset.class_names or "
+        "the file"
+    )
+
+
+def test_a_misspelt_label_has_the_nearest_class_name_and_a_number_has_none(tmp_path: Path) -> None:
+    WRITERS["a.csv"](["billing", "technical"] * 30 + ["Techncal", "12"], tmp_path / "a.csv")
+    names = ("billing", "technical")
+    label, number = problems_of(lambda: load_file(tmp_path / "a.csv", class_names=names))
+    assert label.endswith("a label is 0 (billing) or 1 (technical); did you mean 'technical'?")
+    assert number.endswith("labels count from 0")
+
+
+def test_hints_for_very_many_wrong_labels_take_no_time(tmp_path: Path) -> None:
+    names = tuple(f"class of the number {number}" for number in range(256))
+    wrong = [f"klass of the number {number}" for number in range(3000)]
+    WRITERS["a.csv"]([*names, *names, *wrong], tmp_path / "a.csv")
+    problems = problems_of(lambda: load_file(tmp_path / "a.csv", class_names=names))
+    assert len(problems) == 11  # ten, and the number of the others
+    assert all("did you mean 'class of the number " in problem for problem in problems[:10])
 
 
 NAMES = st.one_of(

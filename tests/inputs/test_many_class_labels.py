@@ -91,7 +91,7 @@ def test_unknown_labels_are_named_once_with_what_is_allowed(tmp_path: Path) -> N
         "a.csv:5: column 'label': 'Sport' (2 rows, the first here); a label is 0 (sport), "
         in (problems[0])
     )
-    assert problems[0].endswith("1 (0-day), 2 (Körper) or 3 (misc)")
+    assert problems[0].endswith("1 (0-day), 2 (Körper) or 3 (misc); did you mean 'sport'?")
     assert problems[1].endswith("3 (misc): labels count from 0")
 
 

@@ -10,7 +10,7 @@ from builders.waiting import UNREACHABLE
 from harness.cli.doctor.checkup import checkup
 from harness.errors import BadInput
 from harness.judging.gates.population import population_problems
-from harness.session.options import Chosen, planned_suites, session_options
+from harness.session.options import Chosen, planned_suites, read_options
 from harness.session.suite_inputs import find_inputs
 from harness.stats.sources import LEAST_SOURCES
 from harness.suite.plan import make_plan
@@ -134,7 +134,7 @@ def test_plan_and_doctor_report_it(tmp_path: Path) -> None:
     path = write(tmp_path, GROUPED, authors=8)
     values = {"suite": [str(path)], "results_dir": str(tmp_path / "results")}
     typed = Chosen(values, tmp_path, tmp_path)
-    suites, options = planned_suites(typed), session_options(typed)
+    suites, (options, _) = planned_suites(typed), read_options(typed)
     _, problems = find_all_inputs(suites, suites[0].cells, options, UNREACHABLE)
     assert any("4 sources only" in each for each in problems)
     found = checkup(suites, options, UNREACHABLE)

@@ -129,18 +129,18 @@ def test_every_mistake_is_told_at_once_with_key_and_value(tmp_path: Path) -> Non
         ("colour: unknown key", "allowed: dataset, gates, keep_models, limits, matrix, name"),
         ("dataset.source: 'web'", "'cola', 'embedded', 'file' or 'hub'"),
         ("matrix.checkpoints: empty", "at least one"),
-        ("matrix.batch_sizes[1]: 0", "greater than or equal to 1"),
+        ("matrix.batch_sizes[1]: 0", "from 1 to 2,147,483,647"),
         ("matrix.batch_sizes[2]: 16.5", "a whole number"),
-        ("matrix.learning_rates[0]: -2e-05", "greater than 0"),
+        ("matrix.learning_rates[0]: -2e-05", "above 0 and below 1"),
         ("matrix.learning_rates[1]: nan", "finite"),
         ("matrix.learning_rates[2]: inf", "finite"),
-        ("matrix.learning_rates[3]: 2.0", "less than 1"),
+        ("matrix.learning_rates[3]: 2.0", "above 0 and below 1"),
         ("matrix.learning_rates[4]: '3e-5'", "a number"),
         ("matrix.learning_rates[5]: inf", "finite"),
-        ("matrix.learning_rates[6]: 0.0", "greater than 0"),
+        ("matrix.learning_rates[6]: 0.0", "above 0 and below 1"),
         ("matrix.seds: unknown key", "did you mean 'seeds'?"),
         ("matrix.seeds: [1, 1]", "every value once; repeated: 1"),
-        ("training.epochs: 0", "greater than or equal to 1"),
+        ("training.epochs: 0", "from 1 to 2,147,483,647"),
         ("training.precision: 'int8'", "'fp32', 'bf16' or 'fp16'"),
         ("limits.workers: 'many'", 'a whole number from 1, or "auto"'),
     )
@@ -169,12 +169,15 @@ def test_checks_of_one_key_against_another_are_made_whatever_else_is_wrong(tmp_p
     expected = (
         ("dataset.path: source", 'needs path = "FILE"'),
         ("dataset.validation_size: 0", "nothing can be scored"),
-        ("dataset.test_size: 'half'", "a fraction below 1 (0.1) or a whole number (500)"),
+        (
+            "dataset.test_size: 'half'",
+            "a fraction from 0 to below 1 (0.1) or a whole number from 0 (500)",
+        ),
         ("dataset.label_column: 'label'", "must differ"),
         ("dataset.class_names: ['same', 'same']", "must differ"),
         ("matrix.checkpoints[1]: 2", "text in quotes"),
-        ("matrix.batch_sizes[0]: 0", "greater than or equal to 1"),
-        ('gates.checkpoint."org/two".min_mcc: 2', "less than or equal to 1"),
+        ("matrix.batch_sizes[0]: 0", "from 1 to 2,147,483,647"),
+        ('gates.checkpoint."org/two".min_mcc: 2', "from -1 to 1"),
         ('gates.checkpoint."org/two": no such checkpoint', "('org/one')"),
     )
     told = problems(tmp_path, text)
@@ -191,14 +194,17 @@ def test_checks_of_one_key_against_another_are_made_whatever_else_is_wrong(tmp_p
         ("seeds = ['1']", "matrix.seeds[0]: '1': input should be a whole number"),
         ("seeds = [1.0]", "matrix.seeds[0]: 1.0: input should be a whole number"),
         ("seeds = [true]", "matrix.seeds[0]: true: input should be a whole number"),
-        ("seeds = [-1]", "matrix.seeds[0]: -1: input should be greater than or equal to 0"),
-        ("seeds = [4294967296]", "matrix.seeds[0]: 4294967296: input should be less than"),
+        ("seeds = [-1]", "matrix.seeds[0]: -1: input should be from 0 to 4,294,967,295"),
+        ("seeds = [4294967296]", "matrix.seeds[0]: 4294967296: input should be from 0 to"),
         ("[training]\nepochs = '1'", "training.epochs: '1': input should be a whole number"),
-        ("[training]\nepochs = 2147483648", "training.epochs: 2147483648: input should be less"),
+        (
+            "[training]\nepochs = 2147483648",
+            "training.epochs: 2147483648: input should be from 1 to",
+        ),
         ("[limits]\nworkers = 1.5", "limits.workers: 1.5: input should be a whole number from 1,"),
         ("[limits]\nworkers = 0", "limits.workers: 0: input should be a whole number from 1,"),
         ("[limits]\nrun_seconds = '9'", "limits.run_seconds: '9': input should be a number"),
-        ("[limits]\nrun_seconds = 1e9", "limits.run_seconds: 1000000000.0: input should be less"),
+        ("[limits]\nrun_seconds = 1e9", "limits.run_seconds: 1000000000.0: input should be above"),
         ("[gates]\nmin_mcc = nan", "gates.min_mcc: nan: input should be a finite number"),
         ("[gates]\ncheckpoint = 1", "gates.checkpoint: 1: input should be a table, [section]"),
         ("[[training]]", "training: [{}]: input should be a table, [section] or {key = value}"),
@@ -249,9 +255,9 @@ def test_missing_sections_and_keys_are_named(tmp_path: Path) -> None:
         ('source = "file"\npath = ""', "dataset.path: '': input should not be empty"),
         ('source = "file"\npath = "x.csv"\nvalidation_size = 0', "nothing can be scored"),
         ('source = "file"\npath = "x.csv"\nvalidation_size = 0.0', "nothing can be scored"),
-        ('source = "file"\npath = "x.csv"\nvalidation_size = 1.0', "fraction below 1"),
+        ('source = "file"\npath = "x.csv"\nvalidation_size = 1.0', "a fraction from 0 to below 1"),
         ('source = "file"\npath = "x.csv"\nvalidation_size = true', "true: input should be a frac"),
-        ('source = "file"\npath = "x.csv"\ntest_size = -0.5', "fraction below 1"),
+        ('source = "file"\npath = "x.csv"\ntest_size = -0.5', "a fraction from 0 to below 1"),
         ('source = "file"\npath = "x.csv"\ntest_size = nan', "nan: input should be a fraction"),
         ('source = "file"\npath = "x.csv"\ntext_column = "label"', "must differ"),
         ('source = "embedded"\nclass_names = ["a", "a"]', "must differ"),
@@ -331,12 +337,49 @@ def test_a_mistake_of_an_override_names_the_flag(tmp_path: Path) -> None:
         flag("--workers", "limits.workers", "many"),
     )
     assert told == (
-        "--batch-sizes: 0: input should be greater than or equal to 1",
+        "--batch-sizes: 0: input should be from 1 to 2,147,483,647",
         "--batch-sizes: 'x': input should be a whole number",
         "--seeds: empty; give at least one value",
         "--epochs: 'many': input should be a whole number",
         "--workers: 'many': input should be a whole number from 1, or \"auto\"",
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "too_small", "too_large", "allowed", "words"),
+    [
+        ("gates.min_mcc", -1.5, 1.5, (-1.0, 1.0), "from -1 to 1"),
+        ("gates.target_mcc", -1.01, 1.01, (-1.0, 1.0), "from -1 to 1"),
+        ("gates.suite.best_min_mcc", -2.0, 2.0, (-1.0, 1.0), "from -1 to 1"),
+        ("gates.suite.every_checkpoint_min_mcc", -2.0, 2.0, (-1.0, 1.0), "from -1 to 1"),
+        ("gates.min_accuracy", -0.1, 85.0, (0.0, 1.0), "from 0 to 1"),
+        ("gates.max_drop", -0.1, 1.1, (0.0, 1.0), "from 0 to 1"),
+        ("training.epochs", 0, 2**31, (1, 2**31 - 1), "from 1 to 2,147,483,647"),
+        ("training.patience", 0, 2**31, (1, 2**31 - 1), "from 1 to 2,147,483,647"),
+        ("training.eval_batch_size", 0, 2**31, (1, 2**31 - 1), "from 1 to 2,147,483,647"),
+        ("training.max_length", 3, 2**31, (4, 2**31 - 1), "from 4 to 2,147,483,647"),
+        ("training.warmup_ratio", -0.1, 1.0, (0.0, 0.999), "at least 0 and below 1"),
+        ("training.label_smoothing", -0.1, 1.0, (0.0, 0.999), "at least 0 and below 1"),
+        ("training.adam_beta1", -0.1, 1.0, (0.0, 0.999), "at least 0 and below 1"),
+        ("training.adam_epsilon", 0.0, 1.0, (1e-30, 0.999), "at least 1e-30 and below 1"),
+        ("limits.run_seconds", 0.0, 2_000_001.0, (0.1, 2e6), "above 0 and at most 2,000,000"),
+        ("limits.race_settled", -0.1, 1.0, (0.0, 0.999), "at least 0 and below 1"),
+    ],
+)
+def test_a_number_beyond_a_bound_is_told_with_both_bounds(
+    tmp_path: Path,
+    key: str,
+    too_small: float,
+    too_large: float,
+    allowed: tuple[float, float],
+    words: str,
+) -> None:
+    for value in (too_small, too_large):
+        (line,) = problems(tmp_path, GOOD, flag("--flag", key, value))
+        assert line == f"--flag: {value}: input should be {words}"
+    for value in allowed:
+        path = tmp_path / "suite.toml"
+        assert load_suite(path, [flag("--flag", key, value)]).name
 
 
 def test_a_flag_neither_hides_a_mistake_of_the_file_nor_answers_for_it(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from harness.judging.leaderboard import leaderboard
 from harness.report import publish, read_published
 from harness.report.brief import terminal_table
 from harness.report.published import as_csv, as_json
-from harness.session.options import OPTIONS, OVERRIDES, Chosen, planned_suites, session_options
+from harness.session.options import OPTIONS, OVERRIDES, Chosen, planned_suites, read_options
 from harness.store.run_store import run_folder, write_record
 from harness.suite.plan import make_plan, runs_of
 from harness.suite.references import load_references
@@ -112,7 +112,7 @@ def test_any_command_line_is_understood_or_refused(
         values = {**values, "suite": ["suite.toml"]}
     chosen = Chosen(values, here=tmp_path, project=tmp_path)
     before = everything_below(tmp_path)
-    outcome(lambda: session_options(chosen))
+    read_options(chosen)
     for item in outcome(lambda: planned_suites(chosen)):
         assert isinstance(item, str) or item.cells
     assert everything_below(tmp_path) == before

@@ -141,12 +141,14 @@ def init(
     if ci is not None:
         for line in job_notes(ci, suite, made):
             click.echo(printable(line))
+    for line in made.remarks:
+        click.echo(printable(f"note: {line}"))
     click.echo("next:")
-    for line in _next(suite):
+    for line in _next(suite, values["min_mcc"] is not None):
         click.echo(printable(f"  {line}"))
 
 
-def _next(suite: Path) -> Sequence[str]:
-    """Return the commands to type next."""
-    here = shlex.quote(str(suite))
+def _next(suite: Path, has_gate: bool) -> Sequence[str]:
+    """Return the commands to type next; without a gate, --strict would refuse the suite."""
+    here = f"{shlex.quote(str(suite))}{' --strict' if has_gate else ''}"
     return [f"harness doctor --suite {here}", f"harness plan --suite {here}", f"harness run {here}"]

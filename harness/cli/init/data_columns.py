@@ -4,18 +4,31 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from statistics import fmean
 
 from harness.errors import BadInput
+from harness.inputs.data.drawing import LEAST_OF_A_CLASS
 from harness.inputs.data.formats import reader_of
 from harness.inputs.data.rows import shown
-from harness.inputs.data.table import COLUMNS_SHOWN, ColumnNotNamed, Key, Wanted, listed
-from harness.suite.class_names import Meaning, meaning_of
+from harness.inputs.data.table import (
+    COLUMNS_SHOWN,
+    ColumnNotNamed,
+    Key,
+    TableRow,
+    Wanted,
+    listed,
+)
+from harness.suite.class_names import MOST_CLASSES, Meaning, meaning_of
+from harness.text import counted, shortened
 
 USUAL: Mapping[Key, tuple[str, ...]] = {
     "text_column": ("sentence", "text"),
     "label_column": ("label", "class"),
 }
 """The names that a column of sentences or labels usually has."""
+
+LONG_LABEL = 60
+"""A label of more characters is probably a sentence."""
 
 
 def with_columns(path: Path, wanted: Wanted) -> Wanted:
@@ -42,22 +55,68 @@ def with_columns(path: Path, wanted: Wanted) -> Wanted:
     return replace(wanted, text=text, label=label)
 
 
-def class_names(path: Path, wanted: Wanted) -> tuple[str, ...]:
-    """Return the names of a file's classes: its different labels, numbers first.
+def class_names(path: Path, wanted: Wanted) -> tuple[tuple[str, ...], list[str]]:
+    """Return the names of a file's classes, and remarks on labels that look like sentences.
 
-    A Parquet file may declare them; then their order is that of the file.
+    The names are its different labels, numbers first. A Parquet file may declare them; then their
+    order is that of the file.
 
     Raises:
-        BadInput: the file cannot be read as a table.
+        BadInput: the file cannot be read as a table, or has nearly as many labels as rows.
     """
     table = reader_of(path)(path, wanted)
     if table.class_names is not None:
-        return table.class_names
+        return table.class_names, []
     found: dict[Meaning, str] = {}
     for row in table.records:
         if (meaning := meaning_of(row.label)) is not None:
             found.setdefault(meaning, _name(meaning))
-    return tuple(found[meaning] for meaning in _ordered(found))
+    names = tuple(found[meaning] for meaning in _ordered(found))
+    problem, remark = _doubts(table.records, names)
+    where = f"{path}: column {shown(wanted.label)} ({wanted.name('label_column')})"
+    way_out = _exchanged(table.records, names, wanted)
+    if problem is not None or (remark is not None and len(names) > MOST_CLASSES):
+        raise BadInput([f"{where}: {problem or remark}; {way_out}"])
+    return names, [] if remark is None else [f"{where}: {remark}; {way_out}"]
+
+
+def _doubts(rows: Sequence[TableRow], names: Sequence[str]) -> tuple[str | None, str | None]:
+    """Return why labels cannot be those of sentences, and why they may not be, or None."""
+    if not rows or len(names) < 2:
+        return None, None
+    labels = f"{len(names):,} different labels, the first {shortened(str(rows[0].label))}"
+    longest = max(names, key=len)
+    of_labels, of_sentences = (
+        fmean(len(str(value)) for value in values)
+        for values in ([row.label for row in rows], [row.sentence for row in rows])
+    )
+    if len(names) > 2 and len(names) * LEAST_OF_A_CLASS > len(rows):
+        return f"{labels}, in {len(rows):,} rows: a class needs several sentences", None
+    if len(names) > 2 and (different := len(_sentences(rows))) < len(names):
+        return f"{labels}, but only {counted(different, 'different sentence')}", None
+    if of_labels > of_sentences:
+        compared = f"{of_labels:.0f} characters on average against {of_sentences:.0f}"
+        return None, f"the labels are longer than the sentences, {compared}"
+    if len(longest) > LONG_LABEL:
+        return None, f"a label has {len(longest)} characters, {shortened(longest)}"
+    return None, None
+
+
+def _sentences(rows: Sequence[TableRow]) -> set[str]:
+    return {str(row.sentence) for row in rows}
+
+
+def _exchanged(rows: Sequence[TableRow], names: Sequence[str], wanted: Wanted) -> str:
+    """Return the way out if a column that is not that of labels was read as such."""
+    keys: dict[Key, str | None] = {"text_column": wanted.label, "label_column": wanted.text}
+    flags = " ".join(wanted.set_to(key, str(name)) for key, name in keys.items())
+    sentences = _sentences(rows)
+    if len(sentences) < len(names):
+        return (
+            f"column {shown(wanted.text)} has {counted(len(sentences), 'different value')}: if "
+            f"these are the labels, exchange the columns with {flags}"
+        )
+    return f"if these are no labels, name their column with {wanted.name('label_column')}"
 
 
 def _column_names(path: Path, wanted: Wanted) -> Sequence[str]:

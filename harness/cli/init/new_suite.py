@@ -1,13 +1,14 @@
 """A new suite file: its content from the command line, checked like any suite, with its inputs."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from harness.cli.init import what_is_shown
 from harness.cli.init.data_columns import class_names, with_columns
 from harness.errors import BadInput, Unavailable
 from harness.inputs import checkpoints
@@ -16,9 +17,9 @@ from harness.inputs.data.table import Wanted
 from harness.inputs.hub import Hub
 from harness.paths import passes
 from harness.session.options import OVERRIDES, flag_of, home
-from harness.suite.dataset import DatasetSpec, separates
+from harness.suite.dataset import DEFAULT_VALIDATION_SIZE, DatasetSpec, separates
 from harness.suite.file_text import Content, file_text
-from harness.suite.spec import checked_suite
+from harness.suite.spec import Suite, checked_suite
 
 DEFAULTS: Mapping[str, str] = {
     "--batch-sizes": "16",
@@ -28,6 +29,12 @@ DEFAULTS: Mapping[str, str] = {
 """Values of the flags that a suite needs, as typed."""
 
 HEADER = "# Paths are relative to this file. Every key that a suite may have: docs/suites.md\n"
+
+COMMENTS: Mapping[str, str] = {
+    "keep_models": '"best" keeps the best model of each checkpoint, for `harness predict`',
+    "dataset.validation_size": "a fraction of the sentences, or their number",
+}
+"""What a suite file says about its keys that most people change next."""
 
 HUB_NOT_ASKED = Hub("https://huggingface.co", False, "only this machine is searched")
 
@@ -65,12 +72,14 @@ class NewSuite:
         files: absolute paths of the data file and of the checkpoints' folders.
         packages: checkpoints that come from installed packages.
         needs_hub: whether the data or a checkpoint come from the model hub.
+        remarks: on the data, that are not mistakes.
     """
 
     text: str
     files: Sequence[Path]
     packages: Sequence[str]
     needs_hub: bool
+    remarks: Sequence[str]
 
 
 def new_suite(request: Request) -> NewSuite:
@@ -92,10 +101,10 @@ def new_suite(request: Request) -> NewSuite:
     for typed in dict.fromkeys(request.checkpoints):
         place = str(folders.get(typed, typed))
         problems += [line.replace(place, typed) for line in _checkpoint_problems(place, base)]
-    dataset, of_data = _dataset(request, base)
+    dataset, remarks, of_data = _dataset(request, base)
     problems += of_data
     content: Content = {
-        "": {"name": request.name},
+        "": {"name": request.name, "keep_models": "none"},
         "dataset": dataset,
         "matrix": {"checkpoints": names},
         "training": {},
@@ -112,16 +121,17 @@ def new_suite(request: Request) -> NewSuite:
         except BadInput as error:
             problems += [f"{flag}: {text!r}: {line}" for line in error.problems]
             content[section][name] = convert(DEFAULTS[flag])  # so that the rest is checked
-    problems += _suite_problems(content, request)
-    if problems:
+    suite = _checked(content, request, problems)
+    if suite is None or problems:
         raise BadInput(list(dict.fromkeys(problems)))
     own = [] if request.source != "file" else [_real(str(request.data))]
     packages = [name for name in names if name.startswith("package:")]
     return NewSuite(
-        HEADER + file_text(content),
+        HEADER + file_text(content, COMMENTS),
         [*own, *folders.values()],
         packages,
         request.source != "file" or len(folders) + len(packages) < len(set(names)),
+        [*remarks, *(_of_split(suite, request) if own else ())],
     )
 
 
@@ -150,8 +160,8 @@ def _checkpoint_problems(name: str, base: Path) -> Sequence[str]:
     return ()
 
 
-def _suite_problems(content: Content, request: Request) -> Sequence[str]:
-    """Return the mistakes of a suite, each with the flag that sets the value."""
+def _checked(content: Content, request: Request, problems: list[str]) -> Suite | None:
+    """Return a suite, or None; its mistakes, each with the flag that sets the value, are added."""
     raw: dict[str, Any] = {**content[""], **{name: each for name, each in content.items() if name}}
     flags = {key: flag for flag, (key, *_) in OVERRIDES.items()}
     flags |= {f"dataset.{key}": flag_of(key) for key in ("text_column", "label_column", "config")}
@@ -164,15 +174,27 @@ def _suite_problems(content: Content, request: Request) -> Sequence[str]:
         "dataset.class_names": "--label-column",
     }
     try:
-        checked_suite(raw, request.folder / "suite", flags)
+        return checked_suite(raw, request.folder / "suite", flags)
     except BadInput as error:
-        return error.problems
-    return ()
+        problems += error.problems
+    return None
 
 
-def _dataset(request: Request, base: Path) -> tuple[dict[str, Any], Sequence[str]]:
-    """Return the section [dataset], as far as it is known, and the problems of the data."""
+def _of_split(suite: Suite, request: Request) -> Iterator[str]:
+    """Yield remarks on the split that a suite draws from its file, or why it cannot draw one."""
+    try:
+        splits, _ = labelled_file.read(Path(home(str(request.data))), suite.dataset)
+    except BadInput as error:
+        yield from (f"as it is, a session refuses this suite: {line}" for line in error.problems)
+        return
+    sizes = {name: len(rows.sentence) for name, rows in splits.items()}
+    yield from what_is_shown.remarks(suite, sizes["validation"], sum(sizes.values()))
+
+
+def _dataset(request: Request, base: Path) -> tuple[dict[str, Any], Sequence[str], Sequence[str]]:
+    """Return the section [dataset], as far as it is known, and remarks and problems of the data."""
     columns = {"text_column": request.text_column, "label_column": request.label_column}
+    remarks: Sequence[str] = ()
     problems: Sequence[str] = ()
     section: dict[str, Any] = {"source": request.source}
     match request.source:
@@ -183,21 +205,23 @@ def _dataset(request: Request, base: Path) -> tuple[dict[str, Any], Sequence[str
             section["path"] = Path(os.path.relpath(_real(str(path)), base)).as_posix()
             section |= {"delimiter": request.delimiter, "quoting": request.quoting}
             try:
-                section |= _described(path, request)
+                described, remarks = _described(path, request)
+                section |= described | {"validation_size": DEFAULT_VALIDATION_SIZE}
             except BadInput as error:
                 problems = error.problems
-    return {key: value for key, value in section.items() if value is not None}, problems
+    known = {key: value for key, value in section.items() if value is not None}
+    return known, remarks, problems
 
 
-def _described(path: Path, request: Request) -> dict[str, Any]:
-    """Return the columns and the classes of a data file.
+def _described(path: Path, request: Request) -> tuple[dict[str, Any], Sequence[str]]:
+    """Return the columns and the classes of a data file, and remarks on its labels.
 
     Raises:
         BadInput: every mistake in the file; columns that do not exist or are unclear come first.
     """
     labelled_file.check(path, "--data")
     if request.delimiter is not None and not separates(request.delimiter):
-        return {}  # reported with the suite
+        return {}, ()  # reported with the suite
     wanted = Wanted(
         text=request.text_column,
         label=request.label_column,
@@ -208,8 +232,9 @@ def _described(path: Path, request: Request) -> dict[str, Any]:
     wanted = with_columns(path, wanted)
     columns = {"text_column": wanted.text, "label_column": wanted.label}
     if wanted.text == wanted.label:
-        return columns  # reported with the suite
-    section: dict[str, Any] = {**columns, "class_names": class_names(path, wanted)}
+        return columns, ()  # reported with the suite
+    names, remarks = class_names(path, wanted)
+    section: dict[str, Any] = {**columns, "class_names": names}
     written = {"delimiter": request.delimiter, "quoting": request.quoting}
     try:
         spec = DatasetSpec(source="file", path=path.name, **section, **written)
@@ -217,4 +242,4 @@ def _described(path: Path, request: Request) -> dict[str, Any]:
         pass  # reported with the suite
     else:
         labelled_file.read_table(path, spec)
-    return {**section, "class_names": list(section["class_names"])}
+    return {**section, "class_names": list(names)}, remarks

@@ -13,12 +13,13 @@ from harness.cli.choices import delimiter as delimiter_option
 from harness.cli.choices import delimiter_of, options, quoting_of
 from harness.cli.choices import quoting as quoting_option
 from harness.cli.judge.adding import add_row, check_options, destination
+from harness.cli.judge.gates import gates_of, overrides, read_suite
 from harness.cli.judge.labels import split_of
 from harness.errors import BadInput
 from harness.paths import passes
-from harness.session.options import flag_of
-from harness.suite.gates import GatesSpec
-from harness.suite.spec import Suite, load_suite
+from harness.session.options import flag_of, located
+from harness.suite.by_name import NAMES
+from harness.suite.spec import Suite
 from harness.text import counted, printable, series
 
 if TYPE_CHECKING:  # they import `datasets` and pandas
@@ -29,9 +30,6 @@ if TYPE_CHECKING:  # they import `datasets` and pandas
 FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
 """Options that describe files of predictions."""
 
-COSTS_UNKNOWN = "the costs of given predictions are not known"
-UNANSWERED = "labels and predictions cannot answer it"
-
 
 @click.command(short_help="hold predictions of any program to a gate")
 @click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -39,7 +37,9 @@ UNANSWERED = "labels and predictions cannot answer it"
     "--cell", metavar="ID", help="judge this cell of a results folder, which is PREDICTIONS then"
 )
 @click.option(
-    "--suite", type=click.Path(path_type=Path), help="its gates, class names and labels count"
+    "--suite",
+    metavar="FILE",
+    help=f"its gates, class names and labels count: a file, or {', '.join(NAMES)}",
 )
 @options(("cola_dir",))
 @click.option("--min-mcc", type=click.FloatRange(-1, 1), help="minimum MCC; replaces the suite's")
@@ -73,11 +73,14 @@ UNANSWERED = "labels and predictions cannot answer it"
 )
 @click.option("--name", help="the name of the added row")
 @click.option("--replace", is_flag=True, help="replace an added row of the same name")
+@click.option(
+    "--strict", is_flag=True, help="exit with 1 also if a gate of the suite or cell was not judged"
+)
 @click.option("--json", "as_json", is_flag=True, help="print JSON, for programs")
 def judge(
     predictions: tuple[Path, ...],
     cell: str | None,
-    suite: Path | None,
+    suite: str | None,
     cola_dir: str | None,
     min_mcc: float | None,
     baseline: tuple[Path, ...],
@@ -90,6 +93,7 @@ def judge(
     add_to: Path | None,
     name: str | None,
     replace: bool,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Judge labels and predictions in files: CSV, TSV, JSON lines or Parquet.
@@ -101,7 +105,8 @@ def judge(
     a trained cell.
 
     With --cell, PREDICTIONS is a results folder with a leaderboard.json and a predictions.parquet.
-    The runs of that cell are judged, by its own gates unless --suite names others.
+    The runs of that cell are judged by its own gates or, with --suite, by those that the suite has
+    for it.
 
     With --suite, the number of rows, their order and their labels must be those of the suite's
     validation split; also their sentences, if the files have the suite's column of sentences. Where
@@ -116,14 +121,16 @@ def judge(
     as given, not trained here. The suite's data must be at hand, and be that of the leaderboard's
     runs. Its tables are made anew.
 
-    Gates that predictions alone cannot answer, such as max_train_seconds, are refused; with
-    --add-to they are listed, not judged. Exit code 1 means that a gate is not met.
+    Gates of a suite that predictions alone cannot answer are listed as not judged, with the reason:
+    costs, slices, those of the suite on all its cells, and, for files, those of a checkpoint or
+    cell. A suite without any other gate is refused. Exit code 0 means that the judged gates are
+    met, 1 that one is not, or (with --strict) that a gate was not judged.
 
     \b
     Examples:
       harness judge seed1.csv seed2.csv --min-mcc 0.45
       harness judge seed1.csv --label-column gold --suite mine.toml
-      harness judge seed1.csv --suite mine.toml --cola-dir ~/cola_public
+      harness judge seed1.csv --suite cola --cola-dir ~/cola_public
       harness judge results/cola --cell minilm-l6-bs32-lr1e-4 --min-mcc 0.2
       harness judge new1.csv new2.csv --baseline old1.csv --baseline old2.csv --max-drop 0.02
       harness judge seed1.csv seed2.csv --suite mine.toml --add-to results/mine --name "our model"
@@ -131,39 +138,26 @@ def judge(
     check_options(add_to, name, replace, suite, cell)
     from harness.inputs.given_predictions import Columns, read_runs, together
     from harness.judging.gates.given import (
-        COSTS,
-        cannot_judge,
         given_checks,
         given_difference,
         given_drop_check,
         given_intervals,
+        judged,
     )
     from harness.store.predictions import LOGIT
 
-    read = None if suite is None else load_suite(suite)
+    path = None if suite is None else located(suite, Path())
+    typed = overrides(min_mcc, max_drop)
+    read = None if path is None else read_suite(path, typed)
     published = None if cell is None else _published(predictions, cell)
-    gates = GatesSpec() if read is None else read.gates
-    where = None if suite is None else str(suite)
-    if read is None and published is not None:
-        gates = GatesSpec.model_validate(published.cell.gates.model_dump(exclude_none=True))
-        where = f"{predictions[0]}: {published.cell.id}"
-    if min_mcc is not None:
-        gates = gates.model_copy(update={"min_mcc": min_mcc})
-    if max_drop is not None:
-        gates = gates.model_copy(update={"max_drop": max_drop})
-    unanswered = [
-        (gate, f"{where}: gates.{gate}: {COSTS_UNKNOWN if gate in COSTS else UNANSWERED}")
-        for gate in cannot_judge(gates, with_baseline=bool(baseline) or max_drop is not None)
-    ]
-    problems = []
-    if add_to is None:
-        problems += [
-            f"{line}; {'name a --baseline' if gate == 'max_drop' else 'remove it'}, or judge with "
-            "a suite without it"
-            for gate, line in unanswered
-        ]
+    gates = gates_of(
+        None if read is None else (str(suite), read),
+        None if published is None else (f"{predictions[0]}: {published.cell.id}", published.cell),
+        typed,
+        with_baseline=bool(baseline) or max_drop is not None,
+    )
     folders = [*(predictions if cell is None else ()), *baseline]
-    problems += [
+    problems = [
         f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the results "
         "folder that is judged"
         for path in folders
@@ -172,15 +166,12 @@ def judge(
     if not baseline and (max_drop is not None or paired_seeds):
         flag = "--max-drop" if max_drop is not None else "--paired-seeds"
         problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
-    if not (baseline or add_to) and gates.min_mcc is None and gates.min_accuracy is None:
-        place = "no gate" if where is None else f"{where}: no gates.min_mcc or gates.min_accuracy"
-        problems.append(f"{place}; name one with --min-mcc")
+    if add_to is None:
+        problems += gates.none_applies(with_baseline=bool(baseline))
     if problems:
         raise BadInput(problems)
     to = None if add_to is None else destination(add_to, str(name), replace)
-    for _, line in unanswered:  # these are gates of the leaderboard's own cells
-        click.echo(printable(f"not judged: {line}"), err=True)
-    split = None if read is None or suite is None else split_of(read, suite, cola_dir)
+    split = None if read is None or path is None else split_of(read, path, cola_dir)
     named = _named(FILE_OPTIONS)
     if published is not None and named and not baseline:
         flags = ", ".join(map(flag_of, named))
@@ -211,13 +202,14 @@ def judge(
     names = columns.class_names
     checked = _labels_checked(runs, split)
     intervals = given_intervals(labels, predicted, len(names))
-    checks = given_checks(labels, predicted, len(names), gates)
+    checks = given_checks(labels, predicted, len(names), gates.thresholds)
     difference = None
     if baseline:
         compared = (labels, predicted, before, len(names))
         difference = given_difference(*compared, paired_seeds)
-        source = series([*map(str, baseline)])
-        checks.append(given_drop_check(*compared, gates, source, paired_seeds))
+        if "max_drop" in judged(gates.thresholds, with_baseline=True):
+            source = series([*map(str, baseline)])
+            checks.append(given_drop_check(*compared, gates.thresholds, source, paired_seeds))
     added = [] if to is None else add_row(to, predictions, runs[:ours], split)
     if as_json:
         scores: dict[str, object] = {name: asdict(interval) for name, interval in intervals.items()}
@@ -227,6 +219,7 @@ def judge(
             **scores,
             "difference": None if difference is None else asdict(difference),
             "gates": [asdict(each) for each in checks],
+            "not_judged": [asdict(each) for each in gates.not_judged],
             "written": [*map(str, added)],
         }
         click.echo(json.dumps(content, indent=1))
@@ -250,10 +243,15 @@ def judge(
             )
         for each in checks:
             click.echo(printable(f"{each.verdict}: {each.reason}"))
-        for path in added:
-            click.echo(printable(f"written: {path}"))
-    passing = ("pass", "not-enough-evidence") if gates.on_doubt == "pass" else ("pass",)
-    if any(each.verdict not in passing for each in checks):
+        for line in gates.lines:
+            click.echo(printable(f"not judged: {line}"))
+        for file in added:
+            click.echo(printable(f"written: {file}"))
+    if gates.not_judged:
+        click.echo(printable(gates.not_all(len(checks))), err=as_json)
+    doubt_passes = gates.thresholds.on_doubt == "pass"
+    passing = ("pass", "not-enough-evidence") if doubt_passes else ("pass",)
+    if (strict and gates.not_judged) or any(each.verdict not in passing for each in checks):
         sys.exit(1)
 
 
@@ -280,7 +278,7 @@ def _named(options: Sequence[str]) -> list[str]:
 
 
 def _class_names(
-    suite: Path | None,
+    suite: str | None,
     read: Suite | None,
     split: "ValidationSplit | str | None",
     published: "PublishedCell | None",
@@ -304,7 +302,7 @@ def _class_names(
 
 
 def _names_of_suite(
-    suite: Path | None, read: Suite | None, split: "ValidationSplit | str | None"
+    suite: str | None, read: Suite | None, split: "ValidationSplit | str | None"
 ) -> Sequence[str]:
     if read is None:
         return ("0", "1")

@@ -30,7 +30,7 @@ class Destination:
 
 
 def check_options(
-    add_to: Path | None, name: str | None, replace: bool, suite: Path | None, cell: str | None
+    add_to: Path | None, name: str | None, replace: bool, suite: str | None, cell: str | None
 ) -> None:
     """Raise a usage error for options that do not go together."""
     if add_to is None:

@@ -11,8 +11,10 @@ from harness.inputs.data.drawing import MOST_NAMED, draw, linked
 from harness.inputs.data.formats import check_file, reader_of
 from harness.inputs.data.rows import (
     HIDDEN_LABEL,
+    PROBLEMS_SHOWN,
     Rows,
     capped,
+    each_once,
     from_here,
     sentence_problem,
     shown,
@@ -21,12 +23,12 @@ from harness.inputs.data.table import NoLabelColumn, Table, TableRow, Wanted, li
 from harness.suite.class_names import (
     Meaning,
     classes_of_labels,
+    likely_name,
     meaning_of,
     numbered,
     numbers_are_classes,
 )
 from harness.suite.spec import DatasetSpec
-from harness.text import counted
 
 HIDDEN = Meaning("number", Decimal(HIDDEN_LABEL))
 
@@ -117,11 +119,11 @@ def labelled(
         path: the table's file, for messages.
         has_labels: whether the table has a column of labels; if not, all are hidden.
         split: the given split to which the table belongs; None if all splits are drawn from it. In
-            a given split, and with more than two classes, each wrong label is reported once, with
-            its number of rows. In test, labels may be hidden: no column, -1 or no value.
+            test, labels may be hidden: no column, -1 or no value.
 
     Raises:
-        BadInput: every mistake in the table at once.
+        BadInput: every mistake in the table at once; each wrong label once, with its number of
+            rows.
     """
     problems, declared = list(table.problems), table.class_names
     if declared is not None and not set(declared).isdisjoint(spec.class_names):
@@ -133,15 +135,12 @@ def labelled(
     two = len(spec.class_names) == 2
     if two and split in (None, "train"):  # labels of other files must be those of train
         causes = _common_cause(path, table.records, labels, spec)
-    if not causes and not (two and split is None):
+    if not causes:
         hidden = "; -1 or no value if it is hidden" if split == "test" else ""
         causes = [f"{each}{hidden}" for each in _unknown_labels(table.records, labels, spec)]
-    for record, label in zip(table.records, labels, strict=True):
+    for record in table.records:
         if problem := sentence_problem(record.sentence):
             problems.append(f"{record.where}: column {shown(spec.text_column)}: {problem}")
-        if label is None and not causes:
-            problem = f"{record.where}: column {shown(spec.label_column)}: {shown(record.label)}"
-            problems.append(f"{problem}; {_allowed(record.label, spec.class_names)}")
     problems += group_column.problems(table.records, spec.group_column)
     problems += [*causes, *_other_order(path, table.class_names, spec)]
     if problems:
@@ -226,14 +225,25 @@ def _unknown_labels(
     rows: Sequence[TableRow], labels: Sequence[int | None], spec: DatasetSpec
 ) -> Iterator[str]:
     """Yield a problem for each label that is not valid, with the number of its rows."""
-    found: dict[str, list[TableRow]] = {}
-    for row, label in zip(rows, labels, strict=True):
-        if label is None:
-            found.setdefault(shown(row.label), []).append(row)
-    for label_shown, own in found.items():
-        more = f" ({counted(len(own), 'row')}, the first here)" if len(own) > 1 else ""
-        problem = f"{own[0].where}: column {shown(spec.label_column)}: {label_shown}{more}"
-        yield f"{problem}; {_allowed(own[0].label, spec.class_names)}"
+    wrong = (
+        (row.where, spec.label_column, row.label)
+        for row, label in zip(rows, labels, strict=True)
+        if label is None
+    )
+    for number, (seen, value) in enumerate(each_once(wrong)):
+        hint = _likely(value, labels, spec.class_names) if number < PROBLEMS_SHOWN else ""
+        yield f"{seen}; {_allowed(value, spec.class_names)}{hint}"
+
+
+def _likely(label: object, labels: Sequence[int | None], class_names: Sequence[str]) -> str:
+    """Return the end of a message on a label: the class name that it, or the suite, misspells."""
+    name = likely_name(label, class_names)
+    if name is None:
+        return ""
+    if class_names.index(name) in labels:
+        return f"; did you mean {shown(name)}?"
+    way_out = "if it is the same, correct dataset.class_names or the file"
+    return f"; no row here is of class {shown(name)}: {way_out}"
 
 
 def _wanted(spec: DatasetSpec) -> Wanted:

@@ -7,7 +7,7 @@ import os
 import re
 import reprlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,6 +150,21 @@ def shown(value: object) -> str:
 def from_here(path: Path) -> str:
     """Return a path relative to the working directory, or as given if that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)
+
+
+def each_once(found: Iterable[tuple[str, str, object]]) -> Iterator[tuple[str, object]]:
+    """Yield each wrong value once: its first place and number of rows as text, and the value.
+
+    Args:
+        found: of each row with a wrong value, its place, the column, and the value.
+    """
+    places: dict[tuple[str, str], list[tuple[str, object]]] = {}
+    for where, column, value in found:
+        places.setdefault((column, shown(value)), []).append((where, value))
+    for (column, value_shown), own in places.items():
+        where, value = own[0]
+        more = f" ({counted(len(own), 'row')}, the first here)" if len(own) > 1 else ""
+        yield f"{where}: column {shown(column)}: {value_shown}{more}", value
 
 
 def capped(problems: Sequence[str], path: object) -> list[str]:

@@ -1,7 +1,9 @@
 """Judges predictions of another program by the gates on scores, as those of a trained cell."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from statistics import mean
+from typing import Any
 
 import numpy as np
 
@@ -13,32 +15,115 @@ from harness.judging.gates.check import Check
 from harness.judging.gates.cost_ratio import COLUMNS
 from harness.judging.gates.drop import drop_check
 from harness.judging.populations import difference
+from harness.suite import ids
 from harness.suite.gates import GatesSpec, Thresholds
-
-JUDGED = ("min_mcc", "min_accuracy")
+from harness.validation import place
 
 COSTS = frozenset({*COST_GATES, *COLUMNS})
 """Gates on costs, which predictions do not tell."""
 
+COSTS_UNKNOWN = "the costs of given predictions are not known"
+NO_BASELINE = "there is no baseline; name its predictions with --baseline FILE"
+NO_SLICES = "predictions do not tell which sentences are of the slice"
+NO_SOURCES = "its population is the sources, and predictions do not tell those of their sentences"
+OF_ALL_CELLS = "about all cells of the suite together, and these are predictions of one"
 
-def cannot_judge(gates: GatesSpec, with_baseline: bool = False) -> Iterator[str]:
-    """Yield each gate of a suite that labels and predictions alone cannot answer.
+OPTIONS = {"min_mcc": "--min-mcc", "max_drop": "--max-drop"}
+"""The flags of `harness judge` that set a threshold."""
+
+
+@dataclass(frozen=True)
+class NotJudged:
+    """A gate that labels and predictions alone cannot answer.
+
+    Attributes:
+        gate: its key below `gates`, as in a suite file.
+        threshold: the value of that key.
+        reason: why it is not judged.
+    """
+
+    gate: str
+    threshold: Any
+    reason: str
+
+
+def judged(gates: Thresholds, with_baseline: bool) -> tuple[str, ...]:
+    """Return the thresholds that labels and predictions answer.
+
+    Args:
+        with_baseline: whether there are predictions of a baseline: the drop from it is judged also
+            if no threshold is set.
+    """
+    names = [name for name in ("min_mcc", "min_accuracy") if getattr(gates, name) is not None]
+    names += ["max_drop"] if with_baseline else []
+    return tuple(name for name in names if name not in _about_sources(gates))
+
+
+def not_judged(gates: Thresholds, with_baseline: bool) -> Iterator[NotJudged]:
+    """Yield each threshold for predictions that they cannot answer.
 
     Args:
         with_baseline: whether there are predictions of a baseline, for `max_drop`.
     """
-    judged = (*JUDGED, "max_drop") if with_baseline else JUDGED
-    yield from (
-        name
-        for name in gates.model_dump(include=set(Thresholds.model_fields), exclude_none=True)
-        if name not in (*judged, "statistic", "on_doubt", "population", "slice")
-    )
-    if gates.population == "sources":
-        yield "population"
-    yield from (f"slice.{name!r}" for name in gates.slice)
-    yield from (f"checkpoint.{name!r}" for name in gates.checkpoint)
-    yield from (f"cell.{name!r}" for name in gates.cell)
-    yield from (f"suite.{name}" for name, value in gates.suite if value not in (None, ()))
+    about_sources = _about_sources(gates)
+    for name, value in _keys(gates).items():
+        if name in COSTS:
+            yield NotJudged(name, value, COSTS_UNKNOWN)
+        elif name == "slice":
+            for each, threshold in gates.slice.items():
+                yield NotJudged(place((name, each)), threshold.min_mcc, NO_SLICES)
+        elif name == "max_drop" and not with_baseline:
+            yield NotJudged(name, value, NO_BASELINE)
+        elif name in about_sources:
+            yield NotJudged(name, value, NO_SOURCES)
+    if with_baseline and gates.max_drop is None and "max_drop" in about_sources:
+        yield NotJudged("max_drop", DEFAULT_MAX_DROP, NO_SOURCES)
+
+
+def not_judged_of_others(gates: GatesSpec, cell: tuple[str, str] | None) -> Iterator[NotJudged]:
+    """Yield each gate of a suite that is not about predictions, but about other cells or all.
+
+    Keys that say how a checkpoint's or cell's gates are judged are among them.
+
+    Args:
+        cell: its checkpoint's name in the suite and its id; None for files, which tell neither.
+    """
+    for kind, own, name in (
+        ("checkpoint", gates.checkpoint, cell and cell[0]),
+        ("cell", gates.cell, cell and ids.find(cell[1], gates.cell)),
+    ):
+        for each, thresholds in own.items():
+            if each == name:
+                continue
+            of_other = f"of another {kind} than that of {cell[1]}" if cell else None
+            for key, value in _keys(thresholds).items():
+                reason = of_other or (
+                    f"in place of gates.{key} for this {kind}, and files do not tell theirs"
+                    f"{_if_it_is(key, value)}"
+                )
+                yield NotJudged(place((kind, each, key)), value, reason)
+    for key, value in gates.suite:
+        if value not in (None, ()):
+            yield NotJudged(f"suite.{key}", value, OF_ALL_CELLS)
+
+
+def _keys(thresholds: Thresholds) -> dict[str, Any]:
+    """Return the keys of thresholds that are set."""
+    return thresholds.model_dump(include=set(Thresholds.model_fields), exclude_none=True)
+
+
+def _about_sources(gates: Thresholds) -> frozenset[str]:
+    """Return the gates whose verdict uses an interval for sentences of other sources."""
+    if gates.population != "sources":
+        return frozenset()
+    by_bound = {"min_mcc", "min_accuracy"} if gates.statistic == "lower-bound" else set()
+    return frozenset({"max_drop", *by_bound})
+
+
+def _if_it_is(key: str, value: object) -> str:
+    """Return how to judge files of the checkpoint or cell that has its own threshold."""
+    flag = OPTIONS.get(key)
+    return "" if flag is None else f"; if they are of it, judge them with {flag} {value}"
 
 
 def given_intervals(
@@ -59,7 +144,11 @@ def given_intervals(
 def given_checks(
     labels: np.ndarray, predictions: np.ndarray, classes: int, gates: Thresholds
 ) -> list[Check]:
-    """Judge the thresholds on MCC and accuracy; arguments as those of `given_intervals`."""
+    """Judge the thresholds on MCC and accuracy that are `judged`.
+
+    The other arguments are those of `given_intervals`.
+    """
+    answered = judged(gates, with_baseline=False)
     intervals = given_intervals(labels, predictions, classes)
     by_bound = gates.statistic == "lower-bound"
     mccs = stats.mcc(labels, predictions, classes).tolist()
@@ -71,7 +160,7 @@ def given_checks(
     return [
         score_check(name, statistic, threshold, values, intervals[statistic], by_bound, None)
         for name, statistic, threshold, values in scores
-        if threshold is not None
+        if threshold is not None and f"min_{statistic}" in answered
     ]
 
 

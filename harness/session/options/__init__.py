@@ -18,9 +18,10 @@ from harness.session.options.folders import (
     left_behind,
     results_folder,
 )
-from harness.session.options.session_options import Options, read_options, session_options
+from harness.session.options.session_options import Options, read_options
 from harness.session.options.suites import (
     Planned,
+    for_every_cell,
     located,
     planned_suites,
     read_suites,
@@ -40,6 +41,7 @@ __all__ = [
     "cola_folder",
     "empty_value",
     "flag_of",
+    "for_every_cell",
     "home",
     "left_behind",
     "located",
@@ -48,6 +50,5 @@ __all__ = [
     "read_options",
     "read_suites",
     "results_folder",
-    "session_options",
     "suite_files",
 ]

@@ -30,19 +30,6 @@ class Options:
         return given if given is not None and given.suite == suite else None
 
 
-def session_options(chosen: Chosen) -> Options:
-    """Return the session's options, from the command line and the environment.
-
-    Raises:
-        BadInput: every mistake: a baseline or budget that cannot be read, gates against a baseline
-            without one.
-    """
-    options, problems = read_options(chosen)
-    if problems:
-        raise BadInput(problems)
-    return options
-
-
 def read_options(chosen: Chosen) -> tuple[Options, list[str]]:
     """Return the session's options without those that are wrong, and every mistake in them.
 

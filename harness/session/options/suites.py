@@ -14,7 +14,7 @@ from harness.session.looks.mistakes import look_problems
 from harness.session.options.declared import DEFAULT_SUITES, OVERRIDES, SWITCHES, name_of
 from harness.session.options.folders import Chosen, empty_values, home
 from harness.suite import ids
-from harness.suite.by_name import NAMES, shipped
+from harness.suite.by_name import shipped
 from harness.suite.plan import Cell, make_plan
 from harness.suite.references import Reference, load_references
 from harness.suite.spec import Override, Suite, SuiteGates, load_suite
@@ -96,12 +96,10 @@ def read_suites(chosen: Chosen) -> tuple[list[Planned], list[Planned], list[str]
         shown = Path(os.path.relpath(path, chosen.here))
         try:
             file = shown if passes(Path.exists, shown) else path
-            suite = _for_every_cell(load_suite(file, overrides), overrides)
+            suite = for_every_cell(load_suite(file, overrides), overrides)
             problems += _unknown_cells(file)
         except BadInput as error:
             problems += error.problems
-            if not path.suffix and not passes(Path.exists, path):
-                problems[-1] += f", or one of {', '.join(NAMES)}"
             without += _without_wrong_options(path, file, overrides, error.problems)
             continue
         if any(suite.name == other.suite.name for other in planned):
@@ -138,13 +136,13 @@ def _without_wrong_options(
     if len(right) == len(overrides):
         return []
     try:
-        suite = _for_every_cell(load_suite(file, right), right)
+        suite = for_every_cell(load_suite(file, right), right)
     except BadInput:
         return []
     return [Planned(suite, path, tuple(make_plan(suite)))]
 
 
-def _for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:
+def for_every_cell(suite: Suite, overrides: Sequence[Override]) -> Suite:
     """Remove a checkpoint's or cell's own settings that the command line sets for all of them."""
     given = {override.key for override in overrides}
 

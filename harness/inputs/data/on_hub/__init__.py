@@ -22,6 +22,7 @@ from harness.inputs.hub import Hub
 from harness.inputs.split_files import SplitFile, split_files
 from harness.suite.class_names import MOST_CLASSES, ambiguity
 from harness.suite.dataset import DEFAULT_VALIDATION_SIZE, GIVEN
+from harness.suite.ids import did_you_mean
 from harness.suite.spec import DatasetSpec
 
 SPLITS_SHOWN = 10
@@ -191,11 +192,12 @@ def _class_names(spec: DatasetSpec, where: str, rows: Dataset) -> tuple[str, ...
         )
     names = tuple(feature.names)
     if unknown := [name for name in spec.class_names if name not in names]:
+        hints = [did_you_mean(name, names) for name in unknown[:VALUES_SHOWN]]
         raise BadInput(
             [
                 f"{column} has no class {listed(unknown, VALUES_SHOWN)}, named in "
                 f"dataset.class_names; its classes are {listed(names, VALUES_SHOWN)}: remove the "
-                "key, or give some of these names"
+                f"key, or give some of these names{''.join(dict.fromkeys(hints))}"
             ]
         )
     if spec.class_names:
