@@ -16,6 +16,7 @@ from harness.judging.column import (
     Row,
     decimals,
     gate,
+    spread,
     values_of,
     with_after,
 )
@@ -30,7 +31,7 @@ from harness.judging.further_columns.sources import SOURCE_COLUMNS, SOURCES, for
 from harness.judging.further_columns.stopped import STOPPED, with_stopped
 from harness.stats import Interval
 from harness.store.records import time_to_target
-from harness.text import scientific
+from harness.text import beside, scientific
 
 ROUGHLY = (
     "~ marks a rough time or speed, with two digits and no ±: it differs between the seeds of the "
@@ -132,9 +133,14 @@ def _warnings(facts: Facts) -> str | None:
     return BETWEEN_WARNINGS.join(text.replace(mark, "/") for text in texts) or None
 
 
+def mcc_text(row: Row, name: str = "mcc") -> str:
+    """Format an MCC of a row with so many digits that it is on its side of the row's gate."""
+    value, gate = row[name], row["threshold"]
+    return beside(float(value or 0), *([] if gate is None else [float(gate)]), least=3)
+
+
 def _interval(row: Row) -> str:
-    write = decimals(3)
-    return f"{write(float(row['mcc_low'] or 0))} to {write(float(row['mcc_high'] or 0))}"
+    return f"{mcc_text(row, 'mcc_low')} to {mcc_text(row, 'mcc_high')}"
 
 
 COLUMNS = (
@@ -204,6 +210,7 @@ COLUMNS = (
         "Matthews correlation coefficient on the validation split: 1 is perfect, 0 is no better "
         "than guessing; mean over seeds ± sample standard deviation",
         decimals(3),
+        text_of=lambda row: mcc_text(row) + spread(row["mcc_sd"], decimals(3)),
         first=True,
         spread=True,
     ),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from harness.judging.column import MISSING, Row, Value
-from harness.judging.columns import SHOWN, informative
+from harness.judging.column import MISSING, Row
+from harness.judging.columns import SHOWN, informative, mcc_text
 from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.settings import settings_in
 from harness.judging.further_columns.stopped import bound
@@ -136,10 +136,6 @@ def append_summary(path: Path, text: str) -> str | None:
 
 def _mcc(row: Row) -> str:
     """Return a row's MCC; with stopped runs, what it is at least, and where they were stopped."""
-    if row["mcc"] is not None or row.get("stopped") is None:
-        return _three(row["mcc"])
-    return f"{bound(row)} ({row['stopped']})"
-
-
-def _three(value: Value) -> str:
-    return f"{value:z.3f}" if isinstance(value, float) else MISSING
+    if row["mcc"] is not None:
+        return mcc_text(row)
+    return MISSING if row.get("stopped") is None else f"{bound(row)} ({row['stopped']})"
