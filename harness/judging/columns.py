@@ -10,12 +10,14 @@ from harness import stats
 from harness.judging import costs
 from harness.judging.column import (
     BETWEEN_WARNINGS,
+    INCOMPLETE_MEANING,
     ROUGH,
     Column,
     Facts,
     Row,
     decimals,
     gate,
+    marked,
     spread,
     values_of,
     with_after,
@@ -150,7 +152,8 @@ COLUMNS = (
         lambda facts: None,  # `leaderboard` ranks the rows
         "rank",
         "#",
-        "by mean MCC, highest first; equal means share a rank",
+        f"by mean MCC, highest first; equal means share a rank; {INCOMPLETE_MEANING}",
+        text_of=lambda row: f"{row['rank']}{marked(row)}",
         first=True,
     ),
     Column(

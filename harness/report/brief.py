@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from harness.judging.column import MISSING, Row
+from harness.judging.column import INCOMPLETE_MEANING, MISSING, Row, marked
 from harness.judging.columns import SHOWN, informative, mcc_text
 from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.settings import settings_in
@@ -69,12 +69,13 @@ def terminal_table(frame: "pd.DataFrame", width: int = 120) -> str:
     rule = ["-" * each for each in widths.values()]
     headings, *lines = zip(*(texts[name] for name in widths), strict=True)
     # Not tabulate's own "simple" format: it makes every column two wider than its heading.
-    return tabulate(
+    table = tabulate(
         [headings, rule, *lines],
         tablefmt="plain",
         disable_numparse=True,
         colalign=[columns[name].alignment for name in widths],
     )
+    return "\n".join([table, *([INCOMPLETE_MEANING] if any(map(marked, rows)) else [])])
 
 
 def terminal_warnings(cells: Sequence[Cell], records: Iterable[Record]) -> list[str]:
@@ -121,6 +122,7 @@ def as_summary(suite: str, frame: "pd.DataFrame") -> str:
     table = grid(headings, lines, ["left"] * len(headings))
     more = len(rows) - len(lines)
     blocks = [f"### {code(suite)}: {counts}", table, *([f"and {more} more"] if more else [])]
+    blocks += [INCOMPLETE_MEANING] if any(marked(row) for _, row in rows[:MOST_ROWS]) else []
     return "\n\n".join(blocks) + "\n"
 
 
@@ -137,5 +139,5 @@ def append_summary(path: Path, text: str) -> str | None:
 def _mcc(row: Row) -> str:
     """Return a row's MCC; with stopped runs, what it is at least, and where they were stopped."""
     if row["mcc"] is not None:
-        return mcc_text(row)
+        return f"{mcc_text(row)}{marked(row)}"
     return MISSING if row.get("stopped") is None else f"{bound(row)} ({row['stopped']})"
