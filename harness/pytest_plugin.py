@@ -5,7 +5,6 @@ import gc
 import inspect
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from functools import partial
 
 import pytest
 
@@ -20,15 +19,14 @@ from harness.plugin.collection import (
     suites_of,
 )
 from harness.plugin.elsewhere import option_value, spelled
-from harness.plugin.gates import fallback_reason, gate_of, none_selected, will_not_be_judged
-from harness.plugin.interrupt import hold_interrupt
-from harness.plugin.ledger import (
-    Ledger,
-    beyond_budget,
-    left_open,
-    uncounted_failures,
-    unjudged,
+from harness.plugin.gates import (
+    gate_of,
+    lacks_score,
+    none_selected,
+    will_not_be_judged,
 )
+from harness.plugin.interrupt import hold_interrupt, open_gates, report_unreached, unreached
+from harness.plugin.ledger import Ledger, beyond_budget, left_open
 from harness.plugin.needs import hide_timing_table, need_timer, refuse_xdist, show_reasons
 from harness.plugin.outputs import problems, refuse_early, unwritten
 from harness.plugin.shield import shield
@@ -72,8 +70,6 @@ pytest_plugins = (
     "harness.plugin.collection",
     "harness.plugin.patience",
 )
-
-NO_SCORE = "No selected cell was scored: a session without a score does not pass."
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -314,27 +310,22 @@ def _finish(session: pytest.Session, running: Session) -> None:
     config.stash[WRITTEN], found = write_all(config, baseline_file(_chosen(config)))
     if found:
         config.stash[PROBLEMS] = found
-    config.stash[OPEN] = _open_gates(session)
+    missed = unreached(session)
+    config.stash[OPEN] = open_gates(session, missed)
+    report_unreached(session, missed)
     _set_failure(session)
     if config.pluginmanager.getplugin("terminalreporter") is None:  # nothing else prints a summary
         summarize_all(config)
         gates = left_open(config.stash[LEDGER], running)
         undecided = [beyond_budget(gates)] if gates else []
-        no_score = [] if running.scored() else [NO_SCORE]
         problems = config.stash.get(PROBLEMS, ())
-        _print_lines(config, [*config.stash[OPEN], *undecided, *problems, *no_score])
+        unscored = lacks_score(running, session.exitstatus)
+        _print_lines(config, [*config.stash[OPEN], *undecided, *problems, *unscored])
 
 
 def _print_lines(config: pytest.Config, lines: Sequence[str]) -> None:
     for line in lines:
         print_line(config, line)
-
-
-def _open_gates(session: pytest.Session) -> list[str]:
-    """Return lines on gates that were not judged, or whose failure pytest did not count."""
-    ledger = session.config.stash[LEDGER]
-    left = unjudged(ledger, session.config.stash[PLANNED], partial(fallback_reason, session))
-    return left + uncounted_failures(ledger)
 
 
 def _set_failure(session: pytest.Session) -> None:
@@ -372,8 +363,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         terminalreporter.write_line(spelled(config, beyond_budget(gates)), red=True)
     for problem in config.stash.get(PROBLEMS, ()):
         terminalreporter.write_line(spelled(config, problem), red=True)
-    if not running.scored():
-        terminalreporter.write_line(NO_SCORE, red=True)
+    for line in lacks_score(running, exitstatus):
+        terminalreporter.write_line(line, red=True)
     if exitstatus == pytest.ExitCode.INTERRUPTED:
         state = running.state()
         terminalreporter.write_line(

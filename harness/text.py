@@ -1,8 +1,10 @@
 """Formats text and numbers for display: on one line, without terminal control characters."""
 
+import operator
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Literal
 
 
 def printable(text: str) -> str:
@@ -44,6 +46,46 @@ def two_digits(value: float) -> str:
 def with_decimals(value: float, least: int = 4) -> str:
     """Format a number with all its digits, and with at least so many decimals: 0.3000, 0.45004."""
     return max(f"{value:z.{least}f}", f"{Decimal(repr(float(value))):f}", key=len)
+
+
+def in_full(value: float) -> str:
+    """Format a number with all its digits and no others: 100, 0.45, 0.00001."""
+    return f"{Decimal(repr(float(value))).normalize():f}"
+
+
+def beside(
+    value: float,
+    *limits: float,
+    most: bool = False,
+    least: int = 4,
+    kind: Literal["f", "g"] = "f",
+    sign: str = "",
+) -> str:
+    """Format a number with so many digits that it reads below a limit exactly if it is below it.
+
+    0.44998 beside 0.45 is 0.44998, not 0.4500; beside 0.5 it is 0.4500.
+
+    Args:
+        limits: such as thresholds, which are shown with all their digits.
+        most: it reads above a limit exactly if it is above it; for the largest allowed values.
+        least: the smallest number of decimals, or of digits if `kind` is "g".
+        sign: "+" also marks positive numbers.
+    """
+    meets = operator.le if most else operator.ge
+    for digits in range(least, 18):
+        text = f"{value:{sign}z.{digits}{kind}}"
+        if all(meets(float(text), limit) == meets(value, limit) for limit in limits):
+            return text
+    return f"{Decimal(repr(float(value))):{sign}f}"
+
+
+def apart(a: float, b: float, least: int = 4, kind: Literal["f", "g"] = "f") -> tuple[str, str]:
+    """Format two numbers with so many digits that different ones read differently."""
+    for digits in range(least, 18):
+        texts = f"{a:z.{digits}{kind}}", f"{b:z.{digits}{kind}}"
+        if a == b or texts[0] != texts[1]:
+            return texts
+    return in_full(a), in_full(b)
 
 
 def series(texts: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def print_contradictions(path: Path, problems: Sequence[str]) -> NoReturn:
 def print_differences(folder: Path, evidence: Evidence) -> None:
     """Print for every file whether it is as expected, and exit with 1 if one is not."""
     from harness.report import LEADERBOARD, PREDICTIONS, stale_files
-    from harness.report.checks.changes import changed_files, differences
+    from harness.report.checks.changes import changed_files, differences, other_form
 
     changed = changed_files(folder, evidence.contents)
     stale = stale_files(folder, evidence.contents)
@@ -90,13 +90,24 @@ def print_differences(folder: Path, evidence: Evidence) -> None:
             err=True,
         )
     if changed or stale:
-        click.echo(_conclusion(evidence), err=True)
+        forms = [other_form(folder / name, evidence.contents[name]) for name in changed]
+        only_form = not stale and None not in forms
+        click.echo(_conclusion(evidence, only_form), err=True)
     if changed or stale or evidence.unlike or evidence.wrong:
         sys.exit(1)
 
 
-def _conclusion(evidence: Evidence) -> str:
-    """Return what differing tables mean, and the way out."""
+def _conclusion(evidence: Evidence, only_form: bool) -> str:
+    """Return what differing tables mean, and the way out.
+
+    Args:
+        only_form: every file that differs holds the expected data.
+    """
+    if only_form and not evidence.unlike and not evidence.wrong:
+        return (
+            "no data differ: another program wrote these files in its own form; `harness report "
+            "FOLDER` without --check writes them as the records give them"
+        )
     if not evidence.published:
         return "the tables differ from the records in the store; run it without --check"
     way_out = "; if leaderboard.json is the published one, run it without --check"

@@ -15,6 +15,11 @@ Value = str | int | float | None
 Row = dict[str, Value]
 
 MISSING = "-"
+INCOMPLETE = "†"
+INCOMPLETE_MEANING = (
+    f"{INCOMPLETE} some of its seeds have no score (failed, or not run yet): rank and means are of "
+    "the others"
+)
 BETWEEN_WARNINGS = " | "
 
 ROUGH = "order of magnitude"
@@ -101,6 +106,12 @@ class Column:
 def gate(threshold: Value, statistic: Value) -> str:
     """Format the MCC that a gate requires, and the statistic if it is not the mean."""
     return f"{'lower bound ' if statistic == 'lower-bound' else ''}{threshold}"
+
+
+def marked(row: Row) -> str:
+    """Return INCOMPLETE if a row is ranked by some of its seeds, as others have no score; or ""."""
+    some_seeds = row["rank"] is not None and row.get("status") in ("failed", "partial")
+    return INCOMPLETE if some_seeds else ""
 
 
 def decimals(places: int) -> Callable[[float], str]:

@@ -10,12 +10,15 @@ from harness import stats
 from harness.judging import costs
 from harness.judging.column import (
     BETWEEN_WARNINGS,
+    INCOMPLETE_MEANING,
     ROUGH,
     Column,
     Facts,
     Row,
     decimals,
     gate,
+    marked,
+    spread,
     values_of,
     with_after,
 )
@@ -30,7 +33,7 @@ from harness.judging.further_columns.sources import SOURCE_COLUMNS, SOURCES, for
 from harness.judging.further_columns.stopped import STOPPED, with_stopped
 from harness.stats import Interval
 from harness.store.records import time_to_target
-from harness.text import scientific
+from harness.text import beside, scientific
 
 ROUGHLY = (
     "~ marks a rough time or speed, with two digits and no ±: it differs between the seeds of the "
@@ -132,9 +135,14 @@ def _warnings(facts: Facts) -> str | None:
     return BETWEEN_WARNINGS.join(text.replace(mark, "/") for text in texts) or None
 
 
+def mcc_text(row: Row, name: str = "mcc") -> str:
+    """Format an MCC of a row with so many digits that it is on its side of the row's gate."""
+    value, gate = row[name], row["threshold"]
+    return beside(float(value or 0), *([] if gate is None else [float(gate)]), least=3)
+
+
 def _interval(row: Row) -> str:
-    write = decimals(3)
-    return f"{write(float(row['mcc_low'] or 0))} to {write(float(row['mcc_high'] or 0))}"
+    return f"{mcc_text(row, 'mcc_low')} to {mcc_text(row, 'mcc_high')}"
 
 
 COLUMNS = (
@@ -144,7 +152,8 @@ COLUMNS = (
         lambda facts: None,  # `leaderboard` ranks the rows
         "rank",
         "#",
-        "by mean MCC, highest first; equal means share a rank",
+        f"by mean MCC, highest first; equal means share a rank; {INCOMPLETE_MEANING}",
+        text_of=lambda row: f"{row['rank']}{marked(row)}",
         first=True,
     ),
     Column(
@@ -204,6 +213,7 @@ COLUMNS = (
         "Matthews correlation coefficient on the validation split: 1 is perfect, 0 is no better "
         "than guessing; mean over seeds ± sample standard deviation",
         decimals(3),
+        text_of=lambda row: mcc_text(row) + spread(row["mcc_sd"], decimals(3)),
         first=True,
         spread=True,
     ),

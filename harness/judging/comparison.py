@@ -32,7 +32,7 @@ from harness.store.given import NOT_TRAINED, Given
 from harness.store.records import Record
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
-from harness.text import counted, series
+from harness.text import apart, beside, counted, series
 
 COMPARED = {
     "time": "train_seconds",
@@ -267,16 +267,26 @@ def conclusion(pair: Comparison) -> str:
     }.get(pair.verdict, f"No difference is shown between {pair.a} and {pair.b}")
     pairs = pair.corrected_for
     correction = "" if pairs == 1 else f", corrected for {pairs} comparisons"
-    scope = (
-        ""
-        if pair.covers == "sentences and seeds"
-        else ", for these runs only because a cell has one seed"
-    )
+    one_seed = ", for these runs only because a cell has one seed"
+    scope = "" if pair.covers == "sentences and seeds" else one_seed
     return (
-        f"{head}: MCC {pair.mcc_a:z.3f} against {pair.mcc_b:z.3f}, a difference of "
+        f"{head}: MCC {' against '.join(mccs(pair))}, a difference of "
         f"{pair.difference:+z.3f} (95 % interval {pair.low:+z.3f} to {pair.high:+z.3f}, "
-        f"p = {pair.adjusted:.2g}{correction}{scope}){_sources(pair)}{_costs(pair)}."
+        f"p = {p_text(pair.adjusted)}{correction}{scope}){_sources(pair)}{_costs(pair)}."
     )
+
+
+def mccs(pair: Comparison) -> tuple[str, str]:
+    """Format both MCCs; if one is better, they read differently."""
+    a, b = pair.mcc_a, pair.mcc_b
+    if a is None or b is None or pair.verdict not in ("better", "worse"):
+        return ("-" if a is None else f"{a:z.3f}"), ("-" if b is None else f"{b:z.3f}")
+    return apart(a, b, least=3)
+
+
+def p_text(value: float) -> str:
+    """Format a p-value so that it reads below ALPHA if it is."""
+    return beside(value, ALPHA, least=2, kind="g")
 
 
 def _sources(pair: Comparison) -> str:
@@ -289,9 +299,10 @@ def _sources(pair: Comparison) -> str:
     if pair.adjusted_sources is None:
         return ""
     shown = "a difference" if pair.adjusted_sources < ALPHA else "no difference"
+    interval = f"{pair.low_sources:+z.3f} to {pair.high_sources:+z.3f}"
     return (
         f", on {IN_WORDS['sentences']}; on {IN_WORDS['sources']} {shown} is shown "
-        f"({pair.low_sources:+z.3f} to {pair.high_sources:+z.3f}, p = {pair.adjusted_sources:.2g})"
+        f"({interval}, p = {p_text(pair.adjusted_sources)})"
     )
 
 
@@ -319,7 +330,7 @@ def differing_slices(pair: Comparison) -> Iterator[str]:
         yield (
             f"  {each.name}, {counted(each.sentences, 'sentence')}: MCC {each.mcc_a:z.3f} against "
             f"{each.mcc_b:z.3f}, {each.difference:+z.3f} (95 % interval {each.low:+z.3f} to "
-            f"{each.high:+z.3f}, p = {each.adjusted:.2g})"
+            f"{each.high:+z.3f}, p = {p_text(each.adjusted)})"
         )
 
 

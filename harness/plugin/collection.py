@@ -3,7 +3,8 @@
 PYTEST_DONT_REWRITE: harness.pytest_plugin imports this module before pytest registers it.
 """
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -32,6 +33,20 @@ class SuiteFile(pytest.Module):
     def funcnamefilter(self, name: str) -> bool:
         """Find the tests even if the repository's own tests are named in another way."""
         return name.startswith("test_")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_header(
+    config: pytest.Config,
+) -> Generator[None, list[str | list[str]], list[str | list[str]]]:
+    """Leave out the settings file of `harness run`: it is the null device, which nobody chose."""
+    headers = yield
+    if config.inipath is None or str(config.inipath) != os.devnull:
+        return headers
+    return [
+        [line for line in lines if not line.startswith("configfile: ")]
+        for lines in ([each] if isinstance(each, str) else each for each in headers)
+    ]
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:

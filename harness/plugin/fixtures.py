@@ -1,4 +1,7 @@
-"""The fixtures of benchmarks/: records and judgement of a cell, checks of a suite, their gates."""
+"""The fixtures of benchmarks/: records and judgement of a cell, checks of a suite, their gates.
+
+PYTEST_DONT_REWRITE: harness.plugin.interrupt imports this module before pytest registers it.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -73,7 +76,7 @@ def _skip_if_dropped(request: pytest.FixtureRequest, cell: Cell, records: Sequen
         return
     judgement = _judgement(session, cell, records)
     if judgement.verdict is None and not judgement.passed:
-        request.node.user_properties.extend(_properties(cell, judgement, records))
+        request.node.user_properties.extend(cell_properties(cell, judgement, records))
         request.config.stash[LEDGER].dropped.add((cell.suite, cell.id))
         pytest.skip(standing.in_words())
 
@@ -119,12 +122,12 @@ def record_verdict(
     """
 
     def record(judgement: Judgement, records: Sequence[Record]) -> None:
-        request.node.user_properties.extend(_properties(cell, judgement, records))
+        request.node.user_properties.extend(cell_properties(cell, judgement, records))
 
     return record
 
 
-def _properties(
+def cell_properties(
     cell: Cell, judgement: Judgement, records: Sequence[Record]
 ) -> Iterator[tuple[str, str]]:
     """Yield the properties of a verdict, without values that were not measured or not requested.

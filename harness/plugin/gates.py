@@ -14,6 +14,7 @@ import pytest
 from harness.plugin.ledger import Gate, by_reason, required_gates
 from harness.plugin.stash import CELLS, LEDGER, is_strict
 from harness.session.options import Planned
+from harness.session.session import Session
 from harness.suite import ids
 from harness.text import counted
 
@@ -25,6 +26,9 @@ DESELECTS = {
     ("_pytest.stepwise", "pytest_collection_modifyitems"): ("stepwise", "--sw"),
 }
 """Where pytest deselects tests: module and function; the name of the option's value, its flag."""
+
+NO_SCORE = "No selected cell was scored: a session without a score does not pass."
+NOT_JUDGED = "No test reached a cell that has a score: such a session does not pass."
 
 
 def gate_of(item: pytest.Item) -> Gate | None:
@@ -99,6 +103,8 @@ def pytest_runtest_makereport(
         ledger = item.config.stash[LEDGER]
         if report.failed:
             ledger.failed.add(gate)
+        if report.when == "teardown":
+            ledger.ended.add(gate)
         if (reason := _reason(report, call)) is not None:
             ledger.reasons[gate] = reason
     return report
@@ -172,13 +178,30 @@ def fallback_reason(session: pytest.Session, gate: Gate) -> str:
     if config.getoption("setuponly", False):
         return "--setup-plan" if config.getoption("setupplan", False) else "--setup-only"
     if gate in {gate_of(item) for item in session.items}:
-        stopped = session.shouldfail or session.shouldstop
-        if stopped or session.exitstatus == pytest.ExitCode.INTERRUPTED:
-            return f"the session ended before its test ({stopped or 'interrupted'})"
-        return "its test did not reach its gate"
+        return ended_early(session) or "its test did not reach its gate"
     if gate in config.stash[LEDGER].collected:
         return "its test was removed from the session by a plugin or conftest.py"
     return f"its test was not collected: left out by {_left_out_by(session, gate)}"
+
+
+def ended_early(session: pytest.Session) -> str | None:
+    """Return why the tests that a session did not reach did not run, or None if it reached all."""
+    stopped = session.shouldfail or session.shouldstop
+    if stopped or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        return f"the session ended before its test ({stopped or 'interrupted'})"
+    return None
+
+
+def lacks_score(running: Session, exit_status: int) -> list[str]:
+    """Return a line if no selected cell has a score, or no test waited for one that has."""
+    if running.scored():
+        return []
+    for planned in running.planned:
+        selected = {cell.id for cell in running.selected(planned.suite.name)}
+        stored = running.stored(planned)
+        if any(item.record.scores and item.record.cell in selected for item in stored):
+            return [] if exit_status == pytest.ExitCode.INTERRUPTED else [NOT_JUDGED]
+    return [NO_SCORE]
 
 
 def _left_out_by(session: pytest.Session, gate: Gate) -> str:

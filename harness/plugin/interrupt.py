@@ -1,10 +1,25 @@
-"""Delays Ctrl-C while results are being written."""
+"""Delays Ctrl-C while results are being written, and tells the gates whose test it prevented."""
 
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import FrameType
+
+import pytest
+
+from harness.judging.gates import Judgement, Verdict, judge_suite
+from harness.judging.gates.check import WORST_FIRST
+from harness.judging.leaderboard import runs_by_cell
+from harness.judging.looks.race import standings
+from harness.plugin.fixtures import cell_properties
+from harness.plugin.gates import ended_early, fallback_reason, gate_of
+from harness.plugin.ledger import Gate, state_of, uncounted_failures, unjudged
+from harness.plugin.stash import LEDGER, PLANNED, SESSION
+from harness.plugin.tables import judgements_of
+from harness.suite.plan import Cell, suite_gates
+from harness.text import counted
 
 
 @contextlib.contextmanager
@@ -33,3 +48,91 @@ def hold_interrupt() -> Iterator[Callable[[], bool]]:
         yield lambda: came
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """A gate whose test a session did not reach, as the records decide it, and so the tables.
+
+    `verdict` is None if they do not decide it. `properties` are those of the test's report.
+    """
+
+    verdict: Verdict | None
+    reason: str
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+def unreached(session: pytest.Session) -> dict[Gate, Unreached]:
+    """Return the gates whose test a session that ended early did not run to its end."""
+    config = session.config
+    if SESSION not in config.stash or (why := ended_early(session)) is None:
+        return {}
+    ledger, running = config.stash[LEDGER], config.stash[SESSION]
+    gates = {gate_of(item) for item in session.items} - ledger.ended - {*ledger.judged}
+    found: dict[Gate, Unreached] = {}
+    for planned in running.planned:
+        name = planned.suite.name
+        if all(gate is None or gate[0] != name for gate in gates):
+            continue
+        records = [item.record for item in running.stored(planned)]
+        runs = runs_by_cell(planned.cells, records)
+        judged = judgements_of(running, planned, records)
+        for cell in planned.cells:
+            if (name, cell.id) in gates:
+                own = judged[cell.id]
+                reason = why + _lack(cell, own)
+                properties = tuple(cell_properties(cell, own, runs[cell.id]))
+                found[name, cell.id] = Unreached(own.verdict, reason, properties)
+        if (name, None) in gates:
+            looks = standings(planned.cells, runs, running.baseline(name) is not None)
+            checks = judge_suite(suite_gates(planned.suite), planned.cells, runs, looks)
+            verdict = min((check.verdict for check in checks), key=WORST_FIRST.index, default=None)
+            found[name, None] = Unreached(verdict, why)
+    return found
+
+
+def _lack(cell: Cell, judgement: Judgement) -> str:
+    """Return how many seeds of a cell without a verdict have no score; "" if none lacks one."""
+    lacking = sum(judgement.by_seed.get(seed) is None for seed in cell.seeds)
+    if judgement.verdict is not None or not lacking:
+        return ""
+    return f"; {lacking} of {counted(len(cell.seeds), 'seed')} without a score"
+
+
+def open_gates(session: pytest.Session, missed: Mapping[Gate, Unreached]) -> list[str]:
+    """Return lines on gates that were not judged, or whose failure pytest did not count."""
+    ledger = session.config.stash[LEDGER]
+
+    def reason(gate: Gate) -> str:
+        return missed[gate].reason if gate in missed else fallback_reason(session, gate)
+
+    verdicts = {gate: each.verdict for gate, each in missed.items() if each.verdict is not None}
+    left = unjudged(ledger, session.config.stash[PLANNED], reason, verdicts)
+    return left + uncounted_failures(ledger)
+
+
+def report_unreached(session: pytest.Session, missed: Mapping[Gate, Unreached]) -> None:
+    """Report the tests that a Ctrl-C prevented as skipped to the plugins that write files.
+
+    pytest reports nothing about them, and JUnit XML has a test case without a name for the one that
+    was running. Plugins that keep last session's failures are not told: these tests did not run.
+    """
+    if session.exitstatus != pytest.ExitCode.INTERRUPTED:
+        return
+    manager = session.config.pluginmanager
+    names = ("terminalreporter", "lfplugin", "stepwiseplugin")
+    plugins = [plugin for name in names if (plugin := manager.getplugin(name)) is not None]
+    tell = manager.subset_hook_caller("pytest_runtest_logreport", remove_plugins=plugins)
+    for item in session.items:
+        gate = gate_of(item)
+        if gate is None or gate not in missed:
+            continue
+        found, (path, line, _) = missed[gate], item.location
+        text = f"Skipped: {state_of(found.verdict)}: {found.reason}"
+        item.user_properties[:] = found.properties
+        call = pytest.CallInfo.from_call(lambda: None, "setup")
+        report = pytest.TestReport.from_item_and_call(item, call)
+        report.outcome, report.longrepr = "skipped", (path, line or 0, text)
+        tell(report=report)
+        call = pytest.CallInfo.from_call(lambda: None, "teardown")
+        tell(report=pytest.TestReport.from_item_and_call(item, call))

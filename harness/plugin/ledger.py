@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.judging.gates import Verdict
 from harness.session.options import Planned
 from harness.session.session import Session
 from harness.text import counted, some
@@ -24,6 +25,7 @@ class Ledger:
     pytest counted as failed. `reasons` explain why a gate was not judged. `files` contains the
     gates whose test exists in a file; `collected` those whose test was collected, selected or not.
     `dropped` contains the gates of cells that were dropped from a race: they need no verdict.
+    `ended` contains the gates whose test ran to its end, whatever its outcome.
     """
 
     judged: dict[Gate, bool] = field(default_factory=dict)
@@ -32,6 +34,7 @@ class Ledger:
     files: dict[Gate, Path] = field(default_factory=dict)
     collected: set[Gate] = field(default_factory=set)
     dropped: set[Gate] = field(default_factory=set)
+    ended: set[Gate] = field(default_factory=set)
 
 
 def record_result(ledger: Ledger, gate: Gate, passed: bool) -> None:
@@ -50,19 +53,34 @@ def required_gates(planned: Sequence[Planned]) -> list[Gate]:
 
 
 def unjudged(
-    ledger: Ledger, planned: Sequence[Planned], fallback: Callable[[Gate], str]
+    ledger: Ledger,
+    planned: Sequence[Planned],
+    fallback: Callable[[Gate], str],
+    by_records: Mapping[Gate, Verdict],
 ) -> list[str]:
     """Return a line for each reason why gates of the suites were not judged.
 
     Args:
         fallback: returns the reason of a gate if the ledger has none.
+        by_records: the verdict of gates whose test did not run, where the records give one; a line
+            on them starts with it, as the tables show it.
     """
     reasons = {
         gate: ledger.reasons.get(gate) or fallback(gate)
         for gate in required_gates(planned)
         if gate not in ledger.judged and gate not in ledger.dropped
     }
-    return [f"not judged: {line}" for line in by_reason(reasons)]
+    states = {gate: state_of(by_records.get(gate)) for gate in reasons}
+    return [
+        f"{state}: {line}"
+        for state in dict.fromkeys(states.values())
+        for line in by_reason({gate: reasons[gate] for gate in reasons if states[gate] == state})
+    ]
+
+
+def state_of(verdict: Verdict | None) -> str:
+    """Return how a gate is named whose test did not judge it, by the verdict of its records."""
+    return "not judged" if verdict is None else f"{verdict} by its records alone"
 
 
 def left_open(ledger: Ledger, running: Session) -> list[Gate]:

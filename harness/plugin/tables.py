@@ -92,7 +92,7 @@ def write_all(
                     planned.suite.dataset,
                     running.inputs(name).slices.slices,
                     given,
-                    _judgements(running, planned, [item.record for item in stored]),
+                    judgements_of(running, planned, [item.record for item in stored]),
                 )
                 store_locations(folder, where(planned, running.inputs(name), folder))
             except BadInput as error:
@@ -137,7 +137,7 @@ def _is_its_own_baseline(running: Session, planned: Planned, read_from: Path | N
     if baseline is None or read_from is None or not passes(read_from.samefile, published):
         return False
     records = [item.record for item in running.stored(planned)]
-    judgements = _judgements(running, planned, records)
+    judgements = judgements_of(running, planned, records)
     checks = [check for each in judgements.values() for check in each.checks]
     return any(check.gate in AGAINST_BASELINE and check.verdict != "pass" for check in checks)
 
@@ -158,13 +158,13 @@ def summarize_all(config: pytest.Config) -> None:
 def _table(running: Session, planned: Planned, given: Sequence[Given] = ()) -> "pd.DataFrame":
     records = [item.record for item in running.stored(planned)]
     name = planned.suite.name
-    judgements = _judgements(running, planned, records)
+    judgements = judgements_of(running, planned, records)
     return leaderboard(
         planned.cells, records, running.baseline(name), judgements=judgements, given=given
     )
 
 
-def _judgements(
+def judgements_of(
     running: Session, planned: Planned, records: Sequence[Record]
 ) -> dict[str, Judgement]:
     """Return the judgements of a suite's cells, by cell id, as the tables need them."""
@@ -186,7 +186,7 @@ def _undecided(
     cells, suite = planned.cells, planned.suite.name
     runs, baseline = runs_by_cell(cells, records), running.baseline(suite)
     found = standings(cells, runs, baseline is not None)
-    judgements = _judgements(running, planned, records)
+    judgements = judgements_of(running, planned, records)
     checks = judge_suite(suite_gates(planned.suite), cells, runs, found)
     yield from undecided(cells, runs, judgements, checks, baseline is not None, name, plain)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from harness.judging.column import MISSING, Row, Value
-from harness.judging.columns import SHOWN, informative
+from harness.judging.column import INCOMPLETE_MEANING, MISSING, Row, marked
+from harness.judging.columns import SHOWN, informative, mcc_text
 from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.settings import settings_in
 from harness.judging.further_columns.stopped import bound
@@ -26,7 +26,6 @@ DISPENSABLE = (
     *("predictions_batch_size", "predictions_per_second", "latency_p95_ms"),
     "parameters_m",
     "eval_ms_per_sentence",
-    "latency_ms",
     "f1",
     "samples_per_second",
     "time_to_target_seconds",
@@ -37,8 +36,12 @@ DISPENSABLE = (
     "accuracy",
     "stopped",
     "seeds",
+    "latency_ms",
 )
-"""Columns that are dropped, in this order, if the table is too wide."""
+"""Columns that are dropped, in this order, if the table is too wide.
+
+What stays longest decides which cell to take: MCC, its interval, training time, latency, verdict.
+"""
 
 GAP = 2
 
@@ -69,12 +72,13 @@ def terminal_table(frame: "pd.DataFrame", width: int = 120) -> str:
     rule = ["-" * each for each in widths.values()]
     headings, *lines = zip(*(texts[name] for name in widths), strict=True)
     # Not tabulate's own "simple" format: it makes every column two wider than its heading.
-    return tabulate(
+    table = tabulate(
         [headings, rule, *lines],
         tablefmt="plain",
         disable_numparse=True,
         colalign=[columns[name].alignment for name in widths],
     )
+    return "\n".join([table, *([INCOMPLETE_MEANING] if any(map(marked, rows)) else [])])
 
 
 def terminal_warnings(cells: Sequence[Cell], records: Iterable[Record]) -> list[str]:
@@ -121,6 +125,7 @@ def as_summary(suite: str, frame: "pd.DataFrame") -> str:
     table = grid(headings, lines, ["left"] * len(headings))
     more = len(rows) - len(lines)
     blocks = [f"### {code(suite)}: {counts}", table, *([f"and {more} more"] if more else [])]
+    blocks += [INCOMPLETE_MEANING] if any(marked(row) for _, row in rows[:MOST_ROWS]) else []
     return "\n\n".join(blocks) + "\n"
 
 
@@ -136,10 +141,6 @@ def append_summary(path: Path, text: str) -> str | None:
 
 def _mcc(row: Row) -> str:
     """Return a row's MCC; with stopped runs, what it is at least, and where they were stopped."""
-    if row["mcc"] is not None or row.get("stopped") is None:
-        return _three(row["mcc"])
-    return f"{bound(row)} ({row['stopped']})"
-
-
-def _three(value: Value) -> str:
-    return f"{value:z.3f}" if isinstance(value, float) else MISSING
+    if row["mcc"] is not None:
+        return f"{mcc_text(row)}{marked(row)}"
+    return MISSING if row.get("stopped") is None else f"{bound(row)} ({row['stopped']})"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from harness.judging.column import MISSING, Column, Row
+from harness.judging.column import INCOMPLETE_MEANING, MISSING, Column, Row, marked
 from harness.judging.columns import informative
 from harness.judging.costs import beside_other_programs, likely_cause, rough
 from harness.judging.gates.stopped import any_stopped
@@ -141,7 +141,10 @@ def introduction(published: Published) -> Iterator[str]:
 
 
 def populations(rows: Iterable[Row]) -> Iterator[str]:
-    """Yield what the intervals are about, if records contain the source of each sentence."""
+    """Yield what a marked rank is, and what the intervals are about, if records contain sources."""
+    rows = list(rows)
+    if any(map(marked, rows)):
+        yield f"{INCOMPLETE_MEANING}."
     known = [row for row in rows if row.get("sources") is not None]
     if any(row["mcc_low_sources"] is not None for row in known):
         yield (

@@ -587,3 +587,14 @@ def test_mistakes_of_a_plan_are_told_in_one_list(folder: Path) -> None:
         assert len(told) == len(wrong), told
         for text in ("--seeds: 'x'", "--budget: '30'", "nowhere.json: there is no such", "missing"):
             assert any(text in line for line in told), (text, told)
+
+
+def test_run_names_no_settings_file_that_nobody_chose(tmp_path: Path) -> None:
+    listing = ("run", "quickstart", "--collect-only")
+    done, _ = imported_by(*listing, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert f"rootdir: {tmp_path}" in done.out
+    assert "configfile" not in done.out
+    (tmp_path / "own.ini").write_text("[pytest]\n", encoding="utf-8")
+    done, _ = imported_by(*listing, "-c", "own.ini", cwd=tmp_path)
+    assert "configfile: own.ini" in done.out

@@ -104,7 +104,7 @@ def the_check(cell: Cell, now: Sequence[Record], before: Sequence[Record]) -> Ch
             MEMORY,
             1.1429,
             1.1428,
-            "the memory is 1.142857 times the baseline's (2400 ± 100 against 2100 ± 100 MB; "
+            "the memory is 1.1429 times the baseline's (2400 ± 100 against 2100 ± 100 MB; "
             "1.05 to 1.26 run by run), at most ",
         ),
     ],

@@ -111,7 +111,7 @@ def test_the_explanation_gives_value_threshold_margin_seeds_and_place(tmp_path: 
 def test_a_narrow_miss_is_not_explained_as_none(tmp_path: Path) -> None:
     cell = make_cell(seeds=(0,), threshold=0.3)
     text = explain(cell, judge(cell, [make_record(cell, 0, mcc=0.29998)]), tmp_path)
-    assert "MCC 0.3000 is below the threshold 0.3000 (margin -2e-05)" in text
+    assert "MCC 0.29998 is below the threshold 0.3000 (margin -2e-05)" in text
 
 
 def test_a_score_that_rounds_to_zero_has_no_sign(tmp_path: Path) -> None:

@@ -113,10 +113,15 @@ def test_latencies_are_rough_by_what_was_so_while_they_were_measured(
     assert shown["latency ms"].startswith("~") is latencies
 
 
-def test_a_narrow_terminal_drops_them_before_scores() -> None:
+def test_a_terminal_of_100_columns_shows_the_latency_and_a_narrower_one_the_verdict() -> None:
     frame = leaderboard([CELL], runs_of(CELL, (5.0, 5.1, 5.2)))
-    assert "lat ms" in terminal_table(frame, 500)
-    narrow = terminal_table(frame, 100)
+    wide, usual, narrow = (terminal_table(frame, width) for width in (500, 100, 70))
+    assert "p95 ms" in wide
+    assert max(map(len, usual.splitlines())) <= 100
+    assert "lat ms" in usual.splitlines()[0]
+    assert "5.10 ± 0.10" in usual
+    for spare in ("p95 ms", "adj", "acc", "MB", "pred/s"):
+        assert spare not in usual.splitlines()[0].split("  ")
     assert "lat ms" not in narrow
     assert "verdict" in narrow
 

@@ -8,7 +8,7 @@ import pytest
 from builders.records import make_cell, predicted_record
 
 from harness.judging.gates import judge
-from harness.plugin.fixtures import _properties
+from harness.plugin.fixtures import cell_properties
 from harness.stats import Interval
 from harness.store.grouping import groupings
 from harness.store.slices import make_slices
@@ -35,7 +35,7 @@ def properties_of(
     assert records[0].dataset is not None
     slices = make_slices(records[0].dataset.fingerprint, {"topic": TOPICS})
     judgement = judge(cell, records, slices=slices)
-    return dict(_properties(cell, judgement, records)), judgement.mcc_on_sources
+    return dict(cell_properties(cell, judgement, records)), judgement.mcc_on_sources
 
 
 def test_the_interval_for_other_sources_has_properties_of_its_own() -> None:
@@ -65,4 +65,4 @@ def test_the_statistic_that_was_judged_is_told() -> None:
     assert properties_of(None, "lower-bound")[0]["statistic"] == "lower-bound"
     cell = replace(make_cell(seeds=(1,)), gates=Thresholds())
     record = predicted_record(cell, 1, LABELS, LABELS[None])
-    assert "statistic" not in dict(_properties(cell, judge(cell, [record]), [record]))
+    assert "statistic" not in dict(cell_properties(cell, judge(cell, [record]), [record]))

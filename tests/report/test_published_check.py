@@ -389,6 +389,58 @@ def test_an_edited_score_is_a_difference_with_both_values(folder: Path) -> None:
     assert harness("report", str(folder)).code == 4
 
 
+def other_white_space(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=4)
+
+
+def other_order(content: dict[str, Any]) -> str:
+    return json.dumps({name: content[name] for name in reversed(content)})
+
+
+@pytest.mark.parametrize("written", [other_white_space, other_order])
+def test_the_same_data_in_another_form_are_told_as_the_same(
+    folder: Path, written: Callable[[dict[str, Any]], str]
+) -> None:
+    path = folder / "leaderboard.json"
+    published = path.read_bytes()
+    path.write_text(written(json.loads(published)), encoding="utf-8")
+    table = folder / "leaderboard.csv"
+    table.write_bytes(table.read_bytes().replace(b"\n", b"\r\n"))
+    done = check(folder)
+    assert done.code == 1
+    same = "the same data, but not byte for byte what the records give"
+    assert sorted(line.partition(": ")[2] for line in told(done)) == [
+        f"{os.path.relpath(table)}: {same} (other line ends)",
+        f"{os.path.relpath(path)}: {same} (other white space, order of keys or notation of "
+        "numbers)",
+    ]
+    assert "no data differ" in done.err
+    assert "was edited" not in done.err
+    assert harness("report", str(folder)).code == 0
+    assert path.read_bytes() == published
+    assert check(folder).code == 0
+
+
+def test_other_data_are_named_with_their_place_and_both_values_in_any_form(folder: Path) -> None:
+    path = folder / "leaderboard.json"
+    content = json.loads(path.read_bytes())
+    detectable, row = content["detectable_rows"], content["rows"][0]
+    seeds, mcc = detectable[0]["seeds"], row["mcc"]
+    detectable[0]["seeds"], row["mcc"] = seeds + 40, 0.987
+    path.write_text(other_white_space(content), encoding="utf-8")
+    done = check(folder)
+    assert done.code == 1
+    first, second = told(done)
+    assert f"mcc is 0.987, the records give {mcc!r}" in first
+    assert f"detectable_rows[0].seeds is {seeds + 40}, the records give {seeds}" in second
+    assert "was edited" in done.err
+    del detectable[0]
+    path.write_text(other_white_space(content), encoding="utf-8")
+    count = len(detectable)
+    shorter = f"detectable_rows has {count} entries, the records give {count + 1}"
+    assert any(shorter in line for line in told(check(folder)))
+
+
 def test_a_damaged_leaderboard_is_not_to_be_overwritten_by_who_checks_it(folder: Path) -> None:
     edit_records(folder, lambda records: records[2].update(seed="two"))
     done = check(folder)

@@ -34,7 +34,7 @@ from harness.errors import BadInput
 from harness.judging.baseline import Baseline
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of, runs_by_cell
 from harness.report import publish, read_published, render, write_tables
-from harness.report.brief import terminal_table, terminal_warnings
+from harness.report.brief import as_summary, terminal_table, terminal_warnings
 from harness.report.findings import findings
 from harness.report.markdown import MOST_RUNS, as_markdown
 from harness.report.pictures.charts import lines_of
@@ -740,12 +740,38 @@ def test_the_terminal_shows_the_rows_in_order_within_120_columns() -> None:
     records += [make_record(second, 0, 0.5, concurrency=2), failed_record(second, 1)]
     lines = terminal_table(leaderboard([first, second], records)).splitlines()
     assert max(map(len, lines)) <= 120
-    assert len(lines) == 4
+    assert len(lines) == 5
+    assert lines.pop().startswith("† some of its seeds have no score")
     assert lines[0].split()[:2] == ["#", "checkpoint"]
-    assert lines[2].split()[:6] == ["1", names[1], "32", "1e-4", "failed", "0.500"]
+    assert lines[2].split()[:6] == ["1†", names[1], "32", "1e-4", "failed", "0.500"]
     assert lines[3].split()[:6] == ["2", names[0], "32", "1e-4", "ok", "0.300"]
     assert "101.5 ± 1.0" in lines[3]
     assert [line.split()[-2:] for line in lines[2:]] == [["0.3", "fail"], ["0.3", "pass"]]
+
+
+def test_a_rank_that_lacks_a_seed_is_marked_wherever_it_is_shown_and_stays_the_same() -> None:
+    cells = [make_cell(f"org/{name}", seeds=(0, 1)) for name in ("a", "b", "c", "d")]
+    failed, short, whole, none = cells
+    records = [make_record(failed, 0, 0.6), failed_record(failed, 1), make_record(short, 0, 0.5)]
+    records += [make_record(whole, seed, 0.4) for seed in (0, 1)]
+    records += [failed_record(none, seed) for seed in (0, 1)]
+    frame = leaderboard(cells, records)
+    assert [row["rank"] for row in rows_of(frame)] == [1, 2, 3, None]
+    legend = "† some of its seeds have no score (failed, or not run yet): rank and means are of"
+    terminal = terminal_table(frame).splitlines()
+    assert [line.split()[0] for line in terminal[2:]] == ["1†", "2†", "3", "-", "†"]
+    summary = as_summary("sample", frame)
+    assert [line.count("†") for line in summary.splitlines() if "org/" in line] == [1, 0, 1, 0]
+    files = render(publish("sample", cells, records))
+    document, page = (files[f"leaderboard.{kind}"].decode() for kind in ("md", "html"))
+    table = [line for line in document.splitlines() if line.startswith("| ") and "org/" in line]
+    assert [line.split()[1] for line in table[:4]] == ["1†", "2†", "3", "-"]
+    assert ">1†</td>" in page
+    for text in (terminal[-1], summary, document, page):
+        assert legend in text
+    assert files["leaderboard.csv"].decode().splitlines()[1].startswith("1,")
+    complete = render(publish("sample", [whole], records))["leaderboard.md"].decode()
+    assert "†" not in complete.partition("## Columns")[0]
 
 
 def test_a_wide_terminal_shows_more_columns_and_a_narrow_one_the_essential() -> None:

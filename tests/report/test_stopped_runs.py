@@ -15,7 +15,7 @@ from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.gates import explain, judge, judge_suite
 from harness.judging.leaderboard import leaderboard, rows_of, runs_by_cell
 from harness.judging.sides import side
-from harness.plugin.fixtures import _properties
+from harness.plugin.fixtures import cell_properties
 from harness.report import publish, read_published, render
 from harness.report.brief import as_summary, terminal_table, terminal_warnings
 from harness.report.replacement import left_out, runs_of_records, shortfall
@@ -160,7 +160,7 @@ def test_a_leaderboard_of_stopped_runs_only_is_read_and_rendered_the_same(tmp_pa
 
 def test_properties_of_a_test_case_name_the_bound() -> None:
     judgement = judge(BEST, RECORDS[:2])
-    found = dict(_properties(BEST, judgement, RECORDS[:2]))
+    found = dict(cell_properties(BEST, judgement, RECORDS[:2]))
     assert found["verdict"] == found["gate_min_mcc"] == "pass"
     assert float(found["mcc_at_least"]) == pytest.approx(0.55)
     assert float(found["mcc_at_least_seed_1"]) == pytest.approx(0.6)

@@ -47,14 +47,17 @@ def _row(name: str, pair: "Comparison") -> dict[str, str]:
     def written(value: float | None, form: str) -> str:
         return MISSING if value is None else form.format(value)
 
+    from harness.judging.comparison import mccs, p_text
+
+    mcc_a, mcc_b = mccs(pair)
     interval = None if pair.low is None else f"{pair.low:+z.3f} to {pair.high:+z.3f}"
     return {
         "cell": printable(name),
-        "MCC A": written(pair.mcc_a, "{:z.3f}"),
-        "MCC B": written(pair.mcc_b, "{:z.3f}"),
+        "MCC A": mcc_a,
+        "MCC B": mcc_b,
         "A - B": written(pair.difference, "{:+z.3f}"),
         "95 % interval": interval or MISSING,
-        "p": written(pair.adjusted, "{:.2g}"),
+        "p": MISSING if pair.adjusted is None else p_text(pair.adjusted),
         "A is": pair.verdict,
         **{heading: _times(pair.ratios.get(name)) for heading, name in COSTS.items()},
     }

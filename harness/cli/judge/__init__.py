@@ -20,7 +20,7 @@ from harness.paths import passes
 from harness.session.options import flag_of, located
 from harness.suite.by_name import NAMES
 from harness.suite.spec import Suite
-from harness.text import counted, printable, series
+from harness.text import beside, counted, printable, series
 
 if TYPE_CHECKING:  # they import `datasets` and pandas
     from harness.cli.judge.published import PublishedCell
@@ -233,8 +233,9 @@ def judge(
         elif suite is not None:
             click.echo(printable(f"labels not checked: {checked['labels_not_checked']}"))
         for name, found in intervals.items():
-            text = f"{name} {found.mean:z.4f} (95 % interval {found.low:z.4f} to {found.high:z.4f}"
-            click.echo(f"{text}, {found.covers})")
+            gate = [each.threshold for each in checks if each.gate == f"min_{name}"]
+            value, low, high = (beside(each, *gate) for each in (found.mean, found.low, found.high))
+            click.echo(f"{name} {value} (95 % interval {low} to {high}, {found.covers})")
         if difference is not None:
             click.echo(
                 f"difference of mcc from the baseline {difference.difference:+z.4f} (95 % interval "

@@ -8,7 +8,7 @@ from harness.judging.gates.check import Check, Verdict
 from harness.judging.slices import belongs, positions_of
 from harness.store.slices import Slices
 from harness.suite.gates import SliceThreshold, Thresholds
-from harness.text import with_decimals
+from harness.text import beside, with_decimals
 
 
 def slice_checks(
@@ -80,10 +80,13 @@ def _check(
         verdict = "pass"
     else:
         verdict = "not-enough-evidence"
+    value, low, high = (
+        beside(each, gate.min_mcc) for each in (measured, interval.low, interval.high)
+    )
     corrected = "" if tests == 1 else f", all {tests} slices together"
     reason = (
-        f"{name}: MCC {measured:z.4f} on {labels.size:,} sentences (95 % interval "
-        f"{interval.low:z.4f} to {interval.high:z.4f}{corrected}, {interval.covers}) "
+        f"{name}: MCC {value} on {labels.size:,} sentences (95 % interval "
+        f"{low} to {high}{corrected}, {interval.covers}) "
         f"{_relation(verdict, by_bound, threshold)}"
     )
     return Check(key, gate.min_mcc, measured, interval.low, interval.high, verdict, reason)

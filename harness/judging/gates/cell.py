@@ -23,7 +23,7 @@ from harness.stats import Interval, Refusal
 from harness.store.records import Record
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
-from harness.text import two_digits, with_decimals
+from harness.text import beside, in_full, two_digits, with_decimals
 
 
 @dataclass(frozen=True)
@@ -179,16 +179,17 @@ def explain(cell: Cell, judgement: Judgement, folder: Path) -> str:
         lines.append(f"{cell.id}: {judgement.standing.in_words()}")
     missed = [check for check in judgement.checks if check.verdict != "pass"]
     lines += [f"{cell.id}: {check.reason}" for check in missed]
+    thresholds = [] if cell.threshold is None else [cell.threshold]
     stopped = {run.seed for run in judgement.scored if run.stopped is not None}
     seeds = ", ".join(
         f"seed {seed}: {'at least ' if seed in stopped else ''}"
-        f"{'not scored' if mcc is None else f'{mcc:z.4f}'}"
+        f"{'not scored' if mcc is None else beside(mcc, *thresholds)}"
         for seed, mcc in judgement.by_seed.items()
     )
     lines.append(f"  MCC by seed: {seeds}")
     interval = judgement.mcc_interval
     if interval is not None and "min_mcc" not in {check.gate for check in missed}:
-        lines.append(f"  mean MCC {interval.mean:z.4f}{_in_brackets(interval)}")
+        lines.append(f"  mean MCC {_with_interval(interval.mean, interval, *thresholds)}")
     cost = COSTS["train_seconds"]
     if (time := amount(cost, judgement.scored)).value is not None:
         lines.append(f"  training time: {time.text(cost.write)} s per run")
@@ -244,7 +245,7 @@ def score_check(
 ) -> Check:
     """Judge the mean of one score's values, one a seed, or its interval's lower bound."""
     measured = mean(values)  # exact: with fmean, seeds of 0.1, 0.2 and 0.3 miss 0.2
-    score = f"{name} {measured:z.4f}{_in_brackets(interval)}"
+    score = f"{name} {_with_interval(measured, interval, threshold)}"
     margin = f"the threshold {with_decimals(threshold)} (margin {_signed(measured - threshold)})"
     verdict: Verdict
     if not by_bound:
@@ -296,18 +297,19 @@ def _drop_check(cell: Cell, allowed: float, runs: Sequence[Record], baseline: Ba
 def _cost_check(gate: str, limit: float, column: str, text: str, runs: Sequence[Record]) -> Check:
     cost, measured = COSTS[column], _measured(column, runs)
     if measured is None:
-        reason = f"{gate} {limit:g}: not enough evidence, a run did not measure it; --rerun "
+        reason = f"{gate} {in_full(limit)}: not enough evidence, a run did not measure it; --rerun "
         reason += "trains it again"
         return Check(gate, limit, None, None, None, "not-enough-evidence", reason)
-    if gate.startswith("max_"):
-        meets, bound = operator.le, f"at most {limit:g} is allowed"
+    most = gate.startswith("max_")
+    if most:
+        meets, bound = operator.le, f"at most {in_full(limit)} is allowed"
     else:
-        meets, bound = operator.ge, f"at least {limit:g} is required"
+        meets, bound = operator.ge, f"at least {in_full(limit)} is required"
     met, found = meets(measured, limit), amount(cost, runs)
     if found.rough and meets(float(two_digits(measured)), limit) == met:
         written = found.text(cost.write)
-    else:  # with all digits also if two digits would contradict the verdict
-        written = f"{measured:.7g}" if cost.largest else f"{measured:.5g}"
+    else:  # with more digits also if two digits would contradict the verdict
+        written = beside(measured, limit, most=most, least=7 if cost.largest else 5, kind="g")
         written += "" if found.sd is None else f" ± {found.sd:.3g}"
     reason = f"{text.format(written)}, {bound} ({gate})"
     if (extent := disagreement(cost, runs)) is not None:
@@ -351,10 +353,12 @@ def _accuracies(runs: Sequence[Record]) -> list[float]:
     return [run.scores.accuracy for run in runs if run.scores is not None]
 
 
-def _in_brackets(interval: Interval | None) -> str:
+def _with_interval(measured: float, interval: Interval | None, *thresholds: float) -> str:
+    value = beside(measured, *thresholds)
     if interval is None:
-        return ""
-    return f" (95 % interval {interval.low:z.4f} to {interval.high:z.4f}, {interval.covers})"
+        return value
+    low, high = beside(interval.low, *thresholds), beside(interval.high, *thresholds)
+    return f"{value} (95 % interval {low} to {high}, {interval.covers})"
 
 
 def _signed(margin: float) -> str:

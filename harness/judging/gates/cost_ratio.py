@@ -7,6 +7,7 @@ from harness.judging.costs import COSTS, Cost, Ratio, disagreements, ratio
 from harness.judging.gates.check import Check, Verdict
 from harness.store.records import Record
 from harness.suite.plan import Cell
+from harness.text import beside, in_full
 
 COLUMNS = {
     "max_train_seconds_ratio": "train_seconds",
@@ -54,15 +55,15 @@ def _check(
     met = found.value <= limit
     verdict: Verdict = "pass" if met else "fail"
     reason = (
-        f"the {cost.noun} is {_digits(found.value, limit)} times {BASELINE}'s "
-        f"({_amounts(found)}), at most {limit:g} times is allowed ({gate})"
+        f"the {cost.noun} is {beside(found.value, limit, most=True, kind='g')} times {BASELINE}'s "
+        f"({_amounts(found)}), at most {in_full(limit)} times is allowed ({gate})"
         f"{training_changes(before[0], now[0])}"
     )
     return Check(gate, limit, found.value, None, None, verdict, reason)
 
 
 def _undecided(gate: str, limit: float, source: str, why: str) -> Check:
-    reason = f"{gate} {limit:g} against {source}: not enough evidence, {why}"
+    reason = f"{gate} {in_full(limit)} against {source}: not enough evidence, {why}"
     return Check(gate, limit, None, None, None, "not-enough-evidence", reason)
 
 
@@ -86,9 +87,3 @@ def _amounts(found: Ratio) -> str:
     amounts = " against ".join(each.text(found.cost.write) for each in (found.a, found.b))
     extent = "" if found.low is None else f"; {found.low:.3g} to {found.high:.3g} run by run"
     return f"{amounts} {found.cost.unit}{extent}"
-
-
-def _digits(value: float, limit: float) -> str:
-    """Format a ratio with as many digits as show on which side of the limit it is."""
-    written = (f"{value:.{digits}g}" for digits in (4, 7, 17))
-    return next(text for text in written if (float(text) <= limit) == (value <= limit))

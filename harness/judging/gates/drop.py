@@ -6,7 +6,7 @@ from harness.judging.gates.check import Check, Verdict
 from harness.judging.populations import difference, no_source_interval, sampled, way_out
 from harness.stats import Refusal
 from harness.suite.gates import Thresholds
-from harness.text import with_decimals
+from harness.text import apart, beside, with_decimals
 
 
 def drop_check(
@@ -40,12 +40,16 @@ def drop_check(
     found = difference(theirs, ours, paired_seeds=paired_seeds, population=population)
     if isinstance(found, Refusal):
         return undecided_drop(allowed, source, no_source_interval(found), drop)
+    ours_written, theirs_written = apart(mcc, mcc_before)
+    by_bound = gates.statistic == "lower-bound"
+    no_drop = [0.0] if drop > allowed and not by_bound else []
+    size, high = (beside(each, allowed, most=True, sign="+") for each in (drop, found.high))
+    low = beside(found.low, allowed, *no_drop, most=True, sign="+")
     reason = (
-        f"MCC {mcc:z.4f} against the baseline's {mcc_before:z.4f}: a drop of "
-        f"{drop:+z.4f} (95 % interval {found.low:+z.4f} to {found.high:+z.4f}, {found.covers}; "
+        f"MCC {ours_written} against the baseline's {theirs_written}: a drop of "
+        f"{size} (95 % interval {low} to {high}, {found.covers}; "
         f"p = {found.p_value:.2g}), allowed {with_decimals(allowed)}{remark}"
     )
-    by_bound = gates.statistic == "lower-bound"
     verdict: Verdict
     if by_bound and not found.covers_other_seeds and found.low < found.high:
         one_seed = f"one seed does not show the spread over seeds{way_out(found, allowed)}"

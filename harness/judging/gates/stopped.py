@@ -8,7 +8,7 @@ from harness.judging.decided import needed_for_drop, needs_whole_runs
 from harness.judging.gates.check import Check, Verdict
 from harness.store.records import Record
 from harness.suite.plan import Cell
-from harness.text import with_decimals
+from harness.text import apart, beside, in_full, with_decimals
 
 WAY_OUT = "train them without --stop decided"
 
@@ -39,7 +39,7 @@ def checks_of_stopped(
         verdict: Verdict = "pass" if met else "not-enough-evidence"
         relation = "reaches" if met else "against"
         threshold = f"the threshold {with_decimals(least)} ({some_runs})"
-        reason = f"MCC is at least {measured:z.4f}, and {relation} {threshold}"
+        reason = f"MCC is at least {beside(measured, least)}, and {relation} {threshold}"
         reason += "" if met else f": not enough evidence; {WAY_OUT}"
         yield Check("min_mcc", least, measured, None, None, verdict, reason)
     if baseline is not None:
@@ -50,7 +50,7 @@ def checks_of_stopped(
 
 
 def _undecided(gate: str, threshold: float, why: str) -> Check:
-    reason = f"{gate} {threshold:g}: not enough evidence, {why}; {WAY_OUT}"
+    reason = f"{gate} {in_full(threshold)}: not enough evidence, {why}; {WAY_OUT}"
     return Check(gate, threshold, None, None, None, "not-enough-evidence", reason)
 
 
@@ -67,9 +67,11 @@ def _drop(
     by_interval = cell.gates.statistic == "lower-bound" or cell.gates.population == "sources"
     if mcc < least or by_interval or _data(before[0]) != _data(runs[0]):
         return _undecided("max_drop", allowed, some_runs)
+    now_written, then_written = apart(mcc, then)
+    drop = beside(then - mcc, allowed, most=True, sign="+")
     reason = (
-        f"MCC is at least {mcc:z.4f} against the baseline's {then:z.4f}: a drop of at most "
-        f"{then - mcc:+z.4f}, allowed {with_decimals(allowed)} ({some_runs})"
+        f"MCC is at least {now_written} against the baseline's {then_written}: a drop of at most "
+        f"{drop}, allowed {with_decimals(allowed)} ({some_runs})"
     )
     return Check("max_drop", allowed, then - mcc, None, None, "pass", reason)
 

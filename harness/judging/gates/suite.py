@@ -12,7 +12,7 @@ from harness.judging.looks.standing import Standing
 from harness.store.records import Record
 from harness.suite.plan import Cell
 from harness.suite.spec import SuiteGates
-from harness.text import counted, with_decimals
+from harness.text import apart, beside, counted, with_decimals
 
 
 def judge_suite(
@@ -103,21 +103,21 @@ def _best_min_mcc(least: float, state: _State) -> Check:
     message = (
         f"no cell has a score; an MCC of at least {with_decimals(least)} is required"
         if best is None
-        else f"the best cell, {best.cell.id}, has MCC {_known(best)}; "
+        else f"the best cell, {best.cell.id}, has MCC {_known(best, least)}; "
         f"at least {with_decimals(least)} is required"
     )
     return _check("best_min_mcc", least, mcc, not met and state.complete, met, message, state)
 
 
-def _known(best: Best) -> str:
-    return f"{'at least ' if any_stopped(best.runs) else ''}{best.mcc:z.4f}"
+def _known(best: Best, least: float) -> str:
+    return f"{'at least ' if any_stopped(best.runs) else ''}{beside(best.mcc, least)}"
 
 
 def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
     known = {name: state.best[name].mcc for name in state.names if name in state.best}
     below = {name: mcc for name, mcc in known.items() if mcc < least}
     if below:
-        listed = ", ".join(f"{name} {_known(state.best[name])}" for name in below)
+        listed = ", ".join(f"{name} {_known(state.best[name], least)}" for name in below)
         message = f"best MCC below {with_decimals(least)}: {listed}"
     else:
         reach = "reaches" if len(state.names) == 1 else "reach"
@@ -132,9 +132,10 @@ def _every_checkpoint_min_mcc(least: float, state: _State) -> Check:
 def _order(order: Sequence[str], state: _State) -> Check:
     ranked = [(name, state.best[name].mcc) for name in order if name in state.best]
     wrong = [
-        f"{lower} ({below:z.4f}) is above {higher} ({above:z.4f})"
+        f"{lower} ({low}) is above {higher} ({high})"
         for (higher, above), (lower, below) in pairwise(ranked)
         if below > above
+        for low, high in [apart(below, above)]
     ]
     gaps = [above - below for (_, above), (_, below) in pairwise(ranked)]
     absent = [name for name in order if name not in state.names]

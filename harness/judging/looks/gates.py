@@ -10,7 +10,7 @@ from harness.stats import Sources
 from harness.stats.sequential import Outcome, SequentialVerdict, gate_verdict
 from harness.suite.looks import LEAST_SEEDS, judged_by_looks
 from harness.suite.plan import Cell
-from harness.text import counted, with_decimals
+from harness.text import beside, counted, with_decimals
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _look_check(
     if verdict.look == 0:
         reason = f"{name} against {margin}: undecided, because the seeds so far show no difference "
         return LookCheck(gate, threshold, None, f"{reason}between sources")
-    reason = _reason(name, margin, verdict, len(cell.seeds), sources is not None)
+    reason = _reason(name, threshold, margin, verdict, len(cell.seeds), sources is not None)
     if verdict.outcome == "not-enough-evidence":
         assert verdict.level is not None
         interval = found.interval(statistic, sources)
@@ -150,7 +150,12 @@ def _look_check(
 
 
 def _reason(
-    name: str, margin: str, verdict: SequentialVerdict, seeds: int, on_sources: bool
+    name: str,
+    threshold: float,
+    margin: str,
+    verdict: SequentialVerdict,
+    seeds: int,
+    on_sources: bool,
 ) -> str:
     assert verdict.mean is not None
     assert verdict.low is not None
@@ -163,9 +168,12 @@ def _reason(
         "undecided": f"includes {margin}: undecided until the next look",
         "not-enough-evidence": f"includes {margin} at the last look: not enough evidence",
     }[verdict.outcome]
+    mean, low, high = (
+        beside(each, threshold) for each in (verdict.mean, verdict.low, verdict.high)
+    )
     return (
-        f"{name} {verdict.mean:z.4f} after {verdict.seeds} of {counted(seeds, 'seed')} "
-        f"({100 * (1 - verdict.level):.4g} % interval {verdict.low:z.4f} to {verdict.high:z.4f}, "
+        f"{name} {mean} after {verdict.seeds} of {counted(seeds, 'seed')} "
+        f"({100 * (1 - verdict.level):.4g} % interval {low} to {high}, "
         f"{covers}; look {verdict.look}, at level {verdict.level:.2g}) {relation}"
     )
 

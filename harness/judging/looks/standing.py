@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.text import counted
+from harness.text import apart, counted
 
 Stage = Literal[
     "going on",
@@ -127,9 +127,9 @@ class Standing:
 
 def in_words(dropped: Dropped) -> str:
     """Return the comparison by which a cell was dropped."""
+    p_value, level = apart(dropped.p_value, dropped.level, least=2, kind="g")
     return (
-        f"worse than {dropped.against} by {dropped.difference:z.3f}, p = {dropped.p_value:.2g}, "
-        f"level {dropped.level:.2g}"
+        f"worse than {dropped.against} by {dropped.difference:z.3f}, p = {p_value}, level {level}"
     )
 
 

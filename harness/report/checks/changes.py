@@ -12,7 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.judging.further_columns.settings import settings_in
-from harness.text import shortened, some
+from harness.text import counted, shortened, some
+
+SAME_DATA = "the same data, but not byte for byte what the records give"
+
+MOST_VALUES = 10
+"""How many values outside the table's rows are told; the rest are only counted."""
 
 
 def changed_files(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
@@ -48,10 +53,17 @@ def differences(path: Path, content: bytes) -> list[str]:
         return ["missing"]
     except OSError as error:
         return [f"cannot be read ({error.strerror})"]
+    if (form := other_form(path, content)) is not None:
+        return [form]
     found: list[str] = []
     try:
         if path.suffix == ".json":
-            found = list(_rows(*(json.loads(each)["rows"] for each in (present, content))))
+            actual, wanted = json.loads(present), json.loads(content)
+            found = list(_rows(actual["rows"], wanted["rows"]))
+            others = list(_values(actual | {"rows": None}, wanted | {"rows": None}))
+            more = len(others) - MOST_VALUES
+            found += others[:MOST_VALUES]
+            found += [f"and {counted(more, 'further value')}"] if more > 0 else []
         elif path.suffix == ".csv":
             found = list(_rows(*map(_rows_of_csv, (present, content))))
         elif path.suffix in (".png", ".parquet"):
@@ -59,6 +71,27 @@ def differences(path: Path, content: bytes) -> list[str]:
     except (ValueError, LookupError, TypeError, AttributeError, csv.Error):
         pass  # not what it should be: the first line that differs shows it
     return found or [_first_line(present, content)]
+
+
+def other_form(path: Path, content: bytes) -> str | None:
+    """Return in what form a file holds the data that are expected; None if it holds other data.
+
+    Args:
+        content: the expected content, which differs from the file's.
+    """
+    try:
+        present = path.read_bytes()
+        if path.suffix in (".png", ".parquet"):
+            return None
+        if present.replace(b"\r\n", b"\n") == content:
+            return f"{SAME_DATA} (other line ends)"
+        if path.suffix == ".json" and json.loads(present) == json.loads(content):
+            return f"{SAME_DATA} (other white space, order of keys or notation of numbers)"
+        if path.suffix == ".csv" and _rows_of_csv(present) == _rows_of_csv(content):
+            return f"{SAME_DATA} (other line ends, quotation marks or order of columns)"
+    except (OSError, ValueError, csv.Error):
+        pass
+    return None
 
 
 def _rows_of_csv(content: bytes) -> list[dict[str, Any]]:
@@ -84,6 +117,33 @@ def _rows(present: list[dict[str, Any]], expected: list[dict[str, Any]]) -> Iter
             for name in others
         ]
         yield f"row {number}: {cell}: {some(changes)}"
+
+
+def _values(present: Any, expected: Any, place: str = "") -> Iterator[str]:
+    """Yield the place of each value that differs, such as records[2].seed, with both values."""
+    if present == expected:
+        return
+    if isinstance(present, dict) and isinstance(expected, dict):
+        for key in {**expected, **present}:
+            inner = f"{place}.{key}" if place else str(key)
+            if key not in present:
+                yield f"{inner} is missing, the records give {_brief(expected[key])}"
+            elif key not in expected:
+                yield f"{inner} is extra: {_brief(present[key])}"
+            else:
+                yield from _values(present[key], expected[key], inner)
+    elif isinstance(present, list) and isinstance(expected, list) and len(present) == len(expected):
+        for number, (actual, wanted) in enumerate(zip(present, expected, strict=True)):
+            yield from _values(actual, wanted, f"{place}[{number}]")
+    elif isinstance(present, list) and isinstance(expected, list):
+        yield f"{place} has {len(present)} entries, the records give {len(expected)}"
+    else:
+        yield f"{place} is {_brief(present)}, the records give {_brief(expected)}"
+
+
+def _brief(value: Any) -> str:
+    """Return a value as text; a long one is shortened, a number never is."""
+    return repr(value) if isinstance(value, int | float | None) else shortened(str(value))
 
 
 def _first_line(present: bytes, content: bytes) -> str:

@@ -14,6 +14,7 @@ from harness.judging.comparison import (
     compare_all,
     conclusion,
     given_contestants,
+    p_text,
 )
 from harness.judging.evidence import NoEvidence
 from harness.judging.further_columns.settings import heading_of
@@ -172,7 +173,7 @@ def _cell(pair: Comparison, sign: int) -> str:
         return "not comparable"
     worse = {"better": "worse", "worse": "better"}
     verdict = pair.verdict if sign == 1 else worse.get(pair.verdict, pair.verdict)
-    return f"{verdict} ({sign * pair.difference:+z.3f}, p = {pair.adjusted:.2g})"
+    return f"{verdict} ({sign * pair.difference:+z.3f}, p = {p_text(pair.adjusted)})"
 
 
 def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:
