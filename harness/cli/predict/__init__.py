@@ -61,9 +61,9 @@ def predict(
     """Print the label of each sentence and its probability, in the order of the sentences.
 
     MODEL_FOLDER is a model that a suite with keep_models fine-tuned. With --results the best kept
-    model is used: it belongs to the highest-ranked cell with a kept model (of equal ranks the
-    suite's first), and there to the run with the highest MCC. Gates change no rank. The model, and
-    a gate that it failed, are printed on standard error.
+    model is used: of the cells with a kept model the highest-ranked (of equal ranks the suite's
+    first), and there the kept run with the highest MCC. Gates change no rank. The model, cells of
+    its rank, and a gate that it failed are printed on standard error.
 
     A sentence longer than the model's maximum length is cut there, as in training; standard error
     says how many were, and which. In jsonl, cut_to is the length, null for a whole sentence.
