@@ -110,8 +110,17 @@ def test_a_rough_time_is_shorter_only_by_a_factor_of_two() -> None:
     for time, on_front in ((60.0, False), (49.0, True)):
         points, told = front_of([((100.0,) * 4, 0.5, True), ((time,) * 4, 0.4, True)])
         assert [rough for _, _, rough, _ in points] == [True, True]
-        assert told == "times within 33 % count as equal, rough ones within a factor of 2"
+        assert told == (
+            "times within 33 % count as equal, rough ones are shorter only by a factor of 2"
+        )
         assert [front for *_, front in points] == [on_front, True]
+    steady = [((100.0,) * 4, 0.4, False), ((210.0,) * 4, 0.6, False)]
+    busy = [((190.0,) * 4, 0.5, True), ((230.0,) * 4, 0.55, True)]
+    alone, _ = front_of(steady)
+    beside, _ = front_of([*steady, *busy])
+    assert [on_front for *_, on_front in alone] == [True, True]
+    told = {time: on_front for time, *_, on_front in beside}
+    assert told == {100.0: True, 190.0: False, 210.0: True, 230.0: False}
 
 
 def test_a_front_says_which_times_are_equal() -> None:

@@ -17,8 +17,8 @@ FEWEST_REPEATS = 3
 """Runs beyond the first of each cell that it takes to tell the spread."""
 
 DISTURBED = 2.0
-"""The factor within which a rough time equals others. Runs of one cell beside busy programs took
-up to 1.5 times as long as beside fewer of them (docs/log.md)."""
+"""The factor by which a rough time must be shorter than others. Runs of one cell beside busy
+programs took up to 1.5 times as long as beside fewer of them (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def in_words(factor: float, with_rough: bool) -> str:
     """Return which times count as equal, as a clause."""
     found = f"times within {two_digits(100 * (factor - 1))} % count as equal"
     if with_rough:
-        found += f", rough ones within a factor of {max(factor, DISTURBED):g}"
+        found += f", rough ones are shorter only by a factor of {max(factor, DISTURBED):g}"
     return found
 
 
@@ -66,34 +66,22 @@ def on_front(column: str, cells: Sequence[Timed]) -> list[bool]:
 
     It is not if its time cannot be compared, or if another comparable cell has a higher MCC and a
     time that is shorter or equal, or the same MCC and a shorter time. Two times are equal if their
-    ratio is at most the spread, or DISTURBED if one of them is rough and the spread is less.
+    ratio is at most the spread; a rough time is shorter only by at least DISTURBED. So a rough time
+    takes no steady one from the front that it would not take if it were steady.
     """
     factor = spread(column, [cell.runs for cell in cells])
     served = COSTS[column].served
-    comparable = [compares(column, cell.runs) for cell in cells]
-    disturbed = [rough(cell.runs, served) for cell in cells]
-    best = {
-        kind: _best_until(
-            cell
-            for cell, compared, is_rough in zip(cells, comparable, disturbed, strict=True)
-            if compared and is_rough == kind
+    comparable = [cell for cell in cells if compares(column, cell.runs)]
+    best_until = _best_until(comparable)
+
+    def beaten(cell: Timed) -> bool:
+        within = max(factor, DISTURBED) if rough(cell.runs, served) else factor
+        return (
+            best_until(cell.time * within, True) > cell.mcc
+            or best_until(cell.time / within, False) >= cell.mcc
         )
-        for kind in (False, True)
-    }
 
-    def beaten(cell: Timed, is_rough: bool) -> bool:
-        for kind, best_until in best.items():
-            within = max(factor, DISTURBED) if kind or is_rough else factor
-            if best_until(cell.time * within, True) > cell.mcc:
-                return True
-            if best_until(cell.time / within, False) >= cell.mcc:
-                return True
-        return False
-
-    return [
-        compared and not beaten(cell, is_rough)
-        for cell, compared, is_rough in zip(cells, comparable, disturbed, strict=True)
-    ]
+    return [compares(column, cell.runs) and not beaten(cell) for cell in cells]
 
 
 def _best_until(cells: Iterable[Timed]) -> Callable[[float, bool], float]:
