@@ -11,6 +11,7 @@ import errno
 import gc
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -125,7 +126,7 @@ def _refuse_suite(found: click.Command, word: str) -> None:
     from harness.suite.by_name import NAMES
 
     if "--suite" in _flags(found) and (word in NAMES or word.endswith(".toml")):
-        way_out = f"name the suite with --suite {word}"
+        way_out = f"name the suite with --suite {shlex.quote(word)}"
         raise click.UsageError(f"Got unexpected extra argument ({word}); {way_out}")
 
 

@@ -28,7 +28,7 @@ from harness.session.looks.selection import fewest_runs, looks_in_words
 from harness.session.looks.unneeded import with_unneeded
 from harness.session.options import Options, Planned
 from harness.session.request import read_request
-from harness.session.run_status import RunState, RunStatus, run_statuses
+from harness.session.run_status import RunState, RunStatus, again_in_words, run_statuses
 from harness.session.strictness import refusals
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.stats import Sources
@@ -51,7 +51,8 @@ def plan(as_json: bool, **values: Any) -> None:
     Finds data and checkpoints as a session does, which may download a checkpoint from the hub,
     and trains nothing. Shows the contents of each split, and the time and memory that training
     should take here. A run is finished if the store contains it with the same data, checkpoint,
-    settings, seed, device and package versions; it is not needed if looks at finished runs have
+    settings, seed, device and package versions; if it only contains an earlier form of the run, the
+    column "not reused" says what differs. A run is not needed if looks at finished runs have
     decided without it. Also shows if a session would be refused because
     it would replace tables that contain other runs, or, with --strict, because of its gates.
 
@@ -139,7 +140,7 @@ def _plan(planned: Planned, inputs: Inputs, session: Options, began: Moment | No
     found = _detectable(planned, inputs, earlier)
     training = dict.fromkeys(item.run.cell for item in statuses if item.state == "to train")
     changed = baseline_notes(planned.suite, [*training], baseline, inputs.device)
-    remarks = [*forecast, *changed, *never_stopped(aims), *unreadable]
+    remarks = [*again_in_words(statuses), *forecast, *changed, *never_stopped(aims), *unreadable]
     return _Plan(planned, inputs, statuses, refused, found, remarks, compared=baseline is not None)
 
 
@@ -319,6 +320,7 @@ def _run_as_dict(item: RunStatus, state: RunState) -> dict[str, object]:
         "seed": item.run.seed,
         "state": state,
         "key": item.key,
+        "again": list(item.again),
         "mcc": None if _stopped(item) else _mcc(item),
         **({"mcc_at_least": _mcc(item)} if _stopped(item) else {}),
         "reason": None if item.unavailable is None else str(item.unavailable),
@@ -344,12 +346,17 @@ def _as_text(plan: _Plan) -> str:
     lines += [*_data_as_text(inputs), *_checkpoints_as_text(inputs)]
     lines += [*map(printable, detectable.in_words(plan.detectable)), *_skipped(inputs, statuses)]
     rows = [
-        (item.run.cell.id, item.run.seed, _state(plan, item), _mcc_as_text(item))
+        (
+            *(item.run.cell.id, item.run.seed, _state(plan, item), _mcc_as_text(item)),
+            ", ".join(item.again),
+        )
         for item in statuses
         if item.unavailable is None
     ]
     if rows:
-        lines += ["", *_table(("cell", "seed", "state", "MCC"), rows)]
+        headings = ("cell", "seed", "state", "MCC", "not reused")
+        shown = len(headings) if any(row[-1] for row in rows) else len(headings) - 1
+        lines += ["", *_table(headings[:shown], [row[:shown] for row in rows])]
     return "\n".join([*lines, *plan.remarks])
 
 

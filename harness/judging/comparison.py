@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 from typing import Literal
 
+import numpy as np
+
 from harness import stats
 from harness.judging.best import best_by_checkpoint
 from harness.judging.costs import COSTS, Ratio, Reason, amount, mean, ratio
@@ -70,7 +72,8 @@ class Comparison:
     compared together. `covers` names the sources of error that interval and p-value include. All
     of these are None if the cells cannot be compared; `obstacle` is then the reason. They are for
     other sentences of the same sources; `low_sources` to `adjusted_sources` are for sentences of
-    other sources, None if `obstacle_sources` is the reason, or no sources are known. `ratios` has
+    other sources, None if `obstacle_sources` is the reason, or no sources are known. `identical` is
+    whether both predict the same for every sentence. `ratios` has
     the ratio of each of the costs COMPARED, by its name, with an obstacle of its own. `side_a` and
     `side_b` describe the compared cells, `unlike` has both values of each setting that differs.
     `by_slice` are the differences on slices of the sentences, empty if slices are not known.
@@ -97,6 +100,7 @@ class Comparison:
     p_value_sources: float | None = None
     adjusted_sources: float | None = None
     obstacle_sources: str | None = None
+    identical: bool = False
     by_slice: tuple[SliceDifference, ...] = ()
 
     @property
@@ -145,6 +149,7 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         p_value=found.p_value,
         adjusted=found.p_value,
         covers=found.covers,
+        identical=np.array_equal(evidence_a.selected, evidence_b.selected),
         by_slice=_by_slice((a.slices, b.slices), evidence_a, evidence_b, paired),
     )
 
@@ -269,10 +274,15 @@ def conclusion(pair: Comparison) -> str:
     correction = "" if pairs == 1 else f", corrected for {pairs} comparisons"
     one_seed = ", for these runs only because a cell has one seed"
     scope = "" if pair.covers == "sentences and seeds" else one_seed
+    same = ""
+    if pair.identical and pair.low < pair.high:
+        same = ", from the number of sentences alone: they predict the same for each of them"
+    elif pair.identical:
+        same = ", because these are the same runs"
     return (
         f"{head}: MCC {' against '.join(mccs(pair))}, a difference of "
         f"{pair.difference:+z.3f} (95 % interval {pair.low:+z.3f} to {pair.high:+z.3f}, "
-        f"p = {p_text(pair.adjusted)}{correction}{scope}){_sources(pair)}{_costs(pair)}."
+        f"p = {p_text(pair.adjusted)}{correction}{scope}{same}){_sources(pair)}{_costs(pair)}."
     )
 
 

@@ -35,6 +35,7 @@ class Evidence:
         classes: number of classes.
         groups: by kind (`source`, `domain`), the group of each sentence: (sentences,) positions
             among the names of the groups; only of kinds that the records contain.
+        keys: of the runs, in the order of their seeds; empty for given predictions.
     """
 
     seeds: tuple[int, ...]
@@ -44,6 +45,7 @@ class Evidence:
     candidates: np.ndarray
     classes: int = 2
     groups: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
 
     @cached_property
     def sources(self) -> stats.Sources | stats.Refusal | None:
@@ -96,6 +98,10 @@ class Evidence:
                 kind: (names, numbers[chosen]) for kind, (names, numbers) in self.groups.items()
             },
         )
+
+    def same_runs(self, other: "Evidence") -> bool:
+        """Return whether both are of the same runs, and not only of equal predictions."""
+        return bool(self.keys) and self.keys == other.keys
 
     def same_sentences(self, other: "Evidence") -> bool:
         """Return whether both were scored on the same sentences, with the same labels."""
@@ -169,6 +175,7 @@ def evidence(records: Sequence[Record]) -> Evidence:
         candidates=selected[:, None] if last_only else predicted,
         classes=number,
         groups=_groups(scored),
+        keys=tuple(record.key or "" for record in scored),
     )
 
 

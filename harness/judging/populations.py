@@ -57,6 +57,7 @@ def difference(
         paired_seeds=paired_seeds,
         classes=a.classes,
         sources=sources,
+        same_runs=a.same_runs(b),
     )
 
 

@@ -160,7 +160,12 @@ def differences_by_slice(
             continue
         of_a, of_b = a.selected[:, part.chosen], b.selected[:, part.chosen]
         difference = stats.paired_difference(
-            labels, of_a, of_b, paired_seeds=paired, classes=a.classes
+            labels,
+            of_a,
+            of_b,
+            paired_seeds=paired,
+            classes=a.classes,
+            same_runs=a.same_runs(b),
         )
         found.append(
             SliceDifference(

@@ -46,11 +46,15 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Answer:
-    """The likelier class of a sentence, and the probability of each class by name."""
+    """The likelier class of a sentence, and the probability of each class by name.
+
+    `cut_to` is the number of tokens that the model read, if it did not read the whole sentence.
+    """
 
     sentence: str
     label: str
     probabilities: dict[str, float]
+    cut_to: int | None = None
 
 
 def load(folder: Path, device: str) -> Classifier:
@@ -136,12 +140,12 @@ def classify(classifier: Classifier, sentences: Sequence[str], batch_size: int) 
     for start in range(0, len(sentences), SENTENCES_AT_A_TIME):
         part = sentences[start : start + SENTENCES_AT_A_TIME]
         try:
-            found = _probabilities(classifier, part, batch_size)
+            found, cut = _probabilities(classifier, part, batch_size)
         except (BadInput, *_RERAISED):
             raise
         except BaseException as error:  # Rust panics of tokenizers are not an Exception
             raise BadInput([_failure(classifier, part, batch_size, error)]) from error
-        for sentence, probabilities in zip(part, found, strict=True):
+        for sentence, probabilities, cut_to in zip(part, found, cut, strict=True):
             if not all(map(math.isfinite, probabilities.values())):
                 raise BadInput(
                     [
@@ -150,7 +154,7 @@ def classify(classifier: Classifier, sentences: Sequence[str], batch_size: int) 
                     ]
                 )
             likelier = max(probabilities, key=lambda name: probabilities[name])
-            yield Answer(sentence, likelier, probabilities)
+            yield Answer(sentence, likelier, probabilities, cut_to)
 
 
 def _failure(
@@ -182,12 +186,16 @@ def _failure(
 
 def _probabilities(
     classifier: Classifier, sentences: Sequence[str], batch_size: int
-) -> list[dict[str, float]]:
+) -> tuple[list[dict[str, float]], list[int | None]]:
+    """Return the probabilities of each sentence, and the length that it was cut to, if it was."""
     model, tokenizer = classifier.model, classifier.tokenizer
     splits = DatasetDict({"given": Dataset.from_dict({"sentence": list(sentences)})})
-    encoded = encode(splits, tokenizer, None, position_limit(model)).splits["given"]
-    logits = answers(model, tokenizer, encoded, batch_size)
+    encoded = encode(splits, tokenizer, None, position_limit(model))
+    logits = answers(model, tokenizer, encoded.splits["given"], batch_size)
     names = [name for _, name in sorted((model.config.id2label or {}).items())]
     if tuple(logits.shape) != (len(sentences), len(names)):
         raise ValueError(f"logits of shape {tuple(logits.shape)} for {len(names)} classes")
-    return [dict(zip(names, row, strict=True)) for row in logits.softmax(dim=-1).tolist()]
+    cut = set(encoded.cut.get("given", ()))
+    lengths = [encoded.limit if place in cut else None for place in range(len(sentences))]
+    rows = logits.softmax(dim=-1).tolist()
+    return [dict(zip(names, row, strict=True)) for row in rows], lengths

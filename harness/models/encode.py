@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,13 +30,18 @@ class Encoded:
     Attributes:
         splits: the given splits, each with the tokenizer's outputs (`input_ids`,
             `attention_mask`, ...: lists of each sentence's own length, no padding) and `label`.
-        truncated: number of sentences of train and validation together that lost tokens.
+        cut: positions of the sentences that lost tokens, by split; only splits that have any.
         limit: maximum number of tokens, including special tokens; None for no limit.
     """
 
     splits: DatasetDict
-    truncated: int
+    cut: Mapping[str, Sequence[int]]
     limit: int | None
+
+    @property
+    def truncated(self) -> int:
+        """Number of sentences of train and validation together that lost tokens."""
+        return sum(len(self.cut.get(name, ())) for name in ("train", "validation"))
 
 
 def encode(
@@ -87,11 +92,12 @@ def encode(
                 for name, split in splits.items()
             }
         )
-    truncated = 0
+    cut: dict[str, list[int]] = {}
     if limit is not None:
-        for name in {"train", "validation"} & splits.keys():
-            truncated += _count_truncated(splits[name], encoded[name], tokenizer, limit)
-    return Encoded(splits=encoded, truncated=truncated, limit=limit)
+        for name, split in splits.items():
+            if lost := _cut(split, encoded[name], tokenizer, limit):
+                cut[name] = lost
+    return Encoded(splits=encoded, cut=cut, limit=limit)
 
 
 def token_counts(split: Dataset) -> np.ndarray:
@@ -151,16 +157,16 @@ def _length_limit(
     return limit
 
 
-def _count_truncated(
+def _cut(
     split: Dataset, encoded: Dataset, tokenizer: PreTrainedTokenizerBase, limit: int
-) -> int:
-    """Count the sentences longer than `limit`, without those of exactly that length."""
-    long = np.flatnonzero(token_counts(encoded) >= limit)
-    if not len(long):
-        return 0
+) -> list[int]:
+    """Return positions of sentences longer than `limit`, without those of exactly that length."""
+    long = np.flatnonzero(token_counts(encoded) >= limit).tolist()
+    if not long:
+        return []
     suspects = list(split.select(long)["sentence"])
     whole = tokenizer(suspects, truncation=False, padding=False, verbose=False)["input_ids"]
-    return sum(len(ids) > limit for ids in whole)
+    return [place for place, ids in zip(long, whole, strict=True) if len(ids) > limit]
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Which finished runs are reused for the runs of the current plan."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from harness.kept import kept_files
@@ -190,6 +190,61 @@ def latest(
         run = Run(by_id[cell_id], seed, training_of(by_id[cell_id], suite.training))
         newest[cell_id, seed] = as_planned(run, one_per_key(items, models)[-1], inputs)
     return newest
+
+
+class Unlike:
+    """Finished runs of a store that no run of a plan reuses, although they are of its cells.
+
+    Args:
+        store: all records of the suite.
+        wanted: the keys of the plan's runs: a run of one of these is no earlier form of another.
+    """
+
+    def __init__(self, store: Sequence[Stored], wanted: Collection[str]) -> None:
+        self._by_place: dict[tuple[str, int, float, int], list[Record]] = {}
+        for key, item in finished(store):
+            record = item.record
+            if key not in wanted:
+                place = (record.checkpoint, record.batch_size, record.learning_rate, record.seed)
+                self._by_place.setdefault(place, []).append(record)
+
+    def differences(self, run: Run, inputs: Inputs) -> tuple[str, ...]:
+        """Return in what the most alike finished run of a run's cell and seed differs from it.
+
+        Returns:
+            a short phrase for each difference; empty if there is no such run.
+        """
+        cell = run.cell
+        place = (cell.checkpoint, cell.batch_size, cell.learning_rate, run.seed)
+        found = [
+            _differences(record, run, inputs)
+            for record in self._by_place.get(place, ())
+            if all(getattr(record.training, name) == cell.settings[name] for name in cell.settings)
+        ]
+        return min(found, key=len, default=())
+
+
+def _differences(record: Record, run: Run, inputs: Inputs) -> tuple[str, ...]:
+    assert inputs.dataset is not None
+    settings = [
+        name
+        for name in type(run.training).model_fields
+        if getattr(run.training, name) != getattr(record.training, name)
+    ]
+    versions = provenance.versions(provenance.RESULT_PACKAGES)
+    packages = [name for name in versions if versions[name] != record.versions.get(name)]
+    fingerprint = None if record.dataset is None else record.dataset.fingerprint
+    found = {
+        "other data": fingerprint != inputs.dataset.fingerprint,
+        "other checkpoint files": (
+            record.checkpoint_digest != inputs.checkpoints[run.cell.checkpoint].digest
+        ),
+        f"other settings ({', '.join(settings)})": bool(settings),
+        "other device": record.device != inputs.device,
+        f"other package versions ({', '.join(packages)})": bool(packages),
+        "other recipe": record.recipe_version != provenance.RECIPE_VERSION,
+    }
+    return tuple(text for text, differs in found.items() if differs)
 
 
 def _unusable(record: Record, cell: Cell) -> bool:

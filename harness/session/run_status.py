@@ -1,18 +1,20 @@
 """The status of a plan's runs: which are finished, which must train, which cannot."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import Unavailable
 from harness.judging.decided import Aim, stopped_to_reuse
-from harness.session.reuse import matching_setup, one_per_key, reusable
+from harness.session.reuse import Unlike, matching_setup, one_per_key, reusable
 from harness.session.suite_inputs import Inputs
 from harness.store import run_store
 from harness.store.records import Record
 from harness.store.run_store import Stored
 from harness.suite.plan import Cell, Run, runs_of
 from harness.suite.spec import Suite
+from harness.text import counted
 
 NO_AIMS: Mapping[str, Aim] = {}
 
@@ -28,7 +30,8 @@ class RunStatus:
     false: looks at finished runs have shown that it will never be needed. `trained_before` is true
     if it was finished earlier, even if it must train again because of `--rerun`, because its model
     was not kept, or because it was stopped. `whole_before` is true if it was whole: then it is not
-    stopped when it trains again.
+    stopped when it trains again. `again` has a short phrase for each reason why a finished run of
+    its cell and seed is not reused; it is empty if there is none.
     """
 
     run: Run
@@ -38,6 +41,7 @@ class RunStatus:
     trained_before: bool
     whole_before: bool = False
     needed: bool = True
+    again: tuple[str, ...] = ()
 
     @property
     def state(self) -> RunState:
@@ -82,15 +86,22 @@ def run_statuses(
         for seed in _stopped_to_reuse(cell, aims.get(cell.id), usable, keys)
     }
 
+    unlike = Unlike(store, wanted)
+
     def status(run: Run) -> RunStatus:
         key = keys.get((run.cell.id, run.seed))
         if key is None:
             return RunStatus(run, None, None, inputs.obstacle(run.cell), False)
         earlier, found = of_plan.get(key), usable.get(key)
+        again: tuple[str, ...] = ()
+        if found is None and earlier is None:
+            again = unlike.differences(run, inputs)
+        elif found is None:
+            again = ("--rerun" if rerun else "no kept model",)
         if found is not None and found.record.stopped and (run.cell.id, run.seed) not in answers:
-            found = None
+            found, again = None, ("it was stopped before its last epoch",)
         whole = earlier is not None and earlier.record.stopped is None
-        return RunStatus(run, key, found, None, earlier is not None, whole)
+        return RunStatus(run, key, found, None, earlier is not None, whole, again=again)
 
     return [status(run) for run in runs]
 
@@ -109,6 +120,16 @@ def _stopped_to_reuse(
             found = whole if item.record.stopped is None else stopped
             found[seed] = item.record.scores.mcc
     return stopped_to_reuse(aim.mcc, len(cell.seeds), whole, stopped)
+
+
+def again_in_words(statuses: Sequence[RunStatus]) -> list[str]:
+    """Return a line for each reason why runs train, of whose cell and seed one is finished."""
+    times = Counter(item.again for item in statuses if item.state == "to train" and item.again)
+    return [
+        f"{counted(number, 'finished run')} {'is' if number == 1 else 'are'} not reused: "
+        f"{', '.join(reasons)}"
+        for reasons, number in times.items()
+    ]
 
 
 def skipped(run: Run, unavailable: Unavailable) -> Record:

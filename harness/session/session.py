@@ -42,7 +42,7 @@ from harness.session.options import Options, Planned
 from harness.session.overwriting import objection
 from harness.session.renewal import renew
 from harness.session.reuse import adopted, as_kept, latest, matching_setup
-from harness.session.run_status import RunState, RunStatus, run_statuses, skipped
+from harness.session.run_status import RunState, RunStatus, again_in_words, run_statuses, skipped
 from harness.session.suite_inputs import Inputs, find_all_inputs
 from harness.session.tasks.best_models import BestModels, discard_others
 from harness.session.tasks.executor import PRELOAD, may_train_here
@@ -304,6 +304,7 @@ class Session:
         statuses = run_statuses(suite, cells, inputs, store, self._options.rerun, aims)
         compared = self.baseline(name) is not None
         statuses = with_unneeded(statuses, cells, compared)
+        self.notes += [f"{name}: {line}" for line in again_in_words(statuses)]
         self.counts[name] = Counter(item.state for item in statuses)
         training = dict.fromkeys(item.run.cell for item in statuses if item.state == "to train")
         changed = baseline_notes(suite, [*training], self.baseline(name), inputs.device)

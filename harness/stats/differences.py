@@ -1,14 +1,14 @@
 """Difference of two systems on the same sentences, with its interval and p-value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
-from harness.stats.many_classes import class_counts, rk_of_sums
+from harness.stats.many_classes import class_counts, disagreement_error, rk_of_sums
 from harness.stats.scores import BOUNDS, Linearised, Statistic, linearise
 from harness.stats.sources import Sources
 from harness.stats.variance import (
@@ -54,12 +54,15 @@ def paired_difference(
     statistic: Statistic = "mcc",
     classes: int = 2,
     sources: Sources | None = None,
+    same_runs: bool = False,
 ) -> Difference:
     """Return the difference of two systems' means over seeds, on the same sentences.
 
     If a system has one seed, the interval and p-value hold for these runs on other sentences,
-    not for other seeds, and `covers` is "sentences only". Predictions that are identical row by
-    row differ by exactly 0, with an interval of width 0 and a p-value of 1.
+    not for other seeds, and `covers` is "sentences only". Systems whose predictions are identical
+    row by row may still differ on other sentences: their standard error is that of
+    `disagreement_error`, and the p-value is 1. Only a run and itself differ by exactly 0, with an
+    interval of width 0.
 
     Args:
         labels: (sentences,), each from 0 to `classes` - 1.
@@ -71,6 +74,7 @@ def paired_difference(
             independent.
         sources: of the sentences, for the difference on sentences of other sources; None for
             other sentences of the same sources.
+        same_runs: a and b are the same runs, row by row, and so alike on all other sentences.
 
     Raises:
         BadInput: other shapes or values, or different numbers of paired seeds.
@@ -80,8 +84,13 @@ def paired_difference(
         _check_as_many(a, b, "seeds can be paired only where both have the same")
     runs_a, runs_b = (linearise(labels, runs, statistic, classes) for runs in (a, b))
     difference = float(runs_a.values.mean() - runs_b.values.mean())
-    if paired_seeds or np.array_equal(a, b):
+    identical = np.array_equal(a, b)
+    if paired_seeds or identical:
         groups = [_paired(runs_a, runs_b, (a == b).all(axis=1))]
+        if identical and not same_runs:
+            units = labels.size if sources is None else sources.effective
+            unseen = _disagreement_error(labels, a, statistic, classes, units)
+            groups = [replace(groups[0], unseen=unseen)]
     else:
         groups = [runs_of(runs_a), _negated(runs_of(runs_b))]
     variance = variance_of_mean(*groups, sources=sources)
@@ -120,6 +129,15 @@ def difference_with(
         sentences_freedom=variance.sentences_freedom,
         one_class_or_perfect=sum(int((runs.unseen > 0).sum()) for runs in systems),
     )
+
+
+def _disagreement_error(
+    labels: np.ndarray, both: np.ndarray, statistic: Statistic, classes: int, units: float
+) -> float:
+    """Return the standard error of a difference of two systems that never differed."""
+    if statistic == "accuracy":  # it changes by 1 for each of the two added sentences
+        return sqrt(2 / (units + 2) / units)
+    return float(disagreement_error(labels, both, classes, units).mean())
 
 
 def permutation_p_value(

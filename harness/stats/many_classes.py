@@ -127,6 +127,41 @@ def rk_influence(
     return rk(labels, predictions, classes), influence, unseen
 
 
+def disagreement_error(
+    labels: np.ndarray, predictions: np.ndarray, classes: int, units: float
+) -> np.ndarray:
+    """Return (seeds,): the standard error of a difference of R_K from a system that never differed.
+
+    Identical predictions show no variation, so two sentences are added: one that only the first
+    system classifies correctly, and one that only the second does (Bonett and Price 2012), each
+    spread evenly over all pairs of a label and a wrong class. Such a sentence changes the
+    difference by the influence of the right outcome minus that of the wrong one. Each system alone
+    is then padded as a run without variation is.
+
+    Args:
+        labels: (sentences,).
+        predictions: (seeds, sentences), of both systems.
+        classes: 2 or more.
+        units: number of independently drawn sentences, or sources.
+    """
+    sentences = labels.size
+    labels, predictions = labels.astype(np.intp), predictions.astype(np.intp)
+    padded = sentences + PSEUDO_RIGHT + PSEUDO_WRONG
+    more = (PSEUDO_RIGHT + PSEUDO_WRONG) / classes
+    terms = _terms(
+        ((predictions == labels).sum(axis=1) + PSEUDO_RIGHT) / padded,
+        (class_counts(predictions, classes) + more) / padded,
+        (class_counts(labels, classes) + more) / padded,
+    )
+    # The sum over all pairs of (right + b_y - b_p)², without a table of pairs.
+    pairs, changes = classes * (classes - 1), terms.by_prediction
+    squares = pairs * terms.right**2
+    squares += 2 * (classes * (changes**2).sum(axis=1) - changes.sum(axis=1) ** 2)
+    added = PSEUDO_RIGHT + PSEUDO_WRONG
+    error: np.ndarray = np.sqrt(added * squares / pairs / (units + added) / units)
+    return error
+
+
 def _terms(hits: np.ndarray, predicted: np.ndarray, labelled: np.ndarray) -> _Terms:
     """Return the influence function of R_K, the derivative of C / sqrt(A B) in one outcome's share.
 

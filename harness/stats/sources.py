@@ -40,6 +40,11 @@ class Sources:
         """The number of sources."""
         return len(self.sizes)
 
+    @property
+    def effective(self) -> float:
+        """The number of equally large sources that a mean is as precise with (Kish 1965)."""
+        return float(self.numbers.size**2 / (self.sizes.astype(float) ** 2).sum())
+
     def sums(self, influence: np.ndarray) -> np.ndarray:
         """Return (sources,): the sum over each source of (sentences,) influences."""
         found: np.ndarray = np.bincount(self.numbers, influence, minlength=self.count)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from harness.models.encode import Encoded
 from harness.store.records import Epoch, Padding
 from harness.text import counted
 
@@ -37,7 +38,6 @@ DOES_NOT_READ = (
 def warnings(
     epochs: Sequence[Epoch],
     one_class: bool,
-    truncated: int,
     steps: int,
     alike: Literal["always", "now"] | None = None,
     least: float = 0.0,
@@ -47,7 +47,6 @@ def warnings(
     Args:
         epochs: all of them, in order.
         one_class: whether the scored model gave every validation sentence the same class.
-        truncated: number of sentences that lost tokens.
         steps: number of optimiser steps.
         alike: whether the scored model gave all validation sentences the same logits: "always" if
             it also did before training, "now" if it did not.
@@ -98,9 +97,21 @@ def warnings(
             f"epoch {losses[0]:.3f}, lowest after it {min(losses[1:]):.3f}); likely "
             f"{too_few if few else f'{TOO_HIGH}, or it is too low to learn'}"
         )
-    if truncated:
-        were = "was" if truncated == 1 else "were"
-        yield f"{counted(truncated, 'sentence')} {were} cut at the maximum length"
+
+
+def cut_short(encoded: Encoded) -> Iterator[str]:
+    """Yield a line if sentences of any split lost tokens, those of a test split too."""
+    if encoded.cut:
+        number = sum(map(len, encoded.cut.values()))
+        where = [
+            f"{len(encoded.cut[name]):,} of {len(split):,} in {name}"
+            for name, split in encoded.splits.items()
+            if name in encoded.cut
+        ]
+        yield (
+            f"{counted(number, 'sentence')} {'was' if number == 1 else 'were'} cut at the maximum "
+            f"length, {counted(encoded.limit or 0, 'token')}: {', '.join(where)}"
+        )
 
 
 def least_loss(smoothing: float, classes: int) -> float:

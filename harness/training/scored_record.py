@@ -87,15 +87,15 @@ def scored_record(
             "parameters": outcome.parameters,
             "truncated_sentences": encoded.truncated,
             "speedups": outcome.speedups,
-            "warnings": tuple(
-                diagnosis.warnings(
+            "warnings": (
+                *diagnosis.warnings(
                     outcome.epochs,
                     one_class(logits),
-                    encoded.truncated,
                     math.ceil(job.dataset.train / run.cell.batch_size) * trained,
                     outcome.alike,
                     least,
-                )
+                ),
+                *diagnosis.cut_short(encoded),
             ),
             "model_kept": job.keep_model,
         }

@@ -15,6 +15,7 @@ from harness.cli.predict.best_model import BestModel, best_model, in_words
 from harness.errors import BadInput
 from harness.judging.leaderboard import leaderboard
 from harness.report.published import as_csv, as_json, publish
+from harness.session.tasks.best_models import discard_others
 from harness.store.records import DatasetFacts
 from harness.store.run_store import Stored
 from harness.store.stopped import Stopped
@@ -106,6 +107,24 @@ def test_of_equal_cells_the_suite_s_first_is_taken_and_the_other_named(tmp_path:
     assert in_words(best)[1].startswith(f"note: same rank: {cell_id(2e-5)};")
 
 
+def test_of_equal_cells_only_those_with_a_kept_model_count_and_the_others_are_named(
+    tmp_path: Path,
+) -> None:
+    rates = (1e-5, 5e-5, 2e-5)
+    stored = results(tmp_path, [(rate, [34], [1]) for rate in rates])
+    told = in_words(best_model(tmp_path))[0]
+    assert "cell ranked 1 of 3 (the suite's first of 3 of this rank with a kept model): " in told
+    discard_others(stored)  # as keep_models = "best" does, which knows no order of the suite
+    least = min(stored, key=lambda item: str(item.record.key))
+    best = best_model(tmp_path)
+    assert best.folder == least.folder / "model"
+    told, note = in_words(best)
+    assert "cell ranked 1 of 3: " in told
+    others = [cell_id(rate) for rate in rates if cell_id(rate) != least.record.cell]
+    assert note == f"note: same rank, but without a kept model: {', '.join(others)}"
+    assert least is not stored[0], "else the suite's order would choose the same"
+
+
 def test_of_equal_runs_always_the_same_is_taken(tmp_path: Path) -> None:
     stored = results(tmp_path, [(1e-5, [34, 34, 34], [1, 2, 3])])
     least = min(stored, key=lambda item: str(item.record.key))
@@ -192,6 +211,9 @@ def test_a_folder_without_a_best_model_is_told_in_a_line_with_the_way_out(tmp_pa
     assert f"other runs have: {item.folder / 'model'}; name one as MODEL_FOLDER" in problem
     assert f"but in subfolders: {suite}; name one of these" in problem_of(suite.parent)
     assert "no such folder" in problem_of(tmp_path / "nowhere")
+    spaced = tmp_path / "my results"
+    spaced.mkdir()
+    assert f"`harness report '{spaced}' --suite FILE` writes it" in problem_of(spaced)
     assert "not a folder; name the results folder" in problem_of(stored[0].folder / "record.json")
     (suite / "leaderboard.json").unlink()
     assert f"`harness report {suite} --suite FILE` writes it" in problem_of(suite)

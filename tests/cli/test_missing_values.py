@@ -1,5 +1,6 @@
 """An option without its value, a misspelt one, and a suite where none belongs are told."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -115,11 +116,11 @@ def test_every_wrong_usage_of_a_session_has_pytest_s_code(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["plan", "doctor"])
-@pytest.mark.parametrize("suite", ["mine.toml", "quickstart"])
+@pytest.mark.parametrize("suite", ["mine.toml", "quickstart", "my suite.toml"])
 def test_a_suite_without_its_option_is_told_with_the_option(
     name: str, suite: str, tmp_path: Path
 ) -> None:
     done = harness(name, suite, cwd=tmp_path)
     assert done.code == 2
-    assert f"({suite}); name the suite with --suite {suite}" in done.err
+    assert f"({suite}); name the suite with --suite {shlex.quote(suite)}" in done.err
     assert "Usage: " in harness(name, suite, "--help", cwd=tmp_path).out

@@ -17,9 +17,10 @@ import pytest
 from builders.commands import ROOT, Done, harness
 from builders.own_files import load_file, problems_of, rows_of
 from builders.records import COLA, keep, make_cell, predicted_record
-from builders.tiny_checkpoints import make_classifier
+from builders.tiny_checkpoints import MAX_LENGTH, make_classifier
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
 from harness.inputs.data.sentences import read_column, read_lines
 from harness.inputs.data.table import Wanted
@@ -405,3 +406,27 @@ def test_a_name_that_no_folder_can_have_is_told_in_a_line() -> None:
         assert (done.code, done.out) == (4, "")
         assert "xxx...': cannot be read (File name too long); name" in done.err
         assert len(done.err) < 300
+
+
+def test_cut_sentences_are_told_with_their_numbers_and_the_length(
+    model: Path, tmp_path: Path
+) -> None:
+    """The rest of a cut sentence changes no answer: it was not read."""
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    fits = "cat " * (MAX_LENGTH - 2)  # beside two special tokens
+    texts = [fits, f"{fits}cat", "the cat", f"{fits}dog barked"]
+    cut = [len(tokenizer(text, truncation=False)["input_ids"]) > MAX_LENGTH for text in texts]
+    assert cut == [False, True, False, True]
+    done = harness("predict", str(model), *texts, "--format", "jsonl")
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [answer["cut_to"] for answer in answers] == [None, MAX_LENGTH, None, MAX_LENGTH]
+    assert len({answers[place]["probability"] for place in (0, 1, 3)}) == 1
+    told = f"note: 2 of 4 sentences were cut to {MAX_LENGTH} tokens, the most that this model reads"
+    assert done.err == f"{told}, and answered without the rest: sentences 2, 4\n"
+    file = tmp_path / "new.txt"
+    file.write_text("\n".join(["the cat", *[f"{fits}cat"] * 1500]))
+    done = harness("predict", str(model), "--file", str(file), "--batch-size", "512")
+    assert done.out.count("\n") == 1501
+    assert f"1,500 of 1,501 sentences were cut to {MAX_LENGTH} tokens" in done.err
+    assert done.err.endswith(": lines 2, 3, 4, 5, 6 and 1495 more\n")
+    assert harness("predict", str(model), "the cat").err == ""

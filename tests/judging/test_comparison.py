@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.records import MACHINE, failed_record, make_cell, make_record, predicted_record
+from builders.records import (
+    MACHINE,
+    digest,
+    failed_record,
+    make_cell,
+    make_record,
+    predicted_record,
+)
 
 from harness import stats
 from harness.judging.comparison import (
@@ -106,6 +113,27 @@ def test_a_cell_against_itself_shows_no_difference() -> None:
     pair = compare(GOOD, replace(GOOD, name="again"))
     assert (pair.difference, pair.p_value, pair.verdict) == (0.0, 1.0, "no difference shown")
     assert conclusion(pair).startswith("No difference is shown between good and again")
+    assert (pair.low, pair.high) == (0.0, 0.0)
+    assert ", because these are the same runs)" in conclusion(pair)
+
+
+def test_two_perfect_cells_of_eight_sentences_are_not_shown_to_be_equal() -> None:
+    labels = np.arange(8) % 2
+
+    def perfect(name: str) -> Contestant:
+        cell = make_cell(name, seeds=(1,))
+        run = predicted_record(
+            cell, 1, labels, labels[None], machine=MACHINE, checkpoint_digest=digest(name)
+        )
+        return Contestant(name, (run,))
+
+    pair = compare(perfect("one"), perfect("other"))
+    assert (pair.difference, pair.p_value, pair.verdict) == (0.0, 1.0, "no difference shown")
+    assert pair.low is not None
+    assert pair.high is not None
+    # Were they to disagree about three in ten sentences, one study in twenty would show none.
+    assert pair.low == -pair.high < -2 * (1 - 0.05 ** (1 / 8))
+    assert "from the number of sentences alone: they predict the same" in conclusion(pair)
 
 
 def test_one_seed_each_is_said_to_hold_for_these_runs_only() -> None:

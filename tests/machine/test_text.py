@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from builders.records import make_cell, make_record
+from datasets import Dataset, DatasetDict
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,13 +14,14 @@ from harness.inputs.data.rows import PROBLEMS_SHOWN, capped
 from harness.inputs.data.summary import SplitSummary
 from harness.judging.leaderboard import leaderboard
 from harness.machine.contention import load_message
+from harness.models.encode import Encoded
 from harness.models.out_of_memory import explained
 from harness.report import publish
 from harness.report.page import as_html
 from harness.report.pictures.charts import lines_of
 from harness.report.published import MOST_PROBLEMS, _problem_lines
 from harness.text import by_first_number, counted, with_decimals
-from harness.training.diagnosis import warnings
+from harness.training.diagnosis import cut_short
 
 
 @pytest.mark.parametrize(
@@ -45,14 +47,14 @@ def messages(number: int) -> list[str]:
     """Return messages of which each says how many of something there are."""
     problems = ["a mistake"] * (PROBLEMS_SHOWN + number)
     split = SplitSummary("train", number, {"no": number, "yes": 0}, 0, number)
-    fell = [make_record(make_cell(), 0).epochs[0]]
+    rows = DatasetDict(train=Dataset.from_dict({"a": [0] * 9}))
     return [
         capped(problems, "a.csv")[-1],
         count_problems("dev.tsv", number, (("in", 527),))[0],
         split.in_words(),
         explained(MemoryError(), number, halved=False).partition(";")[0],
         str(load_message(1.0, number)),
-        *warnings(fell, False, number, 1000),
+        *cut_short(Encoded(rows, {"train": range(number)}, 8)),
         _problem_lines(Path("board.json"), ["a mistake"] * (MOST_PROBLEMS + number), "")[-1],
     ]
 
@@ -64,7 +66,7 @@ def test_messages_of_one_and_of_two() -> None:
         "1 sentence: 1 of class 0 (no), 0 of class 1 (yes); the longest has 1 character",
         "out of memory with 1 sentence per batch",
         "other programs keep 1.0 of 1 core busy",
-        "1 sentence was cut at the maximum length",
+        "1 sentence was cut at the maximum length, 8 tokens: 1 of 9 in train",
         "board.json: 1 more mistake like these",
     ]
     assert messages(2) == [
@@ -73,7 +75,7 @@ def test_messages_of_one_and_of_two() -> None:
         "2 sentences: 2 of class 0 (no), 0 of class 1 (yes); the longest has 2 characters",
         "out of memory with 2 sentences per batch",
         "other programs keep 1.0 of 2 cores busy",
-        "2 sentences were cut at the maximum length",
+        "2 sentences were cut at the maximum length, 8 tokens: 2 of 9 in train",
         "board.json: 2 more mistakes like these",
     ]
 

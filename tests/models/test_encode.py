@@ -88,6 +88,11 @@ def test_sentences_are_cut_at_max_length_and_the_cut_ones_counted(
         separator = rows[0][-1]
         for ids, row in zip(encoded.splits[name]["input_ids"], rows, strict=True):
             assert ids == (row if len(row) <= max_length else [*row[: max_length - 1], separator])
+    longer = {
+        name: [place for place, row in enumerate(rows) if len(row) > max_length]
+        for name, rows in whole.items()
+    }
+    assert encoded.cut == {name: places for name, places in longer.items() if places}
     scored = whole["train"] + whole["validation"]
     assert encoded.truncated == sum(len(row) > max_length for row in scored)
 

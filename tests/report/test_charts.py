@@ -20,6 +20,7 @@ from harness.report.pictures.chart_data import chart_data
 from harness.report.pictures.charts import (
     Line,
     best_of,
+    equal_times,
     lines_of,
     on_log_scale,
     speed_groups,
@@ -43,26 +44,96 @@ def timed(cell: Cell, seconds: float, mcc: float, **changes: Any) -> Record:
     return make_record(cell, mcc=mcc, times=times, **changes)
 
 
+BUSY = Contention(other_programs=0.9, own_cores=1.0, fewest_threads=1)
+QUIET = Contention(other_programs=0.0, own_cores=2.0, fewest_threads=2)
+
+
+def front_of(
+    measured: list[tuple[tuple[float, ...], float, bool]],
+) -> tuple[list[tuple[float, float, bool, bool]], str]:
+    """Return time, MCC, whether it is rough, and whether it is on the front, for each cell.
+
+    Args:
+        measured: the seconds of each cell's runs, its MCC, and whether other programs were busy.
+    """
+    cells, records = [], []
+    for number, (seconds, mcc, busy) in enumerate(measured):
+        cell = make_cell(f"org/{number}", seeds=tuple(range(len(seconds))))
+        cells.append(cell)
+        records += [
+            timed(cell, each, mcc, seed=seed, contention=BUSY if busy else QUIET)
+            for seed, each in enumerate(seconds)
+        ]
+    found = speed_groups(lines(cells, records), "train_seconds")
+    points = [point for group in found.values() for point in group]
+    assert len(points) == len(cells)
+    assert len({id(point.line) for point in points}) == len(cells)
+    told = equal_times(points, "train_seconds")
+    return [(point.speed, point.mcc, point.rough, point.on_front) for point in points], told
+
+
 @given(
     st.lists(
-        st.tuples(st.integers(1, 9), st.integers(-9, 9)), min_size=1, max_size=20
+        st.tuples(st.integers(20, 99), st.integers(-9, 9)), min_size=1, max_size=20
     )
 )  # fmt: skip
 def test_the_front_is_what_no_other_cell_beats(measured: list[tuple[int, int]]) -> None:
-    cells = [make_cell(f"org/{number}") for number in range(len(measured))]
-    records = [
-        timed(cell, seconds, mcc / 10) for cell, (seconds, mcc) in zip(cells, measured, strict=True)
-    ]
-    (points,) = speed_groups(lines(cells, records), "train_seconds").values()
-    assert len(points) == len(cells)
-    for point in points:
+    """With one seed each, times within a third are equal."""
+    points, told = front_of([((float(time),), mcc / 10, False) for time, mcc in measured])
+    assert told == "times within 33 % count as equal"
+    for time, mcc, _, on_front in points:
         beaten = any(
-            other.speed <= point.speed
-            and other.mcc >= point.mcc
-            and (other.speed, other.mcc) != (point.speed, point.mcc)
-            for other in points
+            (other > mcc and 3 * faster <= 4 * time) or (other == mcc and 4 * faster < 3 * time)
+            for faster, other, _, _ in points
         )
-        assert point.on_front == (not beaten)
+        assert on_front == (not beaten)
+    best = max(mcc for _, mcc, _, _ in points)
+    assert any(on_front for _, mcc, _, on_front in points if mcc == best)
+    drawn = [mcc for _, mcc, _, on_front in points if on_front]
+    assert drawn == sorted(drawn), "the line of a front rises"
+
+
+def test_times_that_differ_less_than_between_seeds_are_equal_on_a_front() -> None:
+    """Seeds of one cell differ by up to 4 %: 101 s is not shorter than 103 s, 90 s is."""
+    steady = [((100.0, 104.0, 102.0), 0.5, False), ((99.0, 100.0, 101.0), 0.4, False)]
+    points, told = front_of([*steady, ((90.0, 90.0), 0.3, False)])
+    assert told == "times within 4 % count as equal"
+    assert [(time, on_front) for time, _, _, on_front in points] == [
+        (90.0, True),
+        (100.0, False),
+        (102.0, True),
+    ]
+    points, told = front_of([((100.0, 101.0), 0.5, False), ((95.0, 95.1), 0.4, False)])
+    assert told == "times within 33 % count as equal", "two repetitions are too few"
+    assert [on_front for *_, on_front in points] == [False, True]
+
+
+def test_a_rough_time_is_shorter_only_by_a_factor_of_two() -> None:
+    for time, on_front in ((60.0, False), (49.0, True)):
+        points, told = front_of([((100.0,) * 4, 0.5, True), ((time,) * 4, 0.4, True)])
+        assert [rough for _, _, rough, _ in points] == [True, True]
+        assert told == (
+            "times within 33 % count as equal, rough ones are shorter only by a factor of 2"
+        )
+        assert [front for *_, front in points] == [on_front, True]
+    steady = [((100.0,) * 4, 0.4, False), ((210.0,) * 4, 0.6, False)]
+    busy = [((190.0,) * 4, 0.5, True), ((230.0,) * 4, 0.55, True)]
+    alone, _ = front_of(steady)
+    beside, _ = front_of([*steady, *busy])
+    assert [on_front for *_, on_front in alone] == [True, True]
+    told = {time: on_front for time, *_, on_front in beside}
+    assert told == {100.0: True, 190.0: False, 210.0: True, 230.0: False}
+
+
+def test_a_front_says_which_times_are_equal() -> None:
+    cells = [make_cell(f"org/{number}") for number in range(2)]
+    drawn = lines(cells, [timed(cell, 100 + cell.seeds[0], 0.5) for cell in cells])
+    fronts = [picture for picture in pictures(drawn) if picture.name.startswith("pareto")]
+    assert len(fronts) == 2
+    for picture in fronts:
+        assert picture.title.endswith("; times within 33 % count as equal")
+        assert "times within 33 % count as equal" in picture.alt
+    assert chart_data(drawn)["equal"]["train_seconds"] == {0: "times within 33 % count as equal"}
 
 
 def test_speeds_are_compared_within_equal_circumstances_only() -> None:

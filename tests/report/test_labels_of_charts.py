@@ -99,6 +99,7 @@ def test_no_label_but_a_crowded_best_covers_a_mark_or_another_label(
 def test_in_the_picture_no_label_lies_on_a_mark_as_matplotlib_lays_them_out(name: str) -> None:
     crowd = [(111, 1), (119, 2), (130, 3), (129, 2), (239, 4), (257, 5), (312, 3), (1594, 9)]
     if name == "crowd":
+        crowd += [(620, 6)]
         cells = [make_cell(f"org/{number}") for number in range(len(crowd))]
         records = [
             make_record(

@@ -179,6 +179,7 @@ def test_it_loads_nothing_and_runs_no_script_but_its_own(make: "object") -> None
         "speeds",
         "ticks",
         "ranges",
+        "equal",
         "widths",
         "margin",
     }
@@ -923,6 +924,15 @@ def test_the_chart_compares_only_cells_that_shared_the_machine_alike(
     options[1].click()
     shown = driver.find_element(By.CSS_SELECTOR, "#speed-chart .key").text
     assert shown == "org/distilled-encoder-base-uncased"
+
+
+@pytest.mark.browser
+def test_the_chart_says_which_times_its_front_takes_for_equal(
+    driver: Driver, pages: dict[str, Path]
+) -> None:
+    browsers.show(driver, pages["ordinary"])
+    told = driver.find_element(By.ID, "speed-equal").text
+    assert re.fullmatch(r"Here, times within [0-9.]+ % count as equal.*\.", told)
 
 
 @pytest.mark.browser

@@ -191,7 +191,10 @@ def test_of_very_many_cells_the_best_are_drawn_and_every_front_whole() -> None:
     # The quickest is the worst: only the front keeps it.
     records[0] = make_record(cells[0], mcc=0.0005, times=taking(0.5))
     picture = of(cells, records)["pareto-training"]
-    assert picture.title == "MCC against training, seconds per run, the best 1,000 cells"
+    assert picture.title == (
+        "MCC against training, seconds per run, the best 1,000 cells; "
+        "times within 33 % count as equal"
+    )
     (place,) = figure_of(picture.content).axes
     marked = [line for line in place.lines if line.get_marker() != "None"]
     drawn = [float(x) for line in marked for x in np.asarray(line.get_xdata())]

@@ -1,10 +1,12 @@
-"""The results of a session's runs: those that ended, looked up once."""
+"""The results of a session's runs: those that ended, looked up once, and those left elsewhere."""
 
+import shlex
 from concurrent.futures import Future
 from pathlib import Path
 
 from builders.records import make_cell, make_record
 
+from harness.session.options import Chosen, left_behind
 from harness.session.tasks.results import Results
 from harness.store.run_store import Stored
 
@@ -36,3 +38,13 @@ def test_a_run_that_is_set_again_has_the_new_result() -> None:
     assert results.ended() == {("s", "c", 0): stored(0)}
     results.set(("s", "c", 0), stored(1))
     assert results.ended() == {("s", "c", 0): stored(1)}
+
+
+def test_a_folder_of_earlier_runs_is_named_as_a_shell_reads_it(tmp_path: Path) -> None:
+    project = tmp_path / "my project"
+    run = project / "results" / "tiny" / "runs" / "cell" / "run"
+    run.mkdir(parents=True)
+    (run / "record.json").touch()
+    (told,) = left_behind(Chosen({}, tmp_path, project), ["tiny", "other"])
+    *_, flag, folder = shlex.split(told)
+    assert (flag, Path(folder)) == ("--results-dir", project / "results")

@@ -1,7 +1,7 @@
 """More than two classes: scores against scikit-learn, errors against other ways to compute them."""
 
 import sys
-from itertools import product
+from itertools import permutations, product
 from math import sqrt
 from pathlib import Path
 
@@ -294,9 +294,9 @@ def test_a_run_of_one_class_may_have_predicted_another_once_and_been_right(
 
 
 @settings(deadline=None)
-@given(studies(), st.sampled_from(STATISTICS), st.booleans())
-def test_identical_predictions_differ_by_nothing_at_all(
-    study: Study, statistic: Statistic, paired: bool
+@given(studies(), st.sampled_from(STATISTICS), st.booleans(), st.booleans())
+def test_identical_predictions_differ_by_nothing_at_all_if_they_are_of_the_same_runs(
+    study: Study, statistic: Statistic, paired: bool, same_runs: bool
 ) -> None:
     labels, predictions, classes = study
     same = paired_difference(
@@ -306,9 +306,43 @@ def test_identical_predictions_differ_by_nothing_at_all(
         paired_seeds=paired,
         statistic=statistic,
         classes=classes,
+        same_runs=same_runs,
     )
-    assert (same.difference, same.low, same.high, same.p_value) == (0, 0, 0, 1)
+    assert (same.difference, same.p_value) == (0, 1)
+    assert (same.low == same.high == 0) if same_runs else (same.low == -same.high < 0)
     assert permutation_p_value(labels, predictions, predictions, statistic, classes=classes) == 1
+
+
+def test_the_added_disagreements_of_many_classes_are_those_of_their_table() -> None:
+    labels, (predictions, *_), classes = study(3, sentences=60, seeds=1)
+    rows = [(y, p, p, 1.0) for y, p in zip(labels, predictions, strict=True)]
+    for y, p in permutations(range(classes), 2):
+        share = 1 / (classes * (classes - 1))
+        rows += [(y, y, p, share), (y, p, y, share)]
+    label, first, second, weight = np.array(rows).T
+
+    def value(weights: np.ndarray, predicted: np.ndarray) -> float:
+        total = weights.sum()
+        hits = weights[label == predicted].sum() / total
+        p, t = (
+            np.array([weights[each == k].sum() for k in range(classes)]) / total
+            for each in (predicted, label)
+        )
+        return float((hits - p @ t) / np.sqrt((1 - p @ p) * (1 - t @ t)))
+
+    step = 1e-6
+    influence = []
+    for row in range(len(weight)):
+        more = weight + step * (np.arange(len(weight)) == row)
+        change = (value(more, first) - value(more, second)) - (
+            value(weight, first) - value(weight, second)
+        )
+        influence.append(change / step * weight.sum())
+    variance = (weight * np.square(influence)).sum() / weight.sum() / len(labels)
+    found = paired_difference(
+        labels, predictions[None], predictions[None], paired_seeds=True, classes=classes
+    )
+    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=1e-3)
 
 
 def test_the_error_of_a_difference_is_that_of_the_bootstrap() -> None:

@@ -17,6 +17,7 @@ from harness.errors import BadInput
 from harness.stats import (
     Difference,
     Interval,
+    Sources,
     Statistic,
     accuracy,
     holm,
@@ -25,6 +26,7 @@ from harness.stats import (
     paired_difference,
     permutation_p_value,
     seeds_interval,
+    sources_of,
 )
 from harness.stats.variance import p_value
 
@@ -329,15 +331,107 @@ def test_one_value_alone_has_no_interval() -> None:
 
 @settings(deadline=None)
 @given(studies(), st.sampled_from(STATISTICS), st.booleans())
-def test_identical_predictions_differ_by_nothing_at_all(
+def test_a_run_and_itself_differ_by_nothing_at_all(
     study: Study, statistic: Statistic, paired: bool
 ) -> None:
     labels, predictions = study
     same = paired_difference(
-        labels, predictions, predictions.copy(), paired_seeds=paired, statistic=statistic
+        labels,
+        predictions,
+        predictions.copy(),
+        paired_seeds=paired,
+        statistic=statistic,
+        same_runs=True,
     )
     assert (same.difference, same.low, same.high, same.p_value) == (0, 0, 0, 1)
     assert permutation_p_value(labels, predictions, predictions, statistic) == 1
+
+
+@settings(deadline=None)
+@given(studies(), st.sampled_from(STATISTICS), st.booleans())
+def test_systems_that_never_differed_may_differ_elsewhere(
+    study: Study, statistic: Statistic, paired: bool
+) -> None:
+    """A difference of which nothing was seen is as uncertain in one direction as in the other."""
+    labels, predictions = study
+    found = paired_difference(
+        labels, predictions, predictions.copy(), paired_seeds=paired, statistic=statistic
+    )
+    assert found.difference == 0
+    assert found.low == -found.high < 0
+    assert found.p_value == 1
+
+
+def test_the_error_of_systems_that_never_differed_is_that_of_two_added_sentences() -> None:
+    """Against the table with the sentences written out: weights of label, first and second."""
+    labels = np.repeat([0, 1], [3, 5])
+    predictions = labels.copy()
+    predictions[[0, 7]] = 1 - predictions[[0, 7]]
+    rows = [(y, p, p, 1.0) for y, p in zip(labels, predictions, strict=True)]
+    for y in (0, 1):
+        rows += [(y, y, 1 - y, 0.5), (y, 1 - y, y, 0.5)]
+    label, first, second, weight = np.array(rows).T
+
+    def correlation(weights: np.ndarray, predicted: np.ndarray) -> float:
+        means = [np.average(each, weights=weights) for each in (label, predicted)]
+        u, v = label - means[0], predicted - means[1]
+        product: float = np.average(u * v, weights=weights)
+        squares = np.average(u**2, weights=weights) * np.average(v**2, weights=weights)
+        return product / float(np.sqrt(squares))
+
+    def difference(weights: np.ndarray) -> float:
+        return correlation(weights, first) - correlation(weights, second)
+
+    step = 1e-6
+    influence = np.array(
+        [
+            (difference(weight + step * (np.arange(len(weight)) == row)) - difference(weight))
+            / step
+            for row in range(len(weight))
+        ]
+    )
+    total = weight.sum()
+    variance = (weight * (influence * total) ** 2).sum() / total / len(labels)
+    found = paired_difference(
+        labels, predictions[None], predictions[None], paired_seeds=True, statistic="mcc"
+    )
+    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=1e-4)
+    of_accuracy = paired_difference(
+        labels, predictions[None], predictions[None], paired_seeds=True, statistic="accuracy"
+    )
+    assert of_accuracy.standard_error == pytest.approx(np.sqrt(2 / 10 / 8))
+
+
+def test_an_interval_without_a_disagreement_rarely_misses() -> None:
+    """Of true shares of disagreement beyond its end, few show no disagreement at all."""
+    for sentences in (2, 3, 5, 8, 20, 50, 200, 1_043, 10_000):
+        labels = np.arange(sentences) % 2
+        found = paired_difference(
+            labels, labels[None], labels[None], paired_seeds=True, statistic="accuracy"
+        )
+        assert (1 - min(found.high, 1)) ** sentences < 0.064
+
+
+def test_sources_are_the_units_where_two_systems_never_differed() -> None:
+    labels = np.arange(240) % 2
+    alone, together = (
+        sources_of(numbers) for numbers in (np.arange(240), np.repeat(np.arange(8), 30))
+    )
+    assert isinstance(alone, Sources)
+    assert isinstance(together, Sources)
+    errors = [
+        paired_difference(
+            labels,
+            labels[None],
+            labels[None],
+            paired_seeds=True,
+            statistic="accuracy",
+            sources=sources,
+        ).standard_error
+        for sources in (None, alone, together)
+    ]
+    assert errors[0] == pytest.approx(errors[1])
+    assert errors[2] == pytest.approx(np.sqrt(2 / 10 / 8))
 
 
 @settings(deadline=None)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import pytest
+from datasets import Dataset, DatasetDict
 from scipy.stats import entropy
 
+from harness.models.encode import Encoded
 from harness.store.records import Epoch, Scores
-from harness.training.diagnosis import FEW_STEPS, least_loss, trained_head, warnings
+from harness.training.diagnosis import FEW_STEPS, cut_short, least_loss, trained_head, warnings
 
 
 def epochs(losses: Sequence[float | None], mccs: Sequence[float]) -> list[Epoch]:
@@ -33,13 +35,11 @@ def epochs(losses: Sequence[float | None], mccs: Sequence[float]) -> list[Epoch]
     ],
 )
 def test_a_run_that_learned_has_no_warning(losses: list[float], mccs: list[float]) -> None:
-    assert list(warnings(epochs(losses, mccs), one_class=False, truncated=0, steps=500)) == []
+    assert list(warnings(epochs(losses, mccs), one_class=False, steps=500)) == []
 
 
 def test_one_class_with_a_loss_that_never_fell_blames_a_high_learning_rate() -> None:
-    told = list(
-        warnings(epochs([0.62, 0.63, 0.62], [0.0] * 3), one_class=True, truncated=0, steps=500)
-    )
+    told = list(warnings(epochs([0.62, 0.63, 0.62], [0.0] * 3), one_class=True, steps=500))
     assert len(told) == 2
     assert "MCC is exactly 0" in told[0]
     assert "learning rate is too high for this batch size" in told[0]
@@ -58,18 +58,18 @@ def test_the_lowest_loss_is_the_entropy_of_the_smoothed_labels(
 
 def test_a_loss_that_falls_to_what_smoothed_labels_allow_has_fallen() -> None:
     learned = epochs([0.6930, 0.6905, 0.6890], [0.1, 0.3, 0.35])
-    assert list(warnings(learned, False, 0, 500, None, least_loss(0.9, 2))) == []
-    (told,) = warnings(learned, False, 0, 500, None, 0.0)
+    assert list(warnings(learned, False, 500, None, least_loss(0.9, 2))) == []
+    (told,) = warnings(learned, False, 500, None, 0.0)
     assert "fell by less than 1 % (first epoch 0.693" in told
-    (told,) = warnings(epochs([0.6930, 0.69299], [0.3, 0.3]), False, 0, 500, None, 0.688)
+    (told,) = warnings(epochs([0.6930, 0.69299], [0.3, 0.3]), False, 500, None, 0.688)
     assert "fell by less than 1 % of what smoothed labels allow (first epoch 0.693" in told
     risen = epochs([0.6930, 0.6882, 0.6920], [0.1, 0.3, 0.35])
-    (told,) = warnings(risen, False, 0, 500, None, least_loss(0.9, 2))
+    (told,) = warnings(risen, False, 500, None, least_loss(0.9, 2))
     assert "rose from 0.688 to 0.692" in told
 
 
 def test_one_class_after_one_epoch_leaves_the_cause_open() -> None:
-    (told,) = warnings(epochs([0.62], [0.0]), one_class=True, truncated=0, steps=500)
+    (told,) = warnings(epochs([0.62], [0.0]), one_class=True, steps=500)
     assert "likely a learning rate that is too low or too high, or too few optimiser steps" in told
     assert "500" not in told
 
@@ -77,7 +77,7 @@ def test_one_class_after_one_epoch_leaves_the_cause_open() -> None:
 @pytest.mark.parametrize(("steps", "few"), [(16, True), (FEW_STEPS - 1, True), (FEW_STEPS, False)])
 def test_few_steps_are_the_first_cause_of_a_run_that_learned_nothing(steps: int, few: bool) -> None:
     found = epochs([0.695, 0.693], [0.0, 0.0])
-    told = list(warnings(found, one_class=True, truncated=0, steps=steps))
+    told = list(warnings(found, one_class=True, steps=steps))
     cause = (
         f"; likely too few optimiser steps ({steps}): train for more epochs, or in smaller batches"
         if few
@@ -87,7 +87,7 @@ def test_few_steps_are_the_first_cause_of_a_run_that_learned_nothing(steps: int,
 
 
 def test_a_loss_that_exploded_in_few_steps_blames_the_learning_rate() -> None:
-    (told,) = warnings(epochs([0.6, 0.4, 0.9], [0.2] * 3), one_class=False, truncated=0, steps=9)
+    (told,) = warnings(epochs([0.6, 0.4, 0.9], [0.2] * 3), one_class=False, steps=9)
     assert told.endswith("lower it, or set warmup_ratio")
 
 
@@ -102,7 +102,7 @@ def test_a_loss_that_exploded_in_few_steps_blames_the_learning_rate() -> None:
 def test_a_loss_that_hardly_fell_is_not_told_as_one_that_never_fell(
     losses: list[float], told: str
 ) -> None:
-    (found,) = warnings(epochs(losses, [0.0, 0.0]), one_class=False, truncated=0, steps=500)
+    (found,) = warnings(epochs(losses, [0.0, 0.0]), one_class=False, steps=500)
     assert found.startswith(f"the training loss {told}; likely ")
 
 
@@ -116,25 +116,26 @@ def test_a_head_that_is_trained_already_is_told_and_a_new_one_is_not() -> None:
 
 
 def test_an_exploding_loss_is_told_with_its_figures() -> None:
-    (told,) = warnings(
-        epochs([0.6, 0.4, 0.9], [0.2, 0.3, 0.05]), one_class=False, truncated=0, steps=500
-    )
+    (told,) = warnings(epochs([0.6, 0.4, 0.9], [0.2, 0.3, 0.05]), one_class=False, steps=500)
     assert "rose from 0.400 to 0.900" in told
     assert "lower it" in told
 
 
 def test_a_loss_that_is_no_number_names_its_epochs() -> None:
-    (told,) = warnings(
-        epochs([0.6, None, None], [0.2, 0.05, 0.05]), one_class=False, truncated=0, steps=500
-    )
+    (told,) = warnings(epochs([0.6, None, None], [0.2, 0.05, 0.05]), one_class=False, steps=500)
     assert "not finite in epoch 2, 3" in told
 
 
 def test_a_collapse_after_a_good_epoch_is_told_although_the_best_epoch_is_scored() -> None:
-    (told,) = warnings(epochs([0.6, 0.5], [0.35, 0.0]), one_class=False, truncated=0, steps=500)
+    (told,) = warnings(epochs([0.6, 0.5], [0.35, 0.0]), one_class=False, steps=500)
     assert "collapsed to MCC 0 by its last epoch" in told
 
 
 def test_cut_sentences_are_counted() -> None:
-    (told,) = warnings(epochs([0.6, 0.5], [0.3, 0.4]), one_class=False, truncated=3, steps=500)
-    assert told == "3 sentences were cut at the maximum length"
+    rows = {"train": 40, "validation": 10, "test": 5}
+    splits = DatasetDict({name: Dataset.from_dict({"a": [0] * n}) for name, n in rows.items()})
+    (told,) = cut_short(Encoded(splits, {"train": [3, 7], "test": [0]}, 16))
+    assert told == (
+        "3 sentences were cut at the maximum length, 16 tokens: 2 of 40 in train, 1 of 5 in test"
+    )
+    assert list(cut_short(Encoded(splits, {}, 16))) == []

@@ -155,9 +155,7 @@ def train(
 ) -> Outcome:
     asked = {"epochs": 3, "eval_batch_size": 8, **training}
     settings = make_settings(learning_rate=3e-3, training=TrainingSpec.model_validate(asked))
-    return finetune(
-        model, tokenizer, Encoded(splits=splits, truncated=0, limit=None), settings, scratch
-    )
+    return finetune(model, tokenizer, Encoded(splits=splits, cut={}, limit=None), settings, scratch)
 
 
 @pytest.mark.parametrize("batching", ["random", "length-grouped"])

@@ -1,7 +1,7 @@
 """`harness predict`: classifies sentences with a kept model."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,13 @@ import click
 from harness.cli.choices import STDIN, delimiter, quoting
 from harness.cli.predict.quiet import quiet
 from harness.machine import contention
-from harness.text import printable
+from harness.text import counted, printable, some
 
 if TYPE_CHECKING:  # it imports torch
     from harness.kept.inference import Answer
+
+MOST_NUMBERS = 5
+"""So many sentences that were cut are named by number."""
 
 
 @click.command(short_help="label sentences with a kept model")
@@ -58,9 +61,12 @@ def predict(
     """Print the label of each sentence and its probability, in the order of the sentences.
 
     MODEL_FOLDER is a model that a suite with keep_models fine-tuned. With --results the best kept
-    model is used: it belongs to the highest-ranked cell with a kept model (of equal ranks the
-    suite's first), and there to the run with the highest MCC. Gates change no rank. The model, and
-    a gate that it failed, are printed on standard error.
+    model is used: of the cells with a kept model the highest-ranked (of equal ranks the suite's
+    first), and there the kept run with the highest MCC. Gates change no rank. The model, cells of
+    its rank, and a gate that it failed are printed on standard error.
+
+    A sentence longer than the model's maximum length is cut there, as in training; standard error
+    says how many were, and which. In jsonl, cut_to is the length, null for a whole sentence.
 
     A table (.csv, .tsv, .jsonl, .json, .parquet) is read as in training; each row gets one answer.
     In TSV output a tab, line end or backslash of a sentence is written \\t, \\n, \\r or \\\\.
@@ -88,6 +94,7 @@ def predict(
             "- must be the only sentence argument: give standard input or sentences, not both"
         )
     from harness.cli.predict.sentences import check_columns, check_sentences, read_sentences
+    from harness.inputs.data.formats import is_table
 
     check_sentences(model or results, sentences)
     check_columns(file, described)
@@ -112,8 +119,37 @@ def predict(
         from harness.machine import provenance
 
         answers = classify(load(model, provenance.device_type()), texts, batch_size)
-    for line in FORMATS[as_format](_quietly(answers)):
+    cut: list[tuple[int, int]] = []
+    for line in FORMATS[as_format](_noting_cuts(_quietly(answers), cut)):
         click.echo(line)
+    if cut:
+        noun = "sentence" if file is None or is_table(Path(file)) else "line"
+        click.echo(_cuts_in_words(cut, len(texts), noun), err=True)
+
+
+def _noting_cuts(answers: "Iterator[Answer]", cut: list[tuple[int, int]]) -> "Iterator[Answer]":
+    """Yield answers; add number and length of each sentence that was cut to a list."""
+    for number, answer in enumerate(answers, start=1):
+        if answer.cut_to is not None:
+            cut.append((number, answer.cut_to))
+        yield answer
+
+
+def _cuts_in_words(cut: Sequence[tuple[int, int]], sentences: int, noun: str) -> str:
+    """Return a line about the sentences that were cut.
+
+    Args:
+        cut: number and length of each, at least one.
+        noun: what their numbers count.
+    """
+    length = counted(cut[0][1], "token")
+    were = "was" if len(cut) == 1 else "were"
+    numbers = some([f"{number:,}" for number, _ in cut], MOST_NUMBERS)
+    return (
+        f"note: {len(cut):,} of {counted(sentences, 'sentence')} {were} cut to {length}, the most "
+        f"that this model reads, and answered without the rest: "
+        f"{noun if len(cut) == 1 else f'{noun}s'} {numbers}"
+    )
 
 
 def _quietly(answers: "Iterator[Answer]") -> "Iterator[Answer]":
@@ -140,6 +176,7 @@ def _jsonl(answers: "Iterable[Answer]") -> Iterator[str]:
             "label": answer.label,
             "probability": answer.probabilities[answer.label],
             "probabilities": answer.probabilities,
+            "cut_to": answer.cut_to,
         }
         yield json.dumps(fields, ensure_ascii=False)
 

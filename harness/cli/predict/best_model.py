@@ -1,6 +1,7 @@
 """The best kept model of a results folder, according to its leaderboard."""
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ class BestModel:
         ranked: number of ranked cells.
         above: ids of the cells of a better rank, which have no kept model.
         equal: ids of the other cells of the same rank that have a kept model.
+        without: ids of the other cells of the same rank that have none.
         notes: lines about runs that were ignored because their records failed verification, and
             about cells without a rank that are at least as good.
     """
@@ -40,6 +42,7 @@ class BestModel:
     ranked: int
     above: tuple[str, ...]
     equal: tuple[str, ...]
+    without: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -51,10 +54,11 @@ class BestModel:
 def best_model(results: Path) -> BestModel:
     """Return the best kept model of a suite's results folder.
 
-    It belongs to the best-ranked cell that has a kept model; of cells of equal rank, to the first
-    one in the leaderboard, which keeps the suite's order. Of the cell's kept runs, it belongs to
-    the one with the highest MCC. Gates do not influence the choice, because they change no rank.
-    Cells with stopped runs have no rank, and come after the others, by their lower bounds.
+    Only cells with a kept model count. It belongs to the best-ranked of them; of cells of equal
+    rank, to the first one in the leaderboard, which keeps the suite's order. Of the cell's kept
+    runs, it belongs to the one with the highest MCC; of equal runs, to that of the smallest key.
+    Gates do not influence the choice, because they change no rank. Cells with stopped runs have
+    no rank, and come after the others, by their lower bounds.
 
     Args:
         results: a suite's folder, or the leaderboard.json in it.
@@ -88,13 +92,16 @@ def best_model(results: Path) -> BestModel:
     rank = line.number("rank") or math.inf
     best = best_run(runs)
     notes = [*notes, *_surely_better(line, stopped)]
+    alike = [each.cell.id for each in lines if each.number("rank") == rank and each is not line]
+    keeping = {each.cell.id for each, _ in held}
     return BestModel(
         folder=best.folder / kept_files.FOLDER,
         record=best.record,
         line=line,
         ranked=len(lines),
         above=tuple(each.cell.id for each in lines if (each.number("rank") or rank) < rank),
-        equal=tuple(each.cell.id for each, _ in held[1:] if each.number("rank") == rank),
+        equal=tuple(name for name in alike if name in keeping),
+        without=tuple(name for name in alike if name not in keeping),
         notes=tuple(notes),
     )
 
@@ -104,6 +111,9 @@ def in_words(best: BestModel) -> list[str]:
     record, row, cell = best.record, best.line.row, best.line.cell.id
     assert record.scores is not None
     ranked = f"cell ranked {row['rank']} of {best.ranked}"
+    if best.equal:
+        with_model = f"{1 + len(best.equal)} of this rank with a kept model"
+        ranked += f" (the suite's first of {with_model})"
     if row["rank"] is None:
         ranked = f"cell without a rank, because runs were {row['stopped']}"
     lines = [
@@ -114,6 +124,9 @@ def in_words(best: BestModel) -> list[str]:
         lines.append(f"note: cells ranked above have no kept model: {', '.join(best.above)}")
     if best.equal:
         lines.append(f"note: same rank: {', '.join(best.equal)}; the suite lists this cell first")
+    if best.without:
+        names = ", ".join(best.without)
+        lines.append(f"note: same rank, but without a kept model: {names}")
     if row["verdict"] not in ("pass", None):
         lines.append(f"note: verdict of the gates of {cell}: {row['verdict']}")
     if row["status"] != "ok":
@@ -156,7 +169,7 @@ def _what_is_wrong(results: Path) -> str:
         return f"no {LEADERBOARD} here, but in subfolders: {names}; name one of these"
     return (
         f"no {LEADERBOARD} here; name a suite's results folder; if a session wrote none, "
-        f"`harness report {results} --suite FILE` writes it"
+        f"`harness report {shlex.quote(str(results))} --suite FILE` writes it"
     )
 
 

@@ -131,6 +131,8 @@
       one("speed-chart").replaceChildren("Nothing was measured.");
       return;
     }
+    const equal = data.equal[column][group];
+    one("speed-equal").textContent = `Here, ${equal}.`;
     const front = points.filter((row) => row.fronts.includes(column));
     const ticks = data.ticks[column][group]; // only for a logarithmic axis
     const opacity = (row) => (shown.has(row.index) ? 1 : 0.15);

@@ -21,9 +21,10 @@ def chart_data(table: TableLines) -> Mapping[str, Any]:
 
     `labels` of a row maps a speed column and a chart width to the label's offset from the mark, in
     pixels to the right and down. `ticks` maps a column and the number of a group to the ticks of a
-    logarithmic axis, `ranges` to the lowest and the highest speed that the axis must show. If cells
-    differ in further settings, `heat` names the settings down and across the heat maps with their
-    values, and `heat` of a row is its map, its row and its column.
+    logarithmic axis, `ranges` to the lowest and the highest speed that the axis must show, `equal`
+    to a clause that says which times are equal. If cells differ in further settings, `heat` names
+    the settings down and across the heat maps with their values, and `heat` of a row is its map,
+    its row and its column.
     """
     lines = charts.of_cells(table)
     scored = charts.with_score(lines)
@@ -31,11 +32,13 @@ def chart_data(table: TableLines) -> Mapping[str, Any]:
     groups = {name: number for number, name in enumerate(dict.fromkeys(measured_on.values()))}
     ticks: dict[str, dict[int, list[float]]] = {column: {} for column in charts.SPEEDS}
     ranges: dict[str, dict[int, tuple[float, float]]] = {column: {} for column in charts.SPEEDS}
+    equal: dict[str, dict[int, str]] = {column: {} for column in charts.SPEEDS}
     marks: dict[str, dict[str, Point]] = {line.cell.id: {} for line in lines}
     offsets: dict[str, dict[str, dict[int, list[float]]]] = {line.cell.id: {} for line in lines}
     for column in charts.SPEEDS:
         for name, points in charts.speed_groups(lines, column).items():
             ranges[column][groups[name]] = charts.speed_range(points)
+            equal[column][groups[name]] = charts.equal_times(points, column)
             if charts.on_log_scale(points):
                 ticks[column][groups[name]] = log_ticks(*ends_of(charts.speed_range(points)))
             for point in points:
@@ -86,6 +89,7 @@ def chart_data(table: TableLines) -> Mapping[str, Any]:
         "speeds": charts.SPEEDS,
         "ticks": ticks,
         "ranges": ranges,
+        "equal": equal,
         "widths": WIDTHS,
         "margin": MARGIN,
         **heat,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.judging import costs
 from harness.judging.column import MISSING, ROUGH, Row, Value
+from harness.judging.costs import fronts
 from harness.judging.costs.circumstances import circumstances_of
+from harness.judging.costs.fronts import Timed
 from harness.judging.further_columns.given import GIVEN
 from harness.judging.further_columns.settings import settings_in, value_of
 from harness.judging.leaderboard import rows_of, scored
@@ -109,7 +111,7 @@ TableLines = Sequence[Line | GivenLine]
 
 @dataclass(frozen=True)
 class Point:
-    """A cell's MCC and speed; `on_front`: no cell comparable with it is better in both.
+    """A cell's MCC and speed; `on_front`: no comparable cell is better; see costs.fronts.
 
     Where the times of its seeds differ by more than a third, or were measured under different
     circumstances, `compares` is false, and it is on no front.
@@ -217,8 +219,7 @@ def _hardware(run: Record, everything: bool) -> str:
 def speed_groups(lines: Iterable[Line], column: str) -> dict[str, list[Point]]:
     """Return the points by circumstances, the largest group first.
 
-    A point is on its group's Pareto front if no comparable one (costs.compares) is at least as
-    fast and as good, and better in one.
+    costs.fronts says which of them are on their group's Pareto front.
 
     Args:
         column: one of SPEEDS.
@@ -235,13 +236,16 @@ def speed_groups(lines: Iterable[Line], column: str) -> dict[str, list[Point]]:
 
 
 def _with_front(measured: list[tuple[float, float, Line]], column: str) -> Iterable[Point]:
-    best = (math.inf, -math.inf)
-    for speed, mcc, line in sorted(measured, key=lambda one: (one[0], -one[1])):
-        compares = costs.compares(column, line.runs)
-        on_front = compares and (mcc > best[1] or (speed, mcc) == best)
-        if on_front:
-            best = (speed, mcc)
-        yield Point(line, speed, mcc, on_front, compares)
+    measured = sorted(measured, key=lambda one: (one[0], -one[1]))
+    front = fronts.on_front(column, [Timed(speed, mcc, line.runs) for speed, mcc, line in measured])
+    for (speed, mcc, line), on_front in zip(measured, front, strict=True):
+        yield Point(line, speed, mcc, on_front, costs.compares(column, line.runs))
+
+
+def equal_times(points: Sequence[Point], column: str) -> str:
+    """Return which times of a chart count as equal on its front, as a clause."""
+    spread = fronts.spread(column, [point.line.runs for point in points])
+    return fronts.in_words(spread, any(point.compares and point.rough for point in points))
 
 
 def speed_range(points: Sequence[Point]) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from harness.report.pictures.charts import (
     Line,
     Point,
     best_of,
+    equal_times,
     lines_by_checkpoint,
     on_log_scale,
     speed_groups,
@@ -65,11 +66,14 @@ def pictures(lines: Sequence[Line]) -> Iterator[Picture]:
     """
     looks = looks_of(lines)
     for column, title in SPEEDS.items():
-        if groups := _few(speed_groups(lines, column)):
+        measured = speed_groups(lines, column)
+        if groups := _few(measured):
             best = f", the best {MOST_POINTS:,} cells" if len(lines) > MOST_POINTS else ""
             points = chain.from_iterable(groups.values())
             rough = any(point.compares and point.rough for point in points)
             note = " (times are rough, so is the front)" if rough else ""
+            equal = dict.fromkeys(equal_times(own, column) for own in measured.values())
+            note += f"; {some([*equal])}"
             yield Picture(
                 f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
                 f"MCC against {title}{best}{note}",

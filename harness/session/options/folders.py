@@ -1,6 +1,7 @@
 """The options of a command line, and the folders and files that they name."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ def left_behind(chosen: Chosen, suites: Sequence[str]) -> list[str]:
     before = {suite: now.parent / suite / "runs" for suite in suites}
     return [
         f"{suite}: earlier runs lie in {old} and are not read; move them to {now / suite}/, or "
-        f"name --results-dir {now.parent}"
+        f"name --results-dir {shlex.quote(str(now.parent))}"
         for suite, old in before.items()
         if passes(lambda folder: any(folder.glob("*/*/record.json")), old)
     ]

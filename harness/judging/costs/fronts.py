@@ -1,0 +1,97 @@
+"""The Pareto front of time and MCC, where times that differ within their spread are equal."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from harness.judging.costs import COSTS, all_measured, compares, rough
+from harness.store.records import Record
+from harness.text import two_digits
+
+UNREPEATED = 4 / 3
+"""The factor within which times are equal if too few were repeated to tell their spread: as much as
+seeds of a cell may differ before their times cannot be compared at all."""
+
+FEWEST_REPEATS = 3
+"""Runs beyond the first of each cell that it takes to tell the spread."""
+
+DISTURBED = 2.0
+"""The factor by which a rough time must be shorter than others. Runs of one cell beside busy
+programs took up to 1.5 times as long as beside fewer of them (docs/log.md)."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A cell's time, less is better, and its MCC, with the scored runs."""
+
+    time: float
+    mcc: float
+    runs: Sequence[Record]
+
+
+def spread(column: str, cells: Iterable[Sequence[Record]]) -> float:
+    """Return the factor within which times of cells in one chart are equal.
+
+    It is the largest ratio of two runs of one cell among those that can be compared and are not
+    rough; UNREPEATED if these repeat fewer than FEWEST_REPEATS runs.
+
+    Args:
+        column: of a time, such as train_seconds.
+        cells: the scored runs of each cell.
+    """
+    cost = COSTS[column]
+    found = [
+        values
+        for runs in cells
+        if compares(column, runs) and not rough(runs, cost.served)
+        for values in [all_measured(map(cost.measure, runs))]
+        if values and min(values) > 0
+    ]
+    if sum(len(values) - 1 for values in found) < FEWEST_REPEATS:
+        return UNREPEATED
+    return max(max(values) / min(values) for values in found)
+
+
+def in_words(factor: float, with_rough: bool) -> str:
+    """Return which times count as equal, as a clause."""
+    found = f"times within {two_digits(100 * (factor - 1))} % count as equal"
+    if with_rough:
+        found += f", rough ones are shorter only by a factor of {max(factor, DISTURBED):g}"
+    return found
+
+
+def on_front(column: str, cells: Sequence[Timed]) -> list[bool]:
+    """Return for each cell of a chart whether it is on the front.
+
+    It is not if its time cannot be compared, or if another comparable cell has a higher MCC and a
+    time that is shorter or equal, or the same MCC and a shorter time. Two times are equal if their
+    ratio is at most the spread; a rough time is shorter only by at least DISTURBED. So a rough time
+    takes no steady one from the front that it would not take if it were steady.
+    """
+    factor = spread(column, [cell.runs for cell in cells])
+    served = COSTS[column].served
+    comparable = [cell for cell in cells if compares(column, cell.runs)]
+    best_until = _best_until(comparable)
+
+    def beaten(cell: Timed) -> bool:
+        within = max(factor, DISTURBED) if rough(cell.runs, served) else factor
+        return (
+            best_until(cell.time * within, True) > cell.mcc
+            or best_until(cell.time / within, False) >= cell.mcc
+        )
+
+    return [compares(column, cell.runs) and not beaten(cell) for cell in cells]
+
+
+def _best_until(cells: Iterable[Timed]) -> Callable[[float, bool], float]:
+    """Return a function of a time, and whether it counts itself: the highest MCC until then."""
+    ordered = sorted(cells, key=lambda cell: cell.time)
+    times = [cell.time for cell in ordered]
+    highest = list(accumulate((cell.mcc for cell in ordered), max))
+
+    def best_until(time: float, inclusive: bool) -> float:
+        place = (bisect_right if inclusive else bisect_left)(times, time)
+        return highest[place - 1] if place else float("-inf")
+
+    return best_until
