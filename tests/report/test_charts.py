@@ -1,7 +1,7 @@
 """What charts show: fronts and budgets, against brute force."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -49,7 +49,7 @@ QUIET = Contention(other_programs=0.0, own_cores=2.0, fewest_threads=2)
 
 
 def front_of(
-    measured: list[tuple[tuple[float, ...], float, bool]],
+    measured: Sequence[tuple[tuple[float, ...], float, bool]],
 ) -> tuple[list[tuple[float, float, bool, bool]], str]:
     """Return time, MCC, whether it is rough, and whether it is on the front, for each cell.
 
@@ -121,8 +121,8 @@ def test_a_rough_time_is_shorter_only_by_a_factor_of_two() -> None:
     alone, _ = front_of(steady)
     beside, _ = front_of([*steady, *busy])
     assert [on_front for *_, on_front in alone] == [True, True]
-    told = {time: on_front for time, *_, on_front in beside}
-    assert told == {100.0: True, 190.0: False, 210.0: True, 230.0: False}
+    on_fronts = {time: on_front for time, *_, on_front in beside}
+    assert on_fronts == {100.0: True, 190.0: False, 210.0: True, 230.0: False}
 
 
 def test_a_front_says_which_times_are_equal() -> None:
