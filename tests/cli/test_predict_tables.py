@@ -420,7 +420,8 @@ def test_cut_sentences_are_told_with_their_numbers_and_the_length(
     done = harness("predict", str(model), *texts, "--format", "jsonl")
     answers = [json.loads(line) for line in done.out.splitlines()]
     assert [answer["cut_to"] for answer in answers] == [None, MAX_LENGTH, None, MAX_LENGTH]
-    assert len({answers[place]["probability"] for place in (0, 1, 3)}) == 1
+    whole, *cut_answers = (answers[place]["probability"] for place in (0, 1, 3))
+    assert cut_answers == pytest.approx([whole, whole], abs=1e-6)  # batches round differently
     told = f"note: 2 of 4 sentences were cut to {MAX_LENGTH} tokens, the most that this model reads"
     assert done.err == f"{told}, and answered without the rest: sentences 2, 4\n"
     file = tmp_path / "new.txt"

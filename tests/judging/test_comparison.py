@@ -18,13 +18,12 @@ from harness.judging.comparison import (
     Comparison,
     Contestant,
     as_dict,
-    background,
     best_cells,
     compare,
     compare_all,
-    conclusion,
     corrected,
 )
+from harness.judging.comparison.conclusions import background, conclusion
 from harness.judging.evidence import evidence
 from harness.store.records import Record
 from harness.suite.spec import TrainingSpec

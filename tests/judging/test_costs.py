@@ -23,7 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judging.column import ROUGH
-from harness.judging.comparison import Comparison, Contestant, as_dict, compare, conclusion
+from harness.judging.comparison import Comparison, Contestant, as_dict, compare
+from harness.judging.comparison.conclusions import conclusion
 from harness.judging.costs import COSTS, amount, doubts, ratio
 from harness.judging.gates import explain, judge
 from harness.judging.leaderboard import leaderboard, rows_of

@@ -18,7 +18,8 @@ from builders.records import (
 
 from harness.judging.column import ROUGH, Row
 from harness.judging.columns import informative
-from harness.judging.comparison import Contestant, as_dict, compare, conclusion
+from harness.judging.comparison import Contestant, as_dict, compare
+from harness.judging.comparison.conclusions import conclusion
 from harness.judging.decided import needs_whole_runs
 from harness.judging.gates import judge
 from harness.judging.leaderboard import leaderboard, rows_of

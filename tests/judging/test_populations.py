@@ -13,7 +13,8 @@ from builders.records import make_cell, predicted_record, predictions_of
 
 from harness import stats
 from harness.judging.baseline import Baseline
-from harness.judging.comparison import Contestant, as_dict, compare, compare_all, conclusion
+from harness.judging.comparison import Contestant, as_dict, compare, compare_all
+from harness.judging.comparison.conclusions import conclusion
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.gates import Judgement, judge
 from harness.judging.leaderboard import judge_all, leaderboard

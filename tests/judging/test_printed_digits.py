@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 from harness.cli.judge import judge as judge_command
 from harness.judging.baseline import Baseline
 from harness.judging.columns import SHOWN
-from harness.judging.comparison import Contestant, compare, conclusion
+from harness.judging.comparison import Contestant, compare
+from harness.judging.comparison.conclusions import conclusion
 from harness.judging.gates import Check, explain, judge, judge_suite
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of
 from harness.judging.looks.standing import Dropped, in_words

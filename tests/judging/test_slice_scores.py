@@ -10,7 +10,8 @@ import pytest
 from builders.records import COLA, make_cell, make_record, predicted_record
 from sklearn.metrics import matthews_corrcoef
 
-from harness.judging.comparison import Contestant, compare, compare_all, differing_slices
+from harness.judging.comparison import Contestant, compare, compare_all
+from harness.judging.comparison.conclusions import differing_slices
 from harness.judging.gates import Check, judge
 from harness.judging.slices import rows_by_slice, scores_by_slice
 from harness.store.records import Record

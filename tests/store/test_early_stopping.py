@@ -7,7 +7,8 @@ import pytest
 from builders.records import make_cell, predicted_record, with_key
 
 from harness import stats
-from harness.judging.comparison import Contestant, background, compare
+from harness.judging.comparison import Contestant, compare
+from harness.judging.comparison.conclusions import background
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.kept.model_card import model_card

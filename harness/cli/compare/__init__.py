@@ -110,7 +110,7 @@ def _print(pairs: "Sequence[Comparison]", table: tuple[str, list[str]] | None) -
     Args:
         table: caption and row names; None, or a single comparison, prints no table.
     """
-    from harness.judging.comparison import background, conclusion, differing_slices
+    from harness.judging.comparison.conclusions import background, conclusion, differing_slices
 
     if table is not None and len(pairs) > 1:
         caption, names = table

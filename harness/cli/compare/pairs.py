@@ -47,7 +47,7 @@ def _row(name: str, pair: "Comparison") -> dict[str, str]:
     def written(value: float | None, form: str) -> str:
         return MISSING if value is None else form.format(value)
 
-    from harness.judging.comparison import mccs, p_text
+    from harness.judging.comparison.conclusions import mccs, p_text
 
     mcc_a, mcc_b = mccs(pair)
     interval = None if pair.low is None else f"{pair.low:+z.3f} to {pair.high:+z.3f}"

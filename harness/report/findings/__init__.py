@@ -12,10 +12,9 @@ from harness.judging.comparison import (
     Contestant,
     best_cells,
     compare_all,
-    conclusion,
     given_contestants,
-    p_text,
 )
+from harness.judging.comparison.conclusions import conclusion, p_text
 from harness.judging.evidence import NoEvidence
 from harness.judging.further_columns.settings import heading_of
 from harness.judging.gates import Check, Judgement, judge_suite
