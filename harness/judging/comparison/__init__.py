@@ -31,6 +31,7 @@ from harness.store.given import NOT_TRAINED, Given
 from harness.store.records import Record
 from harness.store.slices import Slices
 from harness.suite.plan import Cell
+from harness.text import series
 
 COMPARED = {
     "time": "train_seconds",
