@@ -1,9 +1,9 @@
 """The Pareto front of time and MCC, where times that differ within their spread are equal."""
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import groupby
 
 from harness.judging.costs import COSTS, all_measured, compares, rough
 from harness.store.records import Record
@@ -64,34 +64,31 @@ def in_words(factor: float, with_rough: bool) -> str:
 def on_front(column: str, cells: Sequence[Timed]) -> list[bool]:
     """Return for each cell of a chart whether it is on the front.
 
-    It is not if its time cannot be compared, or if another comparable cell has a higher MCC and a
-    time that is shorter or equal, or the same MCC and a shorter time. Two times are equal if their
-    ratio is at most the spread; a rough time is shorter only by at least DISTURBED. So a rough time
-    takes no steady one from the front that it would not take if it were steady.
+    It is not if its time cannot be compared, or if a cell on the front beats it: with a higher MCC
+    and a time that is shorter or equal, or with the same MCC and a shorter time. A cell that is
+    itself off the front takes none from it: equal times form chains whose ends differ by much more
+    than the spread, and the slowest cell of a chain would take all others off.
+
+    Two times are equal if their ratio is at most the spread; a rough time is shorter only by at
+    least DISTURBED. So a rough time takes no steady one from the front that it would not take if it
+    were steady.
     """
     factor = spread(column, [cell.runs for cell in cells])
     served = COSTS[column].served
-    comparable = [cell for cell in cells if compares(column, cell.runs)]
-    best_until = _best_until(comparable)
 
-    def beaten(cell: Timed) -> bool:
-        within = max(factor, DISTURBED) if rough(cell.runs, served) else factor
-        return (
-            best_until(cell.time * within, True) > cell.mcc
-            or best_until(cell.time / within, False) >= cell.mcc
-        )
+    def within(cell: Timed) -> float:
+        return max(factor, DISTURBED) if rough(cell.runs, served) else factor
 
-    return [compares(column, cell.runs) and not beaten(cell) for cell in cells]
-
-
-def _best_until(cells: Iterable[Timed]) -> Callable[[float, bool], float]:
-    """Return a function of a time, and whether it counts itself: the highest MCC until then."""
-    ordered = sorted(cells, key=lambda cell: cell.time)
-    times = [cell.time for cell in ordered]
-    highest = list(accumulate((cell.mcc for cell in ordered), max))
-
-    def best_until(time: float, inclusive: bool) -> float:
-        place = (bisect_right if inclusive else bisect_left)(times, time)
-        return highest[place - 1] if place else float("-inf")
-
-    return best_until
+    comparable = [place for place, cell in enumerate(cells) if compares(column, cell.runs)]
+    ordered = sorted(comparable, key=lambda place: (-cells[place].mcc, cells[place].time))
+    front: set[int] = set()
+    better = math.inf  # the shortest time on the front with a higher MCC
+    for _, places in groupby(ordered, key=lambda place: cells[place].mcc):
+        equal = math.inf  # the shortest time on the front with this MCC
+        for place in places:
+            cell = cells[place]
+            if better > cell.time * within(cell) and equal >= cell.time / within(cell):
+                front.add(place)
+                equal = min(equal, cell.time)
+        better = min(better, equal)
+    return [place in front for place in range(len(cells))]

@@ -111,7 +111,7 @@ TableLines = Sequence[Line | GivenLine]
 
 @dataclass(frozen=True)
 class Point:
-    """A cell's MCC and speed; `on_front`: no comparable cell is better; see costs.fronts.
+    """A cell's MCC and speed; `on_front`: no cell of the front is better; see costs.fronts.
 
     Where the times of its seeds differ by more than a third, or were measured under different
     circumstances, `compares` is false, and it is on no front.
