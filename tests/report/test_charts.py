@@ -74,7 +74,7 @@ def front_of(
 
 @given(
     st.lists(
-        st.tuples(st.integers(20, 99), st.integers(-2, 2), st.just(False)), min_size=1, max_size=8
+        st.tuples(st.integers(20, 99), st.integers(-2, 2), st.booleans()), min_size=1, max_size=8
     )
 )
 def test_the_front_is_the_one_set_whose_cells_beat_all_others_and_not_each_other(
@@ -134,6 +134,10 @@ def test_a_rough_time_is_shorter_only_by_a_factor_of_two() -> None:
             "times within 33 % count as equal, rough ones are shorter only by a factor of 2"
         )
         assert [front for *_, front in points] == [on_front, True]
+    for mccs, kept in (((0.5, 0.4), (False, True)), ((0.5, 0.5), (True, True))):
+        same = [((100.0,) * 4, mccs[0], False), ((50.0,) * 4, mccs[1], True)]
+        points, _ = front_of(same)
+        assert [front for *_, front in points] == [*kept], "half the time is not less than half"
     steady = [((100.0,) * 4, 0.4, False), ((210.0,) * 4, 0.6, False)]
     busy = [((190.0,) * 4, 0.5, True), ((230.0,) * 4, 0.55, True)]
     alone, _ = front_of(steady)
@@ -141,6 +145,26 @@ def test_a_rough_time_is_shorter_only_by_a_factor_of_two() -> None:
     assert [on_front for *_, on_front in alone] == [True, True]
     on_fronts = {time: on_front for time, *_, on_front in beside}
     assert on_fronts == {100.0: True, 190.0: False, 210.0: True, 230.0: False}
+
+
+@pytest.mark.parametrize(
+    ("quick", "slow", "on_front"),
+    [
+        (((100.0,) * 4, True), ((150.0,) * 4, False), True),
+        (((6.0,), True), ((10.0,), False), True),
+        (((100.0,) * 4, True), ((201.0,) * 4, False), False),
+        (((100.0,) * 4, True), ((190.0,) * 4, True), True),
+        (((100.0,) * 4, False), ((150.0,) * 4, True), False),
+        (((100.0,), False), ((130.0,), True), True),
+        (((100.0,), False), ((140.0,), True), False),
+    ],
+)
+def test_a_rough_time_takes_no_cell_of_its_mcc_from_the_front_unless_it_is_less_than_half(
+    quick: tuple[tuple[float, ...], bool], slow: tuple[tuple[float, ...], bool], on_front: bool
+) -> None:
+    """What counts is whether the shorter time is rough, not the longer one."""
+    points, _ = front_of([(seconds, 0.5, rough) for seconds, rough in (quick, slow)])
+    assert [front for *_, front in points] == [True, on_front]
 
 
 def test_a_front_says_which_times_are_equal() -> None:

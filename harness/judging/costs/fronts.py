@@ -17,7 +17,7 @@ FEWEST_REPEATS = 3
 """Runs beyond the first of each cell that it takes to tell the spread."""
 
 DISTURBED = 2.0
-"""The factor by which a rough time must be shorter than others. Runs of one cell beside busy
+"""A rough time is shorter than others only by more than this factor. Runs of one cell beside busy
 programs took up to 1.5 times as long as beside fewer of them (docs/log.md)."""
 
 
@@ -69,9 +69,9 @@ def on_front(column: str, cells: Sequence[Timed]) -> list[bool]:
     itself off the front takes none from it: equal times form chains whose ends differ by much more
     than the spread, and the slowest cell of a chain would take all others off.
 
-    Two times are equal if their ratio is at most the spread; a rough time is shorter only by at
-    least DISTURBED. So a rough time takes no steady one from the front that it would not take if it
-    were steady.
+    Two times are equal if their ratio is at most the spread; a rough time is shorter than another,
+    rough or not, only by more than DISTURBED. So a rough time takes no steady one from the front
+    that it would not take if it were steady.
     """
     factor = spread(column, [cell.runs for cell in cells])
     served = COSTS[column].served
@@ -84,11 +84,12 @@ def on_front(column: str, cells: Sequence[Timed]) -> list[bool]:
     front: set[int] = set()
     better = math.inf  # the shortest time on the front with a higher MCC
     for _, places in groupby(ordered, key=lambda place: cells[place].mcc):
-        equal = math.inf  # the shortest time on the front with this MCC
+        longest = math.inf  # the longest time that none on the front with this MCC beats
+        shortest = better
         for place in places:
-            cell = cells[place]
-            if better > cell.time * within(cell) and equal >= cell.time / within(cell):
+            time, reach = cells[place].time, cells[place].time * within(cells[place])
+            if better > reach and time <= longest:
                 front.add(place)
-                equal = min(equal, cell.time)
-        better = min(better, equal)
+                longest, shortest = min(longest, reach), min(shortest, time)
+        better = shortest
     return [place in front for place in range(len(cells))]
