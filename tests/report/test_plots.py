@@ -190,6 +190,9 @@ def test_of_very_many_cells_the_best_are_drawn_and_every_front_whole() -> None:
     ]
     # The quickest is the worst: only the front keeps it.
     records[0] = make_record(cells[0], mcc=0.0005, times=taking(0.5))
+    # The worst of all cannot be compared, so nothing is left of its circumstances.
+    cells.append(make_cell("org/apart", seeds=(0, 1)))
+    records += [make_record(cells[-1], seed, mcc=-0.5, concurrency=seed + 1) for seed in (0, 1)]
     picture = of(cells, records)["pareto-training"]
     assert picture.title == (
         "MCC against training, seconds per run, the best 1,000 cells; "
@@ -200,6 +203,41 @@ def test_of_very_many_cells_the_best_are_drawn_and_every_front_whole() -> None:
     drawn = [float(x) for line in marked for x in np.asarray(line.get_xdata())]
     assert len(drawn) == MOST_POINTS + 1
     assert min(drawn) == 0.5
+
+
+def test_charts_whose_equal_times_differ_say_so_each_and_only_those_that_are_drawn() -> None:
+    """The largest three groups are drawn; the fourth is rough and has a hollow mark."""
+    cells = [make_cell(f"org/{number}", seeds=(0, 1, 2, 3)) for number in range(7)]
+    together = (1, 1, 2, 2, 3, 3, 4)
+    spreads = {1: 1.04, 2: 1.2, 3: 1.2, 4: 1.5}
+    records = [
+        make_record(
+            cell,
+            seed=seed,
+            concurrency=number,
+            times=taking(100 * spreads[number] if seed else 100),
+        )
+        for cell, number in zip(cells, together, strict=True)
+        for seed in cell.seeds
+    ]
+    picture = of(cells, records)["pareto-training"]
+    assert picture.title == (
+        "MCC against training, seconds per run; for which times count as equal, see each chart"
+    )
+    titles = [place.get_title(loc="left").split("\n") for place in figure_of(picture.content).axes]
+    assert [(told[0], told[2]) for told in titles] == [
+        ("runs at once: 1", "times within 4 % count as equal"),
+        ("runs at once: 2", "times within 20 % count as equal"),
+        ("runs at once: 3", "times within 20 % count as equal"),
+    ]
+    for clause in ("4 % count as equal (runs at once: 1", "20 % count as equal (runs at once: 3"):
+        assert clause in picture.alt
+    for text in ("runs at once: 4", "hollow", "rough", "org/6"):
+        assert text not in picture.alt
+
+    alike = [record for record in records if record.concurrency in (2, 3)]
+    picture = of(cells[2:6], alike)["pareto-training"]
+    assert picture.title.endswith("per run; times within 20 % count as equal")
 
 
 def taking(seconds: float) -> Times:

@@ -66,19 +66,22 @@ def pictures(lines: Sequence[Line]) -> Iterator[Picture]:
     """
     looks = looks_of(lines)
     for column, title in SPEEDS.items():
-        measured = speed_groups(lines, column)
+        measured = dict([*speed_groups(lines, column).items()][:MOST_GROUPS])
         if groups := _few(measured):
-            best = f", the best {MOST_POINTS:,} cells" if len(lines) > MOST_POINTS else ""
+            cells = sum(map(len, measured.values()))
+            best = f", the best {MOST_POINTS:,} cells" if cells > MOST_POINTS else ""
             points = chain.from_iterable(groups.values())
             rough = any(point.compares and point.rough for point in points)
             note = " (times are rough, so is the front)" if rough else ""
-            equal = dict.fromkeys(equal_times(own, column) for own in measured.values())
-            note += f"; {some([*equal])}"
+            equal = {name: equal_times(measured[name], column) for name in groups}
+            one, *further = dict.fromkeys(equal.values())
+            in_caption = "for which times count as equal, see each chart" if further else one
+            in_words = "; ".join(f"{equal[name]} ({name})" for name in equal) if further else one
             yield Picture(
                 f"pareto-{'training' if column == 'train_seconds' else 'evaluation'}",
-                f"MCC against {title}{best}{note}",
-                _front_in_words(f"{title}{note}", groups),
-                _front(title, groups, looks),
+                f"MCC against {title}{best}{note}; {in_caption}",
+                _front_in_words(f"{title}{note}; {in_words}", groups),
+                _front(title, groups, equal if further else {}, looks),
             )
     if curved := [line for line in lines if any(len(run.epochs) > 1 for run in line.runs)]:
         drawn = curved[:MOST_CURVES]
@@ -131,28 +134,35 @@ def looks_of(lines: Iterable[Line]) -> Looks:
 
 
 def _few(groups: Mapping[str, Sequence[Point]]) -> dict[str, list[Point]]:
-    """Keep the best points, and every point of a front."""
+    """Keep the best points, and every point of a front; drop groups without any."""
     points = [point for group in groups.values() for point in group]
     least = sorted((point.mcc for point in points), reverse=True)[:MOST_POINTS][-1:]
-    return {
+    kept = {
         name: [point for point in group if point.on_front or point.mcc >= least[0]]
         for name, group in groups.items()
     }
+    return {name: group for name, group in kept.items() if group}
 
 
-def _front(title: str, groups: Mapping[str, Sequence[Point]], looks: Looks) -> Front:
-    shown = dict(list(groups.items())[:MOST_GROUPS])
-    canvas = _canvas(len(shown))
-    charts = [_chart(name, points, looks, canvas) for name, points in shown.items()]
+def _front(
+    title: str, groups: Mapping[str, Sequence[Point]], equal: Mapping[str, str], looks: Looks
+) -> Front:
+    canvas = _canvas(len(groups), bool(equal))
+    charts = [
+        _chart(name, equal.get(name, ""), points, looks, canvas) for name, points in groups.items()
+    ]
     return Front(
-        title, charts, _key([point.line for each in shown.values() for point in each], looks)
+        title, charts, _key([point.line for each in groups.values() for point in each], looks)
     )
 
 
-def _chart(circumstances: str, points: Sequence[Point], looks: Looks, canvas: Canvas) -> Chart:
+def _chart(
+    circumstances: str, equal: str, points: Sequence[Point], looks: Looks, canvas: Canvas
+) -> Chart:
     speeds = speed_range(points)
     return Chart(
         circumstances,
+        equal,
         speeds,
         log_ticks(*ends_of(speeds)) if on_log_scale(points) else None,
         [
@@ -175,10 +185,14 @@ def _chart(circumstances: str, points: Sequence[Point], looks: Looks, canvas: Ca
     )
 
 
-def _canvas(several: int) -> Canvas:
-    """Return the approximate space between the axes of one of several charts side by side."""
+def _canvas(several: int, tall: bool) -> Canvas:
+    """Return the approximate space between the axes of one of several charts side by side.
+
+    Args:
+        tall: whether titles say which times are equal.
+    """
     across, up = front_inches(several)
-    width, height = (across * DPI - 80) / several, up * DPI - 150
+    width, height = (across * DPI - 80) / several, up * DPI - (182 if tall else 150)
     inset = (width * MARGINS[0] / (1 + 2 * MARGINS[0]), height * MARGINS[1] / (1 + 2 * MARGINS[1]))
     return Canvas(width, height, inset, mark=8, letter=(8.5, 13))
 

@@ -46,11 +46,13 @@ class MarkLabel:
 class Chart:
     """The cells that were measured in the same circumstances.
 
+    `equal` says which times count as equal, if this differs between the charts; else it is empty.
     `speeds` are the lowest and the highest that the axis must show, margins aside; `ticks` are
     those of a logarithmic axis, None on a linear one.
     """
 
     circumstances: str
+    equal: str
     speeds: tuple[float, float]
     ticks: Sequence[float] | None
     marks: Sequence[Mark]

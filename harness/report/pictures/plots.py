@@ -128,7 +128,8 @@ def _front(content: Front) -> Figure:
                 zorder=5,
             )
         ax.set_xlabel(content.speed)
-        ax.set_title(broken(chart.circumstances), fontsize=8, loc="left", color="#444444")
+        above = "\n".join([broken(chart.circumstances), *on_lines(chart.equal)])
+        ax.set_title(above, fontsize=8, loc="left", color="#444444")
     axes[0].set_ylabel("MCC")
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="none", label=name)
