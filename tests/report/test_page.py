@@ -405,6 +405,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "unscored": publish("sample", [make_cell()], [skipped_record(make_cell())]),
         "large": repeated(board(seeds=(0,)), 21),
         "long": many_failures(30),
+        "unmeasured": publish(
+            "sample", [make_cell()], [make_record(make_cell(), eval_ms_per_sentence=None)]
+        ),
         "settings": settings_that_differ(),
         "served": served(),
         "raced": raced(),
@@ -933,6 +936,14 @@ def test_the_chart_says_which_times_its_front_takes_for_equal(
     browsers.show(driver, pages["ordinary"])
     told = driver.find_element(By.ID, "speed-equal").text
     assert re.fullmatch(r"Here, times within [0-9.]+ % count as equal.*\.", told)
+
+    browsers.show(driver, pages["unmeasured"])
+    assert (
+        driver.find_element(By.ID, "speed-equal").text == "Here, times within 33 % count as equal."
+    )
+    driver.find_element(By.ID, "speed-column").send_keys("evaluation")
+    assert driver.find_element(By.ID, "speed-chart").text == "Nothing was measured."
+    assert driver.find_element(By.ID, "speed-equal").text == "", "not that of another chart"
 
 
 @pytest.mark.browser

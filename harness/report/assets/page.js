@@ -128,6 +128,7 @@
       .map((row, index) => ({ ...row, index, speed: row[column] }))
       .filter((row) => row.mcc !== null && row.speed !== null && String(row.group) === group);
     if (!points.length) {
+      one("speed-equal").textContent = "";
       one("speed-chart").replaceChildren("Nothing was measured.");
       return;
     }
