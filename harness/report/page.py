@@ -121,7 +121,7 @@ def as_html(
     columns = _in_order(informative([line.row for line in lines]))
     of_cells = charts.of_cells(lines)
     scored = charts.with_score(of_cells)
-    data = chart_data(lines)
+    data = chart_data(every, MOST_CELLS)
     by = _axes_of_heat_maps(data)
     scripts = [*(library.content for library in libraries()), script("heat" in data)]
     domains = _domains(of_cells)

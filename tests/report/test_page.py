@@ -44,6 +44,9 @@ from harness.report.page import (
 )
 from harness.report.page_files import ASSETS, libraries
 from harness.report.pictures.charts import lines_of
+from harness.report.pictures.choice import pictures
+from harness.report.pictures.content import Front
+from harness.store.records import Times
 from harness.store.stopped import Stopped
 from harness.suite.looks import Looks
 from harness.suite.spec import TrainingSpec
@@ -285,6 +288,33 @@ def test_a_huge_matrix_is_cut_to_the_best_cells_and_the_page_says_so() -> None:
     assert html.count('id="domain-cells-') == MOST_PARTED
     best = json.loads(read(html).texts["script"][0])["rows"]
     assert [row["batch_size"] for row in best[:2]] == [1200, 1199]
+
+
+def test_fronts_of_a_huge_matrix_are_those_of_all_cells_as_in_the_pictures() -> None:
+    """Runs of a cell below the cut differ by 25 %, those of one above by 2 %."""
+    cells = [make_cell("org/encoder", size, seeds=(0, 1)) for size in range(1, MOST_CELLS + 101)]
+    records = []
+    for cell in cells:
+        size = cell.batch_size
+        seconds, longer = (100 + size / 5, 1.02) if size > 100 else (100, 1.25)
+        for seed in cell.seeds:
+            train = seconds * longer**seed
+            times = Times(load=0, tokenise=0, train=train, evaluate=0, total=train)
+            records.append(make_record(cell, seed, mcc=size / 2000, times=times))
+    published = publish("sample", cells, records)
+    lines = lines_of(published, leaderboard(cells, records))
+    data = json.loads(read(as_html(published, lines, [])).texts["script"][0])
+    assert len(data["rows"]) == MOST_CELLS
+    assert data["equal"]["train_seconds"] == {"0": "times within 25 % count as equal"}
+    picture = next(each for each in pictures(lines) if each.name == "pareto-training")
+    assert picture.title.endswith("; times within 25 % count as equal")
+    assert isinstance(picture.content, Front)
+    (chart,) = picture.content.charts
+    best = min(row["mcc"] for row in data["rows"])
+    drawn = {round(mark.mcc, 6) for mark in chart.marks if mark.on_front and mark.mcc >= best}
+    on_page = {round(row["mcc"], 6) for row in data["rows"] if "train_seconds" in row["fronts"]}
+    assert on_page == drawn
+    assert len(on_page) > 1
 
 
 def many_failures(number: int) -> Published:

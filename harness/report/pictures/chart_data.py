@@ -16,8 +16,11 @@ NOT_IN_CHARTS: Mapping[str, Any] = {"mcc": None, "group": None, "curves": []}
 """In place of a row of given predictions, because the page finds a row by its place."""
 
 
-def chart_data(table: TableLines) -> Mapping[str, Any]:
+def chart_data(table: TableLines, most: int | None = None) -> Mapping[str, Any]:
     """Return the data of the charts; the rows are the table's, in its order.
+
+    With a maximum number of rows, these are the first; but which of them are on a front, and which
+    times are equal, still depends on the whole table, as in the pictures.
 
     `labels` of a row maps a speed column and a chart width to the label's offset from the mark, in
     pixels to the right and down. `ticks` maps a column and the number of a group to the ticks of a
@@ -26,19 +29,25 @@ def chart_data(table: TableLines) -> Mapping[str, Any]:
     the settings down and across the heat maps with their values, and `heat` of a row is its map,
     its row and its column.
     """
+    every = charts.with_score(charts.of_cells(table))
+    table = table[:most]
     lines = charts.of_cells(table)
     scored = charts.with_score(lines)
-    measured_on = charts.circumstances(scored)
-    groups = {name: number for number, name in enumerate(dict.fromkeys(measured_on.values()))}
+    measured_on = charts.circumstances(every)
+    names = dict.fromkeys(measured_on[line.cell.id] for line in scored)
+    groups = {name: number for number, name in enumerate(names)}
     ticks: dict[str, dict[int, list[float]]] = {column: {} for column in charts.SPEEDS}
     ranges: dict[str, dict[int, tuple[float, float]]] = {column: {} for column in charts.SPEEDS}
     equal: dict[str, dict[int, str]] = {column: {} for column in charts.SPEEDS}
     marks: dict[str, dict[str, Point]] = {line.cell.id: {} for line in lines}
     offsets: dict[str, dict[str, dict[int, list[float]]]] = {line.cell.id: {} for line in lines}
     for column in charts.SPEEDS:
-        for name, points in charts.speed_groups(lines, column).items():
+        for name, measured in charts.speed_groups(every, column).items():
+            points = [point for point in measured if point.line.cell.id in marks]
+            if not points:
+                continue
             ranges[column][groups[name]] = charts.speed_range(points)
-            equal[column][groups[name]] = charts.equal_times(points, column)
+            equal[column][groups[name]] = charts.equal_times(measured, column)
             if charts.on_log_scale(points):
                 ticks[column][groups[name]] = log_ticks(*ends_of(charts.speed_range(points)))
             for point in points:
