@@ -45,8 +45,34 @@ def place(location: Iterable[str | int]) -> str:
 
 def shown(value: object) -> str:
     """Return a value as text of at most 80 characters."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    text = _in_full(value)
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
+
+
+def shown_apart(a: object, b: object) -> tuple[str, str]:
+    """Return two values that differ as texts that differ.
+
+    Of long texts, 80 characters that contain the first difference are left, the beginning if it
+    does.
+    """
+    texts = (_in_full(a), _in_full(b))
+    first = next(
+        (place for place, (one, other) in enumerate(zip(*texts, strict=False)) if one != other),
+        min(map(len, texts)),
+    )
+    before = MOST_CHARACTERS // 3
+    short = max(map(len, texts)) <= MOST_CHARACTERS or first < MOST_CHARACTERS - before
+    start = 0 if short else first - before
+    end = start + MOST_CHARACTERS
+    one, other = (
+        f"{'...' if start else ''}{text[start:end]}{'...' if len(text) > end else ''}"
+        for text in texts
+    )
+    return one, other
+
+
+def _in_full(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _quoted(key: str) -> str:

@@ -1,6 +1,7 @@
 """The evidence of `harness report`, and where the files of a folder differ from it."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -105,8 +106,8 @@ def _conclusion(evidence: Evidence, only_form: bool) -> str:
     """
     if only_form and not evidence.unlike and not evidence.wrong:
         return (
-            "no data differ: another program wrote these files in its own form; `harness report "
-            "FOLDER` without --check writes them as the records give them"
+            "no data differ: another program wrote these files in its own form; "
+            f"`{_writing_command()}` writes them as the records give them"
         )
     if not evidence.published:
         return "the tables differ from the records in the store; run it without --check"
@@ -116,3 +117,11 @@ def _conclusion(evidence: Evidence, only_form: bool) -> str:
         "made them; version control, or the place where they were published, tells which"
         f"{'' if evidence.unlike or evidence.wrong else way_out}"
     )
+
+
+def _writing_command() -> str:
+    """Return the command of this process without --check."""
+    words = sys.argv[1:]
+    options = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:options] if word != "--check"]
+    return shlex.join(["harness", *kept, *words[options:]])

@@ -1,8 +1,10 @@
 """A label that is a class name means that class, in every format alike; no label is guessed."""
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pandas as pd
@@ -14,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.suite.class_names import ambiguity, classes_of_labels, meaning_of
+from harness.inputs.data.rows import PROBLEMS_SHOWN
+from harness.suite.class_names import ambiguity, classes_of_labels, likely_name, meaning_of
 from harness.suite.spec import DatasetSpec
 
 
@@ -258,13 +261,25 @@ def test_a_misspelt_label_has_the_nearest_class_name_and_a_number_has_none(tmp_p
     assert number.endswith("labels count from 0")
 
 
-def test_hints_for_very_many_wrong_labels_take_no_time(tmp_path: Path) -> None:
+def test_names_are_searched_for_no_more_wrong_labels_than_are_shown(tmp_path: Path) -> None:
     names = tuple(f"class of the number {number}" for number in range(256))
     wrong = [f"klass of the number {number}" for number in range(3000)]
     WRITERS["a.csv"]([*names, *names, *wrong], tmp_path / "a.csv")
-    problems = problems_of(lambda: load_file(tmp_path / "a.csv", class_names=names))
-    assert len(problems) == 11  # ten, and the number of the others
-    assert all("did you mean 'class of the number " in problem for problem in problems[:10])
+    searches = 0
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        nonlocal searches
+        searches += event == "call" and frame.f_code is likely_name.__code__
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        problems = problems_of(lambda: load_file(tmp_path / "a.csv", class_names=names))
+    finally:
+        sys.setprofile(before)
+    assert len(problems) == PROBLEMS_SHOWN + 1  # and the number of the others
+    assert all("did you mean 'class of the number " in problem for problem in problems[:-1])
+    assert 0 < searches <= PROBLEMS_SHOWN
 
 
 NAMES = st.one_of(

@@ -22,6 +22,7 @@ from harness.report.pictures.charts import lines_of
 from harness.report.published import MOST_PROBLEMS, _problem_lines
 from harness.text import by_first_number, counted, with_decimals
 from harness.training.diagnosis import cut_short
+from harness.validation import shown_apart
 
 
 @pytest.mark.parametrize(
@@ -111,3 +112,13 @@ def test_a_number_is_written_with_all_its_digits(value: float) -> None:
 def test_a_short_number_is_written_with_four_decimals() -> None:
     written = [with_decimals(value) for value in (0.3, 0.45004, -0.1, 1, -0.0, 1e-5)]
     assert written == ["0.3000", "0.45004", "-0.1000", "1.0000", "0.0000", "0.00001"]
+
+
+@given(st.text("ab\n", max_size=150), st.text("ab\n", max_size=150), st.text("ab\n", max_size=150))
+def test_long_values_are_cut_to_parts_that_differ(same: str, a: str, b: str) -> None:
+    one, other = shown_apart(same + a, same + b)
+    assert (one == other) == (a == b)
+    for cut, text in ((one, repr(same + a)), (other, repr(same + b))):
+        assert len(cut) <= 80 + 2 * len("...")
+        assert cut.removeprefix("...").removesuffix("...") in text
+        assert cut == text or len(max(repr(same + a), repr(same + b), key=len)) > 80

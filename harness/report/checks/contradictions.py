@@ -10,7 +10,7 @@ from harness.store.records import Record
 from harness.store.slices import Slices, slice_problems
 from harness.store.stopped import verdict_of
 from harness.suite.plan import Cell
-from harness.validation import shown
+from harness.validation import shown, shown_apart
 
 
 class Parts(Protocol):
@@ -65,11 +65,16 @@ def _other_setting(record: Record, cell: Cell) -> str | None:
     for name in ("checkpoint", "batch_size", "learning_rate"):
         recorded, planned = getattr(record, name), getattr(cell, name)
         if recorded != planned:
-            return f"{name} is {shown(recorded)}, but its cell has {shown(planned)}"
+            return f"{name} is {_unlike_cell(recorded, planned)}"
     for name, planned in cell.settings.items():
         if (recorded := getattr(record.training, name)) != planned:
-            return f"training.{name} is {shown(recorded)}, but its cell has {shown(planned)}"
+            return f"training.{name} is {_unlike_cell(recorded, planned)}"
     return None
+
+
+def _unlike_cell(recorded: object, planned: object) -> str:
+    held, wanted = shown_apart(recorded, planned)
+    return f"{held}, but its cell has {wanted}"
 
 
 def other_gates(cells: Iterable[Cell], records: Iterable[Record]) -> Iterator[str]:
