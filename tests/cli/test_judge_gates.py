@@ -23,15 +23,20 @@ MATRIX = (
 )
 
 
-def judged(folder: Path, gates: str, *options: str, wrong: int = 60) -> Done:
-    """Judge predictions, of which some are wrong, by the gates of a suite without data."""
+def judged(folder: Path, gates: str, *options: str, wrong: int = 60, of: str = "") -> Done:
+    """Judge predictions, of which some are wrong, by the gates of a suite without data.
+
+    Args:
+        of: the results folder of the option --cell; without this option it is not used.
+    """
     (folder / "suite.toml").write_text(f"{MATRIX}{gates}\n", encoding="utf-8")
     labels = np.tile([0, 1], 200)
     for name, errors in (("p", wrong), ("old", 20)):
         predicted = np.where(np.arange(400) < errors, 1 - labels, labels)
         rows = "".join(f"{a},{b}\n" for a, b in zip(labels, predicted, strict=True))
         (folder / f"{name}.csv").write_text("label,prediction\n" + rows, encoding="utf-8")
-    return harness("judge", "p.csv", "--suite", "suite.toml", *options, cwd=folder)
+    predictions = of if "--cell" in options else "p.csv"
+    return harness("judge", predictions, "--suite", "suite.toml", *options, cwd=folder)
 
 
 @pytest.mark.parametrize("gate", COSTS)
@@ -99,7 +104,7 @@ def test_a_suite_whose_gates_predictions_cannot_answer_is_refused_with_each_of_t
     assert (done.code, done.out) == (4, "")
     first, *others = done.err.splitlines()
     assert first.startswith(
-        "suite.toml: no gates.min_mcc or gates.min_accuracy that predictions can"
+        "suite.toml: no gates.min_mcc, gates.min_accuracy or gates.max_drop that predictions can"
     )
     assert [line.split(": ")[:3] for line in others] == [
         ["not judged", "suite.toml", f"gates.{name}"]
@@ -119,7 +124,7 @@ def test_a_bound_for_other_sources_is_not_replaced_by_one_for_other_sentences(
         tmp_path,
         f'gates = {{ min_mcc = 0.1, min_accuracy = 0.1, statistic = "{statistic}", '
         'population = "sources" }',
-        *("--baseline", "old.csv", "--max-drop", "0.9"),
+        *("--baseline", "old.csv"),
         *(["--json"] if statistic == "mean" else []),
     )
     if statistic == "mean":
@@ -130,6 +135,72 @@ def test_a_bound_for_other_sources_is_not_replaced_by_one_for_other_sentences(
     assert done.code == 4
     assert all(f"gates.{name}: " in done.err for name in (*not_judged, "max_drop"))
     assert "predictions do not tell those of their sentences" in done.err
+
+
+SOURCES = 'gates = {{ {}, population = "sources" }}'
+OTHER_SENTENCES = (
+    "name with --suite one without gates.population: it is judged for other sentences of the same "
+    "sources"
+)
+
+
+@pytest.mark.parametrize("of_cell", [False, True])
+@pytest.mark.parametrize(
+    ("gates", "flags"),
+    [
+        ("min_mcc = 0.1", ["--max-drop"]),
+        ('min_accuracy = 0.1, statistic = "lower-bound"', ["--min-mcc"]),
+        ('statistic = "lower-bound"', ["--min-mcc", "--max-drop"]),
+    ],
+)
+def test_a_threshold_of_the_command_line_that_cannot_be_judged_is_a_mistake(
+    gates: str, flags: list[str], of_cell: bool, tmp_path: Path
+) -> None:
+    typed = [part for flag in flags for part in (flag, "0.25")]
+    if "--max-drop" in flags:
+        typed += ["--baseline", "old.csv"]
+    if of_cell:
+        typed += ["--cell", "minilm-l3-bs16-lr1e-4"]
+    done = judged(tmp_path, SOURCES.format(gates), *typed, of=str(ROOT / "results/cola"))
+    assert (done.code, done.out) == (4, "")
+    lines = done.err.splitlines()
+    assert [line.split(": cannot be judged with suite.toml: ")[0] for line in lines] == [
+        f"{flag}: 0.25" for flag in flags
+    ]
+    assert all(line.endswith(f"; leave it out, or {OTHER_SENTENCES}") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("gates", "options", "way_out"),
+    [
+        ("max_eval_ms_ratio = 2", (), "name one with --min-mcc, or name a --baseline to compare"),
+        (
+            'min_accuracy = 0.1, statistic = "lower-bound", population = "sources"',
+            (),
+            OTHER_SENTENCES,
+        ),
+        (
+            'population = "sources"',
+            ("--baseline", "old.csv"),
+            f"name one with --min-mcc, or {OTHER_SENTENCES}",
+        ),
+    ],
+)
+def test_the_way_out_of_a_refusal_does_not_ask_for_what_cannot_help(
+    gates: str, options: tuple[str, ...], way_out: str, tmp_path: Path
+) -> None:
+    done = judged(tmp_path, f"gates = {{ {gates} }}", *options)
+    assert done.code == 4
+    said = done.err.splitlines()[0]
+    assert said.split("predictions can answer; ")[1].startswith(way_out)
+
+
+def test_a_drop_without_a_baseline_is_the_only_mistake(tmp_path: Path) -> None:
+    done = judged(tmp_path, "gates.max_eval_ms_per_sentence = 1", "--max-drop", "0.1")
+    assert done.code == 4
+    assert done.err.splitlines() == [
+        "--max-drop: there is no baseline; name its predictions with --baseline FILE"
+    ]
 
 
 def test_a_threshold_of_the_command_line_holds_for_every_checkpoint(tmp_path: Path) -> None:

@@ -123,8 +123,9 @@ def judge(
 
     Gates of a suite that predictions alone cannot answer are listed as not judged, with the reason:
     costs, slices, those of the suite on all its cells, and, for files, those of a checkpoint or
-    cell. A suite without any other gate is refused. Exit code 0 means that the judged gates are
-    met, 1 that one is not, or (with --strict) that a gate was not judged.
+    cell. A suite without any other gate is refused, and so is a --min-mcc or --max-drop that cannot
+    be judged. Exit code 0 means that the judged gates are met, 1 that one is not, or (with
+    --strict) that a gate was not judged.
 
     \b
     Examples:
@@ -166,8 +167,11 @@ def judge(
     if not baseline and (max_drop is not None or paired_seeds):
         flag = "--max-drop" if max_drop is not None else "--paired-seeds"
         problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
-    if add_to is None:
-        problems += gates.none_applies(with_baseline=bool(baseline))
+    refused = gates.refused(typed)
+    problems += refused
+    if add_to is None and not refused:
+        with_baseline = bool(baseline) or max_drop is not None
+        problems += gates.none_applies(with_baseline)
     if problems:
         raise BadInput(problems)
     to = None if add_to is None else destination(add_to, str(name), replace)

@@ -17,6 +17,13 @@ if TYPE_CHECKING:  # they import pandas
     from harness.suite.plan import Cell
 
 
+OTHER_SENTENCES = (
+    "name with --suite one without gates.population: it is judged for other sentences of the same "
+    "sources"
+)
+"""The way out where the population of a gate is the sources."""
+
+
 @dataclass(frozen=True)
 class Gates:
     """The thresholds for predictions, and the gates beside them that are not judged.
@@ -37,18 +44,38 @@ class Gates:
             for each in self.not_judged
         ]
 
+    def refused(self, typed: Sequence[Override]) -> list[str]:
+        """Return a line for each threshold of the command line that is not judged."""
+        flags = {each.key.removeprefix("gates."): each.flag for each in typed}
+        return [
+            f"{flags[each.gate]}: {shown(each.threshold)}: cannot be judged with {self.source}: "
+            f"{each.reason}; leave it out, or {OTHER_SENTENCES}"
+            for each in self.not_judged
+            if each.gate in flags
+        ]
+
     def none_applies(self, with_baseline: bool) -> list[str]:
         """Return why no gate can be judged, and a line for each that cannot; none if one can."""
-        from harness.judging.gates.given import judged
+        from harness.judging.gates.given import about_sources, judged
 
         if judged(self.thresholds, with_baseline):
             return []
-        way_out = "name one with --min-mcc, or a --baseline to compare with"
+        of_sources = about_sources(self.thresholds)
+        ways_out = [
+            way_out
+            for gate, way_out, given in (
+                ("min_mcc", "name one with --min-mcc", False),
+                ("max_drop", "name a --baseline to compare with", with_baseline),
+            )
+            if gate not in of_sources and not given
+        ]
+        if of_sources.intersection(each.gate for each in self.not_judged) or not ways_out:
+            ways_out.append(OTHER_SENTENCES)
         if self.source is None:
-            return [f"no gate; {way_out}"]
+            return [f"no gate; {', or '.join(ways_out)}"]
+        kinds = "gates.min_mcc, gates.min_accuracy or gates.max_drop"
         return [
-            f"{self.source}: no gates.min_mcc or gates.min_accuracy that predictions can answer; "
-            f"{way_out}",
+            f"{self.source}: no {kinds} that predictions can answer; {', or '.join(ways_out)}",
             *(f"not judged: {line}" for line in self.lines),
         ]
 

@@ -56,7 +56,7 @@ def judged(gates: Thresholds, with_baseline: bool) -> tuple[str, ...]:
     """
     names = [name for name in ("min_mcc", "min_accuracy") if getattr(gates, name) is not None]
     names += ["max_drop"] if with_baseline else []
-    return tuple(name for name in names if name not in _about_sources(gates))
+    return tuple(name for name in names if name not in about_sources(gates))
 
 
 def not_judged(gates: Thresholds, with_baseline: bool) -> Iterator[NotJudged]:
@@ -65,7 +65,7 @@ def not_judged(gates: Thresholds, with_baseline: bool) -> Iterator[NotJudged]:
     Args:
         with_baseline: whether there are predictions of a baseline, for `max_drop`.
     """
-    about_sources = _about_sources(gates)
+    of_sources = about_sources(gates)
     for name, value in _keys(gates).items():
         if name in COSTS:
             yield NotJudged(name, value, COSTS_UNKNOWN)
@@ -74,9 +74,9 @@ def not_judged(gates: Thresholds, with_baseline: bool) -> Iterator[NotJudged]:
                 yield NotJudged(place((name, each)), threshold.min_mcc, NO_SLICES)
         elif name == "max_drop" and not with_baseline:
             yield NotJudged(name, value, NO_BASELINE)
-        elif name in about_sources:
+        elif name in of_sources:
             yield NotJudged(name, value, NO_SOURCES)
-    if with_baseline and gates.max_drop is None and "max_drop" in about_sources:
+    if with_baseline and gates.max_drop is None and "max_drop" in of_sources:
         yield NotJudged("max_drop", DEFAULT_MAX_DROP, NO_SOURCES)
 
 
@@ -112,7 +112,7 @@ def _keys(thresholds: Thresholds) -> dict[str, Any]:
     return thresholds.model_dump(include=set(Thresholds.model_fields), exclude_none=True)
 
 
-def _about_sources(gates: Thresholds) -> frozenset[str]:
+def about_sources(gates: Thresholds) -> frozenset[str]:
     """Return the gates whose verdict uses an interval for sentences of other sources."""
     if gates.population != "sources":
         return frozenset()
