@@ -92,8 +92,30 @@ def test_a_pass_of_some_gates_is_no_pass_of_a_strict_command(tmp_path: Path) -> 
     loose = judged(tmp_path, gates)
     strict = judged(tmp_path, gates, "--strict")
     assert (loose.code, strict.code) == (0, 1)
-    assert loose.out == strict.out
+    *same, of_loose = loose.out.splitlines()
+    *others, of_strict = strict.out.splitlines()
+    assert same == others
+    counts = "1 gate judged, 1 of suite.toml not judged"
+    assert of_loose == f"{counts}: it does not change the exit code (with --strict, it is 1)"
+    assert of_strict == f"{counts}, so the exit code is 1 (--strict)"
     assert judged(tmp_path, "gates.min_mcc = 0.6", "--strict").code == 0
+
+
+@pytest.mark.parametrize("section", ['checkpoint."org/b"', 'cell."a-bs16-lr5e-05"'])
+@pytest.mark.parametrize("options", [(), ("--cell", "minilm-l3-bs16-lr1e-4")])
+def test_how_gates_are_judged_is_no_gate_that_was_not_judged(
+    section: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    how = (
+        "gates.min_mcc = 0.01\n"
+        f'gates.{section} = {{ statistic = "mean", on_doubt = "pass", population = "sentences" }}'
+    )
+    done = judged(tmp_path, how, *options, "--strict", of=str(ROOT / "results/cola"))
+    assert (done.code, "not judged" in done.out) == (0, False)
+    gate = how.replace("statistic", "min_accuracy = 0.1, statistic")
+    done = judged(tmp_path, gate, *options, "--strict", of=str(ROOT / "results/cola"))
+    (line,) = [line for line in done.out.splitlines() if line.startswith("not judged: ")]
+    assert (done.code, "min_accuracy: 0.1: " in line) == (1, True)
 
 
 def test_a_suite_whose_gates_predictions_cannot_answer_is_refused_with_each_of_them(

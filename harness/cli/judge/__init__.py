@@ -253,7 +253,7 @@ def judge(
         for file in added:
             click.echo(printable(f"written: {file}"))
     if gates.not_judged:
-        click.echo(printable(gates.not_all(len(checks))), err=as_json)
+        click.echo(printable(gates.not_all(len(checks), strict)), err=as_json)
     doubt_passes = gates.thresholds.on_doubt == "pass"
     passing = ("pass", "not-enough-evidence") if doubt_passes else ("pass",)
     if (strict and gates.not_judged) or any(each.verdict not in passing for each in checks):

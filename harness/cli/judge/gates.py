@@ -79,16 +79,18 @@ class Gates:
             *(f"not judged: {line}" for line in self.lines),
         ]
 
-    def not_all(self, judged: int) -> str:
-        """Return that an exit code is about some of the gates only, in one line.
+    def not_all(self, judged: int, strict: bool) -> str:
+        """Return what the gates that are not judged do to the exit code, in one line.
 
         Args:
             judged: how many gates were judged.
         """
-        counts = (
-            f"{counted(judged, 'gate')} judged, {len(self.not_judged)} of {self.source} not judged"
-        )
-        return f"{counts}: they do not change the exit code (with --strict, it is 1)"
+        others = len(self.not_judged)
+        counts = f"{counted(judged, 'gate')} judged, {others} of {self.source} not judged"
+        if strict:
+            return f"{counts}, so the exit code is 1 (--strict)"
+        they_do = "it does" if others == 1 else "they do"
+        return f"{counts}: {they_do} not change the exit code (with --strict, it is 1)"
 
 
 def overrides(min_mcc: float | None, max_drop: float | None) -> list[Override]:

@@ -16,7 +16,7 @@ from harness.judging.gates.cost_ratio import COLUMNS
 from harness.judging.gates.drop import drop_check
 from harness.judging.populations import difference
 from harness.suite import ids
-from harness.suite.gates import GatesSpec, Thresholds
+from harness.suite.gates import HOW_JUDGED, GatesSpec, Thresholds
 from harness.validation import place
 
 COSTS = frozenset({*COST_GATES, *COLUMNS})
@@ -83,8 +83,6 @@ def not_judged(gates: Thresholds, with_baseline: bool) -> Iterator[NotJudged]:
 def not_judged_of_others(gates: GatesSpec, cell: tuple[str, str] | None) -> Iterator[NotJudged]:
     """Yield each gate of a suite that is not about predictions, but about other cells or all.
 
-    Keys that say how a checkpoint's or cell's gates are judged are among them.
-
     Args:
         cell: its checkpoint's name in the suite and its id; None for files, which tell neither.
     """
@@ -108,8 +106,9 @@ def not_judged_of_others(gates: GatesSpec, cell: tuple[str, str] | None) -> Iter
 
 
 def _keys(thresholds: Thresholds) -> dict[str, Any]:
-    """Return the keys of thresholds that are set."""
-    return thresholds.model_dump(include=set(Thresholds.model_fields), exclude_none=True)
+    """Return the gates of thresholds that are set."""
+    gates = set(Thresholds.model_fields) - HOW_JUDGED
+    return thresholds.model_dump(include=gates, exclude_none=True)
 
 
 def about_sources(gates: Thresholds) -> frozenset[str]:
