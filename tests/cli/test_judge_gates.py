@@ -101,6 +101,19 @@ def test_a_pass_of_some_gates_is_no_pass_of_a_strict_command(tmp_path: Path) -> 
     assert judged(tmp_path, "gates.min_mcc = 0.6", "--strict").code == 0
 
 
+@pytest.mark.parametrize("gate", ["max_train_seconds = 9", "max_eval_ms_ratio = 2"])
+def test_the_costs_of_a_published_cell_are_not_told_as_unknown(gate: str, tmp_path: Path) -> None:
+    cell = ("--cell", "minilm-l3-bs16-lr1e-4")
+    gates = f'gates = {{ min_mcc = 0.01, {gate}, slice."length=short".min_mcc = 0.1 }}'
+    done = judged(tmp_path, gates, *cell, of=str(ROOT / "results/cola"))
+    lines = [line for line in done.out.splitlines() if line.startswith("not judged: ")]
+    assert (done.code, len(lines)) == (0, 2)
+    for line in lines:
+        what = "slices" if "gates.slice." in line else "costs"
+        assert "only the predictions of the cell are judged here; `harness run` with its " in line
+        assert f"suite judges its {what}, and trains no stored run again" in line
+
+
 @pytest.mark.parametrize("section", ['checkpoint."org/b"', 'cell."a-bs16-lr5e-05"'])
 @pytest.mark.parametrize("options", [(), ("--cell", "minilm-l3-bs16-lr1e-4")])
 def test_how_gates_are_judged_is_no_gate_that_was_not_judged(

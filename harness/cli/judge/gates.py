@@ -132,12 +132,14 @@ def gates_of(
         own = Thresholds() if cell is None else cell[1].gates
         values = {each.key.removeprefix("gates."): each.value for each in typed}
         thresholds = own.model_copy(update=values)
-        return Gates(thresholds, source, [*not_judged(thresholds, with_baseline)])
+        cannot = not_judged(thresholds, with_baseline, of_cell=cell is not None)
+        return Gates(thresholds, source, [*cannot])
     gates: GatesSpec = suite[1].gates
     trained = None if cell is None else (_name_in(suite[1], cell[1].checkpoint), cell[1].id)
     thresholds = gates if trained is None else thresholds_of(gates, *trained)
     others = not_judged_of_others(gates, trained)
-    return Gates(thresholds, source, [*not_judged(thresholds, with_baseline), *others])
+    cannot = not_judged(thresholds, with_baseline, of_cell=cell is not None)
+    return Gates(thresholds, source, [*cannot, *others])
 
 
 def _name_in(suite: Suite, published: str) -> str:

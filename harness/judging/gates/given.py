@@ -26,6 +26,12 @@ COSTS_UNKNOWN = "the costs of given predictions are not known"
 NO_BASELINE = "there is no baseline; name its predictions with --baseline FILE"
 NO_SLICES = "predictions do not tell which sentences are of the slice"
 NO_SOURCES = "its population is the sources, and predictions do not tell those of their sentences"
+BY_SESSION = (
+    "only the predictions of the cell are judged here; `harness run` with its suite judges its {}, "
+    "and trains no stored run again (`harness restore` stores those of a published leaderboard)"
+)
+"""Why a gate on a published cell is not judged that its session judges."""
+
 OF_ALL_CELLS = "about all cells of the suite together, and these are predictions of one"
 
 OPTIONS = {"min_mcc": "--min-mcc", "max_drop": "--max-drop"}
@@ -59,25 +65,30 @@ def judged(gates: Thresholds, with_baseline: bool) -> tuple[str, ...]:
     return tuple(name for name in names if name not in about_sources(gates))
 
 
-def not_judged(gates: Thresholds, with_baseline: bool) -> Iterator[NotJudged]:
+def not_judged(gates: Thresholds, with_baseline: bool, of_cell: bool) -> Iterator[NotJudged]:
     """Yield each threshold for predictions that they cannot answer.
 
     Args:
         with_baseline: whether there are predictions of a baseline, for `max_drop`.
+        of_cell: whether they are of a published cell, whose costs and slices its session knows.
     """
+    costs, slices, sources = COSTS_UNKNOWN, NO_SLICES, NO_SOURCES
+    if of_cell:
+        costs, slices = BY_SESSION.format("costs"), BY_SESSION.format("slices")
+        sources = f"its population is the sources: {BY_SESSION.format('sources')}"
     of_sources = about_sources(gates)
     for name, value in _keys(gates).items():
         if name in COSTS:
-            yield NotJudged(name, value, COSTS_UNKNOWN)
+            yield NotJudged(name, value, costs)
         elif name == "slice":
             for each, threshold in gates.slice.items():
-                yield NotJudged(place((name, each)), threshold.min_mcc, NO_SLICES)
+                yield NotJudged(place((name, each)), threshold.min_mcc, slices)
         elif name == "max_drop" and not with_baseline:
             yield NotJudged(name, value, NO_BASELINE)
         elif name in of_sources:
-            yield NotJudged(name, value, NO_SOURCES)
+            yield NotJudged(name, value, sources)
     if with_baseline and gates.max_drop is None and "max_drop" in of_sources:
-        yield NotJudged("max_drop", DEFAULT_MAX_DROP, NO_SOURCES)
+        yield NotJudged("max_drop", DEFAULT_MAX_DROP, sources)
 
 
 def not_judged_of_others(gates: GatesSpec, cell: tuple[str, str] | None) -> Iterator[NotJudged]:
