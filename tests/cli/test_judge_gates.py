@@ -230,6 +230,24 @@ def test_the_way_out_of_a_refusal_does_not_ask_for_what_cannot_help(
     assert said.split("predictions can answer; ")[1].startswith(way_out)
 
 
+@pytest.mark.parametrize("suite", [(), ("--suite", "suite.toml")])
+def test_a_threshold_that_is_no_number_within_its_bounds_is_told_with_its_flag(
+    suite: tuple[str, ...], tmp_path: Path
+) -> None:
+    judged(tmp_path, "gates.min_mcc = 0.1")
+    for min_mcc, max_drop, beyond in (("nan", "nan", False), ("1.5", "-0.5", True)):
+        typed = ("--min-mcc", min_mcc, "--baseline", "old.csv", "--max-drop", max_drop)
+        done = harness("judge", "p.csv", *suite, *typed, "--json", cwd=tmp_path)
+        assert (done.code, done.out) == (4, "")
+        assert done.err.splitlines() == [
+            f"{flag}: {value}: input should be {bounds if beyond else 'a finite number'}"
+            for flag, value, bounds in (
+                ("--min-mcc", min_mcc, "from -1 to 1"),
+                ("--max-drop", max_drop, "from 0 to 1"),
+            )
+        ]
+
+
 def test_a_drop_without_a_baseline_is_the_only_mistake(tmp_path: Path) -> None:
     done = judged(tmp_path, "gates.max_eval_ms_per_sentence = 1", "--max-drop", "0.1")
     assert done.code == 4

@@ -13,7 +13,7 @@ from harness.cli.choices import delimiter as delimiter_option
 from harness.cli.choices import delimiter_of, options, quoting_of
 from harness.cli.choices import quoting as quoting_option
 from harness.cli.judge.adding import add_row, check_options, destination
-from harness.cli.judge.gates import gates_of, overrides, read_suite
+from harness.cli.judge.gates import check_thresholds, gates_of, overrides, read_suite
 from harness.cli.judge.labels import split_of
 from harness.errors import BadInput
 from harness.paths import passes
@@ -42,7 +42,7 @@ FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
     help=f"its gates, class names and labels count: a file, or {', '.join(NAMES)}",
 )
 @options(("cola_dir",))
-@click.option("--min-mcc", type=click.FloatRange(-1, 1), help="minimum MCC; replaces the suite's")
+@click.option("--min-mcc", type=float, help="minimum MCC, from -1 to 1; replaces the suite's")
 @click.option(
     "--baseline",
     multiple=True,
@@ -52,8 +52,9 @@ FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0, 1),
-    help="the largest loss of MCC allowed against --baseline; replaces the suite's; else 0.02",
+    type=float,
+    help="the largest loss of MCC allowed against --baseline, from 0 to 1; replaces the suite's; "
+    "else 0.02",
 )
 @click.option(
     "--paired-seeds",
@@ -149,6 +150,7 @@ def judge(
 
     path = None if suite is None else located(suite, Path())
     typed = overrides(min_mcc, max_drop)
+    check_thresholds(typed)
     read = None if path is None else read_suite(path, typed)
     published = None if cell is None else _published(predictions, cell)
     gates = gates_of(

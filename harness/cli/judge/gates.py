@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from harness.errors import BadInput
 from harness.session.options import OVERRIDES, for_every_cell
 from harness.suite.gates import GatesSpec, Thresholds, thresholds_of
 from harness.suite.plan import published_names
 from harness.suite.spec import Override, Suite, load_suite
 from harness.text import counted
-from harness.validation import shown
+from harness.validation import mistake, shown
 
 if TYPE_CHECKING:  # they import pandas
     from harness.judging.gates.given import NotJudged
@@ -101,6 +104,21 @@ def overrides(min_mcc: float | None, max_drop: float | None) -> list[Override]:
         for flag, value in typed.items()
         if value is not None
     ]
+
+
+def check_thresholds(typed: Sequence[Override]) -> None:
+    """Check the thresholds of the command line as those of a suite are checked.
+
+    Raises:
+        BadInput: every number that is not allowed, such as nan.
+    """
+    flags = {each.key.removeprefix("gates."): each for each in typed}
+    try:
+        Thresholds.model_validate({name: each.value for name, each in flags.items()})
+    except ValidationError as error:
+        raise BadInput(
+            [mistake(flags[str(each["loc"][0])].flag, each) for each in error.errors()]
+        ) from None
 
 
 def read_suite(path: Path, typed: Sequence[Override]) -> Suite:
