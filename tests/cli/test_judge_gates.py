@@ -248,6 +248,20 @@ def test_a_threshold_that_is_no_number_within_its_bounds_is_told_with_its_flag(
         ]
 
 
+def test_the_mistakes_of_suite_files_and_options_are_told_at_once(tmp_path: Path) -> None:
+    judged(tmp_path, "gates.min_mcc = 0.1")
+    files = ("p.csv", "missing.csv", "suite.toml")
+    done = harness("judge", *files, "--suite", "nope", "--max-drop", "0.1", cwd=tmp_path)
+    assert done.code == 4
+    assert [line.split(": ")[0] for line in done.err.splitlines()] == [
+        *("nope", "missing.csv", "suite.toml", "--max-drop")
+    ]
+    options = ("--cell", "zz", "--suite", "nope", "--min-mcc", "nan", "--baseline", "missing.csv")
+    done = harness("judge", str(ROOT / "results/cola"), *options, cwd=tmp_path)
+    told = [line.split(": ")[0] for line in done.err.splitlines()]
+    assert (done.code, told) == (4, ["--min-mcc", "nope", "--cell", "missing.csv"])
+
+
 def test_a_drop_without_a_baseline_is_the_only_mistake(tmp_path: Path) -> None:
     done = judged(tmp_path, "gates.max_eval_ms_per_sentence = 1", "--max-drop", "0.1")
     assert done.code == 4

@@ -1,8 +1,9 @@
 """`harness judge`: holds predictions of any program to the gates of a trained cell."""
 
+import functools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,8 @@ from harness.cli.choices import quoting as quoting_option
 from harness.cli.judge.adding import add_row, check_options, destination
 from harness.cli.judge.gates import check_thresholds, gates_of, overrides, read_suite
 from harness.cli.judge.labels import split_of
-from harness.errors import BadInput
-from harness.paths import passes
+from harness.errors import BadInput, problems_of
+from harness.paths import is_absent, passes
 from harness.session.options import flag_of, located
 from harness.suite.by_name import NAMES
 from harness.suite.spec import Suite
@@ -150,25 +151,23 @@ def judge(
 
     path = None if suite is None else located(suite, Path())
     typed = overrides(min_mcc, max_drop)
-    check_thresholds(typed)
-    read = None if path is None else read_suite(path, typed)
-    published = None if cell is None else _published(predictions, cell)
+    suite_read = functools.cache(lambda: None if path is None else read_suite(path, typed))
+    cell_read = functools.cache(lambda: None if cell is None else _published(predictions, cell))
+    files = [*(predictions if cell is None else ()), *baseline]
+    unread = problems_of(lambda: check_thresholds(typed), suite_read, cell_read)
+    problems = [*unread, *_not_files(files)]
+    if not baseline and (max_drop is not None or paired_seeds):
+        flag = "--max-drop" if max_drop is not None else "--paired-seeds"
+        problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
+    if unread:  # the gates are not known
+        raise BadInput(problems)
+    read, published = suite_read(), cell_read()
     gates = gates_of(
         None if read is None else (str(suite), read),
         None if published is None else (f"{predictions[0]}: {published.cell.id}", published.cell),
         typed,
         with_baseline=bool(baseline) or max_drop is not None,
     )
-    folders = [*(predictions if cell is None else ()), *baseline]
-    problems = [
-        f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the results "
-        "folder that is judged"
-        for path in folders
-        if passes(Path.is_dir, path)
-    ]
-    if not baseline and (max_drop is not None or paired_seeds):
-        flag = "--max-drop" if max_drop is not None else "--paired-seeds"
-        problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
     refused = gates.refused(typed)
     problems += refused
     if add_to is None and not refused:
@@ -260,6 +259,22 @@ def judge(
     passing = ("pass", "not-enough-evidence") if doubt_passes else ("pass",)
     if (strict and gates.not_judged) or any(each.verdict not in passing for each in checks):
         sys.exit(1)
+
+
+def _not_files(paths: Sequence[Path]) -> Iterator[str]:
+    """Yield a line for each path that is not a file of predictions."""
+    from harness.inputs.data.formats import reader_of
+
+    for path in paths:
+        if passes(Path.is_dir, path):
+            yield (
+                f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the "
+                "results folder that is judged"
+            )
+        elif is_absent(path):
+            yield f"{path}: no such file; name a file of predictions"
+        else:
+            yield from problems_of(functools.partial(reader_of, path))
 
 
 def _published(predictions: Sequence[Path], cell: str) -> "PublishedCell":
