@@ -1,5 +1,6 @@
 """`harness mistakes`: prints the sentences that every run misclassifies."""
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -57,7 +58,11 @@ def mistakes(results: Path, cell: tuple[str, ...], as_json: bool, **values: Any)
     except BadInput as error:
         of_suite = problems_of(lambda: only_suite(chosen(values))) if values["suite"] else []
         raise BadInput([*error.problems, *of_suite]) from None
-    runs = _runs(published, cell, results)
+    cells = functools.partial(_runs, published, cell, results)
+    suite = functools.partial(only_suite, chosen(values))
+    if problems := problems_of(cells, *([suite] if values["suite"] else [])):
+        raise BadInput(problems)
+    runs = cells()
     try:
         missed = missed_by([*runs.values()])
     except NoEvidence as error:

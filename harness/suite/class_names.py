@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple
 
-from harness.suite import ids
-
 BOOLEANS = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False
 }  # fmt: skip
@@ -41,6 +39,12 @@ MOST_CLASSES = 256
 
 LONGEST_MISSPELT = 100
 """Number of characters of a label beyond which no name is searched for that it may misspell."""
+
+MOST_EDITS = 2
+"""The largest number of characters in which a misspelt label differs from a class name."""
+
+SEPARATORS = re.compile(r"[_\s-]+")
+"""What separates words in a class name."""
 
 
 def numbered(classes: int) -> dict[Meaning | None, int]:
@@ -125,13 +129,70 @@ def ambiguity(class_names: Sequence[str]) -> str | None:
 def likely_name(label: object, class_names: Sequence[str]) -> str | None:
     """Return the class name that a label, which is no class, probably misspells, or None.
 
-    Numbers and long texts are no misspelt names.
+    Numbers and long texts are no misspelt names, and neither is a name with a prefix or an ending:
+    "unacceptable" is not "acceptable". Of several names that are equally near, none is likely.
     """
     meaning = meaning_of(label)
     if meaning is None or meaning.kind != "text" or len(str(meaning.value)) > LONGEST_MISSPELT:
         return None
-    names = [name for name in class_names if (each := meaning_of(name)) and each.kind == "text"]
-    return ids.nearest(str(meaning.value), names)
+    edits = {
+        name: number
+        for name in class_names
+        if (each := meaning_of(name)) is not None
+        and each.kind == "text"
+        and (number := _edits(str(meaning.value), str(each.value))) is not None
+    }
+    near = [name for name, number in edits.items() if number == min(edits.values())]
+    return near[0] if len(near) == 1 else None
+
+
+def _edits(typed: str, name: str) -> int | None:
+    """Return in how many characters a text misspells a name; None if it is another name.
+
+    Case and the separators of words do not count.
+    """
+    ours, theirs = (SEPARATORS.split(text.casefold()) for text in (typed, name))
+    if "".join(ours) == "".join(theirs):
+        return 0
+    if len(ours) != len(theirs):
+        return None
+    total = 0
+    for pair in zip(ours, theirs, strict=True):
+        number = 0 if pair[0] == pair[1] else _edits_of_word(*pair)
+        if number is None:
+            return None
+        total += number
+    return total if total <= MOST_EDITS else None
+
+
+def _edits_of_word(typed: str, word: str) -> int | None:
+    """Return in how many characters a word misspells another; None if it is another word."""
+    short, long = sorted((typed, word), key=len)
+    more = len(long) - len(short)
+    # Prefixes and endings change the meaning, often to the opposite: atypical, untrue, harmless.
+    if more > MOST_EDITS or long.endswith(short) or (more > 1 and long.startswith(short)):
+        return None
+    if any(map(str.isdecimal, typed + word)):  # topic1 is not topic2
+        return None
+    allowed = 1 if len(long) >= 4 else 0
+    if len(short) >= 8 and short[0] == long[0]:  # increase is not decrease
+        allowed = MOST_EDITS
+    number = _distance(typed, word)
+    return number if number <= allowed else None
+
+
+def _distance(a: str, b: str) -> int:
+    """Return the least number of characters to insert, delete, replace or swap with the next."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, ours in enumerate(a, 1):
+        older, before, row = before, row, [i]
+        for j, theirs in enumerate(b, 1):
+            least = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (ours != theirs))
+            if i > 1 and j > 1 and (ours, a[i - 2]) == (b[j - 2], theirs):
+                least = min(least, older[j - 2] + 1)
+            row.append(least)
+    return row[-1]
 
 
 def _number(value: Decimal) -> Meaning | None:

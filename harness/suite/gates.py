@@ -34,6 +34,10 @@ AGAINST_BASELINE = (
 """Keys of Thresholds that compare a cell with a baseline: without one they have no effect."""
 
 
+HOW_JUDGED = frozenset({"statistic", "on_doubt", "population"})
+"""Keys of Thresholds that are no gates, but say how gates are judged."""
+
+
 class SliceThreshold(BaseModel):
     """What a cell must reach on a slice of the validation sentences."""
 
@@ -138,8 +142,7 @@ class Thresholds(BaseModel):
     @property
     def any_set(self) -> bool:
         """Whether there is a threshold to reach."""
-        how = {"statistic", "on_doubt", "population"}
-        return bool(self.model_dump(exclude=how, exclude_none=True))
+        return bool(self.model_dump(exclude=set(HOW_JUDGED), exclude_none=True))
 
     def without_baseline(self) -> Self:
         """Return the thresholds that have an effect without a baseline."""

@@ -125,6 +125,27 @@ def test_of_equal_cells_only_those_with_a_kept_model_count_and_the_others_are_na
     assert least is not stored[0], "else the suite's order would choose the same"
 
 
+def test_a_cell_without_a_model_may_come_before_the_chosen_one(tmp_path: Path) -> None:
+    results(tmp_path, [(5e-5, [34], []), (1e-5, [34], [1]), (2e-5, [34], [1])])
+    told, equal, without = in_words(best_model(tmp_path))
+    assert f"model: {cell_id(1e-5)}," in told
+    assert equal == (
+        f"note: same rank: {cell_id(2e-5)}; with a kept model, too, but after this cell in the "
+        "suite"
+    )
+    assert without == f"note: same rank, but without a kept model: {cell_id(5e-5)}"
+
+
+def test_long_lists_of_cells_are_cut_with_the_number_of_the_others(tmp_path: Path) -> None:
+    better = [(number * 1e-5, [36], []) for number in range(1, 6)]
+    alike = [(number * 1e-4, [34], [1]) for number in range(1, 7)]
+    unkept = [(number * 1e-3, [34], []) for number in range(1, 6)]
+    results(tmp_path, [*better, *alike, *unkept])
+    _, *notes = in_words(best_model(tmp_path))
+    assert ["2 more" in note for note in notes] == [True, True, True]
+    assert [note.count("lr") for note in notes] == [3, 3, 3]
+
+
 def test_of_equal_runs_always_the_same_is_taken(tmp_path: Path) -> None:
     stored = results(tmp_path, [(1e-5, [34, 34, 34], [1, 2, 3])])
     least = min(stored, key=lambda item: str(item.record.key))

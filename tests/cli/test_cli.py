@@ -140,7 +140,7 @@ LONG = "x" * 300
         ("judge", LONG, "--min-mcc", "0"),
         ("judge", f"{LONG}.csv", "--min-mcc", "0"),
         ("judge", LONG, "--cell", "a", "--min-mcc", "0"),
-        ("judge", "a.csv", "--suite", LONG, "--min-mcc", "0"),
+        ("judge", "results/cola/leaderboard.csv", "--suite", LONG, "--min-mcc", "0"),
         ("compare", LONG, "results/cola"),
         ("compare", "minilm-l3", "mpnet-base", "--results", LONG),
         ("submit", LONG),

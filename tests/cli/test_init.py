@@ -346,16 +346,6 @@ def test_how_many_sentences_validate_and_what_they_detect_is_what_plan_shows(
     assert ("too few to tell similar checkpoints apart" in done.out) == few
 
 
-def test_data_that_a_session_would_refuse_to_split_are_told(folder: Path) -> None:
-    lines = [f"words {n},{'ab'[n % 2]}" for n in range(12)]
-    (folder / "data.csv").write_text("\n".join(["text,topic", *lines]), encoding="utf-8")
-    done = init(folder)
-    planned = harness("plan", "--suite", "mine.toml", cwd=folder)
-    assert (done.code, planned.code) == (0, 4)
-    (note,) = [line for line in done.out.splitlines() if line.startswith("note: ")]
-    assert note.endswith(planned.err.strip().partition("data.csv")[2])
-
-
 @pytest.mark.parametrize("times", [1, 3])
 def test_sentences_as_labels_are_refused_with_the_flags_that_exchange_the_columns(
     folder: Path, times: int
@@ -397,3 +387,49 @@ def test_labels_that_look_like_sentences_are_remarked(folder: Path, label: str) 
     write_rows(folder / "usual.csv")
     (folder / "mine.toml").unlink()
     assert "--label-column" not in init(folder, data="usual.csv").out
+
+
+def few_rows(folder: Path, rows: int, classes: int) -> None:
+    lines = [f"sentence number {number},c{number % classes}" for number in range(rows)]
+    content = "\n".join(["text,topic", *lines]) + "\n"
+    (folder / "data.csv").write_text(content, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "size"), [(40, 2, 0.1), (20, 2, 0.2), (8, 2, 0.4), (30, 6, 0.2)]
+)
+def test_the_validation_size_is_the_smallest_that_a_session_accepts(
+    folder: Path, rows: int, classes: int, size: float
+) -> None:
+    few_rows(folder, rows, classes)
+    done = init(folder)
+    suite = tomllib.loads((folder / "mine.toml").read_text(encoding="utf-8"))
+    assert (done.code, suite["dataset"]["validation_size"]) == (0, size)
+    said = f"note: dataset.validation_size is {size}: with 0.1, the default, a split has too few"
+    assert (said in done.out) == (size != 0.1)
+    accepted = harness("doctor", "--suite", "mine.toml", cwd=folder)
+    assert accepted.code == 0, accepted.out
+    smaller = (folder / "mine.toml").read_text(encoding="utf-8")
+    for each in {0.1, round(size - 0.05, 2)} if size != 0.1 else ():
+        changed = smaller.replace(f"validation_size = {size}", f"validation_size = {each}")
+        (folder / "mine.toml").write_text(changed, encoding="utf-8")
+        refused = harness("doctor", "--suite", "mine.toml", cwd=folder)
+        assert "change dataset.validation_size" in refused.out + refused.err
+
+
+@pytest.mark.parametrize(("rows", "classes"), [(6, 2), (400, 180)])
+def test_a_file_that_a_session_would_refuse_to_split_is_refused_with_the_same_words(
+    folder: Path, rows: int, classes: int
+) -> None:
+    few_rows(folder, 20 * classes, classes)
+    assert init(folder).code == 0
+    (folder / "mine.toml").rename(folder / "other.toml")
+    few_rows(folder, rows, classes)
+    before = files_in(folder)
+    done = init(folder, "--min-mcc", "0.1", "--ci", "github")
+    assert (done.code, done.out, files_in(folder)) == (4, "", before)
+    told, way_out = done.err.splitlines()
+    planned = harness("plan", "--suite", "other.toml", cwd=folder)
+    assert told.startswith(f"data.csv: {rows} sentences (")
+    assert told.partition("data.csv")[2] == planned.err.strip().partition("data.csv")[2]
+    assert way_out.startswith("data.csv: no dataset.validation_size from 0.1 to 0.5 is possible; ")

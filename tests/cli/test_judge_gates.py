@@ -23,15 +23,20 @@ MATRIX = (
 )
 
 
-def judged(folder: Path, gates: str, *options: str, wrong: int = 60) -> Done:
-    """Judge predictions, of which some are wrong, by the gates of a suite without data."""
+def judged(folder: Path, gates: str, *options: str, wrong: int = 60, of: str = "") -> Done:
+    """Judge predictions, of which some are wrong, by the gates of a suite without data.
+
+    Args:
+        of: the results folder of the option --cell; without this option it is not used.
+    """
     (folder / "suite.toml").write_text(f"{MATRIX}{gates}\n", encoding="utf-8")
     labels = np.tile([0, 1], 200)
     for name, errors in (("p", wrong), ("old", 20)):
         predicted = np.where(np.arange(400) < errors, 1 - labels, labels)
         rows = "".join(f"{a},{b}\n" for a, b in zip(labels, predicted, strict=True))
         (folder / f"{name}.csv").write_text("label,prediction\n" + rows, encoding="utf-8")
-    return harness("judge", "p.csv", "--suite", "suite.toml", *options, cwd=folder)
+    predictions = of if "--cell" in options else "p.csv"
+    return harness("judge", predictions, "--suite", "suite.toml", *options, cwd=folder)
 
 
 @pytest.mark.parametrize("gate", COSTS)
@@ -87,8 +92,43 @@ def test_a_pass_of_some_gates_is_no_pass_of_a_strict_command(tmp_path: Path) -> 
     loose = judged(tmp_path, gates)
     strict = judged(tmp_path, gates, "--strict")
     assert (loose.code, strict.code) == (0, 1)
-    assert loose.out == strict.out
+    *same, of_loose = loose.out.splitlines()
+    *others, of_strict = strict.out.splitlines()
+    assert same == others
+    counts = "1 gate judged, 1 of suite.toml not judged"
+    assert of_loose == f"{counts}: it does not change the exit code (with --strict, it is 1)"
+    assert of_strict == f"{counts}, so the exit code is 1 (--strict)"
     assert judged(tmp_path, "gates.min_mcc = 0.6", "--strict").code == 0
+
+
+@pytest.mark.parametrize("gate", ["max_train_seconds = 9", "max_eval_ms_ratio = 2"])
+def test_the_costs_of_a_published_cell_are_not_told_as_unknown(gate: str, tmp_path: Path) -> None:
+    cell = ("--cell", "minilm-l3-bs16-lr1e-4")
+    gates = f'gates = {{ min_mcc = 0.01, {gate}, slice."length=short".min_mcc = 0.1 }}'
+    done = judged(tmp_path, gates, *cell, of=str(ROOT / "results/cola"))
+    lines = [line for line in done.out.splitlines() if line.startswith("not judged: ")]
+    assert (done.code, len(lines)) == (0, 2)
+    for line in lines:
+        what = "slices" if "gates.slice." in line else "costs"
+        assert "only the predictions of the cell are judged here; `harness run` with its " in line
+        assert f"suite judges its {what}, and trains no stored run again" in line
+
+
+@pytest.mark.parametrize("section", ['checkpoint."org/b"', 'cell."a-bs16-lr5e-05"'])
+@pytest.mark.parametrize("options", [(), ("--cell", "minilm-l3-bs16-lr1e-4")])
+def test_how_gates_are_judged_is_no_gate_that_was_not_judged(
+    section: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    how = (
+        "gates.min_mcc = 0.01\n"
+        f'gates.{section} = {{ statistic = "mean", on_doubt = "pass", population = "sentences" }}'
+    )
+    done = judged(tmp_path, how, *options, "--strict", of=str(ROOT / "results/cola"))
+    assert (done.code, "not judged" in done.out) == (0, False)
+    gate = how.replace("statistic", "min_accuracy = 0.1, statistic")
+    done = judged(tmp_path, gate, *options, "--strict", of=str(ROOT / "results/cola"))
+    (line,) = [line for line in done.out.splitlines() if line.startswith("not judged: ")]
+    assert (done.code, "min_accuracy: 0.1: " in line) == (1, True)
 
 
 def test_a_suite_whose_gates_predictions_cannot_answer_is_refused_with_each_of_them(
@@ -99,7 +139,7 @@ def test_a_suite_whose_gates_predictions_cannot_answer_is_refused_with_each_of_t
     assert (done.code, done.out) == (4, "")
     first, *others = done.err.splitlines()
     assert first.startswith(
-        "suite.toml: no gates.min_mcc or gates.min_accuracy that predictions can"
+        "suite.toml: no gates.min_mcc, gates.min_accuracy or gates.max_drop that predictions can"
     )
     assert [line.split(": ")[:3] for line in others] == [
         ["not judged", "suite.toml", f"gates.{name}"]
@@ -119,7 +159,7 @@ def test_a_bound_for_other_sources_is_not_replaced_by_one_for_other_sentences(
         tmp_path,
         f'gates = {{ min_mcc = 0.1, min_accuracy = 0.1, statistic = "{statistic}", '
         'population = "sources" }',
-        *("--baseline", "old.csv", "--max-drop", "0.9"),
+        *("--baseline", "old.csv"),
         *(["--json"] if statistic == "mean" else []),
     )
     if statistic == "mean":
@@ -130,6 +170,104 @@ def test_a_bound_for_other_sources_is_not_replaced_by_one_for_other_sentences(
     assert done.code == 4
     assert all(f"gates.{name}: " in done.err for name in (*not_judged, "max_drop"))
     assert "predictions do not tell those of their sentences" in done.err
+
+
+SOURCES = 'gates = {{ {}, population = "sources" }}'
+OTHER_SENTENCES = (
+    "name with --suite one without gates.population: it is judged for other sentences of the same "
+    "sources"
+)
+
+
+@pytest.mark.parametrize("of_cell", [False, True])
+@pytest.mark.parametrize(
+    ("gates", "flags"),
+    [
+        ("min_mcc = 0.1", ["--max-drop"]),
+        ('min_accuracy = 0.1, statistic = "lower-bound"', ["--min-mcc"]),
+        ('statistic = "lower-bound"', ["--min-mcc", "--max-drop"]),
+    ],
+)
+def test_a_threshold_of_the_command_line_that_cannot_be_judged_is_a_mistake(
+    gates: str, flags: list[str], of_cell: bool, tmp_path: Path
+) -> None:
+    typed = [part for flag in flags for part in (flag, "0.25")]
+    if "--max-drop" in flags:
+        typed += ["--baseline", "old.csv"]
+    if of_cell:
+        typed += ["--cell", "minilm-l3-bs16-lr1e-4"]
+    done = judged(tmp_path, SOURCES.format(gates), *typed, of=str(ROOT / "results/cola"))
+    assert (done.code, done.out) == (4, "")
+    lines = done.err.splitlines()
+    assert [line.split(": cannot be judged with suite.toml: ")[0] for line in lines] == [
+        f"{flag}: 0.25" for flag in flags
+    ]
+    assert all(line.endswith(f"; leave it out, or {OTHER_SENTENCES}") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("gates", "options", "way_out"),
+    [
+        ("max_eval_ms_ratio = 2", (), "name one with --min-mcc, or name a --baseline to compare"),
+        (
+            'min_accuracy = 0.1, statistic = "lower-bound", population = "sources"',
+            (),
+            OTHER_SENTENCES,
+        ),
+        (
+            'population = "sources"',
+            ("--baseline", "old.csv"),
+            f"name one with --min-mcc, or {OTHER_SENTENCES}",
+        ),
+    ],
+)
+def test_the_way_out_of_a_refusal_does_not_ask_for_what_cannot_help(
+    gates: str, options: tuple[str, ...], way_out: str, tmp_path: Path
+) -> None:
+    done = judged(tmp_path, f"gates = {{ {gates} }}", *options)
+    assert done.code == 4
+    said = done.err.splitlines()[0]
+    assert said.split("predictions can answer; ")[1].startswith(way_out)
+
+
+@pytest.mark.parametrize("suite", [(), ("--suite", "suite.toml")])
+def test_a_threshold_that_is_no_number_within_its_bounds_is_told_with_its_flag(
+    suite: tuple[str, ...], tmp_path: Path
+) -> None:
+    judged(tmp_path, "gates.min_mcc = 0.1")
+    for min_mcc, max_drop, beyond in (("nan", "nan", False), ("1.5", "-0.5", True)):
+        typed = ("--min-mcc", min_mcc, "--baseline", "old.csv", "--max-drop", max_drop)
+        done = harness("judge", "p.csv", *suite, *typed, "--json", cwd=tmp_path)
+        assert (done.code, done.out) == (4, "")
+        assert done.err.splitlines() == [
+            f"{flag}: {value}: input should be {bounds if beyond else 'a finite number'}"
+            for flag, value, bounds in (
+                ("--min-mcc", min_mcc, "from -1 to 1"),
+                ("--max-drop", max_drop, "from 0 to 1"),
+            )
+        ]
+
+
+def test_the_mistakes_of_suite_files_and_options_are_told_at_once(tmp_path: Path) -> None:
+    judged(tmp_path, "gates.min_mcc = 0.1")
+    files = ("p.csv", "missing.csv", "suite.toml")
+    done = harness("judge", *files, "--suite", "nope", "--max-drop", "0.1", cwd=tmp_path)
+    assert done.code == 4
+    assert [line.split(": ")[0] for line in done.err.splitlines()] == [
+        *("nope", "missing.csv", "suite.toml", "--max-drop")
+    ]
+    options = ("--cell", "zz", "--suite", "nope", "--min-mcc", "nan", "--baseline", "missing.csv")
+    done = harness("judge", str(ROOT / "results/cola"), *options, cwd=tmp_path)
+    told = [line.split(": ")[0] for line in done.err.splitlines()]
+    assert (done.code, told) == (4, ["--min-mcc", "nope", "--cell", "missing.csv"])
+
+
+def test_a_drop_without_a_baseline_is_the_only_mistake(tmp_path: Path) -> None:
+    done = judged(tmp_path, "gates.max_eval_ms_per_sentence = 1", "--max-drop", "0.1")
+    assert done.code == 4
+    assert done.err.splitlines() == [
+        "--max-drop: there is no baseline; name its predictions with --baseline FILE"
+    ]
 
 
 def test_a_threshold_of_the_command_line_holds_for_every_checkpoint(tmp_path: Path) -> None:

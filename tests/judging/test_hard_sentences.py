@@ -175,6 +175,13 @@ def test_cells_are_chosen_by_their_ids_in_any_form(made: Path) -> None:
     assert "--cell: 'goood'" in done.err
 
 
+def test_an_unknown_cell_and_an_unknown_suite_are_told_at_once(made: Path) -> None:
+    done = harness("mistakes", "out", "--suite", "nope", "--cell", "zz", cwd=made)
+    cell, suite = done.err.splitlines()
+    assert (done.code, cell.startswith("--cell: 'zz': not a scored cell of out")) == (4, True)
+    assert "nope: no such suite file" in suite
+
+
 def test_other_data_than_was_scored_is_refused(made: Path, tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(SUITE.format(name="data.csv"), encoding="utf-8")
     text = (made / "data.csv").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """A new suite file: its content from the command line, checked like any suite, with its inputs."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +35,10 @@ COMMENTS: Mapping[str, str] = {
     "dataset.validation_size": "a fraction of the sentences, or their number",
 }
 """What a suite file says about its keys that most people change next."""
+
+VALIDATION_SIZES = (DEFAULT_VALIDATION_SIZE, *(number / 20 for number in range(3, 11)))
+"""The fractions of a file that may validate, the first that is possible counts: the default, and
+beyond it the multiples of 0.05. With more than half of the rows, train would have too few."""
 
 HUB_NOT_ASKED = Hub("https://huggingface.co", False, "only this machine is searched")
 
@@ -86,7 +90,8 @@ def new_suite(request: Request) -> NewSuite:
     """Return the suite that a request describes.
 
     Raises:
-        BadInput: every mistake in the values, the checkpoints and the data at once.
+        BadInput: every mistake in the values, the checkpoints and the data at once; or a file
+            that no validation split can be drawn from.
     """
     problems: list[str] = []
     base = Path(os.path.realpath(request.folder))
@@ -125,13 +130,14 @@ def new_suite(request: Request) -> NewSuite:
     if suite is None or problems:
         raise BadInput(list(dict.fromkeys(problems)))
     own = [] if request.source != "file" else [_real(str(request.data))]
+    of_split = _with_split(content, suite, Path(home(str(request.data)))) if own else []
     packages = [name for name in names if name.startswith("package:")]
     return NewSuite(
         HEADER + file_text(content, COMMENTS),
         [*own, *folders.values()],
         packages,
         request.source != "file" or len(folders) + len(packages) < len(set(names)),
-        [*remarks, *(_of_split(suite, request) if own else ())],
+        [*remarks, *of_split],
     )
 
 
@@ -180,15 +186,33 @@ def _checked(content: Content, request: Request, problems: list[str]) -> Suite |
     return None
 
 
-def _of_split(suite: Suite, request: Request) -> Iterator[str]:
-    """Yield remarks on the split that a suite draws from its file, or why it cannot draw one."""
-    try:
-        splits, _ = labelled_file.read(Path(home(str(request.data))), suite.dataset)
-    except BadInput as error:
-        yield from (f"as it is, a session refuses this suite: {line}" for line in error.problems)
-        return
-    sizes = {name: len(rows.sentence) for name, rows in splits.items()}
-    yield from what_is_shown.remarks(suite, sizes["validation"], sum(sizes.values()))
+def _with_split(content: Content, suite: Suite, path: Path) -> list[str]:
+    """Set the first validation size with which a session draws its splits; return remarks on it.
+
+    Raises:
+        BadInput: there is none.
+    """
+    refused: list[str] = []
+    for size in VALIDATION_SIZES:
+        dataset = suite.dataset.model_copy(update={"validation_size": size})
+        try:
+            splits, _ = labelled_file.read(path, dataset)
+        except BadInput as error:
+            refused += error.problems
+            continue
+        content["dataset"]["validation_size"] = size
+        sizes = {name: len(rows.sentence) for name, rows in splits.items()}
+        remarks = what_is_shown.remarks(suite, sizes["validation"], sum(sizes.values()))
+        if not refused:
+            return [*remarks]
+        why = (
+            f"with {DEFAULT_VALIDATION_SIZE}, the default, a split has too few sentences of a class"
+        )
+        return [f"dataset.validation_size is {size}: {why}", *remarks]
+    first, last = VALIDATION_SIZES[0], VALIDATION_SIZES[-1]
+    way_out = "add sentences of the smallest classes, or leave these classes out"
+    none = f"{path}: no dataset.validation_size from {first} to {last} is possible; {way_out}"
+    raise BadInput([refused[0], none])
 
 
 def _dataset(request: Request, base: Path) -> tuple[dict[str, Any], Sequence[str], Sequence[str]]:

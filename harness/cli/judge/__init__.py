@@ -1,8 +1,9 @@
 """`harness judge`: holds predictions of any program to the gates of a trained cell."""
 
+import functools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +14,10 @@ from harness.cli.choices import delimiter as delimiter_option
 from harness.cli.choices import delimiter_of, options, quoting_of
 from harness.cli.choices import quoting as quoting_option
 from harness.cli.judge.adding import add_row, check_options, destination
-from harness.cli.judge.gates import gates_of, overrides, read_suite
+from harness.cli.judge.gates import check_thresholds, gates_of, overrides, read_suite
 from harness.cli.judge.labels import split_of
-from harness.errors import BadInput
-from harness.paths import passes
+from harness.errors import BadInput, problems_of
+from harness.paths import is_absent, passes
 from harness.session.options import flag_of, located
 from harness.suite.by_name import NAMES
 from harness.suite.spec import Suite
@@ -42,7 +43,7 @@ FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
     help=f"its gates, class names and labels count: a file, or {', '.join(NAMES)}",
 )
 @options(("cola_dir",))
-@click.option("--min-mcc", type=click.FloatRange(-1, 1), help="minimum MCC; replaces the suite's")
+@click.option("--min-mcc", type=float, help="minimum MCC, from -1 to 1; replaces the suite's")
 @click.option(
     "--baseline",
     multiple=True,
@@ -52,8 +53,9 @@ FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0, 1),
-    help="the largest loss of MCC allowed against --baseline; replaces the suite's; else 0.02",
+    type=float,
+    help="the largest loss of MCC allowed against --baseline, from 0 to 1; replaces the suite's; "
+    "else 0.02",
 )
 @click.option(
     "--paired-seeds",
@@ -123,8 +125,9 @@ def judge(
 
     Gates of a suite that predictions alone cannot answer are listed as not judged, with the reason:
     costs, slices, those of the suite on all its cells, and, for files, those of a checkpoint or
-    cell. A suite without any other gate is refused. Exit code 0 means that the judged gates are
-    met, 1 that one is not, or (with --strict) that a gate was not judged.
+    cell. A suite without any other gate is refused, and so is a --min-mcc or --max-drop that cannot
+    be judged. Exit code 0 means that the judged gates are met, 1 that one is not, or (with
+    --strict) that a gate was not judged.
 
     \b
     Examples:
@@ -148,26 +151,28 @@ def judge(
 
     path = None if suite is None else located(suite, Path())
     typed = overrides(min_mcc, max_drop)
-    read = None if path is None else read_suite(path, typed)
-    published = None if cell is None else _published(predictions, cell)
+    suite_read = functools.cache(lambda: None if path is None else read_suite(path, typed))
+    cell_read = functools.cache(lambda: None if cell is None else _published(predictions, cell))
+    files = [*(predictions if cell is None else ()), *baseline]
+    unread = problems_of(lambda: check_thresholds(typed), suite_read, cell_read)
+    problems = [*unread, *_not_files(files)]
+    if not baseline and (max_drop is not None or paired_seeds):
+        flag = "--max-drop" if max_drop is not None else "--paired-seeds"
+        problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
+    if unread:  # the gates are not known
+        raise BadInput(problems)
+    read, published = suite_read(), cell_read()
     gates = gates_of(
         None if read is None else (str(suite), read),
         None if published is None else (f"{predictions[0]}: {published.cell.id}", published.cell),
         typed,
         with_baseline=bool(baseline) or max_drop is not None,
     )
-    folders = [*(predictions if cell is None else ()), *baseline]
-    problems = [
-        f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the results "
-        "folder that is judged"
-        for path in folders
-        if passes(Path.is_dir, path)
-    ]
-    if not baseline and (max_drop is not None or paired_seeds):
-        flag = "--max-drop" if max_drop is not None else "--paired-seeds"
-        problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
-    if add_to is None:
-        problems += gates.none_applies(with_baseline=bool(baseline))
+    refused = gates.refused(typed)
+    problems += refused
+    if add_to is None and not refused:
+        with_baseline = bool(baseline) or max_drop is not None
+        problems += gates.none_applies(with_baseline)
     if problems:
         raise BadInput(problems)
     to = None if add_to is None else destination(add_to, str(name), replace)
@@ -249,11 +254,27 @@ def judge(
         for file in added:
             click.echo(printable(f"written: {file}"))
     if gates.not_judged:
-        click.echo(printable(gates.not_all(len(checks))), err=as_json)
+        click.echo(printable(gates.not_all(len(checks), strict)), err=as_json)
     doubt_passes = gates.thresholds.on_doubt == "pass"
     passing = ("pass", "not-enough-evidence") if doubt_passes else ("pass",)
     if (strict and gates.not_judged) or any(each.verdict not in passing for each in checks):
         sys.exit(1)
+
+
+def _not_files(paths: Sequence[Path]) -> Iterator[str]:
+    """Yield a line for each path that is not a file of predictions."""
+    from harness.inputs.data.formats import reader_of
+
+    for path in paths:
+        if passes(Path.is_dir, path):
+            yield (
+                f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the "
+                "results folder that is judged"
+            )
+        elif is_absent(path):
+            yield f"{path}: no such file; name a file of predictions"
+        else:
+            yield from problems_of(functools.partial(reader_of, path))
 
 
 def _published(predictions: Sequence[Path], cell: str) -> "PublishedCell":

@@ -5,16 +5,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from harness.errors import BadInput
 from harness.session.options import OVERRIDES, for_every_cell
 from harness.suite.gates import GatesSpec, Thresholds, thresholds_of
 from harness.suite.plan import published_names
 from harness.suite.spec import Override, Suite, load_suite
 from harness.text import counted
-from harness.validation import shown
+from harness.validation import mistake, shown
 
 if TYPE_CHECKING:  # they import pandas
     from harness.judging.gates.given import NotJudged
     from harness.suite.plan import Cell
+
+
+OTHER_SENTENCES = (
+    "name with --suite one without gates.population: it is judged for other sentences of the same "
+    "sources"
+)
+"""The way out where the population of a gate is the sources."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +47,53 @@ class Gates:
             for each in self.not_judged
         ]
 
+    def refused(self, typed: Sequence[Override]) -> list[str]:
+        """Return a line for each threshold of the command line that is not judged."""
+        flags = {each.key.removeprefix("gates."): each.flag for each in typed}
+        return [
+            f"{flags[each.gate]}: {shown(each.threshold)}: cannot be judged with {self.source}: "
+            f"{each.reason}; leave it out, or {OTHER_SENTENCES}"
+            for each in self.not_judged
+            if each.gate in flags
+        ]
+
     def none_applies(self, with_baseline: bool) -> list[str]:
         """Return why no gate can be judged, and a line for each that cannot; none if one can."""
-        from harness.judging.gates.given import judged
+        from harness.judging.gates.given import about_sources, judged
 
         if judged(self.thresholds, with_baseline):
             return []
-        way_out = "name one with --min-mcc, or a --baseline to compare with"
+        of_sources = about_sources(self.thresholds)
+        ways_out = [
+            way_out
+            for gate, way_out, given in (
+                ("min_mcc", "name one with --min-mcc", False),
+                ("max_drop", "name a --baseline to compare with", with_baseline),
+            )
+            if gate not in of_sources and not given
+        ]
+        if of_sources.intersection(each.gate for each in self.not_judged) or not ways_out:
+            ways_out.append(OTHER_SENTENCES)
         if self.source is None:
-            return [f"no gate; {way_out}"]
+            return [f"no gate; {', or '.join(ways_out)}"]
+        kinds = "gates.min_mcc, gates.min_accuracy or gates.max_drop"
         return [
-            f"{self.source}: no gates.min_mcc or gates.min_accuracy that predictions can answer; "
-            f"{way_out}",
+            f"{self.source}: no {kinds} that predictions can answer; {', or '.join(ways_out)}",
             *(f"not judged: {line}" for line in self.lines),
         ]
 
-    def not_all(self, judged: int) -> str:
-        """Return that an exit code is about some of the gates only, in one line.
+    def not_all(self, judged: int, strict: bool) -> str:
+        """Return what the gates that are not judged do to the exit code, in one line.
 
         Args:
             judged: how many gates were judged.
         """
-        counts = (
-            f"{counted(judged, 'gate')} judged, {len(self.not_judged)} of {self.source} not judged"
-        )
-        return f"{counts}: they do not change the exit code (with --strict, it is 1)"
+        others = len(self.not_judged)
+        counts = f"{counted(judged, 'gate')} judged, {others} of {self.source} not judged"
+        if strict:
+            return f"{counts}, so the exit code is 1 (--strict)"
+        they_do = "it does" if others == 1 else "they do"
+        return f"{counts}: {they_do} not change the exit code (with --strict, it is 1)"
 
 
 def overrides(min_mcc: float | None, max_drop: float | None) -> list[Override]:
@@ -72,6 +104,21 @@ def overrides(min_mcc: float | None, max_drop: float | None) -> list[Override]:
         for flag, value in typed.items()
         if value is not None
     ]
+
+
+def check_thresholds(typed: Sequence[Override]) -> None:
+    """Check the thresholds of the command line as those of a suite are checked.
+
+    Raises:
+        BadInput: every number that is not allowed, such as nan.
+    """
+    flags = {each.key.removeprefix("gates."): each for each in typed}
+    try:
+        Thresholds.model_validate({name: each.value for name, each in flags.items()})
+    except ValidationError as error:
+        raise BadInput(
+            [mistake(flags[str(each["loc"][0])].flag, each) for each in error.errors()]
+        ) from None
 
 
 def read_suite(path: Path, typed: Sequence[Override]) -> Suite:
@@ -103,12 +150,14 @@ def gates_of(
         own = Thresholds() if cell is None else cell[1].gates
         values = {each.key.removeprefix("gates."): each.value for each in typed}
         thresholds = own.model_copy(update=values)
-        return Gates(thresholds, source, [*not_judged(thresholds, with_baseline)])
+        cannot = not_judged(thresholds, with_baseline, of_cell=cell is not None)
+        return Gates(thresholds, source, [*cannot])
     gates: GatesSpec = suite[1].gates
     trained = None if cell is None else (_name_in(suite[1], cell[1].checkpoint), cell[1].id)
     thresholds = gates if trained is None else thresholds_of(gates, *trained)
     others = not_judged_of_others(gates, trained)
-    return Gates(thresholds, source, [*not_judged(thresholds, with_baseline), *others])
+    cannot = not_judged(thresholds, with_baseline, of_cell=cell is not None)
+    return Gates(thresholds, source, [*cannot, *others])
 
 
 def _name_in(suite: Suite, published: str) -> str:

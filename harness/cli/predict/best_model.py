@@ -15,7 +15,7 @@ from harness.session.reuse import best_run, one_per_key
 from harness.store.records import Record
 from harness.store.run_store import finished, read_store
 from harness.store.stopped import at_least
-from harness.text import shortened
+from harness.text import shortened, some
 
 KEEP = 'keep_models = "best" in its suite makes `pytest benchmarks/` keep them'
 
@@ -121,12 +121,12 @@ def in_words(best: BestModel) -> list[str]:
         f"{ranked}: {best.folder}"
     ]
     if best.above:
-        lines.append(f"note: cells ranked above have no kept model: {', '.join(best.above)}")
+        lines.append(f"note: cells ranked above have no kept model: {some(best.above)}")
     if best.equal:
-        lines.append(f"note: same rank: {', '.join(best.equal)}; the suite lists this cell first")
+        after = "with a kept model, too, but after this cell in the suite"
+        lines.append(f"note: same rank: {some(best.equal)}; {after}")
     if best.without:
-        names = ", ".join(best.without)
-        lines.append(f"note: same rank, but without a kept model: {names}")
+        lines.append(f"note: same rank, but without a kept model: {some(best.without)}")
     if row["verdict"] not in ("pass", None):
         lines.append(f"note: verdict of the gates of {cell}: {row['verdict']}")
     if row["status"] != "ok":
@@ -165,7 +165,7 @@ def _what_is_wrong(results: Path) -> str:
     if not results.is_dir():
         return f"not a folder; name the results folder that contains {LEADERBOARD}"
     if below := sorted(results.glob(f"*/{LEADERBOARD}")):
-        names = ", ".join(str(path.parent) for path in below[:5])
+        names = some([str(path.parent) for path in below], 5)
         return f"no {LEADERBOARD} here, but in subfolders: {names}; name one of these"
     return (
         f"no {LEADERBOARD} here; name a suite's results folder; if a session wrote none, "
@@ -177,6 +177,6 @@ def _nothing_kept(lines: Sequence[Line], others: Sequence[str]) -> str:
     runs = sum(len(line.runs) for line in lines)
     problem = f"none of the {runs} scored runs of its leaderboard has a kept model here"
     if others:
-        named = ", ".join(others[:5])
+        named = some(others, 5)
         return f"{problem}; other runs have: {named}; name one as MODEL_FOLDER"
     return f"{problem}; {KEEP} (published results contain no models)"

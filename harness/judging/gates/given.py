@@ -16,7 +16,7 @@ from harness.judging.gates.cost_ratio import COLUMNS
 from harness.judging.gates.drop import drop_check
 from harness.judging.populations import difference
 from harness.suite import ids
-from harness.suite.gates import GatesSpec, Thresholds
+from harness.suite.gates import HOW_JUDGED, GatesSpec, Thresholds
 from harness.validation import place
 
 COSTS = frozenset({*COST_GATES, *COLUMNS})
@@ -26,6 +26,12 @@ COSTS_UNKNOWN = "the costs of given predictions are not known"
 NO_BASELINE = "there is no baseline; name its predictions with --baseline FILE"
 NO_SLICES = "predictions do not tell which sentences are of the slice"
 NO_SOURCES = "its population is the sources, and predictions do not tell those of their sentences"
+BY_SESSION = (
+    "only the predictions of the cell are judged here; `harness run` with its suite judges its {}, "
+    "and trains no stored run again (`harness restore` stores those of a published leaderboard)"
+)
+"""Why a gate on a published cell is not judged that its session judges."""
+
 OF_ALL_CELLS = "about all cells of the suite together, and these are predictions of one"
 
 OPTIONS = {"min_mcc": "--min-mcc", "max_drop": "--max-drop"}
@@ -56,34 +62,37 @@ def judged(gates: Thresholds, with_baseline: bool) -> tuple[str, ...]:
     """
     names = [name for name in ("min_mcc", "min_accuracy") if getattr(gates, name) is not None]
     names += ["max_drop"] if with_baseline else []
-    return tuple(name for name in names if name not in _about_sources(gates))
+    return tuple(name for name in names if name not in about_sources(gates))
 
 
-def not_judged(gates: Thresholds, with_baseline: bool) -> Iterator[NotJudged]:
+def not_judged(gates: Thresholds, with_baseline: bool, of_cell: bool) -> Iterator[NotJudged]:
     """Yield each threshold for predictions that they cannot answer.
 
     Args:
         with_baseline: whether there are predictions of a baseline, for `max_drop`.
+        of_cell: whether they are of a published cell, whose costs and slices its session knows.
     """
-    about_sources = _about_sources(gates)
+    costs, slices, sources = COSTS_UNKNOWN, NO_SLICES, NO_SOURCES
+    if of_cell:
+        costs, slices = BY_SESSION.format("costs"), BY_SESSION.format("slices")
+        sources = f"its population is the sources: {BY_SESSION.format('sources')}"
+    of_sources = about_sources(gates)
     for name, value in _keys(gates).items():
         if name in COSTS:
-            yield NotJudged(name, value, COSTS_UNKNOWN)
+            yield NotJudged(name, value, costs)
         elif name == "slice":
             for each, threshold in gates.slice.items():
-                yield NotJudged(place((name, each)), threshold.min_mcc, NO_SLICES)
+                yield NotJudged(place((name, each)), threshold.min_mcc, slices)
         elif name == "max_drop" and not with_baseline:
             yield NotJudged(name, value, NO_BASELINE)
-        elif name in about_sources:
-            yield NotJudged(name, value, NO_SOURCES)
-    if with_baseline and gates.max_drop is None and "max_drop" in about_sources:
-        yield NotJudged("max_drop", DEFAULT_MAX_DROP, NO_SOURCES)
+        elif name in of_sources:
+            yield NotJudged(name, value, sources)
+    if with_baseline and gates.max_drop is None and "max_drop" in of_sources:
+        yield NotJudged("max_drop", DEFAULT_MAX_DROP, sources)
 
 
 def not_judged_of_others(gates: GatesSpec, cell: tuple[str, str] | None) -> Iterator[NotJudged]:
     """Yield each gate of a suite that is not about predictions, but about other cells or all.
-
-    Keys that say how a checkpoint's or cell's gates are judged are among them.
 
     Args:
         cell: its checkpoint's name in the suite and its id; None for files, which tell neither.
@@ -108,11 +117,12 @@ def not_judged_of_others(gates: GatesSpec, cell: tuple[str, str] | None) -> Iter
 
 
 def _keys(thresholds: Thresholds) -> dict[str, Any]:
-    """Return the keys of thresholds that are set."""
-    return thresholds.model_dump(include=set(Thresholds.model_fields), exclude_none=True)
+    """Return the gates of thresholds that are set."""
+    gates = set(Thresholds.model_fields) - HOW_JUDGED
+    return thresholds.model_dump(include=gates, exclude_none=True)
 
 
-def _about_sources(gates: Thresholds) -> frozenset[str]:
+def about_sources(gates: Thresholds) -> frozenset[str]:
     """Return the gates whose verdict uses an interval for sentences of other sources."""
     if gates.population != "sources":
         return frozenset()
