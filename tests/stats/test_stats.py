@@ -362,6 +362,54 @@ def test_systems_that_never_differed_may_differ_elsewhere(
     assert found.p_value == 1
 
 
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("seeds", [(3, 2), (2, 5), (1, 2), (3, 1)])
+@pytest.mark.parametrize("right", [6, 8])
+def test_other_numbers_of_seeds_do_not_make_systems_that_never_differed_equal(
+    statistic: Statistic, seeds: tuple[int, int], right: int
+) -> None:
+    labels = np.arange(8) % 2
+    run = np.where(np.arange(8) < right, labels, 1 - labels)
+    a, b = (np.stack([run] * number) for number in seeds)
+    found = paired_difference(labels, a, b, paired_seeds=False, statistic=statistic)
+    one = paired_difference(labels, a[:1], b[:1], paired_seeds=False, statistic=statistic)
+    assert found.standard_error == pytest.approx(one.standard_error)
+    assert found.standard_error > 0.1
+    assert (found.difference, found.p_value, found.low) == (0, 1, -found.high)
+    assert found.covers == ("sentences only" if 1 in seeds else "sentences and seeds")
+
+
+def test_no_variance_of_a_difference_is_no_standard_error_of_0() -> None:
+    """Two systems that are right on the same sentences, but wrong in other ways."""
+    labels = np.arange(60) % 3
+    wrong = np.arange(60) < 10
+    a, b = (np.where(wrong, (labels + step) % 3, labels) for step in (1, 2))
+    for left, right in (([a], [b]), ([a, a], [b, b]), ([a, a, a], [b, b])):
+        found = paired_difference(
+            labels,
+            np.stack(left),
+            np.stack(right),
+            paired_seeds=False,
+            statistic="accuracy",
+            classes=3,
+        )
+        assert found.standard_error == pytest.approx(np.sqrt(2 / 62 / 60))
+
+
+def test_disagreements_that_cancel_in_every_source_do_not_make_systems_equal() -> None:
+    labels = np.arange(240) % 2
+    a, b = labels.copy(), labels.copy()
+    a[::30] = 1 - a[::30]  # in each source, each is once wrong where the other is right
+    b[2::30] = 1 - b[2::30]
+    sources = sources_of(np.repeat(np.arange(8), 30))
+    assert isinstance(sources, Sources)
+    found = paired_difference(
+        labels, a[None], b[None], paired_seeds=True, statistic="accuracy", sources=sources
+    )
+    assert found.difference == 0
+    assert found.standard_error == pytest.approx(np.sqrt(2 / 10 / 8))
+
+
 def test_the_error_of_systems_that_never_differed_is_that_of_two_added_sentences() -> None:
     """Against the table with the sentences written out: weights of label, first and second."""
     labels = np.repeat([0, 1], [3, 5])

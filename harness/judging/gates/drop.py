@@ -51,7 +51,7 @@ def drop_check(
         f"p = {found.p_value:.2g}), allowed {with_decimals(allowed)}{remark}"
     )
     verdict: Verdict
-    if by_bound and not found.covers_other_seeds and found.low < found.high:
+    if by_bound and not found.covers_other_seeds and found.standard_error > 0:
         one_seed = f"one seed does not show the spread over seeds{way_out(found, allowed)}"
         return undecided_drop(allowed, source, one_seed, drop)
     if found.high <= allowed or (drop <= allowed and not by_bound):
