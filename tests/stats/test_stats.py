@@ -1,9 +1,11 @@
 """Intervals, differences and corrections against closed forms, scikit-learn and scipy."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations, product
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -458,6 +460,32 @@ def test_an_interval_without_a_disagreement_rarely_misses() -> None:
             labels, labels[None], labels[None], paired_seeds=True, statistic="accuracy"
         )
         assert (1 - min(found.high, 1)) ** sentences < 0.064
+
+
+def test_the_documentation_has_the_intervals_without_a_disagreement_and_how_often_they_miss() -> (
+    None
+):
+    document = Path(__file__).parents[2] / "docs" / "statistics.md"
+    text = " ".join(document.read_text(encoding="utf-8").split())
+    intervals = re.search(r"The interval of the accuracies is (± [^;]*);", text)
+    misses = re.search(r"probability of this is at most ([0-9.]+) % \(([^)]*)\)", text)
+    assert intervals is not None
+    assert misses is not None
+
+    def reach(sentences: int) -> float:
+        error = np.sqrt(2 / sentences / (sentences + 2))
+        return float(scipy.stats.t.ppf(0.975, sentences - 1) * error)
+
+    widths = re.findall(r"± ([0-9.]+) for ([0-9,]+)", intervals[1])
+    shares = re.findall(r"([0-9.]+) % for ([0-9,]+)", misses[2])
+    assert (len(widths), len(shares)) == (3, 4)
+    for written, number in widths:
+        assert f"{reach(int(number.replace(',', ''))):.2g}" == written
+    for written, number in shares:
+        sentences = int(number.replace(",", ""))
+        assert f"{100 * (1 - reach(sentences)) ** sentences:.1f}" == written
+    most = max((1 - min(reach(n), 1)) ** n for n in (*range(2, 100), 10_000, 1_000_000))
+    assert most <= float(misses[1]) / 100 < most + 0.001
 
 
 def test_sources_are_the_units_where_two_systems_never_differed() -> None:
