@@ -251,6 +251,20 @@ def test_a_drop_from_a_baseline(gap: float) -> None:
         )
 
 
+@pytest.mark.parametrize("shift", [-1e-15, 1e-15, 4e-8])
+def test_an_allowed_drop_shows_no_digits_of_rounding(shift: float) -> None:
+    """MCCs within a millionth of each other are the same, computed in two ways."""
+    cell = make_cell(gates=Thresholds(max_drop=0.5))
+    before = wrong_on(cell, 0, 0, 20)
+    assert before.scores is not None
+    scores = before.scores.model_copy(update={"mcc": before.scores.mcc - shift})
+    now = before.model_copy(update={"scores": scores})
+    (check,) = judge(cell, [now], Baseline("old.json", "sample", (before,))).checks
+    assert check.verdict == "pass"
+    mcc = f"{before.scores.mcc:.4f}"
+    assert check.reason.startswith(f"MCC {mcc} against the baseline's {mcc}: a drop of +0.0000 (")
+
+
 @given(GAPS)
 def test_harness_judge(gap: float) -> None:
     runner = CliRunner()
@@ -439,3 +453,5 @@ def test_a_number_has_no_digits_beyond_those_that_show_its_side() -> None:
     assert beside(0.44998, 0.5) == "0.4500"
     assert apart(0.44998, 0.45) == ("0.44998", "0.45000")
     assert in_full(100.0) == "100"
+    assert apart(0.45, 0.45 + 1e-15, most=7) == ("0.4500", "0.4500")
+    assert apart(0.45, 0.45 + 1e-6, most=7) == ("0.450000", "0.450001")

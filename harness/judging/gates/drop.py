@@ -2,7 +2,7 @@
 
 from harness import stats
 from harness.judging.differences import p_text, with_interval
-from harness.judging.evidence import Evidence
+from harness.judging.evidence import DECIMALS, Evidence
 from harness.judging.gates.check import Check, Verdict
 from harness.judging.populations import difference, no_source_interval, sampled, way_out
 from harness.stats import Refusal
@@ -41,7 +41,9 @@ def drop_check(
     found = difference(theirs, ours, paired_seeds=paired_seeds, population=population)
     if isinstance(found, Refusal):
         return undecided_drop(allowed, source, no_source_interval(found), drop)
-    ours_written, theirs_written = apart(mcc, mcc_before)
+    # Where the drop is allowed, no verdict hangs on digits that rounding alone may change.
+    digits = DECIMALS if drop <= allowed else None
+    ours_written, theirs_written = apart(mcc, mcc_before, most=digits)
     by_bound = gates.statistic == "lower-bound"
     size, interval = with_interval(drop, found.low, found.high, allowed, least=4)
     reason = (
