@@ -79,13 +79,23 @@ def beside(
     return f"{Decimal(repr(float(value))):{sign}f}"
 
 
-def apart(a: float, b: float, least: int = 4, kind: Literal["f", "g"] = "f") -> tuple[str, str]:
-    """Format two numbers with so many digits that different ones read differently."""
-    for digits in range(least, 18):
-        texts = f"{a:z.{digits}{kind}}", f"{b:z.{digits}{kind}}"
+def apart(
+    a: float, b: float, least: int = 4, kind: Literal["f", "g"] = "f", most: int | None = None
+) -> tuple[str, str]:
+    """Format two numbers with so many digits that different ones read differently.
+
+    Args:
+        most: numbers that read alike with so many digits are the same; None if every digit counts.
+    """
+
+    def written(digits: int) -> tuple[str, str]:
+        return f"{a:z.{digits}{kind}}", f"{b:z.{digits}{kind}}"
+
+    for digits in range(least, (17 if most is None else most) + 1):
+        texts = written(digits)
         if a == b or texts[0] != texts[1]:
             return texts
-    return in_full(a), in_full(b)
+    return (in_full(a), in_full(b)) if most is None else written(least)
 
 
 def series(texts: Sequence[str]) -> str:

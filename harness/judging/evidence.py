@@ -15,6 +15,9 @@ from harness.store.records import Record
 ROUNDING = 1e-6
 """Two ways of computing the same MCC differ by no more than this."""
 
+DECIMALS = 7
+"""Other MCCs read differently with so many decimals."""
+
 
 class NoEvidence(Exception):
     """Runs cannot be compared sentence by sentence; the message has the reason and the way out."""

@@ -5,7 +5,12 @@ Labels are (sentences,) and predictions (seeds, sentences), on the same sentence
 docs/statistics.md explains in plain English what each function computes, and cites its source.
 """
 
-from harness.stats.differences import Difference, paired_difference, permutation_p_value
+from harness.stats.differences import (
+    Difference,
+    never_disagree,
+    paired_difference,
+    permutation_p_value,
+)
 from harness.stats.intervals import Interval, mean_interval, seeds_interval
 from harness.stats.multiplicity import holm
 from harness.stats.parts import difference_of_parts
@@ -46,6 +51,7 @@ __all__ = [
     "holm",
     "mcc",
     "mean_interval",
+    "never_disagree",
     "no_interval",
     "paired_difference",
     "permutation_p_value",

@@ -1,14 +1,19 @@
 """Difference of two systems on the same sentences, with its interval and p-value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 
 from harness.errors import BadInput
 from harness.stats.checks import check
-from harness.stats.many_classes import class_counts, disagreement_error, rk_of_sums
+from harness.stats.many_classes import (
+    NO_VARIATION,
+    class_counts,
+    disagreement_error,
+    rk_of_sums,
+)
 from harness.stats.scores import BOUNDS, Linearised, Statistic, linearise
 from harness.stats.sources import Sources
 from harness.stats.variance import (
@@ -45,6 +50,14 @@ class Difference(Estimate):
     seeds_b: int
 
 
+def never_disagree(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether two systems predict the same for every sentence, (seeds, sentences) each.
+
+    Either row by row, or in all rows of both, of which the numbers may then differ.
+    """
+    return np.array_equal(a, b) or bool((a == a[0]).all() and (b == a[0]).all())
+
+
 def paired_difference(
     labels: np.ndarray,
     a: np.ndarray,
@@ -59,10 +72,11 @@ def paired_difference(
     """Return the difference of two systems' means over seeds, on the same sentences.
 
     If a system has one seed, the interval and p-value hold for these runs on other sentences,
-    not for other seeds, and `covers` is "sentences only". Systems whose predictions are identical
-    row by row may still differ on other sentences: their standard error is that of
-    `disagreement_error`, and the p-value is 1. Only a run and itself differ by exactly 0, with an
-    interval of width 0.
+    not for other seeds, and `covers` is "sentences only". Systems that `never_disagree` may still
+    differ on other sentences: their standard error is that of `disagreement_error`, and the p-value
+    is 1. It is the same wherever sentences and seeds show no variance, for example if both
+    misclassify the same sentences as other classes. Only a run and itself differ by exactly 0, with
+    an interval of width 0.
 
     Args:
         labels: (sentences,), each from 0 to `classes` - 1.
@@ -74,7 +88,8 @@ def paired_difference(
             independent.
         sources: of the sentences, for the difference on sentences of other sources; None for
             other sentences of the same sources.
-        same_runs: a and b are the same runs, row by row, and so alike on all other sentences.
+        same_runs: a and b are the same runs, row by row, and so alike on all other sentences,
+            unless their predictions differ after all.
 
     Raises:
         BadInput: other shapes or values, or different numbers of paired seeds.
@@ -84,16 +99,20 @@ def paired_difference(
         _check_as_many(a, b, "seeds can be paired only where both have the same")
     runs_a, runs_b = (linearise(labels, runs, statistic, classes) for runs in (a, b))
     difference = float(runs_a.values.mean() - runs_b.values.mean())
-    identical = np.array_equal(a, b)
-    if paired_seeds or identical:
+    same = never_disagree(a, b)
+    if same:
+        difference, seeds = 0.0, min(len(a), len(b))
+        groups = [LinearisedRuns(np.zeros(seeds), np.zeros((seeds, labels.size)), 0.0)]
+    elif paired_seeds:
         groups = [_paired(runs_a, runs_b, (a == b).all(axis=1))]
-        if identical and not same_runs:
-            units = labels.size if sources is None else sources.effective
-            unseen = _disagreement_error(labels, a, statistic, classes, units)
-            groups = [replace(groups[0], unseen=unseen)]
     else:
         groups = [runs_of(runs_a), _negated(runs_of(runs_b))]
     variance = variance_of_mean(*groups, sources=sources)
+    if variance.total * labels.size < NO_VARIATION and not (same and same_runs):
+        units = labels.size if sources is None else sources.effective
+        both = a if same else np.concatenate([a, b])
+        error = _disagreement_error(labels, both, statistic, classes, units)
+        variance = variance.with_unseen(error**2)
     return difference_with(variance, difference, statistic, (runs_a, runs_b))
 
 
@@ -134,7 +153,11 @@ def difference_with(
 def _disagreement_error(
     labels: np.ndarray, both: np.ndarray, statistic: Statistic, classes: int, units: float
 ) -> float:
-    """Return the standard error of a difference of two systems that never differed."""
+    """Return the standard error of a difference of which nothing was seen.
+
+    Args:
+        both: (seeds, sentences), predictions of both systems.
+    """
     if statistic == "accuracy":  # it changes by 1 for each of the two added sentences
         return sqrt(2 / (units + 2) / units)
     return float(disagreement_error(labels, both, classes, units).mean())

@@ -5,7 +5,7 @@ reads the same cases in a multi-reader multi-case study (Obuchowski and Rockette
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import atanh, copysign, inf, isinf, sqrt, tanh
 from typing import Literal
 
@@ -118,6 +118,11 @@ class Variance:
         if self.by_sources:
             return "sources only" if self.seeds is None else "sources and seeds"
         return "sentences only" if self.seeds is None else "sentences and seeds"
+
+    def with_unseen(self, variance: float) -> "Variance":
+        """Return it with a variance of sentences that these sentences do not show."""
+        lasting = None if self.lasting is None else self.lasting + variance
+        return replace(self, sentences=self.sentences + variance, lasting=lasting)
 
 
 def variance_of_mean(*groups: LinearisedRuns, sources: Sources | None = None) -> Variance:

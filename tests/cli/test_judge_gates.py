@@ -340,3 +340,23 @@ def test_a_name_of_no_suite_is_answered_with_the_names_that_exist(command: tuple
     assert line.endswith(
         "no such suite file; name one that exists, or one of quickstart, cola, cola-full"
     )
+
+
+@pytest.mark.parametrize("seeds", [(3, 2), (1, 2), (2, 2), (2, 1)])
+def test_systems_that_never_differ_on_a_few_sentences_are_not_shown_to_be_as_good(
+    seeds: tuple[int, int], tmp_path: Path
+) -> None:
+    """However many files of predictions each side has."""
+    gates = 'gates = { statistic = "lower-bound", max_drop = 0.02 }'
+    (tmp_path / "suite.toml").write_text(f"{MATRIX}{gates}\n", encoding="utf-8")
+    rows = "".join(f"{n % 2},{n % 2 if n < 6 else 1 - n % 2}\n" for n in range(8))
+    names = [f"s{number}.csv" for number in range(sum(seeds))]
+    for name in names:
+        (tmp_path / name).write_text("label,prediction\n" + rows, encoding="utf-8")
+    baseline = [part for name in names[seeds[0] :] for part in ("--baseline", name)]
+    command = ("judge", *names[: seeds[0]], *baseline, "--suite", "suite.toml", "--json")
+    done = harness(*command, cwd=tmp_path)
+    assert done.code == 1, done.out
+    found = json.loads(done.out)
+    assert [each["verdict"] for each in found["gates"]] == ["not-enough-evidence"]
+    assert found["difference"]["standard_error"] > 0

@@ -135,6 +135,25 @@ def test_two_perfect_cells_of_eight_sentences_are_not_shown_to_be_equal() -> Non
     assert "from the number of sentences alone: they predict the same" in conclusion(pair)
 
 
+@pytest.mark.parametrize("seeds", [(3, 2), (2, 2), (1, 2)])
+def test_two_cells_that_never_disagree_say_so_whatever_the_numbers_of_their_seeds(
+    seeds: tuple[int, int],
+) -> None:
+    labels = np.arange(8) % 2
+
+    def one_mistake(name: str, number: int) -> Contestant:
+        cell = make_cell(name, seeds=tuple(range(number)))
+        predicted = np.where(np.arange(8) == 0, 1 - labels, labels)[None]
+        runs = (predicted_record(cell, seed, labels, predicted) for seed in cell.seeds)
+        return Contestant(name, tuple(runs))
+
+    pair = compare(one_mistake("one", seeds[0]), one_mistake("other", seeds[1]))
+    assert pair.identical
+    assert pair.low is not None
+    assert pair.low < -0.5
+    assert "from the number of sentences alone: they predict the same" in conclusion(pair)
+
+
 def test_one_seed_each_is_said_to_hold_for_these_runs_only() -> None:
     pair = compare(contestant("one", 0.1, seeds=1), contestant("other", 0.4, seeds=1))
     assert pair.verdict == "better"

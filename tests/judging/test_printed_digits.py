@@ -23,15 +23,18 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cli.compare.pairs import pairs_table
 from harness.cli.judge import judge as judge_command
 from harness.judging.baseline import Baseline
 from harness.judging.columns import SHOWN
 from harness.judging.comparison import Contestant, compare
-from harness.judging.comparison.conclusions import conclusion
+from harness.judging.comparison.conclusions import conclusion, differing_slices
+from harness.judging.differences import with_interval
 from harness.judging.gates import Check, explain, judge, judge_suite
 from harness.judging.leaderboard import judge_all, leaderboard, rows_of
 from harness.judging.looks.standing import Dropped, in_words
 from harness.report.brief import as_summary, terminal_table
+from harness.report.findings.slices import by_slice
 from harness.store.records import Record
 from harness.store.slices import make_slices
 from harness.store.stopped import Stopped
@@ -248,6 +251,20 @@ def test_a_drop_from_a_baseline(gap: float) -> None:
         )
 
 
+@pytest.mark.parametrize("shift", [-1e-15, 1e-15, 4e-8])
+def test_an_allowed_drop_shows_no_digits_of_rounding(shift: float) -> None:
+    """MCCs within a millionth of each other are the same, computed in two ways."""
+    cell = make_cell(gates=Thresholds(max_drop=0.5))
+    before = wrong_on(cell, 0, 0, 20)
+    assert before.scores is not None
+    scores = before.scores.model_copy(update={"mcc": before.scores.mcc - shift})
+    now = before.model_copy(update={"scores": scores})
+    (check,) = judge(cell, [now], Baseline("old.json", "sample", (before,))).checks
+    assert check.verdict == "pass"
+    mcc = f"{before.scores.mcc:.4f}"
+    assert check.reason.startswith(f"MCC {mcc} against the baseline's {mcc}: a drop of +0.0000 (")
+
+
 @given(GAPS)
 def test_harness_judge(gap: float) -> None:
     runner = CliRunner()
@@ -310,6 +327,101 @@ def test_a_comparison_that_names_a_better_side_shows_two_numbers() -> None:
     assert "p = 0.05)" not in conclusion(close)
 
 
+SENTENCES = 4_000
+TRUE = np.arange(SENTENCES) % 2
+
+
+def wrong_until(*parts: tuple[int, int]) -> np.ndarray:
+    places = np.arange(SENTENCES)
+    wrong = np.any([(first <= places) & (places < last) for first, last in parts], axis=0)
+    return np.where(wrong, 1 - TRUE, TRUE)
+
+
+BETTER, WORSE = wrong_until((0, 452)), wrong_until((0, 400), (452, 526))
+"""Of one run each: p is 0.049994, and the interval begins at 0.0000003."""
+
+
+def reads_as_shown(pattern: str, text: str, sign: int = 1) -> None:
+    """Require that a text shows a difference: of an interval without 0, and of a p below 0.05."""
+    difference, low, high, *p = numbers(pattern, text.replace("\n", " "))
+    if sign < 0:
+        difference, low, high = -difference, -high, -low
+    assert 0 < low <= difference <= high, text
+    assert all(each < Decimal("0.05") for each in p), text
+
+
+SLICES = make_slices(COLA.fingerprint, {"topic": ["law"] * SENTENCES})
+
+
+def barely(sign: int) -> list[Contestant]:
+    """Return two cells, of which the first is barely shown to be better, or worse."""
+    return [
+        Contestant(name, (predicted_record(make_cell(), 0, TRUE, run[None]),), slices=SLICES)
+        for name, run in zip("ab", (BETTER, WORSE)[::sign], strict=True)
+    ]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_comparisons_that_barely_show_a_difference_read_so(sign: int) -> None:
+    contestants = barely(sign)
+    assert SLICES is not None
+    pair = compare(*contestants)
+    assert pair.verdict == ("better" if sign > 0 else "worse")
+    interval = "N .95 % interval N to N, "
+    reads_as_shown(f"a difference of {interval}p = N", conclusion(pair), sign)
+    (_, line) = differing_slices(pair)
+    reads_as_shown(f", {interval}p = N", line, sign)
+    reads_as_shown(f"law` {interval}p = N", "".join(by_slice(SLICES, contestants, 2, [pair])), sign)
+    row = pairs_table(["bs16"], [pair])
+    reads_as_shown("bs16 +N +N +N", re.sub(r"(bs16 +)\S+ +\S+", r"\1", row).replace("to", ""), sign)
+    assert " 0.05 " not in row
+    of_sources = replace(
+        pair,
+        low_sources=pair.low,
+        high_sources=pair.high,
+        adjusted_sources=pair.adjusted,
+    )
+    about_sources = "sources a difference is shown .N to N, p = N"
+    low, high, p = numbers(about_sources, conclusion(of_sources))
+    assert (low * high > 0, p < Decimal("0.05")) == (True, True)
+    low, high = numbers("shown for bs16 .N to N", pairs_table(["bs16"], [of_sources]))
+    assert low * high > 0
+
+
+def test_a_drop_that_barely_shows_reads_so(tmp_path: Path) -> None:
+    cell = make_cell(gates=Thresholds(max_drop=0.005))
+    before, now = (predicted_record(cell, 0, TRUE, run[None]) for run in (BETTER, WORSE))
+    reason = only(judge(cell, [now], Baseline("old.json", "sample", (before,))).checks, "fail")
+    reads_as_shown("a drop of N .95 % interval N to N, .*p = N", reason)
+    for name, run in (("new", BETTER), ("old", WORSE)):
+        rows = "".join(f"{a},{b}\n" for a, b in zip(TRUE, run, strict=True))
+        (tmp_path / f"{name}.csv").write_text("label,prediction\n" + rows, encoding="utf-8")
+    command = [str(tmp_path / "new.csv"), "--baseline", str(tmp_path / "old.csv")]
+    done = CliRunner().invoke(judge_command, command)
+    (line,) = [each for each in done.output.splitlines() if each.startswith("difference")]
+    reads_as_shown("baseline N .95 % interval N to N, p = N,", line)
+
+
+@given(
+    st.floats(-1, 1).filter(lambda value: abs(value) > 1e-12),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.sampled_from([(), (0.0,), (0.02,)]),
+)
+def test_the_ends_of_an_interval_read_on_their_side_of_0_and_of_what_is_allowed(
+    value: float, below: float, above: float, allowed: tuple[float, ...]
+) -> None:
+    low, high = value - below, value + above
+    difference, interval = with_interval(value, low, high, *allowed)
+    read = [Decimal(each) for each in (difference, *interval.split(" to "))]
+    values = (value, low, high)
+    for limit in allowed:
+        assert [each > Decimal(repr(limit)) for each in read] == [each > limit for each in values]
+    shown = (*values[1:], value) if low > 0 or high < 0 else values[1:]
+    for text, each in zip((*read[1:], read[0]), shown, strict=False):
+        assert (text > 0, text < 0) == (each > 0, each < 0)
+
+
 @given(st.floats(1e-9, 0.05), st.floats(1e-9, 0.05))
 def test_why_a_race_dropped_a_cell(one: float, other: float) -> None:
     low, high = sorted((one, other))
@@ -341,3 +453,5 @@ def test_a_number_has_no_digits_beyond_those_that_show_its_side() -> None:
     assert beside(0.44998, 0.5) == "0.4500"
     assert apart(0.44998, 0.45) == ("0.44998", "0.45000")
     assert in_full(100.0) == "100"
+    assert apart(0.45, 0.45 + 1e-15, most=7) == ("0.4500", "0.4500")
+    assert apart(0.45, 0.45 + 1e-6, most=7) == ("0.450000", "0.450001")

@@ -279,6 +279,49 @@ def test_identical_and_collapsed_cells_are_never_worse_than_each_other(looks: li
     assert {drop.cell for drop in mixed.dropped} <= {"b"}
 
 
+@pytest.mark.parametrize("alike", [True, False], ids=["seeds agree", "seeds differ"])
+def test_cells_that_never_disagree_are_equivalent_only_within_their_interval(alike: bool) -> None:
+    """That of two paired systems: no disagreement on a few sentences shows little."""
+    for sentences in (8, 40, 200):
+        labels = np.arange(sentences) % 2
+        wrong = np.arange(sentences) % 4 == 0
+        rows = np.stack([wrong] * 3)
+        if not alike:
+            rows[[1, 2], [1, 2]] = True
+        same = np.where(rows, 1 - labels, labels)
+        runs = {"a": same, "b": same.copy(), "c": same.copy()}
+        reach = paired_difference(labels, same, same.copy(), paired_seeds=True).high
+        # One look has the whole level, as a comparison of two has.
+        for pair in (("a", "b"), ("b", "a")):
+            two = {name: runs[name] for name in pair}
+            ends = [
+                race(labels, two, [3], "pocock", margin=margin).ended
+                for margin in (0.99 * reach, 1.01 * reach)
+            ]
+            assert ends == ["last-look", "equivalent"]
+        early = race(labels, runs, [2, 3], "obrien-fleming", margin=0.01)
+        assert (early.ended, early.looks_done, early.dropped) == ("last-look", 2, ())
+
+
+@pytest.mark.parametrize("settled", [None, 0.05])
+def test_equal_cells_among_others_change_no_decision_with_their_order(
+    settled: float | None,
+) -> None:
+    labels, runs = drawn(0.5, 0.48, 0.4, 0.2)
+    runs |= {"again": runs["cell 1"].copy(), "weak again": runs["cell 3"].copy()}
+    for looks in LOOKS:
+        there, back = (
+            race(labels, dict(order), looks, "pocock", settled=settled)
+            for order in (runs.items(), reversed(runs.items()))
+        )
+        left = [
+            ({drop.cell for drop in each.dropped}, {gone.cell for gone in each.aside})
+            for each in (there, back)
+        ]
+        assert left[0] == left[1]
+        assert {drop.against for drop in there.dropped} <= {"cell 0", "cell 1", "again"}
+
+
 def test_three_classes_race_by_their_own_score() -> None:
     generator = np.random.default_rng(4)
     labels = generator.integers(0, 3, 600)

@@ -1,9 +1,11 @@
 """Intervals, differences and corrections against closed forms, scikit-learn and scipy."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations, product
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -362,6 +364,54 @@ def test_systems_that_never_differed_may_differ_elsewhere(
     assert found.p_value == 1
 
 
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("seeds", [(3, 2), (2, 5), (1, 2), (3, 1)])
+@pytest.mark.parametrize("right", [6, 8])
+def test_other_numbers_of_seeds_do_not_make_systems_that_never_differed_equal(
+    statistic: Statistic, seeds: tuple[int, int], right: int
+) -> None:
+    labels = np.arange(8) % 2
+    run = np.where(np.arange(8) < right, labels, 1 - labels)
+    a, b = (np.stack([run] * number) for number in seeds)
+    found = paired_difference(labels, a, b, paired_seeds=False, statistic=statistic)
+    one = paired_difference(labels, a[:1], b[:1], paired_seeds=False, statistic=statistic)
+    assert found.standard_error == pytest.approx(one.standard_error)
+    assert found.standard_error > 0.1
+    assert (found.difference, found.p_value, found.low) == (0, 1, -found.high)
+    assert found.covers == ("sentences only" if 1 in seeds else "sentences and seeds")
+
+
+def test_no_variance_of_a_difference_is_no_standard_error_of_0() -> None:
+    """Two systems that are right on the same sentences, but wrong in other ways."""
+    labels = np.arange(60) % 3
+    wrong = np.arange(60) < 10
+    a, b = (np.where(wrong, (labels + step) % 3, labels) for step in (1, 2))
+    for left, right in (([a], [b]), ([a, a], [b, b]), ([a, a, a], [b, b])):
+        found = paired_difference(
+            labels,
+            np.stack(left),
+            np.stack(right),
+            paired_seeds=False,
+            statistic="accuracy",
+            classes=3,
+        )
+        assert found.standard_error == pytest.approx(np.sqrt(2 / 62 / 60))
+
+
+def test_disagreements_that_cancel_in_every_source_do_not_make_systems_equal() -> None:
+    labels = np.arange(240) % 2
+    a, b = labels.copy(), labels.copy()
+    a[::30] = 1 - a[::30]  # in each source, each is once wrong where the other is right
+    b[2::30] = 1 - b[2::30]
+    sources = sources_of(np.repeat(np.arange(8), 30))
+    assert isinstance(sources, Sources)
+    found = paired_difference(
+        labels, a[None], b[None], paired_seeds=True, statistic="accuracy", sources=sources
+    )
+    assert found.difference == 0
+    assert found.standard_error == pytest.approx(np.sqrt(2 / 10 / 8))
+
+
 def test_the_error_of_systems_that_never_differed_is_that_of_two_added_sentences() -> None:
     """Against the table with the sentences written out: weights of label, first and second."""
     labels = np.repeat([0, 1], [3, 5])
@@ -410,6 +460,32 @@ def test_an_interval_without_a_disagreement_rarely_misses() -> None:
             labels, labels[None], labels[None], paired_seeds=True, statistic="accuracy"
         )
         assert (1 - min(found.high, 1)) ** sentences < 0.064
+
+
+def test_the_documentation_has_the_intervals_without_a_disagreement_and_how_often_they_miss() -> (
+    None
+):
+    document = Path(__file__).parents[2] / "docs" / "statistics.md"
+    text = " ".join(document.read_text(encoding="utf-8").split())
+    intervals = re.search(r"The interval of the accuracies is (± [^;]*);", text)
+    misses = re.search(r"probability of this is at most ([0-9.]+) % \(([^)]*)\)", text)
+    assert intervals is not None
+    assert misses is not None
+
+    def reach(sentences: int) -> float:
+        error = np.sqrt(2 / sentences / (sentences + 2))
+        return float(scipy.stats.t.ppf(0.975, sentences - 1) * error)
+
+    widths = re.findall(r"± ([0-9.]+) for ([0-9,]+)", intervals[1])
+    shares = re.findall(r"([0-9.]+) % for ([0-9,]+)", misses[2])
+    assert (len(widths), len(shares)) == (3, 4)
+    for written, number in widths:
+        assert f"{reach(int(number.replace(',', ''))):.2g}" == written
+    for written, number in shares:
+        sentences = int(number.replace(",", ""))
+        assert f"{100 * (1 - reach(sentences)) ** sentences:.1f}" == written
+    most = max((1 - min(reach(n), 1)) ** n for n in (*range(2, 100), 10_000, 1_000_000))
+    assert most <= float(misses[1]) / 100 < most + 0.001
 
 
 def test_sources_are_the_units_where_two_systems_never_differed() -> None:

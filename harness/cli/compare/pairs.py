@@ -43,20 +43,19 @@ def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
 
 def _row(name: str, pair: "Comparison") -> dict[str, str]:
     """Return a pair's row by heading; costs are A's divided by B's."""
-
-    def written(value: float | None, form: str) -> str:
-        return MISSING if value is None else form.format(value)
-
-    from harness.judging.comparison.conclusions import mccs, p_text
+    from harness.judging.comparison.conclusions import mccs
+    from harness.judging.differences import p_text, with_interval
 
     mcc_a, mcc_b = mccs(pair)
-    interval = None if pair.low is None else f"{pair.low:+z.3f} to {pair.high:+z.3f}"
+    difference = interval = MISSING
+    if pair.difference is not None and pair.low is not None and pair.high is not None:
+        difference, interval = with_interval(pair.difference, pair.low, pair.high)
     return {
         "cell": printable(name),
         "MCC A": mcc_a,
         "MCC B": mcc_b,
-        "A - B": written(pair.difference, "{:+z.3f}"),
-        "95 % interval": interval or MISSING,
+        "A - B": difference,
+        "95 % interval": interval,
         "p": MISSING if pair.adjusted is None else p_text(pair.adjusted),
         "A is": pair.verdict,
         **{heading: _times(pair.ratios.get(name)) for heading, name in COSTS.items()},
@@ -111,16 +110,21 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
 
 def _populations(names: Sequence[str], pairs: Sequence["Comparison"]) -> Iterator[str]:
     """Yield what intervals and verdicts are about, if the records contain sources."""
+    from harness.judging.differences import with_interval
     from harness.judging.populations import IN_WORDS
     from harness.stats.multiplicity import ALPHA
 
     known = [
-        (n, each) for n, each in zip(names, pairs, strict=True) if each.low_sources is not None
+        (name, each, with_interval(each.difference, each.low_sources, each.high_sources)[1])
+        for name, each in zip(names, pairs, strict=True)
+        if each.difference is not None
+        and each.low_sources is not None
+        and each.high_sources is not None
     ]
     if known:
         shown = [
-            f"{name} ({pair.low_sources:+z.3f} to {pair.high_sources:+z.3f})"
-            for name, pair in known
+            f"{name} ({interval})"
+            for name, pair, interval in known
             if pair.adjusted_sources is not None and pair.adjusted_sources < ALPHA
         ]
         yield f"95 % interval, p and verdict are about {IN_WORDS['sentences']}"

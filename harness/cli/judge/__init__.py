@@ -140,6 +140,7 @@ def judge(
     """
     check_options(add_to, name, replace, suite, cell)
     from harness.inputs.given_predictions import Columns, read_runs, together
+    from harness.judging.differences import p_text, with_interval
     from harness.judging.gates.given import (
         given_checks,
         given_difference,
@@ -242,10 +243,12 @@ def judge(
             value, low, high = (beside(each, *gate) for each in (found.mean, found.low, found.high))
             click.echo(f"{name} {value} (95 % interval {low} to {high}, {found.covers})")
         if difference is not None:
+            size, interval = with_interval(
+                difference.difference, difference.low, difference.high, least=4
+            )
             click.echo(
-                f"difference of mcc from the baseline {difference.difference:+z.4f} (95 % interval "
-                f"{difference.low:+z.4f} to {difference.high:+z.4f}, p = {difference.p_value:.2g}, "
-                f"{difference.covers})"
+                f"difference of mcc from the baseline {size} (95 % interval {interval}, "
+                f"p = {p_text(difference.p_value)}, {difference.covers})"
             )
         for each in checks:
             click.echo(printable(f"{each.verdict}: {each.reason}"))

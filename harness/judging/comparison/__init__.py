@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 from typing import Literal
 
-import numpy as np
-
 from harness import stats
 from harness.judging.best import best_by_checkpoint
 from harness.judging.costs import COSTS, Ratio, Reason, amount, mean, ratio
@@ -146,7 +144,7 @@ def compare(a: Contestant, b: Contestant) -> Comparison:
         p_value=found.p_value,
         adjusted=found.p_value,
         covers=found.covers,
-        identical=np.array_equal(evidence_a.selected, evidence_b.selected),
+        identical=stats.never_disagree(evidence_a.selected, evidence_b.selected),
         by_slice=_by_slice((a.slices, b.slices), evidence_a, evidence_b, paired),
     )
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from harness.judging.comparison import Comparison
 from harness.judging.costs import Ratio
+from harness.judging.differences import p_text, with_interval
 from harness.judging.populations import IN_WORDS
 from harness.judging.sides import differing, in_words, selection_note
 from harness.stats.multiplicity import ALPHA
-from harness.text import apart, beside, counted, series
+from harness.text import apart, counted, series
 
 
 def conclusion(pair: Comparison) -> str:
@@ -31,9 +32,10 @@ def conclusion(pair: Comparison) -> str:
         same = ", from the number of sentences alone: they predict the same for each of them"
     elif pair.identical:
         same = ", because these are the same runs"
+    difference, interval = with_interval(pair.difference, pair.low, pair.high)
     return (
         f"{head}: MCC {' against '.join(mccs(pair))}, a difference of "
-        f"{pair.difference:+z.3f} (95 % interval {pair.low:+z.3f} to {pair.high:+z.3f}, "
+        f"{difference} (95 % interval {interval}, "
         f"p = {p_text(pair.adjusted)}{correction}{scope}{same}){_sources(pair)}{_costs(pair)}."
     )
 
@@ -46,11 +48,6 @@ def mccs(pair: Comparison) -> tuple[str, str]:
     return apart(a, b, least=3)
 
 
-def p_text(value: float) -> str:
-    """Format a p-value so that it reads below ALPHA if it is."""
-    return beside(value, ALPHA, least=2, kind="g")
-
-
 def _sources(pair: Comparison) -> str:
     """Return what interval and verdict are about, and the interval for other sources."""
     if pair.obstacle_sources is not None:
@@ -60,8 +57,11 @@ def _sources(pair: Comparison) -> str:
         )
     if pair.adjusted_sources is None:
         return ""
+    assert pair.difference is not None
+    assert pair.low_sources is not None
+    assert pair.high_sources is not None
     shown = "a difference" if pair.adjusted_sources < ALPHA else "no difference"
-    interval = f"{pair.low_sources:+z.3f} to {pair.high_sources:+z.3f}"
+    _, interval = with_interval(pair.difference, pair.low_sources, pair.high_sources)
     return (
         f", on {IN_WORDS['sentences']}; on {IN_WORDS['sources']} {shown} is shown "
         f"({interval}, p = {p_text(pair.adjusted_sources)})"
@@ -89,10 +89,11 @@ def differing_slices(pair: Comparison) -> Iterator[str]:
     found = [each for each in pair.by_slice if each.differs]
     yield f"Slices on which they differ beyond chance: {len(found) or 'none'} {tested}."
     for each in found:
+        difference, interval = with_interval(each.difference, each.low, each.high)
+        mcc_a, mcc_b = apart(each.mcc_a, each.mcc_b, least=3)
         yield (
-            f"  {each.name}, {counted(each.sentences, 'sentence')}: MCC {each.mcc_a:z.3f} against "
-            f"{each.mcc_b:z.3f}, {each.difference:+z.3f} (95 % interval {each.low:+z.3f} to "
-            f"{each.high:+z.3f}, p = {p_text(each.adjusted)})"
+            f"  {each.name}, {counted(each.sentences, 'sentence')}: MCC {mcc_a} against "
+            f"{mcc_b}, {difference} (95 % interval {interval}, p = {p_text(each.adjusted)})"
         )
 
 

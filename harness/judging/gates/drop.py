@@ -1,12 +1,13 @@
 """Judges the drop in MCC from a baseline to a cell, both with their predictions."""
 
 from harness import stats
-from harness.judging.evidence import Evidence
+from harness.judging.differences import p_text, with_interval
+from harness.judging.evidence import DECIMALS, Evidence
 from harness.judging.gates.check import Check, Verdict
 from harness.judging.populations import difference, no_source_interval, sampled, way_out
 from harness.stats import Refusal
 from harness.suite.gates import Thresholds
-from harness.text import apart, beside, with_decimals
+from harness.text import apart, with_decimals
 
 
 def drop_check(
@@ -40,18 +41,18 @@ def drop_check(
     found = difference(theirs, ours, paired_seeds=paired_seeds, population=population)
     if isinstance(found, Refusal):
         return undecided_drop(allowed, source, no_source_interval(found), drop)
-    ours_written, theirs_written = apart(mcc, mcc_before)
+    # Where the drop is allowed, no verdict hangs on digits that rounding alone may change.
+    digits = DECIMALS if drop <= allowed else None
+    ours_written, theirs_written = apart(mcc, mcc_before, most=digits)
     by_bound = gates.statistic == "lower-bound"
-    no_drop = [0.0] if drop > allowed and not by_bound else []
-    size, high = (beside(each, allowed, most=True, sign="+") for each in (drop, found.high))
-    low = beside(found.low, allowed, *no_drop, most=True, sign="+")
+    size, interval = with_interval(drop, found.low, found.high, allowed, least=4)
     reason = (
         f"MCC {ours_written} against the baseline's {theirs_written}: a drop of "
-        f"{size} (95 % interval {low} to {high}, {found.covers}; "
-        f"p = {found.p_value:.2g}), allowed {with_decimals(allowed)}{remark}"
+        f"{size} (95 % interval {interval}, {found.covers}; "
+        f"p = {p_text(found.p_value)}), allowed {with_decimals(allowed)}{remark}"
     )
     verdict: Verdict
-    if by_bound and not found.covers_other_seeds and found.low < found.high:
+    if by_bound and not found.covers_other_seeds and found.standard_error > 0:
         one_seed = f"one seed does not show the spread over seeds{way_out(found, allowed)}"
         return undecided_drop(allowed, source, one_seed, drop)
     if found.high <= allowed or (drop <= allowed and not by_bound):

@@ -5,6 +5,7 @@ from statistics import mean
 
 from harness.judging.baseline import DEFAULT_MAX_DROP, Baseline, runs_of_cell
 from harness.judging.decided import needed_for_drop, needs_whole_runs
+from harness.judging.evidence import DECIMALS
 from harness.judging.gates.check import Check, Verdict
 from harness.store.records import Record
 from harness.suite.plan import Cell
@@ -67,7 +68,7 @@ def _drop(
     by_interval = cell.gates.statistic == "lower-bound" or cell.gates.population == "sources"
     if mcc < least or by_interval or _data(before[0]) != _data(runs[0]):
         return _undecided("max_drop", allowed, some_runs)
-    now_written, then_written = apart(mcc, then)
+    now_written, then_written = apart(mcc, then, most=DECIMALS)
     drop = beside(then - mcc, allowed, most=True, sign="+")
     reason = (
         f"MCC is at least {now_written} against the baseline's {then_written}: a drop of at most "

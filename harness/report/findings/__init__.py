@@ -14,7 +14,8 @@ from harness.judging.comparison import (
     compare_all,
     given_contestants,
 )
-from harness.judging.comparison.conclusions import conclusion, p_text
+from harness.judging.comparison.conclusions import conclusion
+from harness.judging.differences import p_text, with_interval
 from harness.judging.evidence import NoEvidence
 from harness.judging.further_columns.settings import heading_of
 from harness.judging.gates import Check, Judgement, judge_suite
@@ -168,11 +169,13 @@ def _best_cell(contestant: Contestant) -> str:
 
 
 def _cell(pair: Comparison, sign: int) -> str:
-    if pair.difference is None or pair.adjusted is None:
+    if pair.difference is None or pair.adjusted is None or pair.low is None or pair.high is None:
         return "not comparable"
     worse = {"better": "worse", "worse": "better"}
     verdict = pair.verdict if sign == 1 else worse.get(pair.verdict, pair.verdict)
-    return f"{verdict} ({sign * pair.difference:+z.3f}, p = {p_text(pair.adjusted)})"
+    low, high = sorted((sign * pair.low, sign * pair.high))
+    difference, _ = with_interval(sign * pair.difference, low, high)
+    return f"{verdict} ({difference}, p = {p_text(pair.adjusted)})"
 
 
 def _choosing(judgements: Mapping[str, Judgement]) -> Iterator[str]:

@@ -6,11 +6,12 @@ from itertools import combinations
 import numpy as np
 
 from harness import stats
+from harness.judging.differences import with_interval
 from harness.judging.evidence import Evidence, NoEvidence, evidence
 from harness.judging.populations import IN_WORDS
 from harness.markup import code, escaped
 from harness.report.pictures.charts import Line
-from harness.stats import Difference, Refusal, Sources
+from harness.stats import Refusal, Sources
 from harness.store.groups import COLA_DOMAINS
 
 MOST_CELLS = 12
@@ -44,12 +45,13 @@ def _of_cell(found: Evidence) -> Iterator[str]:
         plain = stats.difference_of_parts(
             found.labels, found.selected, first, second, classes=found.classes
         )
-        shown = [f"{_bounds(plain)} for {IN_WORDS['sentences']}"]
+        difference, bounds = with_interval(plain.difference, plain.low, plain.high)
+        shown = [f"{bounds} for {IN_WORDS['sentences']}"]
         if found.sources is not None:
             shown.append(_on_sources(found, [found.part(first), found.part(second)], first, second))
         yield (
             f"MCC {NAMES.get(a, escaped(a))} minus {NAMES.get(b, escaped(b))} is "
-            f"{plain.difference:+z.3f}; 95 % interval {'; '.join(shown)}"
+            f"{difference}; 95 % interval {'; '.join(shown)}"
         )
 
 
@@ -61,10 +63,7 @@ def _on_sources(
         wide = stats.difference_of_parts(
             found.labels, found.selected, first, second, classes=found.classes, sources=(a, b)
         )
-        return f"{_bounds(wide)} for {IN_WORDS['sources']}"
+        _, bounds = with_interval(wide.difference, wide.low, wide.high)
+        return f"{bounds} for {IN_WORDS['sources']}"
     reason = next(each.reason for each in (a, b) if isinstance(each, Refusal))
     return f"none for {IN_WORDS['sources']}: {reason}"
-
-
-def _bounds(found: Difference) -> str:
-    return f"{found.low:+z.3f} to {found.high:+z.3f}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.judging.column import MISSING
 from harness.judging.comparison import Comparison, Contestant, mean_mcc
+from harness.judging.differences import p_text, with_interval
 from harness.judging.slices import SliceScore, scores_by_slice
 from harness.markup import code, escaped, grid
 from harness.stats.slices import LEAST_OF_A_CLASS, LEAST_SENTENCES
@@ -126,11 +127,12 @@ def _differences(pairs: Sequence[Comparison]) -> Iterator[str]:
     if not tested:
         return
     found = [
-        f"- {code(pair.a)} minus {code(pair.b)}: {code(each.name)} {each.difference:+z.3f} "
-        f"(95 % interval {each.low:+z.3f} to {each.high:+z.3f}, p = {each.adjusted:.2g})"
+        f"- {code(pair.a)} minus {code(pair.b)}: {code(each.name)} {difference} "
+        f"(95 % interval {interval}, p = {p_text(each.adjusted)})"
         for pair in pairs
         for each in pair.by_slice
         if each.differs
+        for difference, interval in [with_interval(each.difference, each.low, each.high)]
     ]
     corrected = f"corrected for {counted(tested, 'test')}, one for each slice and pair (Holm 1979)"
     if not found:

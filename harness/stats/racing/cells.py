@@ -14,6 +14,7 @@ import numpy as np
 from harness.errors import BadInput
 from harness.products import matrix_product
 from harness.stats.checks import check
+from harness.stats.many_classes import disagreement_error
 from harness.stats.racing.pairs import Levels, Look
 from harness.stats.racing.spread import TINY, Parts, spread_over_seeds
 from harness.stats.scores import linearise
@@ -105,12 +106,16 @@ class _Runs:
         values: (cells, seeds), nan where a cell has no such seed.
         influence: (cells, seeds, sentences), 0 there.
         unseen: (cells, seeds), as in `Linearised`.
+        kinds: (cells, seeds), the same number where predictions are the same.
+        disagreement: (cells, seeds), `disagreement_error` of a run and one of the same predictions.
         counts: (cells,), the number of seeds of each cell.
     """
 
     values: np.ndarray
     influence: np.ndarray
     unseen: np.ndarray
+    kinds: np.ndarray
+    disagreement: np.ndarray
     counts: np.ndarray
 
 
@@ -259,7 +264,8 @@ def _linearised(labels: np.ndarray, cells: Sequence[np.ndarray], seeds: int, cla
     counts = np.array([len(rows) for rows in cells])
     # The same shape whichever runs are there, so that sums are rounded in the same way.
     shape = (len(cells), seeds)
-    values, unseen = np.full(shape, np.nan), np.zeros(shape)
+    values, unseen, disagreement = np.full(shape, np.nan), np.zeros(shape), np.zeros(shape)
+    kinds = np.zeros(shape, dtype=int)
     influence = np.zeros((*shape, labels.size))
     present = np.arange(shape[1]) < counts[:, None]
     if present.any():
@@ -267,7 +273,11 @@ def _linearised(labels: np.ndarray, cells: Sequence[np.ndarray], seeds: int, cla
         linearised = linearise(labels, rows, "mcc", classes)
         values[present], unseen[present] = linearised.values, linearised.unseen
         influence[present] = linearised.influence
-    return _Runs(values, influence, unseen, counts)
+        different, places = np.unique(rows, axis=0, return_inverse=True)
+        kinds[present] = places.reshape(-1)
+        errors = disagreement_error(labels, different, classes, labels.size)
+        disagreement[present] = errors[kinds[present]]
+    return _Runs(values, influence, unseen, kinds, disagreement, counts)
 
 
 def _needed(runs: _Runs, still: Sequence[int], seeds: int) -> dict[int, int]:
@@ -294,7 +304,13 @@ def _compare(
     shown = np.maximum(squares[:, None] + squares - 2 * products, 0) / (sentences - 1) / sentences
     unseen = runs.unseen[cells, :seeds].mean(axis=1)
     both = 2 * spread.interaction / seeds
-    known = np.maximum(shown, both) + (unseen[:, None] + unseen) ** 2
+    hidden = (unseen[:, None] + unseen) ** 2
+    # Cells that never differed may still do so on other sentences, as in `paired_difference`.
+    kinds = runs.kinds[cells, :seeds]
+    never = (kinds[:, None] == kinds).all(axis=2) & ~np.eye(len(cells), dtype=bool)
+    errors = runs.disagreement[cells, :seeds].mean(axis=1)
+    hidden = np.where(never, np.maximum(hidden, errors[:, None] ** 2), hidden)
+    known = np.maximum(shown, both) + hidden
     own = spread.by_cell[cells]
     of_seeds = (own[:, None] + own) / seeds
     one_seed = 2 * max(spread.pooled, spread.interaction)
