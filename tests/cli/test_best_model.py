@@ -137,10 +137,11 @@ def test_a_cell_without_a_model_may_come_before_the_chosen_one(tmp_path: Path) -
 
 
 def test_long_lists_of_cells_are_cut_with_the_number_of_the_others(tmp_path: Path) -> None:
-    better = [(number * 1e-5, [36], []) for number in range(1, 6)]
-    alike = [(number * 1e-4, [34], [1]) for number in range(1, 7)]
-    unkept = [(number * 1e-3, [34], []) for number in range(1, 6)]
-    results(tmp_path, [*better, *alike, *unkept])
+    rows: list[tuple[float, list[int], list[int]]] = []
+    rows += [(number * 1e-5, [36], []) for number in range(1, 6)]
+    rows += [(number * 1e-4, [34], [1]) for number in range(1, 7)]
+    rows += [(number * 1e-3, [34], []) for number in range(1, 6)]
+    results(tmp_path, rows)
     _, *notes = in_words(best_model(tmp_path))
     assert ["2 more" in note for note in notes] == [True, True, True]
     assert [note.count("lr") for note in notes] == [3, 3, 3]
