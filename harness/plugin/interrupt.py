@@ -67,12 +67,17 @@ def unreached(session: pytest.Session) -> dict[Gate, Unreached]:
     config = session.config
     if SESSION not in config.stash or (why := ended_early(session)) is None:
         return {}
+    if config.getoption("setuponly", False):  # no test was to judge anything
+        return {}
     ledger, running = config.stash[LEDGER], config.stash[SESSION]
     gates = {gate_of(item) for item in session.items} - ledger.ended - {*ledger.judged}
     found: dict[Gate, Unreached] = {}
     for planned in running.planned:
         name = planned.suite.name
         if all(gate is None or gate[0] != name for gate in gates):
+            continue
+        if name not in running.counts:  # its finished runs were not looked for yet
+            found |= {gate: Unreached(None, why) for gate in gates if gate and gate[0] == name}
             continue
         records = [item.record for item in running.stored(planned)]
         runs = runs_by_cell(planned.cells, records)

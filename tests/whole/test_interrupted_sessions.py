@@ -3,11 +3,13 @@
 import csv
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from builders.sessions import begin, run
+from builders.sessions import SUITE as TWO_CELLS
+from builders.sessions import Session, begin, run
 from builders.small_suite import write_suite
 from builders.waiting import wait_for
 
@@ -70,3 +72,86 @@ def test_an_interrupted_session_tells_one_verdict_of_each_cell_everywhere(tmp_pa
     }
     quick = told[f"test_finetune[tiny/{QUICK}]"].findall(".//property")
     assert {each.attrib["name"]: each.attrib["value"] for each in quick}["verdict"] == "pass"
+
+
+ONE, OTHER = "tiny/encoder-bs8-lr1e-03", "tiny/encoder-bs8-lr1e-04"
+SECOND = "second/encoder-bs8-lr1e-03"
+ITS_OWN = "the gates of the suite tiny"
+
+FINDS_NO_DATA = """
+import harness.session.session
+def find(*_):
+    raise KeyboardInterrupt
+harness.session.session.find_all_inputs = find
+"""
+FAILS_IN_SETUP = """
+def pytest_runtest_setup(item):
+    raise OSError("no place")
+"""
+PLUGINS = {"finds_no_data": FINDS_NO_DATA, "fails_in_setup": FAILS_IN_SETUP}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two suites with all their runs, and plugins that end a session early."""
+    text = TWO_CELLS.replace("seeds = [1, 2]", "seeds = [1]").replace("epochs = 2", "epochs = 1")
+    text = text.replace('keep_models = "all"\n', "")
+    folder = write_suite(tmp_path_factory.mktemp("finished"), text + "suite.best_min_mcc = -1\n")
+    second = text.replace('"tiny"', '"second"').replace("[1e-3, 1e-4]", "[1e-3]")
+    (folder / "second.toml").write_text(second, encoding="utf-8")
+    for name, source in PLUGINS.items():
+        (folder / f"{name}.py").write_text(source, encoding="utf-8")
+    first = ended(folder)
+    assert first.code == 0, first.output
+    return folder
+
+
+def ended(
+    folder: Path, *arguments: str, variables: Mapping[str, str] | None = None, second: bool = True
+) -> Session:
+    """Run the suites to the end of their session, with the plugins of the folder at hand."""
+    search = {"PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}", **(variables or {})}
+    more = ("--suite", str(folder / "second.toml")) if second else ()
+    return run(folder, *more, *arguments, suite=folder / "tiny.toml", variables=search)
+
+
+def left_open(session: Session) -> list[str]:
+    """Return a session's lines on gates whose test did not judge them."""
+    states = ("not judged: ", "pass by its records alone: ", "fail by its records alone: ")
+    return [line for line in session.output.splitlines() if line.startswith(states)]
+
+
+def messages(xml: Path) -> dict[str, str]:
+    """Return why each test case of a JUnit file was skipped, by its name."""
+    cases = ElementTree.parse(xml).getroot().findall(".//testcase")
+    found = {case.attrib["name"]: case.find("skipped") for case in cases}
+    assert len(found) == len(cases)
+    return {name: "" if each is None else each.attrib["message"] for name, each in found.items()}
+
+
+def test_a_session_interrupted_before_its_data_is_found_ends_in_words(
+    finished: Path, tmp_path: Path
+) -> None:
+    xml, summary = tmp_path / "junit.xml", tmp_path / "summary.md"
+    variables = {"GITHUB_STEP_SUMMARY": str(summary)}
+    session = ended(
+        finished, "-p", "finds_no_data", "--junitxml", str(xml), second=False, variables=variables
+    )
+    assert session.code == pytest.ExitCode.INTERRUPTED, session.output
+    assert "Traceback" not in session.output
+    why = "the session ended before its test (interrupted)"
+    assert left_open(session) == [f"not judged: {ONE}, {OTHER}, {ITS_OWN}: {why}"]
+    assert set(messages(xml).values()) == {f"not judged: {why}"}
+    assert "### `tiny`: 2 not run" in summary.read_text(encoding="utf-8")
+
+
+def test_a_session_without_tests_to_run_tells_its_option_although_it_ended_early(
+    finished: Path,
+) -> None:
+    session = ended(finished, "-p", "fails_in_setup", "--setup-only", "-x", second=False)
+    assert session.code == pytest.ExitCode.TESTS_FAILED, session.output
+    assert "Traceback" not in session.output
+    assert left_open(session) == [
+        f"not judged: {ONE}: its test failed in setup: OSError: no place",
+        f"not judged: {OTHER}, {ITS_OWN}: --setup-only",
+    ]
