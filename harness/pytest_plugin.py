@@ -206,15 +206,16 @@ def _selected(session: pytest.Session) -> list[Cell]:
 def _shield(config: pytest.Config) -> None:
     """Make sure that a plugin that fails at the end does not suppress the others' output."""
     own = sys.modules[__name__]
-
-    def report(line: str) -> None:
-        if SESSION not in config.stash:  # it was refused, and the reasons are already reported
-            return
-        config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), line]
-        print_line(config, line)
-
     for hook in (config.hook.pytest_sessionfinish, config.hook.pytest_terminal_summary):
-        shield(hook, lambda plugin: plugin is own, report)
+        shield(hook, lambda plugin: plugin is own, lambda line: _report(config, line))
+
+
+def _report(config: pytest.Config, line: str) -> None:
+    """Report that a plugin failed at the end."""
+    if SESSION not in config.stash:  # it was refused, and the reasons are already reported
+        return
+    config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), line]
+    print_line(config, line)
 
 
 def _other_spelling(config: pytest.Config) -> list[str]:
@@ -312,7 +313,6 @@ def _finish(session: pytest.Session, running: Session) -> None:
         config.stash[PROBLEMS] = found
     missed = unreached(session)
     config.stash[OPEN] = open_gates(session, missed)
-    report_unreached(session, missed)
     _set_failure(session)
     if config.pluginmanager.getplugin("terminalreporter") is None:  # nothing else prints a summary
         summarize_all(config)
@@ -321,6 +321,7 @@ def _finish(session: pytest.Session, running: Session) -> None:
         problems = config.stash.get(PROBLEMS, ())
         unscored = lacks_score(running, session.exitstatus)
         _print_lines(config, [*config.stash[OPEN], *undecided, *problems, *unscored])
+    report_unreached(session, missed, lambda line: _report(config, line))
 
 
 def _print_lines(config: pytest.Config, lines: Sequence[str]) -> None:

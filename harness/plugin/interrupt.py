@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import FrameType
 
 import pytest
@@ -16,6 +17,7 @@ from harness.judging.looks.race import standings
 from harness.plugin.fixtures import cell_properties
 from harness.plugin.gates import ended_early, fallback_reason, gate_of
 from harness.plugin.ledger import Gate, state_of, uncounted_failures, unjudged
+from harness.plugin.shield import Report, shield
 from harness.plugin.stash import LEDGER, PLANNED, SESSION
 from harness.plugin.tables import judgements_of
 from harness.suite.plan import Cell, suite_gates
@@ -116,17 +118,23 @@ def open_gates(session: pytest.Session, missed: Mapping[Gate, Unreached]) -> lis
     return left + uncounted_failures(ledger)
 
 
-def report_unreached(session: pytest.Session, missed: Mapping[Gate, Unreached]) -> None:
+def report_unreached(
+    session: pytest.Session, missed: Mapping[Gate, Unreached], failed: Report
+) -> None:
     """Report the tests that a Ctrl-C prevented as skipped to the plugins that write files.
 
     pytest reports nothing about them, and JUnit XML has a test case without a name for the one that
     was running. Plugins that keep last session's failures are not told: these tests did not run.
+
+    Args:
+        failed: called with a line for each plugin that raised, once for each line.
     """
     if session.exitstatus != pytest.ExitCode.INTERRUPTED:
         return
     manager = session.config.pluginmanager
     names = ("terminalreporter", "lfplugin", "stepwiseplugin")
     plugins = [plugin for name in names if (plugin := manager.getplugin(name)) is not None]
+    shield(session.config.hook.pytest_runtest_logreport, lambda plugin: False, cache(failed))
     tell = manager.subset_hook_caller("pytest_runtest_logreport", remove_plugins=plugins)
     for item in session.items:
         gate = gate_of(item)

@@ -88,7 +88,20 @@ FAILS_IN_SETUP = """
 def pytest_runtest_setup(item):
     raise OSError("no place")
 """
-PLUGINS = {"finds_no_data": FINDS_NO_DATA, "fails_in_setup": FAILS_IN_SETUP}
+INTERRUPTS = """
+def pytest_runtest_setup(item):
+    raise KeyboardInterrupt
+"""
+CANNOT_TELL = """
+def pytest_runtest_logreport(report):
+    raise ValueError("cannot tell")
+"""
+PLUGINS = {
+    "finds_no_data": FINDS_NO_DATA,
+    "fails_in_setup": FAILS_IN_SETUP,
+    "interrupts": INTERRUPTS,
+    "cannot_tell": CANNOT_TELL,
+}
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +168,16 @@ def test_a_session_without_tests_to_run_tells_its_option_although_it_ended_early
         f"not judged: {ONE}: its test failed in setup: OSError: no place",
         f"not judged: {OTHER}, {ITS_OWN}: --setup-only",
     ]
+
+
+def test_a_plugin_that_cannot_tell_of_tests_that_did_not_run_ends_nothing_else(
+    finished: Path, tmp_path: Path
+) -> None:
+    xml = tmp_path / "junit.xml"
+    session = ended(finished, "-p", "interrupts", "-p", "cannot_tell", "--junitxml", str(xml))
+    assert session.code == pytest.ExitCode.INTERRUPTED, session.output
+    assert "Traceback" not in session.output
+    failed = "the plugin cannot_tell failed in pytest_runtest_logreport: ValueError: cannot tell"
+    at_once, _, summary = session.output.partition("leaderboard: tiny")
+    assert at_once.count(failed) == summary.count(failed) == 1
+    assert len(messages(xml)) == 4
