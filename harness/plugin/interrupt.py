@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import FrameType
 
@@ -57,11 +57,17 @@ class Unreached:
     """A gate whose test a session did not reach, as the records decide it, and so the tables.
 
     `verdict` is None if they do not decide it. `properties` are those of the test's report.
+    `dropped` is whether the gate is of a cell that was dropped from a race: it needs no verdict.
     """
 
     verdict: Verdict | None
     reason: str
     properties: tuple[tuple[str, str], ...] = ()
+    dropped: bool = False
+
+    def in_words(self) -> str:
+        """Return why the test was skipped, as the reports of tests tell it."""
+        return self.reason if self.dropped else f"{state_of(self.verdict)}: {self.reason}"
 
 
 def unreached(session: pytest.Session) -> dict[Gate, Unreached]:
@@ -86,10 +92,9 @@ def unreached(session: pytest.Session) -> dict[Gate, Unreached]:
         judged = judgements_of(running, planned, records)
         for cell in planned.cells:
             if (name, cell.id) in gates:
-                own = judged[cell.id]
-                reason = why + _lack(cell, own)
-                properties = tuple(cell_properties(cell, own, runs[cell.id]))
-                found[name, cell.id] = Unreached(own.verdict, reason, properties)
+                properties = cell_properties(cell, judged[cell.id], runs[cell.id])
+                own = _unreached(cell, judged[cell.id], why)
+                found[name, cell.id] = replace(own, properties=tuple(properties))
         if (name, None) in gates:
             looks = standings(planned.cells, runs, running.baseline(name) is not None)
             checks = judge_suite(suite_gates(planned.suite), planned.cells, runs, looks)
@@ -98,17 +103,27 @@ def unreached(session: pytest.Session) -> dict[Gate, Unreached]:
     return found
 
 
-def _lack(cell: Cell, judgement: Judgement) -> str:
-    """Return how many seeds of a cell without a verdict have no score; "" if none lacks one."""
-    lacking = sum(judgement.by_seed.get(seed) is None for seed in cell.seeds)
-    if judgement.verdict is not None or not lacking:
-        return ""
-    return f"; {lacking} of {counted(len(cell.seeds), 'seed')} without a score"
+def _unreached(cell: Cell, judgement: Judgement, why: str) -> Unreached:
+    """Return what is told of a cell whose test did not run, as its test would have told it."""
+    verdict, standing = judgement.verdict, judgement.standing
+    if verdict is not None or judgement.passed:
+        return Unreached(verdict, why)
+    if standing is not None and standing.dropped is not None:
+        return Unreached(None, standing.in_words(), dropped=True)
+    needed = cell.seeds[: None if standing is None else standing.needed]
+    lacking = sum(judgement.by_seed.get(seed) is None for seed in needed)
+    if not lacking:
+        return Unreached(None, why)
+    first = "" if len(needed) == len(cell.seeds) else "the first "
+    return Unreached(
+        None, f"{why}; {lacking} of {first}{counted(len(needed), 'seed')} without a score"
+    )
 
 
 def open_gates(session: pytest.Session, missed: Mapping[Gate, Unreached]) -> list[str]:
     """Return lines on gates that were not judged, or whose failure pytest did not count."""
     ledger = session.config.stash[LEDGER]
+    ledger.dropped |= {gate for gate, each in missed.items() if each.dropped}
 
     def reason(gate: Gate) -> str:
         return missed[gate].reason if gate in missed else fallback_reason(session, gate)
@@ -141,11 +156,11 @@ def report_unreached(
         if gate is None or gate not in missed:
             continue
         found, (path, line, _) = missed[gate], item.location
-        text = f"Skipped: {state_of(found.verdict)}: {found.reason}"
         item.user_properties[:] = found.properties
         call = pytest.CallInfo.from_call(lambda: None, "setup")
         report = pytest.TestReport.from_item_and_call(item, call)
-        report.outcome, report.longrepr = "skipped", (path, line or 0, text)
+        report.outcome = "skipped"
+        report.longrepr = (path, line or 0, f"Skipped: {found.in_words()}")
         tell(report=report)
         call = pytest.CallInfo.from_call(lambda: None, "teardown")
         tell(report=pytest.TestReport.from_item_and_call(item, call))
