@@ -156,11 +156,13 @@ def report_unreached(
         if gate is None or gate not in missed:
             continue
         found, (path, line, _) = missed[gate], item.location
-        item.user_properties[:] = found.properties
+        # The test may have added them before it was interrupted; others are of other plugins.
+        added = [each for each in found.properties if each not in item.user_properties]
+        item.user_properties.extend(added)
         call = pytest.CallInfo.from_call(lambda: None, "setup")
         report = pytest.TestReport.from_item_and_call(item, call)
         report.outcome = "skipped"
-        report.longrepr = (path, line or 0, f"Skipped: {found.in_words()}")
+        report.longrepr = (path, (line or 0) + 1, f"Skipped: {found.in_words()}")
         tell(report=report)
         call = pytest.CallInfo.from_call(lambda: None, "teardown")
         tell(report=pytest.TestReport.from_item_and_call(item, call))

@@ -1,6 +1,7 @@
 """A session ended by Ctrl-C says the same of a cell on the terminal, in the tables and in JUnit."""
 
 import csv
+import inspect
 import os
 import signal
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from builders.sessions import SUITE as TWO_CELLS
 from builders.sessions import Session, begin, run
 from builders.small_suite import write_suite
 from builders.waiting import wait_for
+
+from harness.plugin import cells
 
 pytestmark = pytest.mark.sessions
 
@@ -96,7 +99,13 @@ CANNOT_TELL = """
 def pytest_runtest_logreport(report):
     raise ValueError("cannot tell")
 """
+ADDS_OWNERS = """
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.user_properties.append(("owner", "somebody"))
+"""
 PLUGINS = {
+    "adds_owners": ADDS_OWNERS,
     "finds_no_data": FINDS_NO_DATA,
     "fails_in_setup": FAILS_IN_SETUP,
     "interrupts": INTERRUPTS,
@@ -181,3 +190,26 @@ def test_a_plugin_that_cannot_tell_of_tests_that_did_not_run_ends_nothing_else(
     at_once, _, summary = session.output.partition("leaderboard: tiny")
     assert at_once.count(failed) == summary.count(failed) == 1
     assert len(messages(xml)) == 4
+
+
+def test_tests_that_did_not_run_keep_their_place_and_the_properties_of_other_plugins(
+    finished: Path, tmp_path: Path
+) -> None:
+    xml = tmp_path / "junit.xml"
+    ended(
+        finished,
+        *("-p", "interrupts", "-p", "adds_owners", "--junitxml", str(xml)),
+        second=False,
+    )
+    cases = ElementTree.parse(xml).getroot().findall(".//testcase")
+    assert [case.attrib["name"].partition("[")[0] for case in cases] == [
+        *("test_finetune", "test_finetune", "test_suite")
+    ]
+    for case in cases:
+        named = case.attrib["name"].partition("[")[0]
+        _, first_line = inspect.getsourcelines(getattr(cells, named))
+        place, _, _ = (case.findtext("skipped") or "").partition(": ")
+        assert place == f"harness/plugin/cells.py:{first_line}"
+        properties = [each.attrib["name"] for each in case.findall(".//property")]
+        assert properties.count("owner") == 1
+        assert properties.count("verdict") == (named == "test_finetune")
