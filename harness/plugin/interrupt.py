@@ -18,10 +18,10 @@ from harness.plugin.fixtures import cell_properties
 from harness.plugin.gates import ended_early, fallback_reason, gate_of
 from harness.plugin.ledger import Gate, state_of, uncounted_failures, unjudged
 from harness.plugin.shield import Report, shield
-from harness.plugin.stash import LEDGER, PLANNED, SESSION
+from harness.plugin.stash import INTERRUPTION, LEDGER, PLANNED, SESSION
 from harness.plugin.tables import judgements_of
 from harness.suite.plan import Cell, suite_gates
-from harness.text import counted
+from harness.text import counted, one_line
 
 
 @contextlib.contextmanager
@@ -50,6 +50,30 @@ def hold_interrupt() -> Iterator[Callable[[], bool]]:
         yield lambda: came
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def told_interruption(config: pytest.Config) -> Iterator[None]:
+    """Keep the reason of an interruption inside the block: also a plugin's, or pytest's own."""
+    try:
+        yield
+    except (KeyboardInterrupt, pytest.exit.Exception) as end:
+        config.stash[INTERRUPTION] = one_line(str(end)) or "interrupted"
+        raise
+
+
+def interruption_in_words(reporter: pytest.TerminalReporter) -> str:
+    """Return what became of the runs of a session that was interrupted, and how it continues."""
+    config = reporter.config
+    running = config.stash[SESSION]
+    text, following = "before the finished runs were read, which are kept", "begins again"
+    if running.counts:
+        state, following = running.state(), "continues with the others"
+        text = f"{state.done} of {state.total} runs have ended and are kept"
+    failed = [each for each in reporter.stats.get("error", ()) if each.when == "collect"]
+    if failed and not config.option.continue_on_collection_errors:
+        return f"Interrupted: {text}."  # the same command would end again
+    return f"Interrupted: {text}; the same command {following}."
 
 
 @dataclass(frozen=True)
@@ -136,7 +160,7 @@ def open_gates(session: pytest.Session, missed: Mapping[Gate, Unreached]) -> lis
 def report_unreached(
     session: pytest.Session, missed: Mapping[Gate, Unreached], failed: Report
 ) -> None:
-    """Report the tests that a Ctrl-C prevented as skipped to the plugins that write files.
+    """Report the tests that an interruption prevented as skipped to the plugins that write files.
 
     pytest reports nothing about them, and JUnit XML has a test case without a name for the one that
     was running. Plugins that keep last session's failures are not told: these tests did not run.
@@ -144,7 +168,7 @@ def report_unreached(
     Args:
         failed: called with a line for each plugin that raised, once for each line.
     """
-    if session.exitstatus != pytest.ExitCode.INTERRUPTED:
+    if INTERRUPTION not in session.config.stash:
         return
     manager = session.config.pluginmanager
     names = ("terminalreporter", "lfplugin", "stepwiseplugin")

@@ -4,7 +4,7 @@ import csv
 import inspect
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -104,7 +104,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         item.user_properties.append(("owner", "somebody"))
 """
+EXITS = """
+import pytest
+def pytest_runtest_setup(item):
+    pytest.exit("no licence", returncode=7)
+"""
 PLUGINS = {
+    "exits": EXITS,
     "adds_owners": ADDS_OWNERS,
     "finds_no_data": FINDS_NO_DATA,
     "fails_in_setup": FAILS_IN_SETUP,
@@ -129,12 +135,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ended(
-    folder: Path, *arguments: str, variables: Mapping[str, str] | None = None, second: bool = True
+    folder: Path,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    second: bool = True,
+    paths: Sequence[str] = ("benchmarks/",),
 ) -> Session:
     """Run the suites to the end of their session, with the plugins of the folder at hand."""
     search = {"PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}", **(variables or {})}
     more = ("--suite", str(folder / "second.toml")) if second else ()
-    return run(folder, *more, *arguments, suite=folder / "tiny.toml", variables=search)
+    suite = folder / "tiny.toml"
+    return run(folder, *more, *arguments, suite=suite, variables=search, paths=paths)
 
 
 def left_open(session: Session) -> list[str]:
@@ -165,6 +176,7 @@ def test_a_session_interrupted_before_its_data_is_found_ends_in_words(
     assert left_open(session) == [f"not judged: {ONE}, {OTHER}, {ITS_OWN}: {why}"]
     assert set(messages(xml).values()) == {f"not judged: {why}"}
     assert "### `tiny`: 2 not run" in summary.read_text(encoding="utf-8")
+    assert "Interrupted: before the finished runs were read, which are kept" in session.output
 
 
 def test_a_session_without_tests_to_run_tells_its_option_although_it_ended_early(
@@ -213,3 +225,50 @@ def test_tests_that_did_not_run_keep_their_place_and_the_properties_of_other_plu
         properties = [each.attrib["name"] for each in case.findall(".//property")]
         assert properties.count("owner") == 1
         assert properties.count("verdict") == (named == "test_finetune")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "broken", "code", "why", "told"),
+    [
+        (
+            ("-p", "interrupts"),
+            False,
+            2,
+            "interrupted",
+            "Interrupted: 3 of 3 runs have ended and are kept; the same command continues with "
+            "the others.",
+        ),
+        (
+            (),
+            True,
+            2,
+            "1 error during collection",
+            "Interrupted: 3 of 3 runs have ended and are kept.",
+        ),
+        # pytest itself prints no summary after an exit code of a plugin.
+        (("-p", "exits"), False, 7, "no licence", None),
+    ],
+    ids=["interrupted", "collection error", "exit code of a plugin"],
+)
+def test_what_ended_a_session_of_two_suites_is_the_reason_on_the_terminal_and_in_junit(
+    finished: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    broken: bool,
+    code: int,
+    why: str,
+    told: str | None,
+) -> None:
+    xml, other = tmp_path / "junit.xml", tmp_path / "test_other.py"
+    other.write_text("import nothing_such" if broken else "", encoding="utf-8")
+    session = ended(finished, *arguments, "--junitxml", str(xml), paths=("benchmarks/", str(other)))
+    assert session.code == code, session.output
+    reason = f"pass by its records alone: {{}}the session ended before its test ({why})"
+    lines = [line for line in session.output.splitlines() if line.startswith("Interrupted: ")]
+    assert lines == ([] if told is None else [told])
+    gates = f"{ONE}, {OTHER}, {ITS_OWN}, {SECOND}: "
+    assert left_open(session) == ([] if told is None else [reason.format(gates)])
+    tests = [f"test_finetune[{cell}]" for cell in (ONE, OTHER, SECOND)]
+    assert {name: text for name, text in messages(xml).items() if name in tests} == (
+        dict.fromkeys(tests, reason.format(""))
+    )
