@@ -2,13 +2,16 @@
 
 import csv
 import inspect
+import json
 import os
+import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from builders.commands import harness
 from builders.sessions import SUITE as TWO_CELLS
 from builders.sessions import Session, begin, run
 from builders.small_suite import write_suite
@@ -109,7 +112,13 @@ import pytest
 def pytest_runtest_setup(item):
     pytest.exit("no licence", returncode=7)
 """
+SKIPS = """
+import pytest
+def pytest_runtest_setup(item):
+    pytest.skip("not today")
+"""
 PLUGINS = {
+    "skips": SKIPS,
     "exits": EXITS,
     "adds_owners": ADDS_OWNERS,
     "finds_no_data": FINDS_NO_DATA,
@@ -272,3 +281,48 @@ def test_what_ended_a_session_of_two_suites_is_the_reason_on_the_terminal_and_in
     assert {name: text for name, text in messages(xml).items() if name in tests} == (
         dict.fromkeys(tests, reason.format(""))
     )
+
+
+@pytest.mark.parametrize(("option", "file"), [("--lf", "lastfailed"), ("--sw", "stepwise")])
+def test_what_failed_before_an_interruption_is_still_what_failed_last(
+    finished: Path, tmp_path: Path, option: str, file: str
+) -> None:
+    kept = tmp_path / "cache" / "v" / "cache" / file
+
+    def failures() -> object:
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        return found["last_failed"] if option == "--sw" else sorted(found)
+
+    cache = ("-o", f"cache_dir={tmp_path / 'cache'}")
+    first = ended(finished, *cache, option, "--min-mcc", "0.99", second=False)
+    assert f"FAILED benchmarks/test_finetune.py::test_finetune[{ONE}]" in first.output
+    before = failures()
+    assert before
+    again = ended(finished, *cache, option, "-p", "interrupts", second=False)
+    assert again.code == pytest.ExitCode.INTERRUPTED, again.output
+    assert left_open(again)
+    assert failures() == before
+
+
+def test_a_session_whose_tests_reach_no_score_does_not_pass_and_tells_why(finished: Path) -> None:
+    told = "No test reached a cell that has a score: such a session does not pass."
+    skipped = ended(finished, "-p", "skips", second=False)
+    assert skipped.code == pytest.ExitCode.TESTS_FAILED, skipped.output
+    assert told in skipped.output.splitlines()
+    interrupted = ended(finished, "-p", "interrupts", second=False)
+    assert interrupted.code == pytest.ExitCode.INTERRUPTED, interrupted.output
+    assert told not in interrupted.output
+
+
+def test_a_session_and_its_plan_tell_in_a_line_why_finished_runs_train_again(
+    finished: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(finished / "results" / "tiny" / "runs", results / "tiny" / "runs")
+    chosen = ("--results-dir", str(results), "--epochs", "2")
+    session = ended(finished, *chosen, "-p", "interrupts", second=False)
+    told = "2 finished runs are not reused: other settings (epochs)"
+    assert f"tiny: {told}" in session.output.splitlines()
+    plan = harness("plan", "--suite", str(finished / "tiny.toml"), *chosen)
+    assert plan.code == 0, plan.err
+    assert told in plan.out.splitlines()
