@@ -25,7 +25,14 @@ from harness.plugin.gates import (
     none_selected,
     will_not_be_judged,
 )
-from harness.plugin.interrupt import hold_interrupt, open_gates, report_unreached, unreached
+from harness.plugin.interrupt import (
+    hold_interrupt,
+    interruption_in_words,
+    open_gates,
+    report_unreached,
+    told_interruption,
+    unreached,
+)
 from harness.plugin.ledger import Ledger, beyond_budget, left_open
 from harness.plugin.needs import hide_timing_table, need_timer, refuse_xdist, show_reasons
 from harness.plugin.outputs import problems, refuse_early, unwritten
@@ -34,6 +41,7 @@ from harness.plugin.stash import (
     CELLS,
     DISPLAY,
     HELD,
+    INTERRUPTION,
     LEDGER,
     OPEN,
     PLANNED,
@@ -206,15 +214,16 @@ def _selected(session: pytest.Session) -> list[Cell]:
 def _shield(config: pytest.Config) -> None:
     """Make sure that a plugin that fails at the end does not suppress the others' output."""
     own = sys.modules[__name__]
-
-    def report(line: str) -> None:
-        if SESSION not in config.stash:  # it was refused, and the reasons are already reported
-            return
-        config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), line]
-        print_line(config, line)
-
     for hook in (config.hook.pytest_sessionfinish, config.hook.pytest_terminal_summary):
-        shield(hook, lambda plugin: plugin is own, report)
+        shield(hook, lambda plugin: plugin is own, lambda line: _report(config, line))
+
+
+def _report(config: pytest.Config, line: str) -> None:
+    """Report that a plugin failed at the end."""
+    if SESSION not in config.stash:  # it was refused, and the reasons are already reported
+        return
+    config.stash[PROBLEMS] = [*config.stash.get(PROBLEMS, ()), line]
+    print_line(config, line)
 
 
 def _other_spelling(config: pytest.Config) -> list[str]:
@@ -245,10 +254,18 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Keep the reason of an interruption, also one while data and checkpoints are read."""
+    with told_interruption(session.config):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Delay Ctrl-C after the test loop, even if a Ctrl-C ended it; see pytest_sessionfinish."""
     try:
-        return (yield)
+        with told_interruption(session.config):
+            return (yield)
     finally:
         if SESSION in session.config.stash:
             _hold_interrupt(session.config)
@@ -312,7 +329,6 @@ def _finish(session: pytest.Session, running: Session) -> None:
         config.stash[PROBLEMS] = found
     missed = unreached(session)
     config.stash[OPEN] = open_gates(session, missed)
-    report_unreached(session, missed)
     _set_failure(session)
     if config.pluginmanager.getplugin("terminalreporter") is None:  # nothing else prints a summary
         summarize_all(config)
@@ -321,6 +337,7 @@ def _finish(session: pytest.Session, running: Session) -> None:
         problems = config.stash.get(PROBLEMS, ())
         unscored = lacks_score(running, session.exitstatus)
         _print_lines(config, [*config.stash[OPEN], *undecided, *problems, *unscored])
+    report_unreached(session, missed, lambda line: _report(config, line))
 
 
 def _print_lines(config: pytest.Config, lines: Sequence[str]) -> None:
@@ -365,13 +382,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         terminalreporter.write_line(spelled(config, problem), red=True)
     for line in lacks_score(running, exitstatus):
         terminalreporter.write_line(line, red=True)
-    if exitstatus == pytest.ExitCode.INTERRUPTED:
-        state = running.state()
-        terminalreporter.write_line(
-            f"Interrupted: {state.done} of {state.total} runs have ended and are kept; the same "
-            "command continues with the others.",
-            yellow=True,
-        )
+    if INTERRUPTION in config.stash:
+        terminalreporter.write_line(interruption_in_words(terminalreporter), yellow=True)
 
 
 def _show_open_gates(reporter: pytest.TerminalReporter) -> None:

@@ -106,7 +106,7 @@ def judge_cell(
 
 
 def _judgement(session: Session, cell: Cell, records: Sequence[Record]) -> Judgement:
-    slices = session.inputs(cell.suite).slices.slices
+    slices = session.slices(cell.suite)
     standing = session.standings(cell.suite).get(cell.id)
     return session.judged.judge(cell, records, session.baseline(cell.suite), slices, standing)
 

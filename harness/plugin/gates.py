@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.plugin.ledger import Gate, by_reason, required_gates
-from harness.plugin.stash import CELLS, LEDGER, is_strict
+from harness.plugin.stash import CELLS, INTERRUPTION, LEDGER, is_strict
 from harness.session.options import Planned
 from harness.session.session import Session
 from harness.suite import ids
@@ -186,10 +186,8 @@ def fallback_reason(session: pytest.Session, gate: Gate) -> str:
 
 def ended_early(session: pytest.Session) -> str | None:
     """Return why the tests that a session did not reach did not run, or None if it reached all."""
-    stopped = session.shouldfail or session.shouldstop
-    if stopped or session.exitstatus == pytest.ExitCode.INTERRUPTED:
-        return f"the session ended before its test ({stopped or 'interrupted'})"
-    return None
+    why = session.shouldfail or session.shouldstop or session.config.stash.get(INTERRUPTION, None)
+    return f"the session ended before its test ({why})" if why else None
 
 
 def lacks_score(running: Session, exit_status: int) -> list[str]:

@@ -4,7 +4,8 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from types import FrameType
 
 import pytest
@@ -16,10 +17,11 @@ from harness.judging.looks.race import standings
 from harness.plugin.fixtures import cell_properties
 from harness.plugin.gates import ended_early, fallback_reason, gate_of
 from harness.plugin.ledger import Gate, state_of, uncounted_failures, unjudged
-from harness.plugin.stash import LEDGER, PLANNED, SESSION
+from harness.plugin.shield import Report, shield
+from harness.plugin.stash import INTERRUPTION, LEDGER, PLANNED, SESSION
 from harness.plugin.tables import judgements_of
 from harness.suite.plan import Cell, suite_gates
-from harness.text import counted
+from harness.text import counted, one_line
 
 
 @contextlib.contextmanager
@@ -50,22 +52,54 @@ def hold_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@contextlib.contextmanager
+def told_interruption(config: pytest.Config) -> Iterator[None]:
+    """Keep the reason of an interruption inside the block: also a plugin's, or pytest's own."""
+    try:
+        yield
+    except (KeyboardInterrupt, pytest.exit.Exception) as end:
+        config.stash[INTERRUPTION] = one_line(str(end)) or "interrupted"
+        raise
+
+
+def interruption_in_words(reporter: pytest.TerminalReporter) -> str:
+    """Return what became of the runs of a session that was interrupted, and how it continues."""
+    config = reporter.config
+    running = config.stash[SESSION]
+    text, following = "before the finished runs were read, which are kept", "begins again"
+    if running.counts:
+        state, following = running.state(), "continues with the others"
+        text = f"{state.done} of {state.total} runs have ended and are kept"
+    failed = [each for each in reporter.stats.get("error", ()) if each.when == "collect"]
+    if failed and not config.option.continue_on_collection_errors:
+        return f"Interrupted: {text}."  # the same command would end again
+    return f"Interrupted: {text}; the same command {following}."
+
+
 @dataclass(frozen=True)
 class Unreached:
     """A gate whose test a session did not reach, as the records decide it, and so the tables.
 
     `verdict` is None if they do not decide it. `properties` are those of the test's report.
+    `dropped` is whether the gate is of a cell that was dropped from a race: it needs no verdict.
     """
 
     verdict: Verdict | None
     reason: str
     properties: tuple[tuple[str, str], ...] = ()
+    dropped: bool = False
+
+    def in_words(self) -> str:
+        """Return why the test was skipped, as the reports of tests tell it."""
+        return self.reason if self.dropped else f"{state_of(self.verdict)}: {self.reason}"
 
 
 def unreached(session: pytest.Session) -> dict[Gate, Unreached]:
     """Return the gates whose test a session that ended early did not run to its end."""
     config = session.config
     if SESSION not in config.stash or (why := ended_early(session)) is None:
+        return {}
+    if config.getoption("setuponly", False):  # no test was to judge anything
         return {}
     ledger, running = config.stash[LEDGER], config.stash[SESSION]
     gates = {gate_of(item) for item in session.items} - ledger.ended - {*ledger.judged}
@@ -74,15 +108,17 @@ def unreached(session: pytest.Session) -> dict[Gate, Unreached]:
         name = planned.suite.name
         if all(gate is None or gate[0] != name for gate in gates):
             continue
+        if name not in running.counts:  # its finished runs were not looked for yet
+            found |= {gate: Unreached(None, why) for gate in gates if gate and gate[0] == name}
+            continue
         records = [item.record for item in running.stored(planned)]
         runs = runs_by_cell(planned.cells, records)
         judged = judgements_of(running, planned, records)
         for cell in planned.cells:
             if (name, cell.id) in gates:
-                own = judged[cell.id]
-                reason = why + _lack(cell, own)
-                properties = tuple(cell_properties(cell, own, runs[cell.id]))
-                found[name, cell.id] = Unreached(own.verdict, reason, properties)
+                properties = cell_properties(cell, judged[cell.id], runs[cell.id])
+                own = _unreached(cell, judged[cell.id], why)
+                found[name, cell.id] = replace(own, properties=tuple(properties))
         if (name, None) in gates:
             looks = standings(planned.cells, runs, running.baseline(name) is not None)
             checks = judge_suite(suite_gates(planned.suite), planned.cells, runs, looks)
@@ -91,17 +127,27 @@ def unreached(session: pytest.Session) -> dict[Gate, Unreached]:
     return found
 
 
-def _lack(cell: Cell, judgement: Judgement) -> str:
-    """Return how many seeds of a cell without a verdict have no score; "" if none lacks one."""
-    lacking = sum(judgement.by_seed.get(seed) is None for seed in cell.seeds)
-    if judgement.verdict is not None or not lacking:
-        return ""
-    return f"; {lacking} of {counted(len(cell.seeds), 'seed')} without a score"
+def _unreached(cell: Cell, judgement: Judgement, why: str) -> Unreached:
+    """Return what is told of a cell whose test did not run, as its test would have told it."""
+    verdict, standing = judgement.verdict, judgement.standing
+    if verdict is not None or judgement.passed:
+        return Unreached(verdict, why)
+    if standing is not None and standing.dropped is not None:
+        return Unreached(None, standing.in_words(), dropped=True)
+    needed = cell.seeds[: None if standing is None else standing.needed]
+    lacking = sum(judgement.by_seed.get(seed) is None for seed in needed)
+    if not lacking:
+        return Unreached(None, why)
+    first = "" if len(needed) == len(cell.seeds) else "the first "
+    return Unreached(
+        None, f"{why}; {lacking} of {first}{counted(len(needed), 'seed')} without a score"
+    )
 
 
 def open_gates(session: pytest.Session, missed: Mapping[Gate, Unreached]) -> list[str]:
     """Return lines on gates that were not judged, or whose failure pytest did not count."""
     ledger = session.config.stash[LEDGER]
+    ledger.dropped |= {gate for gate, each in missed.items() if each.dropped}
 
     def reason(gate: Gate) -> str:
         return missed[gate].reason if gate in missed else fallback_reason(session, gate)
@@ -111,28 +157,36 @@ def open_gates(session: pytest.Session, missed: Mapping[Gate, Unreached]) -> lis
     return left + uncounted_failures(ledger)
 
 
-def report_unreached(session: pytest.Session, missed: Mapping[Gate, Unreached]) -> None:
-    """Report the tests that a Ctrl-C prevented as skipped to the plugins that write files.
+def report_unreached(
+    session: pytest.Session, missed: Mapping[Gate, Unreached], failed: Report
+) -> None:
+    """Report the tests that an interruption prevented as skipped to the plugins that write files.
 
     pytest reports nothing about them, and JUnit XML has a test case without a name for the one that
     was running. Plugins that keep last session's failures are not told: these tests did not run.
+
+    Args:
+        failed: called with a line for each plugin that raised, once for each line.
     """
-    if session.exitstatus != pytest.ExitCode.INTERRUPTED:
+    if INTERRUPTION not in session.config.stash:
         return
     manager = session.config.pluginmanager
     names = ("terminalreporter", "lfplugin", "stepwiseplugin")
     plugins = [plugin for name in names if (plugin := manager.getplugin(name)) is not None]
+    shield(session.config.hook.pytest_runtest_logreport, lambda plugin: False, cache(failed))
     tell = manager.subset_hook_caller("pytest_runtest_logreport", remove_plugins=plugins)
     for item in session.items:
         gate = gate_of(item)
         if gate is None or gate not in missed:
             continue
         found, (path, line, _) = missed[gate], item.location
-        text = f"Skipped: {state_of(found.verdict)}: {found.reason}"
-        item.user_properties[:] = found.properties
+        # The test may have added them before it was interrupted; others are of other plugins.
+        added = [each for each in found.properties if each not in item.user_properties]
+        item.user_properties.extend(added)
         call = pytest.CallInfo.from_call(lambda: None, "setup")
         report = pytest.TestReport.from_item_and_call(item, call)
-        report.outcome, report.longrepr = "skipped", (path, line or 0, text)
+        report.outcome = "skipped"
+        report.longrepr = (path, (line or 0) + 1, f"Skipped: {found.in_words()}")
         tell(report=report)
         call = pytest.CallInfo.from_call(lambda: None, "teardown")
         tell(report=pytest.TestReport.from_item_and_call(item, call))

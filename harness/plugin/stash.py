@@ -25,6 +25,8 @@ SESSION = pytest.StashKey[Session]()
 """Set if a cell is selected."""
 DISPLAY = pytest.StashKey[Display]()
 LEDGER = pytest.StashKey[Ledger]()
+INTERRUPTION = pytest.StashKey[str]()
+"""Why pytest was interrupted while it collected tests or ran them: Ctrl-C, or another reason."""
 HELD = pytest.StashKey[tuple[contextlib.ExitStack, Callable[[], bool]]]()
 """The context that delays Ctrl-C at the end, and a function that returns whether one came."""
 TIME_LIMIT = pytest.StashKey[tuple[float, float]]()

@@ -90,7 +90,7 @@ def write_all(
                     planned.references,
                     suite_gates(planned.suite),
                     planned.suite.dataset,
-                    running.inputs(name).slices.slices,
+                    running.slices(name),
                     given,
                     judgements_of(running, planned, [item.record for item in stored]),
                 )
@@ -169,7 +169,7 @@ def judgements_of(
 ) -> dict[str, Judgement]:
     """Return the judgements of a suite's cells, by cell id, as the tables need them."""
     name, runs = planned.suite.name, runs_by_cell(planned.cells, records)
-    slices = running.inputs(name).slices.slices
+    slices = running.slices(name)
     return running.judged.judge_all(planned.cells, runs, running.baseline(name), slices)
 
 

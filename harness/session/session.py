@@ -52,6 +52,7 @@ from harness.session.tasks.task import Missing, missing_and_beside
 from harness.store import lock, run_store
 from harness.store.records import Record
 from harness.store.run_store import Stored
+from harness.store.slices import Slices
 from harness.suite.plan import Cell, Run, runs_of
 from harness.suite.spec import Suite
 
@@ -103,6 +104,10 @@ class Session:
     def inputs(self, suite: str) -> Inputs:
         """Return a suite's data and checkpoints; `start` finds them."""
         return self._inputs[suite]
+
+    def slices(self, suite: str) -> Slices | None:
+        """Return the slices of a suite's sentences; None before `start` has found its data."""
+        return self._inputs[suite].slices.slices if suite in self._inputs else None
 
     def baseline(self, suite: str) -> Baseline | None:
         """Return the baseline that a suite's cells are compared with, or None."""
@@ -207,9 +212,8 @@ class Session:
 
     def looks_at_end(self, suite: str) -> list[str]:
         """Return lines on what the looks at a suite's cells decided and saved."""
-        scored = [
-            run for run, item in self._results.ended().items() if item.record.scores is not None
-        ]
+        ended = self._results.ended()
+        scored = [run for run, item in ended.items() if item.record.scores is not None]
         ahead = set() if self.dispatch is None else self.dispatch.turns.ahead
         return list(summary(self.selected(suite), self.standings(suite), scored, ahead))
 
@@ -313,9 +317,8 @@ class Session:
         for item in statuses:
             if item.unavailable is not None:
                 record = skipped(item.run, item.unavailable)
-                self._results.set(
-                    run_id(item.run), run_store.write_skipped(folder, item.run, record)
-                )
+                stored = run_store.write_skipped(folder, item.run, record)
+                self._results.set(run_id(item.run), stored)
             elif item.stored is not None:
                 self._results.set(run_id(item.run), adopted(item.run, item.stored, inputs))
         self._statuses += statuses
@@ -387,11 +390,10 @@ class Session:
         )
         for position, expected in found.outside.items():
             item = missing[position]
-            record = outside_record(
-                item.status.run, limit.budget, expected, found.workers, found.basis
-            )
-            stored = item.earlier or run_store.write_skipped(item.results, item.status.run, record)
-            self._results.set(run_id(item.status.run), stored)
+            run = item.status.run
+            record = outside_record(run, limit.budget, expected, found.workers, found.basis)
+            stored = item.earlier or run_store.write_skipped(item.results, run, record)
+            self._results.set(run_id(run), stored)
             self.counts[item.suite.name]["to train"] -= 1
             self.counts[item.suite.name]["outside the budget"] += 1
         self.notes.append(found.note)

@@ -97,7 +97,6 @@ def started(
         (("-p", "skips"), (OTHER,), "skipped: not today"),
         (("-p", "takes_out"), (OTHER, ITS_OWN), "removed from the session"),
         (("-p", "pretends"), (OTHER,), "did not reach its gate"),
-        (("--min-mcc", "0.99", "-x"), (OTHER, ITS_OWN), "the session ended before its test"),
         (("--setup-plan",), (ONE, OTHER, ITS_OWN), "--setup-plan"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -110,8 +109,24 @@ def test_what_is_not_judged_is_told_and_does_not_pass_under_strict(
     (line,) = [line for line in session.output.splitlines() if line.startswith("not judged: ")]
     assert line.startswith(f"not judged: {', '.join(gates)}: "), line
     assert reason in line
-    known_before = arguments[-1] not in ("skips", "pretends", "-x", "--setup-plan")
+    known_before = arguments[-1] not in ("skips", "pretends", "--setup-plan")
     assert told_before(session) == ([line.removeprefix("not ")] if known_before else [])
+
+
+@pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
+def test_gates_that_a_limit_of_failures_left_out_are_told_by_their_records_and_do_not_pass(
+    folder: Path, option: str
+) -> None:
+    session = started(folder, "--strict", "--min-mcc", "0.99", option)
+    assert session.code == 1, session.output
+    ended = "the session ended before its test (stopping after 1 failures)"
+    lines = session.output.splitlines()
+    assert [line for line in lines if ended in line] == [
+        f"fail by its records alone: {OTHER}: {ended}",
+        f"pass by its records alone: {ITS_OWN}: {ended}",
+    ]
+    assert "With --strict a session passes only if every gate" in session.output
+    assert told_before(session) == []
 
 
 def told_before(session: Session) -> list[str]:

@@ -1,12 +1,15 @@
 """A race of the real `pytest benchmarks/`: told everywhere, and the same path after SIGKILL."""
 
 import json
+import os
 import random
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from builders.commands import harness
@@ -155,3 +158,53 @@ def test_without_a_race_the_released_runs_train(
     assert session.code == 0, session.output
     assert f"{before} of 10 runs finished before" in session.output
     assert "2 passed" in session.output
+
+
+INTERRUPTS = """
+def pytest_runtest_setup(item):
+    raise KeyboardInterrupt
+"""
+
+
+def interrupted(folder: Path, to: Path) -> tuple[list[str], list[str]]:
+    """Interrupt a session at its first test.
+
+    Returns:
+        Its lines on tests that it did not reach, and the reason of each skipped test case.
+    """
+    (to / "interrupts.py").write_text(INTERRUPTS, encoding="utf-8")
+    xml = to / "junit.xml"
+    session = run(
+        to,
+        *("-p", "interrupts", "--junitxml", str(xml)),
+        suite=folder / "tiny.toml",
+        variables={"PYTHONPATH": f"{to}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+    assert session.code == pytest.ExitCode.INTERRUPTED, session.output
+    lines = [line for line in session.output.splitlines() if "the session ended before" in line]
+    found = ElementTree.parse(xml).getroot().findall(".//skipped")
+    return lines, [each.attrib["message"] for each in found]
+
+
+def test_an_interrupted_session_does_not_wait_for_a_verdict_of_a_dropped_cell(
+    folder: Path, undisturbed: Session, tmp_path: Path
+) -> None:
+    copy_store(folder, tmp_path)
+    lines, messages = interrupted(folder, tmp_path)
+    why = "the session ended before its test (interrupted)"
+    assert lines == [f"pass by its records alone: tiny/encoder-bs16-lr3e-03: {why}"]
+    first, dropped = messages
+    assert first == f"pass by its records alone: {why}"
+    assert dropped.startswith("dropped after 3 of 5 seeds: worse than encoder-bs16-lr3e-03")
+
+
+def test_an_interrupted_race_counts_only_the_seeds_that_it_needs_so_far(
+    folder: Path, undisturbed: Session, tmp_path: Path
+) -> None:
+    suite = copy_store(folder, tmp_path)
+    for later in (3, 4, 5):
+        for path in suite.glob(f"runs/{SLOW}/seed-{later}-*"):
+            shutil.rmtree(path)
+    lines, _ = interrupted(folder, tmp_path)
+    why = "the session ended before its test (interrupted)"
+    assert f"not judged: tiny/{SLOW}: {why}; 1 of the first 3 seeds without a score" in lines
