@@ -12,8 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from builders.commands import harness
-from builders.sessions import SUITE as TWO_CELLS
-from builders.sessions import Session, begin, run
+from builders.sessions import GATED_SUITE, Session, begin, run
 from builders.small_suite import write_suite
 from builders.waiting import wait_for
 
@@ -131,10 +130,9 @@ PLUGINS = {
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two suites with all their runs, and plugins that end a session early."""
-    text = TWO_CELLS.replace("seeds = [1, 2]", "seeds = [1]").replace("epochs = 2", "epochs = 1")
-    text = text.replace('keep_models = "all"\n', "")
-    folder = write_suite(tmp_path_factory.mktemp("finished"), text + "suite.best_min_mcc = -1\n")
-    second = text.replace('"tiny"', '"second"').replace("[1e-3, 1e-4]", "[1e-3]")
+    folder = write_suite(tmp_path_factory.mktemp("finished"), GATED_SUITE)
+    second = GATED_SUITE.replace("suite.best_min_mcc = -1\n", "")
+    second = second.replace('"tiny"', '"second"').replace("[1e-3, 1e-4]", "[1e-3]")
     (folder / "second.toml").write_text(second, encoding="utf-8")
     for name, source in PLUGINS.items():
         (folder / f"{name}.py").write_text(source, encoding="utf-8")

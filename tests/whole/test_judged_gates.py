@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from builders.sessions import SUITE, Session, run
+from builders.sessions import GATED_SUITE, Session, run
 from builders.small_suite import write_suite
 
 pytestmark = pytest.mark.sessions
@@ -60,9 +60,7 @@ PLUGINS = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A suite with gates of its own, its runs finished, and plugins."""
-    text = SUITE.replace("seeds = [1, 2]", "seeds = [1]").replace("epochs = 2", "epochs = 1")
-    text = text.replace('keep_models = "all"\n', "") + "suite.best_min_mcc = -1\n"
-    made = write_suite(tmp_path_factory.mktemp("judged"), text)
+    made = write_suite(tmp_path_factory.mktemp("judged"), GATED_SUITE)
     for name, source in PLUGINS.items():
         (made / f"{name}.py").write_text(source, encoding="utf-8")
     first = started(made, "--strict")
