@@ -1,10 +1,9 @@
 """The pytest plugin: options, a test for every cell, start and end of the session, summary."""
 
-import contextlib
 import gc
 import inspect
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import pytest
 
@@ -26,9 +25,11 @@ from harness.plugin.gates import (
     will_not_be_judged,
 )
 from harness.plugin.interrupt import (
-    hold_interrupt,
+    heed_sigterm_until_the_end,
+    hold_interrupt_until_the_end,
     interruption_in_words,
     open_gates,
+    release_signals,
     report_unreached,
     told_interruption,
     unreached,
@@ -40,7 +41,6 @@ from harness.plugin.shield import shield
 from harness.plugin.stash import (
     CELLS,
     DISPLAY,
-    HELD,
     INTERRUPTION,
     LEDGER,
     OPEN,
@@ -188,6 +188,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config.stash[DISPLAY] = Display(config)
     hide_timing_table(config)
     config.stash[SESSION] = started  # set first, so that it is closed if its start is interrupted
+    heed_sigterm_until_the_end(config)
     setup_only = config.getoption("setuponly", False)  # --setup-plan sets it too; no test will run
     try:
         if not setup_only:
@@ -196,6 +197,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             raise BadInput(known)
     except BadInput as error:
         del config.stash[SESSION]
+        release_signals(config)
         raise _refusal(config, error.problems) from None
 
 
@@ -262,28 +264,21 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Delay Ctrl-C after the test loop, even if a Ctrl-C ended it; see pytest_sessionfinish."""
+    """Delay Ctrl-C and SIGTERM after the test loop, even if one ended it."""
     try:
         with told_interruption(session.config):
             return (yield)
     finally:
         if SESSION in session.config.stash:
-            _hold_interrupt(session.config)
-
-
-def _hold_interrupt(config: pytest.Config) -> Callable[[], bool]:
-    """Delay Ctrl-C from now on; return a function that returns whether one came."""
-    if HELD not in config.stash:
-        holding = contextlib.ExitStack()
-        config.stash[HELD] = holding, holding.enter_context(hold_interrupt())
-    return config.stash[HELD][1]
+            hold_interrupt_until_the_end(session.config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
     """Stop all runs, write the tables, and fail a session without a score.
 
-    A Ctrl-C is delayed until the tables are written and all summaries printed; a second one is not.
+    Ctrl-C and SIGTERM are delayed until the tables are written and all summaries printed; a second
+    Ctrl-C is not.
     """
     config = session.config
     if SESSION not in config.stash:
@@ -295,7 +290,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         return result
     running = config.stash[SESSION]
     try:
-        interrupted = _hold_interrupt(config)
+        interrupted = hold_interrupt_until_the_end(config)
         _finish(session, running)
         result = yield
         _set_failure(session)  # again, because other plugins may have changed the exit status
@@ -318,7 +313,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         running.release()
         # The process ends. Garbage collection of all imported objects would take a second.
         gc.freeze()
-        config.stash[HELD][0].close()
+        release_signals(config)
 
 
 def _finish(session: pytest.Session, running: Session) -> None:

@@ -28,6 +28,9 @@ VMSTAT = Path("/proc/vmstat")
 # A socket's path may have 103 bytes (107 on Linux); /pymp-12345678/listener-12345678 takes 32.
 LONGEST_TEMPORARY_FOLDER = 70
 
+# The session decides what these end; see start_fork_server.
+BLOCKED = frozenset({signal.SIGINT, signal.SIGTERM})
+
 # The fork server's first import, and the variable with its socket's folder, which only it receives.
 SERVER = "harness.executors.server"
 SOCKET_FOLDER = "HARNESS_SOCKET_FOLDER"
@@ -41,8 +44,8 @@ def start_fork_server(preload: Sequence[str]) -> None:
     """Start a process that imports what every job needs; return at once.
 
     This process has one such server, which ends with it. Ctrl-C reaches the whole process group,
-    but only the session decides what ends: so the server and every worker start with SIGINT
-    blocked.
+    and so may SIGTERM, but only the session decides what ends: so the server and every worker
+    start with both blocked.
 
     Args:
         preload: modules to import. Calls after the first change nothing.
@@ -53,9 +56,9 @@ def start_fork_server(preload: Sequence[str]) -> None:
         tempfile.tempdir = "/tmp"  # noqa: S108 - multiprocessing makes a private folder there
     socket_folder = util.get_temp_dir()  # multiprocessing keeps this folder from now on
     tempfile.tempdir = before
-    # The tracker starts first, because its start unblocks the signal.
+    # The tracker starts first, because its start unblocks the signals.
     resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
     os.environ[SOCKET_FOLDER] = socket_folder
     try:
         forkserver.ensure_running()
@@ -74,12 +77,12 @@ class LocalExecutor:
     def __init__(self, workers: int, preload: Sequence[str] = ()) -> None:
         self._context = multiprocessing.get_context("forkserver")
         start_fork_server(preload)
-        # If these threads must start the server again, it starts with SIGINT blocked, too.
+        # If these threads must start the server again, it starts with the signals blocked, too.
         self._threads = ThreadPoolExecutor(
             workers,
             thread_name_prefix="executor",
             initializer=signal.pthread_sigmask,
-            initargs=(signal.SIG_BLOCK, {signal.SIGINT}),
+            initargs=(signal.SIG_BLOCK, BLOCKED),
         )
         # Held while a process starts or is released: to start one, multiprocessing polls all
         # others, and if two threads poll the same process, only the first reads its exit code.

@@ -1,4 +1,4 @@
-"""Delays Ctrl-C while results are being written, and tells the gates whose test it prevented."""
+"""Ends a session on Ctrl-C and SIGTERM once results are written; tells the gates not reached."""
 
 import contextlib
 import signal
@@ -18,38 +18,82 @@ from harness.plugin.fixtures import cell_properties
 from harness.plugin.gates import ended_early, fallback_reason, gate_of
 from harness.plugin.ledger import Gate, state_of, uncounted_failures, unjudged
 from harness.plugin.shield import Report, shield
-from harness.plugin.stash import INTERRUPTION, LEDGER, PLANNED, SESSION
+from harness.plugin.stash import HELD, INTERRUPTION, LEDGER, PLANNED, SESSION, SIGNALS
 from harness.plugin.tables import judgements_of
 from harness.suite.plan import Cell, suite_gates
 from harness.text import counted, one_line
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Interrupt as Ctrl-C does; the message is the reason that is told."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+@contextlib.contextmanager
+def heed_sigterm() -> Iterator[None]:
+    """Let SIGTERM interrupt the block as Ctrl-C does, so that a session writes its tables.
+
+    It comes from time limits of CI jobs and clusters. Outside the main thread, or if SIGTERM has
+    another handler, it does what it did.
+    """
+    default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def hold_interrupt() -> Iterator[Callable[[], bool]]:
-    """Delay the first Ctrl-C inside the block; the second one interrupts as usual.
+    """Delay the first Ctrl-C inside the block, and every SIGTERM; the second Ctrl-C interrupts.
 
-    Outside the main thread, or if SIGINT has another handler, nothing is delayed.
+    Outside the main thread nothing is delayed, nor a signal that somebody else handles.
 
     Yields:
-        A function that returns whether a Ctrl-C was delayed.
+        A function that returns whether one was delayed.
     """
-    came = False
+    pressed = came = False
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        if came:
+        nonlocal pressed, came
+        if number == signal.SIGINT and pressed:
             signal.default_int_handler(number, frame)
-        came = True
+        pressed, came = pressed or number == signal.SIGINT, True
 
-    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not default or threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, handle)
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _interrupt}
+    held = [number for number in usual if signal.getsignal(number) is usual[number]]
+    if threading.current_thread() is not threading.main_thread():
+        held = []
+    for number in held:
+        signal.signal(number, handle)
     try:
         yield lambda: came
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in held:
+            signal.signal(number, usual[number])
+
+
+def heed_sigterm_until_the_end(config: pytest.Config) -> None:
+    """Heed SIGTERM from now on, until release_signals."""
+    signals = contextlib.ExitStack()
+    signals.enter_context(heed_sigterm())
+    config.stash[SIGNALS] = signals
+
+
+def hold_interrupt_until_the_end(config: pytest.Config) -> Callable[[], bool]:
+    """Delay Ctrl-C and SIGTERM until release_signals; return what hold_interrupt yields."""
+    if HELD not in config.stash:
+        config.stash[HELD] = config.stash[SIGNALS].enter_context(hold_interrupt())
+    return config.stash[HELD]
+
+
+def release_signals(config: pytest.Config) -> None:
+    """Let Ctrl-C and SIGTERM do again what they did before the session."""
+    config.stash[SIGNALS].close()
 
 
 @contextlib.contextmanager
@@ -66,14 +110,15 @@ def interruption_in_words(reporter: pytest.TerminalReporter) -> str:
     """Return what became of the runs of a session that was interrupted, and how it continues."""
     config = reporter.config
     running = config.stash[SESSION]
+    by = " by SIGTERM" if config.stash[INTERRUPTION] == signal.SIGTERM.name else ""
     text, following = "before the finished runs were read, which are kept", "begins again"
     if running.counts:
         state, following = running.state(), "continues with the others"
         text = f"{state.done} of {state.total} runs have ended and are kept"
     failed = [each for each in reporter.stats.get("error", ()) if each.when == "collect"]
     if failed and not config.option.continue_on_collection_errors:
-        return f"Interrupted: {text}."  # the same command would end again
-    return f"Interrupted: {text}; the same command {following}."
+        return f"Interrupted{by}: {text}."  # the same command would end again
+    return f"Interrupted{by}: {text}; the same command {following}."
 
 
 @dataclass(frozen=True)

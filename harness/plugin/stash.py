@@ -27,8 +27,10 @@ DISPLAY = pytest.StashKey[Display]()
 LEDGER = pytest.StashKey[Ledger]()
 INTERRUPTION = pytest.StashKey[str]()
 """Why pytest was interrupted while it collected tests or ran them: Ctrl-C, or another reason."""
-HELD = pytest.StashKey[tuple[contextlib.ExitStack, Callable[[], bool]]]()
-"""The context that delays Ctrl-C at the end, and a function that returns whether one came."""
+SIGNALS = pytest.StashKey[contextlib.ExitStack]()
+"""The contexts in which Ctrl-C and SIGTERM do something else than usual; set with SESSION."""
+HELD = pytest.StashKey[Callable[[], bool]]()
+"""Set once Ctrl-C and SIGTERM are delayed: returns whether one came."""
 TIME_LIMIT = pytest.StashKey[tuple[float, float]]()
 """When the waiting of the running test of a gate ends (monotonic clock), and its whole seconds."""
 WRITTEN = pytest.StashKey[dict[str, Sequence[Path]]]()

@@ -61,7 +61,7 @@ def test_a_job_that_cannot_be_sent_is_said_to_be_one(executor: Executor) -> None
     ("function", "argument", "cause"),
     [
         (toy_jobs.kill_itself, signal.SIGKILL.value, "killed by SIGKILL, as the kernel does"),
-        (toy_jobs.kill_itself, signal.SIGTERM.value, "killed by SIGTERM$"),
+        (toy_jobs.kill_itself, signal.SIGUSR1.value, "killed by SIGUSR1$"),
         (toy_jobs.segfault, 0, "killed by SIGSEGV$"),
         (toy_jobs.kill_itself, signal.SIGRTMIN.value + 1, "killed by signal"),
         (toy_jobs.exit_at_once, 7, "exit code 7"),
@@ -159,6 +159,15 @@ def test_closing_cancels_what_waits_and_kills_what_runs(tmp_path: Path) -> None:
         waiting.result(timeout=10)
     (noted,) = tmp_path.iterdir()
     assert not psutil.pid_exists(int(noted.stem))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_process_group_leaves_workers_to_the_session(
+    number: signal.Signals,
+) -> None:
+    executor = LocalExecutor(1)
+    assert executor.submit(toy_jobs.kill_itself, number.value).result() is None
+    executor.close()
 
 
 def test_of_workers_that_die_at_the_same_time_every_cause_is_known() -> None:

@@ -1,4 +1,4 @@
-"""A session ended by Ctrl-C says the same of a cell on the terminal, in the tables and in JUnit."""
+"""A session ended by Ctrl-C or SIGTERM says the same of a cell on the terminal, in the tables and in JUnit."""
 
 import csv
 import inspect
@@ -43,24 +43,31 @@ every_checkpoint_min_mcc = -1
 QUICK, SLOW = "encoder-bs8-lr1e-03-ep1", "encoder-bs8-lr1e-03-ep2000"
 
 
-def test_an_interrupted_session_tells_one_verdict_of_each_cell_everywhere(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "reason", "by"),
+    [(signal.SIGINT, "interrupted", ""), (signal.SIGTERM, "SIGTERM", " by SIGTERM")],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_an_interrupted_session_tells_one_verdict_of_each_cell_everywhere(
+    tmp_path: Path, number: signal.Signals, reason: str, by: str
+) -> None:
     folder = write_suite(tmp_path, SUITE)
     suite, xml, tables = folder / "tiny.toml", folder / "junit.xml", folder / "results" / "tiny"
     finished = run(folder, "-k", "ep1", suite=suite)
     assert finished.code == 0, finished.output
     session = begin(folder, "--junitxml", str(xml), suite=suite, own_group=True)
     wait_for(tables / "runs" / SLOW, "*/log.txt", session)
-    os.killpg(session.pid, signal.SIGINT)
+    os.killpg(session.pid, number)
     output, _ = session.communicate()
     assert session.returncode == pytest.ExitCode.INTERRUPTED, output
 
-    ended = "the session ended before its test (interrupted)"
+    ended = f"the session ended before its test ({reason})"
     known = "pass by its records alone"
     lines = output.splitlines()
     assert f"not judged: tiny/{SLOW}: {ended}; 2 of 2 seeds without a score" in lines
     assert f"{known}: tiny/{QUICK}, the gates of the suite tiny: {ended}" in lines
     assert "No selected cell was scored" not in output
-    assert "Interrupted: 2 of 4 runs have ended and are kept" in output
+    assert f"Interrupted{by}: 2 of 4 runs have ended and are kept" in output
 
     with (tables / "leaderboard.csv").open(encoding="utf-8") as file:
         table = {row["epochs"]: row["verdict"] for row in csv.DictReader(file)}
