@@ -390,11 +390,11 @@ def test_the_default_results_folder_is_told(tmp_path: Path) -> None:
     assert line.startswith("good and bad: no such file or folder; ")
     assert "name the results folder with --results FOLDER" in line
 
-    publish(tmp_path / "results/cola", {"good": 0.1, "bad": 0.35})
+    publish(tmp_path / "results/study", {"good": 0.1, "bad": 0.35})
     default = compare(tmp_path, "good", "bad")
     assert default.code == 0
-    assert default.err == "cells of results/cola; --results FOLDER names another folder\n"
-    named = compare(tmp_path, "good", "bad", "--results", "results/cola")
+    assert default.err == "cells of results/study; --results FOLDER names another folder\n"
+    named = compare(tmp_path, "good", "bad", "--results", "results/study")
     assert (named.code, named.err, named.out) == (0, "", default.out)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.store.records import Record
 
 
-DEFAULT_RESULTS = Path("results/cola")
+DEFAULT_RESULTS = Path("results/study")
 
 
 @click.command(short_help="compare two cells, checkpoints or leaderboards")
@@ -62,9 +62,9 @@ def compare(
 
     \b
     Examples:
-      harness compare mpnet-base minilm-l6 --results results/cola
-      harness compare minilm-l6-bs16-lr1e-04 minilm-l6-bs32-lr1e-04
-      harness compare results/cola old/leaderboard.json --check
+      harness compare mpnet-base minilm-l6
+      harness compare minilm-l6-bs16-lr5e-05 minilm-l6-bs16-lr1e-04 --results results/study
+      harness compare results/study old/leaderboard.json --check
     """
     from harness.judging.comparison import as_dict, corrected
     from harness.judging.comparison import compare as compared

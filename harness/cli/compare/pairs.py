@@ -69,6 +69,8 @@ def _times(found: "Ratio | None") -> str:
 
 
 def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[str]) -> list[str]:
+    from harness.judging.comparison.conclusions import unwatched_times
+
     notes = [_rows(pairs)]
     together = max(pair.corrected_for for pair in pairs)
     corrected = f"p-values are corrected for {together} comparisons (Holm 1979)"
@@ -79,6 +81,9 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
         known = {name: found.cost.noun for pair in pairs for name, found in pair.ratios.items()}
         nouns = [known[COSTS[heading]] for heading in costs]
         notes.append(f"{series(costs)}: A's {series(nouns)}, divided by B's.")
+        ratios = [found for pair in pairs for found in pair.ratios.values() if found.unwatched]
+        if unwatched := [*dict.fromkeys(found.cost.noun for found in ratios)]:
+            notes.append(f"{unwatched_times(unwatched)}.")
     few = [
         name
         for name, pair in zip(names, pairs, strict=True)

@@ -1,7 +1,8 @@
 """Costs of runs: their spread over seeds, and which costs can be compared with each other."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import chain
 from statistics import fmean, stdev
 
@@ -9,6 +10,7 @@ from harness.judging.costs.circumstances import (
     busy,
     differing_circumstances,
     facts,
+    unwatched,
 )
 from harness.store.records import Record
 from harness.text import series, two_digits
@@ -143,6 +145,8 @@ class Ratio:
     `value` is the ratio of the two amounts. `low` and `high` are the smallest and the largest
     ratio of one run of a to one run of b; None if a or b has one run only. All three are None if
     the costs cannot be compared; `reasons` are then all reasons, and `obstacle` is their text.
+    `unwatched` is whether other programs may have influenced a ratio of times, because the records
+    do not contain their load.
     """
 
     cost: Cost
@@ -152,6 +156,7 @@ class Ratio:
     low: float | None = None
     high: float | None = None
     reasons: tuple[Reason, ...] = ()
+    unwatched: bool = False
 
     @property
     def obstacle(self) -> str | None:
@@ -164,8 +169,8 @@ class Ratio:
         return self.a.rough or self.b.rough
 
     def write(self, value: float) -> str:
-        """Format a ratio for people."""
-        return two_digits(value) if self.rough else f"{value:.3g}"
+        """Format a ratio for people, with three significant digits: 1.00, 0.872, 12.3, 1230."""
+        return two_digits(value) if self.rough else f"{Decimal(f'{value:#.3g}'):f}"
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -212,10 +217,12 @@ def ratio(cost: Cost, a: str, runs_a: Sequence[Record], b: str, runs_b: Sequence
     if reasons := _obstacles(cost, {a: runs_a, b: runs_b}):
         return Ratio(cost, amount_a, amount_b, reasons=reasons)
     value = (amount_a.value or 0.0) / (amount_b.value or 1.0)
+    unknown = cost.timed and any(unwatched(run, cost.served) for run in (*runs_a, *runs_b))
+    found = Ratio(cost, amount_a, amount_b, value, unwatched=unknown)
     if min(len(values_a), len(values_b)) == 1:
-        return Ratio(cost, amount_a, amount_b, value)
+        return found
     low, high = min(values_a) / max(values_b), max(values_a) / min(values_b)
-    return Ratio(cost, amount_a, amount_b, value, low, high)
+    return replace(found, low=low, high=high)
 
 
 def _obstacles(cost: Cost, cells: Mapping[str, Sequence[Record]]) -> tuple[Reason, ...]:

@@ -68,6 +68,14 @@ def _other_programs(run: Record, served: bool) -> str:
     return "busy" if cores > TAKEN else "none"
 
 
+def unwatched(run: Record, served: bool = False) -> bool:
+    """Return whether it is unknown if other programs kept a core busy: a record of old versions.
+
+    On a GPU, other programs on the cores hardly change a time.
+    """
+    return run.device == "cpu" and _taken(run, served) is None
+
+
 def busy(run: Record, served: bool = False) -> bool:
     """Return whether other programs are known to have kept a core busy."""
     return (_taken(run, served) or 0.0) > TAKEN
