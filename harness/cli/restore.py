@@ -20,16 +20,20 @@ def restore(published: Path, **values: Any) -> None:
     writes the store again from leaderboard.json and predictions.parquet: every scored run with its
     record and predictions, none of which is trained again if its checkpoint, data, settings and
     recipe are the same. Runs that the store has already stay. Kept models are not restored.
-    Afterwards, run the suite as usual; cells that you add to it are trained.
+    If recipe or package versions differ from the installed ones, a note says so. Afterwards, run the
+    suite as usual; cells that you add to it are trained.
 
     \b
     Exit codes: 0 all runs are in the store; 1 some could not be restored; 4 bad input.
 
     \b
     Examples:
-      harness restore results/cola
+      harness restore results/study
       harness restore results/study --results-dir results/local/mine
     """
+    from harness.judging.baseline import software_here
+    from harness.judging.leaderboard import scored
+    from harness.judging.sides import differing, differing_software, software_of
     from harness.report import leaderboard_in, read_published
     from harness.report.restoring import restore as restore_runs
 
@@ -45,5 +49,14 @@ def restore(published: Path, **values: Any) -> None:
     )
     for line in restored.left_out:
         click.echo(printable(f"left out: {line}"))
+    runs = scored(found.records)
+    if old := [run for run in runs if software_of([run]) != software_here()]:
+        changes = differing(differing_software(software_of(old), software_here()))
+        click.echo(
+            printable(
+                f"note: a session will train {len(old)} of the {counted(len(runs), 'run')} again, "
+                f"because recipe or package versions differ, theirs against today's: {changes}"
+            )
+        )
     if restored.left_out:
         raise SystemExit(1)

@@ -21,7 +21,7 @@ from harness.report.published import Published, by_text, stopped_runs, warned_ru
 from harness.store.records import Record
 from harness.store.stopped import at_least
 from harness.suite.plan import Cell
-from harness.text import counted, scientific
+from harness.text import counted, scientific, series
 
 SELECTION = {
     "best-epoch": "the epoch with the highest validation MCC is selected, "
@@ -134,7 +134,11 @@ def introduction(published: Published) -> Iterator[str]:
             )
     moments = (moment for run in runs for moment in (run.started_at, run.finished_at) if moment)
     if days := sorted(_utc(moment)[:10] for moment in moments):
-        yield f"Runs of {' to '.join(dict.fromkeys((days[0], days[-1])))} (UTC)."
+        recipes = series([*dict.fromkeys(str(run.recipe_version) for run in runs)])
+        yield (
+            f"Runs of {' to '.join(dict.fromkeys((days[0], days[-1])))} (UTC), recipe {recipes} "
+            "(the version of the training code)."
+        )
     yield from _times(published)
     if not runs:
         yield "No run has been scored yet."

@@ -4,6 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from harness.text import scientific
+
+LEAST_IN_FULL = 0.001
+"""Smaller numbers are written with an exponent."""
+
 Content = dict[str, Any]
 """A suite file's tables by dotted name, with their values; "" for the top-level keys."""
 
@@ -26,5 +31,12 @@ def file_text(content: Content, comments: Mapping[str, str] | None = None) -> st
 
 
 def value_text(value: Any) -> str:
-    """Return a value as TOML, whose text, finite numbers and lists look like JSON."""
+    """Return a value as TOML, whose text, finite numbers and lists look like JSON.
+
+    Small numbers are written as the tables write learning rates: 1e-4, not 0.0001.
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(value_text, value))}]"
+    if isinstance(value, float) and 0 < abs(value) < LEAST_IN_FULL:
+        return scientific(value)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -515,8 +515,11 @@ def test_tables_tell_the_days_of_the_runs_in_utc() -> None:
     later = failed_record(cell, 2, finished_at="2026-12-24T00:00:00+00:00")
     page = render(publish("sample", [cell], told))["leaderboard.html"].decode()
     for text in (markdown([cell], [*told, later]), re.sub("<[^>]+>", "", page)):
-        assert "Runs of 2026-11-27 to 2026-11-28 (UTC)." in text
-    assert "Runs of 2026-11-27 (UTC)." in markdown([cell], told[:1])
+        assert "Runs of 2026-11-27 to 2026-11-28 (UTC), recipe " in text
+    ranging = [run.model_copy(update={"recipe_version": n}) for n, run in enumerate(told, start=3)]
+    assert "(UTC), recipe 3 (" in markdown([cell], ranging[:1])
+    assert "(UTC), recipe 3 and 4 (" in markdown([cell], ranging)
+    assert "Runs of 2026-11-27 (UTC), " in markdown([cell], told[:1])
     undated = make_record(cell, started_at=None, finished_at=None)
     assert "Runs of" not in markdown([cell], [undated])
 

@@ -11,6 +11,7 @@ from builders.commands import harness
 from builders.records import keep, make_cell, predicted_record
 
 from harness.errors import BadInput
+from harness.machine.provenance import RECIPE_VERSION, versions
 from harness.report import read_published, write_tables
 from harness.report.restoring import Restored, restore
 from harness.session.options import Options, Planned
@@ -36,9 +37,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Stored]]:
             wrong = np.arange(40) < 4 + seed + place % 2
             given = np.where(wrong, 1 - labels, labels)
             digest = hashlib.sha256(b"org/encoder").hexdigest()
-            record = predicted_record(
-                cell, seed, labels, given[np.newaxis], checkpoint_digest=digest
-            )
+            facts = {"checkpoint_digest": digest, "versions": versions()}
+            record = predicted_record(cell, seed, labels, given[np.newaxis], **facts)
             stored.append(keep(folder.with_name("store"), cell, record))
     write_tables(folder, "sample", [*CELLS, ALIAS], stored)
     return folder, stored
@@ -107,6 +107,34 @@ def test_the_command_says_what_it_restored(made: tuple[Path, list[Stored]], tmp_
         done = harness("restore", str(made[0]), "--results-dir", str(tmp_path))
         assert done.code == 0
         assert line in done.out
+
+
+def test_the_command_says_which_runs_a_session_trains_again(
+    made: tuple[Path, list[Stored]], tmp_path: Path
+) -> None:
+    """Three of six runs are of another recipe."""
+    folder = tmp_path / "published"
+    shutil.copytree(made[0], folder)
+    board = json.loads((folder / "leaderboard.json").read_text(encoding="utf-8"))
+    for record in board["records"][:3]:
+        record["recipe_version"] -= 1
+    (folder / "leaderboard.json").write_text(json.dumps(board), encoding="utf-8")
+    now, then = RECIPE_VERSION, RECIPE_VERSION - 1
+    (note,) = [line for line in restored(folder, tmp_path) if line.startswith("note: ")]
+    assert "train 3 of the 6 runs again" in note
+    assert f"recipe ({then} against {now})" in note
+
+
+def test_the_command_says_nothing_of_runs_that_a_session_takes_over(
+    made: tuple[Path, list[Stored]], tmp_path: Path
+) -> None:
+    assert not [line for line in restored(made[0], tmp_path) if line.startswith("note: ")]
+
+
+def restored(folder: Path, results: Path) -> list[str]:
+    done = harness("restore", str(folder), "--results-dir", str(results))
+    assert done.code == 0
+    return done.out.splitlines()
 
 
 def test_nothing_is_restored_into_a_store_that_a_session_holds(

@@ -45,7 +45,13 @@ VALUES = ("--batch-sizes", "--learning-rates", "--seeds", "--epochs", "--min-mcc
 @click.option("--seeds", metavar="VALUE", help=f"{OVERRIDES['--seeds'][2]} [1,2,3]")
 @click.option("--epochs", metavar="VALUE", help=OVERRIDES["--epochs"][2])
 @click.option("--min-mcc", metavar="VALUE", help="the mean MCC required of every cell")
-@click.option("--ci", type=click.Choice(["github", "gitlab"]), help="also write a job for CI")
+@click.option(
+    "--ci",
+    "services",
+    multiple=True,
+    type=click.Choice(["github", "gitlab"]),
+    help="also write a job for this CI; repeatable",
+)
 @click.option(
     "--output",
     default=".",
@@ -64,7 +70,7 @@ def init(
     label_column: str | None,
     delimiter: str | None,
     quoting: Literal["csv", "none"] | None,
-    ci: "Service | None",
+    services: "tuple[Service, ...]",
     output: Path,
     **values: Any,
 ) -> None:
@@ -122,7 +128,8 @@ def init(
         quoting=quoting,
         values={flag: values[name_of(flag)] for flag in VALUES},
     )
-    problems = [] if ci is None else job_problems(output, values["min_mcc"] is not None)
+    services = tuple(dict.fromkeys(services))
+    problems = job_problems(output, values["min_mcc"] is not None) if services else []
     try:
         made = new_suite(request)
     except BadInput as error:
@@ -131,16 +138,16 @@ def init(
         raise BadInput(problems)
     suite = output / f"{name}.toml"
     contents = {suite: made.text}
-    if ci is not None:
-        contents |= job_file(ci, suite, made)
+    for service in services:
+        contents |= job_file(service, suite, made)
     if found := existing(contents):
         raise BadInput(found)
     write_new(contents)
     for path in contents:
         click.echo(printable(f"written: {path}"))
-    if ci is not None:
-        for line in job_notes(ci, suite, made):
-            click.echo(printable(line))
+    notes = [line for service in services for line in job_notes(service, suite, made)]
+    for line in dict.fromkeys(notes):
+        click.echo(printable(line))
     for line in made.remarks:
         click.echo(printable(f"note: {line}"))
     click.echo("next:")

@@ -62,9 +62,12 @@ def class_names(path: Path, wanted: Wanted) -> tuple[tuple[str, ...], list[str]]
     order is that of the file.
 
     Raises:
-        BadInput: the file cannot be read as a table, or has nearly as many labels as rows.
+        BadInput: the file cannot be read as a table, is empty, or has nearly as many labels as
+            rows.
     """
     table = reader_of(path)(path, wanted)
+    if not table.records:
+        raise BadInput([_without_rows(path)])
     if table.class_names is not None:
         return table.class_names, []
     found: dict[Meaning, str] = {}
@@ -124,7 +127,11 @@ def _column_names(path: Path, wanted: Wanted) -> Sequence[str]:
         reader_of(path)(path, wanted)
     except ColumnNotNamed as error:
         return error.columns
-    raise BadInput([f"{path}: no rows; it must contain labelled sentences"])
+    raise BadInput([_without_rows(path)])
+
+
+def _without_rows(path: Path) -> str:
+    return f"{path}: no rows; it must contain labelled sentences"
 
 
 def _usual(existing: Sequence[str], key: Key, other: str | None) -> str | None:
