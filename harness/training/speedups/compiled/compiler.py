@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.machine import cache
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("encoder.cpp", "optimizer.cpp"))
-HEADERS = tuple(Path(__file__).with_name(name) for name in ("elements.h", "products.h"))
+HEADERS = tuple(Path(__file__).with_name(name) for name in ("elements.h", "products.h", "tiles.h"))
 FLAGS = (
     *("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC"),
     # Vector instructions in loops marked so. It starts no threads.

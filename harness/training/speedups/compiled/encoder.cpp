@@ -2,8 +2,8 @@
 //
 // The plain reference is harness/training/speedups/packing.py, which computes the same with torch.
 // The last layer computes each sentence's first token only. A sentence's tokens are consecutive rows of a matrix (tokens, width); there is no padding, in
-// attention neither. All matrices are row-major. Element-wise work runs in one thread; the matrix
-// products are torch's own BLAS, with torch's number of threads.
+// attention neither. All matrices are row-major. Element-wise work runs in one thread; for the matrix
+// products see products.h.
 
 #include <algorithm>
 #include <cmath>
@@ -42,6 +42,7 @@ struct Batch {
   const uint32_t* seed;  // (64,) random words; null for no dropout
   Gemm<T> gemm;
   Index accumulate;  // whether gradients are added to those that are there
+  Index tiled;       // whether matrix products are those of tiles.h
 };
 
 // What the backward pass of a layer reads. `rows` is the number of rows after attention: all
@@ -61,7 +62,7 @@ template <class T>
 class Encoder {
  public:
   Encoder(const Batch<T>& batch, const Layer<T>* layers)
-      : batch_(batch), layers_(layers), products_{batch.gemm} {
+      : batch_(batch), layers_(layers), products_{batch.gemm, batch.tiled != 0} {
     for (Index s = 0; s < batch.sentences; ++s) {
       const Index length = batch.starts[s + 1] - batch.starts[s];
       squares_ += length * length;
@@ -525,6 +526,8 @@ Index scratch_of(const Batch<T>* batch) {
                                   T* hidden) {                                                 \
     run_backward(batch, layers, buffer, scratch, gradient, rows, hidden);                      \
   }
+
+extern "C" int32_t tiles_pay_here() { return tiles_pay(); }
 
 EXPORT(float)
 EXPORT(double)

@@ -51,6 +51,7 @@ class _Batch(ctypes.Structure):
         ("length", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("starts", "bias", "bias_gradient", "seed", "gemm")),
         ("accumulate", ctypes.c_int64),
+        ("tiled", ctypes.c_int64),
     )
 
 
@@ -60,12 +61,14 @@ class Compiled:
 
     `tensors` are the parameters with the tensors that receive their gradients. `layers` contains
     their addresses, and those of the parameters, which are also `addresses`. `joined` are the
-    query, key and value projections, whose parameters are parts of one tensor meanwhile.
+    query, key and value projections, whose parameters are parts of one tensor meanwhile. `tiled` is
+    whether the library's own matrix products serve a single thread.
     """
 
     encoder: Encoder
     functions: ctypes.CDLL
     gemm: int
+    tiled: bool
     kind: str
     layers: Any
     tensors: tuple[tuple[Tensor, Tensor], ...]
@@ -125,6 +128,7 @@ def rewrite_forward(encoder: Encoder, library: Library) -> Compiled:
         encoder=encoder,
         functions=library.functions,
         gemm=library.gemm[dtype],
+        tiled=library.tiled,
         kind=KINDS[dtype],
         layers=layers,
         tensors=tuple(tensors),
@@ -254,6 +258,7 @@ class _Layers(torch.autograd.Function):
             bias=None if bias is None else bias.data_ptr(),
             seed=None if seed is None else seed.data_ptr(),
             gemm=compiled.gemm,
+            tiled=compiled.tiled and torch.get_num_threads() == 1,
         )
         buffer, address = _buffer(_function(compiled, "size")(ctypes.byref(batch), int(keep)))
         output = hidden.new_empty(sentences, 1, width)
