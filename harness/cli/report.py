@@ -306,7 +306,9 @@ def _leaderboard_at(path: Path, source: Path) -> None:
     if is_absent(path):
         missing = f"no {path.name}" if source.is_dir() else "no such file or folder"
         way_out = "a folder with only runs/ also needs the plan: --suite FILE"
-        raise BadInput([f"{source}: {missing}; name a results folder with a {path.name} ({way_out})"])
+        raise BadInput(
+            [f"{source}: {missing}; name a results folder with a {path.name} ({way_out})"]
+        )
 
 
 def _slices_suite(slices: str | None) -> None:

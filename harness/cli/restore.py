@@ -20,8 +20,8 @@ def restore(published: Path, **values: Any) -> None:
     writes the store again from leaderboard.json and predictions.parquet: every scored run with its
     record and predictions, none of which is trained again if its checkpoint, data, settings and
     recipe are the same. Runs that the store has already stay. Kept models are not restored.
-    If recipe or package versions differ from the installed ones, a note says so. Afterwards, run the
-    suite as usual; cells that you add to it are trained.
+    If recipe or package versions differ from the installed ones, a note says so. Afterwards, run
+    the suite as usual; cells that you add to it are trained.
 
     \b
     Exit codes: 0 all runs are in the store; 1 some could not be restored; 4 bad input.

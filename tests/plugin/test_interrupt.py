@@ -58,7 +58,7 @@ def test_no_other_thread_holds_one() -> None:
 
 
 def test_sigterm_interrupts_with_its_name_and_then_does_what_it_did() -> None:
-    with heed_sigterm(), pytest.raises(KeyboardInterrupt, match="^SIGTERM$"):
+    with heed_sigterm(), pytest.raises(KeyboardInterrupt, match=r"^SIGTERM$"):
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
@@ -73,7 +73,9 @@ def test_every_sigterm_waits_as_many_as_come() -> None:
             signal.raise_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("order", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
+@pytest.mark.parametrize(
+    "order", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)]
+)
 def test_the_sigterm_that_follows_a_cancelled_job_is_no_second_ctrl_c(
     order: tuple[signal.Signals, ...],
 ) -> None:

@@ -1,11 +1,13 @@
 """The compiled layers and optimizer beyond test_speedups.py, and machines without a compiler."""
 
+import ctypes
 import os
 import pwd
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import torch
 from builders.jobs import make_settings
 from builders.plain_training import (
     COMPILED,
+    FAMILIES,
     assert_close,
     assert_tensors_close,
     batch_of,
@@ -34,7 +37,7 @@ from transformers import AutoTokenizer
 from harness.training.loading import load_checkpoint
 from harness.training.speedups import COMPILED_LAYERS, COMPILED_OPTIMIZER
 from harness.training.speedups.apply import apply, undo
-from harness.training.speedups.compiled import compiler, library
+from harness.training.speedups.compiled import compiler, encoder, library
 from harness.training.speedups.compiled.optimizer import CompiledAdamW
 
 FOUND = library.find()
@@ -54,6 +57,138 @@ def tokenizer(checkpoint: Path) -> Any:
 @pytest.fixture
 def model(checkpoint: Path, tokenizer: Any) -> Any:
     return load_checkpoint(str(checkpoint), tokenizer, make_settings()).model
+
+
+# Matrix products.
+
+
+@pytest.fixture(params=[False, True], ids=["blas", "tiles"])
+def products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compute with torch's products and with the library's own, whichever this processor gets."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    if not isinstance(FOUND, str):
+        forced = replace(FOUND, tiled=request.param)
+        monkeypatch.setattr(library, "find", lambda: forced)
+    yield
+    torch.set_num_threads(before)
+
+
+PRODUCTS = """
+#include "tiles.h"
+#define PRODUCTS(T) \
+  extern "C" void forward_##T(const T* x, const T* w, T* y, const Index* n) { \
+    tiled_forward(x, n[3], w, y, n[4], n[0], n[1], n[2]); } \
+  extern "C" void input_##T(const T* dy, const T* w, T* dx, const Index* n, int add) { \
+    tiled_input(dy, n[4], w, dx, n[0], n[1], n[2], add != 0); } \
+  extern "C" void weight_##T(const T* dy, const T* x, T* dw, const Index* n, int add) { \
+    tiled_weight(dy, n[4], x, n[3], dw, n[0], n[1], n[2], add != 0); }
+PRODUCTS(float)
+PRODUCTS(double)
+"""
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    folder = tmp_path_factory.mktemp("tiles")
+    (folder / "products.cpp").write_text(PRODUCTS)
+    headers = f"-I{compiler.HEADERS[0].parent}"
+    command = [compiler.find() or "", *compiler.FLAGS, headers, "products.cpp", "-o", "products.so"]
+    subprocess.run(command, cwd=folder, check=True)
+    return ctypes.CDLL(str(folder / "products.so"))
+
+
+@needs_compiler
+@settings(max_examples=300, deadline=None)
+@given(
+    rows=st.integers(1, 40),
+    sizes=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    further=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    kind=st.sampled_from(["float", "double"]),
+    add=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_products_in_tiles_are_those_of_numpy_and_write_nothing_else(
+    tiles: ctypes.CDLL,
+    rows: int,
+    sizes: tuple[int, int],
+    further: tuple[int, int],
+    kind: str,
+    add: bool,
+    seed: int,
+) -> None:
+    """Whole numbers, which both types of element add up exactly, in rows that lie further apart."""
+    random = np.random.default_rng(seed)
+    dtype = np.float32 if kind == "float" else np.float64
+    into, out = sizes
+    x, w, dy, y, dx, dw = (
+        random.integers(-9, 10, shape).astype(dtype)
+        for shape in (
+            (rows, into + further[0]),
+            (out, into),
+            (rows, out + further[1]),
+            (rows, out + further[1]),
+            (rows, into),
+            (out, into),
+        )
+    )
+    numbers = np.array([rows, into, out, x.shape[1], dy.shape[1]], np.int64)
+    wanted = y.copy()
+    wanted[:, :out] = x[:, :into] @ w.T
+    wanted_dx = dy[:, :out] @ w + (dx if add else 0)
+    wanted_dw = dy[:, :out].T @ x[:, :into] + (dw if add else 0)
+
+    def call(name: str, *arrays: np.ndarray[Any, Any], add: int | None = None) -> None:
+        pointers = [ctypes.c_void_p(array.ctypes.data) for array in (*arrays, numbers)]
+        tiles[f"{name}_{kind}"](*pointers, *(() if add is None else (add,)))
+
+    call("forward", x, w, y)
+    call("input", dy, w, dx, add=int(add))
+    call("weight", dy, x, dw, add=int(add))
+    np.testing.assert_array_equal(y, wanted)
+    np.testing.assert_array_equal(dx, wanted_dx)
+    np.testing.assert_array_equal(dw, wanted_dw)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("products")
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_either_way_of_products_gives_the_gradients_of_the_model_s_own(
+    family: str, dtype: torch.dtype, tolerance: float, tmp_path: Path
+) -> None:
+    folder = make_checkpoint(family, tmp_path / family)
+    model = model_with(folder, {}).to(dtype).train(False)
+    batch = batch_of(family, [17, 1, 40, 32])
+    plain = compute(model, batch)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    fast = sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch))
+    assert_close(plain, fast, tolerance)
+
+
+@needs_compiler
+def test_several_threads_compute_with_torch_s_products(
+    model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The products in tiles have one thread, and would leave the others without work."""
+    assert not isinstance(FOUND, str)
+    forced = replace(FOUND, tiled=True, gemm=dict.fromkeys(FOUND.gemm, 0))  # a call would crash
+    monkeypatch.setattr(library, "find", lambda: forced)
+    chosen: list[int] = []
+    whole = encoder._Batch
+
+    def watched(**fields: Any) -> Any:
+        chosen.append(fields["tiled"])
+        return whole(**{**fields, "tiled": True})
+
+    monkeypatch.setattr(encoder, "_Batch", watched)
+    model.eval()
+    before = torch.get_num_threads()
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch_of("bert", [4, 8])))
+    torch.set_num_threads(before)
+    assert chosen == [True, False]
 
 
 # Layers.
@@ -100,6 +235,7 @@ def test_with_dropout_gradients_are_those_of_the_masks_that_were_drawn(
 
 
 @needs_compiler
+@pytest.mark.usefixtures("products")
 def test_parts_of_a_batch_add_up_to_its_gradients(model: Any, tokenizer: Any) -> None:
     model.double().eval()
     batch = batch_of("bert", [4, 8, 6, 2])
@@ -117,6 +253,7 @@ def test_parts_of_a_batch_add_up_to_its_gradients(model: Any, tokenizer: Any) ->
 
 
 @needs_compiler
+@pytest.mark.usefixtures("products")
 @pytest.mark.parametrize(
     "setting",
     [

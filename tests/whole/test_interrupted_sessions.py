@@ -1,4 +1,4 @@
-"""A session ended by Ctrl-C or SIGTERM says the same of a cell on the terminal, in the tables and in JUnit."""
+"""A session ended by a signal says the same of a cell on the terminal, in tables and in JUnit."""
 
 import csv
 import inspect
