@@ -206,6 +206,7 @@ def _from_published(
     values: dict[str, Any],
 ) -> Evidence:
     from harness.report import PREDICTIONS, leaderboard_in, read_published, render
+    from harness.report.checks.changes import changed_files
     from harness.report.checks.logits import (
         mismatched_predictions,
         predictions_beside,
@@ -239,7 +240,10 @@ def _from_published(
     folder = path.parent
     if check:
         checked = folder if output is None else output
-        contents = render(published, not is_absent(checked / PREDICTIONS))
+        contents = render(published)
+        if is_absent(checked / PREDICTIONS):  # and tables that were made without it say so
+            both = contents, render(published, predictions=False)
+            contents = min(both, key=lambda each: len(changed_files(checked, each)))
         unlike = mismatched_predictions(checked, published)
         lines = [f"{os.path.relpath(path)}: {line}" for line in wrong]
         return Evidence(folder, contents, published.records, (), unlike, lines, published=True)

@@ -27,7 +27,7 @@ from harness.store.predictions import (
 )
 from harness.store.records import Record, classes_of
 from harness.store.run_store import Stored
-from harness.text import some
+from harness.text import counted, series, some
 
 PREDICTIONS = "predictions.parquet"
 
@@ -100,14 +100,15 @@ def with_groupings(folder: Path, published: Published) -> Published:
 
 
 def mismatched_predictions(folder: Path, published: Published) -> list[str]:
-    """Return a line for each run whose predictions are missing, different or not checkable.
+    """Return a line for each run whose predictions differ or cannot be checked; or one for all.
 
     Predictions that could not be checked are reported too, so that nobody believes they were.
     """
     path = folder / PREDICTIONS
     if is_absent(path):
-        lines = [f"missing, so there are no logits of {_named(run)}" for run in _ended(published)]
-        return [*lines, *(f"missing, with the rows of {each.name}" for each in published.given)]
+        runs = [counted(len(ended), "run")] if (ended := _ended(published)) else []
+        missing = series([*runs, *(each.name for each in published.given)])
+        return [f"missing, so the predictions of {missing} cannot be checked"] if missing else []
     _, wrong, unchecked = _checked(path, published)
     return wrong + unchecked
 
