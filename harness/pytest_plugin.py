@@ -1,5 +1,6 @@
 """The pytest plugin: options, a test for every cell, start and end of the session, summary."""
 
+import contextlib
 import gc
 import inspect
 import sys
@@ -47,6 +48,7 @@ from harness.plugin.stash import (
     PLANNED,
     PROBLEMS,
     SESSION,
+    SIGNALS,
     WRITTEN,
     is_strict,
     print_line,
@@ -187,6 +189,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     started.notes += [*unwritten(config), *will_not_be_judged(session, planned)]
     config.stash[DISPLAY] = Display(config)
     hide_timing_table(config)
+    config.stash[SIGNALS] = contextlib.ExitStack()
     config.stash[SESSION] = started  # set first, so that it is closed if its start is interrupted
     heed_sigterm_until_the_end(config)
     setup_only = config.getoption("setuponly", False)  # --setup-plan sets it too; no test will run

@@ -307,11 +307,13 @@ def _from_store(folder: Path, slices: str | None, values: dict[str, Any]) -> Evi
 
 def _leaderboard_at(path: Path, source: Path) -> None:
     """Raise BadInput if there is no leaderboard.json."""
+    from harness.report import LEADERBOARD
+
     if is_absent(path):
         missing = f"no {path.name}" if source.is_dir() else "no such file or folder"
         way_out = "a folder with only runs/ also needs the plan: --suite FILE"
         raise BadInput(
-            [f"{source}: {missing}; name a results folder with a {path.name} ({way_out})"]
+            [f"{source}: {missing}; name a results folder with a {LEADERBOARD} ({way_out})"]
         )
 
 

@@ -18,10 +18,10 @@ def restore(published: Path, **values: Any) -> None:
 
     Git has the published tables, and not the store from which sessions continue. This command
     writes the store again from leaderboard.json and predictions.parquet: every scored run with its
-    record and predictions, none of which is trained again if its checkpoint, data, settings and
-    recipe are the same. Runs that the store has already stay. Kept models are not restored.
-    If recipe or package versions differ from the installed ones, a note says so. Afterwards, run
-    the suite as usual; cells that you add to it are trained.
+    record and predictions, none of which is trained again if its checkpoint, data, settings, recipe
+    (the version of the training code) and package versions are today's; a note says if the last two
+    are not. Runs that the store has already stay. Kept models are not restored. Afterwards, run the
+    suite as usual; cells that you add to it are trained.
 
     \b
     Exit codes: 0 all runs are in the store; 1 some could not be restored; 4 bad input.
@@ -54,7 +54,7 @@ def restore(published: Path, **values: Any) -> None:
         changes = differing(differing_software(software_of(old), software_here()))
         click.echo(
             printable(
-                f"note: a session will train {len(old)} of the {counted(len(runs), 'run')} again, "
+                f"note: sessions do not reuse {len(old)} of the {counted(len(runs), 'run')}, "
                 f"because recipe or package versions differ, theirs against today's: {changes}"
             )
         )

@@ -1,13 +1,15 @@
 """Runs on a Ray cluster, or on a Ray started only on this machine."""
 
+import contextlib
 import logging
 import math
 import os
 import pickle
+import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from importlib import import_module
@@ -85,17 +87,18 @@ class RayExecutor:
             problem = f"--executor ray needs Ray ({error}): pip install '.[ray]'"
             raise BadInput([problem]) from error
 
-        if address is None:
-            ray.init(
-                address="local",
-                num_cpus=None if workers is None else math.ceil(workers * cpus),
-                num_gpus=None if gpus else 0,  # None: all that Ray finds
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                **_common(),
-            )
-        else:
-            _join(address)
+        with _own_sigterm():
+            if address is None:
+                ray.init(
+                    address="local",
+                    num_cpus=None if workers is None else math.ceil(workers * cpus),
+                    num_gpus=None if gpus else 0,  # None: all that Ray finds
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    include_dashboard=False,
+                    **_common(),
+                )
+            else:
+                _join(address)
         # Resources of each living node, by name.
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         room = _room(nodes, cpus, gpus)
@@ -206,6 +209,17 @@ def _call(task: tuple[bytes, str | None]) -> bytes:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
     function, job = pickle.loads(pickled)  # noqa: S301
     return pickled_result(function, job)
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Give SIGTERM the handler back that it had before the block: Ray sets one that only exits."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _join(address: str) -> None:

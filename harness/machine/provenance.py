@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 DISTRIBUTION = "cola-finetuning-benchmark"
 """The name under which this project is installed."""
 
-RECIPE_VERSION = 4
+RECIPE_VERSION = 5
 """Raised whenever a change of the training code changes a result; part of every run's key."""
 
 RESULT_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "accelerate")

@@ -79,9 +79,7 @@ def hold_interrupt() -> Iterator[Callable[[], bool]]:
 
 def heed_sigterm_until_the_end(config: pytest.Config) -> None:
     """Heed SIGTERM from now on, until release_signals."""
-    signals = contextlib.ExitStack()
-    signals.enter_context(heed_sigterm())
-    config.stash[SIGNALS] = signals
+    config.stash[SIGNALS].enter_context(heed_sigterm())
 
 
 def hold_interrupt_until_the_end(config: pytest.Config) -> Callable[[], bool]:

@@ -134,7 +134,7 @@ def introduction(published: Published) -> Iterator[str]:
             )
     moments = (moment for run in runs for moment in (run.started_at, run.finished_at) if moment)
     if days := sorted(_utc(moment)[:10] for moment in moments):
-        recipes = series([*dict.fromkeys(str(run.recipe_version) for run in runs)])
+        recipes = series([*map(str, sorted({run.recipe_version for run in runs}))])
         yield (
             f"Runs of {' to '.join(dict.fromkeys((days[0], days[-1])))} (UTC), recipe {recipes} "
             "(the version of the training code)."

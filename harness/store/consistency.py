@@ -361,8 +361,7 @@ def _first(computed: np.ndarray, packed: str | None) -> str:
     if held is None or not (unlike := held != computed).any():
         return ""
     place = int(unlike.argmax())
-    where = f"validation row {place + 1} (idx {place})"
-    return f": class {computed[place]} in {where}, the record's {held[place]}"
+    return f": class {computed[place]} in validation row {place + 1}, the record's {held[place]}"
 
 
 def _unlike_scores(field: str, stored: Scores | None, computed: Scores | None) -> Iterator[str]:

@@ -104,6 +104,17 @@ def test_times_beside_other_programs_compare_with_no_others() -> None:
         == compare(quiet, quiet).ratios["time"].value
         == 1
     )
+    caution = (
+        "; other programs, whose load was not recorded, may have influenced the ratios of "
+        "training time and evaluation time"
+    )
+    assert caution in conclusion(compare(older, older))
+    assert caution not in conclusion(compare(quiet, quiet))
+    assert caution not in conclusion(compare(older, quiet))  # it has no ratio of times
+    on_gpu = changed(older, device="cuda")
+    assert caution not in conclusion(compare(on_gpu, on_gpu))
+    unknown = as_dict(compare(older, older))
+    assert [unknown[f"{cost}_load_unknown"] for cost in ("time", "memory")] == [True, False]
 
 
 def test_rates_of_one_checkpoint_beside_unlike_load_have_no_ratio_of_times() -> None:
@@ -120,13 +131,14 @@ def test_rates_of_one_checkpoint_beside_unlike_load_have_no_ratio_of_times() -> 
 
 
 def test_times_of_disturbed_seeds_are_listed_instead_of_a_ratio() -> None:
-    pair = compare(contestant("slow", DISTURBED), contestant("fast", STEADY))
+    load = {"contention": Contention(other_programs=0.0, own_cores=2.0, fewest_threads=2)}
+    pair = compare(contestant("slow", DISTURBED, **load), contestant("fast", STEADY, **load))
     told = "training times of slow's seeds differ by a factor of 2.64 (890, 872 and 337 s)"
     assert (pair.ratios["time"].value, pair.ratios["time"].obstacle) == (None, told)
     assert costs_told(pair) == (
         "slow takes about 1 times the evaluation time (~2.9 against 2.88 ± 0.00 ms per "
-        "sentence; 1 to 1 run by run) and 1 times the memory (904 ± 1 against 904 ± 1 MB; 0.998 to "
-        f"1 run by run) of fast; {told}, so no ratio of training time."
+        "sentence; 1 to 1 run by run) and 1.00 times the memory (904 ± 1 against 904 ± 1 MB; 0.998 "
+        f"to 1.00 run by run) of fast; {told}, so no ratio of training time."
     )
 
 
@@ -183,8 +195,8 @@ def test_a_ratio_is_of_means_and_its_range_of_every_pair_of_runs(
 def test_a_ratio_of_one_seed_says_why_it_has_no_range() -> None:
     told = costs_told(compare(contestant("a", (510.0,)), contestant("b", STEADY)))
     assert told.startswith(
-        "a takes 2 times the training time (510.0 against 255.0 ± 5.0 s; no range with one seed "
-        "of a), "
+        "a takes 2.00 times the training time (510.0 against 255.0 ± 5.0 s; no range with one "
+        "seed of a), "
     )
     told = costs_told(compare(contestant("a", (510.0,)), contestant("b", (255.0,))))
     assert "(510.0 against 255.0 s; no range with one seed of a and of b)" in told
@@ -414,7 +426,7 @@ def test_a_comparison_rounds_times_that_tell_little_and_no_memory() -> None:
     told = costs_told(pair)
     assert told.startswith("a takes about 2.5 times the training time (~260 against 100.5 ± ")
     assert "; 2.5 to 2.6 run by run)" in told
-    assert "1 times the memory (904 ± 1 against 902 ± 1 MB; 0.999 to 1 run by run)" in told
+    assert "1.00 times the memory (904 ± 1 against 902 ± 1 MB; 0.999 to 1.00 run by run)" in told
     assert as_dict(pair)["train_seconds_a"] == fmean(STEADY)
     quiet = costs_told(compare(contestant("a", STEADY), contestant("b", quick)))
     assert "~" not in quiet

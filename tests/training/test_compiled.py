@@ -74,6 +74,9 @@ def products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     torch.set_num_threads(before)
 
 
+DEPTH = 100
+"""So many products are summed at a time here, so that small matrices are summed in parts."""
+
 PRODUCTS = """
 #include "tiles.h"
 #define PRODUCTS(T) \
@@ -93,7 +96,8 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     folder = tmp_path_factory.mktemp("tiles")
     (folder / "products.cpp").write_text(PRODUCTS)
     headers = f"-I{compiler.HEADERS[0].parent}"
-    command = [compiler.find() or "", *compiler.FLAGS, headers, "products.cpp", "-o", "products.so"]
+    flags = [*compiler.FLAGS, headers, f"-DTILE_DEPTH={DEPTH}"]
+    command = [compiler.find() or "", *flags, "products.cpp", "-o", "products.so"]
     subprocess.run(command, cwd=folder, check=True)
     return ctypes.CDLL(str(folder / "products.so"))
 
@@ -101,8 +105,8 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 @needs_compiler
 @settings(max_examples=300, deadline=None)
 @given(
-    rows=st.integers(1, 40),
-    sizes=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    rows=st.integers(1, 40) | st.just(2 * DEPTH + 1),
+    sizes=st.tuples(*2 * [st.integers(1, 60) | st.sampled_from([DEPTH - 1, DEPTH, 2 * DEPTH + 1])]),
     further=st.tuples(st.integers(0, 9), st.integers(0, 9)),
     kind=st.sampled_from(["float", "double"]),
     add=st.booleans(),
@@ -186,7 +190,7 @@ def test_several_threads_compute_with_torch_s_products(
     before = torch.get_num_threads()
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch_of("bert", [4, 8])))
+        sped_up(COMPILED, model, tokenizer, lambda: compute(model, batch_of("bert", [4, 8, 3, 5])))
     torch.set_num_threads(before)
     assert chosen == [True, False]
 

@@ -101,7 +101,7 @@ PINNED_WITH = {
 }
 PINNED = {
     "otherwise": Pin(
-        recipe=4,
+        recipe=5,
         data="f77e57c23152e000",
         weights=1152.64,
         train_losses=(0.840042, 0.709382),
@@ -118,7 +118,7 @@ PINNED = {
         ),
     ),
     "sped up": Pin(
-        recipe=4,
+        recipe=5,
         data="f77e57c23152e000",
         weights=1152.64,
         train_losses=(0.813453, 0.726743),
@@ -135,7 +135,7 @@ PINNED = {
         ),
     ),
     "tutorial": Pin(
-        recipe=4,
+        recipe=5,
         data="f77e57c23152e000",
         weights=1152.64,
         train_losses=(0.769078, 0.837663),

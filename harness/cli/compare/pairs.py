@@ -81,9 +81,14 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
         known = {name: found.cost.noun for pair in pairs for name, found in pair.ratios.items()}
         nouns = [known[COSTS[heading]] for heading in costs]
         notes.append(f"{series(costs)}: A's {series(nouns)}, divided by B's.")
-        ratios = [found for pair in pairs for found in pair.ratios.values() if found.unwatched]
-        if unwatched := [*dict.fromkeys(found.cost.noun for found in ratios)]:
-            notes.append(f"{unwatched_times(unwatched)}.")
+        unwatched: dict[str, list[str]] = {}
+        for name, pair in zip(names, pairs, strict=True):
+            if nouns := [found.cost.noun for found in pair.ratios.values() if found.unwatched]:
+                unwatched.setdefault(unwatched_times(nouns), []).append(name)
+        notes += [
+            f"{'all rows' if len(each) == len(pairs) > 1 else some(each)}: {caution}."
+            for caution, each in unwatched.items()
+        ]
     few = [
         name
         for name, pair in zip(names, pairs, strict=True)

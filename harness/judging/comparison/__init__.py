@@ -277,7 +277,7 @@ def as_dict(pair: Comparison) -> dict[str, object]:
             f"{name}_ratio_low": found.low,
             f"{name}_ratio_high": found.high,
             f"{name}_obstacle": found.obstacle,
-            f"{name}_load_unknown": found.unwatched,
+            f"{name}_load_unknown": None if found.value is None else found.unwatched,
         }
     return values
 

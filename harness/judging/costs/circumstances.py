@@ -69,7 +69,7 @@ def _other_programs(run: Record, served: bool) -> str:
 
 
 def unwatched(run: Record, served: bool = False) -> bool:
-    """Return whether it is unknown if other programs kept a core busy: a record of old versions.
+    """Return whether it is unknown if other programs kept a core busy: nothing measured their load.
 
     On a GPU, other programs on the cores hardly change a time.
     """

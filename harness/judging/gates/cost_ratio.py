@@ -85,5 +85,7 @@ def _rough(cost: Cost, sides: Mapping[str, Sequence[Record]]) -> str:
 def _amounts(found: Ratio) -> str:
     """Return both costs, each with its deviation, and the range of the ratio run by run."""
     amounts = " against ".join(each.text(found.cost.write) for each in (found.a, found.b))
-    extent = "" if found.low is None else f"; {found.low:.3g} to {found.high:.3g} run by run"
+    extent = ""
+    if found.low is not None and found.high is not None:
+        extent = f"; {found.write(found.low)} to {found.write(found.high)} run by run"
     return f"{amounts} {found.cost.unit}{extent}"

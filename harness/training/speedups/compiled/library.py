@@ -18,8 +18,8 @@ KINDS = {torch.float32: "float", torch.float64: "double"}
 class Library:
     """The loaded library, and the addresses of torch's matrix products by type of element.
 
-    `tiled` is whether its own matrix products are faster than torch's on this processor, in one
-    thread.
+    `tiled` is whether this is a processor on which its own matrix products were measured to be
+    faster than MKL's, in one thread.
     """
 
     functions: ctypes.CDLL

@@ -1,9 +1,9 @@
 // Matrix products in one thread, for processors on which torch's BLAS has only a generic kernel.
 //
 // MKL serves AMD's processors with a kernel that copies both factors into its own order and clears
-// the result first. Here a tile of the result stays in registers until it is whole, as Goto and van
-// de Geijn describe ("Anatomy of high-performance matrix multiplication", 2008); of the factors
-// only the smaller part is copied, and what comes next is fetched meanwhile.
+// the result first. Here a tile of the result stays in registers while it is summed, as Goto and van
+// de Geijn describe ("Anatomy of high-performance matrix multiplication", 2008); forward and for
+// inputs, only the weights are copied, and the next of them are fetched meanwhile.
 
 #pragma once
 
@@ -20,6 +20,13 @@ namespace {
 // 6 rows of 2 vectors: 12 of the 16 vector registers of AVX2 hold sums, 2 a row of the panel.
 constexpr int kTileBytes = 32, kTileRows = 6, kTileVectors = 2;
 constexpr Index kCacheLine = 64;
+// So many products are summed at a time: a panel of them stays in the caches.
+#ifndef TILE_DEPTH
+#define TILE_DEPTH 768
+#endif
+constexpr Index kDepth = TILE_DEPTH;
+// With fewer rows, copying the weights takes longer than the products.
+constexpr Index kFewestRows = 4;
 
 template <class T>
 struct Tile {
@@ -121,34 +128,41 @@ void copy_panel(const T* m, Index stride, Index depth, Index columns, T* panel) 
   }
 }
 
-// panel (depth, Tile::columns) = the transposed m (columns, depth); the other columns are 0.
+// panel (depth, Tile::columns) = the transposed m (columns, depth), with rows `stride` apart; the
+// other columns are 0.
 template <class T>
-void turn_panel(const T* m, Index depth, Index columns, T* panel) {
+void turn_panel(const T* m, Index stride, Index depth, Index columns, T* panel) {
   constexpr int width = Tile<T>::columns;
-  Index p = 0;
+  Index done = 0;
   if constexpr (sizeof(T) == 4) {  // blocks of 4 by 4, in vector registers
     typedef T Four __attribute__((vector_size(16)));
     typedef T Anywhere __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
-    for (; columns == width && p + 4 <= depth; p += 4) {
+    // All of a cache line at once: rows a power of two apart would push each other's lines out.
+    constexpr Index line = kCacheLine / Index(sizeof(T));
+    done = columns == width ? depth / 4 * 4 : 0;
+    for (Index begin = 0; begin < done; begin += line) {
       for (int j = 0; j < width; j += 4) {
-        const T* from = m + j * depth + p;
-        Four rows[4], pairs[4];
-        for (int i = 0; i < 4; ++i) rows[i] = *reinterpret_cast<const Anywhere*>(from + i * depth);
-        for (int i = 0; i < 4; i += 2) {
-          pairs[i] = Four{rows[i][0], rows[i + 1][0], rows[i][1], rows[i + 1][1]};
-          pairs[i + 1] = Four{rows[i][2], rows[i + 1][2], rows[i][3], rows[i + 1][3]};
-        }
-        for (int i = 0; i < 4; ++i) {
-          const Four &low = pairs[i / 2], &high = pairs[2 + i / 2];
-          const int k = i % 2 * 2;
-          *reinterpret_cast<Anywhere*>(panel + (p + i) * width + j) =
-              Four{low[k], low[k + 1], high[k], high[k + 1]};
+        for (Index p = begin; p < std::min(begin + line, done); p += 4) {
+          const T* from = m + j * stride + p;
+          Four rows[4], pairs[4];
+          for (int i = 0; i < 4; ++i)
+            rows[i] = *reinterpret_cast<const Anywhere*>(from + i * stride);
+          for (int i = 0; i < 4; i += 2) {
+            pairs[i] = Four{rows[i][0], rows[i + 1][0], rows[i][1], rows[i + 1][1]};
+            pairs[i + 1] = Four{rows[i][2], rows[i + 1][2], rows[i][3], rows[i + 1][3]};
+          }
+          for (int i = 0; i < 4; ++i) {
+            const Four &low = pairs[i / 2], &high = pairs[2 + i / 2];
+            const int k = i % 2 * 2;
+            *reinterpret_cast<Anywhere*>(panel + (p + i) * width + j) =
+                Four{low[k], low[k + 1], high[k], high[k + 1]};
+          }
         }
       }
     }
   }
-  for (; p < depth; ++p)
-    for (int j = 0; j < width; ++j) panel[p * width + j] = j < columns ? m[j * depth + p] : T(0);
+  for (Index p = done; p < depth; ++p)
+    for (int j = 0; j < width; ++j) panel[p * width + j] = j < columns ? m[j * stride + p] : T(0);
 }
 
 // turned: for every kTileRows columns of m (depth, stride), a part (depth, kTileRows).
@@ -182,12 +196,15 @@ template <class T>
 void tiled_forward(const T* x, Index x_stride, const T* w, T* y, Index y_stride, Index rows,
                    Index in, Index out) {
   constexpr Index width = Tile<T>::columns;
-  T* panel = room<T>(in * width);
-  for (Index j = 0; j < out; j += width) {
-    const Index columns = std::min(width, out - j), rest = out - j - columns;
-    turn_panel(w + j * in, in, columns, panel);
-    const Next<T> next{w + (j + columns) * in, std::min(width, rest), in, in};
-    tiles<T, false>(x, x_stride, panel, rows, in, y + j, y_stride, columns, false, next);
+  T* panel = room<T>(kDepth * width);
+  for (Index p = 0; p < in; p += kDepth) {
+    const Index depth = std::min(kDepth, in - p);
+    for (Index j = 0; j < out; j += width) {
+      const Index columns = std::min(width, out - j), rest = out - j - columns;
+      turn_panel(w + j * in + p, in, depth, columns, panel);
+      const Next<T> next{w + (j + columns) * in + p, std::min(width, rest), in, depth};
+      tiles<T, false>(x + p, x_stride, panel, rows, depth, y + j, y_stride, columns, p > 0, next);
+    }
   }
 }
 
@@ -196,12 +213,17 @@ template <class T>
 void tiled_input(const T* dy, Index dy_stride, const T* w, T* dx, Index rows, Index in, Index out,
                  bool add) {
   constexpr Index width = Tile<T>::columns;
-  T* panel = room<T>(out * width);
-  for (Index j = 0; j < in; j += width) {
-    const Index columns = std::min(width, in - j), rest = in - j - columns;
-    copy_panel(w + j, in, out, columns, panel);
-    const Next<T> next{w + j + columns, rest > 0 ? out : 0, in, std::min(width, rest)};
-    tiles<T, false>(dy, dy_stride, panel, rows, out, dx + j, in, columns, add, next);
+  T* panel = room<T>(kDepth * width);
+  for (Index p = 0; p < out; p += kDepth) {
+    const Index depth = std::min(kDepth, out - p);
+    for (Index j = 0; j < in; j += width) {
+      const Index columns = std::min(width, in - j), rest = in - j - columns;
+      const T* from = w + p * in + j;
+      copy_panel(from, in, depth, columns, panel);
+      const Next<T> next{from + columns, rest > 0 ? depth : 0, in, std::min(width, rest)};
+      tiles<T, false>(dy + p, dy_stride, panel, rows, depth, dx + j, in, columns, add || p > 0,
+                      next);
+    }
   }
 }
 
@@ -211,17 +233,20 @@ void tiled_weight(const T* dy, Index dy_stride, const T* x, Index x_stride, T* d
                   Index in, Index out, bool add) {
   constexpr Index width = Tile<T>::columns;
   const Index whole = (out + kTileRows - 1) / kTileRows * kTileRows;
-  T* panel = room<T>(rows * (width + whole));
-  T* turned = panel + rows * width;
-  turn_rows(dy, dy_stride, rows, out, turned);
-  for (Index j = 0; j < in; j += width) {
-    const Index columns = std::min(width, in - j);
-    copy_panel(x + j, x_stride, rows, columns, panel);
-    tiles<T, true>(turned, 0, panel, out, rows, dw + j, in, columns, add, Next<T>{});
+  T* panel = room<T>(std::min(kDepth, rows) * (width + whole));
+  for (Index p = 0; p < rows; p += kDepth) {
+    const Index depth = std::min(kDepth, rows - p);
+    T* turned = panel + depth * width;
+    turn_rows(dy + p * dy_stride, dy_stride, depth, out, turned);
+    for (Index j = 0; j < in; j += width) {
+      const Index columns = std::min(width, in - j);
+      copy_panel(x + p * x_stride + j, x_stride, depth, columns, panel);
+      tiles<T, true>(turned, 0, panel, out, depth, dw + j, in, columns, add || p > 0, Next<T>{});
+    }
   }
 }
 
-// Whether these products are faster than torch's BLAS on this processor.
+// Whether this processor is of the kind on which these products were measured to be faster than MKL.
 inline bool tiles_pay() {
 #if defined(__x86_64__) && defined(__AVX2__) && defined(__FMA__)
   return __builtin_cpu_is("amd");
