@@ -15,6 +15,7 @@ from harness.judging.comparison import Comparison, Contestant, corrected
 from harness.judging.comparison import compare as comparison
 from harness.judging.leaderboard import runs_by_cell
 from harness.machine.contention import Contention
+from harness.machine.provenance import RECIPE_VERSION
 from harness.report import read_published, write_tables
 from harness.suite.spec import TrainingSpec
 
@@ -77,9 +78,9 @@ def test_leaderboards_are_compared_cell_by_cell_in_a_table(results: Path) -> Non
             f"{pair.low:+z.3f} to {pair.high:+z.3f}",
             f"{pair.adjusted:.2g}",
             {"good": "no difference shown", "bad": "worse"}[name],
-            "1",
-            "1",
-            "1",
+            "1.00",
+            "1.00",
+            "1.00",
         ]
     assert rows == (
         "A row compares one checkpoint, batch size (bs) and learning rate (lr) in A and in B, "
@@ -87,7 +88,9 @@ def test_leaderboards_are_compared_cell_by_cell_in_a_table(results: Path) -> Non
     )
     assert holm == "p-values are corrected for 2 comparisons (Holm 1979)."
     assert costs == (
-        "time, eval and memory: A's training time, evaluation time and memory, divided by B's."
+        "time, eval and memory: A's training time, evaluation time and memory, divided by B's; "
+        "other programs, whose load was not recorded, may have influenced the ratios of training "
+        "time and evaluation time."
     )
     assert counts == "2 cells in both: 1 no difference shown, 1 worse."
 
@@ -319,7 +322,8 @@ def test_other_recipe_and_package_versions_are_named(results: Path, tmp_path: Pa
     versions = {"torch": "2.12.0", "transformers": "5.23.0"}
     other = _copy_changed(results / "new", tmp_path / "b", recipe_version=3, versions=versions)
     out = compare(results, "new", str(other)).out
-    told = "settings differ, A against B: all rows: recipe (4 against 3), torch (2.13.0 against"
+    now = f"recipe ({RECIPE_VERSION} against 3)"
+    told = f"settings differ, A against B: all rows: {now}, torch (2.13.0 against"
     assert f"{told} 2.12.0)." in out
 
 

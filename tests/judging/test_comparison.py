@@ -66,10 +66,11 @@ def test_a_clear_difference_is_shown_in_the_right_direction() -> None:
     text = conclusion(pair)
     assert text.startswith("good is better than bad: MCC ")
     assert text.endswith(
-        "; good takes 1 times the training time (101.5 ± 1.0 against 101.5 ± 1.0 s; 0.98 to 1.02 "
-        "run by run), 1 times the evaluation time (2.88 ± 0.00 against 2.88 ± 0.00 ms per "
-        "sentence; 1 to 1 run by run) and 1 times the memory (902 ± 1 against 902 ± 1 MB; 0.998 to "
-        "1 run by run) of bad."
+        "; good takes 1.00 times the training time (101.5 ± 1.0 against 101.5 ± 1.0 s; 0.980 to "
+        "1.02 run by run), 1.00 times the evaluation time (2.88 ± 0.00 against 2.88 ± 0.00 ms per "
+        "sentence; 1.00 to 1.00 run by run) and 1.00 times the memory (902 ± 1 against 902 ± 1 MB; "
+        "0.998 to 1.00 run by run) of bad; other programs, whose load was not recorded, may have "
+        "influenced the ratios of training time and evaluation time."
     )
 
 

@@ -80,15 +80,16 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
     if costs:
         known = {name: found.cost.noun for pair in pairs for name, found in pair.ratios.items()}
         nouns = [known[COSTS[heading]] for heading in costs]
-        notes.append(f"{series(costs)}: A's {series(nouns)}, divided by B's.")
+        about_costs = [f"{series(costs)}: A's {series(nouns)}, divided by B's"]
         unwatched: dict[str, list[str]] = {}
         for name, pair in zip(names, pairs, strict=True):
             if nouns := [found.cost.noun for found in pair.ratios.values() if found.unwatched]:
                 unwatched.setdefault(unwatched_times(nouns), []).append(name)
-        notes += [
-            f"{'all rows' if len(each) == len(pairs) > 1 else some(each)}: {caution}."
+        about_costs += [
+            caution if len(each) == len(pairs) else f"in {some(each)} {caution}"
             for caution, each in unwatched.items()
         ]
+        notes.append(f"{'; '.join(about_costs)}.")
     few = [
         name
         for name, pair in zip(names, pairs, strict=True)
