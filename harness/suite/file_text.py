@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
-
-from harness.text import scientific
 
 LEAST_IN_FULL = 0.001
 """Smaller numbers are written with an exponent."""
@@ -38,5 +37,5 @@ def value_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(value_text, value))}]"
     if isinstance(value, float) and 0 < abs(value) < LEAST_IN_FULL:
-        return scientific(value)
+        return f"{Decimal(repr(value)).normalize():e}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
