@@ -284,8 +284,8 @@ def test_a_baseline_is_compared_as_two_cells_are(
     names += [word for path in files_of(b, tmp_path) for word in ("--baseline", str(path))]
     done = harness("judge", *names, *(["--paired-seeds"] if paired else []), "--json")
     found = json.loads(done.out)
-    done = harness("compare", a, b, "--results", "results/cola", "--json")
-    compared = json.loads(done.out)["comparisons"][0]
+    told = harness("compare", a, b, "--results", "results/cola", "--json").out
+    compared = json.loads(told)["comparisons"][0]
     for name in ("difference", "low", "high", "p_value", "covers"):
         assert found["difference"][name] == pytest.approx(compared[name], abs=1e-12)
     (gate,) = found["gates"]
