@@ -123,9 +123,9 @@ def test_products_in_tiles_are_those_of_numpy_and_write_nothing_else(
 ) -> None:
     """Whole numbers, which both types of element add up exactly, in rows that lie further apart."""
     random = np.random.default_rng(seed)
-    dtype = np.float32 if kind == "float" else np.float64
+    dtype: Any = np.float32 if kind == "float" else np.float64
     into, out = sizes
-    x, w, dy, y, dx, dw = (
+    arrays: list[np.ndarray[Any, np.dtype[np.float64]]] = [
         random.integers(-9, 10, shape).astype(dtype)
         for shape in (
             (rows, into + further[0]),
@@ -135,7 +135,8 @@ def test_products_in_tiles_are_those_of_numpy_and_write_nothing_else(
             (rows, into),
             (out, into),
         )
-    )
+    ]
+    x, w, dy, y, dx, dw = arrays
     numbers = np.array([rows, into, out, x.shape[1], dy.shape[1]], np.int64)
     wanted = y.copy()
     wanted[:, :out] = x[:, :into] @ w.T
@@ -162,7 +163,8 @@ def test_either_way_of_products_gives_the_gradients_of_the_model_s_own(
     family: str, dtype: torch.dtype, tolerance: float, tmp_path: Path
 ) -> None:
     folder = make_checkpoint(family, tmp_path / family)
-    model = model_with(folder, {}).to(dtype).train(False)
+    model: Any = model_with(folder, {})
+    model.to(dtype).train(False)
     batch = batch_of(family, [17, 1, 40, 32])
     plain = compute(model, batch)
     tokenizer = AutoTokenizer.from_pretrained(folder)
