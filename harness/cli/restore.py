@@ -49,9 +49,9 @@ def restore(published: Path, **values: Any) -> None:
     )
     for line in restored.left_out:
         click.echo(printable(f"left out: {line}"))
-    runs = scored(found.records)
-    if old := [run for run in runs if software_of([run]) != software_here()]:
-        changes = differing(differing_software(software_of(old), software_here()))
+    runs, here = scored(found.records), software_here()
+    if old := [run for run in runs if software_of([run]) != here]:
+        changes = differing(differing_software(software_of(old), here))
         click.echo(
             printable(
                 f"note: sessions do not reuse {len(old)} of the {counted(len(runs), 'run')}, "

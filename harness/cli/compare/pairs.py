@@ -1,7 +1,7 @@
 """Formats many comparisons as a table for a terminal: a row for each pair."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from tabulate import tabulate
 
@@ -16,6 +16,8 @@ COSTS = {"time": "time", "eval": "evaluation", "memory": "memory", "latency": "l
 """Headings of ratios with their names; a column without any ratio is left out."""
 
 MISSING = "-"
+
+K = TypeVar("K")
 
 
 def pairs_table(names: Sequence[str], pairs: Sequence["Comparison"]) -> str:
@@ -69,8 +71,6 @@ def _times(found: "Ratio | None") -> str:
 
 
 def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[str]) -> list[str]:
-    from harness.judging.comparison.conclusions import unwatched_times
-
     notes = [_rows(pairs)]
     together = max(pair.corrected_for for pair in pairs)
     corrected = f"p-values are corrected for {together} comparisons (Holm 1979)"
@@ -81,13 +81,9 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
         known = {name: found.cost.noun for pair in pairs for name, found in pair.ratios.items()}
         nouns = [known[COSTS[heading]] for heading in costs]
         about_costs = [f"{series(costs)}: A's {series(nouns)}, divided by B's"]
-        unwatched: dict[str, list[str]] = {}
-        for name, pair in zip(names, pairs, strict=True):
-            if nouns := [found.cost.noun for found in pair.ratios.values() if found.unwatched]:
-                unwatched.setdefault(unwatched_times(nouns), []).append(name)
         about_costs += [
             caution if len(each) == len(pairs) else f"in {some(each)} {caution}"
-            for caution, each in unwatched.items()
+            for caution, each in _grouped(names, pairs, _cautions).items()
         ]
         notes.append(f"{'; '.join(about_costs)}.")
     few = [
@@ -98,25 +94,41 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
     if few:
         which = "All verdicts" if len(few) == len(pairs) else f"The verdicts on {', '.join(few)}"
         notes.append(f"{which} hold for these runs only, because a cell has one seed.")
-    differences: dict[str, list[str]] = {}
-    for name, pair in zip(names, pairs, strict=True):
-        if pair.unlike:
-            differences.setdefault(differing(pair.unlike), []).append(name)
+    differences = _grouped(
+        names, pairs, lambda pair: [differing(pair.unlike)] if pair.unlike else []
+    )
     notes += [
         f"settings differ, A against B: {'all rows' if len(each) == len(pairs) > 1 else some(each)}"
         f": {settings}."
         for settings, each in differences.items()
     ]
-    obstacles: dict[tuple[str, str], list[str]] = {}
-    for name, pair in zip(names, pairs, strict=True):
-        for obstacle in _obstacles(pair):
-            obstacles.setdefault(obstacle, []).append(name)
     notes += [
         f"not comparable: {'all rows' if len(each) == len(pairs) > 1 else ', '.join(each)}{part}: "
         f"{reason}."
-        for (part, reason), each in obstacles.items()
+        for (part, reason), each in _grouped(names, pairs, _obstacles).items()
     ]
     return [*map(printable, notes)]
+
+
+def _grouped(
+    names: Sequence[str],
+    pairs: Sequence["Comparison"],
+    told: "Callable[[Comparison], Iterable[K]]",
+) -> "dict[K, list[str]]":
+    """Return the names of the pairs by what is told of them, each thing once."""
+    found: dict[K, list[str]] = {}
+    for name, pair in zip(names, pairs, strict=True):
+        for each in told(pair):
+            found.setdefault(each, []).append(name)
+    return found
+
+
+def _cautions(pair: "Comparison") -> Iterator[str]:
+    """Yield the caution about a pair's ratios of times, if the load was not recorded."""
+    from harness.judging.comparison.conclusions import unwatched_times
+
+    if nouns := [found.cost.noun for found in pair.ratios.values() if found.unwatched]:
+        yield unwatched_times(nouns)
 
 
 def _populations(names: Sequence[str], pairs: Sequence["Comparison"]) -> Iterator[str]:
@@ -147,10 +159,9 @@ def _without_sources(names: Sequence[str], pairs: Sequence["Comparison"]) -> Ite
     """Yield why pairs have no interval for other sources."""
     from harness.judging.populations import IN_WORDS
 
-    reasons: dict[str, list[str]] = {}
-    for name, pair in zip(names, pairs, strict=True):
-        if pair.obstacle_sources is not None:
-            reasons.setdefault(pair.obstacle_sources, []).append(name)
+    reasons = _grouped(
+        names, pairs, lambda pair: [each] if (each := pair.obstacle_sources) is not None else []
+    )
     for reason, own in reasons.items():
         which = "all rows" if len(own) == len(pairs) > 1 else some(own)
         yield f"no interval for {IN_WORDS['sources']}: {which}: {reason}."
