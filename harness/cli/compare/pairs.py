@@ -71,6 +71,8 @@ def _times(found: "Ratio | None") -> str:
 
 
 def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[str]) -> list[str]:
+    from harness.judging.comparison.conclusions import unwatched_times
+
     notes = [_rows(pairs)]
     together = max(pair.corrected_for for pair in pairs)
     corrected = f"p-values are corrected for {together} comparisons (Holm 1979)"
@@ -81,9 +83,10 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
         known = {name: found.cost.noun for pair in pairs for name, found in pair.ratios.items()}
         nouns = [known[COSTS[heading]] for heading in costs]
         about_costs = [f"{series(costs)}: A's {series(nouns)}, divided by B's"]
+        cautions = _grouped(names, pairs, lambda pair: [unwatched_times(pair)])
         about_costs += [
-            caution if len(each) == len(pairs) else f"in {some(each)} {caution}"
-            for caution, each in _grouped(names, pairs, _cautions).items()
+            caution if len(each) == len(pairs) else f"{caution} (in {some(each)})"
+            for caution, each in cautions.items()
         ]
         notes.append(f"{'; '.join(about_costs)}.")
     few = [
@@ -95,7 +98,7 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
         which = "All verdicts" if len(few) == len(pairs) else f"The verdicts on {', '.join(few)}"
         notes.append(f"{which} hold for these runs only, because a cell has one seed.")
     differences = _grouped(
-        names, pairs, lambda pair: [differing(pair.unlike)] if pair.unlike else []
+        names, pairs, lambda pair: [differing(pair.unlike) if pair.unlike else None]
     )
     notes += [
         f"settings differ, A against B: {'all rows' if len(each) == len(pairs) > 1 else some(each)}"
@@ -113,22 +116,15 @@ def _notes(names: Sequence[str], pairs: Sequence["Comparison"], costs: Sequence[
 def _grouped(
     names: Sequence[str],
     pairs: Sequence["Comparison"],
-    told: "Callable[[Comparison], Iterable[K]]",
+    told: "Callable[[Comparison], Iterable[K | None]]",
 ) -> "dict[K, list[str]]":
-    """Return the names of the pairs by what is told of them, each thing once."""
+    """Return the names of the pairs by what is told of them; None is nothing."""
     found: dict[K, list[str]] = {}
     for name, pair in zip(names, pairs, strict=True):
         for each in told(pair):
-            found.setdefault(each, []).append(name)
+            if each is not None:
+                found.setdefault(each, []).append(name)
     return found
-
-
-def _cautions(pair: "Comparison") -> Iterator[str]:
-    """Yield the caution about a pair's ratios of times, if the load was not recorded."""
-    from harness.judging.comparison.conclusions import unwatched_times
-
-    if nouns := [found.cost.noun for found in pair.ratios.values() if found.unwatched]:
-        yield unwatched_times(nouns)
 
 
 def _populations(names: Sequence[str], pairs: Sequence["Comparison"]) -> Iterator[str]:
@@ -159,9 +155,7 @@ def _without_sources(names: Sequence[str], pairs: Sequence["Comparison"]) -> Ite
     """Yield why pairs have no interval for other sources."""
     from harness.judging.populations import IN_WORDS
 
-    reasons = _grouped(
-        names, pairs, lambda pair: [each] if (each := pair.obstacle_sources) is not None else []
-    )
+    reasons = _grouped(names, pairs, lambda pair: [pair.obstacle_sources])
     for reason, own in reasons.items():
         which = "all rows" if len(own) == len(pairs) > 1 else some(own)
         yield f"no interval for {IN_WORDS['sources']}: {which}: {reason}."

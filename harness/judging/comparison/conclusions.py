@@ -1,6 +1,6 @@
 """Comparisons in words: what one shows, on which slices, at which costs, and what is behind it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from harness.judging.comparison import Comparison
 from harness.judging.costs import Ratio
@@ -107,13 +107,16 @@ def _costs(pair: Comparison) -> str:
             obstacles.setdefault(found.obstacle, []).append(f"of {found.cost.noun}")
     for obstacle, costs in obstacles.items():
         text += f"; {obstacle}, so no ratio {series(costs)}"
-    if unwatched := [found.cost.noun for found in pair.ratios.values() if found.unwatched]:
-        text += f"; {unwatched_times(unwatched)}"
+    if (caution := unwatched_times(pair)) is not None:
+        text += f"; {caution}"
     return text
 
 
-def unwatched_times(nouns: Sequence[str]) -> str:
-    """Return the caution about ratios of these costs, if the records do not contain the load."""
+def unwatched_times(pair: Comparison) -> str | None:
+    """Return the caution about ratios of times whose records do not contain the load, if any."""
+    nouns = [found.cost.noun for found in pair.ratios.values() if found.unwatched]
+    if not nouns:
+        return None
     ratios = "ratio" if len(nouns) == 1 else "ratios"
     of = f"the {ratios} of {series(nouns)}"
     return f"other programs, whose load was not recorded, may have influenced {of}"
