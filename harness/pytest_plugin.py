@@ -15,8 +15,10 @@ from harness.plugin.collection import (
     FILES,
     as_collected,
     collect_suites,
+    errors_that_end_it,
     named_suites,
     suites_of,
+    was_interrupted,
 )
 from harness.plugin.elsewhere import option_value, spelled
 from harness.plugin.gates import (
@@ -37,7 +39,7 @@ from harness.plugin.interrupt import (
 )
 from harness.plugin.ledger import Ledger, beyond_budget, left_open
 from harness.plugin.needs import hide_timing_table, need_timer, refuse_xdist, show_reasons
-from harness.plugin.outputs import problems, refuse_early, unwritten
+from harness.plugin.outputs import problems, refuse_early, without_effect
 from harness.plugin.shield import shield
 from harness.plugin.stash import (
     CELLS,
@@ -162,7 +164,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start training the selected cells, unless `--collect-only` is given."""
+    """Start training the selected cells, unless `--collect-only` is given or no test will run."""
     config = session.config
     cells = _selected(session)
     if (cells or PROBLEMS in config.stash) and not config.option.collectonly:
@@ -178,15 +180,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if hasattr(config, "workerinput"):
         raise pytest.UsageError("pytest-xdist (-n) cannot share the runs of a session")
     chosen, planned = _chosen(config), config.stash[PLANNED]
-    options, known = read_options(chosen)
+    errors = errors_that_end_it(session)
+    options, known = read_options(chosen, trains=not errors)
     if options.baseline is not None or not chosen.values["baseline"]:  # else it cannot be read
         known += refusals(planned, cells, options)
     known += race_refusals(planned, cells)
     started = Session(planned, list(dict.fromkeys(cells)), options)
-    started.notes += without_baseline(cells, options)
     names = [planned.suite.name for planned in started.planned]
-    started.notes += left_behind(chosen, names)
-    started.notes += [*unwritten(config), *will_not_be_judged(session, planned)]
+    started.notes += [*without_baseline(cells, options), *left_behind(chosen, names)]
+    started.notes += [*without_effect(session), *will_not_be_judged(session, planned)]
+    if errors:
+        started.notes.append(f"nothing is trained: {counted(errors, 'error')} during collection")
     config.stash[DISPLAY] = Display(config)
     hide_timing_table(config)
     config.stash[SIGNALS] = contextlib.ExitStack()
@@ -194,8 +198,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     heed_sigterm_until_the_end(config)
     setup_only = config.getoption("setuponly", False)  # --setup-plan sets it too; no test will run
     try:
-        if not setup_only:
-            started.start([*known, *problems(config, started)])
+        if not setup_only and not was_interrupted(session):
+            started.start([*known, *problems(session, started)])
         elif known:
             raise BadInput(known)
     except BadInput as error:
@@ -357,8 +361,8 @@ def _must_fail(session: pytest.Session) -> bool:
     config = session.config
     open_gates = is_strict(config) and bool(config.stash.get(OPEN, ()))
     running = config.stash.get(SESSION, None)
-    if running is None:  # no cell was selected
-        return open_gates
+    if running is None:  # no cell was selected, or collected before pytest.exit
+        return open_gates or (OPEN in config.stash and INTERRUPTION in config.stash)
     open_gates = open_gates or bool(left_open(config.stash[LEDGER], running))
     return open_gates or PROBLEMS in config.stash or not running.scored()
 

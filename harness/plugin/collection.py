@@ -22,6 +22,8 @@ ALONE = "harness.cli.run"
 
 FILES = pytest.StashKey[frozenset[Path]]()
 """The suite files that are collected."""
+COLLECTED = pytest.StashKey[bool]()
+"""Set once pytest has collected all tests."""
 
 
 class SuiteFile(pytest.Module):
@@ -139,3 +141,22 @@ def as_collected(arg: str) -> str:
     test, bracket, cell = arg.removesuffix("]").rpartition("[")
     of_a_cell = test.endswith("::test_finetune") and bracket and arg[-1] == "]"
     return f"{test}[{ids.usual(cell)}]" if of_a_cell else arg
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config) -> Generator[None, None, None]:
+    yield  # to all other plugins
+    config.stash[COLLECTED] = True
+
+
+def errors_that_end_it(session: pytest.Session) -> int:
+    """Return the number of errors in collection because of which pytest will run no test."""
+    return 0 if session.config.option.continue_on_collection_errors else session.testsfailed
+
+
+def was_interrupted(session: pytest.Session) -> bool:
+    """Return whether something other than such errors ended the collection: Ctrl-C, for example.
+
+    pytest calls pytest_collection_finish all the same, with the tests found so far.
+    """
+    return COLLECTED not in session.config.stash and not errors_that_end_it(session)

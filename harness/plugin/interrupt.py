@@ -162,7 +162,9 @@ def unreached(session: pytest.Session) -> dict[Gate, Unreached]:
                 properties = cell_properties(cell, judged[cell.id], runs[cell.id])
                 own = _unreached(cell, judged[cell.id], why)
                 found[name, cell.id] = replace(own, properties=tuple(properties))
-        if (name, None) in gates:
+        if (name, None) in gates and not any(record.scores for record in records):
+            found[name, None] = Unreached(None, f"{why}; no run has a score")
+        elif (name, None) in gates:
             looks = standings(planned.cells, runs, running.baseline(name) is not None)
             checks = judge_suite(suite_gates(planned.suite), planned.cells, runs, looks)
             verdict = min((check.verdict for check in checks), key=WORST_FIRST.index, default=None)

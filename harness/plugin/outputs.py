@@ -9,11 +9,13 @@ import pytest
 
 from harness.inputs import trackers
 from harness.plugin.elsewhere import spelled
+from harness.plugin.gates import gate_of
 from harness.report import file_names
 from harness.session.options import flag_of
 from harness.session.places import Place, ReadFile, conflicting, overwritten, unusable
 from harness.session.read_files import BASELINE
 from harness.session.session import Session
+from harness.text import counted, some
 
 FILES = {
     "xmlpath": ("--junitxml", True),
@@ -33,13 +35,13 @@ OPENED_AT_ONCE = ("--log-file", "--report-log", "--html")
 """Files that are opened as soon as pytest is configured."""
 
 
-def problems(config: pytest.Config, session: Session) -> list[str]:
+def problems(session: pytest.Session, running: Session) -> list[str]:
     """Return a line for every problem that would otherwise appear only when the session ends."""
-    named = [*_places(config), *_of_trackers(session)]
-    folders = [session.folder(planned.suite.name) for planned in session.planned]
+    named = [*_places(session.config), *_of_trackers(running)]
+    folders = [running.folder(planned.suite.name) for planned in running.planned]
     # A folder that does not exist yet contains nothing that could block a table.
     there = [folder for folder in folders if os.path.lexists(folder / "runs")]
-    return [*unusable([*named, *_tables(there)]), *conflicting(named), *_impossible(config)]
+    return [*unusable([*named, *_tables(there)]), *conflicting(named), *_impossible(session)]
 
 
 def refuse_early(config: pytest.Config, read: Sequence[ReadFile], results: Sequence[Path]) -> None:
@@ -87,30 +89,59 @@ def _tables(folders: Sequence[Path]) -> Iterator[Place]:
             yield Place("--results-dir", folder / name, "replaced", makes_folders=False)
 
 
-def _impossible(config: pytest.Config) -> Iterator[str]:
-    """Yield the other problems that pytest-benchmark would report only at the end."""
-    if _value(config, "benchmark_histogram") and find_spec("pygal") is None:
+def _impossible(session: pytest.Session) -> Iterator[str]:
+    """Yield the other problems that pytest-benchmark would report only at the end, or never."""
+    if _value(session.config, "benchmark_histogram") and find_spec("pygal") is None:
         yield (
             "--benchmark-histogram: the package pygal is not installed; run `pip install pygal "
             "pygaljs`, or leave it out"
         )
-    session = getattr(config, "_benchmarksession", None)
-    if _value(config, "benchmark_compare_fail") and not getattr(session, "compared_mapping", True):
+    timed = [item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
+    if timed and _holds_times(session.config) and len(_not_saved(timed)) == len(timed):
         yield (
-            "--benchmark-compare-fail: there is nothing to compare with; name a saved run with "
-            "--benchmark-compare"
+            "--benchmark-compare-fail: there is nothing to compare with: no saved run that "
+            "--benchmark-compare names has a selected test; name one that does, or leave it out"
         )
 
 
-def unwritten(config: pytest.Config) -> Iterator[str]:
-    """Yield a line for each pytest-benchmark output that is not written because it is disabled."""
-    if getattr(getattr(config, "_benchmarksession", None), "disabled", False):
-        for name in ("benchmark_json", "benchmark_save", "benchmark_autosave"):
-            if _value(config, name):
+def without_effect(session: pytest.Session) -> Iterator[str]:
+    """Yield a line for each option of pytest-benchmark that does not do what it is for."""
+    if _is_disabled(session.config):
+        for name, nothing in (
+            ("benchmark_json", "written"),
+            ("benchmark_save", "written"),
+            ("benchmark_autosave", "written"),
+            ("benchmark_compare_fail", "compared"),
+        ):
+            if _value(session.config, name):
                 yield (
-                    f"{flag_of(name)}: nothing will be written, because "
+                    f"{flag_of(name)}: nothing will be {nothing}, because "
                     "pytest-benchmark is disabled (--benchmark-disable)"
                 )
+    gates = {item: gate for item in session.items if (gate := gate_of(item)) and gate[1]}
+    new = _not_saved([*gates]) if _holds_times(session.config) else []
+    if new:
+        cells = [f"{suite}/{cell}" for suite, cell in (gates[item] for item in new)]
+        yield (
+            f"--benchmark-compare-fail: {len(new)} of {counted(len(gates), 'cell')} will not be "
+            f"compared, because no saved run that --benchmark-compare names has them: {some(cells)}"
+        )
+
+
+def _holds_times(config: pytest.Config) -> bool:
+    """Return whether the session is to fail if times are worse than saved ones."""
+    return bool(_value(config, "benchmark_compare_fail")) and not _is_disabled(config)
+
+
+def _is_disabled(config: pytest.Config) -> bool:
+    return bool(getattr(getattr(config, "_benchmarksession", None), "disabled", False))
+
+
+def _not_saved(tests: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests that no saved run has: pytest-benchmark 5.3.1 passes them silently."""
+    benchmarks = [getattr(test.config, "_benchmarksession", None) for test in tests[:1]]
+    runs = [run for each in benchmarks for run in getattr(each, "compared_mapping", {}).values()]
+    return [test for test in tests if all(test.nodeid not in run for run in runs)]
 
 
 def _value(config: pytest.Config, name: str) -> object:

@@ -227,9 +227,9 @@ class Session:
 
     def state(self) -> State:
         """Return the progress of the session."""
-        before = sum(counts["finished"] for counts in self.counts.values())
-        now = State() if self.dispatch is None else self.dispatch.state()
-        return replace(now, done=before + now.done, total=before + now.total)
+        every = sum(self.counts.values(), Counter[RunState]())
+        now = State(total=every["to train"]) if self.dispatch is None else self.dispatch.state()
+        return replace(now, done=every["finished"] + now.done, total=every["finished"] + now.total)
 
     def close(self) -> None:
         """Stop all runs, and remove kept models that are not the best."""
@@ -340,7 +340,7 @@ class Session:
         return objection(planned, runs, records, to_train, inputs, self._options)
 
     def _train(self, missing: Sequence[Missing]) -> None:
-        if not missing:
+        if not missing or not self._options.trains:
             return
         suites = [planned.suite for planned in self.planned]
         best = [suite for suite in suites if suite.keep_models == "best"]

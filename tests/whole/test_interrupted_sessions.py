@@ -96,6 +96,12 @@ def find(*_):
     raise KeyboardInterrupt
 harness.session.session.find_all_inputs = find
 """
+TRAINS_NOTHING = """
+import harness.session.session
+def begin(*_, **__):
+    raise AssertionError("it trains")
+harness.session.session.Dispatch = harness.session.session.start_fork_server = begin
+"""
 FAILS_IN_SETUP = """
 def pytest_runtest_setup(item):
     raise OSError("no place")
@@ -118,6 +124,17 @@ import pytest
 def pytest_runtest_setup(item):
     pytest.exit("no licence", returncode=7)
 """
+INTERRUPTS_COLLECTION = """
+import pytest
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems():
+    raise KeyboardInterrupt
+"""
+EXITS_COLLECTION = """
+import pytest
+def pytest_collection_modifyitems():
+    pytest.exit("no licence", returncode=0)
+"""
 SKIPS = """
 import pytest
 def pytest_runtest_setup(item):
@@ -128,8 +145,11 @@ PLUGINS = {
     "exits": EXITS,
     "adds_owners": ADDS_OWNERS,
     "finds_no_data": FINDS_NO_DATA,
+    "trains_nothing": TRAINS_NOTHING,
     "fails_in_setup": FAILS_IN_SETUP,
     "interrupts": INTERRUPTS,
+    "interrupts_collection": INTERRUPTS_COLLECTION,
+    "exits_collection": EXITS_COLLECTION,
     "cannot_tell": CANNOT_TELL,
 }
 
@@ -286,6 +306,63 @@ def test_what_ended_a_session_of_two_suites_is_the_reason_on_the_terminal_and_in
     assert {name: text for name, text in messages(xml).items() if name in tests} == (
         dict.fromkeys(tests, reason.format(""))
     )
+
+
+@pytest.mark.parametrize("arguments", [(), ("-x",)], ids=["", "-x"])
+def test_nothing_trains_if_collection_fails(
+    finished: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    other = tmp_path / "test_other.py"
+    other.write_text("raise OSError('broken')", encoding="utf-8")
+    chosen = ("--results-dir", str(tmp_path / "results"), "-p", "trains_nothing", *arguments)
+    paths = ("benchmarks/", str(other))
+    session = ended(finished, *chosen, second=False, paths=paths)
+    assert session.code == pytest.ExitCode.INTERRUPTED, session.output
+    assert "OSError: broken" in session.output
+    lines = session.output.splitlines()
+    assert "tiny: 0 of 2 runs finished before, 2 to train, 0 skipped" in lines
+    assert "nothing is trained: 1 error during collection" in lines
+    assert "Interrupted: 0 of 2 runs have ended and are kept." in lines
+    why = "stopping after 1 failures" if arguments else "1 error during collection"
+    reason = f"the session ended before its test ({why}); 1 of 1 seed without a score"
+    assert left_open(session) == [
+        f"not judged: {ONE}, {OTHER}: {reason}",
+        f"not judged: {ITS_OWN}: the session ended before its test ({why}); no run has a score",
+    ]
+    chosen = (*chosen[:2], "--continue-on-collection-errors")
+    goes_on = ended(finished, *chosen, second=False, paths=paths)
+    assert goes_on.code == pytest.ExitCode.TESTS_FAILED, goes_on.output
+    assert "3 passed, 1 error" in goes_on.output
+
+
+@pytest.mark.parametrize(
+    ("plugin", "code"), [("interrupts_collection", 2), ("exits_collection", 1)]
+)
+@pytest.mark.parametrize("strict", [(), ("--strict",)], ids=["", "strict"])
+def test_nothing_begins_after_an_interruption_of_the_collection(
+    finished: Path, plugin: str, code: int, strict: tuple[str, ...]
+) -> None:
+    plugins = ("-p", plugin, "-p", "finds_no_data", "-p", "trains_nothing")
+    session = ended(finished, *plugins, *strict, second=False)
+    assert session.code == code, session.output
+    assert "Traceback" not in session.output
+    assert "to train" not in session.output
+    why = {2: "interrupted", 1: "no licence"}[code]
+    assert left_open(session) == [
+        f"not judged: {ONE}, {OTHER}, {ITS_OWN}: the session ended before its test ({why})"
+    ]
+
+
+def test_a_mistyped_test_hides_no_mistake(finished: Path) -> None:
+    paths = ("benchmarks/test_finetune.py::test_finetune[tiny/other]",)
+    mistaken = ended(finished, "--min-mcc", "nan", "--seeds", "x", second=False, paths=paths)
+    assert mistaken.code == pytest.ExitCode.USAGE_ERROR, mistaken.output
+    assert "--min-mcc: nan" in mistaken.output
+    assert "--seeds: " in mistaken.output
+    mistyped = ended(finished, second=False, paths=paths)
+    assert mistyped.code == pytest.ExitCode.USAGE_ERROR, mistyped.output
+    assert "not found: " in mistyped.output
+    assert "no cell is selected; `--collect-only`" in mistyped.output
 
 
 @pytest.mark.parametrize(("option", "file"), [("--lf", "lastfailed"), ("--sw", "stepwise")])

@@ -335,3 +335,27 @@ def test_a_benchmark_file_has_plain_values_and_a_failing_plugin_ends_nothing_els
     disabled = started(folder, "--benchmark-disable", "--benchmark-json", str(tmp_path / "n.json"))
     assert disabled.code == 0, disabled.output
     assert "--benchmark-json: nothing will be written" in disabled.output
+
+
+def test_a_check_of_times_tells_which_cells_it_cannot_compare(folder: Path, tmp_path: Path) -> None:
+    """pytest-benchmark itself passes a test that the saved run does not have."""
+    store, option = f"--benchmark-storage={tmp_path}", "--benchmark-compare-fail"
+    saved = started(folder, store, "--benchmark-save=one", "-k", "lr1e-03")
+    assert saved.code == 0, saved.output
+    compared = (store, "--benchmark-compare", f"{option}=mean:1%")
+    session = started(folder, *compared, "-k", "test_finetune")
+    assert session.code == 0, session.output
+    told = f"{option}: 1 of 2 cells will not be compared, because no saved run that "
+    assert f"{told}--benchmark-compare names has them: {OTHER}" in session.output.splitlines()
+    whole = started(folder, *compared, "-k", "lr1e-03")
+    assert whole.code == 0, whole.output
+    assert option not in whole.output
+    for others in (compared, (f"{option}=mean:1%",)):
+        nothing = started(folder, *others, "-k", "lr1e-04")
+        assert nothing.code == pytest.ExitCode.USAGE_ERROR, nothing.output
+        assert f"{option}: there is nothing to compare with" in nothing.output
+    suite_alone = started(folder, *compared, "-k", "test_suite")
+    assert suite_alone.code == 0, suite_alone.output
+    disabled = started(folder, *compared, "--benchmark-disable")
+    assert disabled.code == 0, disabled.output
+    assert f"{option}: nothing will be compared, because pytest-benchmark" in disabled.output

@@ -13,7 +13,10 @@ from harness.suite.gates import AGAINST_BASELINE
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a session, except its suites; `budget` is in seconds."""
+    """The options of a session, except its suites; `budget` is in seconds.
+
+    `trains` is False if the missing runs are not trained, because no test will wait for them.
+    """
 
     results: Path
     cola_dir: Path | None
@@ -23,6 +26,7 @@ class Options:
     replace: bool = False
     strict: bool = False
     budget: int | None = None
+    trains: bool = True
 
     def baseline_of(self, suite: str) -> Baseline | None:
         """Return the baseline that a suite's cells are compared with, or None."""
@@ -30,10 +34,13 @@ class Options:
         return given if given is not None and given.suite == suite else None
 
 
-def read_options(chosen: Chosen) -> tuple[Options, list[str]]:
+def read_options(chosen: Chosen, trains: bool = True) -> tuple[Options, list[str]]:
     """Return the session's options without those that are wrong, and every mistake in them.
 
     Empty values are left out; see empty_values.
+
+    Args:
+        trains: see Options.
     """
     problems: list[str] = []
     if chosen.values.get("baseline") is None:
@@ -65,5 +72,6 @@ def read_options(chosen: Chosen) -> tuple[Options, list[str]]:
         ray_address=chosen.values.get("ray_address"),
         baseline=baseline,
         budget=budget,
+        trains=trains,
     )
     return options, problems

@@ -47,12 +47,12 @@ def may_train_here(planned: Sequence[Planned], cells: Sequence[Cell], options: O
     """Return whether to start the fork server early; nothing else depends on it.
 
     True if a run may have to train on this machine: with --rerun, or if a selected run has no
-    record here. Records are not verified yet.
+    record here, unless this session does not train. Records are not verified yet.
 
     Args:
         cells: the selected ones.
     """
-    if any(each.suite.limits.executor != "local" for each in planned):
+    if not options.trains or any(each.suite.limits.executor != "local" for each in planned):
         return False
 
     def is_recorded(cell: Cell, seed: int) -> bool:
