@@ -336,6 +336,24 @@ def test_names_that_are_taken_or_no_names_are_refused(name: str, told: str, fold
     assert tables(folder / "results") == before
 
 
+def test_mistakes_of_the_row_are_told_with_all_others(folder: Path) -> None:
+    wrong = add(folder, ["absent.csv"], "--min-mcc", "nan", "--max-drop", "0.1", name="org/one")
+    assert wrong.code == 4
+    assert "absent.csv: no such file" in wrong.err
+    assert "--min-mcc: nan" in wrong.err
+    assert "--max-drop: there is no baseline" in wrong.err
+    assert "a checkpoint or cell of results has this name" in wrong.err
+    nowhere = harness(
+        *("judge", "absent.csv", "--suite", "suite.toml", "--add-to", "nowhere", "--name", "="),
+        cwd=folder,
+    )
+    assert nowhere.code == 4
+    assert "absent.csv: no such file" in nowhere.err
+    assert "--name: " in nowhere.err
+    assert "nowhere" in nowhere.err.partition("--name: ")[2]
+    assert not (folder / "nowhere").exists()
+
+
 def test_predictions_on_other_labels_or_data_are_refused(folder: Path) -> None:
     before = tables(folder / "results")
     labels = add(folder, write(folder, 0.2, flipped=[3]))
@@ -370,6 +388,10 @@ def test_options_that_do_not_fit_and_folders_without_evidence_are_refused(folder
     ):
         done = harness("judge", *files, *options, cwd=folder)
         assert (done.code, told in done.err) == (2, True), done.err
+    several = harness("judge", *files, "--add-to", "results", "--cell", "y", cwd=folder)
+    assert several.code == 2
+    assert "--name NAME" in several.err
+    assert "not with --cell" in several.err
     shutil.copy(folder / files[0], folder / "copy.parquet")
     twice = add(folder, [*files, "copy.parquet"])
     assert twice.code == 4

@@ -10,7 +10,10 @@ import pytest
 from builders.commands import ROOT, Done, harness
 from sklearn.metrics import matthews_corrcoef
 
+from harness.judging.gates.given import judged as judged_names
+from harness.judging.gates.given import not_judged
 from harness.suite.by_name import NAMES
+from harness.suite.gates import HOW_JUDGED, Thresholds
 
 COSTS = (
     *("max_train_seconds", "min_samples_per_second", "max_eval_ms_per_sentence"),
@@ -21,6 +24,20 @@ MATRIX = (
     'name = "s"\ndataset.source = "cola"\nmatrix = { checkpoints = ["org/a", "org/b"], '
     "batch_sizes = [16], learning_rates = [5e-5], seeds = [1] }\n"
 )
+
+
+@pytest.mark.parametrize("with_baseline", [False, True])
+@pytest.mark.parametrize("of_cell", [False, True])
+@pytest.mark.parametrize("population", ["sentences", "sources"])
+@pytest.mark.parametrize("key", sorted({*Thresholds.model_fields} - HOW_JUDGED))
+def test_every_gate_is_judged_or_named_with_the_reason(
+    key: str, population: str, of_cell: bool, with_baseline: bool
+) -> None:
+    value = {"domain=in": {"min_mcc": 0.5}} if key == "slice" else 0.5
+    gates = Thresholds.model_validate({key: value, "population": population})
+    named = [each.gate.partition(".")[0] for each in not_judged(gates, with_baseline, of_cell)]
+    answered = key in judged_names(gates, with_baseline)
+    assert named.count(key) == (0 if answered else 1)
 
 
 def judged(folder: Path, gates: str, *options: str, wrong: int = 60, of: str = "") -> Done:

@@ -1,10 +1,8 @@
 """`harness judge`: holds predictions of any program to the gates of a trained cell."""
 
-import functools
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,20 +11,17 @@ import click
 from harness.cli.choices import delimiter as delimiter_option
 from harness.cli.choices import delimiter_of, options, quoting_of
 from harness.cli.choices import quoting as quoting_option
-from harness.cli.judge.adding import add_row, check_options, destination
-from harness.cli.judge.gates import check_thresholds, gates_of, overrides, read_suite
-from harness.cli.judge.labels import split_of
-from harness.errors import BadInput, problems_of
-from harness.paths import is_absent, passes
-from harness.session.options import flag_of, located
+from harness.cli.judge.adding import add_row, destination, misused
+from harness.cli.judge.labels import check_labels, class_names, split_of
+from harness.cli.judge.request import Request, not_with_cell, read_request
 from harness.suite.by_name import NAMES
 from harness.suite.spec import Suite
-from harness.text import beside, counted, printable, series
+from harness.text import printable, series
 
 if TYPE_CHECKING:  # they import `datasets` and pandas
-    from harness.cli.judge.published import PublishedCell
-    from harness.inputs.given_labels import ValidationSplit
-    from harness.inputs.given_predictions import GivenRun
+    from harness.cli.judge.labels import Split
+    from harness.cli.judge.outcome import Outcome
+    from harness.inputs.given_predictions import Columns
 
 FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
 """Options that describe files of predictions."""
@@ -138,9 +133,48 @@ def judge(
       harness judge new1.csv new2.csv --baseline old1.csv --baseline old2.csv --max-drop 0.02
       harness judge seed1.csv seed2.csv --suite mine.toml --add-to results/mine --name "our model"
     """
-    check_options(add_to, name, replace, suite, cell)
-    from harness.inputs.given_predictions import Columns, read_runs, together
-    from harness.judging.differences import p_text, with_interval
+    usage = [
+        *misused(add_to, name, replace, suite, cell),
+        *not_with_cell(predictions, cell, () if baseline else _typed(FILE_OPTIONS)),
+    ]
+    if usage:
+        raise click.UsageError("\n".join(usage))
+    row = None if add_to is None else partial(destination, add_to, str(name), replace)
+    request = read_request(
+        predictions=predictions,
+        baseline=baseline,
+        paired_seeds=paired_seeds,
+        suite=suite,
+        cell=cell,
+        min_mcc=min_mcc,
+        max_drop=max_drop,
+        row=row,
+    )
+    split = None
+    if request.suite is not None and request.path is not None:
+        split = split_of(request.suite, request.path, cola_dir)
+    names = class_names(suite, request.suite, split, request.published)
+    columns = _columns(names, request.suite, label_column, prediction_column, delimiter, quoting)
+    found = _outcome(request, columns, split)
+    from harness.cli.judge import outcome
+
+    for line in [outcome.in_json(found)] if as_json else map(printable, outcome.lines(found)):
+        click.echo(line)
+    if found.gates.not_judged:
+        click.echo(printable(found.gates.not_all(len(found.checks), strict)), err=as_json)
+    if not found.passes(strict):
+        sys.exit(1)
+
+
+def _outcome(request: Request, columns: "Columns", split: "Split") -> "Outcome":
+    """Judge the predictions, and add them to the leaderboard that was named.
+
+    Raises:
+        BadInput: files that cannot be read or do not fit together or the split, or a row that
+            cannot be added.
+    """
+    from harness.cli.judge.outcome import NO_SUITE, Outcome
+    from harness.inputs.given_predictions import read_runs, together
     from harness.judging.gates.given import (
         given_checks,
         given_difference,
@@ -148,151 +182,43 @@ def judge(
         given_intervals,
         judged,
     )
-    from harness.store.predictions import LOGIT
 
-    path = None if suite is None else located(suite, Path())
-    typed = overrides(min_mcc, max_drop)
-    suite_read = functools.cache(lambda: None if path is None else read_suite(path, typed))
-    cell_read = functools.cache(lambda: None if cell is None else _published(predictions, cell))
-    files = [*(predictions if cell is None else ()), *baseline]
-    unread = problems_of(lambda: check_thresholds(typed), suite_read, cell_read)
-    problems = [*unread, *_not_files(files)]
-    if not baseline and (max_drop is not None or paired_seeds):
-        flag = "--max-drop" if max_drop is not None else "--paired-seeds"
-        problems.append(f"{flag}: there is no baseline; name its predictions with --baseline FILE")
-    if unread:  # the gates are not known
-        raise BadInput(problems)
-    read, published = suite_read(), cell_read()
-    gates = gates_of(
-        None if read is None else (str(suite), read),
-        None if published is None else (f"{predictions[0]}: {published.cell.id}", published.cell),
-        typed,
-        with_baseline=bool(baseline) or max_drop is not None,
-    )
-    refused = gates.refused(typed)
-    problems += refused
-    if add_to is None and not refused:
-        with_baseline = bool(baseline) or max_drop is not None
-        problems += gates.none_applies(with_baseline)
-    if problems:
-        raise BadInput(problems)
-    to = None if add_to is None else destination(add_to, str(name), replace)
-    split = None if read is None or path is None else split_of(read, path, cola_dir)
-    named = _named(FILE_OPTIONS)
-    if published is not None and named and not baseline:
-        flags = ", ".join(map(flag_of, named))
-        raise click.UsageError(f"{flags}: for files of predictions; leave it out with --cell")
-    columns = Columns(
-        label=label_column,
-        prediction=prediction_column,
-        text=None if read is None else read.dataset.text_column,
-        class_names=_class_names(suite, read, split, published),
-        logit=None if "prediction_column" in named else LOGIT,
-        delimiter=delimiter_of(delimiter),
-        quoting=quoting_of(quoting),
-    )
-    if published is None:
-        runs = read_runs((*predictions, *baseline), columns)
-    else:
-        runs = [*published.runs, *read_runs(baseline, columns)]
+    trained = () if request.published is None else request.published.runs
+    runs = [*trained, *read_runs((*request.files, *request.baseline), columns)]
     labels, both = together(runs)
-    ours = len(runs) - len(baseline)
-    if paired_seeds and ours != len(baseline):
-        raise BadInput(
-            [
-                f"--paired-seeds: {counted(ours, 'seed')}, but {len(baseline)} of --baseline; name "
-                "as many files for both, in the same order of seeds"
-            ]
-        )
-    predicted, before = both[:ours], both[ours:]
-    names = columns.class_names
-    checked = _labels_checked(runs, split)
-    intervals = given_intervals(labels, predicted, len(names))
-    checks = given_checks(labels, predicted, len(names), gates.thresholds)
+    seeds = len(runs) - len(request.baseline)
+    labels_of: str | None = None
+    unchecked: str | None = NO_SUITE
+    if isinstance(split, str):
+        unchecked = split
+    elif split is not None:
+        check_labels(runs, split)
+        labels_of, unchecked = split.origin, None
+    predicted, before = both[:seeds], both[seeds:]
+    classes, thresholds = len(columns.class_names), request.gates.thresholds
+    checks = given_checks(labels, predicted, classes, thresholds)
     difference = None
-    if baseline:
-        compared = (labels, predicted, before, len(names))
-        difference = given_difference(*compared, paired_seeds)
-        if "max_drop" in judged(gates.thresholds, with_baseline=True):
-            source = series([*map(str, baseline)])
-            checks.append(given_drop_check(*compared, gates.thresholds, source, paired_seeds))
-    added = [] if to is None else add_row(to, predictions, runs[:ours], split)
-    if as_json:
-        scores: dict[str, object] = {name: asdict(interval) for name, interval in intervals.items()}
-        content = {
-            "sentences": len(labels),
-            **checked,
-            **scores,
-            "difference": None if difference is None else asdict(difference),
-            "gates": [asdict(each) for each in checks],
-            "not_judged": [asdict(each) for each in gates.not_judged],
-            "written": [*map(str, added)],
-        }
-        click.echo(json.dumps(content, indent=1))
-    else:
-        seeds = counted(len(predicted), "seed")
-        click.echo(f"{counted(len(labels), 'sentence')}, {seeds}")
-        if checked["labels_of"] is not None:
-            click.echo(
-                printable(f"labels: those of the validation split of {checked['labels_of']}")
-            )
-        elif suite is not None:
-            click.echo(printable(f"labels not checked: {checked['labels_not_checked']}"))
-        for name, found in intervals.items():
-            gate = [each.threshold for each in checks if each.gate == f"min_{name}"]
-            value, low, high = (beside(each, *gate) for each in (found.mean, found.low, found.high))
-            click.echo(f"{name} {value} (95 % interval {low} to {high}, {found.covers})")
-        if difference is not None:
-            size, interval = with_interval(
-                difference.difference, difference.low, difference.high, least=4
-            )
-            click.echo(
-                f"difference of mcc from the baseline {size} (95 % interval {interval}, "
-                f"p = {p_text(difference.p_value)}, {difference.covers})"
-            )
-        for each in checks:
-            click.echo(printable(f"{each.verdict}: {each.reason}"))
-        for line in gates.lines:
-            click.echo(printable(f"not judged: {line}"))
-        for file in added:
-            click.echo(printable(f"written: {file}"))
-    if gates.not_judged:
-        click.echo(printable(gates.not_all(len(checks), strict)), err=as_json)
-    doubt_passes = gates.thresholds.on_doubt == "pass"
-    passing = ("pass", "not-enough-evidence") if doubt_passes else ("pass",)
-    if (strict and gates.not_judged) or any(each.verdict not in passing for each in checks):
-        sys.exit(1)
+    if request.baseline:
+        compared = (labels, predicted, before, classes)
+        difference = given_difference(*compared, request.paired_seeds)
+        if "max_drop" in judged(thresholds, with_baseline=True):
+            source = series([*map(str, request.baseline)])
+            checks.append(given_drop_check(*compared, thresholds, source, request.paired_seeds))
+    row = request.row
+    return Outcome(
+        sentences=len(labels),
+        seeds=seeds,
+        labels_of=labels_of,
+        labels_not_checked=unchecked,
+        intervals=given_intervals(labels, predicted, classes),
+        difference=difference,
+        gates=request.gates,
+        checks=checks,
+        written=[] if row is None else add_row(row, request.files, runs[:seeds], split),
+    )
 
 
-def _not_files(paths: Sequence[Path]) -> Iterator[str]:
-    """Yield a line for each path that is not a file of predictions."""
-    from harness.inputs.data.formats import reader_of
-
-    for path in paths:
-        if passes(Path.is_dir, path):
-            yield (
-                f"{path}: a folder; name a file of predictions, or with --cell ID one cell of the "
-                "results folder that is judged"
-            )
-        elif is_absent(path):
-            yield f"{path}: no such file; name a file of predictions"
-        else:
-            yield from problems_of(functools.partial(reader_of, path))
-
-
-def _published(predictions: Sequence[Path], cell: str) -> "PublishedCell":
-    """Read the cell that is judged, and print which of its predictions could not be checked."""
-    if len(predictions) > 1:
-        raise click.UsageError("--cell: a cell is of one results folder; name one")
-    from harness.cli.judge.published import published_cell
-
-    found = published_cell(predictions[0], cell)
-    for line in found.unchecked:
-        click.echo(printable(line), err=True)
-    return found
-
-
-def _named(options: Sequence[str]) -> list[str]:
+def _typed(options: Sequence[str]) -> list[str]:
     """Return those of the options that were typed."""
     context = click.get_current_context()
     return [
@@ -302,61 +228,24 @@ def _named(options: Sequence[str]) -> list[str]:
     ]
 
 
-def _class_names(
-    suite: str | None,
-    read: Suite | None,
-    split: "ValidationSplit | str | None",
-    published: "PublishedCell | None",
-) -> Sequence[str]:
-    """Return the names of the classes, which only the data may know.
+def _columns(
+    class_names: Sequence[str],
+    suite: Suite | None,
+    label: str,
+    prediction: str,
+    delimiter: str | None,
+    quoting: str | None,
+) -> "Columns":
+    """Return the columns of files of predictions: scores count only if no column is typed."""
+    from harness.inputs.given_predictions import Columns
+    from harness.store.predictions import LOGIT
 
-    Raises:
-        BadInput: neither suite nor data name them, or a published cell has another number.
-    """
-    names = _names_of_suite(suite, read, split)
-    if published is None:
-        return names
-    if read is not None and len(names) != published.classes:
-        raise BadInput(
-            [
-                f"{suite}: {counted(len(names), 'class', 'classes')}, but {published.cell.id} has "
-                f"{published.classes}; name the suite of its data"
-            ]
-        )
-    return tuple(map(str, range(published.classes))) if read is None else names
-
-
-def _names_of_suite(
-    suite: str | None, read: Suite | None, split: "ValidationSplit | str | None"
-) -> Sequence[str]:
-    if read is None:
-        return ("0", "1")
-    if split is not None and not isinstance(split, str):
-        return split.class_names
-    if not read.dataset.class_names:
-        raise BadInput(
-            [
-                f"{suite}: dataset.class_names: only the data name the classes, and {split}; "
-                "name the classes there"
-            ]
-        )
-    return read.dataset.class_names
-
-
-def _labels_checked(
-    runs: "Sequence[GivenRun]", split: "ValidationSplit | str | None"
-) -> dict[str, str | None]:
-    """Return of which data the labels are, or why they were not checked; as for JSON.
-
-    Raises:
-        BadInput: a line for each file whose labels or sentences are not those of the split.
-    """
-    if split is None:
-        return {"labels_of": None, "labels_not_checked": "no --suite"}
-    if isinstance(split, str):
-        return {"labels_of": None, "labels_not_checked": split}
-    from harness.inputs.given_labels import unlike_split
-
-    if problems := [problem for run in runs if (problem := unlike_split(run, split)) is not None]:
-        raise BadInput(problems)
-    return {"labels_of": split.origin, "labels_not_checked": None}
+    return Columns(
+        label=label,
+        prediction=prediction,
+        text=None if suite is None else suite.dataset.text_column,
+        class_names=class_names,
+        logit=None if _typed(["prediction_column"]) else LOGIT,
+        delimiter=delimiter_of(delimiter),
+        quoting=quoting_of(quoting),
+    )

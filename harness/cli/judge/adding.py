@@ -1,16 +1,16 @@
 """`harness judge --add-to`: given predictions as a row of a leaderboard."""
 
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from harness.errors import BadInput
+from harness.errors import BadInput, problems_of
 from harness.paths import passes
 from harness.store import lock
 
@@ -29,57 +29,72 @@ class Destination:
     name: str
 
 
-def check_options(
+def misused(
     add_to: Path | None, name: str | None, replace: bool, suite: str | None, cell: str | None
-) -> None:
-    """Raise a usage error for options that do not go together."""
+) -> Iterator[str]:
+    """Yield a line for each option that does not go together with the others."""
     if add_to is None:
-        if name is not None or replace:
-            flag = "--name" if name is not None else "--replace"
-            raise click.UsageError(f"{flag}: only with --add-to FOLDER, which adds a row")
+        for flag, typed in (("--name", name is not None), ("--replace", replace)):
+            if typed:
+                yield f"{flag}: only with --add-to FOLDER, which adds a row"
         return
     if name is None:
-        raise click.UsageError("--add-to: name the row with --name NAME")
+        yield "--add-to: name the row with --name NAME"
     if cell is not None:
-        raise click.UsageError("--add-to: for files of predictions, not with --cell")
-    if suite is None:
-        raise click.UsageError(
+        yield "--add-to: for files of predictions, not with --cell"
+    elif suite is None:
+        yield (
             "--add-to: name the leaderboard's suite with --suite FILE, whose data the labels are "
             "compared with"
         )
 
 
-def destination(folder: Path, name: str, may_replace: bool) -> Destination:
+def destination(folder: Path, name: str, may_replace: bool, held: bool) -> Destination:
     """Return the leaderboard to which a row is added.
 
-    Until the command ends, no other one and no session changes it: they would lose the row.
+    Args:
+        held: whether it is held until the command ends: other commands and sessions would lose the
+            row. Where nothing will be added, waiting for them is of no use.
 
     Raises:
         BadInput: it cannot be read, a session holds it, or the name is not allowed or taken.
     """
-    from harness.report.given import readable
-    from harness.store.given import name_problem, taken_names
+    from harness.store.given import name_problem
 
-    if (problem := name_problem(name)) is not None:
-        raise BadInput([f"--name: {problem}"])
-    context = click.get_current_context()
-    context.with_resource(lock.tables(folder))
-    if passes(Path.is_dir, folder / "runs"):
-        held = lock.hold(folder / "runs")
-        context.call_on_close(partial(lock.release, held))
-    published = readable(folder)
+    problem = name_problem(name)
+    problems = [] if problem is None else [f"--name: {problem}"]
+    read = functools.cache(lambda: _leaderboard(folder, held and not problems))
+    problems += problems_of(read)
+    if not problems:
+        problems += _taken(folder, read(), name, may_replace)
+    if problems:
+        raise BadInput(problems)
+    return Destination(folder, read(), name)
+
+
+def _leaderboard(folder: Path, held: bool) -> "Published":
+    from harness.report.given import readable
+
+    if held:
+        context = click.get_current_context()
+        context.with_resource(lock.tables(folder))
+        if passes(Path.is_dir, folder / "runs"):
+            runs = lock.hold(folder / "runs")
+            context.call_on_close(functools.partial(lock.release, runs))
+    return readable(folder)
+
+
+def _taken(folder: Path, published: "Published", name: str, may_replace: bool) -> Iterator[str]:
+    """Yield why a row cannot have a name that the leaderboard has, if it has it."""
+    from harness.store.given import taken_names
+
     if name in taken_names(published.cells):
-        raise BadInput(
-            [f"--name: {name!r}: a checkpoint or cell of {folder} has this name; choose another"]
+        yield f"--name: {name!r}: a checkpoint or cell of {folder} has this name; choose another"
+    elif not may_replace and any(each.name == name for each in published.given):
+        yield (
+            f"--name: {name!r}: {folder} has given predictions of this name; add --replace to "
+            "replace them, or choose another name"
         )
-    if not may_replace and any(each.name == name for each in published.given):
-        raise BadInput(
-            [
-                f"--name: {name!r}: {folder} has given predictions of this name; add --replace to "
-                "replace them, or choose another name"
-            ]
-        )
-    return Destination(folder, published, name)
 
 
 def add_row(
