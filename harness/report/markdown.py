@@ -284,20 +284,21 @@ def _parts(every: Sequence[Line]) -> Iterator[str]:
 
 
 def origins(published: Published) -> Iterator[str]:
-    """Yield the origin of each checkpoint's files, with their digest; each pair once."""
-    found = dict.fromkeys(
-        (
-            run.checkpoint,
-            run.checkpoint_digest,
-            None if run.origin is None else run.origin.in_words(),
-        )
-        for run in published.records
-        if run.checkpoint_digest is not None
-    )
-    for checkpoint, digest, origin in found:
+    """Yield the size and origin of each checkpoint's files, with their digest; each pair once.
+
+    The size tells apart checkpoints whose configurations claim the same origin.
+    """
+    found: dict[tuple[str, str, str | None], int | None] = {}
+    for run in published.records:
+        if run.checkpoint_digest is not None:
+            origin = None if run.origin is None else run.origin.in_words()
+            files = (run.checkpoint, run.checkpoint_digest, origin)
+            found[files] = found.get(files) or run.parameters
+    for (checkpoint, digest, origin), parameters in found.items():
+        size = "" if parameters is None else f"{counted(parameters, 'parameter')}, "
         # A code span: text from a checkpoint's file must not become a link.
         where = "origin not recorded" if origin is None else f"from {code(origin)}"
-        yield f"{code(checkpoint)}: {where}; sha256 of its files {code(str(digest))}"
+        yield f"{code(checkpoint)}: {size}{where}; sha256 of its files {code(digest)}"
 
 
 def environments(published: Published) -> Iterator[str]:

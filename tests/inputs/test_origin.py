@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from builders.records import make_cell, make_record
+from builders.records import failed_record, make_cell, make_record
 from builders.tiny_checkpoints import make_checkpoint
 from markdown_it import MarkdownIt
 
@@ -253,10 +253,26 @@ def test_tables_tell_the_origin_of_every_checkpoint_once() -> None:
     records = [make_record(cell, origin=origin) for cell in cells[:2]] + [make_record(cells[2])]
     files = render(publish("sample", cells, records))
     document, page = (files[f"leaderboard.{kind}"].decode() for kind in ("md", "html"))
-    assert document.count("- `first`: from `hub org/name, commit abc`; sha256 of its files") == 1
-    assert document.count("- `second`: origin not recorded; sha256 of its files") == 1
+    assert document.count("`first`: 22,713,986 parameters, from `hub org/name, commit abc`;") == 1
+    assert document.count("`second`: 22,713,986 parameters, origin not recorded; sha256") == 1
     assert page.count("hub org/<wbr>name, commit abc") == 1
     assert json.loads(files["leaderboard.json"])["records"][0]["origin"]["version"] == "abc"
+
+
+def test_the_size_tells_apart_checkpoints_that_claim_the_same_origin() -> None:
+    first, second = make_cell("first", seeds=(1, 2)), make_cell("second")
+    origin = Origin(source="folder", says={"config.json, _name_or_path": "org/name"})
+    records = [
+        failed_record(first, seed=1, origin=origin),
+        make_record(first, seed=2, origin=origin, parameters=17_389_826),
+        make_record(second, origin=origin),
+    ]
+    document = render(publish("sample", [first, second], records))["leaderboard.md"].decode()
+    lines = [line for line in document.splitlines() if "sha256 of its files" in line]
+    assert [line.partition(" from ")[0] for line in lines] == [
+        "- `first`: 17,389,826 parameters,",
+        "- `second`: 22,713,986 parameters,",
+    ]
 
 
 def test_a_checkpoint_that_is_found_has_an_origin(folder: Path) -> None:
