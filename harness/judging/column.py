@@ -55,7 +55,7 @@ class Column:
         text_of: formats the value from the whole row, if it needs other columns.
         if_none: formats the row if the value is None.
         first: whether the page shows it at once; other columns are shown on request.
-        spread: whether its standard deviation, a separate column, is shown with it.
+        with_sd: whether its standard deviation, a separate column, is shown with it.
         optional: whether CSV and JSON omit it if no row has a value.
         timed: whether it is rounded in rows with times of the order of magnitude only.
         times: the column that says in which rows this is so.
@@ -72,7 +72,7 @@ class Column:
     text_of: Callable[[Row], str] | None = None
     if_none: Callable[[Row], str] = lambda row: MISSING
     first: bool = False
-    spread: bool = False
+    with_sd: bool = False
     timed: bool = False
     times: str = "times"
     optional: bool = False
@@ -99,8 +99,8 @@ class Column:
             return value
         if self.timed and row[self.times] == ROUGH:
             return f"~{two_digits(float(value))}"
-        sd = row.get(f"{self.name}_sd") if self.spread else None
-        return self.write(value) + spread(sd, self.write)
+        sd = row.get(f"{self.name}_sd") if self.with_sd else None
+        return self.write(value) + plus_minus(sd, self.write)
 
 
 def gate(threshold: Value, statistic: Value) -> str:
@@ -119,7 +119,7 @@ def decimals(places: int) -> Callable[[float], str]:
     return lambda value: f"{value:z.{places}f}"
 
 
-def spread(sd: Value, write: Callable[[float], str]) -> str:
+def plus_minus(sd: Value, write: Callable[[float], str]) -> str:
     """Format the standard deviation after a mean; an empty string for None."""
     return "" if sd is None else f" ± {write(float(sd))}"
 

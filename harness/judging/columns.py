@@ -4,21 +4,18 @@ Table, page, CSV, JSON, terminal and documentation are generated from `COLUMNS`.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Literal
 
-from harness import stats
-from harness.judging import costs
+from harness.judging import costs, values
 from harness.judging.column import (
     BETWEEN_WARNINGS,
     INCOMPLETE_MEANING,
     ROUGH,
     Column,
-    Facts,
     Row,
     decimals,
     gate,
     marked,
-    spread,
+    plus_minus,
     values_of,
     with_after,
 )
@@ -31,9 +28,7 @@ from harness.judging.further_columns.serving import SERVING, SERVING_COLUMNS
 from harness.judging.further_columns.settings import settings_in
 from harness.judging.further_columns.sources import SOURCE_COLUMNS, SOURCES, for_these_sources
 from harness.judging.further_columns.stopped import STOPPED, with_stopped
-from harness.stats import Interval
-from harness.store.records import time_to_target
-from harness.text import beside, scientific
+from harness.text import scientific
 
 ROUGHLY = (
     "~ marks a rough time or speed, with two digits and no ±: it differs between the seeds of the "
@@ -67,82 +62,6 @@ def columns_of(names: Collection[str]) -> list[Column]:
     if CLASSES.name not in names:
         return columns
     return [*(MACRO_F1 if column.name == "f1" else column for column in columns), CLASSES]
-
-
-def _differs_from_mcc(rows: Sequence[Row], name: str) -> bool:
-    """Return whether a column differs from the MCC of some row by at least 0.0005."""
-    pairs = ((row[name], row["mcc"]) for row in rows)
-    return any(
-        isinstance(value, float) and isinstance(mcc, float) and abs(value - mcc) >= 0.0005
-        for value, mcc in pairs
-    )
-
-
-def _status(facts: Facts) -> str:
-    statuses = {run.status for run in facts.runs}
-    if not facts.runs:
-        return "not run"
-    if facts.judgement.failures:  # not those of runs that looks made unnecessary
-        return "failed"
-    if len(statuses) == 1 and len(facts.runs) == len(facts.cell.seeds):
-        return facts.runs[0].status
-    return "partial"
-
-
-def _adjusted(facts: Facts) -> float | None:
-    found = facts.judgement.evidence
-    if found is None:
-        return None
-    selection = stats.selection_of([found.halved])
-    return None if selection is None else selection.adjusted[0]
-
-
-def _test_mccs(facts: Facts) -> list[float | None]:
-    """Return each run's MCC on a labelled test split."""
-    return [None if run.scores_test is None else run.scores_test.mcc for run in facts.scored]
-
-
-def _end(interval: Interval | None, end: Literal["low", "high"]) -> float | None:
-    return None if interval is None else interval.low if end == "low" else interval.high
-
-
-def _threshold_statistic(facts: Facts) -> str | None:
-    return None if facts.cell.threshold is None else facts.cell.gates.statistic or "mean"
-
-
-def _last_epoch(facts: Facts) -> float | None:
-    return mean(run.epochs[-1].scores.mcc if run.epochs else None for run in facts.scored)
-
-
-def _parameters(facts: Facts) -> float | None:
-    parameters = mean(run.parameters for run in facts.scored)
-    return None if parameters is None else parameters / 1e6
-
-
-def _to_target(facts: Facts) -> list[float | None]:
-    """Return each run's training time to the target.
-
-    Not read from the records: the suite may have had another target when a run was trained.
-    """
-    return [time_to_target(run.epochs, facts.cell.target) for run in facts.scored]
-
-
-def _warnings(facts: Facts) -> str | None:
-    given = (warning for run in facts.runs for warning in run.warnings)
-    texts = dict.fromkeys([*given, *costs.doubts(facts.scored)])
-    # Only the mark between warnings has this character: it tells where one ends.
-    mark = BETWEEN_WARNINGS.strip()
-    return BETWEEN_WARNINGS.join(text.replace(mark, "/") for text in texts) or None
-
-
-def mcc_text(row: Row, name: str = "mcc") -> str:
-    """Format an MCC of a row with so many digits that it is on its side of the row's gate."""
-    value, gate = row[name], row["threshold"]
-    return beside(float(value or 0), *([] if gate is None else [float(gate)]), least=3)
-
-
-def _interval(row: Row) -> str:
-    return f"{mcc_text(row, 'mcc_low')} to {mcc_text(row, 'mcc_high')}"
 
 
 COLUMNS = (
@@ -196,7 +115,7 @@ COLUMNS = (
     Column(
         "status",
         "string",
-        _status,
+        values.status,
         "status",
         "status",
         "ok: every seed was scored; failed: a run failed; skipped: no run was possible; "
@@ -213,57 +132,61 @@ COLUMNS = (
         "Matthews correlation coefficient on the validation split: 1 is perfect, 0 is no better "
         "than guessing; mean over seeds ± sample standard deviation",
         decimals(3),
-        text_of=lambda row: mcc_text(row) + spread(row["mcc_sd"], decimals(3)),
+        text_of=lambda row: values.mcc_text(row) + plus_minus(row["mcc_sd"], decimals(3)),
         first=True,
-        spread=True,
+        with_sd=True,
     ),
     Column("mcc_sd", "Float64", lambda facts: deviation(score.mcc for score in facts.scores())),
     Column(
         "mcc_low",
         "Float64",
-        lambda facts: _end(facts.judgement.mcc_interval, "low"),
+        lambda facts: values.end_of(facts.judgement.mcc_interval, "low"),
         "95 % interval",
         "95 %",
         "95 % confidence interval of the mean MCC; it covers sentences and seeds; with one seed, "
         "only sentences; if records contain no predictions, only seeds",
-        text_of=_interval,
+        text_of=values.mcc_interval,
         first=True,
     ),
-    Column("mcc_high", "Float64", lambda facts: _end(facts.judgement.mcc_interval, "high")),
+    Column(
+        "mcc_high", "Float64", lambda facts: values.end_of(facts.judgement.mcc_interval, "high")
+    ),
     Column(
         "test_mcc",
         "Float64",
-        lambda facts: mean(_test_mccs(facts)),
+        lambda facts: mean(values.mccs_of_test(facts)),
         "test MCC",
         "test MCC",
         "MCC on the labelled test split, by which nothing is selected or judged; mean over seeds ± "
         "sample standard deviation, which does not cover other sentences",
         decimals(3),
         first=True,
-        spread=True,
+        with_sd=True,
         optional=True,
     ),
-    Column("test_mcc_sd", "Float64", lambda facts: deviation(_test_mccs(facts)), optional=True),
+    Column(
+        "test_mcc_sd", "Float64", lambda facts: deviation(values.mccs_of_test(facts)), optional=True
+    ),
     Column(
         "mcc_last_epoch",
         "Float64",
-        _last_epoch,
+        values.last_epoch,
         "last epoch",
         "last",
         "mean MCC after the last epoch, whichever epoch was selected",
         decimals(3),
-        is_informative=_differs_from_mcc,
+        is_informative=values.differs_from_mcc,
     ),
     Column(
         "mcc_adjusted",
         "Float64",
-        _adjusted,
+        values.adjusted,
         "adjusted",
         "adj",
         "MCC without selection bias: each run's epoch is selected on one half of the sentences and "
         "scored on the other; mean over seeds",
         decimals(3),
-        is_informative=_differs_from_mcc,
+        is_informative=values.differs_from_mcc,
     ),
     Column(
         "accuracy",
@@ -279,9 +202,15 @@ COLUMNS = (
         "Float64",
         lambda facts: deviation(score.accuracy for score in facts.scores()),
     ),
-    Column("accuracy_low", "Float64", lambda facts: _end(facts.judgement.accuracy_interval, "low")),
     Column(
-        "accuracy_high", "Float64", lambda facts: _end(facts.judgement.accuracy_interval, "high")
+        "accuracy_low",
+        "Float64",
+        lambda facts: values.end_of(facts.judgement.accuracy_interval, "low"),
+    ),
+    Column(
+        "accuracy_high",
+        "Float64",
+        lambda facts: values.end_of(facts.judgement.accuracy_interval, "high"),
     ),
     Column(
         "f1",
@@ -325,7 +254,7 @@ COLUMNS = (
     Column(
         "parameters_m",
         "Float64",
-        _parameters,
+        values.millions_of_parameters,
         "params M",
         "M par",
         "millions of parameters",
@@ -334,16 +263,18 @@ COLUMNS = (
     Column(
         "time_to_target_seconds",
         "Float64",
-        lambda facts: mean(_to_target(facts)),
+        lambda facts: mean(values.to_target(facts)),
         "s to target",
         "target s",
         "training seconds until an epoch first reached the target MCC; no value unless every seed "
         "reached it",
         decimals(1),
-        spread=True,
+        with_sd=True,
         timed=True,
     ),
-    Column("time_to_target_seconds_sd", "Float64", lambda facts: deviation(_to_target(facts))),
+    Column(
+        "time_to_target_seconds_sd", "Float64", lambda facts: deviation(values.to_target(facts))
+    ),
     Column(
         "threshold",
         "Float64",
@@ -354,7 +285,7 @@ COLUMNS = (
         text_of=lambda row: gate(row["threshold"], row["threshold_statistic"]),
         first=True,
     ),
-    Column("threshold_statistic", "string", _threshold_statistic),
+    Column("threshold_statistic", "string", values.threshold_statistic),
     Column(
         "verdict",
         "string",
@@ -383,7 +314,7 @@ COLUMNS = (
     Column(
         "warnings",
         "string",
-        _warnings,
+        values.warnings,
         "warnings",
         "warn",
         "number of warnings of its runs, listed below the table",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from harness.judging.column import INCOMPLETE_MEANING, MISSING, Row, marked
-from harness.judging.columns import SHOWN, informative, mcc_text
+from harness.judging.columns import SHOWN, informative
 from harness.judging.further_columns.looks import LOOKS
 from harness.judging.further_columns.settings import settings_in
 from harness.judging.further_columns.stopped import bound
 from harness.judging.leaderboard import doubts_by_cell, rows_of
+from harness.judging.values import mcc_text
 from harness.markup import code, grid
 from harness.report.published import stopped_runs, warned_runs
 from harness.store.records import Record

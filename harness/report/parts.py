@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from harness.judging.column import MISSING, decimals, spread
+from harness.judging.column import MISSING, decimals, plus_minus
 from harness.judging.costs import deviation, mean
 from harness.report.pictures.charts import Line
 from harness.store.records import Record, Scores
@@ -53,7 +53,7 @@ def in_text(found: Part | None) -> str:
     if found is None:
         return MISSING
     value, of_seeds = found
-    return f"{decimals(3)(value)}{spread(of_seeds, decimals(3))}"
+    return f"{decimals(3)(value)}{plus_minus(of_seeds, decimals(3))}"
 
 
 def caption(lines: Sequence[Line], names: Iterable[str]) -> str:

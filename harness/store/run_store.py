@@ -21,7 +21,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from harness.errors import BadInput
-from harness.store.consistency import inconsistency, unlike_predictions
+from harness.store.checks.consistency import inconsistency, unlike_predictions
 from harness.store.groups import Sentences, sentences_of
 from harness.store.predictions import FILE as PREDICTIONS_FILE
 from harness.store.predictions import as_parquet, checked_columns

@@ -69,10 +69,10 @@ for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.html", "leaderboa
     ),
     "a metric of the predicted classes": Toy(
         {
-            "harness/judging/columns.py": [
+            "harness/judging/values.py": [
                 (
-                    "def _last_epoch(",
-                    '''def _recall(facts: Facts) -> float | None:
+                    "def last_epoch(",
+                    '''def recall(facts: Facts) -> float | None:
     """Return the mean share of the acceptable sentences that are classified as such."""
     found = facts.judgement.evidence
     if found is None:
@@ -80,17 +80,19 @@ for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.html", "leaderboa
     return float(found.selected[:, found.labels == 1].mean())
 
 
-def _last_epoch(''',
-                ),
+def last_epoch(''',
+                )
+            ],
+            "harness/judging/columns.py": [
                 (
                     COLUMN,
                     """    Column(
-        "recall", "Float64", _recall, "recall", "rec", "of class 1", decimals(3)
+        "recall", "Float64", values.recall, "recall", "rec", "of class 1", decimals(3)
     ),
 """
                     + COLUMN,
                 ),
-            ]
+            ],
         },
         """
 import numpy as np
@@ -147,8 +149,8 @@ assert leaderboard([job.run.cell], [record])["vocabulary"].tolist() == [record.v
             "harness/suite/gates.py": [
                 (
                     "    max_peak_memory_mb: Positive | None",
-                    "    max_samples_per_second: Positive | None = Field(\n"
-                    '        None, description="most training sentences a second"\n'
+                    "    max_samples_per_second: Positive | None = later(\n"
+                    '        None, "most training sentences a second"\n'
                     "    )\n"
                     "    max_peak_memory_mb: Positive | None",
                 )

@@ -11,9 +11,10 @@ from harness.judging.evidence import evidence
 from harness.judging.gates import judge
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.judging.mistakes import missed_by
+from harness.store.checks.consistency import inconsistency
+from harness.store.checks.contradiction import contradiction
 from harness.store.classes import pack
-from harness.store.consistency import inconsistency
-from harness.store.records import Confusion, Record, contradiction
+from harness.store.records import Confusion, Record
 
 CLASSES = 4
 LABELS = np.random.default_rng(3).choice(CLASSES, 500, p=[0.5, 0.25, 0.2, 0.05])

@@ -28,7 +28,7 @@ from harness.report.page import as_html
 from harness.report.pictures.charts import lines_of
 from harness.report.published import as_csv
 from harness.stats import Interval, Refusal, Sources
-from harness.store.consistency import inconsistency, unlike_predictions
+from harness.store.checks.consistency import inconsistency, unlike_predictions
 from harness.store.grouping import Grouping, groupings
 from harness.store.groups import Groups, regrouped, with_groups
 from harness.store.records import Record

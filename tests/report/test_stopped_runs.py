@@ -19,7 +19,7 @@ from harness.plugin.fixtures import cell_properties
 from harness.report import publish, read_published, render
 from harness.report.brief import as_summary, terminal_table, terminal_warnings
 from harness.report.replacement import left_out, runs_of_records, shortfall
-from harness.store.consistency import inconsistency
+from harness.store.checks.consistency import inconsistency
 from harness.store.records import Record
 from harness.store.stopped import Stopped, at_least, verdict_of
 from harness.suite.gates import Thresholds

@@ -20,7 +20,7 @@ from harness.machine.contention import Contention
 from harness.report import read_published, write_tables
 from harness.report.checks.logits import mismatched_predictions
 from harness.store import classes
-from harness.store.consistency import inconsistency, unlike_predictions
+from harness.store.checks.consistency import inconsistency, unlike_predictions
 from harness.store.predictions import PREDICTIONS
 from harness.store.records import Confusion, Record, Scores
 from harness.store.run_store import Stored, read_store, run_folder, write_record

@@ -12,7 +12,7 @@ from harness.judging.comparison.conclusions import background
 from harness.judging.evidence import NoEvidence, evidence
 from harness.judging.leaderboard import leaderboard, rows_of
 from harness.kept.model_card import model_card
-from harness.store.consistency import inconsistency
+from harness.store.checks.consistency import inconsistency
 from harness.store.records import Record
 from harness.store.stopped import epochs_trained
 from harness.suite.spec import TrainingSpec

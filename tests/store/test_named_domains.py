@@ -8,7 +8,7 @@ import pytest
 from builders.records import make_cell, make_record, predicted_record
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from harness.store.consistency import unlike_predictions
+from harness.store.checks.consistency import unlike_predictions
 from harness.store.groups import Groups, regrouped, scores_by_domain, with_groups
 from harness.store.predictions import PREDICTIONS
 from harness.store.records import Record, Scores

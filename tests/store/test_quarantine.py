@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews_corrcoef
 
 from harness.store import classes, run_store
+from harness.store.checks.contradiction import RECIPE_WITH_CLASSES
 from harness.store.predictions import read_predictions
-from harness.store.records import RECIPE_WITH_CLASSES, Record, key_of
+from harness.store.records import Record, key_of
 from harness.store.run_store import Stored, write_record
 from harness.suite.spec import TrainingSpec
 

@@ -6,7 +6,7 @@ import pytest
 from builders.records import make_cell, make_record, make_serving
 from pydantic import ValidationError
 
-from harness.store.consistency import inconsistency
+from harness.store.checks.consistency import inconsistency
 from harness.store.measured.serving import Serving
 from harness.store.records import Record, key_of
 

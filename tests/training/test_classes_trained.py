@@ -18,7 +18,7 @@ from transformers import pipeline
 from harness.judging.mistakes import by_group
 from harness.kept import kept_files
 from harness.store import classes
-from harness.store.consistency import inconsistency, unlike_predictions
+from harness.store.checks.consistency import inconsistency, unlike_predictions
 from harness.store.records import Record
 from harness.suite.spec import DatasetSpec
 

@@ -11,7 +11,7 @@ from builders.jobs import execute_ok, make_job, sentences, write_rows
 from builders.tiny_checkpoints import make_checkpoint
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from harness.store.consistency import unlike_predictions
+from harness.store.checks.consistency import unlike_predictions
 from harness.store.records import Record, Scores
 from harness.suite.spec import DatasetSpec
 from harness.training.job import Job, failure

@@ -8,7 +8,7 @@ import pytest
 from builders.jobs import execute_ok, file_spec, make_job, sentences, write_rows
 from builders.tiny_checkpoints import make_checkpoint
 
-from harness.store.consistency import inconsistency, unlike_predictions
+from harness.store.checks.consistency import inconsistency, unlike_predictions
 from harness.store.records import Epoch, Record
 from harness.suite.spec import DatasetSpec
 

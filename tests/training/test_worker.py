@@ -30,8 +30,8 @@ from harness.kept.speed import FEWEST
 from harness.machine.provenance import RECIPE_VERSION, RECORDED_PACKAGES, RESULT_PACKAGES, versions
 from harness.models.padding import settle
 from harness.store import records, run_store
+from harness.store.checks.consistency import inconsistency, unlike_predictions
 from harness.store.classes import unpack
-from harness.store.consistency import inconsistency, unlike_predictions
 from harness.suite.spec import DatasetSpec
 from harness.training.job import Job, Result, failure
 from harness.training.worker import execute

@@ -30,7 +30,7 @@ class Timed:
     runs: Sequence[Record]
 
 
-def spread(column: str, cells: Iterable[Sequence[Record]]) -> float:
+def equal_within(column: str, cells: Iterable[Sequence[Record]]) -> float:
     """Return the factor within which times of cells in one chart are equal.
 
     It is the largest ratio of two runs of one cell among those that can be compared and are not
@@ -67,13 +67,13 @@ def on_front(column: str, cells: Sequence[Timed]) -> list[bool]:
     It is not if its time cannot be compared, or if a cell on the front beats it: with a higher MCC
     and a time that is shorter or equal, or with the same MCC and a shorter time. A cell that is
     itself off the front takes none from it: equal times form chains whose ends differ by much more
-    than the spread, and the slowest cell of a chain would take all others off.
+    than this factor, and the slowest cell of a chain would take all others off.
 
-    Two times are equal if their ratio is at most the spread; a rough time is shorter than another,
-    rough or not, only by more than DISTURBED. So a rough time takes no steady one from the front
-    that it would not take if it were steady.
+    Two times are equal if their ratio is at most `equal_within`; a rough time is shorter than
+    another, rough or not, only by more than DISTURBED. So a rough time takes no steady one from the
+    front that it would not take if it were steady.
     """
-    factor = spread(column, [cell.runs for cell in cells])
+    factor = equal_within(column, [cell.runs for cell in cells])
     served = COSTS[column].served
 
     def within(cell: Timed) -> float:

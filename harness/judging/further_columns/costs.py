@@ -24,7 +24,7 @@ def cost_columns(
             meaning,
             decimals(cost.digits),
             first=first,
-            spread=True,
+            with_sd=True,
             timed=cost.timed,
             times=times,
         ),

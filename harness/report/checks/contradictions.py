@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from harness.judging.baseline import Baseline
-from harness.store.consistency import inconsistency
+from harness.store.checks.consistency import inconsistency
 from harness.store.given import Given, given_problems
 from harness.store.records import Record
 from harness.store.slices import Slices, slice_problems

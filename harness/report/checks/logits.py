@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from harness.errors import BadInput
 from harness.paths import is_absent
 from harness.report.published import LEADERBOARD, Published
-from harness.store.consistency import unlike_predictions
+from harness.store.checks.consistency import unlike_predictions
 from harness.store.given import Given
 from harness.store.given.rows import unlike_rows, with_rows, without_rows
 from harness.store.grouping import groupings

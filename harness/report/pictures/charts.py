@@ -244,8 +244,8 @@ def _with_front(measured: list[tuple[float, float, Line]], column: str) -> Itera
 
 def equal_times(points: Sequence[Point], column: str) -> str:
     """Return which times of a chart count as equal on its front, as a clause."""
-    spread = fronts.spread(column, [point.line.runs for point in points])
-    return fronts.in_words(spread, any(point.compares and point.rough for point in points))
+    factor = fronts.equal_within(column, [point.line.runs for point in points])
+    return fronts.in_words(factor, any(point.compares and point.rough for point in points))
 
 
 def speed_range(points: Sequence[Point]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
+from harness.store.checks.contradiction import contradiction
 from harness.store.class_counts import confusion_matrix, count
 from harness.store.classes import Counts, number_of_classes, pack, tally, unpack
 from harness.store.early_ends import early_end_problems
@@ -22,7 +23,6 @@ from harness.store.records import (
     Scores,
     Times,
     classes_of,
-    contradiction,
     selected_classes,
     time_to_target,
 )
