@@ -22,6 +22,7 @@ from builders.tiny_checkpoints import SENTENCES, make_checkpoint
 from safetensors.torch import load_file
 
 from harness.machine.provenance import RECIPE_VERSION
+from harness.training.speedups.compiled import library
 
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 # Those that the numbers depend on.
@@ -44,21 +45,20 @@ TUTORIAL: dict[str, Any] = {
     "selection": "best-epoch",
     "batching": "random",
 }
+SPEEDUPS = (
+    "fast-dropout",
+    "first-token",
+    "kept-memory",
+    "memory-checkpoint",
+    "packing",
+    "sorted-evaluation",
+    "used-vocabulary",
+)
+COMPILED_SPEEDUPS = ("compiled-layers", "compiled-optimizer")
 RUNS: dict[str, dict[str, Any]] = {
     "tutorial": COMMON | TUTORIAL | {"speedups": ()},
-    "sped up": COMMON
-    | TUTORIAL
-    | {
-        "speedups": (
-            "fast-dropout",
-            "first-token",
-            "kept-memory",
-            "memory-checkpoint",
-            "packing",
-            "sorted-evaluation",
-            "used-vocabulary",
-        )
-    },
+    "sped up": COMMON | TUTORIAL | {"speedups": SPEEDUPS},
+    "compiled": COMMON | TUTORIAL | {"speedups": tuple(sorted(SPEEDUPS + COMPILED_SPEEDUPS))},
     "otherwise": COMMON
     | {
         "warmup_ratio": 0.3,
@@ -100,6 +100,23 @@ PINNED_WITH = {
     "transformers": "5.23.0",
 }
 PINNED = {
+    "compiled": Pin(
+        recipe=5,
+        data="f77e57c23152e000",
+        weights=1152.64,
+        train_losses=(0.758661, 0.718926),
+        eval_losses=(0.758585, 0.752986),
+        logits=(
+            -0.139489,
+            -0.132693,
+            -0.313196,
+            0.202449,
+            -0.299851,
+            0.0901322,
+            -0.0279237,
+            -0.0978511,
+        ),
+    ),
     "otherwise": Pin(
         recipe=5,
         data="f77e57c23152e000",
@@ -172,6 +189,7 @@ def measure(settings: Mapping[str, Any], folder: Path) -> Pin:
     data = file_spec(write_rows(folder / "rows.csv", texts, labels), validation=10)
     record, predictions = execute_ok(make_job(checkpoint, data, folder, **settings))
     assert record.dataset is not None
+    assert {*settings["speedups"]} == {*(record.speedups or ())}
     logits = zip(
         predictions["logit_0"].to_pylist(), predictions["logit_1"].to_pylist(), strict=True
     )
@@ -232,6 +250,8 @@ def test_training_computes_what_it_computed_before(name: str, tmp_path: Path) ->
         pytest.skip(f"the numbers are pinned for {PINNED_WITH}, installed are {installed()}")
     if not torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
         pytest.skip("dropout is pinned for PyTorch with MKL, which draws other random numbers")
+    if name == "compiled" and isinstance(missing := library.find(), str):
+        pytest.skip(f"no compiled code: {missing}")
     problem = complaint(name, measure(RUNS[name], tmp_path), PINNED[name])
     if problem is not None:
         pytest.fail(problem, pytrace=False)
