@@ -200,7 +200,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         if not setup_only and not was_interrupted(session):
             started.start([*known, *problems(session, started)])
-        elif known:
+        elif known and setup_only:
             raise BadInput(known)
     except BadInput as error:
         del config.stash[SESSION]
@@ -362,7 +362,8 @@ def _must_fail(session: pytest.Session) -> bool:
     open_gates = is_strict(config) and bool(config.stash.get(OPEN, ()))
     running = config.stash.get(SESSION, None)
     if running is None:  # no cell was selected, or collected before pytest.exit
-        return open_gates or (OPEN in config.stash and INTERRUPTION in config.stash)
+        interrupted = INTERRUPTION in config.stash and not config.option.collectonly
+        return open_gates or (interrupted and OPEN in config.stash)
     open_gates = open_gates or bool(left_open(config.stash[LEDGER], running))
     return open_gates or PROBLEMS in config.stash or not running.scored()
 

@@ -17,11 +17,12 @@ from harness.store.records import Record
 from harness.store.stopped import epochs_trained
 from harness.suite.spec import TrainingSpec
 
-PACKED_EFFICIENCY = 0.6
+EFFICIENCY = {"compiled-layers": 0.8, "packing": 0.6}
 PADDED_EFFICIENCY = 0.3
-"""Share of the rate of matrix products that a run reaches, counting real tokens only. `packing`
-leaves out the padding, which is half of the tutorial's batches. Measured with all-MiniLM-L6 on
-CoLA; docs/performance.md explains the rest."""
+"""Share of the rate of matrix products that a run reaches, counting real tokens only: by the first
+of these speed-ups that it has, and with none. `packing` leaves out the padding, which is half of
+the tutorial's batches. Measured with all-MiniLM-L6 on CoLA; docs/performance.md explains the rest.
+"""
 
 UNMEASURED_GPU_FLOPS = 1e13
 """A GPU's assumed rate without records. It only serves to order runs, not to predict seconds."""
@@ -114,8 +115,8 @@ def forecast(
             counted[work] = OVERHEAD_SECONDS + count / UNMEASURED_GPU_FLOPS
             continue
         rate = probe() * core_share(sharing, cores, load)
-        packed = "packing" in work.training.speedups
-        efficiency = PACKED_EFFICIENCY if packed else PADDED_EFFICIENCY
+        reached = (share for name, share in EFFICIENCY.items() if name in work.training.speedups)
+        efficiency = next(reached, PADDED_EFFICIENCY)
         counted[work] = OVERHEAD_SECONDS + count / (rate * efficiency)
     by_work = {**known, **counted}
     seconds = tuple(by_work[work] for work in works)

@@ -24,11 +24,11 @@ ASSUMED_INTERACTION_SD = 0.021
 and results/cola without a run of one class. Both shrink with the root of the sentences."""
 
 SAME_CHECKPOINT = 0.98
-TWO_CHECKPOINTS = 0.44
+TWO_CHECKPOINTS = 0.45
 """Correlation of the sentences' influences on two cells with endless seeds, from the same cells:
-sentences that are hard for one cell are hard for the other. Of two: 0.40, 0.48 over sources."""
+sentences that are hard for one cell are hard for the other. Of two: 0.42, 0.48 over sources."""
 
-ASSUMED_SOURCE_CORRELATION = 0.024
+ASSUMED_SOURCE_CORRELATION = 0.021
 """Correlation of the influences of two sentences of one source with endless seeds: mean over the
 same cells."""
 
@@ -47,7 +47,7 @@ class CellSpread:
 
     Attributes:
         runs: number of earlier runs that show `lasting` and `interaction`; 0 if assumed.
-        seeds_assumed: whether `seeds` is assumed.
+        seeds_assumed: whether `seeds` is from an assumed standard deviation over seeds.
         lasting_sources: `lasting` over other sources; None if the sources are not known.
     """
 
@@ -88,7 +88,7 @@ class CellSpread:
         """Describe how the variances are known."""
         if not self.runs:
             return "variances assumed, as on CoLA in results/study and results/cola"
-        of_seeds = f", over seeds a standard deviation of {ASSUMED_SEED_SD} assumed"
+        of_seeds = f", over seeds a standard deviation of at least {ASSUMED_SEED_SD} assumed"
         shown = f"variances as in {counted(self.runs, 'earlier run')}"
         return f"{shown}{of_seeds if self.seeds_assumed else ''}"
 
@@ -196,14 +196,14 @@ def assumed_spread(sentences: int, sources: Sources | None = None) -> CellSpread
         sources: of the validation sentences; None if they are not known.
     """
     scale = SENTENCES_OF_ASSUMPTION / sentences
-    lasting = ASSUMED_LASTING_SE**2 * scale
+    lasting, interaction = ASSUMED_LASTING_SE**2 * scale, ASSUMED_INTERACTION_SD**2 * scale
     of_sources = None
     if sources is not None:
         of_sources = lasting * (1 + _sentences_alike(sources) * ASSUMED_SOURCE_CORRELATION)
     return CellSpread(
         lasting=lasting,
-        interaction=ASSUMED_INTERACTION_SD**2 * scale,
-        seeds=ASSUMED_SEED_SD**2,
+        interaction=interaction,
+        seeds=max(ASSUMED_SEED_SD**2 - interaction, 0.0),
         runs=0,
         seeds_assumed=True,
         lasting_sources=of_sources,
@@ -242,9 +242,9 @@ def _spread_shown_by(cells: Sequence[Evidence], sources: Sources | None) -> Cell
         (both - rest) * each.seeds
         for both, rest, each in zip(of_sentences, lasting, known, strict=True)
     ]
-    over_seeds = fmean([(each.sd_seeds or 0.0) ** 2 for each in known], weights)
-    beyond = max(over_seeds - fmean(interaction, weights), 0.0)
     rough = sum(weights) < ENOUGH_FREEDOM
+    shown = fmean([(each.sd_seeds or 0.0) ** 2 for each in known], weights)
+    over_seeds = ASSUMED_SEED_SD**2 if rough else shown  # with the interaction
     of_sources = None
     if sources is not None:
         ends = [found.interval("mcc", sources).se_endless_seeds or 0.0 for found in cells]
@@ -252,7 +252,7 @@ def _spread_shown_by(cells: Sequence[Evidence], sources: Sources | None) -> Cell
     return CellSpread(
         lasting=fmean(lasting, weights),
         interaction=fmean(interaction, weights),
-        seeds=ASSUMED_SEED_SD**2 if rough else beyond,
+        seeds=max(over_seeds - fmean(interaction, weights), 0.0),
         runs=sum(each.seeds for each in known),
         seeds_assumed=rough,
         lasting_sources=of_sources,

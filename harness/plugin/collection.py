@@ -155,8 +155,8 @@ def errors_that_end_it(session: pytest.Session) -> int:
 
 
 def was_interrupted(session: pytest.Session) -> bool:
-    """Return whether something other than such errors ended the collection: Ctrl-C, for example.
+    """Return whether something other than errors and `-x` ended the collection, such as Ctrl-C.
 
     pytest calls pytest_collection_finish all the same, with the tests found so far.
     """
-    return COLLECTED not in session.config.stash and not errors_that_end_it(session)
+    return COLLECTED not in session.config.stash and not session.shouldfail

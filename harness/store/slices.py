@@ -212,7 +212,7 @@ def _same_groups(
     """
     try:
         numbers = grouping.unpacked(sentences)
-    except ValueError:  # store.consistency reports it
+    except ValueError:  # store.checks.consistency reports it
         return True
     values, positions = column
     held = np.array(grouping.names, dtype=object)[numbers]

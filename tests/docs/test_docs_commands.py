@@ -42,6 +42,8 @@ NOT_RUN = {
     "pip install": "changes the environment that this test runs in",
     "docs/simulated_coverage.py": "takes minutes; test_stats_coverage.py draws fewer studies",
     "docs/study_checkpoints.py": "downloads 700 MB; test_origin.py checks its digests",
+    "benchmarks/study.toml": "trains these encoders for an hour",
+    "results/local/study": "is what that command makes",
     "our model": "needs predictions of the sentences of a suite; test_judge_add.py has some",
     "--executor ray": "needs Ray or a cluster; the tests marked `ray` start one",
 }

@@ -28,6 +28,7 @@ from harness.machine import provenance
 from harness.machine.contention import Contention
 from harness.store.records import Record, Times
 from harness.suite.spec import TrainingSpec
+from harness.suite.training import Speedup
 from harness.training.progress import Progress
 
 ALONE = Sharing(workers=1, threads=provenance.available_cores())
@@ -106,6 +107,15 @@ def test_runs_of_another_checkpoint_device_or_processor_tell_nothing(
     told = forecast([work], ALONE, [recorded(1e6, 1e6, **other)])
     assert told.seconds[0] < 1e5
     assert told.basis == "from a FLOP count and a probe"
+
+
+def test_speed_ups_shorten_the_time_of_a_run_without_records(tmp_path: Path) -> None:
+    tokens = Tokens(96_000_000, 12_000_000, 0, 52)  # so many that starting takes no share
+    work = make_work(make_checkpoint("bert", tmp_path / "bert"), tokens=tokens)
+    chosen: list[tuple[Speedup, ...]] = [(), ("packing",), ("compiled-layers", "packing")]
+    works = [replace(work, training=TrainingSpec(epochs=2, speedups=names)) for names in chosen]
+    padded, packed, compiled = forecast(works, ALONE, []).seconds
+    assert padded > packed > compiled > padded / 4
 
 
 def test_both_sources_are_named_where_both_are_used(tmp_path: Path) -> None:

@@ -124,6 +124,15 @@ def test_the_printed_sizes_are_detected_with_80_percent() -> None:
         )
 
 
+def test_the_assumed_spread_over_seeds_contains_their_interaction_with_the_sentences() -> None:
+    """0.015 is the standard deviation of scores on the same sentences."""
+    for sentences in (1043, 20_000):
+        spread = assumed_spread(sentences)
+        interaction = 0.021**2 * 1043 / sentences
+        assert spread.interaction == pytest.approx(interaction)
+        assert spread.seeds + spread.interaction == pytest.approx(max(0.015**2, interaction))
+
+
 def test_one_seed_is_said_to_show_these_runs_only() -> None:
     cell = make_cell(seeds=(1,))
     found = detectable.detectable([cell], {cell.checkpoint: assumed_spread(1043)}, 1043)
@@ -169,8 +178,9 @@ def test_earlier_runs_of_the_checkpoint_replace_the_assumption() -> None:
 def test_few_earlier_seeds_leave_the_spread_over_seeds_assumed() -> None:
     found = spread_of(drawn((1, 2)), 800)
     assert (found.runs, found.seeds_assumed) == (2, True)
-    assert found.seeds == pytest.approx(0.015**2)
-    assert "standard deviation of 0.015 assumed" in found.in_words()
+    assert found.interaction > 0
+    assert found.seeds == pytest.approx(max(0.015**2 - found.interaction, 0))
+    assert "standard deviation of at least 0.015 assumed" in found.in_words()
 
 
 @pytest.mark.parametrize("seeds", [(), (1,)])

@@ -102,6 +102,12 @@ def begin(*_, **__):
     raise AssertionError("it trains")
 harness.session.session.Dispatch = harness.session.session.start_fork_server = begin
 """
+READS_NOTHING = """
+import harness.session.session
+def find(*_):
+    raise AssertionError("it reads data")
+harness.session.session.find_all_inputs = find
+"""
 FAILS_IN_SETUP = """
 def pytest_runtest_setup(item):
     raise OSError("no place")
@@ -146,6 +152,7 @@ PLUGINS = {
     "adds_owners": ADDS_OWNERS,
     "finds_no_data": FINDS_NO_DATA,
     "trains_nothing": TRAINS_NOTHING,
+    "reads_nothing": READS_NOTHING,
     "fails_in_setup": FAILS_IN_SETUP,
     "interrupts": INTERRUPTS,
     "interrupts_collection": INTERRUPTS_COLLECTION,
@@ -342,7 +349,7 @@ def test_nothing_trains_if_collection_fails(
 def test_nothing_begins_after_an_interruption_of_the_collection(
     finished: Path, plugin: str, code: int, strict: tuple[str, ...]
 ) -> None:
-    plugins = ("-p", plugin, "-p", "finds_no_data", "-p", "trains_nothing")
+    plugins = ("-p", plugin, "-p", "reads_nothing", "-p", "trains_nothing")
     session = ended(finished, *plugins, *strict, second=False)
     assert session.code == code, session.output
     assert "Traceback" not in session.output

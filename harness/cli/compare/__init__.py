@@ -55,10 +55,10 @@ def compare(
     best cell is selected by its score, so its MCC is optimistic; the output notes this, but does
     not correct for it.
 
-    Costs are training time, evaluation time per sentence, and peak memory. They have no ratio if
-    seeds of a cell differ by more than a third, or if the circumstances of measurement differ:
-    machine, number of threads, runs at the same time. Times also have none if other programs kept
-    a core busy while the runs trained.
+    Costs are training time, evaluation time per sentence, latency and peak memory. They have no
+    ratio if seeds of a cell differ by more than a third, or if the circumstances of measurement
+    differ: machine, number of threads, runs at the same time. Times also have none if other
+    programs kept a core busy while the runs trained.
 
     \b
     Examples:

@@ -67,5 +67,5 @@ def _rows(found: Sequence[Detectable], populations: Sequence[Population]) -> Ite
 
 def _known_from(each: Detectable) -> str:
     spread = each.spread
-    assumed = f", {ASSUMED_SEED_SD} over seeds assumed" if spread.seeds_assumed else ""
+    assumed = f", at least {ASSUMED_SEED_SD} over seeds assumed" if spread.seeds_assumed else ""
     return f"{counted(spread.runs, 'run')}{assumed}"
