@@ -52,10 +52,9 @@ def plan(as_json: bool, **values: Any) -> None:
     and trains nothing. Shows the contents of each split, and the time and memory that training
     should take here. A run is finished if the store contains it with the same data, checkpoint,
     settings, seed, device, recipe (version of the training code) and package versions; if it only
-    contains an earlier form of the run, the column "not reused" says what differs. A run is not
-    needed if looks at finished runs have decided without it. Also shows if a session would be
-    refused because it would replace tables that contain other runs, or, with --strict, because of
-    its gates.
+    contains an earlier form of it, the column "not reused" says what differs. A run is not needed
+    if looks at finished runs have decided without it. Also shows if a session would be refused
+    because it would replace tables of other runs, or, with --strict, because of its gates.
 
     If the suite has looks or a race, shows them, with the fewest and the most runs that they may
     train; the expected time is then that of the most.
