@@ -238,10 +238,8 @@ def _spread_shown_by(cells: Sequence[Evidence], sources: Sources | None) -> Cell
     weights = [each.seeds - 1 for each in known]
     lasting = [(each.se_endless_seeds or 0.0) ** 2 for each in known]
     of_sentences = [(each.se_sentences or 0.0) ** 2 for each in known]
-    interaction = [
-        (both - rest) * each.seeds
-        for both, rest, each in zip(of_sentences, lasting, known, strict=True)
-    ]
+    by_cell = zip(of_sentences, lasting, known, strict=True)
+    interaction = fmean([(both - rest) * each.seeds for both, rest, each in by_cell], weights)
     rough = sum(weights) < ENOUGH_FREEDOM
     shown = fmean([(each.sd_seeds or 0.0) ** 2 for each in known], weights)
     over_seeds = ASSUMED_SEED_SD**2 if rough else shown  # with the interaction
@@ -251,8 +249,8 @@ def _spread_shown_by(cells: Sequence[Evidence], sources: Sources | None) -> Cell
         of_sources = fmean([end**2 for end in ends], weights)
     return CellSpread(
         lasting=fmean(lasting, weights),
-        interaction=fmean(interaction, weights),
-        seeds=max(over_seeds - fmean(interaction, weights), 0.0),
+        interaction=interaction,
+        seeds=max(over_seeds - interaction, 0.0),
         runs=sum(each.seeds for each in known),
         seeds_assumed=rough,
         lasting_sources=of_sources,

@@ -97,7 +97,7 @@ def _impossible(session: pytest.Session) -> Iterator[str]:
             "pygaljs`, or leave it out"
         )
     timed = [item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())]
-    if timed and _holds_times(session.config) and len(_not_saved(timed)) == len(timed):
+    if timed and _holds_times(session.config) and len(_not_saved(session, timed)) == len(timed):
         yield (
             "--benchmark-compare-fail: there is nothing to compare with: no saved run that "
             "--benchmark-compare names has a selected test; name one that does, or leave it out"
@@ -119,7 +119,7 @@ def without_effect(session: pytest.Session) -> Iterator[str]:
                     "pytest-benchmark is disabled (--benchmark-disable)"
                 )
     gates = {item: gate for item in session.items if (gate := gate_of(item)) and gate[1]}
-    new = _not_saved([*gates]) if _holds_times(session.config) else []
+    new = _not_saved(session, [*gates]) if _holds_times(session.config) else []
     if new:
         cells = [f"{suite}/{cell}" for suite, cell in (gates[item] for item in new)]
         yield (
@@ -133,14 +133,18 @@ def _holds_times(config: pytest.Config) -> bool:
     return bool(_value(config, "benchmark_compare_fail")) and not _is_disabled(config)
 
 
+def _timer(config: pytest.Config) -> object:
+    """Return pytest-benchmark's own session; None without the plugin."""
+    return getattr(config, "_benchmarksession", None)
+
+
 def _is_disabled(config: pytest.Config) -> bool:
-    return bool(getattr(getattr(config, "_benchmarksession", None), "disabled", False))
+    return bool(getattr(_timer(config), "disabled", False))
 
 
-def _not_saved(tests: Sequence[pytest.Item]) -> list[pytest.Item]:
+def _not_saved(session: pytest.Session, tests: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the tests that no saved run has: pytest-benchmark 5.3.1 passes them silently."""
-    benchmarks = [getattr(test.config, "_benchmarksession", None) for test in tests[:1]]
-    runs = [run for each in benchmarks for run in getattr(each, "compared_mapping", {}).values()]
+    runs = getattr(_timer(session.config), "compared_mapping", {}).values()
     return [test for test in tests if all(test.nodeid not in run for run in runs)]
 
 
@@ -182,16 +186,16 @@ def _coverage(config: pytest.Config) -> Iterator[Place]:
 
 
 def _benchmark(config: pytest.Config) -> Iterator[Place]:
-    session = getattr(config, "_benchmarksession", None)
+    timer = _timer(config)
     for name, suffix in (("benchmark_histogram", ".svg"), ("benchmark_cprofile_dump", ".prof")):
         prefixes = _value(config, name)
         if isinstance(prefixes, list) and prefixes:
             yield Place(flag_of(name), _path(config, f"{prefixes[0]}{suffix}"))
     saved = _value(config, "benchmark_save") or _value(config, "benchmark_autosave")
-    folder = getattr(getattr(session, "storage", None), "path", None)  # a server has none
-    if saved and folder is not None and not getattr(session, "disabled", False):
+    folder = getattr(getattr(timer, "storage", None), "path", None)  # a server has none
+    if saved and folder is not None and not _is_disabled(config):
         flag = "--benchmark-save" if _value(config, "benchmark_save") else "--benchmark-autosave"
-        machine = str(getattr(session, "machine_id", ""))
+        machine = str(getattr(timer, "machine_id", ""))
         yield Place(f"{flag} in --benchmark-storage", Path(folder) / machine / f"0000_{saved}.json")
 
 

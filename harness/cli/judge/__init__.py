@@ -11,16 +11,14 @@ import click
 from harness.cli.choices import delimiter as delimiter_option
 from harness.cli.choices import delimiter_of, options, quoting_of
 from harness.cli.choices import quoting as quoting_option
-from harness.cli.judge.adding import add_row, destination, misused
-from harness.cli.judge.labels import check_labels, class_names, split_of
-from harness.cli.judge.request import Request, not_with_cell, read_request
+from harness.cli.judge.adding import destination, misused
+from harness.cli.judge.labels import class_names, split_of
+from harness.cli.judge.request import not_with_cell, read_request
 from harness.suite.by_name import NAMES
 from harness.suite.spec import Suite
-from harness.text import printable, series
+from harness.text import printable
 
-if TYPE_CHECKING:  # they import `datasets` and pandas
-    from harness.cli.judge.labels import Split
-    from harness.cli.judge.outcome import Outcome
+if TYPE_CHECKING:  # it imports `datasets`
     from harness.inputs.given_predictions import Columns
 
 FILE_OPTIONS = ("label_column", "prediction_column", "delimiter", "quoting")
@@ -155,67 +153,15 @@ def judge(
         split = split_of(request.suite, request.path, cola_dir)
     names = class_names(suite, request.suite, split, request.published)
     columns = _columns(names, request.suite, label_column, prediction_column, delimiter, quoting)
-    found = _outcome(request, columns, split)
     from harness.cli.judge import outcome
 
+    found = outcome.outcome_of(request, columns, split)
     for line in [outcome.in_json(found)] if as_json else map(printable, outcome.lines(found)):
         click.echo(line)
     if found.gates.not_judged:
         click.echo(printable(found.gates.not_all(len(found.checks), strict)), err=as_json)
     if not found.passes(strict):
         sys.exit(1)
-
-
-def _outcome(request: Request, columns: "Columns", split: "Split") -> "Outcome":
-    """Judge the predictions, and add them to the leaderboard that was named.
-
-    Raises:
-        BadInput: files that cannot be read or do not fit together or the split, or a row that
-            cannot be added.
-    """
-    from harness.cli.judge.outcome import NO_SUITE, Outcome
-    from harness.inputs.given_predictions import read_runs, together
-    from harness.judging.gates.given import (
-        given_checks,
-        given_difference,
-        given_drop_check,
-        given_intervals,
-        judged,
-    )
-
-    trained = () if request.published is None else request.published.runs
-    runs = [*trained, *read_runs((*request.files, *request.baseline), columns)]
-    labels, both = together(runs)
-    seeds = len(runs) - len(request.baseline)
-    labels_of: str | None = None
-    unchecked: str | None = NO_SUITE
-    if isinstance(split, str):
-        unchecked = split
-    elif split is not None:
-        check_labels(runs, split)
-        labels_of, unchecked = split.origin, None
-    predicted, before = both[:seeds], both[seeds:]
-    classes, thresholds = len(columns.class_names), request.gates.thresholds
-    checks = given_checks(labels, predicted, classes, thresholds)
-    difference = None
-    if request.baseline:
-        compared = (labels, predicted, before, classes)
-        difference = given_difference(*compared, request.paired_seeds)
-        if "max_drop" in judged(thresholds, with_baseline=True):
-            source = series([*map(str, request.baseline)])
-            checks.append(given_drop_check(*compared, thresholds, source, request.paired_seeds))
-    row = request.row
-    return Outcome(
-        sentences=len(labels),
-        seeds=seeds,
-        labels_of=labels_of,
-        labels_not_checked=unchecked,
-        intervals=given_intervals(labels, predicted, classes),
-        difference=difference,
-        gates=request.gates,
-        checks=checks,
-        written=[] if row is None else add_row(row, request.files, runs[:seeds], split),
-    )
 
 
 def _typed(options: Sequence[str]) -> list[str]:

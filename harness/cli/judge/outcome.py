@@ -1,15 +1,30 @@
-"""What `harness judge` found of predictions, as lines and as JSON."""
+"""What `harness judge` finds of predictions, as lines and as JSON."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import stats
+from harness.cli.judge.adding import add_row
 from harness.cli.judge.gates import Gates
+from harness.cli.judge.labels import check_labels
+from harness.cli.judge.request import Request
+from harness.inputs.given_predictions import Columns, read_runs, together
 from harness.judging.differences import p_text, with_interval
 from harness.judging.gates.check import Check
-from harness.text import beside, counted
+from harness.judging.gates.given import (
+    given_checks,
+    given_difference,
+    given_drop_check,
+    given_intervals,
+    judged,
+)
+from harness.text import beside, counted, series
+
+if TYPE_CHECKING:  # a type alone
+    from harness.cli.judge.labels import Split
 
 NO_SUITE = "no --suite"
 """Why labels are not checked if nothing names the data that they should be of."""
@@ -45,6 +60,48 @@ class Outcome:
             allowed.add("not-enough-evidence")
         met = all(each.verdict in allowed for each in self.checks)
         return met and not (strict and self.gates.not_judged)
+
+
+def outcome_of(request: Request, columns: Columns, split: "Split") -> Outcome:
+    """Judge the predictions, and add them to the leaderboard that was named.
+
+    Raises:
+        BadInput: files that cannot be read or do not fit together or the split, or a row that
+            cannot be added.
+    """
+    trained = () if request.published is None else request.published.runs
+    runs = [*trained, *read_runs((*request.files, *request.baseline), columns)]
+    labels, both = together(runs)
+    seeds = len(runs) - len(request.baseline)
+    labels_of: str | None = None
+    unchecked: str | None = NO_SUITE
+    if isinstance(split, str):
+        unchecked = split
+    elif split is not None:
+        check_labels(runs, split)
+        labels_of, unchecked = split.origin, None
+    predicted, before = both[:seeds], both[seeds:]
+    classes, thresholds = len(columns.class_names), request.gates.thresholds
+    checks = given_checks(labels, predicted, classes, thresholds)
+    difference = None
+    if request.baseline:
+        compared = (labels, predicted, before, classes)
+        difference = given_difference(*compared, request.paired_seeds)
+        if "max_drop" in judged(thresholds, with_baseline=True):
+            source = series([*map(str, request.baseline)])
+            checks.append(given_drop_check(*compared, thresholds, source, request.paired_seeds))
+    row = request.row
+    return Outcome(
+        sentences=len(labels),
+        seeds=seeds,
+        labels_of=labels_of,
+        labels_not_checked=unchecked,
+        intervals=given_intervals(labels, predicted, classes),
+        difference=difference,
+        gates=request.gates,
+        checks=checks,
+        written=[] if row is None else add_row(row, request.files, runs[:seeds], split),
+    )
 
 
 def in_json(outcome: Outcome) -> str:
