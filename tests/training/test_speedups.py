@@ -278,9 +278,13 @@ def test_they_agree_under_settings_beside_the_usual(
     torch.testing.assert_close(fast, plain, atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("names", [REWRITING, COMPILED], ids="+".join)
 @pytest.mark.parametrize("model_type", ["xlm-roberta", "camembert"])
 def test_they_agree_for_the_kin_of_roberta(
-    folders: dict[str, Path], tokenizers: dict[str, PreTrainedTokenizerBase], model_type: str
+    folders: dict[str, Path],
+    tokenizers: dict[str, PreTrainedTokenizerBase],
+    model_type: str,
+    names: tuple[str, ...],
 ) -> None:
     roberta = AutoConfig.from_pretrained(folders["roberta"]).to_dict()
     config = AutoConfig.for_model(**roberta | {"model_type": model_type})
@@ -288,7 +292,7 @@ def test_they_agree_for_the_kin_of_roberta(
     assert model.config.model_type == model_type
     batch = batch_of("roberta", [4, 9, 2])
     plain = compute(model, batch)
-    fast = sped_up(REWRITING, model, tokenizers["roberta"], lambda: compute(model, batch))
+    fast = sped_up(names, model, tokenizers["roberta"], lambda: compute(model, batch))
     assert_close(plain, fast, tolerance=1e-12)
 
 
